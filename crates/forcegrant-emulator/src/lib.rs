@@ -1,0 +1,2 @@
+//! A Salesforce org on loopback.
+#![forbid(unsafe_code)]

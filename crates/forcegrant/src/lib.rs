@@ -1,0 +1,2 @@
+//! Salesforce access tokens for server programs.
+#![forbid(unsafe_code)]
