@@ -160,7 +160,7 @@ impl Client {
         let pending = promise.pending();
         let inner = Arc::clone(&self.inner);
         let spawned = worker::spawn(async move {
-            promise.fulfil(verify::verify(&inner).await);
+            promise.fulfil(&verify::verify(&inner).await);
         });
         match spawned {
             Ok(()) => pending,
@@ -187,7 +187,7 @@ impl Client {
         };
         let promise = Promise::new();
         let pending = promise.pending();
-        flight.on_ready(move |_| promise.fulfil(Ok(()))).detach();
+        flight.on_ready(move |_| promise.fulfil(&Ok(()))).detach();
         pending
     }
 
@@ -434,7 +434,7 @@ async fn fly(landing: Landing, background: bool) {
         inner.emit(&Event::MintStarted { background });
         let outcome = mint::mint(&inner).await;
         match landing.settle(outcome, generation, overtaken) {
-            Some(result) => return landing.land(result),
+            Some(result) => return landing.land(&result),
             None => overtaken = true,
         }
     }
@@ -499,10 +499,10 @@ impl Landing {
                     let next =
                         state.failed(error.clone(), now, &inner.failures, crate::random::unit());
                     // The callers who waited may go on with a token whose estimated end has passed.
-                    let stale = next.classify(now).token();
+                    let usable = next.classify(now).token();
                     inner.slot.replace(next);
                     inner.failed.fetch_add(1, Ordering::Relaxed);
-                    stale.ok_or(error)
+                    usable.ok_or(error)
                 }
             }
         };
@@ -512,7 +512,7 @@ impl Landing {
         Some(result)
     }
 
-    fn land(self, result: Result<Token, Error>) {
+    fn land(self, result: &Result<Token, Error>) {
         self.clear();
         self.promise.fulfil(result);
         // `drop` finds the flight landed.
@@ -535,7 +535,7 @@ impl Drop for Landing {
     /// remembered, and the next call starts afresh.
     fn drop(&mut self) {
         self.clear();
-        self.promise.fulfil(Err(Error::new(
+        self.promise.fulfil(&Err(Error::new(
             Code::Internal,
             "the login ended by a defect before it had a result",
         )

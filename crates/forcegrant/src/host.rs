@@ -205,7 +205,7 @@ pub(crate) fn check_instance_url(
 pub(crate) fn login_host(pasted: &str, trust: &TrustPolicy) -> Result<String, Error> {
     let mut host = bare_host(pasted)?;
     if let Some(rest) = host.strip_suffix(CLOUD_APP_SECURITY) {
-        host = rest.to_owned();
+        host.truncate(rest.len());
     }
     if trust.names(&host) {
         return Ok(host);

@@ -92,7 +92,7 @@ impl<T: Clone> Promise<T> {
     }
 
     /// Hands the result to every waiter. The first result stands.
-    pub(crate) fn fulfil(&self, result: Result<T, Error>) {
+    pub(crate) fn fulfil(&self, result: &Result<T, Error>) {
         let waiters = {
             let mut inner = self.0.lock();
             if inner.result.is_some() {
@@ -113,7 +113,7 @@ impl<T: Clone> Promise<T> {
 
 impl<T: Clone> Drop for Promise<T> {
     fn drop(&mut self) {
-        self.fulfil(Err(Error::new(
+        self.fulfil(&Err(Error::new(
             Code::Internal,
             "the login was lost before it ended",
         )
@@ -198,7 +198,7 @@ impl<T> fmt::Debug for Pending<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pending")
             .field("ready", &self.shared.lock().result.is_some())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -260,7 +260,7 @@ mod tests {
         let subscription = promise
             .pending()
             .on_ready(move |result| sender.send(result).unwrap());
-        promise.fulfil(Ok(7));
+        promise.fulfil(&Ok(7));
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
         assert!(matches!(
             Pin::new(&mut future).poll(&mut context),
@@ -281,7 +281,7 @@ mod tests {
             drop(promise.pending().on_ready(|_| panic!("called off")));
         }
         assert!(promise.0.lock().waiters.len() <= 2);
-        promise.fulfil(Ok(1));
+        promise.fulfil(&Ok(1));
     }
 
     #[test]

@@ -69,14 +69,14 @@ pub(crate) fn lifetime(
             source: ExpirySource::Jwt,
         }
     });
-    let stated = expires_in.map(|seconds| Lifetime {
+    let answered = expires_in.map(|seconds| Lifetime {
         length: seconds.saturating_mul(1_000),
         source: ExpirySource::ExpiresIn,
     });
-    match (jwt, stated) {
-        (Some(jwt), Some(stated)) if stated.length < jwt.length => stated,
+    match (jwt, answered) {
+        (Some(jwt), Some(answered)) if answered.length < jwt.length => answered,
         (Some(jwt), _) => jwt,
-        (None, Some(stated)) => stated,
+        (None, Some(answered)) => answered,
         (None, None) => settings.session_timeout.map_or(
             Lifetime {
                 length: millis(DEFAULT_LIFETIME),
@@ -196,7 +196,7 @@ pub(crate) fn hold(
         FailureClass::LoginRate => (settings.login_rate, settings.login_rate),
     };
     let doubled = first.saturating_mul(1 << repeats.min(20)).min(cap);
-    let jittered = doubled - doubled.mul_f64(JITTER_PART * random.clamp(0.0, 1.0));
+    let jittered = doubled.mul_f64(1.0 - JITTER_PART * random.clamp(0.0, 1.0));
     let asked = retry_after
         .unwrap_or(Duration::ZERO)
         .min(cap.max(LONGEST_RETRY_AFTER));

@@ -53,7 +53,6 @@ pub(crate) fn decode(response: &Response, context: &Context<'_>) -> Result<Grant
     let status = response.status;
     let retry_after = retry_after(response, context.now);
     match status {
-        200..=299 => {}
         300..=399 => return Err(Failure::permanent(redirected(response, context))),
         429 => return Err(Failure::transient(rate_limited(context, retry_after))),
         406 | 420 | 500..=599 => {
@@ -68,9 +67,8 @@ pub(crate) fn decode(response: &Response, context: &Context<'_>) -> Result<Grant
     if response.cut_at_limit {
         return Err(Failure::permanent(too_large(status, context)));
     }
-    let fields = match serde_json::from_slice::<Value>(&response.body) {
-        Ok(Value::Object(fields)) => fields,
-        _ => return Err(Failure::permanent(not_json(response, context))),
+    let Ok(Value::Object(fields)) = serde_json::from_slice(&response.body) else {
+        return Err(Failure::permanent(not_json(response, context)));
     };
     if let Some(Value::String(error)) = fields.get("error") {
         let description = fields.get("error_description").and_then(Value::as_str);
@@ -125,9 +123,8 @@ fn grant(mut fields: Map<String, Value>, context: &Context<'_>) -> Result<Grant,
     let jwt = jwt_times(access_token.expose());
     let token_format = match stated_format.as_deref() {
         Some("jwt") => TokenFormat::Jwt,
-        Some(_) => TokenFormat::Opaque,
         None if jwt.is_some() => TokenFormat::Jwt,
-        None => TokenFormat::Opaque,
+        Some(_) | None => TokenFormat::Opaque,
     };
     let (org_id, user_id) = identity_url.as_deref().map(identity).unwrap_or_default();
     Ok(Grant {

@@ -228,7 +228,7 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 /// The first error of type `T` in a chain, also inside an `io::Error`.
-fn in_chain<'a, T: std::error::Error + 'static>(error: &'a reqwest::Error) -> Option<&'a T> {
+fn in_chain<T: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&T> {
     let mut next = error.source();
     while let Some(cause) = next {
         if let Some(found) = cause.downcast_ref::<T>() {
