@@ -16,13 +16,13 @@ from __future__ import annotations
 import sys
 import traceback
 
-from checks import Check, names, runs, texts
+from checks import Check, names, runs, structure, texts
 
 
 def main() -> int:
     wanted = sys.argv[1:]
     passed, failed = 0, []
-    for check in (*texts.checks(), *names.checks(), *runs.checks()):
+    for check in (*texts.checks(), *names.checks(), *structure.checks(), *runs.checks()):
         if wanted and not any(word in check.name for word in wanted):
             continue
         try:

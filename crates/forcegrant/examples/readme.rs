@@ -1,5 +1,4 @@
-//! The README's quick start: set SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID and
-//! SALESFORCE_CLIENT_SECRET, then `cargo run --example quickstart`.
+//! The quick start as the README prints it, word for word. `quickstart` does more, and needs no org.
 
 use forcegrant::Client;
 
