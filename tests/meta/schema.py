@@ -6,7 +6,7 @@ A keyword outside the subset is an error of the schema, so that nothing is ever 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 _ANNOTATIONS = {"$schema", "title", "description", "$defs"}
@@ -30,7 +30,7 @@ class Validator:
 
     def __init__(self, document: dict[str, Any]) -> None:
         self._document = document
-        self._keywords = {
+        self._keywords: dict[str, Callable[[Any, Any, str, dict[str, Any]], Iterator[str]]] = {
             "type": self._type,
             "const": self._const,
             "enum": self._enum,
