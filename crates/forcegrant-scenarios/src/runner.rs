@@ -343,11 +343,10 @@ impl<D: Driver> World<'_, D> {
     }
 
     fn log(&self, endpoint: &str) -> Result<Vec<Value>, String> {
-        let mut request = json!({ "op": "requests" });
-        if endpoint != "any" {
-            request["endpoint"] = json!(endpoint);
-        }
-        let answer = control(self.emulator, request)?;
+        let answer = control(
+            self.emulator,
+            json!({ "op": "requests", "endpoint": endpoint }),
+        )?;
         answer["requests"]
             .as_array()
             .cloned()
