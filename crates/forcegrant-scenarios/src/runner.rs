@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime};
 
 use forcegrant::{Error, TestClock, Token};
 use forcegrant_emulator::Emulator;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
