@@ -25,7 +25,7 @@ pub trait Driver {
     /// A fresh token and one call with it.
     fn verify(client: &Self::Client) -> Result<Verified, Error>;
     /// Waits until nothing is in flight.
-    fn settle(client: &Self::Client) -> Result<(), Error>;
+    fn settle(client: &Self::Client);
     /// The cached token.
     fn cached(client: &Self::Client) -> Option<Token>;
     /// Reports a token as rejected.
@@ -79,9 +79,8 @@ impl Driver for Async {
         block_on(client.verify())
     }
 
-    fn settle(client: &Client) -> Result<(), Error> {
+    fn settle(client: &Client) {
         block_on(client.wait_idle());
-        Ok(())
     }
 
     fn cached(client: &Client) -> Option<Token> {
@@ -143,9 +142,8 @@ impl Driver for Blocking {
         client.verify()
     }
 
-    fn settle(client: &blocking::Client) -> Result<(), Error> {
+    fn settle(client: &blocking::Client) {
         client.wait_idle();
-        Ok(())
     }
 
     fn cached(client: &blocking::Client) -> Option<Token> {

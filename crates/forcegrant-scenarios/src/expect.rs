@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use forcegrant::{Error, Status, Token, TokenFormat, Verified};
+use forcegrant::{Error, SetupStep, Status, Token, TokenFormat, Verified};
 use serde_json::{Map, Value, json};
 
 use crate::scenario::Listed;
@@ -72,7 +72,7 @@ pub(crate) fn error(error: &Error, expected: &Listed, saved: &Saved, secret: &st
         "http_status": error.http_status(),
         "oauth_error": error.oauth_error(),
         "oauth_description": error.oauth_description(),
-        "setup_step": error.setup_step().map(|step| step.as_str()),
+        "setup_step": error.setup_step().map(SetupStep::as_str),
         "has_retry_after": error.retry_after().is_some(),
     });
     each(expected, &actual, |name, wanted| {

@@ -13,10 +13,16 @@ mod scenario;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use forcegrant_emulator::{Config, Emulator};
+use forcegrant_emulator::{Config, DefaultOrg, Emulator};
 use serde_json::json;
 
 pub use driver::{Async, Blocking, Driver};
+
+/// The emulator, and its default org as it was at the start: scenarios change it.
+pub(crate) struct Stage {
+    pub(crate) emulator: Emulator,
+    pub(crate) org: DefaultOrg,
+}
 
 /// Runs all scenarios and writes the report, if one is asked for.
 ///
@@ -26,6 +32,8 @@ pub use driver::{Async, Blocking, Driver};
 pub fn run<D: Driver>() {
     let only = env::var("FORCEGRANT_SCENARIO").ok();
     let emulator = Emulator::start(Config::default()).expect("the emulator starts");
+    let org = emulator.default_org();
+    let stage = Stage { emulator, org };
     let mut ran = Vec::new();
     let mut failed = Vec::new();
     for scenario in scenario::load(&folder()) {
@@ -35,7 +43,7 @@ pub fn run<D: Driver>() {
         {
             continue;
         }
-        if let Err(problem) = runner::run::<D>(&emulator, &scenario) {
+        if let Err(problem) = runner::run::<D>(&stage, &scenario) {
             failed.push(format!("{}: {problem}", scenario.id));
         }
         ran.push(scenario.id);

@@ -5,18 +5,19 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use forcegrant::{AuthStyle, Client, ClientBuilder, Proxy, Roots, TestClock};
-use forcegrant_emulator::Emulator;
 
+use crate::Stage;
 use crate::scenario::{Options, Style};
+
+type Setter = fn(ClientBuilder, Duration) -> ClientBuilder;
 
 /// A builder with the scenario's options on top of the runner's own.
 pub(crate) fn builder(
     options: Options,
     hosts: &[String],
     clock: Option<&TestClock>,
-    emulator: &Emulator,
+    Stage { emulator, org }: &Stage,
 ) -> Result<ClientBuilder, String> {
-    let org = emulator.default_org();
     let mut builder = Client::builder(
         options.login_url.unwrap_or_else(|| org.my_domain.clone()),
         options.client_id.unwrap_or_else(|| org.client_id.clone()),
@@ -70,7 +71,6 @@ pub(crate) fn builder(
     if let Some(attempts) = options.max_attempts {
         builder = builder.max_attempts(attempts);
     }
-    type Setter = fn(ClientBuilder, Duration) -> ClientBuilder;
     let durations: [(Option<f64>, Setter); 8] = [
         (options.connect_timeout, ClientBuilder::connect_timeout),
         (options.attempt_timeout, ClientBuilder::attempt_timeout),

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use forcegrant_emulator::Emulator;
 use serde_json::Value;
+
+use crate::Stage;
 
 /// Names and what they stand for.
 pub(crate) struct Placeholders(BTreeMap<String, String>);
 
 impl Placeholders {
-    pub(crate) fn of(emulator: &Emulator) -> Self {
-        let org = emulator.default_org();
+    pub(crate) fn of(Stage { emulator, org }: &Stage) -> Self {
         let (https, http) = (emulator.https_addr(), emulator.http_addr());
         let known = [
             ("my_domain", org.my_domain.clone()),

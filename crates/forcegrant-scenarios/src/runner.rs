@@ -8,6 +8,7 @@ use forcegrant_emulator::Emulator;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use crate::Stage;
 use crate::driver::Driver;
 use crate::expect::{self, Checked, Saved};
 use crate::options;
@@ -16,11 +17,12 @@ use crate::scenario::{Cached, Listed, Options, Outcome, Scenario, Setup, Step};
 
 const MAIN: &str = "main";
 
-pub(crate) fn run<D: Driver>(emulator: &Emulator, scenario: &Scenario) -> Checked {
+pub(crate) fn run<D: Driver>(stage: &Stage, scenario: &Scenario) -> Checked {
+    let emulator = &stage.emulator;
     control(emulator, json!({ "op": "reset" }))?;
     let mut world = World::<D> {
-        emulator,
-        placeholders: Placeholders::of(emulator),
+        stage,
+        placeholders: Placeholders::of(stage),
         hosts: Vec::new(),
         clock: None,
         clients: BTreeMap::new(),
@@ -56,7 +58,7 @@ pub(crate) fn run<D: Driver>(emulator: &Emulator, scenario: &Scenario) -> Checke
             .map_err(|problem| format!("step {}: {problem}", number + 1))?;
     }
     for (client, _) in world.clients.values() {
-        D::settle(client).map_err(|error| error.to_string())?;
+        D::settle(client);
     }
     let counters = control(emulator, json!({ "op": "counters" }))?;
     if build_error.is_some() && counters["token_requests"] != 0 {
@@ -70,7 +72,7 @@ pub(crate) fn run<D: Driver>(emulator: &Emulator, scenario: &Scenario) -> Checke
 }
 
 struct World<'a, D: Driver> {
-    emulator: &'a Emulator,
+    stage: &'a Stage,
     placeholders: Placeholders,
     hosts: Vec<String>,
     clock: Option<TestClock>,
@@ -90,11 +92,11 @@ impl<D: Driver> World<'_, D> {
         }
         if !configure.is_empty() {
             configure.insert("op".to_owned(), json!("configure"));
-            control(self.emulator, Value::Object(configure))?;
+            control(&self.stage.emulator, Value::Object(configure))?;
         }
         for mut fault in setup.faults {
             fault.insert("op".to_owned(), json!("fault"));
-            control(self.emulator, Value::Object(fault))?;
+            control(&self.stage.emulator, Value::Object(fault))?;
         }
         Ok(())
     }
@@ -107,9 +109,9 @@ impl<D: Driver> World<'_, D> {
     ) -> Checked {
         let secret = match &options.client_secret {
             Some(secret) => secret.clone(),
-            None => self.emulator.default_org().client_secret.clone(),
+            None => self.stage.org.client_secret.clone(),
         };
-        let builder = options::builder(options, &self.hosts, self.clock.as_ref(), self.emulator)?;
+        let builder = options::builder(options, &self.hosts, self.clock.as_ref(), self.stage)?;
         match (D::build(builder), build_error) {
             (Ok(client), None) => {
                 self.clients.insert(name.to_owned(), (client, secret));
@@ -126,25 +128,13 @@ impl<D: Driver> World<'_, D> {
             Step::Token {
                 with, save, expect, ..
             } => {
-                let (client, secret) = self.client(with)?;
+                let (client, secret) = self.client(with.as_deref())?;
                 let outcome = D::token(client);
                 self.outcome(outcome, expect.as_ref(), &secret, save)
             }
             Step::Cached {
                 with, save, expect, ..
-            } => {
-                let token = D::cached(self.client(with)?.0);
-                match (token, expect) {
-                    (None, Cached::None(true)) => Ok(()),
-                    (Some(token), Cached::Token(listed)) => {
-                        expect::token(&token, &listed, &self.saved, self.now())?;
-                        self.save(save, token);
-                        Ok(())
-                    }
-                    (None, _) => Err("nothing is cached".to_owned()),
-                    (Some(_), _) => Err("a token is cached".to_owned()),
-                }
-            }
+            } => self.cached(with.as_deref(), save, &expect),
             Step::Herd {
                 with,
                 callers,
@@ -152,42 +142,34 @@ impl<D: Driver> World<'_, D> {
                 save,
                 expect,
                 ..
-            } => self.herd(with, callers, release_after_arrival, save, expect.as_ref()),
+            } => {
+                let outcomes = self.herd(with.as_deref(), callers, release_after_arrival)?;
+                let secret = self.client(with.as_deref())?.1;
+                self.herd_outcomes(outcomes, expect.as_ref(), &secret, save)
+            }
             Step::Invalidate {
                 with,
                 token,
                 times,
                 expect,
                 ..
-            } => {
-                let client = self.client(with)?.0;
-                let token = self
-                    .saved
-                    .get(&token)
-                    .ok_or_else(|| format!("{token} was not saved"))?;
-                let times = times.unwrap_or(1);
-                let evicted = (0..times).filter(|_| D::invalidate(client, token)).count();
-                if evicted == usize::from(expect.evicted) {
-                    Ok(())
-                } else {
-                    Err(format!("{evicted} of {times} reports evicted the token"))
-                }
-            }
+            } => self.invalidate(with.as_deref(), &token, times.unwrap_or(1), expect.evicted),
             Step::Verify {
                 with, save, expect, ..
             } => {
-                let (client, secret) = self.client(with)?;
+                let (client, secret) = self.client(with.as_deref())?;
                 self.verify(D::verify(client), expect.as_ref(), &secret, save)
             }
             Step::Reset { with, .. } => {
-                D::reset(self.client(with)?.0);
+                D::reset(self.client(with.as_deref())?.0);
                 Ok(())
             }
             Step::Settle { with, .. } => {
-                D::settle(self.client(with)?.0).map_err(|error| error.to_string())
+                D::settle(self.client(with.as_deref())?.0);
+                Ok(())
             }
             Step::Status { with, expect, .. } => {
-                let status = D::status(self.client(with)?.0);
+                let status = D::status(self.client(with.as_deref())?.0);
                 expect::status(&status, &expect, &self.saved, self.now())
             }
             Step::NewClient {
@@ -195,23 +177,12 @@ impl<D: Driver> World<'_, D> {
                 client,
                 build_error,
                 ..
-            } => self.new_client(&name, client, build_error.as_ref()),
-            Step::Advance { seconds, .. } => {
-                let clock = self
-                    .clock
-                    .as_ref()
-                    .ok_or("only a test clock can be advanced")?;
-                control(
-                    self.emulator,
-                    json!({ "op": "advance", "seconds": seconds }),
-                )?;
-                clock.advance(options::seconds(seconds)?);
-                Ok(())
-            }
+            } => self.new_client(&name, *client, build_error.as_ref()),
+            Step::Advance { seconds, .. } => self.advance(seconds),
             Step::Control {
                 request, expect, ..
             } => {
-                let answer = control(self.emulator, request)?;
+                let answer = control(&self.stage.emulator, request)?;
                 expect.map_or(Ok(()), |wanted| expect::subset("answer", &answer, &wanted))
             }
             Step::Requests {
@@ -225,53 +196,90 @@ impl<D: Driver> World<'_, D> {
                 let log = self.log(&endpoint)?;
                 let wrong = count.is_some_and(|count| log.len() != count)
                     || count_at_least.is_some_and(|least| log.len() < least)
-                    || count_at_most.is_some_and(|most| log.len() > most)
-                    || expect
-                        .as_ref()
-                        .is_some_and(|expected| log.len() != expected.len());
+                    || count_at_most.is_some_and(|most| log.len() > most);
                 if wrong {
                     return Err(format!("the emulator saw {} requests", log.len()));
                 }
-                let pairs = log.iter().zip(expect.iter().flatten());
-                pairs.enumerate().try_for_each(|(n, (logged, expected))| {
-                    expect::request(logged, expected)
-                        .map_err(|problem| format!("request {}: {problem}", n + 1))
-                })
+                expect.map_or(Ok(()), |expected| requests(&log, &expected))
             }
         }
     }
 
+    fn cached(&mut self, with: Option<&str>, save: Option<String>, expected: &Cached) -> Checked {
+        let token = D::cached(self.client(with)?.0);
+        match (token, expected) {
+            (None, Cached::None(true)) => Ok(()),
+            (Some(token), Cached::Token(listed)) => {
+                expect::token(&token, listed, &self.saved, self.now())?;
+                self.save(save, token);
+                Ok(())
+            }
+            (None, _) => Err("nothing is cached".to_owned()),
+            (Some(_), _) => Err("a token is cached".to_owned()),
+        }
+    }
+
+    fn invalidate(&self, with: Option<&str>, token: &str, times: usize, evicts: bool) -> Checked {
+        let client = self.client(with)?.0;
+        let token = self
+            .saved
+            .get(token)
+            .ok_or_else(|| format!("{token} was not saved"))?;
+        let evicted = (0..times).filter(|_| D::invalidate(client, token)).count();
+        if evicted == usize::from(evicts) {
+            Ok(())
+        } else {
+            Err(format!("{evicted} of {times} reports evicted the token"))
+        }
+    }
+
+    fn advance(&self, seconds: f64) -> Checked {
+        let clock = self
+            .clock
+            .as_ref()
+            .ok_or("only a test clock can be advanced")?;
+        control(
+            &self.stage.emulator,
+            json!({ "op": "advance", "seconds": seconds }),
+        )?;
+        clock.advance(options::seconds(seconds)?);
+        Ok(())
+    }
+
     fn herd(
-        &mut self,
-        with: Option<String>,
+        &self,
+        with: Option<&str>,
         callers: usize,
         release_after_arrival: Option<u64>,
-        save: Option<String>,
-        expected: Option<&Outcome>,
-    ) -> Checked {
-        let (client, secret) = self.client(with)?;
+    ) -> Result<Vec<Result<Token, Error>>, String> {
+        let emulator = &self.stage.emulator;
         let mut released = Ok(Value::Null);
-        let outcomes = D::herd(client, callers, &mut || {
+        let outcomes = D::herd(self.client(with)?.0, callers, &mut || {
             if let Some(count) = release_after_arrival {
                 let wait = json!({ "op": "wait_requests", "endpoint": "token", "count": count });
-                let arrived = control(self.emulator, wait);
+                let arrived = control(emulator, wait);
                 // Whatever happened: nobody is left waiting.
-                released = control(self.emulator, json!({ "op": "release" })).and(arrived);
+                released = control(emulator, json!({ "op": "release" })).and(arrived);
             }
         });
         released?;
-        let mut texts: Vec<_> = outcomes
-            .iter()
-            .flatten()
-            .map(|token| token.access_token().to_owned())
-            .collect();
-        texts.dedup();
-        if texts.len() > 1 {
-            return Err(format!("{} different tokens", texts.len()));
+        let mut texts = outcomes.iter().flatten().map(Token::access_token);
+        let first = texts.next();
+        if texts.any(|text| Some(text) != first) {
+            return Err("the callers got different tokens".to_owned());
         }
+        Ok(outcomes)
+    }
+
+    fn herd_outcomes(
+        &mut self,
+        outcomes: Vec<Result<Token, Error>>,
+        expected: Option<&Outcome>,
+        secret: &str,
+        mut save: Option<String>,
+    ) -> Checked {
         for (number, outcome) in outcomes.into_iter().enumerate() {
-            let save = if number == 0 { save.clone() } else { None };
-            self.outcome(outcome, expected, &secret, save)
+            self.outcome(outcome, expected, secret, save.take())
                 .map_err(|problem| format!("caller {}: {problem}", number + 1))?;
         }
         Ok(())
@@ -332,18 +340,18 @@ impl<D: Driver> World<'_, D> {
         }
     }
 
-    fn client(&self, with: Option<String>) -> Result<(&D::Client, String), String> {
-        let name = with.unwrap_or_else(|| MAIN.to_owned());
+    fn client(&self, with: Option<&str>) -> Result<(&D::Client, String), String> {
+        let name = with.unwrap_or(MAIN);
         let (client, secret) = self
             .clients
-            .get(&name)
+            .get(name)
             .ok_or_else(|| format!("there is no client {name}"))?;
         Ok((client, secret.clone()))
     }
 
     fn log(&self, endpoint: &str) -> Result<Vec<Value>, String> {
         let answer = control(
-            self.emulator,
+            &self.stage.emulator,
             json!({ "op": "requests", "endpoint": endpoint }),
         )?;
         answer["requests"]
@@ -361,6 +369,23 @@ impl<D: Driver> World<'_, D> {
     fn filled<T: DeserializeOwned>(&self, value: &Value) -> Result<T, String> {
         T::deserialize(self.placeholders.fill(value)?).map_err(|error| error.to_string())
     }
+}
+
+fn requests(log: &[Value], expected: &[Listed]) -> Checked {
+    if log.len() != expected.len() {
+        return Err(format!(
+            "the emulator saw {} requests, not {}",
+            log.len(),
+            expected.len()
+        ));
+    }
+    log.iter()
+        .zip(expected)
+        .enumerate()
+        .try_for_each(|(n, (logged, expected))| {
+            expect::request(logged, expected)
+                .map_err(|problem| format!("request {}: {problem}", n + 1))
+        })
 }
 
 fn control(emulator: &Emulator, request: Value) -> Result<Value, String> {

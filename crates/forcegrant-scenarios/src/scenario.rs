@@ -154,7 +154,7 @@ pub(crate) enum Step {
     NewClient {
         #[serde(rename = "as")]
         name: String,
-        client: Options,
+        client: Box<Options>,
         build_error: Option<Listed>,
         #[serde(rename = "note")]
         _note: Option<String>,
