@@ -9,9 +9,10 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Org};
 use crate::control::{self, ControlError};
 use crate::listen;
+use crate::operations;
 use crate::shared::Shared;
 use crate::tls::Authority;
 
@@ -43,7 +44,8 @@ pub struct Listen {
     pub not_only_loopback: bool,
 }
 
-/// The first org, with what a client needs to log in.
+/// An org, with what a client needs to log in through its first app. Parts
+/// that the org lacks are empty.
 #[derive(Clone, Serialize)]
 #[non_exhaustive]
 pub struct DefaultOrg {
@@ -190,29 +192,22 @@ impl Emulator {
         self.shared.authority.pem()
     }
 
-    /// The first org as it is configured now. Parts that it lacks are empty.
+    /// The first org as it is configured now.
     #[must_use]
     pub fn default_org(&self) -> DefaultOrg {
-        let state = self.shared.state();
-        let org = &state.config.orgs[0];
-        let app = org.apps.first();
-        let key = app.and_then(|app| app.keys.first()).cloned();
-        let (client_id, client_secret) = key
-            .map(|key| (key.client_id, key.client_secret))
-            .unwrap_or_default();
-        let run_as = app.and_then(|app| app.run_as.as_deref());
-        let user = run_as
-            .and_then(|username| org.user(username))
-            .or(org.users.first());
-        DefaultOrg {
-            my_domain: org.my_domain.clone(),
-            client_id,
-            client_secret,
-            org_id: org.org_id.clone(),
-            user_id: user.map(|user| user.user_id.clone()).unwrap_or_default(),
-            username: user.map(|user| user.username.clone()).unwrap_or_default(),
-            instance_url: org.instance_url(),
-        }
+        DefaultOrg::of(&self.shared.state().config.orgs[0])
+    }
+
+    /// All orgs as they are configured now, the default org first.
+    #[must_use]
+    pub fn orgs(&self) -> Vec<DefaultOrg> {
+        self.shared
+            .state()
+            .config
+            .orgs
+            .iter()
+            .map(DefaultOrg::of)
+            .collect()
     }
 
     /// Does what the control port does with the same JSON. Blocks the calling
@@ -221,7 +216,7 @@ impl Emulator {
         let (sender, receiver) = mpsc::channel();
         let shared = Arc::clone(&self.shared);
         self.runtime.spawn(async move {
-            let outcome = control::run(&shared, operation).await;
+            let outcome = operations::run(&shared, operation).await;
             shared.stop_if_asked();
             // The caller waits below.
             let _ = sender.send(outcome);
@@ -251,6 +246,29 @@ impl Drop for Emulator {
             !matches!(ended, Some(Err(_))),
             "the emulator's thread panicked"
         );
+    }
+}
+
+impl DefaultOrg {
+    fn of(org: &Org) -> Self {
+        let app = org.apps.first();
+        let key = app.and_then(|app| app.keys.first()).cloned();
+        let (client_id, client_secret) = key
+            .map(|key| (key.client_id, key.client_secret))
+            .unwrap_or_default();
+        let run_as = app.and_then(|app| app.run_as.as_deref());
+        let user = run_as
+            .and_then(|username| org.user(username))
+            .or(org.users.first());
+        Self {
+            my_domain: org.my_domain.clone(),
+            client_id,
+            client_secret,
+            org_id: org.org_id.clone(),
+            user_id: user.map(|user| user.user_id.clone()).unwrap_or_default(),
+            username: user.map(|user| user.username.clone()).unwrap_or_default(),
+            instance_url: org.instance_url(),
+        }
     }
 }
 
