@@ -322,3 +322,52 @@ fn run(runtime: &Runtime, listeners: Listeners, shared: &Arc<Shared>) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn a_panic_in_a_handler_fails_the_test_at_the_end() {
+        let emulator = Emulator::start(Config::default()).unwrap();
+        let shared = Arc::clone(&emulator.shared);
+        let (done, ended) = mpsc::channel();
+        emulator.runtime.spawn(async move {
+            shared.spawn(async move {
+                // Dropped by the panic.
+                let _done: mpsc::Sender<()> = done;
+                panic!("on purpose");
+            });
+        });
+        assert!(ended.recv().is_err());
+        assert!(
+            emulator.control(serde_json::json!({ "op": "now" })).is_ok(),
+            "it serves on"
+        );
+        let payload = catch_unwind(AssertUnwindSafe(|| drop(emulator))).unwrap_err();
+        let text = payload.downcast_ref::<String>().unwrap();
+        assert!(text.ends_with("panicked: on purpose"), "{text}");
+    }
+
+    #[test]
+    fn addresses_that_are_not_loopback_are_refused() {
+        let listen = Listen {
+            ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            ..Listen::default()
+        };
+        let error = Emulator::start_on(Config::default(), &listen).unwrap_err();
+        assert!(matches!(error, StartError::NotLoopback(ip) if ip.is_unspecified()));
+    }
+
+    #[test]
+    fn it_can_be_shared_between_threads_and_hides_its_secrets() {
+        fn shareable<T: Send + Sync>(_: &T) {}
+        let emulator = Emulator::start(Config::default()).unwrap();
+        shareable(&emulator);
+        let secret = emulator.default_org().client_secret;
+        let shown = format!("{emulator:?} {:?} {:?}", emulator.orgs(), Config::default());
+        assert!(!shown.contains(&secret) && shown.contains("acme.my.salesforce.com"));
+    }
+}
