@@ -1,20 +1,24 @@
 //! Starting and stopping.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
-use serde::Serialize;
 use serde_json::Value;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::config::{Config, ConfigError, Org};
+use crate::config::{Config, ConfigError};
 use crate::control::{self, ControlError};
+use crate::default_org::DefaultOrg;
 use crate::listen;
 use crate::operations;
 use crate::shared::Shared;
 use crate::tls::Authority;
+
+/// Thousands of clients may connect at once; a full queue costs each a second.
+const BACKLOG: u32 = 4096;
 
 /// A running emulator. Dropping it stops it; if one of its handlers panicked,
 /// dropping it panics too, so that the test fails.
@@ -42,27 +46,6 @@ pub struct Listen {
     /// An address that is not loopback is refused without this: whoever reaches
     /// the control port is its master.
     pub not_only_loopback: bool,
-}
-
-/// An org, with what a client needs to log in through its first app. Parts
-/// that the org lacks are empty.
-#[derive(Clone, Serialize)]
-#[non_exhaustive]
-pub struct DefaultOrg {
-    /// Host name of the My Domain.
-    pub my_domain: String,
-    /// Consumer key.
-    pub client_id: String,
-    /// Consumer secret.
-    pub client_secret: String,
-    /// 18-character org id.
-    pub org_id: String,
-    /// 18-character id of the execution user.
-    pub user_id: String,
-    /// Name of the execution user.
-    pub username: String,
-    /// Where the APIs are.
-    pub instance_url: String,
 }
 
 /// Why the emulator did not start.
@@ -129,25 +112,28 @@ impl Emulator {
         let authority = Arc::new(authority);
         let tls = authority.server_config();
         let tls = tls.map_err(|error| StartError::Certificates(error.to_string()))?;
-        let listeners = Listeners {
-            https: bind(listen.ip, listen.https_port)?,
-            http: bind(listen.ip, listen.http_port)?,
-            proxy: bind(listen.ip, listen.proxy_port)?,
-            control: bind(listen.ip, listen.control_port)?,
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| StartError::Io("no runtime", error))?;
+        let bound = {
+            let _entered = runtime.enter();
+            Listeners::bind(listen)
         };
-        let addresses = listeners
-            .addresses()
-            .map_err(|error| StartError::Io("no address", error))?;
+        let (listeners, addresses) = match bound {
+            Ok(bound) => bound,
+            Err(error) => {
+                // A runtime that is merely dropped panics if the caller is in one itself.
+                runtime.shutdown_background();
+                return Err(error);
+            }
+        };
         let shared = Arc::new(Shared::new(
             config,
             authority,
             Arc::new(tls),
             addresses.https.port(),
         ));
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| StartError::Io("no runtime", error))?;
         let handle = runtime.handle().clone();
         let thread = std::thread::Builder::new().name("forcegrant-emulator".to_owned());
         let served = Arc::clone(&shared);
@@ -249,42 +235,19 @@ impl Drop for Emulator {
     }
 }
 
-impl DefaultOrg {
-    fn of(org: &Org) -> Self {
-        let app = org.apps.first();
-        let key = app.and_then(|app| app.keys.first()).cloned();
-        let (client_id, client_secret) = key
-            .map(|key| (key.client_id, key.client_secret))
-            .unwrap_or_default();
-        let run_as = app.and_then(|app| app.run_as.as_deref());
-        let user = run_as
-            .and_then(|username| org.user(username))
-            .or(org.users.first());
-        Self {
-            my_domain: org.my_domain.clone(),
-            client_id,
-            client_secret,
-            org_id: org.org_id.clone(),
-            user_id: user.map(|user| user.user_id.clone()).unwrap_or_default(),
-            username: user.map(|user| user.username.clone()).unwrap_or_default(),
-            instance_url: org.instance_url(),
-        }
-    }
-}
-
-impl std::fmt::Debug for DefaultOrg {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("DefaultOrg")
-            .field("my_domain", &self.my_domain)
-            .field("client_id", &self.client_id)
-            .field("org_id", &self.org_id)
-            .field("username", &self.username)
-            .finish_non_exhaustive()
-    }
-}
-
 impl Listeners {
+    fn bind(listen: &Listen) -> Result<(Self, Addresses), StartError> {
+        let listeners = Self {
+            https: bind(listen.ip, listen.https_port)?,
+            http: bind(listen.ip, listen.http_port)?,
+            proxy: bind(listen.ip, listen.proxy_port)?,
+            control: bind(listen.ip, listen.control_port)?,
+        };
+        let addresses = listeners.addresses();
+        let addresses = addresses.map_err(|error| StartError::Io("no address", error))?;
+        Ok((listeners, addresses))
+    }
+
     fn addresses(&self) -> io::Result<Addresses> {
         Ok(Addresses {
             https: self.https.local_addr()?,
@@ -296,29 +259,35 @@ impl Listeners {
 }
 
 fn bind(ip: IpAddr, port: u16) -> Result<TcpListener, StartError> {
-    let bound = TcpListener::bind((ip, port)).and_then(|listener| {
-        listener.set_nonblocking(true)?;
-        Ok(listener)
-    });
-    bound.map_err(|error| StartError::Io("a port could not be had", error))
+    let bound = || {
+        let socket = if ip.is_ipv4() {
+            TcpSocket::new_v4()
+        } else {
+            TcpSocket::new_v6()
+        }?;
+        // A fixed port can be had again at once after a restart; on Windows this
+        // would let two programs share it.
+        #[cfg(unix)]
+        socket.set_reuseaddr(true)?;
+        socket.bind(SocketAddr::new(ip, port))?;
+        socket.listen(BACKLOG)
+    };
+    bound().map_err(|error| StartError::Io("a port could not be had", error))
 }
 
 fn run(runtime: &Runtime, listeners: Listeners, shared: &Arc<Shared>) {
     runtime.block_on(async {
-        let registered = |listener| {
-            tokio::net::TcpListener::from_std(listener).expect("the listener is registered once")
-        };
         let shared = || Arc::clone(shared);
         tokio::select! {
             () = shared().stopped() => {}
-            () = listen::accept(registered(listeners.https), shared(), |shared, stream| {
+            () = listen::accept(listeners.https, shared(), |shared, stream| {
                 listen::tls(shared, stream, false)
             }) => {}
-            () = listen::accept(registered(listeners.http), shared(), |shared, stream| {
+            () = listen::accept(listeners.http, shared(), |shared, stream| {
                 listen::plain(shared, stream, false)
             }) => {}
-            () = listen::accept(registered(listeners.proxy), shared(), listen::proxy) => {}
-            () = listen::accept(registered(listeners.control), shared(), control::serve) => {}
+            () = listen::accept(listeners.proxy, shared(), listen::proxy) => {}
+            () = listen::accept(listeners.control, shared(), control::serve) => {}
         }
     });
 }
@@ -359,6 +328,24 @@ mod tests {
         };
         let error = Emulator::start_on(Config::default(), &listen).unwrap_err();
         assert!(matches!(error, StartError::NotLoopback(ip) if ip.is_unspecified()));
+    }
+
+    #[test]
+    fn it_starts_or_fails_inside_another_runtime_too() {
+        let outer = Builder::new_current_thread().build().unwrap();
+        outer.block_on(async {
+            let emulator = Emulator::start(Config::default()).unwrap();
+            let taken = Listen {
+                https_port: emulator.https_addr().port(),
+                ..Listen::default()
+            };
+            let error = Emulator::start_on(Config::default(), &taken).unwrap_err();
+            assert!(
+                error.to_string().starts_with("a port could not be had"),
+                "{error}"
+            );
+            assert!(emulator.control(serde_json::json!({ "op": "now" })).is_ok());
+        });
     }
 
     #[test]

@@ -19,6 +19,10 @@
 //! what clients sent in clear text, and it trusts whoever reaches its ports.
 #![forbid(unsafe_code)]
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod answer;
 mod body;
 mod bulk;
@@ -28,6 +32,7 @@ mod control;
 mod counters;
 mod data_api;
 mod default_config;
+mod default_org;
 mod emulator;
 mod fault_kind;
 mod faults;
@@ -57,7 +62,8 @@ pub use config::{
 };
 pub use control::ControlError;
 pub use counters::Counters;
-pub use emulator::{DefaultOrg, Emulator, Listen, StartError};
+pub use default_org::DefaultOrg;
+pub use emulator::{Emulator, Listen, StartError};
 pub use fault_kind::FaultKind;
 pub use faults::Fault;
 pub use inspect::{LiveSession, LoggedRequest};
