@@ -84,7 +84,7 @@ impl<'a> Console<'a> {
 }
 
 /// Message and indented help.
-pub(crate) fn failure(problem: &Problem) -> String {
+fn failure(problem: &Problem) -> String {
     let mut text = problem.message.clone();
     for line in problem.help.lines() {
         text.push_str("\n  ");

@@ -10,7 +10,7 @@ use std::time::Duration;
 use forcegrant::{Error, ErrorKind};
 
 use crate::configuration::{Configuration, Found, check_client_id, check_client_secret};
-use crate::console::{Console, failure};
+use crate::console::Console;
 use crate::findings;
 use crate::login::{self, Outcome, Trace};
 use crate::options::Options;
@@ -24,6 +24,7 @@ const CONNECTION: &str = "connection";
 const REQUEST: &str = "token request";
 const ANSWER: &str = "token answer";
 const API: &str = "API call";
+const SUBJECTS: [&str; 5] = [NAME, CONNECTION, REQUEST, ANSWER, API];
 
 pub(crate) fn run(
     options: &Options,
@@ -44,7 +45,7 @@ pub(crate) fn run(
     report.configuration(&configuration, options)?;
     report.network_options(options, &configuration, surroundings.variable)?;
     if report.first.is_some() {
-        for subject in [NAME, CONNECTION, REQUEST, ANSWER, API] {
+        for subject in SUBJECTS {
             report.line(&Line::not_reached(subject))?;
         }
     } else {
@@ -68,9 +69,23 @@ impl Report<'_, '_> {
         self.console.say(&line.to_string())
     }
 
+    /// The first failure comes with its help.
     fn fail(&mut self, subject: &'static str, problem: Problem) -> io::Result<()> {
-        self.line(&Line::fails(subject, problem.message.clone()))?;
-        self.first.get_or_insert(problem);
+        self.fail_after(subject, problem, Vec::new())
+    }
+
+    fn fail_after(
+        &mut self,
+        subject: &'static str,
+        problem: Problem,
+        notes: Vec<String>,
+    ) -> io::Result<()> {
+        let line = Line::fails(subject, problem.message.clone()).with_notes(notes);
+        if self.first.is_some() {
+            return self.line(&line);
+        }
+        self.line(&line.with_help(&problem.help))?;
+        self.first = Some(problem);
         Ok(())
     }
 
@@ -161,44 +176,39 @@ impl Report<'_, '_> {
     fn no_token(&mut self, error: &Error, trace: &Trace, options: &Options) -> io::Result<()> {
         let problem = Problem::from(error);
         let unknown = |subject| Line::new(Mark::Open, subject, "can not be told");
-        let notes = retries(trace);
-        match Stage::of(error) {
-            Stage::Name => {
-                self.fail(NAME, problem)?;
-                self.line(&Line::not_reached(CONNECTION))?;
-                self.line(&Line::not_reached(REQUEST).with_notes(notes))?;
-                self.line(&Line::not_reached(ANSWER))?;
-            }
+        let notes = retries(trace, Some(error.code()));
+        let failed = match Stage::of(error) {
+            Stage::Name => NAME,
             Stage::Connection => {
                 // Behind a proxy the name is the proxy's affair.
-                let name = if error.code() == "proxy_failed" {
-                    unknown(NAME)
-                } else {
-                    resolved(options)
+                let name = match error.code() {
+                    "proxy_failed" | "tls_roots_unavailable" => unknown(NAME),
+                    _ => resolved(options),
                 };
                 self.line(&name)?;
-                self.fail(CONNECTION, problem)?;
-                self.line(&Line::not_reached(REQUEST).with_notes(notes))?;
-                self.line(&Line::not_reached(ANSWER))?;
+                CONNECTION
             }
             Stage::Somewhere => {
                 self.line(&unknown(NAME))?;
                 self.line(&unknown(CONNECTION))?;
-                self.fail(REQUEST, problem)?;
-                self.line(&Line::not_reached(ANSWER).with_notes(notes))?;
+                REQUEST
             }
             Stage::Request => {
                 self.reached(options)?;
-                self.fail(REQUEST, problem)?;
-                self.line(&Line::not_reached(ANSWER).with_notes(notes))?;
+                REQUEST
             }
             Stage::Answer => {
                 self.reached(options)?;
-                self.line(&Line::works(REQUEST, "answered").with_notes(notes))?;
-                self.fail(ANSWER, problem)?;
+                self.line(&Line::works(REQUEST, "answered"))?;
+                ANSWER
             }
+        };
+        self.fail_after(failed, problem, notes)?;
+        let after = SUBJECTS.iter().skip_while(|subject| **subject != failed);
+        for subject in after.skip(1) {
+            self.line(&Line::not_reached(subject))?;
         }
-        self.line(&Line::not_reached(API))
+        Ok(())
     }
 
     fn finish(self) -> io::Result<u8> {
@@ -206,8 +216,7 @@ impl Report<'_, '_> {
             self.console.say("\nEverything works.")?;
             return Ok(FINE);
         };
-        let mut text = format!("\nforcegrant: {}", failure(&problem));
-        let _ = write!(text, "\n\nError code: {}", problem.code);
+        let mut text = format!("\nError code: {}", problem.code);
         if let Some(step) = problem.step {
             let _ = write!(
                 text,
@@ -269,7 +278,7 @@ fn resolved(options: &Options) -> Line {
 }
 
 fn accepted(trace: &Trace) -> Line {
-    let mut notes = retries(trace);
+    let mut notes = retries(trace, None);
     if trace.signature_mismatch {
         notes.push(
             "the answer's signature does not fit this client secret; harmless while two are live"
@@ -287,17 +296,18 @@ fn accepted(trace: &Trace) -> Line {
     Line::works(REQUEST, text).with_notes(notes)
 }
 
-fn retries(trace: &Trace) -> Vec<String> {
-    trace
-        .retried
-        .iter()
-        .map(|(error, pause)| {
-            format!(
-                "{} ({}), tried again after {}",
-                error.message(),
-                error.code(),
-                milliseconds(*pause)
-            )
+/// The attempts before the last. `last` is the code that the login ended with.
+fn retries(trace: &Trace, last: Option<&str>) -> Vec<String> {
+    let attempts = trace.retried.iter().enumerate();
+    attempts
+        .map(|(place, (error, pause))| {
+            let what = if last == Some(error.code()) {
+                "the same".to_owned()
+            } else {
+                format!("{} ({})", error.message(), error.code())
+            };
+            let pause = milliseconds(*pause);
+            format!("attempt {}: {what}, tried again after {pause}", place + 1)
         })
         .collect()
 }

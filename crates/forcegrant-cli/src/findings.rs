@@ -37,7 +37,7 @@ pub(crate) fn client_id(found: &Found<String>) -> Line {
         notes.push(format!(
             "a consumer key usually starts with {KEY_START} and has about 85 characters"
         ));
-        format!("{length} characters, fingerprint {}", fingerprint(id))
+        format!("{}, fingerprint {}", characters(length), fingerprint(id))
     };
     Line::works("client id", format!("{text} (from {})", found.source)).with_notes(notes)
 }
@@ -56,7 +56,8 @@ pub(crate) fn client_secret(found: &Found<Secret>) -> Line {
         );
     }
     let text = format!(
-        "{length} characters, fingerprint {} (from {})",
+        "{}, fingerprint {} (from {})",
+        characters(length),
         fingerprint(secret),
         found.source
     );
@@ -79,6 +80,11 @@ pub(crate) fn network(options: &Options, variable: &dyn Fn(&str) -> Option<Strin
         format!("proxy: {proxy}; roots: {}", options.roots),
     )
     .with_notes(notes)
+}
+
+fn characters(count: usize) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} character{plural}")
 }
 
 const KEY_START: &str = "3MVG9";

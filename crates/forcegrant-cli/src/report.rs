@@ -16,13 +16,14 @@ pub(crate) enum Mark {
     Open,
 }
 
-/// `OK    login URL      ...` and notes below it.
+/// `OK    login URL      ...`, with notes and help below it.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
     mark: Mark,
     subject: &'static str,
     text: String,
     notes: Vec<String>,
+    help: String,
 }
 
 impl Line {
@@ -32,6 +33,7 @@ impl Line {
             subject,
             text: text.into(),
             notes: Vec::new(),
+            help: String::new(),
         }
     }
 
@@ -51,6 +53,11 @@ impl Line {
         self.notes.extend(notes);
         self
     }
+
+    pub(crate) fn with_help(mut self, help: &str) -> Self {
+        help.clone_into(&mut self.help);
+        self
+    }
 }
 
 impl fmt::Display for Line {
@@ -63,6 +70,9 @@ impl fmt::Display for Line {
         write!(f, "{mark:<4}  {:<14} {}", self.subject, self.text)?;
         for note in &self.notes {
             write!(f, "\n      {:<14} note: {note}", "")?;
+        }
+        for line in self.help.lines() {
+            write!(f, "\n      {line}")?;
         }
         Ok(())
     }
