@@ -1,6 +1,6 @@
 //! The environment variables that name an org and an app. Read only when asked.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Code, Error, invalid_option};
 use crate::secret::Secret;
@@ -61,6 +61,24 @@ pub(crate) fn read(
         client_id: needed(CLIENT_ID)?,
         client_secret,
     })
+}
+
+/// Reads the environment of this process.
+pub(crate) fn read_process() -> Result<Environment, Error> {
+    read(
+        |name| std::env::var(name).ok(),
+        |path| std::fs::read_to_string(path),
+    )
+}
+
+/// The file that holds the secret, when no variable does.
+pub(crate) fn secret_file() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var(name).is_ok_and(|value| !value.trim().is_empty());
+    if CLIENT_SECRET.iter().any(|name| set(name)) {
+        return None;
+    }
+    let path = std::env::var(SECRET_FILE).ok()?;
+    Some(PathBuf::from(path.trim())).filter(|path| !path.as_os_str().is_empty())
 }
 
 fn missing(names: &[&str]) -> Error {
