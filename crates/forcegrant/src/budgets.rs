@@ -48,7 +48,7 @@ mod tests {
     fn a_budget_belongs_to_one_org_app_and_clock() {
         let settings = BudgetSettings::default();
         let used = |host: &str, id: &str, clock| with(host, id, clock, |budget| budget.used());
-        with("budgets.test", "a", 1, |budget| budget.count(0, &settings));
+        with("budgets.test", "a", 1, |budget| budget.count(0, settings));
         assert_eq!(used("budgets.test", "a", 1), 1);
         for (host, id, clock) in [
             ("other.test", "a", 1),

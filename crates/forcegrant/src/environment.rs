@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Code, Error, invalid_option};
+use crate::error::{Code, Error, SetupStep, invalid_option};
 use crate::secret::Secret;
 
 const LOGIN_URL: &[&str] = &[
@@ -82,10 +82,16 @@ pub(crate) fn secret_file() -> Option<PathBuf> {
 }
 
 fn missing(names: &[&str]) -> Error {
+    let step = if names == LOGIN_URL {
+        SetupStep::Hostname
+    } else {
+        SetupStep::KeyAndSecret
+    };
     Error::new(
         Code::MissingCredentials,
         format!("the environment variable {} is not set", names[0]),
     )
+    .with_setup_step(Some(step))
     .with_help(format!(
         "These names are read, and the first that is set counts: {}.",
         names.join(", ")

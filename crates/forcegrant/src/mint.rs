@@ -144,7 +144,7 @@ impl Mint<'_> {
     }
 
     fn ask_budget(&self, pair: &KeyPair, now: Moment) -> Result<(), Error> {
-        let settings = &self.inner.budget;
+        let settings = self.inner.budget;
         let allowance = self.with_budget(pair, |budget| budget.ask(now.boot, settings));
         match allowance {
             Allowance::Granted => Ok(()),
@@ -154,7 +154,7 @@ impl Mint<'_> {
 
     /// Every answer of the endpoint counts, as refused logins may count at Salesforce too.
     fn count(&self, pair: &KeyPair) {
-        let (settings, boot) = (&self.inner.budget, self.inner.clock.now().boot);
+        let (settings, boot) = (self.inner.budget, self.inner.clock.now().boot);
         let warning = self.with_budget(pair, |budget| budget.count(boot, settings));
         if let (Some(used), Some(stop)) = (warning, settings.stop) {
             self.inner.emit(&Event::LoginBudgetWarning { used, stop });

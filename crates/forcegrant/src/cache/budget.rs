@@ -21,12 +21,12 @@ pub(crate) const SALESFORCE_LIMIT: u32 = 3_600;
 
 const MINUTE: u64 = 60_000;
 /// An hour, and the minute that has begun.
-const BUCKETS: u64 = 61;
+const BUCKETS: usize = 61;
 
 /// Counts by the minute. A count leaves the window up to a minute late, never early.
 #[derive(Clone, Debug)]
 pub(crate) struct Budget {
-    counts: [u16; BUCKETS as usize],
+    counts: [u16; BUCKETS],
     /// The newest minute counted, by the boot-time clock.
     minute: u64,
     warned: bool,
@@ -35,7 +35,7 @@ pub(crate) struct Budget {
 impl Default for Budget {
     fn default() -> Self {
         Self {
-            counts: [0; BUCKETS as usize],
+            counts: [0; BUCKETS],
             minute: 0,
             warned: false,
         }
@@ -54,7 +54,7 @@ pub(crate) enum Allowance {
 
 impl Budget {
     /// Whether a login may start at `boot` milliseconds of the boot-time clock.
-    pub(crate) fn ask(&mut self, boot: u64, settings: &BudgetSettings) -> Allowance {
+    pub(crate) fn ask(&mut self, boot: u64, settings: BudgetSettings) -> Allowance {
         self.roll(boot);
         match settings.stop {
             Some(stop) if self.used() >= stop => Allowance::Spent {
@@ -66,9 +66,9 @@ impl Budget {
 
     /// Counts a login that the endpoint answered. Returns how many the hour has seen when this one
     /// crossed half of Salesforce's limit (or of a smaller own one): once for each crossing.
-    pub(crate) fn count(&mut self, boot: u64, settings: &BudgetSettings) -> Option<u32> {
+    pub(crate) fn count(&mut self, boot: u64, settings: BudgetSettings) -> Option<u32> {
         self.roll(boot);
-        let bucket = &mut self.counts[usize_of(self.minute % BUCKETS)];
+        let bucket = &mut self.counts[place(self.minute)];
         *bucket = bucket.saturating_add(1);
         let used = self.used();
         let crossed = settings.stop.is_some_and(|stop| used >= stop * 3 / 5);
@@ -84,28 +84,28 @@ impl Budget {
 
     fn roll(&mut self, boot: u64) {
         let minute = boot / MINUTE;
-        let passed = minute.saturating_sub(self.minute).min(BUCKETS);
-        for step in 1..=passed {
-            self.counts[usize_of((minute + 1 + BUCKETS - step) % BUCKETS)] = 0;
+        let passed = minute.saturating_sub(self.minute).min(SPAN);
+        for back in 0..passed {
+            self.counts[place(minute - back)] = 0;
         }
         self.minute = self.minute.max(minute);
     }
 
     fn frees_in(&self, boot: u64) -> Duration {
-        let oldest = (0..BUCKETS)
-            .rev()
-            .find(|back| {
-                let minute = self.minute.checked_sub(*back);
-                minute.is_some_and(|minute| self.counts[usize_of(minute % BUCKETS)] > 0)
-            })
-            .unwrap_or(0);
-        let leaves = (self.minute - oldest + BUCKETS) * MINUTE;
+        let first = self.minute.saturating_sub(SPAN - 1);
+        let oldest = (first..=self.minute)
+            .find(|minute| self.counts[place(*minute)] > 0)
+            .unwrap_or(self.minute);
+        let leaves = (oldest + SPAN) * MINUTE;
         Duration::from_millis(leaves.saturating_sub(boot).max(1))
     }
 }
 
-fn usize_of(index: u64) -> usize {
-    usize::try_from(index).unwrap_or(0)
+/// The window in minutes.
+const SPAN: u64 = BUCKETS as u64;
+
+fn place(minute: u64) -> usize {
+    usize::try_from(minute % SPAN).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -120,26 +120,26 @@ mod tests {
     fn it_stops_before_the_limit_and_says_when_it_frees() {
         let mut budget = Budget::default();
         for login in 0..10 {
-            assert_eq!(budget.ask(login * 1_000, &SETTINGS), Allowance::Granted);
-            budget.count(login * 1_000, &SETTINGS);
+            assert_eq!(budget.ask(login * 1_000, SETTINGS), Allowance::Granted);
+            budget.count(login * 1_000, SETTINGS);
         }
-        let Allowance::Spent { frees_in } = budget.ask(10_000, &SETTINGS) else {
+        let Allowance::Spent { frees_in } = budget.ask(10_000, SETTINGS) else {
             panic!("ten were made")
         };
         let frees = 10_000 + u64::try_from(frees_in.as_millis()).unwrap();
         assert!((3_600_000..=3_660_000).contains(&frees));
-        assert_ne!(budget.ask(frees - 1, &SETTINGS), Allowance::Granted);
-        assert_eq!(budget.ask(frees, &SETTINGS), Allowance::Granted);
+        assert_ne!(budget.ask(frees - 1, SETTINGS), Allowance::Granted);
+        assert_eq!(budget.ask(frees, SETTINGS), Allowance::Granted);
     }
 
     #[test]
     fn it_warns_once_at_each_crossing() {
         let mut budget = Budget::default();
-        let warnings: Vec<_> = (0..9).filter_map(|n| budget.count(n, &SETTINGS)).collect();
+        let warnings: Vec<_> = (0..9).filter_map(|n| budget.count(n, SETTINGS)).collect();
         assert_eq!(warnings, [6]);
         let later = 2 * 3_600_000;
         let warnings: Vec<_> = (0..9)
-            .filter_map(|n| budget.count(later + n, &SETTINGS))
+            .filter_map(|n| budget.count(later + n, SETTINGS))
             .collect();
         assert_eq!(warnings, [6]);
     }
@@ -149,8 +149,8 @@ mod tests {
         let off = BudgetSettings { stop: None };
         let mut budget = Budget::default();
         for _ in 0..5_000 {
-            assert_eq!(budget.ask(0, &off), Allowance::Granted);
-            assert_eq!(budget.count(0, &off), None);
+            assert_eq!(budget.ask(0, off), Allowance::Granted);
+            assert_eq!(budget.count(0, off), None);
         }
     }
 
@@ -163,13 +163,13 @@ mod tests {
             let (mut boot, mut made) = (0, Vec::new());
             for gap in gaps {
                 boot += gap;
-                if budget.ask(boot, &SETTINGS) == Allowance::Granted {
-                    budget.count(boot, &SETTINGS);
+                if budget.ask(boot, SETTINGS) == Allowance::Granted {
+                    budget.count(boot, SETTINGS);
                     made.push(boot);
                 }
                 let within = |span: u64| made.iter().filter(|at| boot - **at < span).count();
                 prop_assert!(within(3_600_000) <= 10);
-                let held = budget.clone().ask(boot, &SETTINGS) != Allowance::Granted;
+                let held = budget.clone().ask(boot, SETTINGS) != Allowance::Granted;
                 prop_assert!(!held || within(3_660_000) >= 10);
             }
         }

@@ -78,7 +78,7 @@ pub(crate) fn lifetime(
         length: seconds.saturating_mul(1_000),
         source: ExpirySource::ExpiresIn,
     });
-    let stated = match (jwt, answered) {
+    let told = match (jwt, answered) {
         (Some(jwt), Some(answered)) if answered.length < jwt.length => Some(answered),
         (jwt, answered) => jwt.or(answered),
     };
@@ -89,8 +89,7 @@ pub(crate) fn lifetime(
         length,
         source: ExpirySource::Learned,
     });
-    stated
-        .or(introspected)
+    told.or(introspected)
         .or(learned)
         .unwrap_or_else(|| estimate(settings))
 }
