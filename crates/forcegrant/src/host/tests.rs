@@ -128,7 +128,19 @@ fn refused_forms_say_what_to_do() {
 }
 
 #[test]
-fn user_info_and_query_are_not_shown() {
+fn user_info_query_and_pasted_secrets_are_not_shown() {
+    let secret = "0123456789ABCDEFHUNTER22".repeat(3);
+    for pasted in [
+        secret.as_str(),
+        &format!("https://{secret}/"),
+        "00D5g0000012abc!AQEAQhunter22",
+    ] {
+        let error = login_host(pasted, &none())
+            .unwrap_err()
+            .to_string()
+            .to_lowercase();
+        assert!(!error.contains("hunter22"), "{error}");
+    }
     for pasted in [
         "https://me:hunter22@acme.my.salesforce.com",
         "http://x.evil/?secret=hunter22",
@@ -175,7 +187,10 @@ fn http_only_to_loopback_and_only_when_asked() {
         "http://127.0.0.1:8080/services/oauth2/token"
     );
     assert_eq!(endpoint.host, "127.0.0.1:8080");
-    assert!(LoginEndpoint::from_login_url("http://127.0.0.1:8080/", &none()).is_err());
+    let unasked = LoginEndpoint::from_login_url("http://127.0.0.1:8080/", &none()).unwrap_err();
+    assert!(unasked.to_string().contains("allow_http_loopback"));
+    let named = TrustPolicy::new(["localhost".to_owned()], false).unwrap();
+    assert!(LoginEndpoint::from_login_url("https://localhost", &named).is_ok());
     assert!(LoginEndpoint::from_login_url("http://10.0.0.1:8080/", &asked).is_err());
     assert!(LoginEndpoint::from_token_url("http://10.0.0.1/token", &mut asked.clone()).is_err());
     assert!(LoginEndpoint::from_token_url("http://127.0.0.1/token", &mut none()).is_err());
