@@ -102,14 +102,15 @@ impl ApiAnswer<'_> {
             // Identity and userinfo answer a dead token so, in plain text.
             403 if has("Bad_OAuth_Token") => Verdict::SessionExpired,
             403 if has("REQUEST_LIMIT_EXCEEDED") => Verdict::RateLimited(self.limit()),
-            403 if has("API_CURRENTLY_DISABLED") || has("API_DISABLED_FOR_ORG") => Verdict::Blocked,
             // Bulk 1 and SOAP.
             400 if has("InvalidSessionId") => Verdict::SessionExpired,
             400 | 500 if has("INVALID_SESSION_ID") => self.unauthorized(),
             500 if has("REQUEST_LIMIT_EXCEEDED") => Verdict::RateLimited(self.limit()),
             400 if has("ExceededQuota") => Verdict::RateLimited(RateLimit::Daily),
             429 => Verdict::RateLimited(self.limit()),
-            500 if has("API_CURRENTLY_DISABLED") || has("API_DISABLED_FOR_ORG") => Verdict::Blocked,
+            403 | 500 if has("API_CURRENTLY_DISABLED") || has("API_DISABLED_FOR_ORG") => {
+                Verdict::Blocked
+            }
             502..=504 => Verdict::Unavailable,
             500 if has("SERVER_UNAVAILABLE") => Verdict::Unavailable,
             _ => Verdict::Other,
