@@ -1,5 +1,5 @@
 import { type InspectOptionsStylized, inspect } from 'node:util'
-import { type ErrorDetails, type ForcegrantError, makeError } from './errors.cjs'
+import { type ErrorData, type ForcegrantError, makeError } from './errors.cjs'
 import { native } from './loader.cjs'
 import type * as Native from './native.cjs'
 import { type ClientOptions, type EnvOptions, toNative } from './options.cjs'
@@ -49,7 +49,7 @@ interface Flight {
 
 interface Landed {
   readonly token?: Token
-  readonly error?: ErrorDetails
+  readonly error?: ErrorData | undefined
 }
 
 const ENVIRONMENT = Symbol('environment')
@@ -78,7 +78,7 @@ export class Client {
   constructor(options: ClientOptions | EnvOptions | null | undefined, source?: typeof ENVIRONMENT) {
     const given = toNative(options)
     const opened = native().open(given.options, source === ENVIRONMENT, given.clock)
-    if (opened.error !== undefined) throw makeError(opened.error as ErrorDetails, callSite(new.target))
+    if (opened.error !== undefined) throw makeError(opened.error, callSite(new.target))
     if (opened.client === undefined) throw lost(callSite(new.target))
     this.#native = opened.client
   }
@@ -136,7 +136,7 @@ export class Client {
       fingerprint: status.fingerprint,
       mints: status.mints,
       failures: status.failures,
-      lastError: status.lastError && makeError(status.lastError as ErrorDetails),
+      lastError: status.lastError && makeError(status.lastError),
       lastFailureAt: date(status.lastFailureAt),
       coolingUntil: date(status.coolingUntil),
       loginHost: status.loginHost,
@@ -150,7 +150,7 @@ export class Client {
     const site = callSite(this.verify)
     const wait = this.#native.startVerify()
     const outcome = await unlessAborted(wait.outcome, signal, () => this.#native.cancel(wait.id))
-    if (outcome.error !== undefined) throw makeError(outcome.error as ErrorDetails, site)
+    if (outcome.error !== undefined) throw makeError(outcome.error, site)
     const { lease, verified } = outcome
     if (lease === undefined || verified === undefined) throw lost(site)
     return Object.freeze({
@@ -169,7 +169,7 @@ export class Client {
     const site = callSite(this.waitIdle)
     const wait = this.#native.startIdle()
     const outcome = await unlessAborted(wait.outcome, signal, () => this.#native.cancel(wait.id))
-    if (outcome.error !== undefined) throw makeError(outcome.error as ErrorDetails, site)
+    if (outcome.error !== undefined) throw makeError(outcome.error, site)
   }
 
   /** Forgets the token and every failure. */
@@ -213,7 +213,7 @@ export class Client {
     const epoch = this.#epoch
     const outcome = wait.outcome.then(({ lease, error }): Landed => {
       if (this.#flight === flight) this.#flight = undefined
-      if (lease === undefined) return { error: error as ErrorDetails }
+      if (lease === undefined) return { error: error }
       return { token: epoch === this.#epoch ? this.#keep(lease) : this.#tokenOf(lease) }
     })
     const flight: Flight = { id: wait.id, outcome, waiters: 0 }

@@ -80,6 +80,15 @@ export interface ErrorDetails {
   readonly cause?: unknown
 }
 
+/** @internal An error as the native side sends it. */
+export interface ErrorData extends Omit<ErrorDetails, 'code' | 'kind' | 'setupStep' | 'cause'> {
+  readonly code: string
+  readonly kind: string
+  readonly setupStep?: string
+  /** The texts of what lies beneath, from the outside in. */
+  readonly causes?: readonly string[]
+}
+
 /** The base of every error that this package makes. */
 export class ForcegrantError extends Error {
   readonly code: ErrorCode
@@ -173,16 +182,28 @@ for (const [name, type] of Object.entries({
  * @param site an error made where the caller came in: its frames become those of the new error, which is
  *   otherwise made in a callback that no caller is on the stack of.
  */
-export function makeError(details: ErrorDetails, site?: Error): ForcegrantError {
-  const type: typeof ForcegrantError = CLASSES[details.kind] ?? InternalError
-  const error = new type(details)
+export function makeError(data: ErrorData, site?: Error): ForcegrantError {
+  const type: typeof ForcegrantError = CLASSES[data.kind as ErrorKind] ?? InternalError
+  const error = new type({ ...data, cause: chain(data.causes) } as ErrorDetails)
   const frames = site?.stack
   if (typeof frames === 'string') {
     const first = frames.indexOf('\n    at ')
-    const stack = `${error.name}: ${error.message}${first < 0 ? '' : frames.slice(first)}`
-    Object.defineProperty(error, 'stack', own(stack, false))
+    setStack(error, `${error.name}: ${error.message}${first < 0 ? '' : frames.slice(first)}`)
   }
   return error
+}
+
+/** Errors of the core's: they have texts, and no frames of JavaScript. */
+function chain(texts: readonly string[] = []): Error | undefined {
+  return texts.reduceRight<Error | undefined>((beneath, text) => {
+    const error = new Error(text, beneath && { cause: beneath })
+    setStack(error, `Error: ${text}`)
+    return error
+  }, undefined)
+}
+
+function setStack(error: Error, stack: string): void {
+  Object.defineProperty(error, 'stack', own(stack, false))
 }
 
 function own(value: unknown, enumerable: boolean): PropertyDescriptor {
