@@ -1,21 +1,32 @@
 // A third party's client against the emulator: it knows nothing of it, and reaches it by the real host name
 // through the emulator's proxy.
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
 import { after, before, test } from 'node:test'
 import { startEmulator } from 'forcegrant/testing'
 import { runFixture } from './support/child.mjs'
 
 let emulator
+let folder
 
 before(async () => {
   emulator = await startEmulator()
+  folder = mkdtempSync(path.join(os.tmpdir(), 'forcegrant-'))
 })
-after(() => emulator?.close())
+after(async () => {
+  rmSync(folder, { recursive: true })
+  await emulator?.close()
+})
 
 test('jsforce authorizes with client credentials, then queries', async () => {
-  const { org, proxy, caPem } = emulator
+  const { org, proxy } = emulator
+  const authority = path.join(folder, 'ca.pem')
+  writeFileSync(authority, emulator.caPem)
   const run = await runFixture('jsforce.mjs', {
-    options: { loginUrl: `https://${org.myDomain}`, clientId: org.clientId, clientSecret: org.clientSecret, proxy, caPem },
+    options: { loginUrl: `https://${org.myDomain}`, clientId: org.clientId, clientSecret: org.clientSecret, proxy },
+    env: { NODE_EXTRA_CA_CERTS: authority },
   })
   assert.equal(run.code, 0, run.stderr)
   const { accessToken, instanceUrl, orgId, userId, records } = JSON.parse(run.stdout)
