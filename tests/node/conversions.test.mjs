@@ -160,7 +160,7 @@ test('an option of a wrong type is named, with a right value and without its own
     const options = { loginUrl: 'acme.my.salesforce.com', clientId: 'id', clientSecret: 'x', [name]: value }
     const { code, message } = configurationError(() => new Client(options))
     assert.equal(code, 'invalid_option', name)
-    assert.ok(message.includes(`option ${name} `), message)
+    assert.ok(message.includes(`option \`${name}\`:`), message)
     assert.ok(!message.includes('CANARY'), message)
   }
 })
@@ -170,7 +170,7 @@ test('an option that does not exist is an error that names the one that was mean
     const { code, message } = configurationError(() => new Client({ [name]: 'x' }))
     assert.equal(code, 'invalid_option')
     assert.ok(message.includes(name))
-    assert.equal(message.includes('did you mean'), meant !== undefined)
+    assert.equal(message.includes('Did you mean'), meant !== undefined)
     if (meant) assert.ok(message.includes(meant))
   }
   assert.equal(configurationError(() => new Client('acme.my.salesforce.com')).code, 'invalid_option')

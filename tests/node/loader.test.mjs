@@ -60,7 +60,7 @@ test('a binary of another version: the error names both versions and the way out
   const changed = { ...JSON.parse(readFileSync(path.join(home, 'package.json'), 'utf8')), version: '9.9.9' }
   writeFileSync(path.join(home, 'package.json'), JSON.stringify(changed))
   const { message } = loadError()
-  assert.match(message, /version 9\.9\.9 of the package found version/)
+  assert.match(message, /version 9\.9\.9 of the package forcegrant found version/)
   assert.ok(message.includes(version))
   assert.match(message, /npm install forcegrant@9\.9\.9/)
 })

@@ -76,7 +76,7 @@ export class Client {
   /** @internal */
   constructor(options: EnvOptions | null | undefined, source: typeof ENVIRONMENT)
   constructor(options: ClientOptions | EnvOptions | null | undefined, source?: typeof ENVIRONMENT) {
-    const given = toNative(options)
+    const given = toNative(options, source === ENVIRONMENT)
     const opened = native().open(given.options, source === ENVIRONMENT, given.clock)
     if (opened.error !== undefined) throw makeError(opened.error, callSite(new.target))
     if (opened.client === undefined) throw lost(callSite(new.target))
@@ -85,7 +85,7 @@ export class Client {
 
   /**
    * A client for what the environment names: `SALESFORCE_LOGIN_URL`, `SALESFORCE_CLIENT_ID` and
-   * `SALESFORCE_CLIENT_SECRET`. What the options say wins over the environment.
+   * `SALESFORCE_CLIENT_SECRET`, or their aliases.
    */
   static fromEnv(options?: EnvOptions | null): Client {
     return new Client(options, ENVIRONMENT)
@@ -151,15 +151,12 @@ export class Client {
     const wait = this.#native.startVerify()
     const outcome = await unlessAborted(wait.outcome, signal, () => this.#native.cancel(wait.id))
     if (outcome.error !== undefined) throw makeError(outcome.error, site)
-    const { lease, verified } = outcome
-    if (lease === undefined || verified === undefined) throw lost(site)
-    return Object.freeze({
-      token: this.#keep(lease),
-      orgId: verified.orgId,
-      userId: verified.userId,
-      apiUsage: verified.apiUsage && Object.freeze(verified.apiUsage),
-      loginHost: verified.loginHost,
-    })
+    const { lease, apiUsage } = outcome
+    if (lease === undefined) throw lost(site)
+    const token = this.#keep(lease)
+    const { orgId, userId } = token
+    const { loginHost } = this
+    return Object.freeze({ token, orgId, userId, apiUsage: apiUsage && Object.freeze(apiUsage), loginHost })
   }
 
   /** Waits until no token request is up. */
@@ -294,7 +291,7 @@ function callSite(entry: unknown): Error {
 /** The native side broke its word. */
 function lost(site: Error): ForcegrantError {
   return makeError(
-    { code: 'internal', kind: 'internal', message: 'forcegrant: the native part gave no answer' },
+    { code: 'internal', kind: 'internal', message: 'the native part gave no answer' },
     site,
   )
 }

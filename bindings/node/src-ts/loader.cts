@@ -55,7 +55,7 @@ function checkVersion(found: NativeModule, from: string, version: string): void 
     code: 'internal',
     kind: 'internal',
     message:
-      `forcegrant: version ${version} of the package found version ${actual} of its native part (${from}).\n` +
+      `version ${version} of the package forcegrant found version ${actual} of its native part (${from}).\n` +
       '  Two installations were mixed. Remove node_modules and the entries of forcegrant in the lock file,\n' +
       `  then run: npm install forcegrant@${version}`,
   })
@@ -69,7 +69,7 @@ function missing(version: string, failures: unknown[]): InternalError {
     code: 'internal',
     kind: 'internal',
     message:
-      `forcegrant: the native part for this platform (${process.platform} ${process.arch}, Node ${process.version}) ` +
+      `the native part of forcegrant for this platform (${process.platform} ${process.arch}, Node ${process.version}) ` +
       `${reason === undefined ? 'is not installed' : 'does not load'}.\n` +
       `  It comes in the package ${wanted}, an optional dependency of forcegrant.\n` +
       '  Package managers leave it out when optional dependencies are off (npm: --omit=optional), or when the\n' +

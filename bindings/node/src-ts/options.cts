@@ -60,8 +60,10 @@ export interface ClientOptions extends CommonOptions {
   clientSecret: string
 }
 
-/** The options of `Client.fromEnv`: what is given wins over the environment. */
-export type EnvOptions = Partial<ClientOptions>
+/** The options of `Client.fromEnv`: all but the three that the environment gives. */
+export type EnvOptions = CommonOptions
+
+const FROM_ENVIRONMENT = new Set(['loginUrl', 'clientId', 'clientSecret'])
 
 type Check = (value: unknown) => string | undefined
 type Option = keyof Omit<ClientOptions, 'clock'>
@@ -106,12 +108,15 @@ const CHECKS: Record<Option, Check> = {
  *
  * @internal
  */
-export function toNative(options: unknown): {
+export function toNative(
+  options: unknown,
+  fromEnv: boolean,
+): {
   options: Native.NativeOptions
   clock: Native.NativeTestClock | undefined
 } {
   if (options !== undefined && options !== null && !isPlain(options)) {
-    throw invalid('the options must be one object, such as { loginUrl, clientId, clientSecret }')
+    throw invalid('the options are no object', 'Give one object: { loginUrl, clientId, clientSecret }.')
   }
   const given: Record<string, unknown> = {}
   let clock: Native.NativeTestClock | undefined
@@ -119,16 +124,21 @@ export function toNative(options: unknown): {
     if (name === 'clock') {
       if (value === undefined || value === null) continue
       clock = nativeClock(value)
-      if (clock === undefined) throw invalid('the option clock must be a TestClock of forcegrant/testing')
+      if (clock === undefined) {
+        throw invalid(`option \`clock\`: it is ${describe(value)}`, 'Give a TestClock of forcegrant/testing.')
+      }
       continue
     }
     const check = Object.hasOwn(CHECKS, name) ? CHECKS[name as Option] : undefined
-    if (check === undefined) throw invalid(`there is no option ${name}${nearest(name)}`)
+    if (check === undefined) throw invalid(`option \`${name}\`: there is none of this name`, nearest(name))
     if (value === undefined || (value === null && name !== 'proxy')) continue
+    if (fromEnv && FROM_ENVIRONMENT.has(name)) {
+      throw invalid(`${name} comes from the environment`, 'To give it yourself, use new Client.')
+    }
     const crossing = value === null ? 'none' : value
     const wanted = check(crossing)
     // The value is left out: it may be a secret that was put in the wrong place.
-    if (wanted !== undefined) throw invalid(`the option ${name} must be ${wanted}; it is ${describe(value)}`)
+    if (wanted !== undefined) throw invalid(`option \`${name}\`: it is ${describe(value)}`, `Give ${wanted}.`)
     given[name] = name === 'resolve' ? Object.entries(crossing) : crossing
   }
   return { options: given, clock }
@@ -164,14 +174,12 @@ function describe(value: unknown): string {
 /** Names of other cases and spellings lead to ours: `client_id`, `clientID`, `loginURL`. */
 function nearest(name: string): string {
   const plain = (text: string) => text.replaceAll(/[^a-z]/gi, '').toLowerCase()
-  const wanted = Object.keys(CHECKS).find((known) => plain(known) === plain(name))
-  return wanted === undefined ? '' : `; did you mean ${wanted}?`
+  const known = Object.keys(CHECKS)
+  const meant = known.find((candidate) => plain(candidate) === plain(name))
+  return meant === undefined ? `The options are: ${known.join(', ')}, clock.` : `Did you mean ${meant}?`
 }
 
-function invalid(what: string): ConfigurationError {
-  return new ConfigurationError({
-    code: 'invalid_option',
-    kind: 'configuration',
-    message: `forcegrant: ${what}`,
-  })
+function invalid(what: string, help: string): ConfigurationError {
+  const message = `${what}\n  ${help}`
+  return new ConfigurationError({ code: 'invalid_option', kind: 'configuration', message, help })
 }

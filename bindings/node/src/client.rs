@@ -22,7 +22,11 @@ pub struct NativeOpened {
 
 /// Makes a client.
 #[napi(catch_unwind)]
-pub fn open(options: NativeOptions, from_env: bool, clock: Option<&NativeTestClock>) -> NativeOpened {
+pub fn open(
+    options: NativeOptions,
+    from_env: bool,
+    clock: Option<&NativeTestClock>,
+) -> NativeOpened {
     match NativeClient::open(options, from_env, clock) {
         Ok(client) => NativeOpened {
             client: Some(client),
@@ -91,7 +95,7 @@ impl NativeClient {
     /// Reports a token that was turned down, by its text.
     #[napi(catch_unwind)]
     pub fn invalidate(&self, access_token: String) -> bool {
-        self.shared.client.invalidate_token(&access_token)
+        self.shared.client.invalidate_access_token(&access_token)
     }
 
     /// Where the client stands.
@@ -110,7 +114,7 @@ impl NativeClient {
     /// Waits until nothing is in flight.
     #[napi(catch_unwind)]
     pub fn start_idle<'env>(&self, env: &'env Env) -> Result<NativeWait<'env>> {
-        let pending = self.shared.client.start_idle();
+        let pending = self.shared.client.start_wait_idle();
         self.shared.waits.open(env, &self.shared, pending, idle)
     }
 
@@ -151,7 +155,7 @@ impl NativeClient {
         };
         let mut builder = options.apply(builder)?;
         if let Some(clock) = clock {
-            builder = builder.clock(clock.clock.clone().into());
+            builder = builder.clock(clock.clock.clone());
         }
         let client = builder.build().map_err(|error| NativeError::from(&error))?;
         let shared = Shared {
@@ -175,8 +179,8 @@ impl Shared {
         };
         NativeLease {
             id,
-            from: crate::data::count(from),
-            until: crate::data::count(until),
+            from,
+            until,
             token: (id != known).then(|| NativeToken::from(token)),
         }
     }
@@ -208,7 +212,7 @@ fn verified(shared: &Shared, result: std::result::Result<Verified, Error>) -> Na
     match result {
         Ok(verified) => NativeOutcome {
             lease: Some(shared.lease(&verified.token, 0)),
-            verified: Some((&verified).into()),
+            api_usage: verified.api_usage.map(Into::into),
             ..NativeOutcome::default()
         },
         Err(error) => failed(&error),

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use forcegrant::{Error, Expiry, Status, Token, Verified};
+use forcegrant::{Error, Expiry, Status, Token};
 use napi_derive::napi;
 use serde_json::Value;
 
@@ -60,9 +60,9 @@ pub struct NativeLease {
     /// A number for the token within one client.
     pub id: u32,
     /// From when the token may be handed out without asking again.
-    pub from: f64,
+    pub from: i64,
     /// Until when.
-    pub until: f64,
+    pub until: i64,
     /// The token, unless the caller named this very lease.
     pub token: Option<NativeToken>,
 }
@@ -121,19 +121,6 @@ pub struct NativeStatus {
     pub login_host: String,
 }
 
-/// What a verification found, but for its token.
-#[napi(object, object_from_js = false)]
-pub struct NativeVerified {
-    /// The org, 18 characters.
-    pub org_id: Option<String>,
-    /// The user, 18 characters.
-    pub user_id: Option<String>,
-    /// The daily API calls of the org.
-    pub api_usage: Option<NativeApiUsage>,
-    /// The host that the credentials went to.
-    pub login_host: String,
-}
-
 /// The daily API calls of an org.
 #[napi(object, object_from_js = false)]
 pub struct NativeApiUsage {
@@ -158,7 +145,7 @@ impl From<&Token> for NativeToken {
             issued_at: token.issued_at().map(instant),
             expiry: token.expiry().into(),
             fingerprint: token.fingerprint().to_owned(),
-            authorization: token.authorization(),
+            authorization: token.authorization().to_owned(),
             extra: Value::Object(token.extra().clone()),
         }
     }
@@ -186,7 +173,7 @@ impl From<&Error> for NativeError {
             code: error.code().to_owned(),
             kind: error.kind().as_str().to_owned(),
             message: error.to_string(),
-            help: error.help(),
+            help: error.help().map(str::to_owned),
             retryable: error.is_retryable(),
             retry_after: error.retry_after().map(milliseconds),
             setup_step: error.setup_step().map(|step| step.as_str().to_owned()),
@@ -216,16 +203,11 @@ impl From<Status> for NativeStatus {
     }
 }
 
-impl From<&Verified> for NativeVerified {
-    fn from(verified: &Verified) -> Self {
+impl From<(u64, u64)> for NativeApiUsage {
+    fn from((used, max): (u64, u64)) -> Self {
         Self {
-            org_id: verified.org_id.clone(),
-            user_id: verified.user_id.clone(),
-            api_usage: verified.api_usage.map(|(used, max)| NativeApiUsage {
-                used: count(used),
-                max: count(max),
-            }),
-            login_host: verified.login_host.clone(),
+            used: count(used),
+            max: count(max),
         }
     }
 }
@@ -238,25 +220,25 @@ pub(crate) fn instant(at: SystemTime) -> f64 {
     }
 }
 
-pub(crate) fn milliseconds(duration: Duration) -> f64 {
+fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
 /// A count as a JavaScript number. None of these gets anywhere near 2^53, past
 /// which it would stand still rather than be wrong by one.
 #[allow(clippy::cast_precision_loss)]
-pub(crate) fn count(value: u64) -> f64 {
+fn count(value: u64) -> f64 {
     value.min((1 << 53) - 1) as f64
 }
 
 impl NativeError {
     /// A value that does not even reach the core's builder.
-    pub(crate) fn invalid_option(what: &str) -> Self {
+    pub(crate) fn invalid_option(what: String, help: &str) -> Self {
         Self {
             code: "invalid_option".to_owned(),
             kind: "configuration".to_owned(),
-            message: format!("forcegrant: {what}"),
-            help: None,
+            message: format!("{what}\n  {help}"),
+            help: Some(help.to_owned()),
             retryable: false,
             retry_after: None,
             setup_step: None,

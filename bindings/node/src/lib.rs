@@ -2,7 +2,9 @@
 //! JavaScript values, and decides nothing. Errors cross as data; the classes
 //! are made in TypeScript.
 #![allow(
-    // The macros of napi write code that needs these.
+    // What JavaScript sees is public, although no Rust code reaches it.
+    unreachable_pub,
+    // The macros of napi want owned arguments, and their callers are in JavaScript.
     clippy::needless_pass_by_value,
     clippy::must_use_candidate
 )]

@@ -108,13 +108,41 @@ impl NativeOptions {
                 self.connect_timeout,
                 ClientBuilder::connect_timeout as fn(ClientBuilder, Duration) -> ClientBuilder,
             ),
-            ("attemptTimeout", self.attempt_timeout, ClientBuilder::attempt_timeout),
-            ("totalTimeout", self.total_timeout, ClientBuilder::total_timeout),
-            ("retryBackoff", self.retry_backoff, ClientBuilder::retry_backoff),
-            ("retryAfterCap", self.retry_after_cap, ClientBuilder::retry_after_cap),
-            ("sessionTimeout", self.session_timeout, ClientBuilder::session_timeout),
-            ("refreshWindow", self.refresh_window, ClientBuilder::refresh_window),
-            ("safetyMargin", self.safety_margin, ClientBuilder::safety_margin),
+            (
+                "attemptTimeout",
+                self.attempt_timeout,
+                ClientBuilder::attempt_timeout,
+            ),
+            (
+                "totalTimeout",
+                self.total_timeout,
+                ClientBuilder::total_timeout,
+            ),
+            (
+                "retryBackoff",
+                self.retry_backoff,
+                ClientBuilder::retry_backoff,
+            ),
+            (
+                "retryAfterCap",
+                self.retry_after_cap,
+                ClientBuilder::retry_after_cap,
+            ),
+            (
+                "sessionTimeout",
+                self.session_timeout,
+                ClientBuilder::session_timeout,
+            ),
+            (
+                "refreshWindow",
+                self.refresh_window,
+                ClientBuilder::refresh_window,
+            ),
+            (
+                "safetyMargin",
+                self.safety_margin,
+                ClientBuilder::safety_margin,
+            ),
             ("maxStale", self.max_stale, ClientBuilder::max_stale),
         ] {
             if let Some(value) = value {
@@ -122,11 +150,17 @@ impl NativeOptions {
             }
         }
         if let Some([first, cap]) = self.refusal_backoff.as_deref() {
-            let (first, cap) = (duration("refusalBackoff", *first)?, duration("refusalBackoff", *cap)?);
+            let (first, cap) = (
+                duration("refusalBackoff", *first)?,
+                duration("refusalBackoff", *cap)?,
+            );
             builder = builder.refusal_backoff(first, cap);
         }
         if let Some([first, cap]) = self.transient_backoff.as_deref() {
-            let (first, cap) = (duration("transientBackoff", *first)?, duration("transientBackoff", *cap)?);
+            let (first, cap) = (
+                duration("transientBackoff", *first)?,
+                duration("transientBackoff", *cap)?,
+            );
             builder = builder.transient_backoff(first, cap);
         }
         Ok(builder)
@@ -135,18 +169,20 @@ impl NativeOptions {
 
 fn duration(name: &str, milliseconds: f64) -> Result<Duration, NativeError> {
     Duration::try_from_secs_f64(milliseconds / 1e3).map_err(|_| {
-        NativeError::invalid_option(&format!(
-            "the option {name} must be a number of milliseconds, such as 5000"
-        ))
+        let what = format!("option `{name}`: it is out of range");
+        NativeError::invalid_option(what, "Give a number of milliseconds, such as 5000.")
     })
 }
 
 /// An address with a port, or without: then the port is that of the URL.
 fn socket_address(host: &str, address: &str) -> Result<SocketAddr, NativeError> {
     let bare = || address.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 0));
-    address.parse::<SocketAddr>().or_else(|_| bare()).map_err(|_| {
-        NativeError::invalid_option(&format!(
-            "the option resolve must give {host:?} an IP address, with or without a port, such as \"127.0.0.1:8443\""
-        ))
-    })
+    address
+        .parse::<SocketAddr>()
+        .or_else(|_| bare())
+        .map_err(|_| {
+            let what = format!("option `resolve`: the address of {host:?} is none");
+            let help = "Give an IP address, with or without a port, such as \"127.0.0.1:8443\".";
+            NativeError::invalid_option(what, help)
+        })
 }

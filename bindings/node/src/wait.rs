@@ -8,12 +8,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use forcegrant::{Error, Pending, Subscription};
-use napi::bindgen_prelude::{Env, JsDeferred, Object, Result};
+use forcegrant::{Error, Pending};
+use napi::JsDeferred;
+use napi::bindgen_prelude::{Env, Object, Result};
 use napi_derive::napi;
 
 use crate::client::Shared;
-use crate::data::{NativeError, NativeLease, NativeVerified};
+use crate::data::{NativeApiUsage, NativeError, NativeLease};
 
 /// How a wait ended; all empty when it was given up.
 #[napi(object, object_from_js = false)]
@@ -23,8 +24,8 @@ pub struct NativeOutcome {
     pub lease: Option<NativeLease>,
     /// What went wrong.
     pub error: Option<NativeError>,
-    /// What a verification found.
-    pub verified: Option<NativeVerified>,
+    /// What a verification learned of the org's daily API calls.
+    pub api_usage: Option<NativeApiUsage>,
 }
 
 /// A wait that is up.
@@ -49,6 +50,9 @@ struct Open {
     last: u32,
     waits: HashMap<u32, (Slot, Option<Subscription>)>,
 }
+
+/// Dropping it calls the core's callback off, whatever it waits for.
+type Subscription = Box<dyn Send>;
 
 /// Whoever takes the deferred out settles it; there is no second time.
 type Slot = Arc<Mutex<Option<Deferred>>>;
@@ -83,7 +87,7 @@ impl Waits {
             }));
         });
         if let Some(wait) = lock(&self.0).waits.get_mut(&id) {
-            wait.1 = Some(subscription);
+            wait.1 = Some(Box::new(subscription));
         }
         Ok(NativeWait { id, outcome })
     }
