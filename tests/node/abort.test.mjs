@@ -90,8 +90,8 @@ test('verify and waitIdle are given up in the same way', async () => {
   const controller = new AbortController()
   const { signal } = controller
   const verification = client.verify({ signal })
-  const idle = client.waitIdle({ signal })
   await arrived(1)
+  const idle = client.waitIdle({ signal })
   controller.abort()
   await assert.rejects(verification, { name: 'AbortError' })
   await assert.rejects(idle, { name: 'AbortError' })
