@@ -60,7 +60,9 @@ test('undefined, null and missing are the same, for the options of a call', asyn
 })
 
 test('absent values of a token are undefined', async () => {
-  await emulator.control('configure', { app: { omit: ['scope', 'token_format', 'issued_at', 'id', 'signature'] } })
+  await emulator.control('configure', {
+    app: { omit: ['scope', 'token_format', 'issued_at', 'id', 'signature'] },
+  })
   const token = await new Client(emulator.clientOptions()).token()
   for (const name of ['apiInstanceUrl', 'issuedAt', 'identityUrl']) assert.equal(token[name], undefined, name)
   assert.deepEqual(token.scopes, [])
@@ -166,7 +168,11 @@ test('an option of a wrong type is named, with a right value and without its own
 })
 
 test('an option that does not exist is an error that names the one that was meant', () => {
-  for (const [name, meant] of Object.entries({ client_id: 'clientId', loginURL: 'loginUrl', timeout: undefined })) {
+  for (const [name, meant] of Object.entries({
+    client_id: 'clientId',
+    loginURL: 'loginUrl',
+    timeout: undefined,
+  })) {
     const { code, message } = configurationError(() => new Client({ [name]: 'x' }))
     assert.equal(code, 'invalid_option')
     assert.ok(message.includes(name))
@@ -177,7 +183,9 @@ test('an option that does not exist is an error that names the one that was mean
 })
 
 test('an address that is none is an error that names the option and the host', () => {
-  const { message } = configurationError(() => new Client(emulator.clientOptions({ resolve: { 'a.b': 'nowhere' } })))
+  const { message } = configurationError(
+    () => new Client(emulator.clientOptions({ resolve: { 'a.b': 'nowhere' } })),
+  )
   assert.match(message, /resolve/)
   assert.match(message, /a\.b/)
 })

@@ -160,7 +160,11 @@ test('neither secret nor token is in anything that is printed', async () => {
   const token = await right.token()
   const { accessToken } = token
   for (const value of [token, right, right.status(), { token }, [token]]) {
-    for (const text of [inspect(value, { depth: 9, showHidden: true }), JSON.stringify(value), String(value)]) {
+    for (const text of [
+      inspect(value, { depth: 9, showHidden: true }),
+      JSON.stringify(value),
+      String(value),
+    ]) {
       assert.ok(!text.includes(accessToken))
       assert.ok(!text.includes(accessToken.slice(16)))
     }

@@ -25,7 +25,12 @@ test('jsforce authorizes with client credentials, then queries', async () => {
   const authority = path.join(folder, 'ca.pem')
   writeFileSync(authority, emulator.caPem)
   const run = await runFixture('jsforce.mjs', {
-    options: { loginUrl: `https://${org.myDomain}`, clientId: org.clientId, clientSecret: org.clientSecret, proxy },
+    options: {
+      loginUrl: `https://${org.myDomain}`,
+      clientId: org.clientId,
+      clientSecret: org.clientSecret,
+      proxy,
+    },
     env: { NODE_EXTRA_CA_CERTS: authority },
   })
   assert.equal(run.code, 0, run.stderr)

@@ -53,7 +53,9 @@ test('a promise that nobody awaits keeps the process alive until it is settled',
 })
 
 test("a failure that nobody awaits is Node's own unhandled rejection, and tells no secret", async () => {
-  const run = await runFixture('unawaited.mjs', { options: { ...options, clientSecret: 'S3CR3T-canary-0123456789' } })
+  const run = await runFixture('unawaited.mjs', {
+    options: { ...options, clientSecret: 'S3CR3T-canary-0123456789' },
+  })
   assert.equal(run.code, 1)
   assert.match(run.stderr, /RefusedError/)
   assert.match(run.stderr, /unawaited\.mjs/)
@@ -62,7 +64,9 @@ test("a failure that nobody awaits is Node's own unhandled rejection, and tells 
 })
 
 const elsewhere = process.platform !== 'linux' && 'counts threads through /proc'
-test('no thread is started by require, and none is left when calls have settled', { skip: elsewhere }, async () => {
+test('no thread is started by require, and none is left when calls have settled', {
+  skip: elsewhere,
+}, async () => {
   const run = await runFixture('threads.cjs', { options })
   assertClean(run)
   const { before: atFirst, required, made, waiting, settled } = JSON.parse(run.stdout)

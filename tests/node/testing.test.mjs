@@ -33,7 +33,10 @@ test('starts with the orgs that it is given', async () => {
     await emulator.control('now')
     const { requests } = await emulator.control('requests')
     assert.deepEqual(requests, [])
-    await assert.rejects(emulator.control('configure', { my_domain: emulator.org.myDomain, org: {} }), EmulatorError)
+    await assert.rejects(
+      emulator.control('configure', { my_domain: emulator.org.myDomain, org: {} }),
+      EmulatorError,
+    )
     await emulator.control('configure', { my_domain: 'other.my.salesforce.com', org: {} })
   } finally {
     await emulator.close()
@@ -42,7 +45,10 @@ test('starts with the orgs that it is given', async () => {
 
 test('options given to clientOptions win', async () => {
   await using(async (emulator) => {
-    const options = emulator.clientOptions({ clientId: 'mine', resolve: { 'a.my.salesforce.com': '127.0.0.1:1' } })
+    const options = emulator.clientOptions({
+      clientId: 'mine',
+      resolve: { 'a.my.salesforce.com': '127.0.0.1:1' },
+    })
     assert.equal(options.clientId, 'mine')
     assert.equal(options.clientSecret, emulator.org.clientSecret)
     assert.deepEqual(options.resolve, {
@@ -66,7 +72,9 @@ test('Symbol.asyncDispose closes it', async () => {
 })
 
 const elsewhere = process.platform !== 'linux' && 'looks at processes through /proc'
-test('an emulator that is never closed neither keeps its process alive nor outlives it', { skip: elsewhere }, async () => {
+test('an emulator that is never closed neither keeps its process alive nor outlives it', {
+  skip: elsewhere,
+}, async () => {
   const run = await runFixture('forgotten-emulator.mjs')
   assertClean(run)
   const { pid } = JSON.parse(run.stdout)

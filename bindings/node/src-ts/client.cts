@@ -290,10 +290,7 @@ function callSite(entry: unknown): Error {
 
 /** The native side broke its word. */
 function lost(site: Error): ForcegrantError {
-  return makeError(
-    { code: 'internal', kind: 'internal', message: 'the native part gave no answer' },
-    site,
-  )
+  return makeError({ code: 'internal', kind: 'internal', message: 'the native part gave no answer' }, site)
 }
 
 function date(milliseconds: number | undefined): Date | undefined {
