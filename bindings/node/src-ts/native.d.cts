@@ -249,5 +249,8 @@ export interface NativeWait {
 /** Makes a client. */
 export declare function open(options: NativeOptions, fromEnv: boolean, clock?: NativeTestClock | undefined | null): NativeOpened
 
+/** `release` or `debug`: what is measured and packed must be the former. */
+export declare function profile(): string
+
 /** The version that the package checks itself against. */
 export declare function version(): string

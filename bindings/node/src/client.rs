@@ -34,7 +34,7 @@ pub fn open(
         },
         Err(error) => NativeOpened {
             client: None,
-            error: Some(error),
+            error: Some(*error),
         },
     }
 }
@@ -142,9 +142,9 @@ impl NativeClient {
         mut options: NativeOptions,
         from_env: bool,
         clock: Option<&NativeTestClock>,
-    ) -> std::result::Result<Self, NativeError> {
+    ) -> std::result::Result<Self, Box<NativeError>> {
         let builder = if from_env {
-            ClientBuilder::from_env().map_err(|error| NativeError::from(&error))?
+            ClientBuilder::from_env().map_err(boxed)?
         } else {
             // What is missing is empty, which the core knows how to complain about.
             Client::builder(
@@ -157,7 +157,7 @@ impl NativeClient {
         if let Some(clock) = clock {
             builder = builder.clock(clock.clock.clone());
         }
-        let client = builder.build().map_err(|error| NativeError::from(&error))?;
+        let client = builder.build().map_err(boxed)?;
         let shared = Shared {
             client,
             leases: Mutex::default(),
@@ -224,6 +224,10 @@ fn idle(_: &Shared, result: std::result::Result<(), Error>) -> NativeOutcome {
         Ok(()) => NativeOutcome::default(),
         Err(error) => failed(&error),
     }
+}
+
+fn boxed(error: Error) -> Box<NativeError> {
+    Box::new(NativeError::from(&error))
 }
 
 fn failed(error: &Error) -> NativeOutcome {

@@ -233,11 +233,11 @@ fn count(value: u64) -> f64 {
 
 impl NativeError {
     /// A value that does not even reach the core's builder.
-    pub(crate) fn invalid_option(what: String, help: &str) -> Self {
-        Self {
+    pub(crate) fn invalid_option(what: String, help: &str) -> Box<Self> {
+        Box::new(Self {
             code: "invalid_option".to_owned(),
             kind: "configuration".to_owned(),
-            message: format!("{what}\n  {help}"),
+            message: what + "\n  " + help,
             help: Some(help.to_owned()),
             retryable: false,
             retry_after: None,
@@ -246,6 +246,6 @@ impl NativeError {
             oauth_error: None,
             oauth_description: None,
             causes: Vec::new(),
-        }
+        })
     }
 }

@@ -23,6 +23,12 @@ pub fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
+/// `release` or `debug`: what is measured and packed must be the former.
+#[napi]
+pub fn profile() -> &'static str {
+    if cfg!(debug_assertions) { "debug" } else { "release" }
+}
+
 /// One row of the core's table of errors.
 #[napi(object, object_from_js = false)]
 pub struct NativeErrorRow {

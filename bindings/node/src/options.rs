@@ -63,7 +63,10 @@ pub struct NativeOptions {
 
 impl NativeOptions {
     /// Sets what is given, but for the three that the builder starts with.
-    pub(crate) fn apply(self, mut builder: ClientBuilder) -> Result<ClientBuilder, NativeError> {
+    pub(crate) fn apply(
+        self,
+        mut builder: ClientBuilder,
+    ) -> Result<ClientBuilder, Box<NativeError>> {
         if let Some(style) = self.auth_style {
             builder = builder.auth_style(if style == "basic" {
                 AuthStyle::Basic
@@ -167,7 +170,7 @@ impl NativeOptions {
     }
 }
 
-fn duration(name: &str, milliseconds: f64) -> Result<Duration, NativeError> {
+fn duration(name: &str, milliseconds: f64) -> Result<Duration, Box<NativeError>> {
     Duration::try_from_secs_f64(milliseconds / 1e3).map_err(|_| {
         let what = format!("option `{name}`: it is out of range");
         NativeError::invalid_option(what, "Give a number of milliseconds, such as 5000.")
@@ -175,7 +178,7 @@ fn duration(name: &str, milliseconds: f64) -> Result<Duration, NativeError> {
 }
 
 /// An address with a port, or without: then the port is that of the URL.
-fn socket_address(host: &str, address: &str) -> Result<SocketAddr, NativeError> {
+fn socket_address(host: &str, address: &str) -> Result<SocketAddr, Box<NativeError>> {
     let bare = || address.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 0));
     address
         .parse::<SocketAddr>()
