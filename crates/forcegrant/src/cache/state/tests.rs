@@ -202,7 +202,7 @@ fn invalidation_closes_the_view() {
 #[derive(Clone, Debug)]
 enum Step {
     Pass(u64),
-    StepWall(i64),
+    MoveWall(i64),
     Minted(u8, Option<u64>),
     Failed(u8),
     Report(u8),
@@ -212,7 +212,7 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         4 => (0u64..4_000_000).prop_map(Step::Pass),
-        1 => (-10_000_000i64..10_000_000).prop_map(Step::StepWall),
+        1 => (-10_000_000i64..10_000_000).prop_map(Step::MoveWall),
         3 => (0u8..4, proptest::option::of(1u64..9_000)).prop_map(|(t, e)| Step::Minted(t, e)),
         2 => (0u8..3).prop_map(Step::Failed),
         1 => (0u8..4).prop_map(Step::Report),
@@ -235,7 +235,7 @@ proptest! {
                     now.boot += by;
                     now.wall = now.wall.saturating_add_unsigned(by);
                 }
-                Step::StepWall(by) => now.wall += by,
+                Step::MoveWall(by) => now.wall += by,
                 Step::Minted(token, expires_in) => {
                     let name = format!("token-{token}");
                     if !state.is_rejected(&crate::secret::fingerprint(&name)) {
