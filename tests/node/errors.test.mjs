@@ -109,6 +109,19 @@ test('the stack leads to the caller, through a shared wait too', async () => {
   assert.equal((await emulator.control('counters')).token_requests, 1)
 })
 
+test('a failure that still holds leads to its caller too, each time', async () => {
+  const client = new Client(emulator.clientOptions({ clientSecret: 'wrong' }))
+  await failure(client.token())
+  async function whoComesLater() {
+    return await client.token()
+  }
+  const [first, second] = [await failure(whoComesLater()), await failure(whoComesLater())]
+  for (const error of [first, second]) assert.match(error.stack, /at whoComesLater .*errors\.test\.mjs/)
+  assert.notEqual(first, second)
+  assert.ok(first.retryAfter > 0)
+  assert.equal((await emulator.control('counters')).token_requests, 1)
+})
+
 test('verify and the constructor lead to their callers too', async () => {
   const wrong = new Client(emulator.clientOptions({ clientSecret: 'wrong' }))
   async function whoVerifies() {

@@ -147,7 +147,7 @@ export class Client {
   async verify(options?: CallOptions | null): Promise<Verified> {
     const signal = options?.signal ?? undefined
     signal?.throwIfAborted()
-    const site = callSite(this.verify)
+    const site = callSite(Client.prototype.verify)
     const wait = this.#native.startVerify()
     const outcome = await unlessAborted(wait.outcome, signal, () => this.#native.cancel(wait.id))
     if (outcome.error !== undefined) throw makeError(outcome.error, site)
@@ -163,7 +163,7 @@ export class Client {
   async waitIdle(options?: CallOptions | null): Promise<void> {
     const signal = options?.signal ?? undefined
     signal?.throwIfAborted()
-    const site = callSite(this.waitIdle)
+    const site = callSite(Client.prototype.waitIdle)
     const wait = this.#native.startIdle()
     const outcome = await unlessAborted(wait.outcome, signal, () => this.#native.cancel(wait.id))
     if (outcome.error !== undefined) throw makeError(outcome.error, site)
@@ -194,12 +194,13 @@ export class Client {
       if (this.#token !== undefined && now >= this.#from && now < this.#until) return this.#token
       const started = this.#native.start(this.#lease)
       if (started.lease !== undefined) return this.#keep(started.lease)
-      if (started.wait === undefined) throw lost(callSite(this.token))
+      if (started.error !== undefined) throw makeError(started.error, callSite(Client.prototype.token))
+      if (started.wait === undefined) throw lost(callSite(Client.prototype.token))
       flight = this.#follow(started.wait)
     }
     const up = flight
     // Taken now, while the caller is on the stack: the error is made in a turn of the loop that has none.
-    const site = callSite(this.token)
+    const site = callSite(Client.prototype.token)
     up.waiters += 1
     const landed = await unlessAborted(up.outcome, signal, () => this.#leave(up))
     if (landed.token === undefined) throw landed.error ? makeError(landed.error, site) : lost(site)

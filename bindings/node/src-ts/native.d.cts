@@ -172,10 +172,12 @@ export interface NativeOutcome {
   apiUsage?: NativeApiUsage
 }
 
-/** A token at once, or a wait for one. */
+/** A token or an error at once, or a wait for one of them. */
 export interface NativeStarted {
   /** The token. */
   lease?: NativeLease
+  /** The failure that still holds. */
+  error?: NativeError
   /** The wait. */
   wait?: NativeWait
 }

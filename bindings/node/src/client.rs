@@ -1,6 +1,7 @@
 //! The client as JavaScript holds it.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use forcegrant::{Client, ClientBuilder, Error, Start, Token, Verified};
 use napi::bindgen_prelude::{Env, Result};
@@ -39,11 +40,14 @@ pub fn open(
     }
 }
 
-/// A token at once, or a wait for one.
+/// A token or an error at once, or a wait for one of them.
 #[napi(object, object_from_js = false)]
+#[derive(Default)]
 pub struct NativeStarted<'env> {
     /// The token.
     pub lease: Option<NativeLease>,
+    /// The failure that still holds.
+    pub error: Option<NativeError>,
     /// The wait.
     pub wait: Option<NativeWait<'env>>,
 }
@@ -73,16 +77,24 @@ impl NativeClient {
     /// The token, or a wait for one. `known` is the lease that the caller has.
     #[napi(catch_unwind)]
     pub fn start<'env>(&self, env: &'env Env, known: u32) -> Result<NativeStarted<'env>> {
-        Ok(match self.shared.client.start() {
-            Start::Ready(token) => NativeStarted {
-                lease: Some(self.shared.lease(&token, known)),
-                wait: None,
-            },
-            Start::Pending(pending) => NativeStarted {
-                lease: None,
-                wait: Some(self.shared.waits.open(env, &self.shared, pending, landed)?),
-            },
-        })
+        let mut started = NativeStarted::default();
+        let mut pending = match self.shared.client.start() {
+            Start::Pending(pending) => pending,
+            Start::Ready(token) => {
+                started.lease = Some(self.shared.lease(&token, known));
+                return Ok(started);
+            }
+        };
+        // A failure that still holds is there already: it needs no promise of its own.
+        match pending.wait_timeout(Duration::ZERO) {
+            Some(Ok(token)) => started.lease = Some(self.shared.lease(&token, known)),
+            Some(Err(error)) => started.error = Some((&error).into()),
+            None => {
+                let wait = self.shared.waits.open(env, &self.shared, pending, landed)?;
+                started.wait = Some(wait);
+            }
+        }
+        Ok(started)
     }
 
     /// The token at hand.

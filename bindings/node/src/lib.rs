@@ -26,7 +26,11 @@ pub fn version() -> &'static str {
 /// `release` or `debug`: what is measured and packed must be the former.
 #[napi]
 pub fn profile() -> &'static str {
-    if cfg!(debug_assertions) { "debug" } else { "release" }
+    if cfg!(debug_assertions) {
+        "debug"
+    } else {
+        "release"
+    }
 }
 
 /// One row of the core's table of errors.
