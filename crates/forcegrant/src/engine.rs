@@ -12,7 +12,7 @@ use crate::cache::policy::{FailureSettings, LifetimeSettings};
 use crate::cache::slot::Slot;
 use crate::cache::state::{CacheState, Zone};
 use crate::client::Start;
-use crate::clock::Clock;
+use crate::clock::{Clock, to_wall};
 use crate::credentials::Keyring;
 use crate::error::{Cause, Code, Error};
 use crate::event::{Event, Events};
@@ -292,6 +292,7 @@ impl Engine {
                 self.emit(&Event::MintSucceeded {
                     fingerprint,
                     expiry: token.expiry(),
+                    lifetime: left(&token, self.clock.now().wall),
                     attempts,
                     took,
                 });
@@ -315,6 +316,12 @@ impl Engine {
             }
         }
     }
+}
+
+/// What is left of a token's life, by the wall clock.
+fn left(token: &Token, wall: i64) -> Duration {
+    let left = to_wall(token.expiry().at()).saturating_sub(wall);
+    Duration::from_millis(u64::try_from(left).unwrap_or(0))
 }
 
 /// The job of a flight. A mint that a report of a dead token overtook is repeated once, as its

@@ -43,6 +43,7 @@ mod flight;
 mod grant;
 mod host;
 mod http;
+pub mod measurement;
 mod mint;
 mod process;
 mod random;
@@ -63,6 +64,7 @@ pub use crate::error::{Error, ErrorKind, SetupStep};
 pub use crate::event::Event;
 pub use crate::grant::request::AuthStyle;
 pub use crate::http::{Proxy, Roots};
+pub use crate::measurement::{Measurement, MeasurementKind};
 pub use crate::secret::Secret;
 #[cfg(doctest)]
 pub use crate::secret::SecretsCannotBeShown;
