@@ -129,7 +129,7 @@ impl ClientBuilder {
 
     /// A callback that brings the credentials, in place of those given before: from a vault, say.
     /// It is asked at the first login and when a login is refused for the credentials. It runs on the
-    /// worker's runtime: it must not block, and `total_timeout` does not bound it.
+    /// worker's runtime, so it must not block; `total_timeout` bounds it.
     pub fn credentials_callback<F, L>(mut self, load: F) -> Self
     where
         F: Fn() -> L + Send + Sync + 'static,

@@ -305,6 +305,18 @@ fn a_callback_is_asked_at_the_first_login_and_after_a_refusal() {
 }
 
 #[test]
+fn a_callback_that_never_answers_is_given_up() {
+    let f = fixture_with([], |builder| {
+        builder
+            .total_timeout(Duration::from_millis(10))
+            .credentials_callback(std::future::pending)
+    });
+    let error = f.client.token().unwrap_err();
+    assert_eq!(error.code(), "credentials_unavailable");
+    assert!(error.message().contains("in time"), "{error}");
+}
+
+#[test]
 fn a_callback_that_fails_is_a_typed_error_with_its_cause() {
     let f = fixture_with([], |builder| {
         builder.credentials_callback(|| async { Err("the vault is sealed".into()) })
