@@ -101,11 +101,10 @@ impl ApiAnswer<'_> {
             401 => self.unauthorized(),
             // Identity and userinfo answer a dead token so, in plain text.
             403 if has("Bad_OAuth_Token") => Verdict::SessionExpired,
-            403 if has("REQUEST_LIMIT_EXCEEDED") => Verdict::RateLimited(self.limit()),
+            403 | 500 if has("REQUEST_LIMIT_EXCEEDED") => Verdict::RateLimited(self.limit()),
             // Bulk 1 and SOAP.
             400 if has("InvalidSessionId") => Verdict::SessionExpired,
             400 | 500 if has("INVALID_SESSION_ID") => self.unauthorized(),
-            500 if has("REQUEST_LIMIT_EXCEEDED") => Verdict::RateLimited(self.limit()),
             400 if has("ExceededQuota") => Verdict::RateLimited(RateLimit::Daily),
             429 => Verdict::RateLimited(self.limit()),
             403 | 500 if has("API_CURRENTLY_DISABLED") || has("API_DISABLED_FOR_ORG") => {
