@@ -19,6 +19,7 @@ NODE_OPTIONS = "bindings/node/src-ts/options.cts"
 
 # Words in code type that are somebody else's, or a pattern; each with where it comes from.
 FOREIGN = {
+    "install_default": "rustls",
     "add_reader": "asyncio",
     "KeyboardInterrupt": "Python",
     "am_send": "CPython",
@@ -51,10 +52,7 @@ def options() -> None:
     assert listed == builder, f"only in the README: {listed - builder}; missing: {builder - listed}"
 
     optional = {
-        name
-        for row in table.splitlines()
-        if "not in every language" in row
-        for name in re.findall(r"`(\w+)`", row.split(" | ")[0])
+        name for row in table.splitlines() if "not in every language" in row for name in re.findall(r"`(\w+)`", row.split(" | ")[0])
     }
     python = set(re.findall(r"^    (\w+): .*$", read(PYTHON_OPTIONS), re.MULTILINE))
     node = set(re.findall(r"^  (\w+)\?: ", read(NODE_OPTIONS), re.MULTILINE))
