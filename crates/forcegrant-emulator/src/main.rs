@@ -1,0 +1,160 @@
+//! The emulator as a program: one JSON line on standard output, then it serves.
+#![forbid(unsafe_code)]
+
+use std::error::Error;
+use std::io::{self, Read as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use forcegrant_emulator::{Config, Emulator, Listen};
+use lexopt::prelude::*;
+use serde_json::json;
+
+const HELP: &str = "\
+A Salesforce org on loopback, to test clients against.
+
+Usage: forcegrant-emulator [options]
+
+  --config FILE        orgs, apps and users as JSON
+  --listen IP          listen on this address instead of 127.0.0.1
+  --https-port N       ports; ephemeral ones by default
+  --http-port N
+  --proxy-port N
+  --control-port N
+  --ca-file PATH       also write the certificate authority to this file
+  --exit-with-stdin    exit when standard input ends
+  --yes-i-know-this-is-not-loopback
+                       needed beside --listen for an address that is not loopback
+  --version, --help
+
+Prints one line of JSON when it is ready, and nothing else.
+";
+
+struct Options {
+    config: Option<PathBuf>,
+    listen: Listen,
+    ca_file: Option<PathBuf>,
+    exit_with_stdin: bool,
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("forcegrant-emulator: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
+    let Some(options) = options()? else {
+        return Ok(());
+    };
+    let config = match &options.config {
+        Some(path) => read_config(path)?,
+        None => Config::default(),
+    };
+    let emulator = Emulator::start_on(config, &options.listen)?;
+    if let Some(path) = &options.ca_file {
+        std::fs::write(path, emulator.ca_pem())
+            .map_err(|error| format!("--ca-file {}: {error}", path.display()))?;
+    }
+    announce(&emulator)?;
+    wait(&emulator, options.exit_with_stdin)?;
+    Ok(())
+}
+
+fn options() -> Result<Option<Options>, lexopt::Error> {
+    let mut options = Options {
+        config: None,
+        listen: Listen::default(),
+        ca_file: None,
+        exit_with_stdin: false,
+    };
+    let mut arguments = lexopt::Parser::from_env();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("config") => options.config = Some(arguments.value()?.into()),
+            Long("listen") => options.listen.ip = arguments.value()?.parse()?,
+            Long("https-port") => options.listen.https_port = arguments.value()?.parse()?,
+            Long("http-port") => options.listen.http_port = arguments.value()?.parse()?,
+            Long("proxy-port") => options.listen.proxy_port = arguments.value()?.parse()?,
+            Long("control-port") => options.listen.control_port = arguments.value()?.parse()?,
+            Long("ca-file") => options.ca_file = Some(arguments.value()?.into()),
+            Long("exit-with-stdin") => options.exit_with_stdin = true,
+            Long("yes-i-know-this-is-not-loopback") => options.listen.not_only_loopback = true,
+            Short('h') | Long("help") => {
+                print!("{HELP}");
+                return Ok(None);
+            }
+            Short('V') | Long("version") => {
+                println!("forcegrant-emulator {}", env!("CARGO_PKG_VERSION"));
+                return Ok(None);
+            }
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Some(options))
+}
+
+fn read_config(path: &PathBuf) -> Result<Config, String> {
+    let wrong = |error: &dyn Error| format!("--config {}: {error}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
+    serde_json::from_str(&text).map_err(|error| wrong(&error))
+}
+
+fn announce(emulator: &Emulator) -> io::Result<()> {
+    let line = json!({
+        "ready": true,
+        "version": env!("CARGO_PKG_VERSION"),
+        "https": emulator.https_addr().to_string(),
+        "http": emulator.http_addr().to_string(),
+        "proxy": format!("http://{}", emulator.proxy_addr()),
+        "control": format!("http://{}", emulator.control_addr()),
+        "ca_pem": emulator.ca_pem(),
+        "org": emulator.default_org(),
+    });
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
+
+/// Returns when a signal, the end of standard input or a `shutdown` says so.
+fn wait(emulator: &Emulator, exit_with_stdin: bool) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (ended, input_ended) = tokio::sync::oneshot::channel();
+    if exit_with_stdin {
+        std::thread::spawn(move || {
+            let mut input = io::stdin().lock();
+            let mut scratch = [0; 1024];
+            while matches!(input.read(&mut scratch), Ok(count) if count > 0) {}
+            // Nobody listens any more if something else ended the program first.
+            let _ = ended.send(());
+        });
+    } else {
+        std::mem::forget(ended);
+    }
+    runtime.block_on(async {
+        tokio::select! {
+            () = emulator.stopped() => Ok(()),
+            _ = input_ended => Ok(()),
+            signalled = tokio::signal::ctrl_c() => signalled,
+            signalled = terminated() => signalled,
+        }
+    })
+}
+
+#[cfg(unix)]
+async fn terminated() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    signal(SignalKind::terminate())?.recv().await;
+    Ok(())
+}
+
+#[cfg(not(unix))]
+async fn terminated() -> io::Result<()> {
+    std::future::pending().await
+}

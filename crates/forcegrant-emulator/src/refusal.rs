@@ -1,0 +1,57 @@
+//! The refusals of the token endpoint, word for word.
+
+use crate::answer::Answer;
+
+/// Why no token is issued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    GrantType,
+    Domain,
+    ScopeParameter,
+    ClientId,
+    ClientSecret,
+    OrgLocked,
+    FlowOff,
+    NoRunAs,
+    UserInactive,
+    IpRestricted,
+    LoginHours,
+    PortalUser,
+    NotInstalled,
+    NotApproved,
+    NoScopes,
+    LoginRate,
+}
+
+impl Refusal {
+    /// `error` and `error_description`.
+    pub(crate) fn texts(self) -> (&'static str, &'static str) {
+        match self {
+            Self::GrantType => ("unsupported_grant_type", "grant type not supported"),
+            Self::Domain => ("invalid_grant", "request not supported on this domain"),
+            Self::ScopeParameter => ("invalid_request", "scope parameter not supported"),
+            Self::ClientId => ("invalid_client_id", "client identifier invalid"),
+            Self::ClientSecret => ("invalid_client", "invalid client credentials"),
+            Self::OrgLocked => ("inactive_org", "organization is inactive"),
+            Self::FlowOff => ("invalid_grant", "client credentials flow not enabled"),
+            Self::NoRunAs => ("invalid_grant", "no client credentials user enabled"),
+            Self::UserInactive => ("inactive_user", "user is inactive"),
+            Self::IpRestricted => ("invalid_grant", "ip restricted"),
+            Self::LoginHours => ("invalid_grant", "invalid login hours"),
+            Self::PortalUser => ("access_denied", "end-user denied authorization"),
+            Self::NotInstalled => ("invalid_client", "app must be installed into org"),
+            Self::NotApproved => (
+                "invalid_app_access",
+                "user is not admin approved to access this app",
+            ),
+            Self::NoScopes => ("invalid_grant", "no valid scopes defined"),
+            Self::LoginRate => ("invalid_grant", "login rate exceeded"),
+        }
+    }
+
+    /// Salesforce answers 400 to all of them, `invalid_client` included.
+    pub(crate) fn answer(self) -> Answer {
+        let (error, description) = self.texts();
+        Answer::oauth_error(400, error, description)
+    }
+}

@@ -1,0 +1,247 @@
+//! `POST /services/oauth2/token`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::hmac;
+use serde_json::{Map, Value, json};
+
+use crate::answer::Answer;
+use crate::config::{
+    App, AppKey, FlowDisabledAnswer, Org, OrgStatus, Signature, TokenFormat, User, UserKind,
+};
+use crate::hosts::Site;
+use crate::ids;
+use crate::jwt::Signer;
+use crate::refusal::Refusal;
+use crate::request::Request;
+use crate::sessions::{Session, SharedBy};
+use crate::state::State;
+
+/// Answers a token request. With `dead` the token's session has ended already.
+pub(crate) fn answer(
+    state: &mut State,
+    signer: &Signer,
+    request: &Request,
+    site: &Site,
+    dead: bool,
+) -> Answer {
+    match check(state, request, site) {
+        Ok(grant) => {
+            state.counters.logins += 1;
+            let session = session(state, signer, &grant, dead);
+            success(&grant, &session, state.now_ms())
+        }
+        Err(refusal) => {
+            state.counters.refusals += 1;
+            refusal.answer()
+        }
+    }
+}
+
+/// Everything a token is issued from.
+struct Grant {
+    org: Org,
+    app_index: usize,
+    app: App,
+    key: AppKey,
+    user: User,
+    scopes: Vec<String>,
+}
+
+/// The checks, in the order in which Salesforce is believed to make them.
+fn check(state: &mut State, request: &Request, site: &Site) -> Result<Grant, Refusal> {
+    let grant_type = request
+        .field("grant_type")
+        .filter(|_| request.method == "POST");
+    if grant_type != Some("client_credentials") {
+        return Err(Refusal::GrantType);
+    }
+    let Site::MyDomain(index) = *site else {
+        return Err(Refusal::Domain);
+    };
+    if request.field("scope").is_some() {
+        return Err(Refusal::ScopeParameter);
+    }
+    let org = state.config.orgs[index].clone();
+    let (client_id, secret) = request.client_authentication();
+    let (app_index, key) = find_key(state, &org, client_id.as_deref()).ok_or(Refusal::ClientId)?;
+    if secret.as_deref() != Some(&key.client_secret) {
+        return Err(Refusal::ClientSecret);
+    }
+    if org.status == OrgStatus::Locked {
+        return Err(Refusal::OrgLocked);
+    }
+    let app = org.apps[app_index].clone();
+    if !app.flow_enabled {
+        return Err(match app.flow_disabled_answer {
+            FlowDisabledAnswer::FlowNotEnabled => Refusal::FlowOff,
+            FlowDisabledAnswer::NoUser => Refusal::NoRunAs,
+            FlowDisabledAnswer::UnsupportedGrantType => Refusal::GrantType,
+        });
+    }
+    let user = app
+        .run_as
+        .as_deref()
+        .and_then(|username| org.user(username))
+        .cloned();
+    let user = user.ok_or(Refusal::NoRunAs)?;
+    check_user(&user)?;
+    if !app.installed {
+        return Err(Refusal::NotInstalled);
+    }
+    if !app.approved {
+        return Err(Refusal::NotApproved);
+    }
+    let scopes = app.granted_scopes();
+    if scopes.is_empty() {
+        return Err(Refusal::NoScopes);
+    }
+    if !state.login_allowed(&org.org_id, &user.user_id, app.login_limit_per_hour) {
+        return Err(Refusal::LoginRate);
+    }
+    Ok(Grant {
+        org,
+        app_index,
+        app,
+        key,
+        user,
+        scopes,
+    })
+}
+
+fn check_user(user: &User) -> Result<(), Refusal> {
+    if !user.active {
+        return Err(Refusal::UserInactive);
+    }
+    if !user.ip_allowed {
+        return Err(Refusal::IpRestricted);
+    }
+    if !user.login_hours {
+        return Err(Refusal::LoginHours);
+    }
+    if user.kind == UserKind::Portal {
+        return Err(Refusal::PortalUser);
+    }
+    Ok(())
+}
+
+/// The app that a client id belongs to, and that key.
+pub(crate) fn find_key(
+    state: &State,
+    org: &Org,
+    client_id: Option<&str>,
+) -> Option<(usize, AppKey)> {
+    let client_id = client_id?;
+    let mut keys = org
+        .apps
+        .iter()
+        .enumerate()
+        .flat_map(|(index, app)| app.keys.iter().map(move |key| (index, key)));
+    let (index, key) = keys.find(|(_, key)| key.client_id == client_id)?;
+    state
+        .key_is_known(&org.org_id, client_id)
+        .then(|| (index, key.clone()))
+}
+
+fn session(state: &mut State, signer: &Signer, grant: &Grant, dead: bool) -> Session {
+    let Grant {
+        org,
+        app,
+        user,
+        scopes,
+        ..
+    } = grant;
+    let now = state.now_ms();
+    let shared_by = SharedBy {
+        org_id: org.org_id.clone(),
+        app: grant.app_index,
+        user_id: user.user_id.clone(),
+        scopes: scopes.clone(),
+    };
+    let shares = app.token_format == TokenFormat::Opaque && !app.distinct_tokens && !dead;
+    if shares && let Some(session) = state.sessions.shared(&shared_by, now) {
+        return session;
+    }
+    let (life, idle_timeout_ms) = match (app.token_format, app.expires_in) {
+        (_, Some(seconds)) => (seconds.saturating_mul(1000), None),
+        (TokenFormat::Jwt, None) => (u64::from(app.jwt_lifetime_minutes) * 60_000, None),
+        (TokenFormat::Opaque, None) => {
+            let timeout = u64::from(org.session_timeout_minutes) * 60_000;
+            (timeout, Some(timeout))
+        }
+    };
+    let mut session = Session {
+        token: String::new(),
+        org_id: org.org_id.clone(),
+        client_id: grant.key.client_id.clone(),
+        app_name: app.name.clone(),
+        user_id: user.user_id.clone(),
+        username: user.username.clone(),
+        identity_url: user.identity_url(org),
+        scopes: scopes.clone(),
+        format: app.token_format,
+        starts_ms: now,
+        ends_ms: now.saturating_add(life),
+        idle_timeout_ms,
+    };
+    session.token = match app.token_format {
+        TokenFormat::Opaque => ids::opaque_token(&org.org_id),
+        TokenFormat::Jwt => {
+            // A JWT counts in whole seconds: the session lives exactly as long as it says.
+            session.starts_ms -= now % 1000;
+            session.ends_ms = session.starts_ms.saturating_add(life);
+            signer.sign(&session, &format!("https://{}", org.my_domain))
+        }
+    };
+    if !dead {
+        state
+            .sessions
+            .add(session.clone(), shares.then_some(shared_by), now);
+    }
+    session
+}
+
+fn success(grant: &Grant, session: &Session, now_ms: u64) -> Answer {
+    let Grant { org, app, .. } = grant;
+    let issued_at = now_ms.to_string();
+    let id = &session.identity_url;
+    let mut fields = Map::new();
+    let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+    put("access_token", json!(session.token));
+    put(
+        "signature",
+        json!(signature(
+            app.signature,
+            &grant.key.client_secret,
+            id,
+            &issued_at
+        )),
+    );
+    put("scope", json!(session.scopes.join(" ")));
+    put("instance_url", json!(org.instance_url()));
+    put("id", json!(id));
+    put("token_type", json!("Bearer"));
+    put("issued_at", json!(issued_at));
+    put("token_format", json!(session.format));
+    if let Some(url) = &org.api_instance_url {
+        put("api_instance_url", json!(url));
+    }
+    if app.expires_in.is_some() {
+        put(
+            "expires_in",
+            json!(session.ends_ms.saturating_sub(now_ms).div_ceil(1000)),
+        );
+    }
+    fields.extend(app.extra.clone());
+    fields.retain(|name, _| !app.omit.contains(name));
+    Answer::json(200, &Value::Object(fields)).with("cache-control", "no-cache, no-store")
+}
+
+fn signature(mode: Signature, client_secret: &str, id: &str, issued_at: &str) -> String {
+    let secret = match mode {
+        Signature::Valid => client_secret,
+        Signature::Wrong => "another secret",
+    };
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    STANDARD.encode(hmac::sign(&key, format!("{id}{issued_at}").as_bytes()))
+}
