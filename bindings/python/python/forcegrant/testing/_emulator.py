@@ -257,10 +257,11 @@ class Emulator:
         leads to the emulator, and trust its certificate authority.
         """
         ca_file = str(self.ca_file())
+        # Both spellings: where they differ, programs disagree on which one counts.
+        proxies = {"http_proxy": self.proxy, "https_proxy": self.proxy, "no_proxy": ""}
         return {
-            "HTTPS_PROXY": self.proxy,
-            "HTTP_PROXY": self.proxy,
-            "NO_PROXY": "",
+            **proxies,
+            **{name.upper(): value for name, value in proxies.items()},
             "SSL_CERT_FILE": ca_file,
             "REQUESTS_CA_BUNDLE": ca_file,
             "NODE_EXTRA_CA_CERTS": ca_file,
