@@ -31,7 +31,7 @@ pub struct LoggedRequest {
     pub sni: Option<String>,
     /// The method.
     pub method: String,
-    /// The path.
+    /// The path; of a CONNECT: host and port.
     pub path: String,
     /// The query without question mark.
     pub query: String,

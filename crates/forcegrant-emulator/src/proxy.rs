@@ -13,7 +13,7 @@ use crate::shared::Shared;
 
 /// What a CONNECT request hears: 200, or why not.
 pub(crate) fn answer(request: &Request) -> Answer {
-    match port(request.header("host").unwrap_or_default()) {
+    match port(&request.path) {
         Some(443 | 80) => Answer::empty(200),
         _ => Answer::text(
             403,

@@ -95,6 +95,7 @@ pub(crate) struct Request {
     /// Lower case, without port.
     pub(crate) host: String,
     pub(crate) method: String,
+    /// Of a CONNECT: host and port.
     pub(crate) path: String,
     pub(crate) query: String,
     pub(crate) headers: hyper::HeaderMap,
@@ -109,7 +110,14 @@ impl Request {
             .uri
             .authority()
             .map(|authority| authority.as_str().to_owned());
-        let host = authority.or_else(|| text(&headers, "host").map(ToOwned::to_owned));
+        let host = authority
+            .clone()
+            .or_else(|| text(&headers, "host").map(ToOwned::to_owned));
+        // CONNECT has no path but a host and a port; HTTP/1.0 clients send no Host header.
+        let path = match &authority {
+            Some(target) if parts.method == "CONNECT" => target.clone(),
+            _ => parts.uri.path().to_owned(),
+        };
         let form = text(&headers, "content-type")
             .is_some_and(|value| media_type(value) == "application/x-www-form-urlencoded")
             .then(|| form_urlencoded::parse(&body).into_owned().collect());
@@ -119,7 +127,7 @@ impl Request {
             sni: None,
             host: without_port(&host.unwrap_or_default()).to_ascii_lowercase(),
             method: parts.method.as_str().to_owned(),
-            path: parts.uri.path().to_owned(),
+            path,
             query: parts.uri.query().unwrap_or_default().to_owned(),
             headers,
             body,
