@@ -3,12 +3,12 @@
 
 use std::error::Error as _;
 
-use forcegrant::{Error, SetupStep};
 use forcegrant::error::TABLE;
+use forcegrant::{Error, ErrorKind, SetupStep};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::{PyDict, PyList, PyTuple};
 
 /// The exception of an error of the core, not raised.
 pub(crate) fn exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyAny>> {
@@ -46,13 +46,35 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
 
 /// A value that cannot even be put as the core's builder takes it.
 pub(crate) fn invalid_option(py: Python<'_>, option: &str, problem: &str, right: &str) -> PyErr {
+    own(
+        py,
+        "invalid_option",
+        &format!("option `{option}`: {problem}"),
+        right,
+    )
+}
+
+/// The caller's own time is over; the request goes on.
+pub(crate) fn timed_out(py: Python<'_>, seconds: f64) -> PyErr {
+    own(
+        py,
+        "timeout",
+        &format!("no token within {seconds} s"),
+        "The login goes on, and a later call may find its token. Allow more time, or look at the network.",
+    )
+}
+
+/// An error that only a binding can have; what kind it is, the core's table says.
+fn own(py: Python<'_>, code: &str, message: &str, help: &str) -> PyErr {
+    let row = TABLE.iter().find(|row| row.code == code);
     let make = || {
         let attributes = PyDict::new(py);
-        attributes.set_item("code", "invalid_option")?;
-        attributes.set_item("help", right)?;
-        let message = format!("option `{option}`: {problem}");
+        attributes.set_item("code", code)?;
+        attributes.set_item("retryable", row.is_some_and(|row| row.retryable))?;
+        attributes.set_item("help", help)?;
+        let kind = row.map_or(ErrorKind::Internal, |row| row.kind);
         build(py)?.call(
-            ("configuration", message, PyList::empty(py)),
+            (kind.as_str(), message, PyTuple::empty(py)),
             Some(&attributes),
         )
     };

@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use forcegrant::{Client, ClientBuilder, Error, Start};
+use forcegrant::{Client, ClientBuilder, Pending, Start};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use crate::error::raise;
+use crate::error::{raise, timed_out};
 use crate::options::{apply, duration};
 use crate::report::{Status, Verified};
 use crate::token::Token;
@@ -31,12 +31,8 @@ impl Shared {
         })))
     }
 
-    #[inline]
-    fn cached(&self, py: Python<'_>) -> PyResult<Option<Py<Token>>> {
-        match self.client.cached() {
-            Some(token) => self.keep(py, token).map(Some),
-            None => Ok(None),
-        }
+    pub(crate) fn login_host(&self) -> &str {
+        self.client.login_host()
     }
 
     /// The Python object of a token: the same one as long as it is the same answer.
@@ -98,10 +94,11 @@ impl Handle {
         Self(Arc::clone(&core.get().0))
     }
 
-    /// Return the token if one can be used now, else None. Never waits and asks nobody, but lets
-    /// an ageing token be renewed in the background.
+    /// Return the token if one can be used now, else None. Never waits, and never asks Salesforce,
+    /// not even in the background.
     fn cached(&self, py: Python<'_>) -> PyResult<Option<Py<Token>>> {
-        self.0.cached(py)
+        let token = self.0.client.cached();
+        token.map(|token| self.0.keep(py, token)).transpose()
     }
 
     /// Report that Salesforce rejected a token (a `Token`, or its text): it is not given out again.
@@ -115,7 +112,10 @@ impl Handle {
         let text = token.cast::<PyString>().map_err(|_| {
             PyTypeError::new_err("invalidate() takes a Token or the text of an access token")
         })?;
-        Ok(self.0.client.invalidate_token(&text.to_string_lossy()))
+        Ok(self
+            .0
+            .client
+            .invalidate_access_token(&text.to_string_lossy()))
     }
 
     /// Say what is known at this instant, without asking anyone.
@@ -139,19 +139,20 @@ impl Handle {
         Core(Arc::clone(&self.0))
     }
 
-    fn _start_token(&self) -> PyResult<Wait> {
+    /// The token, or a `Wait` for it.
+    fn _find<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         match self.0.client.start() {
-            Start::Ready(token) => Ok(Wait::ready(Arc::clone(&self.0), Ok(token.into()))),
-            Start::Pending(pending) => Wait::new(Arc::clone(&self.0), pending),
+            Start::Ready(token) => Ok(self.0.keep(py, token)?.into_bound(py).into_any()),
+            Start::Pending(pending) => Ok(Bound::new(py, Wait::new(&self.0, pending))?.into_any()),
         }
     }
 
-    fn _start_verify(&self) -> PyResult<Wait> {
-        Wait::new(Arc::clone(&self.0), self.0.client.start_verify())
+    fn _start_verify(&self) -> Wait {
+        Wait::new(&self.0, self.0.client.start_verify())
     }
 
-    fn _start_idle(&self) -> PyResult<Wait> {
-        Wait::new(Arc::clone(&self.0), self.0.client.start_idle())
+    fn _start_wait_idle(&self) -> Wait {
+        Wait::new(&self.0, self.0.client.start_wait_idle())
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
@@ -188,9 +189,9 @@ impl Blocking {
     #[pyo3(signature = (timeout=None))]
     fn token(slf: &Bound<'_, Self>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Py<Token>> {
         let shared = &slf.as_super().get().0;
-        match shared.cached(slf.py())? {
-            Some(token) => Ok(token),
-            None => wait_for_token(slf.py(), shared, timeout),
+        match shared.client.start() {
+            Start::Ready(token) => shared.keep(slf.py(), token),
+            Start::Pending(pending) => wait_for_token(slf.py(), shared, pending, timeout),
         }
     }
 
@@ -201,7 +202,7 @@ impl Blocking {
         match in_slices(py, &mut shared.client.start_verify(), None)? {
             Some(Ok(verified)) => Verified::new(py, shared, &verified),
             Some(Err(error)) => Err(raise(py, &error)),
-            None => Err(raise(py, &Error::caller_timeout(None))),
+            None => Err(timed_out(py, 0.0)),
         }
     }
 
@@ -209,7 +210,7 @@ impl Blocking {
     fn wait_idle(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let client = &slf.as_super().get().0.client;
-        match in_slices(py, &mut client.start_idle(), None)? {
+        match in_slices(py, &mut client.start_wait_idle(), None)? {
             Some(Err(error)) => Err(raise(py, &error)),
             Some(Ok(())) | None => Ok(()),
         }
@@ -220,18 +221,15 @@ impl Blocking {
 fn wait_for_token(
     py: Python<'_>,
     shared: &Shared,
+    mut pending: Pending<forcegrant::Token>,
     timeout: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Py<Token>> {
     let limit = timeout
         .map(|timeout| duration("timeout", timeout))
         .transpose()?;
-    let mut pending = match shared.client.start() {
-        Start::Ready(token) => return shared.keep(py, token),
-        Start::Pending(pending) => pending,
-    };
     match in_slices(py, &mut pending, limit)? {
         Some(Ok(token)) => shared.keep(py, token),
         Some(Err(error)) => Err(raise(py, &error)),
-        None => Err(raise(py, &Error::caller_timeout(limit))),
+        None => Err(timed_out(py, limit.unwrap_or_default().as_secs_f64())),
     }
 }

@@ -97,10 +97,10 @@ impl Verified {
             py,
             Self {
                 token: shared.keep(py, verified.token.clone())?,
-                org_id: verified.org_id.clone(),
-                user_id: verified.user_id.clone(),
+                org_id: verified.token.org_id().map(str::to_owned),
+                user_id: verified.token.user_id().map(str::to_owned),
                 api_usage: verified.api_usage,
-                login_host: verified.login_host.clone(),
+                login_host: shared.login_host().to_owned(),
             },
         )
     }

@@ -1,13 +1,13 @@
 //! Waiting outside the interpreter: in slices for threads, at a socket for event loops.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use forcegrant::{Error, Pending, Subscription};
-use pyo3::exceptions::{PyOSError, PyRuntimeError};
+use forcegrant::{Error, Pending};
+use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
-use crate::error::raise;
+use crate::error::{raise, timed_out};
 use crate::handle::Shared;
 use crate::report::Verified;
 use crate::wake::{self, End};
@@ -16,7 +16,7 @@ use crate::wake::{self, End};
 const SLICE: Duration = Duration::from_millis(50);
 
 /// Waits with the interpreter released. `None`: the time is over.
-pub(crate) fn in_slices<T: Clone + Send + 'static>(
+pub(crate) fn in_slices<T: Clone + Send>(
     py: Python<'_>,
     pending: &mut Pending<T>,
     limit: Option<Duration>,
@@ -61,48 +61,43 @@ impl From<()> for Outcome {
 }
 
 type Settled = Arc<OnceLock<Result<Outcome, Error>>>;
+/// Subscribes to what is on its way; what it returns keeps the subscription.
+type Subscribe = Box<dyn FnOnce(&Settled, End) -> Box<dyn Send> + Send>;
 
-/// Something that is on its way; its socket becomes readable when it is there.
+/// Something that is on its way.
 #[pyclass(frozen, generic, module = "forcegrant._native")]
 pub(crate) struct Wait {
     shared: Arc<Shared>,
     settled: Settled,
-    socket: Mutex<Option<End>>,
-    subscription: Mutex<Option<Subscription>>,
+    subscribe: Mutex<Option<Subscribe>>,
+    subscription: Mutex<Option<Box<dyn Send>>>,
 }
 
 impl Wait {
-    pub(crate) fn ready(shared: Arc<Shared>, outcome: Result<Outcome, Error>) -> Self {
-        Self {
-            shared,
-            settled: Arc::new(OnceLock::from(outcome)),
-            socket: Mutex::new(None),
-            subscription: Mutex::new(None),
-        }
-    }
-
-    pub(crate) fn new<T>(shared: Arc<Shared>, mut pending: Pending<T>) -> PyResult<Self>
+    pub(crate) fn new<T>(shared: &Arc<Shared>, mut pending: Pending<T>) -> Self
     where
         T: Clone + Send + Into<Outcome> + 'static,
     {
-        if let Some(outcome) = pending.wait_timeout(Duration::ZERO) {
-            return Ok(Self::ready(shared, outcome.map(Into::into)));
-        }
-        let (socket, waker) = wake::pair().map_err(PyOSError::new_err)?;
         let settled = Settled::default();
-        let subscription = pending.on_ready({
-            let settled = Arc::clone(&settled);
-            move |outcome| {
-                let _ = settled.set(outcome.map(Into::into));
-                wake::wake(&waker);
+        let mut subscribe: Option<Subscribe> = None;
+        match pending.wait_timeout(Duration::ZERO) {
+            Some(outcome) => drop(settled.set(outcome.map(Into::into))),
+            None => {
+                subscribe = Some(Box::new(move |settled: &Settled, waker: End| {
+                    let settled = Arc::clone(settled);
+                    Box::new(pending.on_ready(move |outcome| {
+                        let _ = settled.set(outcome.map(Into::into));
+                        wake::wake(&waker);
+                    }))
+                }));
             }
-        });
-        Ok(Self {
-            shared,
+        }
+        Self {
+            shared: Arc::clone(shared),
             settled,
-            socket: Mutex::new(Some(socket)),
-            subscription: Mutex::new(Some(subscription)),
-        })
+            subscribe: Mutex::new(subscribe),
+            subscription: Mutex::new(None),
+        }
     }
 }
 
@@ -113,12 +108,16 @@ impl Wait {
         self.settled.get().is_some()
     }
 
-    /// Hand over the socket's descriptor; the caller closes it.
-    fn detach_fd(&self) -> PyResult<i64> {
-        let socket = take(&self.socket);
-        socket
-            .map(wake::detach)
-            .ok_or_else(|| PyRuntimeError::new_err("the socket was handed over before"))
+    /// Make a socket that becomes readable when the outcome is there, and hand over its
+    /// descriptor; the caller closes it.
+    fn watch(&self) -> PyResult<i64> {
+        let (socket, waker) = wake::pair().map_err(PyOSError::new_err)?;
+        if let Some(subscribe) = take(&self.subscribe) {
+            let subscription = subscribe(&self.settled, waker);
+            *lock(&self.subscription) = Some(subscription);
+        }
+        // Else it is there, or is watched already: the waker is closed, and the socket readable.
+        Ok(wake::detach(socket))
     }
 
     /// Return or raise the outcome. Before it is there, `waited` is how many seconds the caller
@@ -135,20 +134,20 @@ impl Wait {
                 .into_any()),
             Some(Ok(Outcome::Idle)) => Ok(py.None().into_bound(py)),
             Some(Err(error)) => Err(raise(py, error)),
-            None => {
-                let limit = waited.and_then(|waited| Duration::try_from_secs_f64(waited).ok());
-                Err(raise(py, &Error::caller_timeout(limit)))
-            }
+            None => Err(timed_out(py, waited.unwrap_or_default())),
         }
     }
 
     /// Nobody waits any more: be told nothing. What is on its way goes on.
     fn close(&self) {
         drop(take(&self.subscription));
-        drop(take(&self.socket));
     }
 }
 
+fn lock<T>(slot: &Mutex<T>) -> MutexGuard<'_, T> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
-    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
+    lock(slot).take()
 }

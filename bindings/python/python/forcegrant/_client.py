@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from forcegrant._native import Blocking, Core, Handle, seconds
+from forcegrant._native import Blocking, Core, Handle, Token, seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self, Unpack
 
-    from forcegrant._native import Token, Verified
+    from forcegrant._native import Verified
     from forcegrant._waiting import Registry
     from forcegrant.options import ClientOptions, Seconds
 
@@ -125,26 +125,26 @@ class AsyncClient(Handle):
         the request goes on for the others. Raises `RequestTimeoutError` when
         that time is over, and else what `Client.token` raises.
         """
-        token = self.cached()
-        if token is not None:
-            return token
+        found = self._find()
+        if type(found) is Token:
+            return found
         from forcegrant import _waiting  # noqa: PLC0415 - asyncio is slow to import
 
         limit = None if timeout is None else seconds("timeout", timeout)
-        wait = await _waiting.settled(self._start_token, self._waits, limit)
+        wait = await _waiting.settled(found, self._waits, limit)
         return wait.result(limit)
 
     async def verify(self) -> Verified:
-        """Get a new token and make one harmless API call with it."""
+        """Get a new token and make one harmless API call with it. Raises what `token` raises."""
         from forcegrant import _waiting  # noqa: PLC0415
 
-        return (await _waiting.settled(self._start_verify)).result()
+        return (await _waiting.settled(self._start_verify())).result()
 
     async def wait_idle(self) -> None:
         """Wait until no request for a token is on its way."""
         from forcegrant import _waiting  # noqa: PLC0415
 
-        (await _waiting.settled(self._start_idle)).result()
+        (await _waiting.settled(self._start_wait_idle())).result()
 
     async def aclose(self) -> None:
         """Do nothing: nothing is open between calls, and the token is never revoked."""

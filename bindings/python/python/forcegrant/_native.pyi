@@ -197,8 +197,8 @@ class Handle:
 
     def __new__(cls, core: Core) -> Self: ...
     def cached(self) -> Token | None:
-        """Return the token if one can be used now, else None. Never waits and asks nobody, but lets
-        an ageing token be renewed in the background.
+        """Return the token if one can be used now, else None. Never waits, and never asks
+        Salesforce, not even in the background.
         """
     def invalidate(self, token: Token | str) -> bool:
         """Report that Salesforce rejected a token (a `Token`, or its text): it is not given out
@@ -216,9 +216,10 @@ class Handle:
         """The host that tokens are asked from."""
     @property
     def _core(self) -> Core: ...
-    def _start_token(self) -> Wait[Token]: ...
+    def _find(self) -> Token | Wait[Token]:
+        """The token, or a `Wait` for it."""
     def _start_verify(self) -> Wait[Verified]: ...
-    def _start_idle(self) -> Wait[None]: ...
+    def _start_wait_idle(self) -> Wait[None]: ...
 
 class Blocking(Handle):
     """What threads can do besides: wait."""
@@ -240,12 +241,14 @@ class Blocking(Handle):
 
 @final
 class Wait(Generic[_T]):
-    """Something that is on its way; its socket becomes readable when it is there."""
+    """Something that is on its way."""
 
     def done(self) -> bool:
         """Whether the outcome is there."""
-    def detach_fd(self) -> int:
-        """Hand over the socket's descriptor; the caller closes it."""
+    def watch(self) -> int:
+        """Make a socket that becomes readable when the outcome is there, and hand over its
+        descriptor; the caller closes it.
+        """
     def result(self, waited: float | None = None) -> _T:
         """Return or raise the outcome. Before it is there, `waited` is how many seconds the caller
         was ready to wait, and the error is that of a time-out.

@@ -13,7 +13,6 @@ import socket
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import TypeAlias
 
     from forcegrant._native import Wait
@@ -22,23 +21,20 @@ T = TypeVar("T")
 
 
 async def settled(
-    start: Callable[[], Wait[T]],
-    registry: Registry[T] | None = None,
-    timeout: float | None = None,
+    wait: Wait[T], registry: Registry[T] | None = None, timeout: float | None = None
 ) -> Wait[T]:
-    """Start or join a wait and return it when it is settled or `timeout` seconds are over.
+    """Return the wait when it is settled, or when `timeout` seconds are over.
 
-    With a `registry`, callers in one loop share a wait that is on its way. A
-    caller that is cancelled leaves the others, and the core, undisturbed.
+    With a `registry`, callers in one loop share the socket of a wait that is on
+    its way. A caller that is cancelled leaves the others, and the core, undisturbed.
     """
+    if wait.done():
+        return wait
     loop = asyncio.get_running_loop()
     watch = registry.get(loop) if registry is not None else None
-    # One that is settled and only waits for the loop's attention belongs to
-    # those who asked before: the token may have been reported dead since.
+    # One that is settled and only waits for the loop's attention belongs to those
+    # who asked before: what it brings may have been reported dead since.
     if watch is None or watch.wait.done():
-        wait = start()
-        if wait.done():
-            return wait
         watch = _Watch(wait, loop, registry)
     await watch.join(timeout)
     return watch.wait
@@ -57,7 +53,7 @@ class _Watch(Generic[T]):
         self.registry = registry
         self.callers: set[asyncio.Future[None]] = set()
         self.task: asyncio.Task[None] | None = None
-        self.sock = socket.socket(fileno=wait.detach_fd())
+        self.sock = socket.socket(fileno=wait.watch())
         self.sock.setblocking(False)
         try:
             loop.add_reader(self.sock, self.settle)
