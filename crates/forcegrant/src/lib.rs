@@ -1,2 +1,67 @@
-//! Salesforce access tokens for server programs.
+//! A valid Salesforce access token for server programs, with no user present: the OAuth 2.0
+//! client-credentials flow, and the token cache that it needs because Salesforce never says when a
+//! token ends.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), forcegrant::Error> {
+//! let sf = forcegrant::Client::builder("acme.my.salesforce.com", "client id", "client secret").build()?;
+//! let token = sf.token().await?;
+//! println!("call {} as {}", token.instance_url(), token.user_id().unwrap_or("?"));
+//! # Ok(()) }
+//! ```
+//!
+//! Keep the [`Client`] and ask it for the token before every call: a token at hand costs
+//! nanoseconds, and one login serves any number of callers. When an API says that the session is
+//! dead, tell the client with [`Client::invalidate`] and ask again.
+//!
+//! What is guaranteed:
+//!
+//! * A token is never served past an end that Salesforce stated, and never after it was reported
+//!   as rejected. An [`Expiry`] says whether it was stated or estimated.
+//! * The secret and the token are in no `Debug` or `Display` form, no error and no [`Event`]. They
+//!   go only to Salesforce's hosts, or those you named, over TLS, and follow no redirect.
+//! * Ten thousand concurrent callers cause one login; a failure is shared by all that waited for
+//!   it and is remembered for a while.
+//! * Nothing happens at import: no thread, no file, no environment variable is touched before the
+//!   first login. A thread exists only while a login is in flight.
+//! * The future works on any executor. A call that is cancelled leaves the login running for others.
+
 #![forbid(unsafe_code)]
+
+pub mod blocking;
+mod builder;
+mod cache;
+mod client;
+mod clock;
+mod credentials;
+mod environment;
+pub mod error;
+mod event;
+mod grant;
+mod host;
+mod http;
+mod mint;
+mod process;
+mod random;
+mod secret;
+mod status;
+mod token;
+mod verify;
+mod wait;
+mod worker;
+
+pub use crate::builder::ClientBuilder;
+pub use crate::cache::state::CacheState;
+pub use crate::client::{Client, Start, View};
+pub use crate::clock::{Clock, TestClock};
+pub use crate::error::{Error, ErrorKind, SetupStep};
+pub use crate::event::Event;
+pub use crate::grant::request::AuthStyle;
+pub use crate::http::{Proxy, Roots};
+pub use crate::secret::Secret;
+#[cfg(doctest)]
+pub use crate::secret::SecretsCannotBeShown;
+pub use crate::status::Status;
+pub use crate::token::{Expiry, ExpiryCertainty, ExpirySource, Token, TokenFormat};
+pub use crate::verify::Verified;
+pub use crate::wait::{Pending, Subscription};

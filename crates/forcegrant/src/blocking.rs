@@ -1,0 +1,136 @@
+//! The same client for threads.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::builder::ClientBuilder;
+use crate::client::Start;
+use crate::error::{Code, Error};
+use crate::secret::Secret;
+use crate::status::Status;
+use crate::token::Token;
+use crate::verify::Verified;
+use crate::wait::Pending;
+
+/// Gets and keeps the access token of one app in one org, for threads.
+///
+/// It shares its cache with the [`crate::Client`] it is made from or turned into. Waiting blocks the
+/// thread; it needs no runtime and must not be called from an async task.
+#[derive(Clone)]
+pub struct Client(crate::Client);
+
+impl Client {
+    /// See [`crate::Client::builder`]; end with [`ClientBuilder::build_blocking`].
+    pub fn builder(
+        login_url: impl Into<String>,
+        client_id: impl Into<String>,
+        client_secret: impl Into<Secret>,
+    ) -> ClientBuilder {
+        crate::Client::builder(login_url, client_id, client_secret)
+    }
+
+    /// See [`crate::Client::from_env`].
+    pub fn from_env() -> Result<Self, Error> {
+        crate::Client::from_env().map(Self)
+    }
+
+    /// See [`crate::Client::token`]; ends at the client's `total_timeout` at the latest.
+    pub fn token(&self) -> Result<Token, Error> {
+        self.ask(None)
+    }
+
+    /// [`Client::token`] that waits no longer than `timeout`. The login goes on for others.
+    pub fn token_timeout(&self, timeout: Duration) -> Result<Token, Error> {
+        self.ask(Some(timeout))
+    }
+
+    /// See [`crate::Client::cached`].
+    #[must_use]
+    pub fn cached(&self) -> Option<Token> {
+        self.0.cached()
+    }
+
+    /// See [`crate::Client::invalidate`].
+    pub fn invalidate(&self, token: &Token) -> bool {
+        self.0.invalidate(token)
+    }
+
+    /// See [`crate::Client::invalidate_access_token`].
+    pub fn invalidate_access_token(&self, access_token: &str) -> bool {
+        self.0.invalidate_access_token(access_token)
+    }
+
+    /// See [`crate::Client::status`].
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.0.status()
+    }
+
+    /// See [`crate::Client::verify`].
+    pub fn verify(&self) -> Result<Verified, Error> {
+        wait(self.0.start_verify())
+    }
+
+    /// See [`crate::Client::wait_idle`].
+    pub fn wait_idle(&self) {
+        let _ = wait(self.0.start_wait_idle());
+    }
+
+    /// See [`crate::Client::reset`].
+    pub fn reset(&self) {
+        self.0.reset();
+    }
+
+    /// The host that the credentials are sent to.
+    #[must_use]
+    pub fn login_host(&self) -> &str {
+        self.0.login_host()
+    }
+
+    /// The same client, with the same cache, for async code.
+    #[must_use]
+    pub fn into_async(self) -> crate::Client {
+        self.0
+    }
+
+    fn ask(&self, timeout: Option<Duration>) -> Result<Token, Error> {
+        match self.0.start() {
+            Start::Ready(token) => Ok(token),
+            Start::Pending(pending) => match timeout {
+                None => wait(pending),
+                Some(timeout) => wait_at_most(pending, timeout),
+            },
+        }
+    }
+}
+
+impl From<crate::Client> for Client {
+    fn from(client: crate::Client) -> Self {
+        Self(client)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+fn wait<T: Clone>(mut pending: Pending<T>) -> Result<T, Error> {
+    loop {
+        if let Some(result) = pending.wait_timeout(Duration::from_secs(3_600)) {
+            return result;
+        }
+    }
+}
+
+fn wait_at_most(mut pending: Pending<Token>, timeout: Duration) -> Result<Token, Error> {
+    let begun = Instant::now();
+    pending.wait_timeout(timeout).unwrap_or_else(|| {
+        Err(Error::new(
+            Code::Timeout,
+            format!("no token within {:?}", begun.elapsed().max(timeout)),
+        )
+        .with_help("The login goes on, and a later call may find its token. Allow more time, or look at the network."))
+    })
+}

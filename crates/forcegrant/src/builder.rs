@@ -1,0 +1,426 @@
+//! The options of a client, checked when it is built.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::cache::policy::{Backoff, FailureSettings, LifetimeSettings};
+use crate::client::{Client, Inner, Shared};
+use crate::clock::Clock;
+use crate::credentials::Credentials;
+use crate::environment;
+use crate::error::{Error, invalid_option};
+use crate::event::{Event, Events};
+use crate::grant::request::AuthStyle;
+use crate::grant::retry::RetrySettings;
+use crate::host::{LoginEndpoint, TrustPolicy, is_host_name};
+use crate::http::{HttpSettings, HttpTransport, Proxy, Roots, Transport};
+use crate::secret::Secret;
+
+/// Collects the options of a [`Client`]. Nothing is checked, read or started before
+/// [`ClientBuilder::build`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct ClientBuilder {
+    login_url: String,
+    client_id: String,
+    client_secret: Secret,
+    auth_style: AuthStyle,
+    token_url: Option<String>,
+    trusted_hosts: Vec<String>,
+    allow_http_loopback: bool,
+    http: HttpSettings,
+    attempt_timeout: Duration,
+    retry: RetrySettings,
+    lifetimes: LifetimeSettings,
+    failures: FailureSettings,
+    clock: Clock,
+    events: Events,
+}
+
+impl ClientBuilder {
+    pub(crate) fn new(login_url: String, client_id: String, client_secret: Secret) -> Self {
+        Self {
+            login_url,
+            client_id,
+            client_secret,
+            auth_style: AuthStyle::default(),
+            token_url: None,
+            trusted_hosts: Vec::new(),
+            allow_http_loopback: false,
+            http: HttpSettings::default(),
+            attempt_timeout: Duration::from_secs(10),
+            retry: RetrySettings {
+                max_attempts: 3,
+                backoff: Duration::from_millis(250),
+                retry_after_cap: Duration::from_secs(10),
+                total: Duration::from_secs(30),
+            },
+            lifetimes: LifetimeSettings::default(),
+            failures: FailureSettings::default(),
+            clock: Clock::system(),
+            events: Events::default(),
+        }
+    }
+
+    /// Reads the login URL, client id and client secret from the environment, now.
+    ///
+    /// `SALESFORCE_LOGIN_URL` (or `SALESFORCE_MY_DOMAIN`, `SALESFORCE_DOMAIN`,
+    /// `SALESFORCE_INSTANCE_URL`, `SF_LOGIN_URL`), `SALESFORCE_CLIENT_ID` (or
+    /// `SALESFORCE_CONSUMER_KEY`, `SF_CLIENT_ID`) and `SALESFORCE_CLIENT_SECRET` (or
+    /// `SALESFORCE_CONSUMER_SECRET`, `SF_CLIENT_SECRET`). Without the last,
+    /// `SALESFORCE_CLIENT_SECRET_FILE` names a file that holds the secret.
+    ///
+    /// # Errors
+    /// `missing_credentials` names the variable; `invalid_option` says why the file is of no use.
+    pub fn from_env() -> Result<Self, Error> {
+        let found = environment::read(
+            |name| std::env::var(name).ok(),
+            |path| std::fs::read_to_string(path),
+        )?;
+        Ok(Self::new(
+            found.login_url,
+            found.client_id,
+            found.client_secret,
+        ))
+    }
+
+    /// How the client authenticates itself: in the form's body (the default) or by HTTP Basic.
+    pub fn auth_style(mut self, style: AuthStyle) -> Self {
+        self.auth_style = style;
+        self
+    }
+
+    /// The whole address of the token endpoint, where it is not the My Domain's own: a gateway or
+    /// a custom domain. The credentials go there, so its host becomes trusted. With it, the login
+    /// URL may be empty.
+    pub fn token_url(mut self, url: impl Into<String>) -> Self {
+        self.token_url = Some(url.into());
+        self
+    }
+
+    /// Hosts beyond Salesforce's own that may see the credentials and the token: `sso.example.com`,
+    /// or `.example.com` for every host below it.
+    pub fn trusted_hosts(mut self, hosts: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.trusted_hosts = hosts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Allows `http://` to loopback addresses, for tests. Plain http goes nowhere else.
+    pub fn allow_http_loopback(mut self, allow: bool) -> Self {
+        self.allow_http_loopback = allow;
+        self
+    }
+
+    /// Reaches `host` at this address instead of asking the name service. The certificate is still
+    /// checked against the name. Port 0 stands for the URL's own. Ignored behind a proxy.
+    pub fn resolve(mut self, host: impl Into<String>, address: SocketAddr) -> Self {
+        self.http.resolve.push((host.into(), address));
+        self
+    }
+
+    /// Which certificate authorities are trusted. Default: the system's.
+    pub fn roots(mut self, roots: Roots) -> Self {
+        self.http.roots = roots;
+        self
+    }
+
+    /// How the token endpoint is reached. Default: as the environment says.
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.http.proxy = proxy;
+        self
+    }
+
+    /// Time for one connection, TLS included. Default 5 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.http.connect_timeout = timeout;
+        self
+    }
+
+    /// Time for one attempt, connecting included. Default 10 s.
+    pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.attempt_timeout = timeout;
+        self
+    }
+
+    /// Time for one login, all attempts and pauses included. Default 30 s.
+    pub fn total_timeout(mut self, timeout: Duration) -> Self {
+        self.retry.total = timeout;
+        self
+    }
+
+    /// Attempts of one login, 1 to 10. Only failures that may pass are tried again. Default 3.
+    pub fn max_attempts(mut self, attempts: u32) -> Self {
+        self.retry.max_attempts = attempts;
+        self
+    }
+
+    /// The longest first pause between two attempts; it doubles, and is drawn at random from
+    /// nothing to that. Default 250 ms.
+    pub fn retry_backoff(mut self, backoff: Duration) -> Self {
+        self.retry.backoff = backoff;
+        self
+    }
+
+    /// A `Retry-After` up to this is waited for within a login; a longer one ends the login and
+    /// holds off the next. Default 10 s.
+    pub fn retry_after_cap(mut self, cap: Duration) -> Self {
+        self.retry.retry_after_cap = cap;
+        self
+    }
+
+    /// How long the org's sessions last when idle, as its settings say (15 minutes to 24 hours).
+    /// Salesforce does not tell; without it, 30 minutes are assumed.
+    pub fn session_timeout(mut self, timeout: Duration) -> Self {
+        self.lifetimes.session_timeout = Some(timeout);
+        self
+    }
+
+    /// A refresh behind the callers starts at most this long before a token's end, and not before
+    /// the middle of its life. Default 15 minutes.
+    pub fn refresh_window(mut self, window: Duration) -> Self {
+        self.lifetimes.refresh_window = window;
+        self
+    }
+
+    /// The distance kept from an end that Salesforce stated; never more than a tenth of the
+    /// lifetime. Default 60 s.
+    pub fn safety_margin(mut self, margin: Duration) -> Self {
+        self.lifetimes.safety_margin = margin;
+        self
+    }
+
+    /// How long past its *estimated* end a token goes on serving while refreshing it fails for a
+    /// passing reason. Default: twice the estimated lifetime. Zero switches it off.
+    pub fn max_stale(mut self, stale: Duration) -> Self {
+        self.lifetimes.max_stale = Some(stale);
+        self
+    }
+
+    /// How long a refusal is remembered: the first time and at most; it doubles in between.
+    /// Default 5 s and 60 s. Zero for both switches it off.
+    pub fn refusal_backoff(mut self, first: Duration, cap: Duration) -> Self {
+        self.failures.refusal = Backoff { first, cap };
+        self
+    }
+
+    /// How long a passing failure is remembered: the first time and at most; it doubles in between.
+    /// Default 1 s and 300 s. Zero for both switches it off.
+    pub fn transient_backoff(mut self, first: Duration, cap: Duration) -> Self {
+        self.failures.transient = Backoff { first, cap };
+        self
+    }
+
+    /// Where the client reads the time: a [`TestClock`](crate::TestClock) in tests.
+    pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
+        self.clock = clock.into();
+        self
+    }
+
+    /// Calls `listener` with everything that happens, on the thread where it happens: mostly the
+    /// worker's. It must be quick; a panic in it harms nothing else.
+    pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.events = Events::to(listener);
+        self
+    }
+
+    /// Checks every option and makes the client. Sends nothing and starts nothing.
+    ///
+    /// # Errors
+    /// `invalid_option`, `invalid_login_url`, `untrusted_host` or `missing_credentials`; each names
+    /// the option and a right value.
+    pub fn build(self) -> Result<Client, Error> {
+        self.check_numbers()?;
+        let credentials = Credentials::new(&self.client_id, &self.client_secret)?;
+        let mut trust = TrustPolicy::new(self.trusted_hosts, self.allow_http_loopback)?;
+        let endpoint = match &self.token_url {
+            Some(url) => {
+                if !self.login_url.trim().is_empty() {
+                    LoginEndpoint::from_login_url(&self.login_url, &trust)?;
+                }
+                LoginEndpoint::from_token_url(url, &mut trust)?
+            }
+            None => LoginEndpoint::from_login_url(&self.login_url, &trust)?,
+        };
+        let mut http = self.http;
+        for (host, _) in &mut http.resolve {
+            *host = host.trim().to_ascii_lowercase();
+            if !is_host_name(host) {
+                return Err(invalid_option(
+                    "resolve",
+                    "a key is not a host name",
+                    "Map host names to socket addresses: `acme.my.salesforce.com` to `127.0.0.1:8443`.",
+                ));
+            }
+        }
+        let transport: Box<dyn Transport> = Box::new(HttpTransport::new(http)?);
+        Ok(Client::from_inner(Inner {
+            endpoint,
+            credentials,
+            auth_style: self.auth_style,
+            trust,
+            retry: self.retry,
+            attempt_timeout: self.attempt_timeout,
+            lifetimes: self.lifetimes,
+            failures: self.failures,
+            clock: self.clock,
+            events: self.events,
+            transport,
+            state: Shared::default(),
+        }))
+    }
+
+    /// [`ClientBuilder::build`] for threads.
+    ///
+    /// # Errors
+    /// As [`ClientBuilder::build`].
+    pub fn build_blocking(self) -> Result<crate::blocking::Client, Error> {
+        self.build().map(crate::blocking::Client::from)
+    }
+
+    fn check_numbers(&self) -> Result<(), Error> {
+        const HOUR: u64 = 3_600;
+        let within = |name: &str, value: Duration, least: Duration, most: Duration| {
+            if value >= least && value <= most {
+                return Ok(());
+            }
+            Err(invalid_option(
+                name,
+                &format!("{value:?} is out of range"),
+                &format!("Give a duration from {least:?} to {most:?}."),
+            ))
+        };
+        let (zero, instant) = (Duration::ZERO, Duration::from_millis(1));
+        let hours = |count: u64| Duration::from_secs(count * HOUR);
+        let lifetimes = &self.lifetimes;
+        within(
+            "connect_timeout",
+            self.http.connect_timeout,
+            instant,
+            hours(1),
+        )?;
+        within("attempt_timeout", self.attempt_timeout, instant, hours(1))?;
+        within("total_timeout", self.retry.total, instant, hours(1))?;
+        within(
+            "retry_backoff",
+            self.retry.backoff,
+            zero,
+            Duration::from_secs(60),
+        )?;
+        within(
+            "retry_after_cap",
+            self.retry.retry_after_cap,
+            zero,
+            hours(1),
+        )?;
+        within("refresh_window", lifetimes.refresh_window, zero, hours(24))?;
+        within("safety_margin", lifetimes.safety_margin, zero, hours(24))?;
+        if let Some(timeout) = lifetimes.session_timeout {
+            // Salesforce's own choices are 15 minutes to 24 hours; less is for tests.
+            within(
+                "session_timeout",
+                timeout,
+                Duration::from_secs(1),
+                hours(24),
+            )?;
+        }
+        if let Some(stale) = lifetimes.max_stale {
+            within("max_stale", stale, zero, hours(24 * 7))?;
+        }
+        for (name, backoff) in [
+            ("refusal_backoff", self.failures.refusal),
+            ("transient_backoff", self.failures.transient),
+        ] {
+            within(name, backoff.cap, zero, hours(1))?;
+            if backoff.first > backoff.cap {
+                return Err(invalid_option(
+                    name,
+                    "the first pause is longer than the longest",
+                    "Give the first pause and the longest, for example 5 s and 60 s; zero for both switches it off.",
+                ));
+            }
+        }
+        if !(1..=10).contains(&self.retry.max_attempts) {
+            return Err(invalid_option(
+                "max_attempts",
+                &format!("{} is out of range", self.retry.max_attempts),
+                "Give a number from 1 to 10.",
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn builder() -> ClientBuilder {
+        Client::builder("acme.my.salesforce.com", "id", "hunter22")
+    }
+
+    #[test]
+    fn every_wrong_option_is_named() {
+        let (zero, second, day) = (
+            Duration::ZERO,
+            Duration::from_secs(1),
+            Duration::from_secs(86_401),
+        );
+        let table = [
+            ("connect_timeout", builder().connect_timeout(zero)),
+            ("attempt_timeout", builder().attempt_timeout(zero)),
+            ("total_timeout", builder().total_timeout(zero)),
+            ("retry_backoff", builder().retry_backoff(day)),
+            ("retry_after_cap", builder().retry_after_cap(day)),
+            ("refresh_window", builder().refresh_window(day)),
+            ("safety_margin", builder().safety_margin(day)),
+            ("session_timeout", builder().session_timeout(day)),
+            ("max_stale", builder().max_stale(day * 8)),
+            ("refusal_backoff", builder().refusal_backoff(second, zero)),
+            ("transient_backoff", builder().transient_backoff(zero, day)),
+            ("max_attempts", builder().max_attempts(0)),
+            ("max_attempts", builder().max_attempts(11)),
+            (
+                "resolve",
+                builder().resolve("http://x", "127.0.0.1:1".parse().unwrap()),
+            ),
+            ("roots", builder().roots(Roots::Pem(b"x".to_vec()))),
+            ("proxy", builder().proxy(Proxy::Url("x".to_owned()))),
+            (
+                "trusted_hosts",
+                builder().trusted_hosts(["https://x.example"]),
+            ),
+            ("token_url", builder().token_url("x")),
+            (
+                "client_id",
+                Client::builder("acme.my.salesforce.com", "", "x"),
+            ),
+            (
+                "client_secret",
+                Client::builder("acme.my.salesforce.com", "x", ""),
+            ),
+            ("login URL", Client::builder("acme", "x", "x")),
+        ];
+        for (name, builder) in table {
+            let error = builder.build().expect_err(name);
+            assert!(error.message().contains(name), "{name}: {error}");
+            assert!(error.help().is_some(), "{name}");
+            assert_eq!(error.kind(), crate::ErrorKind::Configuration);
+        }
+    }
+
+    #[test]
+    fn nothing_is_shown() {
+        let builder = builder().proxy(Proxy::Url("http://u:hunter22@127.0.0.1:1".to_owned()));
+        assert!(!format!("{builder:?}").contains("hunter22"));
+        assert!(!format!("{:?}", builder.build().unwrap()).contains("hunter22"));
+    }
+
+    #[test]
+    fn the_login_url_may_be_empty_beside_a_token_url() {
+        let client = Client::builder("", "id", "secret")
+            .token_url("https://gw.example/token")
+            .build()
+            .unwrap();
+        assert_eq!(client.login_host(), "gw.example");
+    }
+}

@@ -1,0 +1,5 @@
+//! When to mint, and what is served meanwhile.
+
+pub(crate) mod policy;
+pub(crate) mod slot;
+pub(crate) mod state;

@@ -1,0 +1,245 @@
+//! Wall, boot-time and coarse clocks, and the clock that tests move by hand.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// One reading of both clocks, in milliseconds.
+///
+/// The wall clock (since 1970) can be stepped in either direction; the boot-time clock (from an
+/// arbitrary start) only goes forward and counts the time that the machine is suspended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub(crate) wall: i64,
+    pub(crate) boot: u64,
+}
+
+impl Moment {
+    /// Milliseconds that passed since `earlier`, by whichever clock says more: an end is reached
+    /// when either clock says so.
+    pub(crate) fn since(self, earlier: Self) -> u64 {
+        let wall = u64::try_from(self.wall.saturating_sub(earlier.wall)).unwrap_or(0);
+        wall.max(self.boot.saturating_sub(earlier.boot))
+    }
+
+    /// The wall-clock time `millis` after this moment.
+    pub(crate) fn wall_after(self, millis: u64) -> SystemTime {
+        to_system_time(self.wall.saturating_add_unsigned(millis))
+    }
+}
+
+pub(crate) fn to_system_time(wall: i64) -> SystemTime {
+    let length = Duration::from_millis(wall.unsigned_abs());
+    let time = if wall < 0 {
+        UNIX_EPOCH.checked_sub(length)
+    } else {
+        UNIX_EPOCH.checked_add(length)
+    };
+    time.unwrap_or(UNIX_EPOCH)
+}
+
+pub(crate) fn to_wall(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
+        Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
+    }
+}
+
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Where a client reads the time.
+#[derive(Clone, Debug, Default)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug, Default)]
+enum Source {
+    #[default]
+    System,
+    Test(TestClock),
+}
+
+impl Clock {
+    /// The machine's clocks: the default.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(Source::System)
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        match &self.0 {
+            Source::System => Moment {
+                wall: to_wall(SystemTime::now()),
+                boot: system::boot(),
+            },
+            Source::Test(test) => test.moment(),
+        }
+    }
+
+    /// Wall-clock milliseconds, cheap and a few milliseconds late.
+    #[inline]
+    pub(crate) fn coarse_wall(&self) -> i64 {
+        match &self.0 {
+            Source::System => system::coarse_wall(),
+            Source::Test(test) => test.moment().wall,
+        }
+    }
+
+    /// How long one look at both clocks may be relied on, in milliseconds. A test clock moves
+    /// only by hand, so nothing may be remembered across a move.
+    pub(crate) fn view_length(&self) -> u64 {
+        match &self.0 {
+            Source::System => 1_000,
+            Source::Test(_) => 0,
+        }
+    }
+}
+
+impl From<TestClock> for Clock {
+    fn from(test: TestClock) -> Self {
+        Self(Source::Test(test))
+    }
+}
+
+/// A clock that stands still until it is moved, so that code which waits for a token to end can
+/// be tested without sleeping. Clones share the same time.
+///
+/// ```
+/// use forcegrant::TestClock;
+/// use std::time::{Duration, SystemTime};
+///
+/// let clock = TestClock::new(SystemTime::UNIX_EPOCH);
+/// clock.advance(Duration::from_secs(90));
+/// assert_eq!(clock.now(), SystemTime::UNIX_EPOCH + Duration::from_secs(90));
+/// ```
+#[derive(Clone, Debug)]
+pub struct TestClock(Arc<TestTime>);
+
+#[derive(Debug)]
+struct TestTime {
+    wall: AtomicI64,
+    boot: AtomicU64,
+}
+
+impl TestClock {
+    /// A clock that shows `start`.
+    #[must_use]
+    pub fn new(start: SystemTime) -> Self {
+        Self(Arc::new(TestTime {
+            wall: AtomicI64::new(to_wall(start)),
+            boot: AtomicU64::new(0),
+        }))
+    }
+
+    /// A clock that shows the present time and stands still.
+    #[must_use]
+    pub fn starting_now() -> Self {
+        Self::new(SystemTime::now())
+    }
+
+    /// Lets time pass: both the wall clock and the boot-time clock move. Whole milliseconds.
+    pub fn advance(&self, by: Duration) {
+        let by = millis(by);
+        self.0.boot.fetch_add(by, Ordering::SeqCst);
+        self.0
+            .wall
+            .fetch_add(i64::try_from(by).unwrap_or(i64::MAX), Ordering::SeqCst);
+    }
+
+    /// Steps the wall clock alone, as a time server or an administrator does; it may go back.
+    pub fn set_wall(&self, time: SystemTime) {
+        self.0.wall.store(to_wall(time), Ordering::SeqCst);
+    }
+
+    /// What the wall clock shows.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        to_system_time(self.moment().wall)
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            wall: self.0.wall.load(Ordering::SeqCst),
+            boot: self.0.boot.load(Ordering::SeqCst),
+        }
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod system {
+    use rustix::time::{ClockId, Timespec, clock_gettime};
+
+    pub(super) fn boot() -> u64 {
+        u64::try_from(to_millis(clock_gettime(ClockId::Boottime))).unwrap_or(0)
+    }
+
+    #[inline]
+    pub(super) fn coarse_wall() -> i64 {
+        to_millis(clock_gettime(ClockId::RealtimeCoarse))
+    }
+
+    #[inline]
+    fn to_millis(time: Timespec) -> i64 {
+        time.tv_sec * 1_000 + time.tv_nsec / 1_000_000
+    }
+}
+
+/// Elsewhere `Instant` is the boot-time clock: on macOS it stops during sleep, which the wall
+/// clock then makes up for; on Windows it counts it.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod system {
+    use std::sync::OnceLock;
+    use std::time::{Instant, SystemTime};
+
+    static START: OnceLock<Instant> = OnceLock::new();
+
+    pub(super) fn boot() -> u64 {
+        super::millis(START.get_or_init(Instant::now).elapsed())
+    }
+
+    pub(super) fn coarse_wall() -> i64 {
+        super::to_wall(SystemTime::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn either_clock_can_say_that_time_passed() {
+        let start = Moment {
+            wall: 10_000,
+            boot: 500,
+        };
+        let stepped_back = Moment { wall: 0, boot: 800 };
+        let stepped_on = Moment {
+            wall: 70_000,
+            boot: 500,
+        };
+        assert_eq!(stepped_back.since(start), 300);
+        assert_eq!(stepped_on.since(start), 60_000);
+    }
+
+    #[test]
+    fn system_clocks_agree_roughly() {
+        let clock = Clock::system();
+        let now = clock.now();
+        assert!(now.wall.abs_diff(clock.coarse_wall()) < 1_000);
+        assert!(clock.now().boot >= now.boot);
+    }
+
+    #[test]
+    fn test_clock_moves_by_hand_only() {
+        let test = TestClock::new(UNIX_EPOCH + Duration::from_secs(100));
+        let clock = Clock::from(test.clone());
+        let before = clock.now();
+        assert_eq!(clock.now(), before);
+        test.advance(Duration::from_secs(5));
+        assert_eq!(clock.now().since(before), 5_000);
+        test.set_wall(UNIX_EPOCH);
+        assert_eq!(clock.now().wall, 0);
+        assert_eq!(clock.now().since(before), 5_000);
+    }
+}

@@ -1,0 +1,172 @@
+//! What happened, for logs, metrics and callbacks. No event holds a secret or a token.
+
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::token::Expiry;
+
+/// Something that happened in a client. Tokens appear as fingerprints only.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A login starts. `background`: a usable token is served meanwhile.
+    #[non_exhaustive]
+    MintStarted {
+        /// Nobody waits for it.
+        background: bool,
+    },
+    /// One attempt of a login failed and another follows.
+    #[non_exhaustive]
+    MintRetried {
+        /// What the attempt met.
+        error: Error,
+        /// Attempts made so far.
+        attempts: u32,
+        /// The pause before the next.
+        pause: Duration,
+    },
+    /// A login brought a token.
+    #[non_exhaustive]
+    MintSucceeded {
+        /// The token's fingerprint.
+        fingerprint: String,
+        /// When it ends.
+        expiry: Expiry,
+        /// Attempts made.
+        attempts: u32,
+        /// From the first request to the token.
+        took: Duration,
+    },
+    /// A login failed for good.
+    #[non_exhaustive]
+    MintFailed {
+        /// Why.
+        error: Error,
+        /// Attempts made.
+        attempts: u32,
+        /// From the first request to the failure.
+        took: Duration,
+    },
+    /// The current token was reported as rejected and is not served any more.
+    #[non_exhaustive]
+    Invalidated {
+        /// The token's fingerprint.
+        fingerprint: String,
+        /// How long ago it was requested.
+        age: Duration,
+    },
+    /// A new login returned the token that had been reported as rejected.
+    #[non_exhaustive]
+    SameTokenReturned {
+        /// The token's fingerprint.
+        fingerprint: String,
+    },
+    /// The answer's signature does not fit the client secret. The token is used all the same:
+    /// which secret signs while two are live is not documented.
+    #[non_exhaustive]
+    SignatureMismatch {
+        /// The token's fingerprint.
+        fingerprint: String,
+    },
+}
+
+impl Event {
+    /// A stable word for the kind of event.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::MintStarted { .. } => "mint_started",
+            Self::MintRetried { .. } => "mint_retried",
+            Self::MintSucceeded { .. } => "mint_succeeded",
+            Self::MintFailed { .. } => "mint_failed",
+            Self::Invalidated { .. } => "invalidated",
+            Self::SameTokenReturned { .. } => "same_token_returned",
+            Self::SignatureMismatch { .. } => "signature_mismatch",
+        }
+    }
+}
+
+type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
+
+/// Delivers events to the user's callback and, with the feature, to `tracing`.
+#[derive(Clone, Default)]
+pub(crate) struct Events(Option<Listener>);
+
+impl Events {
+    pub(crate) fn to(listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(listener)))
+    }
+
+    /// Delivers one event. A callback that panics harms nothing but itself.
+    pub(crate) fn emit(&self, host: &str, event: &Event) {
+        trace(host, event);
+        if let Some(listener) = &self.0 {
+            let _ = std::panic::catch_unwind(AssertUnwindSafe(|| listener(event)));
+        }
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Events").field(&self.0.is_some()).finish()
+    }
+}
+
+#[cfg(not(feature = "tracing"))]
+fn trace(_: &str, _: &Event) {}
+
+#[cfg(feature = "tracing")]
+fn trace(host: &str, event: &Event) {
+    use tracing::{debug, info, warn};
+    let name = event.name();
+    match event {
+        Event::MintStarted { background } => {
+            debug!(target: "forcegrant", host, background, "{name}")
+        }
+        Event::MintRetried {
+            error,
+            attempts,
+            pause,
+        } => {
+            warn!(target: "forcegrant", host, code = error.code(), attempts, ?pause, "{name}");
+        }
+        Event::MintSucceeded {
+            fingerprint,
+            expiry,
+            attempts,
+            took,
+        } => {
+            info!(target: "forcegrant", host, %fingerprint, source = expiry.source().as_str(), attempts, ?took, "{name}");
+        }
+        Event::MintFailed {
+            error,
+            attempts,
+            took,
+        } => {
+            warn!(target: "forcegrant", host, code = error.code(), attempts, ?took, message = error.message(), "{name}");
+        }
+        Event::Invalidated { fingerprint, age } => {
+            info!(target: "forcegrant", host, %fingerprint, ?age, "{name}");
+        }
+        Event::SameTokenReturned { fingerprint } | Event::SignatureMismatch { fingerprint } => {
+            warn!(target: "forcegrant", host, %fingerprint, "{name}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panicking_callback_harms_nothing() {
+        let events = Events::to(|_| panic!("a callback that panics, on purpose"));
+        events.emit(
+            "acme.my.salesforce.com",
+            &Event::MintStarted { background: false },
+        );
+    }
+}

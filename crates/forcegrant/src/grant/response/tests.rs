@@ -1,0 +1,270 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn credentials() -> Credentials {
+    Credentials::new("3MVG9id", &Secret::new("hunter22")).unwrap()
+}
+
+fn answer(status: u16, body: impl Into<Vec<u8>>) -> Response {
+    Response {
+        status,
+        content_type: Some("application/json".to_owned()),
+        body: zeroize::Zeroizing::new(body.into()),
+        ..Response::default()
+    }
+}
+
+fn read(response: &Response) -> Result<Grant, Failure> {
+    let credentials = credentials();
+    decode(
+        response,
+        &Context {
+            host: "acme.my.salesforce.com",
+            credentials: &credentials,
+            trust: &TrustPolicy::default(),
+            now: UNIX_EPOCH + Duration::from_secs(1_700_000_000),
+        },
+    )
+}
+
+fn good() -> Value {
+    json!({
+        "access_token": "00D000000000001!AQ.a_b",
+        "instance_url": "https://acme.my.salesforce.com",
+        "id": "https://login.salesforce.com/id/00D000000000001EAA/005000000000001AAA",
+        "token_type": "Bearer", "issued_at": "1700000000123", "scope": "api id",
+        "token_format": "opaque", "signature": "x", "brand_new": {"a": 1},
+    })
+}
+
+fn with(field: &str, value: Value) -> Response {
+    let mut fields = good();
+    fields[field] = value;
+    answer(200, fields.to_string())
+}
+
+fn error(response: &Response) -> Error {
+    read(response).unwrap_err().error
+}
+
+#[test]
+fn every_field_is_read_and_unknown_ones_are_kept() {
+    let grant = read(&answer(200, good().to_string())).unwrap();
+    assert_eq!(grant.access_token.expose(), "00D000000000001!AQ.a_b");
+    assert_eq!(grant.instance_url, "https://acme.my.salesforce.com");
+    assert_eq!(grant.org_id.as_deref(), Some("00D000000000001EAA"));
+    assert_eq!(grant.user_id.as_deref(), Some("005000000000001AAA"));
+    assert_eq!(grant.scopes, ["api", "id"]);
+    assert_eq!(
+        grant.issued_at,
+        Some(UNIX_EPOCH + Duration::from_millis(1_700_000_000_123))
+    );
+    assert_eq!(grant.token_format, TokenFormat::Opaque);
+    assert_eq!(grant.expires_in, None);
+    assert_eq!(grant.signature_matches, Some(false));
+    assert_eq!(grant.extra["brand_new"]["a"], 1);
+    assert_eq!(grant.extra.len(), 1);
+}
+
+#[test]
+fn only_token_and_instance_are_required() {
+    let body = json!({"access_token": "x", "instance_url": "https://acme.my.salesforce.com"});
+    let grant = read(&answer(200, body.to_string())).unwrap();
+    assert_eq!(grant.signature_matches, None);
+    assert!(grant.scopes.is_empty() && grant.identity_url.is_none());
+    for field in ["access_token", "instance_url"] {
+        let error = error(&with(field, Value::Null));
+        assert_eq!(error.code(), "unexpected_response");
+        assert!(error.message().contains(field), "{error}");
+    }
+}
+
+#[test]
+fn wrong_types_are_refused_with_the_field_named() {
+    for field in [
+        "access_token",
+        "instance_url",
+        "id",
+        "scope",
+        "token_type",
+        "token_format",
+        "issued_at",
+        "signature",
+        "api_instance_url",
+        "expires_in",
+    ] {
+        for value in [json!(["x"]), json!({"a": 1}), json!(true)] {
+            let error = error(&with(field, value));
+            assert_eq!(error.code(), "unexpected_response");
+            assert!(error.message().contains(&format!("`{field}`")), "{error}");
+        }
+    }
+    for text in ["", "a b", "a\r\nX: y", "ü"] {
+        assert_eq!(
+            error(&with("access_token", json!(text))).code(),
+            "unexpected_response"
+        );
+    }
+    assert!(
+        error(&with("token_type", json!("MAC")))
+            .message()
+            .contains("Bearer")
+    );
+}
+
+#[test]
+fn expires_in_is_a_whole_number_of_seconds() {
+    assert_eq!(
+        read(&with("expires_in", json!(7200))).unwrap().expires_in,
+        Some(7200)
+    );
+    assert_eq!(
+        read(&with("expires_in", json!("7200"))).unwrap().expires_in,
+        Some(7200)
+    );
+    assert_eq!(
+        read(&with("expires_in", json!(0))).unwrap().expires_in,
+        Some(0)
+    );
+    for wrong in [json!(-1), json!(1.5), json!("soon"), json!("NaN")] {
+        assert!(
+            error(&with("expires_in", wrong))
+                .message()
+                .contains("expires_in")
+        );
+    }
+}
+
+#[test]
+fn the_signature_is_verified_with_the_client_secret() {
+    let mut fields = good();
+    let message = format!(
+        "{}{}",
+        fields["id"].as_str().unwrap(),
+        fields["issued_at"].as_str().unwrap()
+    );
+    let key = hmac::Key::new(hmac::HMAC_SHA256, b"hunter22");
+    fields["signature"] = json!(STANDARD.encode(hmac::sign(&key, message.as_bytes())));
+    let grant = read(&answer(200, fields.to_string())).unwrap();
+    assert_eq!(grant.signature_matches, Some(true));
+}
+
+#[test]
+fn jwt_times_are_read() {
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let jwt =
+        |payload: Value| format!("{}.{}.c2ln", part(&json!({"alg": "RS256"})), part(&payload));
+    let grant = read(&with(
+        "access_token",
+        json!(jwt(json!({"iat": 100, "exp": 1900.7}))),
+    ))
+    .unwrap();
+    assert_eq!(
+        grant.jwt,
+        Some(JwtTimes {
+            issued: Some(100),
+            ends: 1900
+        })
+    );
+    // `token_format` said opaque, and is believed; the end is used all the same.
+    assert_eq!(grant.token_format, TokenFormat::Opaque);
+    for other in ["a.b.c", "a.b", "00D!x.y.z", "..", "e30.e30.x"] {
+        assert_eq!(jwt_times(other), None, "{other}");
+    }
+}
+
+#[test]
+fn refusals_are_classified() {
+    let body = json!({"error": "invalid_grant", "error_description": "no client credentials user enabled"});
+    let failure = read(&answer(400, body.to_string())).unwrap_err();
+    assert_eq!(failure.error.code(), "no_run_as_user");
+    assert!(!failure.transient);
+    // Some gateways turn refusals into 200.
+    assert_eq!(
+        error(&answer(200, body.to_string())).code(),
+        "no_run_as_user"
+    );
+}
+
+#[test]
+fn transient_statuses_are_transient() {
+    for status in [406, 420, 429, 500, 502, 503, 504, 599] {
+        let failure = read(&answer(status, "<html>hunter22</html>")).unwrap_err();
+        assert!(failure.transient, "{status}");
+        assert_eq!(failure.error.http_status(), Some(status));
+        assert!(!format!("{:?}", failure.error).contains("hunter22"));
+    }
+}
+
+#[test]
+fn retry_after_in_seconds_or_as_a_date() {
+    let wait = |text: &str| {
+        let mut response = answer(503, "");
+        response.retry_after = Some(text.to_owned());
+        error(&response).retry_after()
+    };
+    assert_eq!(wait("7"), Some(Duration::from_secs(7)));
+    assert_eq!(
+        wait("Tue, 14 Nov 2023 22:14:20 GMT"),
+        Some(Duration::from_secs(60))
+    );
+    assert_eq!(wait("Tue, 14 Nov 2000 22:14:20 GMT"), Some(Duration::ZERO));
+    assert_eq!(wait("soon"), None);
+}
+
+#[test]
+fn redirects_name_the_target_host_only() {
+    let mut response = answer(302, "");
+    response.location = Some("https://evil.example/path?secret=hunter22".to_owned());
+    let error = error(&response);
+    assert_eq!(error.code(), "redirected");
+    assert!(error.message().contains("evil.example"));
+    assert!(!error.to_string().contains("hunter22"));
+}
+
+#[test]
+fn anything_else_is_described_but_not_quoted() {
+    for (status, body) in [
+        (200, "<html>hunter22"),
+        (200, ""),
+        (200, "[]"),
+        (404, "hunter22"),
+        (400, "{}"),
+        (401, "null"),
+    ] {
+        let error = error(&answer(status, body));
+        assert_eq!(error.code(), "unexpected_response", "{status} {body}");
+        assert!(!format!("{error:?}").contains("hunter22"));
+    }
+    let mut huge = answer(200, "x");
+    huge.cut_at_limit = true;
+    assert_eq!(error(&huge).code(), "response_too_large");
+}
+
+#[test]
+fn foreign_instances_are_refused() {
+    for field in ["instance_url", "api_instance_url"] {
+        let error = error(&with(field, json!("https://evil.example")));
+        assert_eq!(error.code(), "untrusted_instance_url");
+        assert!(error.message().contains(field));
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_body_can_make_it_panic(status in 100u16..600, body in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = read(&answer(status, body));
+    }
+
+    #[test]
+    fn dates_never_panic(text in "\\PC{0,40}") {
+        let _ = http_date(&text);
+    }
+
+    #[test]
+    fn odd_dates_never_panic(day in any::<i64>(), year in any::<i64>()) {
+        let _ = http_date(&format!("Mon, {day} Jan {year} 00:00:00 GMT"));
+    }
+}

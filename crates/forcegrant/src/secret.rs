@@ -1,0 +1,120 @@
+//! Values that must never be shown: redacted when printed, zeroed when dropped.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+/// A secret text: a client secret or an access token.
+///
+/// Its `Debug` form says only `[redacted]`. It has no `Display` and no `Serialize` form, so it can
+/// not reach a log by accident. The memory is overwritten when the value is dropped.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Wraps a text. The original `String` is moved, not copied.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Zeroizing::new(text.into()))
+    }
+
+    /// The text itself. Do not print it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The same secret without blanks and newlines around it, as people paste them.
+    pub(crate) fn trimmed(&self) -> Self {
+        Self::new(self.0.trim())
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// SHA-256 of a secret, cut to 16 hexadecimal digits: tells two secrets apart and is safe to log.
+pub(crate) fn fingerprint(secret: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, secret.as_bytes());
+    digest.as_ref()[..8]
+        .iter()
+        .fold(String::with_capacity(16), |mut text, byte| {
+            use fmt::Write;
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+/// Takes every occurrence of the given secrets out of a text that came from outside, cuts the text
+/// to `limit` characters and drops control characters, so that it can stand in an error.
+pub(crate) fn redact(text: &str, secrets: &[&str], limit: usize) -> String {
+    let mut clean = text.to_owned();
+    for secret in secrets.iter().filter(|secret| secret.len() >= 4) {
+        clean = clean.replace(secret, "[redacted]");
+    }
+    clean
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(limit)
+        .collect::<String>()
+        .trim()
+        .to_owned()
+}
+
+/// `Secret` has no `Display`:
+/// ```compile_fail,E0277
+/// println!("{}", forcegrant::Secret::new("s3cret"));
+/// ```
+/// and no `Serialize`:
+/// ```compile_fail,E0277
+/// serde_json::to_string(&forcegrant::Secret::new("s3cret")).unwrap();
+/// ```
+/// and neither has `Token`:
+/// ```compile_fail,E0277
+/// fn show(token: &forcegrant::Token) -> String { format!("{token}") }
+/// ```
+/// ```compile_fail,E0277
+/// fn show(token: &forcegrant::Token) -> String { serde_json::to_string(token).unwrap() }
+/// ```
+#[cfg(doctest)]
+pub struct SecretsCannotBeShown;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_is_redacted() {
+        assert_eq!(format!("{:?}", Secret::new("hunter22")), "[redacted]");
+    }
+
+    #[test]
+    fn redact_removes_every_occurrence_and_control_characters() {
+        let text = redact("a hunter22\nb hunter22", &["hunter22"], 200);
+        assert_eq!(text, "a [redacted] b [redacted]");
+    }
+
+    #[test]
+    fn redact_cuts() {
+        assert_eq!(redact("abcdef", &[], 3), "abc");
+    }
+
+    #[test]
+    fn fingerprint_is_the_start_of_sha256() {
+        assert_eq!(fingerprint("abc"), "ba7816bf8f01cfea");
+    }
+}

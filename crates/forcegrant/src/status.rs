@@ -1,0 +1,64 @@
+//! What a client knows, as a value to look at.
+
+use std::time::SystemTime;
+
+use crate::cache::state::{CacheState, State};
+use crate::clock::{Moment, to_system_time};
+use crate::error::Error;
+use crate::token::Expiry;
+
+/// The state of a client's cache at one instant. Holds no secret.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Status {
+    /// What the next caller would meet.
+    pub state: CacheState,
+    /// Whether a login is in flight.
+    pub in_flight: bool,
+    /// The end of the token at hand.
+    pub expiry: Option<Expiry>,
+    /// From when on a refresh of the token at hand is due.
+    pub refresh_at: Option<SystemTime>,
+    /// The fingerprint of the token at hand.
+    pub fingerprint: Option<String>,
+    /// Logins that brought a token, since the client was made.
+    pub mints: u64,
+    /// Logins that failed, retries not counted.
+    pub failures: u64,
+    /// The failure of the last login; gone after one that succeeds.
+    pub last_error: Option<Error>,
+    /// When it was.
+    pub last_failure_at: Option<SystemTime>,
+    /// Until when it holds off further logins.
+    pub cooling_until: Option<SystemTime>,
+    /// The host that the credentials are sent to.
+    pub login_host: String,
+}
+
+impl Status {
+    pub(crate) fn new(
+        state: &State,
+        zone: CacheState,
+        now: Moment,
+        in_flight: bool,
+        mints: u64,
+        failures: u64,
+        login_host: &str,
+    ) -> Self {
+        let token = state.lease.as_ref().map(|lease| &lease.token);
+        let failure = state.failure.as_ref();
+        Self {
+            state: zone,
+            in_flight,
+            expiry: token.map(crate::token::Token::expiry),
+            refresh_at: state.refresh_at(),
+            fingerprint: token.map(|token| token.fingerprint().to_owned()),
+            mints,
+            failures,
+            last_error: failure.map(|failure| failure.error.clone()),
+            last_failure_at: failure.map(|failure| to_system_time(failure.at.wall)),
+            cooling_until: state.cooling_until(now),
+            login_host: login_host.to_owned(),
+        }
+    }
+}

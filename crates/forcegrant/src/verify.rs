@@ -1,0 +1,100 @@
+//! `verify()`: a login and one harmless API call.
+
+use std::sync::Arc;
+
+use crate::client::Inner;
+use crate::error::{Code, Error};
+use crate::http::{Request, Response};
+use crate::secret::Secret;
+use crate::token::Token;
+
+/// What [`Client::verify`](crate::Client::verify) found.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Verified {
+    /// The new token, which the client serves from now on.
+    pub token: Token,
+    /// API requests used and allowed in the last 24 hours, if the API said so.
+    pub api_usage: Option<(u64, u64)>,
+}
+
+/// Needs the `api` scope, changes nothing, and is answered by every edition with API access. The
+/// version is old enough for every org and far from being retired.
+const CALL: &str = "/services/data/v60.0/limits";
+
+pub(crate) async fn verify(inner: &Arc<Inner>) -> Result<Verified, Error> {
+    let token = inner.login_afresh().await?;
+    let request = Request {
+        method: "GET",
+        url: format!("{}{CALL}", token.instance_url()),
+        headers: vec![
+            ("authorization", Secret::new(token.authorization())),
+            ("accept", Secret::new("application/json")),
+        ],
+        body: None,
+    };
+    let answer = inner.transport.send(&request, inner.attempt_timeout).await;
+    let answer = answer.map_err(|failure| failure.error)?;
+    if !(200..=299).contains(&answer.status) {
+        return Err(refused(&answer, &token));
+    }
+    inner.pardon(&token);
+    Ok(Verified {
+        api_usage: answer.limit_info.as_deref().and_then(api_usage),
+        token,
+    })
+}
+
+/// `api-usage=25/5000; per-app-api-usage=17/250(appName=x)`
+fn api_usage(header: &str) -> Option<(u64, u64)> {
+    let usage = header
+        .split([';', ','])
+        .find_map(|part| part.trim().strip_prefix("api-usage="))?;
+    let (used, limit) = usage.split_once('/')?;
+    Some((used.trim().parse().ok()?, limit.trim().parse().ok()?))
+}
+
+fn refused(answer: &Response, token: &Token) -> Error {
+    let host = token.instance_url().trim_start_matches("https://");
+    let status = answer.status;
+    if status >= 500 || status == 429 {
+        return Error::new(
+            Code::ServerUnavailable,
+            format!("a token was issued, but the API of `{host}` can not serve now: HTTP {status}"),
+        )
+        .with_help("The set-up for the login is right. Try again later; see status.salesforce.com.")
+        .with_http_status(status);
+    }
+    // The API's own error code says more than the status; its message is not copied.
+    let code = serde_json::from_slice::<serde_json::Value>(&answer.body)
+        .ok()
+        .and_then(|body| body.get(0)?.get("errorCode")?.as_str().map(str::to_owned))
+        .map(|code| crate::secret::redact(&code, &[token.access_token()], 60));
+    let code = code.map_or_else(String::new, |code| format!(" ({code})"));
+    Error::new(
+        Code::ApiAccessRefused,
+        format!("a token was issued, but the API of `{host}` refused it: HTTP {status}{code}"),
+    )
+    .with_help("The login works. Add the scope \"Manage user data via APIs (api)\" to the app (Settings > OAuth Settings)\nand see that the Run-As user has the permission API Enabled.")
+    .with_http_status(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usage_is_read_from_the_header() {
+        assert_eq!(
+            api_usage("api-usage=25/5000; per-app-api-usage=17/250(appName=x)"),
+            Some((25, 5000))
+        );
+        assert_eq!(
+            api_usage("per-app-api-usage=17/250(appName=x), api-usage=1/2"),
+            Some((1, 2))
+        );
+        for odd in ["", "api-usage=", "api-usage=a/b", "x"] {
+            assert_eq!(api_usage(odd), None);
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Waiting for the result of a flight: Rust futures by waker, threads by condition variable,
+//! bindings by callback. The flight belongs to none of them.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use crate::error::{Code, Error};
+
+/// A result that will be there. Dropping it never disturbs the work behind it.
+///
+/// It is a [`Future`]; threads use [`Pending::wait_timeout`], and other runtimes
+/// [`Pending::on_ready`]. The result is given once.
+#[must_use = "nothing is waited for until it is polled or asked"]
+pub struct Pending<T> {
+    shared: Arc<Shared<T>>,
+    key: Option<usize>,
+}
+
+/// The other end of a [`Pending`]: whoever does the work. Dropping it unfinished tells the
+/// waiters that the work was lost.
+pub(crate) struct Promise<T: Clone>(Arc<Shared<T>>);
+
+struct Shared<T> {
+    inner: Mutex<Inner<T>>,
+    ready: Condvar,
+}
+
+struct Inner<T> {
+    result: Option<Result<T, Error>>,
+    /// Freed places are kept on a list, so that ten thousand waiters come and go cheaply.
+    waiters: Vec<Option<Waiter<T>>>,
+    free: Vec<usize>,
+}
+
+enum Waiter<T> {
+    Waker(Waker),
+    Callback(Callback<T>),
+}
+
+type Callback<T> = Box<dyn FnOnce(Result<T, Error>) + Send>;
+
+impl<T> Shared<T> {
+    fn new(result: Option<Result<T, Error>>) -> Arc<Self> {
+        Arc::new(Self {
+            inner: Mutex::new(Inner {
+                result,
+                waiters: Vec::new(),
+                free: Vec::new(),
+            }),
+            ready: Condvar::new(),
+        })
+    }
+
+    /// No user code runs under this lock, so a poisoned one is as good as any.
+    fn lock(&self) -> MutexGuard<'_, Inner<T>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Inner<T> {
+    fn add(&mut self, waiter: Waiter<T>) -> usize {
+        if let Some(key) = self.free.pop() {
+            self.waiters[key] = Some(waiter);
+            return key;
+        }
+        self.waiters.push(Some(waiter));
+        self.waiters.len() - 1
+    }
+
+    fn remove(&mut self, key: usize) -> Option<Waiter<T>> {
+        let waiter = self.waiters.get_mut(key)?.take()?;
+        self.free.push(key);
+        Some(waiter)
+    }
+}
+
+impl<T: Clone> Promise<T> {
+    pub(crate) fn new() -> Self {
+        Self(Shared::new(None))
+    }
+
+    /// One more waiter.
+    pub(crate) fn pending(&self) -> Pending<T> {
+        Pending {
+            shared: Arc::clone(&self.0),
+            key: None,
+        }
+    }
+
+    /// Hands the result to every waiter. The first result stands.
+    pub(crate) fn fulfil(&self, result: &Result<T, Error>) {
+        let waiters = {
+            let mut inner = self.0.lock();
+            if inner.result.is_some() {
+                return;
+            }
+            inner.result = Some(result.clone());
+            std::mem::take(&mut inner.waiters)
+        };
+        self.0.ready.notify_all();
+        for waiter in waiters.into_iter().flatten() {
+            match waiter {
+                Waiter::Waker(waker) => waker.wake(),
+                Waiter::Callback(call) => call(result.clone()),
+            }
+        }
+    }
+}
+
+impl<T: Clone> Drop for Promise<T> {
+    fn drop(&mut self) {
+        self.fulfil(&Err(Error::new(
+            Code::Internal,
+            "the login was lost before it ended",
+        )
+        .with_help(
+            "This is a defect of forcegrant; please report it. The next call starts afresh.",
+        )));
+    }
+}
+
+impl<T: Clone> Pending<T> {
+    /// A result that is there already.
+    pub(crate) fn ready(result: Result<T, Error>) -> Self {
+        Self {
+            shared: Shared::new(Some(result)),
+            key: None,
+        }
+    }
+
+    /// Blocks this thread for at most `timeout`. `None`: not there yet. Ask in slices where
+    /// something else (a signal, a deadline) must be noticed in between.
+    pub fn wait_timeout(&mut self, timeout: Duration) -> Option<Result<T, Error>> {
+        let deadline = Instant::now() + timeout;
+        let mut inner = self.shared.lock();
+        loop {
+            if let Some(result) = &inner.result {
+                return Some(result.clone());
+            }
+            let left = deadline.checked_duration_since(Instant::now())?;
+            inner = self
+                .shared
+                .ready
+                .wait_timeout(inner, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    /// Calls `call` once with the result: on the worker thread when it comes, or at once on this
+    /// thread when it is there. Dropping the subscription before then calls it off.
+    pub fn on_ready(self, call: impl FnOnce(Result<T, Error>) + Send + 'static) -> Subscription<T> {
+        let mut inner = self.shared.lock();
+        if let Some(result) = inner.result.clone() {
+            drop(inner);
+            call(result);
+            return Subscription(None);
+        }
+        let key = inner.add(Waiter::Callback(Box::new(call)));
+        drop(inner);
+        Subscription(Some((Arc::clone(&self.shared), key)))
+    }
+}
+
+impl<T: Clone> Future for Pending<T> {
+    type Output = Result<T, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let shared = Arc::clone(&self.shared);
+        let mut inner = shared.lock();
+        if let Some(result) = &inner.result {
+            return Poll::Ready(result.clone());
+        }
+        let waker = context.waker();
+        match self.key.and_then(|key| inner.waiters[key].as_mut()) {
+            Some(Waiter::Waker(known)) => known.clone_from(waker),
+            _ => self.key = Some(inner.add(Waiter::Waker(waker.clone()))),
+        }
+        Poll::Pending
+    }
+}
+
+impl<T> Drop for Pending<T> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            // The waker is dropped outside the lock: its drop may run foreign code.
+            let waiter = self.shared.lock().remove(key);
+            drop(waiter);
+        }
+    }
+}
+
+impl<T> fmt::Debug for Pending<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending")
+            .field("ready", &self.shared.lock().result.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A callback that waits; dropping it calls the callback off.
+#[must_use = "dropping a subscription calls it off; use `detach` to leave it"]
+pub struct Subscription<T>(Option<(Arc<Shared<T>>, usize)>);
+
+impl<T> Subscription<T> {
+    /// Leaves the callback in place for good.
+    pub fn detach(mut self) {
+        self.0 = None;
+    }
+}
+
+impl<T> Drop for Subscription<T> {
+    fn drop(&mut self) {
+        if let Some((shared, key)) = self.0.take() {
+            let waiter = shared.lock().remove(key);
+            drop(waiter);
+        }
+    }
+}
+
+impl<T> fmt::Debug for Subscription<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription")
+            .field("waiting", &self.0.is_some())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::mpsc;
+    use std::task::Wake;
+
+    use super::*;
+
+    struct Count(AtomicU32);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn futures_threads_and_callbacks_get_the_same_result() {
+        let promise = Promise::new();
+        let count = Arc::new(Count(AtomicU32::new(0)));
+        let waker = Waker::from(Arc::clone(&count));
+        let mut context = Context::from_waker(&waker);
+        let mut future = promise.pending();
+        assert!(Pin::new(&mut future).poll(&mut context).is_pending());
+        let mut thread = promise.pending();
+        let thread = std::thread::spawn(move || thread.wait_timeout(Duration::from_secs(30)));
+        let (sender, receiver) = mpsc::channel();
+        let subscription = promise
+            .pending()
+            .on_ready(move |result| sender.send(result).unwrap());
+        promise.fulfil(&Ok(7));
+        assert_eq!(count.0.load(Ordering::SeqCst), 1);
+        assert!(matches!(
+            Pin::new(&mut future).poll(&mut context),
+            Poll::Ready(Ok(7))
+        ));
+        assert_eq!(thread.join().unwrap().unwrap().unwrap(), 7);
+        assert_eq!(receiver.recv().unwrap().unwrap(), 7);
+        drop(subscription);
+    }
+
+    #[test]
+    fn dropped_waiters_free_their_places() {
+        let promise = Promise::<u8>::new();
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..1_000 {
+            let mut future = promise.pending();
+            assert!(Pin::new(&mut future).poll(&mut context).is_pending());
+            drop(promise.pending().on_ready(|_| panic!("called off")));
+        }
+        assert!(promise.0.lock().waiters.len() <= 2);
+        promise.fulfil(&Ok(1));
+    }
+
+    #[test]
+    fn a_lost_promise_is_an_error_for_all() {
+        let promise = Promise::<u8>::new();
+        let mut pending = promise.pending();
+        drop(promise);
+        let error = pending.wait_timeout(Duration::ZERO).unwrap().unwrap_err();
+        assert_eq!(error.code(), "internal");
+    }
+
+    #[test]
+    fn waiting_ends_at_the_timeout() {
+        let promise = Promise::<u8>::new();
+        assert!(
+            promise
+                .pending()
+                .wait_timeout(Duration::from_millis(1))
+                .is_none()
+        );
+    }
+}

@@ -1,0 +1,141 @@
+//! The one thread that exists only while something is in flight.
+//!
+//! It starts with the first job, carries any number of them on a current-thread tokio runtime, and
+//! ends with the last. So the core works under any executor or none, nothing is resident in an
+//! idle process, and a fork finds either nothing or something that only the parent needs.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::process::PerProcess;
+
+type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+static WORKER: OnceLock<PerProcess<Worker>> = OnceLock::new();
+
+/// Name lookups block, so the runtime gives each a thread; a few may hang without delaying others.
+const LOOKUP_THREADS: usize = 8;
+
+#[derive(Debug, Default)]
+struct Worker(Mutex<Running>);
+
+#[derive(Debug, Default)]
+struct Running {
+    /// There while a thread takes jobs.
+    jobs: Option<UnboundedSender<Job>>,
+    in_flight: usize,
+}
+
+/// Runs a job on the worker thread, which is started if there is none. A panic in the job ends
+/// the job and nothing else.
+///
+/// # Errors
+/// The system refuses to start a thread or a runtime. The job was dropped.
+pub(crate) fn spawn(job: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+    let worker = WORKER.get_or_init(PerProcess::default).current();
+    let mut running = worker.lock();
+    let mut job: Job = Box::pin(job);
+    if let Some(jobs) = &running.jobs {
+        match jobs.send(job) {
+            Ok(()) => {
+                running.in_flight += 1;
+                return Ok(());
+            }
+            // The thread is gone without having said so; start another.
+            Err(rejected) => job = rejected.0,
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .max_blocking_threads(LOOKUP_THREADS)
+        .thread_name("forcegrant-lookup")
+        .thread_keep_alive(Duration::from_millis(100))
+        .build()?;
+    let (jobs, queue) = unbounded_channel();
+    let own = Arc::clone(&worker);
+    std::thread::Builder::new()
+        .name("forcegrant".to_owned())
+        .spawn(move || {
+            runtime.block_on(carry(own, queue));
+            // A lookup that hangs must not keep the thread.
+            runtime.shutdown_background();
+        })?;
+    let _ = jobs.send(job);
+    *running = Running {
+        jobs: Some(jobs),
+        in_flight: 1,
+    };
+    Ok(())
+}
+
+async fn carry(worker: Arc<Worker>, mut queue: UnboundedReceiver<Job>) {
+    while let Some(job) = queue.recv().await {
+        let worker = Arc::clone(&worker);
+        tokio::spawn(async move {
+            let _ = CatchUnwind(job).await;
+            let mut running = worker.lock();
+            running.in_flight -= 1;
+            if running.in_flight == 0 {
+                // Closes the queue, which ends the thread.
+                running.jobs = None;
+            }
+        });
+    }
+}
+
+impl Worker {
+    fn lock(&self) -> MutexGuard<'_, Running> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A future whose panic becomes a result.
+pub(crate) struct CatchUnwind<F>(pub(crate) F);
+
+impl<F: Future + Unpin> Future for CatchUnwind<F> {
+    type Output = std::thread::Result<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // After a panic the future is not polled again.
+        let polled =
+            std::panic::catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.0).poll(context)));
+        match polled {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn many_jobs_share_the_thread_and_a_panic_ends_only_its_job() {
+        let (sender, receiver) = mpsc::channel();
+        let (open, gate) = tokio::sync::watch::channel(false);
+        spawn(async { panic!("a job that panics, on purpose") }).unwrap();
+        for _ in 0..100 {
+            let (sender, mut gate) = (sender.clone(), gate.clone());
+            spawn(async move {
+                gate.wait_for(|open| *open).await.unwrap();
+                sender.send(std::thread::current().id()).unwrap();
+            })
+            .unwrap();
+        }
+        drop(sender);
+        open.send(true).unwrap();
+        let threads: std::collections::HashSet<_> = receiver.iter().collect();
+        assert_eq!(threads.len(), 1);
+    }
+}
