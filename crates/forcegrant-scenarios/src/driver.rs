@@ -1,0 +1,171 @@
+//! The two faces of the core, behind one trait.
+
+use std::sync::{Arc, Barrier};
+use std::thread;
+
+use forcegrant::{Client, ClientBuilder, Error, Status, Token, Verified, blocking};
+
+/// How a runner calls the core.
+pub trait Driver {
+    /// The runner's name in reports.
+    const NAME: &'static str;
+    /// A handle, cheap to clone.
+    type Client: Clone + Send + 'static;
+
+    /// Builds a client.
+    fn build(builder: ClientBuilder) -> Result<Self::Client, Error>;
+    /// Asks for a token and waits for it.
+    fn token(client: &Self::Client) -> Result<Token, Error>;
+    /// Lets `callers` ask at once, calls `started` when all have begun, and waits for all.
+    fn herd(
+        client: &Self::Client,
+        callers: usize,
+        started: &mut dyn FnMut(),
+    ) -> Vec<Result<Token, Error>>;
+    /// A fresh token and one call with it.
+    fn verify(client: &Self::Client) -> Result<Verified, Error>;
+    /// Waits until nothing is in flight.
+    fn settle(client: &Self::Client);
+    /// The cached token.
+    fn cached(client: &Self::Client) -> Option<Token>;
+    /// Reports a token as rejected.
+    fn invalidate(client: &Self::Client, token: &Token) -> bool;
+    /// What the client knows.
+    fn status(client: &Self::Client) -> Status;
+    /// Forgets token and failures.
+    fn reset(client: &Self::Client);
+}
+
+/// `forcegrant::Client` under an executor.
+pub struct Async;
+
+impl Driver for Async {
+    const NAME: &'static str = "rust-async";
+    type Client = Client;
+
+    fn build(builder: ClientBuilder) -> Result<Client, Error> {
+        builder.build()
+    }
+
+    fn token(client: &Client) -> Result<Token, Error> {
+        block_on(client.token())
+    }
+
+    fn herd(
+        client: &Client,
+        callers: usize,
+        started: &mut dyn FnMut(),
+    ) -> Vec<Result<Token, Error>> {
+        block_on(async {
+            let tasks: Vec<_> = (0..callers)
+                .map(|_| {
+                    let client = client.clone();
+                    tokio::spawn(async move { client.token().await })
+                })
+                .collect();
+            // The executor has one thread and takes turns: when this task runs again, each of the
+            // others has run up to its first wait.
+            tokio::task::yield_now().await;
+            started();
+            let mut outcomes = Vec::with_capacity(callers);
+            for task in tasks {
+                outcomes.push(task.await.expect("no caller panics"));
+            }
+            outcomes
+        })
+    }
+
+    fn verify(client: &Client) -> Result<Verified, Error> {
+        block_on(client.verify())
+    }
+
+    fn settle(client: &Client) {
+        block_on(client.wait_idle());
+    }
+
+    fn cached(client: &Client) -> Option<Token> {
+        client.cached()
+    }
+
+    fn invalidate(client: &Client, token: &Token) -> bool {
+        client.invalidate(token)
+    }
+
+    fn status(client: &Client) -> Status {
+        client.status()
+    }
+
+    fn reset(client: &Client) {
+        client.reset();
+    }
+}
+
+/// `forcegrant::blocking::Client` on threads.
+pub struct Blocking;
+
+impl Driver for Blocking {
+    const NAME: &'static str = "rust-blocking";
+    type Client = blocking::Client;
+
+    fn build(builder: ClientBuilder) -> Result<blocking::Client, Error> {
+        builder.build().map(blocking::Client::from)
+    }
+
+    fn token(client: &blocking::Client) -> Result<Token, Error> {
+        client.token()
+    }
+
+    fn herd(
+        client: &blocking::Client,
+        callers: usize,
+        started: &mut dyn FnMut(),
+    ) -> Vec<Result<Token, Error>> {
+        let together = Arc::new(Barrier::new(callers + 1));
+        let threads: Vec<_> = (0..callers)
+            .map(|_| {
+                let (client, together) = (client.clone(), Arc::clone(&together));
+                thread::spawn(move || {
+                    together.wait();
+                    client.token()
+                })
+            })
+            .collect();
+        together.wait();
+        started();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("no caller panics"))
+            .collect()
+    }
+
+    fn verify(client: &blocking::Client) -> Result<Verified, Error> {
+        client.verify()
+    }
+
+    fn settle(client: &blocking::Client) {
+        client.wait_idle();
+    }
+
+    fn cached(client: &blocking::Client) -> Option<Token> {
+        client.cached()
+    }
+
+    fn invalidate(client: &blocking::Client, token: &Token) -> bool {
+        client.invalidate(token)
+    }
+
+    fn status(client: &blocking::Client) -> Status {
+        client.status()
+    }
+
+    fn reset(client: &blocking::Client) {
+        client.reset();
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime without drivers can be built")
+        .block_on(future)
+}

@@ -1,0 +1,74 @@
+//! Runs the cases of `tests/scenarios` against the core, through its asynchronous and its blocking
+//! face. What a case means is said in `tests/scenarios/README.md`.
+//!
+//! A crate of its own, so that the core's development dependencies stay few.
+
+mod driver;
+mod expect;
+mod options;
+mod placeholders;
+mod runner;
+mod scenario;
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use forcegrant_emulator::{Config, DefaultOrg, Emulator};
+use serde_json::json;
+
+pub use driver::{Async, Blocking, Driver};
+
+/// The emulator, and its default org as it was at the start: scenarios change it.
+pub(crate) struct Stage {
+    pub(crate) emulator: Emulator,
+    pub(crate) org: DefaultOrg,
+}
+
+/// Runs all scenarios and writes the report, if one is asked for.
+///
+/// # Panics
+///
+/// When a scenario fails, with all that failed; or when the scenarios can not be read.
+pub fn run<D: Driver>() {
+    let only = env::var("FORCEGRANT_SCENARIO").ok();
+    let emulator = Emulator::start(Config::default()).expect("the emulator starts");
+    let org = emulator.default_org();
+    let stage = Stage { emulator, org };
+    let mut ran = Vec::new();
+    let mut failed = Vec::new();
+    for scenario in scenario::load(&folder()) {
+        if only
+            .as_ref()
+            .is_some_and(|text| !scenario.id.contains(text))
+        {
+            continue;
+        }
+        if let Err(problem) = runner::run::<D>(&stage, &scenario) {
+            failed.push(format!("{}: {problem}", scenario.id));
+        }
+        ran.push(scenario.id);
+    }
+    assert!(
+        failed.is_empty(),
+        "{}: {} of {} scenarios failed\n{}",
+        D::NAME,
+        failed.len(),
+        ran.len(),
+        failed.join("\n")
+    );
+    assert!(!ran.is_empty(), "no scenario was run");
+    println!("{}: {} scenarios", D::NAME, ran.len());
+    if let (None, Some(folder)) = (only, env::var_os("FORCEGRANT_SCENARIO_REPORT_DIR")) {
+        report::<D>(Path::new(&folder), &ran);
+    }
+}
+
+fn report<D: Driver>(folder: &Path, ran: &[String]) {
+    fs::create_dir_all(folder).expect("the report folder can be made");
+    let text = json!({ "runner": D::NAME, "ran": ran }).to_string();
+    fs::write(folder.join(format!("{}.json", D::NAME)), text).expect("the report can be written");
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/scenarios")
+}

@@ -1,0 +1,100 @@
+//! Options of a scenario to a `ClientBuilder`.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use forcegrant::{AuthStyle, Client, ClientBuilder, Proxy, Roots, TestClock};
+
+use crate::Stage;
+use crate::scenario::{Options, Style};
+
+type Setter = fn(ClientBuilder, Duration) -> ClientBuilder;
+
+/// A builder with the scenario's options on top of the runner's own.
+pub(crate) fn builder(
+    options: Options,
+    hosts: &[String],
+    clock: Option<&TestClock>,
+    Stage { emulator, org }: &Stage,
+) -> Result<ClientBuilder, String> {
+    let mut builder = Client::builder(
+        options.login_url.unwrap_or_else(|| org.my_domain.clone()),
+        options.client_id.unwrap_or_else(|| org.client_id.clone()),
+        options
+            .client_secret
+            .unwrap_or_else(|| org.client_secret.clone()),
+    );
+
+    let usual = hosts.iter().chain([&org.my_domain]);
+    let mut resolve: BTreeMap<_, _> = usual
+        .map(|host| (host.clone(), emulator.https_addr().to_string()))
+        .collect();
+    resolve.extend(options.resolve);
+    for (host, at) in resolve {
+        let at: SocketAddr = at
+            .parse()
+            .map_err(|error| format!("resolve {host}: {error}"))?;
+        builder = builder.resolve(host, at);
+    }
+    builder = builder.roots(match options.roots.as_deref().unwrap_or("emulator") {
+        "emulator" => Roots::Pem(emulator.ca_pem().as_bytes().to_vec()),
+        "platform" => Roots::Platform,
+        "bundled" => Roots::Bundled,
+        pem => Roots::Pem(pem.as_bytes().to_vec()),
+    });
+    builder = builder.proxy(match options.proxy.as_deref().unwrap_or("none") {
+        "none" => Proxy::None,
+        "environment" => Proxy::Environment,
+        url => Proxy::Url(url.to_owned()),
+    });
+    builder = builder.retry_backoff(seconds(options.retry_backoff.unwrap_or(0.001))?);
+    if let Some(clock) = clock {
+        builder = builder.clock(clock.clone());
+    }
+
+    if let Some(style) = options.auth_style {
+        builder = builder.auth_style(match style {
+            Style::Body => AuthStyle::Body,
+            Style::Basic => AuthStyle::Basic,
+        });
+    }
+    if let Some(url) = options.token_url {
+        builder = builder.token_url(url);
+    }
+    if let Some(hosts) = options.trusted_hosts {
+        builder = builder.trusted_hosts(hosts);
+    }
+    if let Some(allowed) = options.allow_http_loopback {
+        builder = builder.allow_http_loopback(allowed);
+    }
+    if let Some(attempts) = options.max_attempts {
+        builder = builder.max_attempts(attempts);
+    }
+    let durations: [(Option<f64>, Setter); 8] = [
+        (options.connect_timeout, ClientBuilder::connect_timeout),
+        (options.attempt_timeout, ClientBuilder::attempt_timeout),
+        (options.total_timeout, ClientBuilder::total_timeout),
+        (options.retry_after_cap, ClientBuilder::retry_after_cap),
+        (options.session_timeout, ClientBuilder::session_timeout),
+        (options.refresh_window, ClientBuilder::refresh_window),
+        (options.safety_margin, ClientBuilder::safety_margin),
+        (options.max_stale, ClientBuilder::max_stale),
+    ];
+    for (value, set) in durations {
+        if let Some(value) = value {
+            builder = set(builder, seconds(value)?);
+        }
+    }
+    if let Some((first, cap)) = options.refusal_backoff {
+        builder = builder.refusal_backoff(seconds(first)?, seconds(cap)?);
+    }
+    if let Some((first, cap)) = options.transient_backoff {
+        builder = builder.transient_backoff(seconds(first)?, seconds(cap)?);
+    }
+    Ok(builder)
+}
+
+pub(crate) fn seconds(value: f64) -> Result<Duration, String> {
+    Duration::try_from_secs_f64(value).map_err(|error| format!("{value} s: {error}"))
+}

@@ -1,0 +1,404 @@
+//! Executes one scenario.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use forcegrant::{Error, TestClock, Token};
+use forcegrant_emulator::Emulator;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use crate::Stage;
+use crate::driver::Driver;
+use crate::expect::{self, Checked, Saved};
+use crate::options;
+use crate::placeholders::Placeholders;
+use crate::scenario::{Cached, Listed, Options, Outcome, Scenario, Setup, Step};
+
+const MAIN: &str = "main";
+
+pub(crate) fn run<D: Driver>(stage: &Stage, scenario: &Scenario) -> Checked {
+    let emulator = &stage.emulator;
+    control(emulator, json!({ "op": "reset" }))?;
+    let mut world = World::<D> {
+        stage,
+        placeholders: Placeholders::of(stage),
+        hosts: Vec::new(),
+        clock: None,
+        clients: BTreeMap::new(),
+        saved: Saved::new(),
+    };
+    world.hosts = scenario
+        .hosts
+        .iter()
+        .map(|host| world.placeholders.text(host))
+        .collect::<Result<_, _>>()?;
+    world.set_up(
+        world
+            .filled::<Option<Setup>>(&scenario.emulator)?
+            .unwrap_or_default(),
+    )?;
+    if scenario.clock.is_some() {
+        world.clock = Some(TestClock::new(emulator_now(emulator)?));
+    }
+    let options = world
+        .filled::<Option<Options>>(&scenario.client)?
+        .unwrap_or_default();
+    let build_error = scenario
+        .build_error
+        .as_ref()
+        .map(|error| world.filled::<Listed>(error))
+        .transpose()?;
+    world
+        .new_client(MAIN, options, build_error.as_ref())
+        .map_err(|problem| format!("client: {problem}"))?;
+    for (number, step) in scenario.steps.iter().enumerate() {
+        world
+            .step(step)
+            .map_err(|problem| format!("step {}: {problem}", number + 1))?;
+    }
+    for (client, _) in world.clients.values() {
+        D::settle(client);
+    }
+    let counters = control(emulator, json!({ "op": "counters" }))?;
+    if build_error.is_some() && counters["token_requests"] != 0 {
+        return Err("a request was sent before the client was built".to_owned());
+    }
+    expect::subset(
+        "counters",
+        &counters,
+        &Value::Object(scenario.counters.clone()),
+    )
+}
+
+struct World<'a, D: Driver> {
+    stage: &'a Stage,
+    placeholders: Placeholders,
+    hosts: Vec<String>,
+    clock: Option<TestClock>,
+    /// By name, each with its secret.
+    clients: BTreeMap<String, (D::Client, String)>,
+    saved: Saved,
+}
+
+impl<D: Driver> World<'_, D> {
+    fn set_up(&self, setup: Setup) -> Checked {
+        let parts = [("org", setup.org), ("app", setup.app), ("user", setup.user)];
+        let mut configure = Map::new();
+        for (name, part) in parts {
+            if let Some(part) = part {
+                configure.insert(name.to_owned(), part);
+            }
+        }
+        if !configure.is_empty() {
+            configure.insert("op".to_owned(), json!("configure"));
+            control(&self.stage.emulator, Value::Object(configure))?;
+        }
+        for mut fault in setup.faults {
+            fault.insert("op".to_owned(), json!("fault"));
+            control(&self.stage.emulator, Value::Object(fault))?;
+        }
+        Ok(())
+    }
+
+    fn new_client(
+        &mut self,
+        name: &str,
+        options: Options,
+        build_error: Option<&Listed>,
+    ) -> Checked {
+        let secret = match &options.client_secret {
+            Some(secret) => secret.clone(),
+            None => self.stage.org.client_secret.clone(),
+        };
+        let builder = options::builder(options, &self.hosts, self.clock.as_ref(), self.stage)?;
+        match (D::build(builder), build_error) {
+            (Ok(client), None) => {
+                self.clients.insert(name.to_owned(), (client, secret));
+                Ok(())
+            }
+            (Ok(_), Some(_)) => Err("it was built, and should not have been".to_owned()),
+            (Err(error), Some(expected)) => expect::error(&error, expected, &self.saved, &secret),
+            (Err(error), None) => Err(error.to_string()),
+        }
+    }
+
+    fn step(&mut self, step: &Value) -> Checked {
+        match self.filled::<Step>(step)? {
+            Step::Token {
+                with, save, expect, ..
+            } => {
+                let (client, secret) = self.client(with.as_deref())?;
+                let outcome = D::token(client);
+                self.outcome(outcome, expect.as_ref(), &secret, save)
+            }
+            Step::Cached {
+                with, save, expect, ..
+            } => self.cached(with.as_deref(), save, &expect),
+            Step::Herd {
+                with,
+                callers,
+                release_after_arrival,
+                save,
+                expect,
+                ..
+            } => {
+                let outcomes = self.herd(with.as_deref(), callers, release_after_arrival)?;
+                let secret = self.client(with.as_deref())?.1;
+                self.herd_outcomes(outcomes, expect.as_ref(), &secret, save)
+            }
+            Step::Invalidate {
+                with,
+                token,
+                times,
+                expect,
+                ..
+            } => self.invalidate(with.as_deref(), &token, times.unwrap_or(1), expect.evicted),
+            Step::Verify {
+                with, save, expect, ..
+            } => {
+                let (client, secret) = self.client(with.as_deref())?;
+                self.verify(D::verify(client), expect.as_ref(), &secret, save)
+            }
+            Step::Reset { with, .. } => {
+                D::reset(self.client(with.as_deref())?.0);
+                Ok(())
+            }
+            Step::Settle { with, .. } => {
+                D::settle(self.client(with.as_deref())?.0);
+                Ok(())
+            }
+            Step::Status { with, expect, .. } => {
+                let status = D::status(self.client(with.as_deref())?.0);
+                expect::status(&status, &expect, &self.saved, self.now())
+            }
+            Step::NewClient {
+                name,
+                client,
+                build_error,
+                ..
+            } => self.new_client(&name, *client, build_error.as_ref()),
+            Step::Advance { seconds, .. } => self.advance(seconds),
+            Step::Control {
+                request, expect, ..
+            } => {
+                let answer = control(&self.stage.emulator, request)?;
+                expect.map_or(Ok(()), |wanted| expect::subset("answer", &answer, &wanted))
+            }
+            Step::Requests {
+                endpoint,
+                count,
+                count_at_least,
+                count_at_most,
+                expect,
+                ..
+            } => {
+                let log = self.log(&endpoint)?;
+                let wrong = count.is_some_and(|count| log.len() != count)
+                    || count_at_least.is_some_and(|least| log.len() < least)
+                    || count_at_most.is_some_and(|most| log.len() > most);
+                if wrong {
+                    return Err(format!("the emulator saw {} requests", log.len()));
+                }
+                expect.map_or(Ok(()), |expected| requests(&log, &expected))
+            }
+        }
+    }
+
+    fn cached(&mut self, with: Option<&str>, save: Option<String>, expected: &Cached) -> Checked {
+        let token = D::cached(self.client(with)?.0);
+        match (token, expected) {
+            (None, Cached::None(true)) => Ok(()),
+            (Some(token), Cached::Token(listed)) => {
+                expect::token(&token, listed, &self.saved, self.now())?;
+                self.save(save, token);
+                Ok(())
+            }
+            (None, _) => Err("nothing is cached".to_owned()),
+            (Some(_), _) => Err("a token is cached".to_owned()),
+        }
+    }
+
+    fn invalidate(&self, with: Option<&str>, token: &str, times: usize, evicts: bool) -> Checked {
+        let client = self.client(with)?.0;
+        let token = self
+            .saved
+            .get(token)
+            .ok_or_else(|| format!("{token} was not saved"))?;
+        let evicted = (0..times).filter(|_| D::invalidate(client, token)).count();
+        if evicted == usize::from(evicts) {
+            Ok(())
+        } else {
+            Err(format!("{evicted} of {times} reports evicted the token"))
+        }
+    }
+
+    fn advance(&self, seconds: f64) -> Checked {
+        let clock = self
+            .clock
+            .as_ref()
+            .ok_or("only a test clock can be advanced")?;
+        control(
+            &self.stage.emulator,
+            json!({ "op": "advance", "seconds": seconds }),
+        )?;
+        clock.advance(options::seconds(seconds)?);
+        Ok(())
+    }
+
+    fn herd(
+        &self,
+        with: Option<&str>,
+        callers: usize,
+        release_after_arrival: Option<u64>,
+    ) -> Result<Vec<Result<Token, Error>>, String> {
+        let emulator = &self.stage.emulator;
+        let mut released = Ok(Value::Null);
+        let outcomes = D::herd(self.client(with)?.0, callers, &mut || {
+            if let Some(count) = release_after_arrival {
+                let wait = json!({ "op": "wait_requests", "endpoint": "token", "count": count });
+                let arrived = control(emulator, wait);
+                // Whatever happened: nobody is left waiting.
+                released = control(emulator, json!({ "op": "release" })).and(arrived);
+            }
+        });
+        released?;
+        let mut texts = outcomes.iter().flatten().map(Token::access_token);
+        let first = texts.next();
+        if texts.any(|text| Some(text) != first) {
+            return Err("the callers got different tokens".to_owned());
+        }
+        Ok(outcomes)
+    }
+
+    fn herd_outcomes(
+        &mut self,
+        outcomes: Vec<Result<Token, Error>>,
+        expected: Option<&Outcome>,
+        secret: &str,
+        mut save: Option<String>,
+    ) -> Checked {
+        for (number, outcome) in outcomes.into_iter().enumerate() {
+            self.outcome(outcome, expected, secret, save.take())
+                .map_err(|problem| format!("caller {}: {problem}", number + 1))?;
+        }
+        Ok(())
+    }
+
+    fn outcome(
+        &mut self,
+        outcome: Result<Token, Error>,
+        expected: Option<&Outcome>,
+        secret: &str,
+        save: Option<String>,
+    ) -> Checked {
+        match (outcome, expected) {
+            (Ok(token), None) => {
+                self.save(save, token);
+                Ok(())
+            }
+            (Ok(token), Some(Outcome::Token(listed))) => {
+                expect::token(&token, listed, &self.saved, self.now())?;
+                self.save(save, token);
+                Ok(())
+            }
+            (Err(error), Some(Outcome::Error(listed))) => {
+                expect::error(&error, listed, &self.saved, secret)
+            }
+            (Ok(_), Some(Outcome::Error(_))) => {
+                Err("there was a token instead of an error".to_owned())
+            }
+            (Ok(_), Some(Outcome::Verified(_))) => {
+                Err("`verified` is for the step verify".to_owned())
+            }
+            (Err(error), _) => Err(format!("{}: {error}", error.code())),
+        }
+    }
+
+    fn verify(
+        &mut self,
+        outcome: Result<forcegrant::Verified, Error>,
+        expected: Option<&Outcome>,
+        secret: &str,
+        save: Option<String>,
+    ) -> Checked {
+        match (outcome, expected) {
+            (Ok(verified), Some(Outcome::Verified(listed))) => {
+                expect::verified(&verified, listed, &self.saved, self.now())?;
+                self.save(save, verified.token);
+                Ok(())
+            }
+            (Ok(verified), expected) => self.outcome(Ok(verified.token), expected, secret, save),
+            (Err(error), expected) => self.outcome(Err(error), expected, secret, save),
+        }
+    }
+
+    fn save(&mut self, name: Option<String>, token: Token) {
+        if let Some(name) = name {
+            self.placeholders.set(&name, token.access_token());
+            self.saved.insert(name, token);
+        }
+    }
+
+    fn client(&self, with: Option<&str>) -> Result<(&D::Client, String), String> {
+        let name = with.unwrap_or(MAIN);
+        let (client, secret) = self
+            .clients
+            .get(name)
+            .ok_or_else(|| format!("there is no client {name}"))?;
+        Ok((client, secret.clone()))
+    }
+
+    fn log(&self, endpoint: &str) -> Result<Vec<Value>, String> {
+        let answer = control(
+            &self.stage.emulator,
+            json!({ "op": "requests", "endpoint": endpoint }),
+        )?;
+        answer["requests"]
+            .as_array()
+            .cloned()
+            .ok_or_else(|| "the answer holds no log".to_owned())
+    }
+
+    fn now(&self) -> SystemTime {
+        self.clock
+            .as_ref()
+            .map_or_else(SystemTime::now, TestClock::now)
+    }
+
+    fn filled<T: DeserializeOwned>(&self, value: &Value) -> Result<T, String> {
+        T::deserialize(self.placeholders.fill(value)?).map_err(|error| error.to_string())
+    }
+}
+
+fn requests(log: &[Value], expected: &[Listed]) -> Checked {
+    if log.len() != expected.len() {
+        return Err(format!(
+            "the emulator saw {} requests, not {}",
+            log.len(),
+            expected.len()
+        ));
+    }
+    log.iter()
+        .zip(expected)
+        .enumerate()
+        .try_for_each(|(n, (logged, expected))| {
+            expect::request(logged, expected)
+                .map_err(|problem| format!("request {}: {problem}", n + 1))
+        })
+}
+
+fn control(emulator: &Emulator, request: Value) -> Result<Value, String> {
+    let op = request["op"].to_string();
+    emulator
+        .control(request)
+        .map_err(|error| format!("control {op}: {error}"))
+}
+
+fn emulator_now(emulator: &Emulator) -> Result<SystemTime, String> {
+    let answer = control(emulator, json!({ "op": "now" }))?;
+    let ms = answer["now_ms"]
+        .as_u64()
+        .ok_or("the answer holds no time")?;
+    Ok(SystemTime::UNIX_EPOCH + Duration::from_millis(ms))
+}

@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Checks the scenario files and, given a folder of reports, that all five runners ran all of them.
+
+    check_scenarios.py                  the files alone: schema, unique ids, at least 60 of them
+    check_scenarios.py --reports DIR    and DIR/<runner>.json of every runner: the same ids, none missing, none twice
+
+Standard library only. Exit status 0 when all is well, else 1 with one line for each thing that is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from schema import Validator
+
+RUNNERS = ("rust-async", "rust-blocking", "python-sync", "python-async", "node")
+AT_LEAST = 60
+SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--reports", type=Path, help="folder with the runners' reports")
+    arguments.add_argument("--scenarios", type=Path, default=SCENARIOS, help="folder with the scenario files")
+    options = arguments.parse_args()
+
+    ids, wrong = check_files(options.scenarios)
+    if options.reports is not None:
+        wrong += check_reports(options.reports, ids)
+    for line in wrong:
+        print(line, file=sys.stderr)
+    if not wrong:
+        by = f", run by each of {len(RUNNERS)} runners" if options.reports is not None else ""
+        print(f"scenarios: {len(ids)} valid{by}")
+    return 1 if wrong else 0
+
+
+def check_files(folder: Path) -> tuple[list[str], list[str]]:
+    """The ids of all scenarios in `folder`, and what is wrong with the files."""
+    validator = Validator(read(folder / "schema.json"))
+    files = sorted(path for path in folder.glob("*.json") if path.name != "schema.json")
+    ids: list[str] = []
+    wrong: list[str] = []
+    for path in files:
+        document = read(path)
+        errors = validator.errors(document)
+        wrong += [f"{path.name}: {error}" for error in errors]
+        if not errors:
+            for scenario in document["scenarios"]:
+                ids.append(scenario["id"])
+                wrong += [f"{path.name}: {scenario['id']}: {error}" for error in check_names(scenario)]
+    wrong += [f"id {each} is used {ids.count(each)} times" for each in sorted(set(ids)) if ids.count(each) > 1]
+    if len(ids) < AT_LEAST:
+        wrong.append(f"{len(ids)} scenarios in {len(files)} files: at least {AT_LEAST} are promised")
+    return ids, wrong
+
+
+def check_names(scenario: dict[str, Any]) -> list[str]:
+    """What a schema cannot say: names are given before they are used, and a clock that moves is a test clock."""
+    wrong: list[str] = []
+    saved: set[str] = set()
+    clients = {"main"}
+    for number, step in enumerate(scenario.get("steps", []), 1):
+        for name in used_tokens(step) - saved:
+            wrong.append(f"step {number}: token {name} was not saved before")
+        if step.get("with", "main") not in clients:
+            wrong.append(f"step {number}: there is no client {step['with']}")
+        if step["do"] == "advance" and "clock" not in scenario:
+            wrong.append(f"step {number}: only a test clock can be advanced")
+        if step["do"] == "requests" and not step.keys() & {"count", "count_at_least", "count_at_most", "expect"}:
+            wrong.append(f"step {number}: expects nothing of the requests")
+        if "save" in step:
+            saved.add(step["save"])
+        if "as" in step:
+            clients.add(step["as"])
+    return wrong
+
+
+def used_tokens(value: Any, key: str = "") -> set[str]:
+    """Names of saved tokens below `value`: as `same_as`, `differs_from`, `fingerprint_of`, `token`, or `$t1` in a text."""
+    if isinstance(value, dict):
+        return set().union(*(used_tokens(each, name) for name, each in value.items() if name != "save"))
+    if isinstance(value, list):
+        return set().union(*(used_tokens(each) for each in value))
+    if not isinstance(value, str):
+        return set()
+    if key in {"same_as", "differs_from", "fingerprint_of", "token"} and not value.startswith("$"):
+        return {value}
+    return set(re.findall(r"(?<!\$)\$(t[0-9]+)(?![a-z0-9_])", value))
+
+
+def check_reports(folder: Path, ids: list[str]) -> list[str]:
+    """What is wrong with the reports in `folder`, when `ids` should have been run by every runner."""
+    wrong: list[str] = []
+    known = {f"{runner}.json" for runner in RUNNERS}
+    wrong += [f"{path.name}: no such runner" for path in sorted(folder.glob("*.json")) if path.name not in known]
+    for runner in RUNNERS:
+        path = folder / f"{runner}.json"
+        if not path.is_file():
+            wrong.append(f"{runner}: no report")
+            continue
+        report = read(path)
+        if report.keys() != {"runner", "ran"} or report["runner"] != runner:
+            wrong.append(f"{runner}: the report should be {{'runner': '{runner}', 'ran': [ids]}}")
+            continue
+        ran: list[str] = report["ran"]
+        wrong += [f"{runner}: did not run {each}" for each in ids if each not in set(ran)]
+        wrong += [f"{runner}: ran {each}, which is in no file" for each in sorted(set(ran) - set(ids))]
+        wrong += [f"{runner}: ran {each} {ran.count(each)} times" for each in sorted(set(ran)) if ran.count(each) > 1]
+    return wrong
+
+
+def read(path: Path) -> Any:
+    """The JSON document at `path`; a key that is given twice is an error."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        if len(set(names)) != len(names):
+            raise ValueError(f"{path.name}: a key is given twice among {names}")
+        return dict(pairs)
+
+    return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
