@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use pyo3::prelude::*;
 
 use crate::options::duration;
+use crate::time::Utc;
 
 /// A clock that stands still until it is moved, so that code which waits for a
 /// token to end can be tested without sleeping. Give it to a client as `clock`;
@@ -35,12 +36,11 @@ impl TestClock {
     }
 
     /// What the wall clock shows.
-    fn now(&self) -> SystemTime {
-        self.0.now()
+    fn now(&self) -> Utc {
+        Utc(self.0.now())
     }
 
-    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        let now = slf.call_method0("now")?.call_method0("isoformat")?;
-        Ok(format!("<TestClock at {now}>"))
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(format!("<TestClock at {}>", self.now().text(py)?))
     }
 }

@@ -31,10 +31,6 @@ impl Shared {
         })))
     }
 
-    pub(crate) fn login_host(&self) -> &str {
-        self.client.login_host()
-    }
-
     /// The Python object of a token: the same one as long as it is the same answer.
     #[inline]
     pub(crate) fn keep(&self, py: Python<'_>, token: forcegrant::Token) -> PyResult<Py<Token>> {

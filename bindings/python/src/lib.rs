@@ -9,6 +9,7 @@ mod floor;
 mod handle;
 mod options;
 mod report;
+mod time;
 mod token;
 mod wait;
 mod wake;

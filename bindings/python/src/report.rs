@@ -1,11 +1,10 @@
 //! What a client tells about itself.
 
-use std::time::SystemTime;
-
 use pyo3::prelude::*;
 
 use crate::error::exception;
 use crate::handle::Shared;
+use crate::time::Utc;
 use crate::token::{Expiry, Token};
 
 /// What a client knows at one instant, without asking anyone.
@@ -20,7 +19,7 @@ pub(crate) struct Status {
     /// When the current token ends.
     expiry: Option<Py<Expiry>>,
     /// When it is renewed in the background (UTC).
-    refresh_at: Option<SystemTime>,
+    refresh_at: Option<Utc>,
     /// Which token it is.
     fingerprint: Option<String>,
     /// How many tokens were got.
@@ -30,9 +29,9 @@ pub(crate) struct Status {
     /// Why the last one failed, if none succeeded since.
     last_error: Option<Py<PyAny>>,
     /// When (UTC).
-    last_failure_at: Option<SystemTime>,
+    last_failure_at: Option<Utc>,
     /// Until when failures are answered from memory (UTC).
-    cooling_until: Option<SystemTime>,
+    cooling_until: Option<Utc>,
     /// The host that tokens are asked from.
     login_host: String,
 }
@@ -46,7 +45,7 @@ impl Status {
                 .expiry
                 .map(|expiry| Py::new(py, Expiry(expiry)))
                 .transpose()?,
-            refresh_at: status.refresh_at,
+            refresh_at: status.refresh_at.map(Utc),
             fingerprint: status.fingerprint.clone(),
             mints: status.mints,
             failures: status.failures,
@@ -55,8 +54,8 @@ impl Status {
                 .as_ref()
                 .map(|error| exception(py, error).map(Bound::unbind))
                 .transpose()?,
-            last_failure_at: status.last_failure_at,
-            cooling_until: status.cooling_until,
+            last_failure_at: status.last_failure_at.map(Utc),
+            cooling_until: status.cooling_until.map(Utc),
             login_host: status.login_host.clone(),
         })
     }
@@ -75,16 +74,10 @@ impl Status {
 /// A token that was got afresh and has been used for one harmless API call.
 #[pyclass(frozen, get_all, module = "forcegrant")]
 pub(crate) struct Verified {
-    /// The token.
+    /// The new token, which the client gives out from now on.
     token: Py<Token>,
-    /// The 18-character id of the org.
-    org_id: Option<String>,
-    /// The 18-character id of the user that the app runs as.
-    user_id: Option<String>,
     /// API calls used and allowed in 24 hours, where Salesforce said so.
     api_usage: Option<(u64, u64)>,
-    /// The host that the token was asked from.
-    login_host: String,
 }
 
 impl Verified {
@@ -97,10 +90,7 @@ impl Verified {
             py,
             Self {
                 token: shared.keep(py, verified.token.clone())?,
-                org_id: verified.token.org_id().map(str::to_owned),
-                user_id: verified.token.user_id().map(str::to_owned),
                 api_usage: verified.api_usage,
-                login_host: shared.login_host().to_owned(),
             },
         )
     }
@@ -109,18 +99,12 @@ impl Verified {
 #[pymethods]
 impl Verified {
     fn __repr__(&self) -> String {
+        let token = &self.token.get().core;
         format!(
             "<Verified {}: org {}, user {}>",
-            self.login_host,
-            self.org_id.as_deref().unwrap_or("unknown"),
-            self.user_id.as_deref().unwrap_or("unknown"),
+            token.instance_url(),
+            token.org_id().unwrap_or("unknown"),
+            token.user_id().unwrap_or("unknown"),
         )
     }
-}
-
-/// A time as people and log files read it.
-pub(crate) fn iso(py: Python<'_>, time: SystemTime) -> PyResult<String> {
-    time.into_pyobject(py)?
-        .call_method1("isoformat", (" ", "seconds"))?
-        .extract()
 }

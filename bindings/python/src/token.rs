@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use crate::report::iso;
+use crate::time::Utc;
 
 /// An access token together with the instance it is for and the identity behind it.
 ///
@@ -104,8 +104,8 @@ impl Token {
 
     /// When the answer was signed (UTC). It says nothing about when the session began or ends.
     #[getter]
-    fn issued_at(&self) -> Option<SystemTime> {
-        self.core.issued_at()
+    fn issued_at(&self) -> Option<Utc> {
+        self.core.issued_at().map(Utc)
     }
 
     /// When the token ends, and how that is known.
@@ -145,7 +145,7 @@ impl Token {
             "<Token {} for {}, ends {} ({})>",
             self.core.fingerprint(),
             self.core.instance_url(),
-            iso(py, self.core.expiry().at())?,
+            Utc(self.core.expiry().at()).text(py)?,
             self.core.expiry().certainty().as_str(),
         ))
     }
@@ -174,8 +174,8 @@ pub(crate) struct Expiry(pub(crate) forcegrant::Expiry);
 impl Expiry {
     /// The instant of the end, by this machine's wall clock (UTC).
     #[getter]
-    fn at(&self) -> SystemTime {
-        self.0.at()
+    fn at(&self) -> Utc {
+        Utc(self.0.at())
     }
 
     /// Where it comes from: `jwt`, `expires_in`, `configured` or `default`.
@@ -212,7 +212,7 @@ impl Expiry {
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         Ok(format!(
             "<Expiry {} ({}, {})>",
-            iso(py, self.0.at())?,
+            Utc(self.0.at()).text(py)?,
             self.0.certainty().as_str(),
             self.0.source().as_str(),
         ))

@@ -150,19 +150,10 @@ class Verified:
 
     @property
     def token(self) -> Token:
-        """The token."""
-    @property
-    def org_id(self) -> str | None:
-        """The 18-character id of the org."""
-    @property
-    def user_id(self) -> str | None:
-        """The 18-character id of the user that the app runs as."""
+        """The new token, which the client gives out from now on."""
     @property
     def api_usage(self) -> tuple[int, int] | None:
         """API calls used and allowed in 24 hours, where Salesforce said so."""
-    @property
-    def login_host(self) -> str:
-        """The host that the token was asked from."""
 
 @final
 class TestClock:
