@@ -1,5 +1,6 @@
 //! The options of a client, checked when it is built.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -12,13 +13,13 @@ use crate::error::{Error, invalid_option};
 use crate::event::{Event, Events};
 use crate::grant::request::AuthStyle;
 use crate::grant::retry::RetrySettings;
-use crate::host::{LoginEndpoint, TrustPolicy, is_host_name};
+use crate::host::{LoginEndpoint, TrustPolicy, is_host_name, printable};
 use crate::http::{HttpSettings, HttpTransport, Proxy, Roots, Transport};
 use crate::secret::Secret;
 
 /// Collects the options of a [`Client`]. Nothing is checked, read or started before
 /// [`ClientBuilder::build`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct ClientBuilder {
     login_url: String,
@@ -347,6 +348,21 @@ impl ClientBuilder {
             ));
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("login_url", &printable(&self.login_url))
+            .field("client_id", &self.client_id)
+            .field("token_url", &self.token_url.as_deref().map(printable))
+            .field("auth_style", &self.auth_style)
+            .field("trusted_hosts", &self.trusted_hosts)
+            .field("http", &self.http)
+            .field("retry", &self.retry)
+            .field("lifetimes", &self.lifetimes)
+            .finish_non_exhaustive()
     }
 }
 

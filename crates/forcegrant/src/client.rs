@@ -364,7 +364,7 @@ impl Inner {
         self.slot.state().look(self.clock.now(), length, refreshing)
     }
 
-    fn invalidate(&self, fingerprint: &str) -> bool {
+    pub(crate) fn invalidate(&self, fingerprint: &str) -> bool {
         let age = {
             let desk = self.desk();
             let _lock = desk.lock();
@@ -390,14 +390,12 @@ impl Inner {
         self.slot.replace(next);
     }
 
-    /// The token works after all: it may be served again.
-    pub(crate) fn pardon(&self, token: &Token) {
+    /// Forgets which token was reported as rejected: a login may bring it back.
+    pub(crate) fn pardon(&self) {
         let desk = self.desk();
         let _lock = desk.lock();
-        let state = self.slot.state();
-        if state.is_rejected(token.fingerprint()) {
-            let mut next = state.as_ref().clone();
-            next.rejected = None;
+        let mut next = self.slot.state().as_ref().clone();
+        if next.rejected.take().is_some() {
             self.slot.replace(next);
         }
     }

@@ -124,7 +124,7 @@ fn trace(host: &str, event: &Event) {
     let name = event.name();
     match event {
         Event::MintStarted { background } => {
-            debug!(target: "forcegrant", host, background, "{name}")
+            debug!(target: "forcegrant", host, background, "{name}");
         }
         Event::MintRetried {
             error,

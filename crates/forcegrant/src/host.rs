@@ -453,7 +453,7 @@ fn bad(pasted: &str, problem: &str, help: &str) -> Error {
 }
 
 /// What was pasted, fit to be shown: cut, without control characters, user info and query.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let text = text.trim();
     let text = text.split(['?', '#']).next().unwrap_or_default();
     let text = match text.rfind('@') {

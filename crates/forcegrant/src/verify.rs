@@ -23,6 +23,8 @@ pub struct Verified {
 const CALL: &str = "/services/data/v60.0/limits";
 
 pub(crate) async fn verify(inner: &Arc<Inner>) -> Result<Verified, Error> {
+    // The API call below says whether a token that was reported as rejected works after all.
+    inner.pardon();
     let token = inner.login_afresh().await?;
     let request = Request {
         method: "GET",
@@ -36,9 +38,11 @@ pub(crate) async fn verify(inner: &Arc<Inner>) -> Result<Verified, Error> {
     let answer = inner.transport.send(&request, inner.attempt_timeout).await;
     let answer = answer.map_err(|failure| failure.error)?;
     if !(200..=299).contains(&answer.status) {
+        if answer.status == 401 {
+            inner.invalidate(token.fingerprint());
+        }
         return Err(refused(&answer, &token));
     }
-    inner.pardon(&token);
     Ok(Verified {
         api_usage: answer.limit_info.as_deref().and_then(api_usage),
         token,

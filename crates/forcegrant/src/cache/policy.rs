@@ -181,7 +181,7 @@ impl Default for FailureSettings {
 
 /// How long a failure holds, in milliseconds. `repeats` counts earlier failures of the same class
 /// in a row. A `Retry-After` lengthens it, up to the cap or 15 minutes, whichever is more. The
-/// jitter takes off at most a fifth.
+/// jitter takes off at most a fifth. A cap of zero switches the memory off.
 pub(crate) fn hold(
     class: FailureClass,
     repeats: u32,
@@ -195,6 +195,9 @@ pub(crate) fn hold(
         FailureClass::Transient => (settings.transient.first, settings.transient.cap),
         FailureClass::LoginRate => (settings.login_rate, settings.login_rate),
     };
+    if cap.is_zero() {
+        return 0;
+    }
     let doubled = first.saturating_mul(1 << repeats.min(20)).min(cap);
     let jittered = doubled.mul_f64(1.0 - JITTER_PART * random.clamp(0.0, 1.0));
     let asked = retry_after
@@ -338,6 +341,15 @@ mod tests {
         };
         assert_eq!(hold(42), 42_000);
         assert_eq!(hold(86_400), 900_000);
+        let off = FailureSettings {
+            transient: Backoff {
+                first: Duration::ZERO,
+                cap: Duration::ZERO,
+            },
+            ..settings
+        };
+        let wait = Some(Duration::from_secs(42));
+        assert_eq!(super::hold(FailureClass::Transient, 0, wait, &off, 0.0), 0);
     }
 
     proptest! {

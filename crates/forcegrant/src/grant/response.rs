@@ -48,6 +48,16 @@ pub(crate) struct Context<'a> {
     pub(crate) now: SystemTime,
 }
 
+impl Context<'_> {
+    /// Texts that a server may echo and that must not stand in an error.
+    fn secrets(&self) -> [&str; 2] {
+        [
+            self.credentials.client_secret.expose(),
+            &self.credentials.client_id,
+        ]
+    }
+}
+
 /// Reads one answer of the token endpoint.
 pub(crate) fn decode(response: &Response, context: &Context<'_>) -> Result<Grant, Failure> {
     let status = response.status;
@@ -72,11 +82,7 @@ pub(crate) fn decode(response: &Response, context: &Context<'_>) -> Result<Grant
     };
     if let Some(Value::String(error)) = fields.get("error") {
         let description = fields.get("error_description").and_then(Value::as_str);
-        let secrets = [
-            context.credentials.client_secret.expose(),
-            context.credentials.client_id.as_str(),
-        ];
-        let error = refusal::classify(status, error, description, &secrets);
+        let error = refusal::classify(status, error, description, &context.secrets());
         return Err(Failure::permanent(error.with_retry_after(retry_after)));
     }
     if !(200..=299).contains(&status) {
@@ -261,7 +267,10 @@ fn redirected(response: &Response, context: &Context<'_>) -> Error {
         .location
         .as_deref()
         .and_then(|location| Url::parse(location).ok())
-        .and_then(|url| url.host_str().map(|host| redact(host, &[], 100)));
+        .and_then(|url| {
+            url.host_str()
+                .map(|host| redact(host, &context.secrets(), 100))
+        });
     let target = target.map_or_else(|| "an unnamed place".to_owned(), |host| format!("`{host}`"));
     Error::new(
         Code::Redirected,
@@ -307,7 +316,13 @@ fn too_large(status: u16, context: &Context<'_>) -> Error {
 fn not_json(response: &Response, context: &Context<'_>) -> Error {
     let kind = response.content_type.as_deref().map_or_else(
         || "no content type".to_owned(),
-        |kind| redact(kind.split(';').next().unwrap_or_default(), &[], 60),
+        |kind| {
+            redact(
+                kind.split(';').next().unwrap_or_default(),
+                &context.secrets(),
+                60,
+            )
+        },
     );
     let error = Error::new(
         Code::UnexpectedResponse,

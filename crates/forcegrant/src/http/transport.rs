@@ -227,25 +227,21 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
-/// The first error of type `T` in a chain, also inside an `io::Error`.
+/// The first error of type `T` in a chain. An `io::Error` passes over the error that it wraps, and
+/// they come nested.
 fn in_chain<T: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&T> {
     let mut next = error.source();
     while let Some(cause) = next {
         if let Some(found) = cause.downcast_ref::<T>() {
             return Some(found);
         }
-        if let Some(inner) = cause
+        let wrapped = cause
             .downcast_ref::<std::io::Error>()
-            .and_then(|io| io.get_ref())
-        {
-            let inner: &(dyn std::error::Error + 'static) = inner;
-            if let Some(found) = inner.downcast_ref::<T>() {
-                return Some(found);
-            }
-            next = inner.source();
-            continue;
-        }
-        next = cause.source();
+            .and_then(std::io::Error::get_ref);
+        next = match wrapped {
+            Some(inner) => Some(inner),
+            None => cause.source(),
+        };
     }
     None
 }

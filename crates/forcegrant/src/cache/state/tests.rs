@@ -1,1 +1,298 @@
+use proptest::prelude::*;
+use serde_json::Map;
 
+use super::*;
+use crate::secret::Secret;
+use crate::token::TokenFormat;
+
+const START: Moment = Moment {
+    wall: 1_700_000_000_000,
+    boot: 1_000,
+};
+
+fn at(millis: u64) -> Moment {
+    Moment {
+        wall: START.wall.saturating_add_unsigned(millis),
+        boot: START.boot + millis,
+    }
+}
+
+fn grant(token: &str, expires_in: Option<u64>) -> Grant {
+    Grant {
+        access_token: Secret::new(token),
+        token_format: TokenFormat::Opaque,
+        token_type: "Bearer".to_owned(),
+        instance_url: "https://acme.my.salesforce.com".to_owned(),
+        api_instance_url: None,
+        identity_url: None,
+        org_id: None,
+        user_id: None,
+        scopes: Vec::new(),
+        issued_at: None,
+        expires_in,
+        jwt: None,
+        signature_matches: None,
+        extra: Map::new(),
+    }
+}
+
+fn lease_at(token: &str, expires_in: Option<u64>, started: Moment) -> Lease {
+    let settings = LifetimeSettings::default();
+    lease(grant(token, expires_in), started, started, &settings, 0.0).unwrap()
+}
+
+fn error(code: Code) -> Error {
+    Error::new(code, "on purpose")
+}
+
+fn failed(state: &State, code: Code, now: Moment) -> State {
+    state.failed(error(code), now, &FailureSettings::default(), 0.0)
+}
+
+fn zone(state: &State, now: Moment) -> CacheState {
+    state.classify(now).name()
+}
+
+#[test]
+fn an_estimated_lease_goes_through_its_zones() {
+    let state = State::default().minted(lease_at("a", None, START));
+    assert_eq!(zone(&state, at(0)), CacheState::Fresh);
+    assert_eq!(zone(&state, at(899_999)), CacheState::Fresh);
+    assert_eq!(zone(&state, at(900_000)), CacheState::Aging);
+    assert_eq!(zone(&state, at(1_799_999)), CacheState::Aging);
+    // Without a failure, a passed estimate means: ask before serving.
+    assert_eq!(zone(&state, at(1_800_000)), CacheState::Empty);
+}
+
+#[test]
+fn a_lapsed_token_serves_only_while_refreshing_fails_transiently() {
+    let state = State::default().minted(lease_at("a", None, START));
+    let outage = failed(&state, Code::ServerUnavailable, at(1_800_000));
+    assert_eq!(zone(&outage, at(1_800_000)), CacheState::Lapsed);
+    assert_eq!(zone(&outage, at(5_399_999)), CacheState::Lapsed);
+    assert_eq!(zone(&outage, at(5_400_000)), CacheState::Empty);
+    let refusal = failed(&state, Code::InvalidClientSecret, at(1_800_000));
+    assert_eq!(zone(&refusal, at(1_800_000)), CacheState::Cooling);
+}
+
+#[test]
+fn a_known_end_is_never_passed() {
+    let state = State::default().minted(lease_at("a", Some(600), START));
+    let outage = failed(&state, Code::ServerUnavailable, at(500_000));
+    assert_eq!(zone(&outage, at(539_999)), CacheState::Aging);
+    assert!(outage.classify(at(540_000)).token().is_none());
+}
+
+#[test]
+fn a_failed_refresh_does_not_displace_a_token_that_works() {
+    let state = State::default().minted(lease_at("a", None, START));
+    for code in [Code::ServerUnavailable, Code::InvalidClientSecret] {
+        let state = failed(&state, code, at(1_000_000));
+        assert_eq!(zone(&state, at(1_000_000)), CacheState::Aging);
+        assert!(!state.may_refresh(at(1_000_000)));
+        assert_eq!(
+            state.failure.as_ref().unwrap().error.code(),
+            code.row().code
+        );
+        assert!(state.may_refresh(at(1_000_000 + 300_000)));
+    }
+}
+
+#[test]
+fn failures_hold_longer_each_time_and_end() {
+    let mut state = State::default();
+    let mut now = 0;
+    for expected in [5_000, 10_000, 20_000, 40_000, 60_000, 60_000] {
+        state = failed(&state, Code::NoRunAsUser, at(now));
+        let Zone::Cooling(error) = state.classify(at(now)) else {
+            panic!("a refusal holds")
+        };
+        assert_eq!(error.retry_after(), Some(Duration::from_millis(expected)));
+        now += expected;
+        assert_eq!(zone(&state, at(now)), CacheState::Empty);
+    }
+    // A failure of another class starts anew.
+    state = failed(&state, Code::Timeout, at(now));
+    assert_eq!(state.failure.as_ref().unwrap().holds, 1_000);
+    // Success forgets.
+    assert!(state.minted(lease_at("a", None, at(now))).failure.is_none());
+}
+
+#[test]
+fn a_report_evicts_only_the_token_it_names() {
+    let state = State::default().minted(lease_at("a", None, START));
+    let fingerprint = crate::secret::fingerprint("a");
+    assert!(
+        state
+            .invalidated(&crate::secret::fingerprint("b"))
+            .is_none()
+    );
+    let next = state.invalidated(&fingerprint).unwrap();
+    assert_eq!(next.generation, state.generation + 1);
+    assert_eq!(zone(&next, at(1)), CacheState::Empty);
+    assert!(next.is_rejected(&fingerprint));
+    assert!(
+        next.invalidated(&fingerprint).is_none(),
+        "a second report finds nothing"
+    );
+    assert!(!next.cleared().is_rejected(&fingerprint));
+}
+
+#[test]
+fn dead_on_arrival_is_an_error() {
+    let settings = LifetimeSettings::default();
+    for (expires_in, arrived) in [(0, 0), (60, 54_000), (60, 90_000)] {
+        let result = lease(
+            grant("a", Some(expires_in)),
+            START,
+            at(arrived),
+            &settings,
+            0.0,
+        );
+        assert_eq!(result.unwrap_err().code(), "token_dead_on_arrival");
+    }
+    assert!(lease(grant("a", Some(60)), START, at(53_000), &settings, 0.0).is_ok());
+}
+
+#[test]
+fn a_view_ends_where_a_decision_is_due() {
+    let state = State::default().minted(lease_at("a", Some(600), START));
+    let lease = state.lease.as_ref().unwrap();
+    assert!(!lease.in_view(START.wall), "nothing was looked at yet");
+    let span = |now: u64, refreshing| {
+        let (from, until) = state.look(at(now), 1_000, refreshing)?;
+        assert_eq!(from, at(now).wall);
+        Some(until - from)
+    };
+    assert_eq!(span(0, false), Some(1_000));
+    assert!(lease.in_view(START.wall) && !lease.in_view(START.wall + 1_000));
+    assert!(
+        !lease.in_view(START.wall - 1),
+        "a clock that was stepped back is noticed"
+    );
+    // Ageing starts at 300 s.
+    assert_eq!(span(299_400, false), Some(600));
+    assert_eq!(
+        span(300_000, false),
+        None,
+        "a refresh is due and none is up"
+    );
+    assert_eq!(span(300_000, true), Some(1_000));
+    assert_eq!(span(539_900, true), Some(100));
+    assert_eq!(span(540_000, true), None);
+    // While a failure holds, the view ends with it.
+    let state = failed(&state, Code::Timeout, at(300_000));
+    assert_eq!(
+        state.look(at(300_400), 1_000, false),
+        Some((at(300_400).wall, at(301_000).wall))
+    );
+}
+
+#[test]
+fn invalidation_closes_the_view() {
+    let state = State::default().minted(lease_at("a", None, START));
+    state.look(START, 1_000, false);
+    let lease = std::sync::Arc::clone(state.lease.as_ref().unwrap());
+    assert!(lease.in_view(START.wall));
+    let _ = state.invalidated(&crate::secret::fingerprint("a"));
+    assert!(!lease.in_view(START.wall));
+}
+
+/// What can happen to a cache, in any order.
+#[derive(Clone, Debug)]
+enum Step {
+    Pass(u64),
+    MoveWall(i64),
+    Minted(u8, Option<u64>),
+    Failed(u8),
+    Report(u8),
+    Reset,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (0u64..4_000_000).prop_map(Step::Pass),
+        1 => (-10_000_000i64..10_000_000).prop_map(Step::MoveWall),
+        3 => (0u8..4, proptest::option::of(1u64..9_000)).prop_map(|(t, e)| Step::Minted(t, e)),
+        2 => (0u8..3).prop_map(Step::Failed),
+        1 => (0u8..4).prop_map(Step::Report),
+        1 => Just(Step::Reset),
+    ];
+    proptest::collection::vec(step, 1..60)
+}
+
+proptest! {
+    /// A6, A14, A15 over arbitrary histories: nothing is served past a known end, by either clock,
+    /// nor after a report; a mint happens only when nothing holds it off; and it always recovers.
+    #[test]
+    fn any_history_keeps_the_promises(steps in steps()) {
+        let mut state = State::default();
+        let mut now = START;
+        let mut known_end: Option<Moment> = None;
+        for step in steps {
+            match step {
+                Step::Pass(by) => {
+                    now.boot += by;
+                    now.wall = now.wall.saturating_add_unsigned(by);
+                }
+                Step::MoveWall(by) => now.wall += by,
+                Step::Minted(token, expires_in) => {
+                    let name = format!("token-{token}");
+                    if !state.is_rejected(&crate::secret::fingerprint(&name)) {
+                        state = state.minted(lease_at(&name, expires_in, now));
+                        known_end = expires_in.map(|seconds| Moment {
+                            wall: now.wall.saturating_add_unsigned(seconds * 1_000),
+                            boot: now.boot + seconds * 1_000,
+                        });
+                    }
+                }
+                Step::Failed(kind) => {
+                    let code = [Code::Timeout, Code::NoRunAsUser, Code::LoginRateExceeded][usize::from(kind)];
+                    state = failed(&state, code, now);
+                }
+                Step::Report(token) => {
+                    let name = format!("token-{token}");
+                    if let Some(next) = state.invalidated(&crate::secret::fingerprint(&name)) {
+                        state = next;
+                    }
+                }
+                Step::Reset => state = state.cleared(),
+            }
+            let zone = state.classify(now);
+            if let Some(token) = zone.clone().token() {
+                prop_assert!(!state.is_rejected(token.fingerprint()));
+                if let Some(end) = known_end.filter(|_| token.expiry().is_known()) {
+                    prop_assert!(now.wall < end.wall && now.boot < end.boot);
+                }
+            }
+            if let Zone::Cooling(error) = &zone {
+                prop_assert!(!state.may_refresh(now));
+                prop_assert!(error.retry_after().is_some_and(|left| left <= Duration::from_secs(900)));
+            }
+            // A view never reaches past what the zone allows.
+            if let Some((_, until)) = state.look(now, 1_000, true) {
+                let later = Moment { wall: until - 1, boot: now.boot + u64::try_from(until - 1 - now.wall).unwrap() };
+                prop_assert!(state.classify(later).token().is_some());
+            }
+        }
+        // However it went, after a quarter of an hour a mint is allowed, and brings a token.
+        now.boot += 900_000;
+        prop_assert!(state.may_refresh(now));
+        let state = state.minted(lease_at("new", None, now));
+        prop_assert!(matches!(state.classify(now), Zone::Fresh(_)));
+    }
+
+    /// A16: the instant of ageing is drawn once per lease and spread over the leases.
+    #[test]
+    fn jitter_is_drawn_once_per_lease(random in 0.0..=1.0f64) {
+        let settings = LifetimeSettings::default();
+        let lease = lease(grant("a", None), START, START, &settings, random).unwrap();
+        let state = State::default().minted(lease);
+        let ages = state.lease.as_ref().unwrap().windows.ages;
+        prop_assert!((720_000..=900_000).contains(&ages));
+        for _ in 0..1_000 {
+            prop_assert_eq!(zone(&state, at(ages - 1)), CacheState::Fresh);
+            prop_assert_eq!(zone(&state, at(ages)), CacheState::Aging);
+        }
+    }
+}
