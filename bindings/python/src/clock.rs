@@ -15,6 +15,10 @@ pub(crate) struct TestClock(pub(crate) forcegrant::TestClock);
 
 #[pymethods]
 impl TestClock {
+    /// pytest takes it for a class of tests otherwise.
+    #[classattr]
+    const __test__: bool = false;
+
     #[new]
     #[pyo3(signature = (start=None))]
     fn new(start: Option<SystemTime>) -> Self {

@@ -53,6 +53,8 @@ class Emulator:
     """`address:port` of the plain listener, which redirects to HTTPS."""
     proxy: str
     """URL of an HTTP CONNECT proxy through which every host name leads here."""
+    control_address: str
+    """`address:port` of the control port, which takes JSON commands over HTTP."""
     ca_pem: str
     """The certificate authority to trust, made for this process alone."""
     version: str
@@ -68,7 +70,6 @@ class Emulator:
         self._config = config
         self._process: subprocess.Popen[str] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._control: tuple[str, int] | None = None
 
     def start(self) -> Self:
         """Start the process and wait until it listens; `with` does this."""
@@ -104,15 +105,14 @@ class Emulator:
             msg = f"{path} ended without a word (exit code {process.wait()})"
             raise EmulatorError(msg)
         ready = json.loads(line)
-        control = urlsplit(ready["control"])
-        self._control = (control.hostname or "", control.port or 0)
+        self.control_address = urlsplit(ready["control"]).netloc
         self.https, self.http, self.proxy = ready["https"], ready["http"], ready["proxy"]
         self.ca_pem, self.version = ready["ca_pem"], ready["version"]
         self.org = Org(self, **ready["org"])
 
     def stop(self) -> None:
         """End the process; `with` does this. Stopping twice is harmless."""
-        process, self._process, self._control = self._process, None, None
+        process, self._process = self._process, None
         if process is not None:
             # A forked child of ours may hold a copy of its standard input: ask as well.
             process.terminate()
@@ -146,11 +146,11 @@ class Emulator:
 
         Raises `EmulatorError` with the emulator's own words when it refuses.
         """
-        if self._control is None:
+        if self._process is None:
             msg = "the emulator is not running"
             raise EmulatorError(msg)
         command = {"op": op, **{name: value for name, value in fields.items() if value is not None}}
-        connection = http.client.HTTPConnection(*self._control, timeout=60)
+        connection = http.client.HTTPConnection(self.control_address, timeout=60)
         try:
             connection.request(
                 "POST", "/", json.dumps(command), {"Content-Type": "application/json"}
