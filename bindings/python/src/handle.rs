@@ -1,6 +1,7 @@
 //! The client: what `Client` and `AsyncClient` have in common, and what only threads need.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use forcegrant::{Client, ClientBuilder, Pending, Start};
 use pyo3::exceptions::PyTypeError;
@@ -185,9 +186,12 @@ impl Blocking {
     #[pyo3(signature = (timeout=None))]
     fn token(slf: &Bound<'_, Self>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Py<Token>> {
         let shared = &slf.as_super().get().0;
+        let limit = timeout
+            .map(|timeout| duration("timeout", timeout))
+            .transpose()?;
         match shared.client.start() {
             Start::Ready(token) => shared.keep(slf.py(), token),
-            Start::Pending(pending) => wait_for_token(slf.py(), shared, pending, timeout),
+            Start::Pending(pending) => wait_for_token(slf.py(), shared, pending, limit),
         }
     }
 
@@ -218,11 +222,8 @@ fn wait_for_token(
     py: Python<'_>,
     shared: &Shared,
     mut pending: Pending<forcegrant::Token>,
-    timeout: Option<&Bound<'_, PyAny>>,
+    limit: Option<Duration>,
 ) -> PyResult<Py<Token>> {
-    let limit = timeout
-        .map(|timeout| duration("timeout", timeout))
-        .transpose()?;
     match in_slices(py, &mut pending, limit)? {
         Some(Ok(token)) => shared.keep(py, token),
         Some(Err(error)) => Err(raise(py, &error)),

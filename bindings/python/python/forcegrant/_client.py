@@ -125,12 +125,12 @@ class AsyncClient(Handle):
         the request goes on for the others. Raises `RequestTimeoutError` when
         that time is over, and else what `Client.token` raises.
         """
+        limit = None if timeout is None else seconds("timeout", timeout)
         found = self._find()
         if type(found) is Token:
             return found
         from forcegrant import _waiting  # noqa: PLC0415 - asyncio is slow to import
 
-        limit = None if timeout is None else seconds("timeout", timeout)
         wait = await _waiting.settled(found, self._waits, limit)
         return wait.result(limit)
 
