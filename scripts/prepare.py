@@ -43,7 +43,7 @@ def install_node(env: dict[str, str]) -> None:
     stamp = Stamp(NODE_MODULES / ".forcegrant", [ROOT / "package.json", ROOT / "package-lock.json"], node)
     if stamp.is_current():
         return
-    run(["npm", "ci", "--no-audit", "--no-fund"], env)
+    run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], env)
     stamp.set()
 
 
@@ -91,7 +91,7 @@ class Stamp:
         self.path.write_text(self.digest)
 
 
-def clean() -> None:
+def clean(env: dict[str, str]) -> None:
     """Removes what was installed and built; the next command makes it anew."""
-    for folder in (VENV, NODE_MODULES, ROOT / "target", ROOT / "bindings" / "node" / "dist"):
+    for folder in (VENV, NODE_MODULES, Path(env["CARGO_TARGET_DIR"]), ROOT / "bindings" / "node" / "dist"):
         shutil.rmtree(folder, ignore_errors=True)
