@@ -60,6 +60,7 @@ class Connection(http.client.HTTPSConnection):
         self._address = found[0] if found else None
 
     def connect(self) -> None:
+        """The certificate is checked against the name, whatever the address."""
         if self._address is None:
             super().connect()
             return

@@ -55,9 +55,9 @@ def unittest(output: str) -> Count | None:
 
 
 def node(output: str) -> Count | None:
-    """node --test; its two built-in reporters mark the summary differently."""
-    passed = re.findall(r"^(?:#|ℹ) pass (\d+)", output, re.MULTILINE)
-    skipped = re.findall(r"^(?:#|ℹ) (?:skipped|todo) (\d+)", output, re.MULTILINE)
+    """Node's own runner; its two built-in reporters mark the summary differently."""
+    passed = re.findall(r"^(?:#|\u2139) pass (\d+)", output, re.MULTILINE)
+    skipped = re.findall(r"^(?:#|\u2139) (?:skipped|todo) (\d+)", output, re.MULTILINE)
     if not passed:
         return None
     return Count(sum(map(int, passed)), sum(map(int, skipped)))

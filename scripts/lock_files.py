@@ -31,7 +31,7 @@ def cargo_lock() -> list[str]:
 
 
 def package_lock() -> list[str]:
-    """package-lock.json says what, with which checksum, and not where from. (`npm ci` compares it with package.json.)"""
+    """package-lock.json says what, with which checksum, and not where from; `npm ci` checks the rest."""
     packages = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))["packages"]
     wrong = []
     for path, package in packages.items():

@@ -47,30 +47,20 @@ def install_node(env: dict[str, str]) -> None:
     stamp.set()
 
 
-def build(env: dict[str, str], *, release: bool) -> None:
-    """Both packages, usable in the repository, and the emulator."""
-    for command in (emulator_build(release), python_build(release), node_build(release)):
+def build(env: dict[str, str]) -> None:
+    """Both packages and the emulator, usable in the repository: quick debug builds."""
+    for command in (["cargo", "build", "--locked"], python_build(False), node_build(False)):
         run(command, env)
-
-
-def emulator_build(release: bool) -> list[str]:
-    """The emulator's program."""
-    return ["cargo", "build", "--locked", *profile(release), "--package", "forcegrant-emulator"]
 
 
 def python_build(release: bool) -> list[str]:
     """The Python package, usable in .venv from its sources."""
-    return ["maturin", "develop", "--quiet", "--locked", *profile(release)]
+    return ["maturin", "develop", "--quiet", "--locked", *(["--release"] if release else [])]
 
 
 def node_build(release: bool) -> list[str]:
     """The Node package, usable in the repository by its own name."""
     return ["npm", "run", "--silent", "build" if release else "build:debug"]
-
-
-def profile(release: bool) -> list[str]:
-    """The argument that cargo and maturin understand alike."""
-    return ["--release"] if release else []
 
 
 class Stamp:
@@ -84,14 +74,21 @@ class Stamp:
         self.digest = digest.hexdigest()
 
     def is_current(self) -> bool:
+        """Whether nothing changed since `set`."""
         return self.path.is_file() and self.path.read_text() == self.digest
 
     def set(self) -> None:
+        """The installation is complete."""
         self.path.parent.mkdir(exist_ok=True)
         self.path.write_text(self.digest)
 
 
 def clean(env: dict[str, str]) -> None:
     """Removes what was installed and built; the next command makes it anew."""
-    for folder in (VENV, NODE_MODULES, Path(env["CARGO_TARGET_DIR"]), ROOT / "bindings" / "node" / "dist"):
+    for folder in (
+        VENV,
+        NODE_MODULES,
+        Path(env["CARGO_TARGET_DIR"]),
+        ROOT / "bindings" / "node" / "dist",
+    ):
         shutil.rmtree(folder, ignore_errors=True)

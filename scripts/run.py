@@ -18,18 +18,20 @@ def main(command: str) -> int:
         return 0
     prepare.install(env)
     if command == "build":
-        prepare.build(env, release=False)
+        prepare.build(env)
         return 0
     if command == "format":
         for formatter in FORMATTERS:
             run(formatter, env)
         return 0
     # Release builds: the figures are what a user gets.
-    prepare.build(env, release=True)
-    run(RUST_PART[command], env)
+    for build in (RUST_PARTS, prepare.python_build(True), prepare.node_build(True)):
+        run(build, env)
     env["FORCEGRANT_EMULATOR"] = str(built("release", "forcegrant-emulator", env))
     script = {"demo": "demo/run.py", "bench": "benches/run.py"}[command]
-    return subprocess.run([str(VENV_PYTHON), script], cwd=ROOT, env=env, stdin=subprocess.DEVNULL, check=False).returncode
+    return subprocess.run(
+        [str(VENV_PYTHON), script], cwd=ROOT, env=env, stdin=subprocess.DEVNULL, check=False
+    ).returncode
 
 
 FORMATTERS = [
@@ -39,10 +41,11 @@ FORMATTERS = [
     ["npm", "run", "--silent", "lint:fix"],
 ]
 
-RUST_PART = {
-    "demo": ["cargo", "build", "--locked", "--release", "--package", "forcegrant", "--example", "demo"],
-    "bench": ["cargo", "build", "--locked", "--release", "--package", "forcegrant", "--bench", "against_floor"],
-}
+# The Rust part of the demo, and the emulator: in one command, so that what both need is built once.
+RUST_PARTS = [
+    *["cargo", "build", "--release", "--locked", "--package", "forcegrant", "--package", "forcegrant-emulator"],
+    *["--example", "demo", "--bin", "forcegrant-emulator"],
+]
 
 
 if __name__ == "__main__":

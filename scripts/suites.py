@@ -36,10 +36,18 @@ def checks() -> list[Suite]:
     """What needs no build."""
     tool = str(NODE_MODULES / ".bin" / "biome")
     return [
-        Suite("lock files", [[PYTHON, "scripts/lock_files.py"]], number_of(r"lock files: (\d+)", "files")),
+        Suite(
+            "lock files",
+            [[PYTHON, "scripts/lock_files.py"]],
+            number_of(r"lock files: (\d+)", "files"),
+        ),
         Suite("rustfmt", [["cargo", "fmt", "--all", "--check"]]),
         Suite("ruff", [["ruff", "check", "."], ["ruff", "format", "--check", "."]]),
-        Suite("biome", [[tool, "check", "--error-on-warnings"]], number_of(r"Checked (\d+) files", "files")),
+        Suite(
+            "biome",
+            [[tool, "check", "--error-on-warnings"]],
+            number_of(r"Checked (\d+) files", "files"),
+        ),
         Suite(
             "tools of the project",
             [
@@ -80,7 +88,10 @@ def rust(reports: Path) -> list[Suite]:
             [["cargo", "doc", "--locked", "--no-deps", *TRACING]],
             env={"RUSTDOCFLAGS": "--deny warnings"},
         ),
-        Suite("quickstart", [["cargo", "run", "--quiet", "--locked", *TRACING, "--example", "quickstart"]]),
+        Suite(
+            "quickstart",
+            [["cargo", "run", "--quiet", "--locked", *TRACING, "--example", "quickstart"]],
+        ),
     ]
 
 
@@ -90,7 +101,11 @@ def python(reports: Path) -> list[Suite]:
     return [
         Suite("build for Python", [prepare.python_build(True)], None),
         Suite("mypy", [["mypy"], ["mypy", "scripts"], ["mypy", "demo"]], mypy_files),
-        Suite("stubtest", [["stubtest", "forcegrant"]], number_of(r"no issues found in (\d+) module", "modules")),
+        Suite(
+            "stubtest",
+            [["stubtest", "forcegrant"]],
+            number_of(r"no issues found in (\d+) module", "modules"),
+        ),
         Suite(
             "pytest",
             [["pytest", "-q"]],
@@ -124,5 +139,9 @@ def together(reports: Path) -> list[Suite]:
         ),
         Suite("Python packages", [["pytest", "-q", "tests/packaging"]], counts.pytest),
         Suite("Node packages", [["npm", "run", "--silent", "test:packaging"]], counts.node),
-        Suite("documentation", [[PYTHON, "tests/docs/check.py"]], number_of(r"docs: (\d+) passed", "checks")),
+        Suite(
+            "documentation",
+            [[PYTHON, "tests/docs/check.py"]],
+            number_of(r"docs: (\d+) passed", "checks"),
+        ),
     ]
