@@ -39,7 +39,7 @@ def package_lock() -> list[str]:
             continue
         if "resolved" in package:
             wrong.append(f"package-lock.json: {path} names an address")
-        # Other platforms' packages may be unknown to the registry at hand; see package_lock.py.
+        # Other platforms' packages may be unknown to the registry at hand; see complete-lock.mjs.
         if "integrity" not in package and not package.get("optional"):
             wrong.append(f"package-lock.json: {path} has no checksum")
     return wrong

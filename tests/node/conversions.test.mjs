@@ -30,6 +30,7 @@ const OPTIONAL = [
   'refusalBackoff',
   'transientBackoff',
   'clock',
+  'onEvent',
 ]
 
 test('undefined, null and missing are the same, for every option', async () => {
@@ -157,6 +158,7 @@ test('an option of a wrong type is named, with a right value and without its own
     refusalBackoff: [1],
     transientBackoff: [1, -1],
     clock: {},
+    onEvent: 'log',
   }
   for (const [name, value] of Object.entries(wrong)) {
     const options = { loginUrl: 'acme.my.salesforce.com', clientId: 'id', clientSecret: 'x', [name]: value }

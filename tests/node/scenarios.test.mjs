@@ -7,7 +7,7 @@ import { startEmulator } from 'forcegrant/testing'
 import { runScenario } from './support/scenario.mjs'
 import { only } from './support/substitute.mjs'
 
-const folder = path.join(import.meta.dirname, '..', 'scenarios')
+const folder = process.env.FORCEGRANT_SCENARIO_DIR ?? path.join(import.meta.dirname, '..', 'scenarios')
 const files = readdirSync(folder)
   .filter((name) => name.endsWith('.json') && name !== 'schema.json')
   .sort()
@@ -38,7 +38,11 @@ test('there are scenarios', () => {
 
 for (const scenario of chosen) {
   test(scenario.id, async () => {
-    await runScenario(scenario, emulator)
+    try {
+      await runScenario(scenario, emulator)
+    } catch (cause) {
+      throw new Error(`${scenario.id}: ${cause.message}`, { cause })
+    }
     ran.push(scenario.id)
   })
 }

@@ -157,7 +157,7 @@ async function installed(name, files) {
   const folder = path.join(home, name)
   mkdirSync(folder)
   writeFileSync(path.join(folder, 'package.json'), '{ "private": true }')
-  await run('npm', ['install', '--offline', '--no-audit', '--no-fund', '--legacy-peer-deps', ...files], {
+  await run('npm', ['install', '--offline', '--no-audit', '--no-fund', ...files], {
     cwd: folder,
   })
   return folder

@@ -76,8 +76,9 @@ export class Client {
   /** @internal */
   constructor(options: EnvOptions | null | undefined, source: typeof ENVIRONMENT)
   constructor(options: ClientOptions | EnvOptions | null | undefined, source?: typeof ENVIRONMENT) {
-    const given = toNative(options, source === ENVIRONMENT)
-    const opened = native().open(given.options, source === ENVIRONMENT, given.clock)
+    const fromEnv = source === ENVIRONMENT
+    const given = toNative(options, fromEnv)
+    const opened = native().open(given.options, fromEnv, given.clock, given.onEvent)
     if (opened.error !== undefined) throw makeError(opened.error, callSite(new.target))
     if (opened.client === undefined) throw lost(callSite(new.target))
     this.#native = opened.client

@@ -16,5 +16,6 @@ export {
   TransportError,
   UnavailableError,
 } from './errors.cjs'
+export type { ClientEvent, EventListener } from './event.cjs'
 export type { ClientOptions, CommonOptions, EnvOptions } from './options.cjs'
 export { type Expiry, type ExpirySource, Token } from './token.cjs'

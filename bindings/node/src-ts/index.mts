@@ -2,6 +2,7 @@
 export {
   type CallOptions,
   Client,
+  type ClientEvent,
   type ClientOptions,
   type CommonOptions,
   ConfigurationError,
@@ -10,6 +11,7 @@ export {
   type ErrorCode,
   type ErrorDetails,
   type ErrorKind,
+  type EventListener,
   type Expiry,
   type ExpirySource,
   ForcegrantError,

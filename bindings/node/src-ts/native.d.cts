@@ -81,6 +81,28 @@ export interface NativeErrorRow {
   setupStep?: string
 }
 
+/** An event: its name, and what events of that name have. */
+export interface NativeEvent {
+  /** A stable word. */
+  name: string
+  /** Whether nobody waits for the login. */
+  background?: boolean
+  /** Attempts made. */
+  attempts?: number
+  /** Before the next attempt. */
+  pause?: number
+  /** Since the first request. */
+  took?: number
+  /** Since the token was asked for. */
+  age?: number
+  /** The token's digest. */
+  fingerprint?: string
+  /** When the token ends. */
+  expiry?: NativeExpiry
+  /** What went wrong. */
+  error?: NativeError
+}
+
 /** When a token ends, and how that is known. */
 export interface NativeExpiry {
   /** The end. */
@@ -249,7 +271,7 @@ export interface NativeWait {
 }
 
 /** Makes a client. */
-export declare function open(options: NativeOptions, fromEnv: boolean, clock?: NativeTestClock | undefined | null): NativeOpened
+export declare function open(options: NativeOptions, fromEnv: boolean, clock?: NativeTestClock | undefined | null, onEvent?: ((arg: NativeEvent) => void) | undefined | null): NativeOpened
 
 /** `release` or `debug`: what is measured and packed must be the former. */
 export declare function profile(): string

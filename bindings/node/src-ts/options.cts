@@ -1,5 +1,6 @@
 import { nativeClock, type TestClock } from './clock.cjs'
 import { ConfigurationError } from './errors.cjs'
+import { type EventListener, guarded } from './event.cjs'
 import type * as Native from './native.cjs'
 
 type Maybe<T> = T | null | undefined
@@ -48,6 +49,11 @@ export interface CommonOptions {
   transientBackoff?: Maybe<readonly [first: number, cap: number]>
   /** A clock that stands still until it is moved: `TestClock` of `forcegrant/testing`. */
   clock?: Maybe<TestClock>
+  /**
+   * Called with what happens in the client, for logs and metrics: on the loop, soon after it happened. It
+   * does not keep the process alive.
+   */
+  onEvent?: Maybe<EventListener>
 }
 
 /** The options of `new Client`. */
@@ -66,7 +72,7 @@ export type EnvOptions = CommonOptions
 const FROM_ENVIRONMENT = new Set(['loginUrl', 'clientId', 'clientSecret'])
 
 type Check = (value: unknown) => string | undefined
-type Option = keyof Omit<ClientOptions, 'clock'>
+type Option = keyof Omit<ClientOptions, 'clock' | 'onEvent'>
 
 const CHECKS: Record<Option, Check> = {
   loginUrl: text('such as "acme.my.salesforce.com"'),
@@ -102,46 +108,48 @@ const CHECKS: Record<Option, Check> = {
   transientBackoff: pair,
 }
 
+/** @internal What crosses to the native side. */
+export interface Crossing {
+  options: Native.NativeOptions
+  clock: Native.NativeTestClock | undefined
+  onEvent: ((event: Native.NativeEvent) => void) | undefined
+}
+
 /**
  * Brings options into the form that crosses to the native side. Only their types are looked at here;
  * whether a value makes sense, and what holds when there is none, is decided in the core.
  *
  * @internal
  */
-export function toNative(
-  options: unknown,
-  fromEnv: boolean,
-): {
-  options: Native.NativeOptions
-  clock: Native.NativeTestClock | undefined
-} {
+export function toNative(options: unknown, fromEnv: boolean): Crossing {
   if (options !== undefined && options !== null && !isPlain(options)) {
     throw invalid('the options are no object', 'Give one object: { loginUrl, clientId, clientSecret }.')
   }
+  const { clock, onEvent, ...others } = options ?? {}
+  const crossing: Crossing = { options: {}, clock: undefined, onEvent: undefined }
+  if (clock !== undefined && clock !== null) {
+    crossing.clock = nativeClock(clock)
+    if (crossing.clock === undefined) throw wrong('clock', clock, 'a TestClock of forcegrant/testing')
+  }
+  if (onEvent !== undefined && onEvent !== null) {
+    if (typeof onEvent !== 'function') throw wrong('onEvent', onEvent, 'a function')
+    crossing.onEvent = guarded(onEvent as EventListener)
+  }
   const given: Record<string, unknown> = {}
-  let clock: Native.NativeTestClock | undefined
-  for (const [name, value] of Object.entries(options ?? {})) {
-    if (name === 'clock') {
-      if (value === undefined || value === null) continue
-      clock = nativeClock(value)
-      if (clock === undefined) {
-        throw invalid(`option \`clock\`: it is ${describe(value)}`, 'Give a TestClock of forcegrant/testing.')
-      }
-      continue
-    }
+  for (const [name, value] of Object.entries(others)) {
     const check = Object.hasOwn(CHECKS, name) ? CHECKS[name as Option] : undefined
     if (check === undefined) throw invalid(`option \`${name}\`: there is none of this name`, nearest(name))
     if (value === undefined || (value === null && name !== 'proxy')) continue
     if (fromEnv && FROM_ENVIRONMENT.has(name)) {
       throw invalid(`${name} comes from the environment`, 'To give it yourself, use new Client.')
     }
-    const crossing = value === null ? 'none' : value
-    const wanted = check(crossing)
-    // The value is left out: it may be a secret that was put in the wrong place.
-    if (wanted !== undefined) throw invalid(`option \`${name}\`: it is ${describe(value)}`, `Give ${wanted}.`)
-    given[name] = name === 'resolve' ? Object.entries(crossing) : crossing
+    const told = value === null ? 'none' : value
+    const wanted = check(told)
+    if (wanted !== undefined) throw wrong(name, value, wanted)
+    given[name] = name === 'resolve' ? Object.entries(told) : told
   }
-  return { options: given, clock }
+  crossing.options = given
+  return crossing
 }
 
 function text(what: string): Check {
@@ -176,7 +184,14 @@ function nearest(name: string): string {
   const plain = (text: string) => text.replaceAll(/[^a-z]/gi, '').toLowerCase()
   const known = Object.keys(CHECKS)
   const meant = known.find((candidate) => plain(candidate) === plain(name))
-  return meant === undefined ? `The options are: ${known.join(', ')}, clock.` : `Did you mean ${meant}?`
+  return meant === undefined
+    ? `The options are: ${known.join(', ')}, clock, onEvent.`
+    : `Did you mean ${meant}?`
+}
+
+/** The value itself is left out: it may be a secret that was put in the wrong place. */
+function wrong(name: string, value: unknown, wanted: string): ConfigurationError {
+  return invalid(`option \`${name}\`: it is ${describe(value)}`, `Give ${wanted}.`)
 }
 
 function invalid(what: string, help: string): ConfigurationError {

@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use forcegrant::{Client, ClientBuilder, Error, Start, Token, Verified};
-use napi::bindgen_prelude::{Env, Result};
+use napi::bindgen_prelude::{Env, Function, Result};
 use napi_derive::napi;
 
 use crate::clock::NativeTestClock;
 use crate::data::{NativeError, NativeLease, NativeStatus, NativeToken};
+use crate::event::{NativeEvent, pass_on};
 use crate::options::NativeOptions;
 use crate::wait::{NativeOutcome, NativeWait, Waits, lock};
 
@@ -27,17 +28,45 @@ pub fn open(
     options: NativeOptions,
     from_env: bool,
     clock: Option<&NativeTestClock>,
-) -> NativeOpened {
-    match NativeClient::open(options, from_env, clock) {
-        Ok(client) => NativeOpened {
-            client: Some(client),
-            error: None,
-        },
-        Err(error) => NativeOpened {
-            client: None,
-            error: Some(*error),
-        },
+    on_event: Option<Function<'_, NativeEvent, ()>>,
+) -> Result<NativeOpened> {
+    let mut opened = NativeOpened {
+        client: None,
+        error: None,
+    };
+    match prepare(options, from_env) {
+        Ok(mut builder) => {
+            if let Some(clock) = clock {
+                builder = builder.clock(clock.clock.clone());
+            }
+            if let Some(listener) = on_event {
+                builder = pass_on(builder, &listener)?;
+            }
+            match builder.build() {
+                Ok(client) => opened.client = Some(NativeClient::new(client)),
+                Err(error) => opened.error = Some((&error).into()),
+            }
+        }
+        Err(error) => opened.error = Some(*error),
     }
+    Ok(opened)
+}
+
+fn prepare(
+    mut options: NativeOptions,
+    from_env: bool,
+) -> std::result::Result<ClientBuilder, Box<NativeError>> {
+    let builder = if from_env {
+        ClientBuilder::from_env().map_err(|error| Box::new((&error).into()))?
+    } else {
+        // What is missing is empty, which the core knows how to complain about.
+        Client::builder(
+            options.login_url.take().unwrap_or_default(),
+            options.client_id.take().unwrap_or_default(),
+            options.client_secret.take().unwrap_or_default(),
+        )
+    };
+    options.apply(builder)
 }
 
 /// A token or an error at once, or a wait for one of them.
@@ -150,34 +179,15 @@ impl NativeClient {
 }
 
 impl NativeClient {
-    fn open(
-        mut options: NativeOptions,
-        from_env: bool,
-        clock: Option<&NativeTestClock>,
-    ) -> std::result::Result<Self, Box<NativeError>> {
-        let builder = if from_env {
-            ClientBuilder::from_env().map_err(boxed)?
-        } else {
-            // What is missing is empty, which the core knows how to complain about.
-            Client::builder(
-                options.login_url.take().unwrap_or_default(),
-                options.client_id.take().unwrap_or_default(),
-                options.client_secret.take().unwrap_or_default(),
-            )
-        };
-        let mut builder = options.apply(builder)?;
-        if let Some(clock) = clock {
-            builder = builder.clock(clock.clock.clone());
-        }
-        let client = builder.build().map_err(boxed)?;
+    fn new(client: Client) -> Self {
         let shared = Shared {
             client,
             leases: Mutex::default(),
             waits: Waits::default(),
         };
-        Ok(Self {
+        Self {
             shared: Arc::new(shared),
-        })
+        }
     }
 }
 
@@ -236,10 +246,6 @@ fn idle(_: &Shared, result: std::result::Result<(), Error>) -> NativeOutcome {
         Ok(()) => NativeOutcome::default(),
         Err(error) => failed(&error),
     }
-}
-
-fn boxed(error: Error) -> Box<NativeError> {
-    Box::new(NativeError::from(&error))
 }
 
 fn failed(error: &Error) -> NativeOutcome {

@@ -220,7 +220,7 @@ pub(crate) fn instant(at: SystemTime) -> f64 {
     }
 }
 
-fn milliseconds(duration: Duration) -> f64 {
+pub(crate) fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 

@@ -12,6 +12,7 @@
 mod client;
 mod clock;
 mod data;
+mod event;
 mod options;
 mod wait;
 
