@@ -56,7 +56,7 @@ def options() -> None:
     expected = builder - rust_only
     assert python == expected, f"Python differs by {python ^ expected}"
     interface = read(NODE_OPTIONS)
-    node = set(re.findall(r"^  (\w+)\?: Maybe<", interface, re.MULTILINE))
+    node = set(re.findall(r"^  (\w+)\?: ", interface, re.MULTILINE))
     camel = {camel_case(name) for name in expected}
     assert node == camel, f"Node differs by {node ^ camel}"
 
