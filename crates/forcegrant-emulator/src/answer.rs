@@ -8,7 +8,6 @@ use hyper::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 /// Status, headers and body, and how the body is delivered.
-#[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,

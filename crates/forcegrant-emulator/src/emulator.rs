@@ -1,19 +1,24 @@
 //! Starting and stopping.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
-use serde::Serialize;
 use serde_json::Value;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::config::{Config, ConfigError};
 use crate::control::{self, ControlError};
+use crate::default_org::DefaultOrg;
 use crate::listen;
+use crate::operations;
 use crate::shared::Shared;
 use crate::tls::Authority;
+
+/// Thousands of clients may connect at once; a full queue costs each a second.
+const BACKLOG: u32 = 4096;
 
 /// A running emulator. Dropping it stops it; if one of its handlers panicked,
 /// dropping it panics too, so that the test fails.
@@ -41,26 +46,6 @@ pub struct Listen {
     /// An address that is not loopback is refused without this: whoever reaches
     /// the control port is its master.
     pub not_only_loopback: bool,
-}
-
-/// The first org, with what a client needs to log in.
-#[derive(Clone, Serialize)]
-#[non_exhaustive]
-pub struct DefaultOrg {
-    /// Host name of the My Domain.
-    pub my_domain: String,
-    /// Consumer key.
-    pub client_id: String,
-    /// Consumer secret.
-    pub client_secret: String,
-    /// 18-character org id.
-    pub org_id: String,
-    /// 18-character id of the execution user.
-    pub user_id: String,
-    /// Name of the execution user.
-    pub username: String,
-    /// Where the APIs are.
-    pub instance_url: String,
 }
 
 /// Why the emulator did not start.
@@ -127,25 +112,28 @@ impl Emulator {
         let authority = Arc::new(authority);
         let tls = authority.server_config();
         let tls = tls.map_err(|error| StartError::Certificates(error.to_string()))?;
-        let listeners = Listeners {
-            https: bind(listen.ip, listen.https_port)?,
-            http: bind(listen.ip, listen.http_port)?,
-            proxy: bind(listen.ip, listen.proxy_port)?,
-            control: bind(listen.ip, listen.control_port)?,
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| StartError::Io("no runtime", error))?;
+        let bound = {
+            let _entered = runtime.enter();
+            Listeners::bind(listen)
         };
-        let addresses = listeners
-            .addresses()
-            .map_err(|error| StartError::Io("no address", error))?;
+        let (listeners, addresses) = match bound {
+            Ok(bound) => bound,
+            Err(error) => {
+                // A runtime that is merely dropped panics if the caller is in one itself.
+                runtime.shutdown_background();
+                return Err(error);
+            }
+        };
         let shared = Arc::new(Shared::new(
             config,
             authority,
             Arc::new(tls),
             addresses.https.port(),
         ));
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| StartError::Io("no runtime", error))?;
         let handle = runtime.handle().clone();
         let thread = std::thread::Builder::new().name("forcegrant-emulator".to_owned());
         let served = Arc::clone(&shared);
@@ -190,29 +178,22 @@ impl Emulator {
         self.shared.authority.pem()
     }
 
-    /// The first org as it is configured now. Parts that it lacks are empty.
+    /// The first org as it is configured now.
     #[must_use]
     pub fn default_org(&self) -> DefaultOrg {
-        let state = self.shared.state();
-        let org = &state.config.orgs[0];
-        let app = org.apps.first();
-        let key = app.and_then(|app| app.keys.first()).cloned();
-        let (client_id, client_secret) = key
-            .map(|key| (key.client_id, key.client_secret))
-            .unwrap_or_default();
-        let run_as = app.and_then(|app| app.run_as.as_deref());
-        let user = run_as
-            .and_then(|username| org.user(username))
-            .or(org.users.first());
-        DefaultOrg {
-            my_domain: org.my_domain.clone(),
-            client_id,
-            client_secret,
-            org_id: org.org_id.clone(),
-            user_id: user.map(|user| user.user_id.clone()).unwrap_or_default(),
-            username: user.map(|user| user.username.clone()).unwrap_or_default(),
-            instance_url: org.instance_url(),
-        }
+        DefaultOrg::of(&self.shared.state().config.orgs[0])
+    }
+
+    /// All orgs as they are configured now, the default org first.
+    #[must_use]
+    pub fn orgs(&self) -> Vec<DefaultOrg> {
+        self.shared
+            .state()
+            .config
+            .orgs
+            .iter()
+            .map(DefaultOrg::of)
+            .collect()
     }
 
     /// Does what the control port does with the same JSON. Blocks the calling
@@ -221,7 +202,7 @@ impl Emulator {
         let (sender, receiver) = mpsc::channel();
         let shared = Arc::clone(&self.shared);
         self.runtime.spawn(async move {
-            let outcome = control::run(&shared, operation).await;
+            let outcome = operations::run(&shared, operation).await;
             shared.stop_if_asked();
             // The caller waits below.
             let _ = sender.send(outcome);
@@ -254,19 +235,19 @@ impl Drop for Emulator {
     }
 }
 
-impl std::fmt::Debug for DefaultOrg {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("DefaultOrg")
-            .field("my_domain", &self.my_domain)
-            .field("client_id", &self.client_id)
-            .field("org_id", &self.org_id)
-            .field("username", &self.username)
-            .finish_non_exhaustive()
-    }
-}
-
 impl Listeners {
+    fn bind(listen: &Listen) -> Result<(Self, Addresses), StartError> {
+        let listeners = Self {
+            https: bind(listen.ip, listen.https_port)?,
+            http: bind(listen.ip, listen.http_port)?,
+            proxy: bind(listen.ip, listen.proxy_port)?,
+            control: bind(listen.ip, listen.control_port)?,
+        };
+        let addresses = listeners.addresses();
+        let addresses = addresses.map_err(|error| StartError::Io("no address", error))?;
+        Ok((listeners, addresses))
+    }
+
     fn addresses(&self) -> io::Result<Addresses> {
         Ok(Addresses {
             https: self.https.local_addr()?,
@@ -278,29 +259,102 @@ impl Listeners {
 }
 
 fn bind(ip: IpAddr, port: u16) -> Result<TcpListener, StartError> {
-    let bound = TcpListener::bind((ip, port)).and_then(|listener| {
-        listener.set_nonblocking(true)?;
-        Ok(listener)
-    });
-    bound.map_err(|error| StartError::Io("a port could not be had", error))
+    let bound = || {
+        let socket = if ip.is_ipv4() {
+            TcpSocket::new_v4()
+        } else {
+            TcpSocket::new_v6()
+        }?;
+        // A fixed port can be had again at once after a restart; on Windows this
+        // would let two programs share it.
+        #[cfg(unix)]
+        socket.set_reuseaddr(true)?;
+        socket.bind(SocketAddr::new(ip, port))?;
+        socket.listen(BACKLOG)
+    };
+    bound().map_err(|error| StartError::Io("a port could not be had", error))
 }
 
 fn run(runtime: &Runtime, listeners: Listeners, shared: &Arc<Shared>) {
     runtime.block_on(async {
-        let registered = |listener| {
-            tokio::net::TcpListener::from_std(listener).expect("the listener is registered once")
-        };
         let shared = || Arc::clone(shared);
         tokio::select! {
             () = shared().stopped() => {}
-            () = listen::accept(registered(listeners.https), shared(), |shared, stream| {
+            () = listen::accept(listeners.https, shared(), |shared, stream| {
                 listen::tls(shared, stream, false)
             }) => {}
-            () = listen::accept(registered(listeners.http), shared(), |shared, stream| {
+            () = listen::accept(listeners.http, shared(), |shared, stream| {
                 listen::plain(shared, stream, false)
             }) => {}
-            () = listen::accept(registered(listeners.proxy), shared(), listen::proxy) => {}
-            () = listen::accept(registered(listeners.control), shared(), control::serve) => {}
+            () = listen::accept(listeners.proxy, shared(), listen::proxy) => {}
+            () = listen::accept(listeners.control, shared(), control::serve) => {}
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn a_panic_in_a_handler_fails_the_test_at_the_end() {
+        let emulator = Emulator::start(Config::default()).unwrap();
+        let shared = Arc::clone(&emulator.shared);
+        let (done, ended) = mpsc::channel();
+        emulator.runtime.spawn(async move {
+            shared.spawn(async move {
+                // Dropped by the panic.
+                let _done: mpsc::Sender<()> = done;
+                panic!("on purpose");
+            });
+        });
+        assert!(ended.recv().is_err());
+        assert!(
+            emulator.control(serde_json::json!({ "op": "now" })).is_ok(),
+            "it serves on"
+        );
+        let payload = catch_unwind(AssertUnwindSafe(|| drop(emulator))).unwrap_err();
+        let text = payload.downcast_ref::<String>().unwrap();
+        assert!(text.ends_with("panicked: on purpose"), "{text}");
+    }
+
+    #[test]
+    fn addresses_that_are_not_loopback_are_refused() {
+        let listen = Listen {
+            ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            ..Listen::default()
+        };
+        let error = Emulator::start_on(Config::default(), &listen).unwrap_err();
+        assert!(matches!(error, StartError::NotLoopback(ip) if ip.is_unspecified()));
+    }
+
+    #[test]
+    fn it_starts_or_fails_inside_another_runtime_too() {
+        let outer = Builder::new_current_thread().build().unwrap();
+        outer.block_on(async {
+            let emulator = Emulator::start(Config::default()).unwrap();
+            let taken = Listen {
+                https_port: emulator.https_addr().port(),
+                ..Listen::default()
+            };
+            let error = Emulator::start_on(Config::default(), &taken).unwrap_err();
+            assert!(
+                error.to_string().starts_with("a port could not be had"),
+                "{error}"
+            );
+            assert!(emulator.control(serde_json::json!({ "op": "now" })).is_ok());
+        });
+    }
+
+    #[test]
+    fn it_can_be_shared_between_threads_and_hides_its_secrets() {
+        fn shareable<T: Send + Sync>(_: &T) {}
+        let emulator = Emulator::start(Config::default()).unwrap();
+        shareable(&emulator);
+        let secret = emulator.default_org().client_secret;
+        let shown = format!("{emulator:?} {:?} {:?}", emulator.orgs(), Config::default());
+        assert!(!shown.contains(&secret) && shown.contains("acme.my.salesforce.com"));
+    }
 }

@@ -1,5 +1,6 @@
 //! The control operations as methods that tests read well.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -11,8 +12,8 @@ use crate::emulator::Emulator;
 use crate::faults::Fault;
 use crate::request::Endpoint;
 
-/// A request that the emulator received.
-#[derive(Clone, Debug, Deserialize)]
+/// A request that the emulator received. Its `Debug` leaves out what may be secret.
+#[derive(Clone, Deserialize)]
 #[non_exhaustive]
 pub struct LoggedRequest {
     /// Its number since the start or the last reset, from 1.
@@ -45,8 +46,8 @@ pub struct LoggedRequest {
     pub answered: Value,
 }
 
-/// A session that is alive.
-#[derive(Clone, Debug, Deserialize)]
+/// A session that is alive. Its `Debug` leaves out the token.
+#[derive(Clone, Deserialize)]
 #[non_exhaustive]
 pub struct LiveSession {
     /// The access token.
@@ -165,6 +166,31 @@ impl Emulator {
     fn must(&self, operation: Value) -> Value {
         self.control(operation)
             .unwrap_or_else(|error| panic!("the emulator refused: {error}"))
+    }
+}
+
+impl fmt::Debug for LoggedRequest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("LoggedRequest")
+            .field("n", &self.n)
+            .field("listener", &self.listener)
+            .field("host", &self.host)
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .field("answered", &self.answered)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for LiveSession {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("LiveSession")
+            .field("user", &self.user)
+            .field("starts", &self.starts)
+            .field("ends", &self.ends)
+            .finish_non_exhaustive()
     }
 }
 

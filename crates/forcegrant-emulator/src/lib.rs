@@ -19,6 +19,10 @@
 //! what clients sent in clear text, and it trusts whoever reaches its ports.
 #![forbid(unsafe_code)]
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod answer;
 mod body;
 mod bulk;
@@ -28,7 +32,9 @@ mod control;
 mod counters;
 mod data_api;
 mod default_config;
+mod default_org;
 mod emulator;
+mod fault_kind;
 mod faults;
 mod hosts;
 mod ids;
@@ -37,6 +43,7 @@ mod jwt;
 mod listen;
 mod log;
 mod oauth;
+mod operations;
 mod proxy;
 mod refusal;
 mod request;
@@ -55,7 +62,9 @@ pub use config::{
 };
 pub use control::ControlError;
 pub use counters::Counters;
-pub use emulator::{DefaultOrg, Emulator, Listen, StartError};
-pub use faults::{Fault, FaultKind};
+pub use default_org::DefaultOrg;
+pub use emulator::{Emulator, Listen, StartError};
+pub use fault_kind::FaultKind;
+pub use faults::Fault;
 pub use inspect::{LiveSession, LoggedRequest};
 pub use request::Endpoint;

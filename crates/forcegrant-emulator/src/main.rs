@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::error::Error;
+use std::future::pending;
 use std::io::{self, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,6 +10,8 @@ use std::process::ExitCode;
 use forcegrant_emulator::{Config, Emulator, Listen};
 use lexopt::prelude::*;
 use serde_json::json;
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
 
 const HELP: &str = "\
 A Salesforce org on loopback, to test clients against.
@@ -60,8 +63,14 @@ fn run() -> Result<(), Box<dyn Error>> {
         std::fs::write(path, emulator.ca_pem())
             .map_err(|error| format!("--ca-file {}: {error}", path.display()))?;
     }
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let ended = {
+        // Signals are caught before anybody can know that there is a program to signal.
+        let _entered = runtime.enter();
+        end(&emulator, options.exit_with_stdin)?
+    };
     announce(&emulator)?;
-    wait(&emulator, options.exit_with_stdin)?;
+    runtime.block_on(ended);
     Ok(())
 }
 
@@ -114,47 +123,63 @@ fn announce(emulator: &Emulator) -> io::Result<()> {
         "control": format!("http://{}", emulator.control_addr()),
         "ca_pem": emulator.ca_pem(),
         "org": emulator.default_org(),
+        "orgs": emulator.orgs(),
     });
     let mut out = io::stdout().lock();
     writeln!(out, "{line}")?;
     out.flush()
 }
 
-/// Returns when a signal, the end of standard input or a `shutdown` says so.
-fn wait(emulator: &Emulator, exit_with_stdin: bool) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let (ended, input_ended) = tokio::sync::oneshot::channel();
-    if exit_with_stdin {
-        std::thread::spawn(move || {
-            let mut input = io::stdin().lock();
-            let mut scratch = [0; 1024];
-            while matches!(input.read(&mut scratch), Ok(count) if count > 0) {}
-            // Nobody listens any more if something else ended the program first.
-            let _ = ended.send(());
-        });
-    } else {
-        std::mem::forget(ended);
-    }
-    runtime.block_on(async {
+/// Completes when a signal, the end of standard input or a `shutdown` says so.
+fn end(emulator: &Emulator, exit_with_stdin: bool) -> io::Result<impl Future<Output = ()>> {
+    let stopped = emulator.stopped();
+    let signalled = signals()?;
+    let input = exit_with_stdin.then(input_end);
+    let input_ended = async {
+        match input {
+            // An error would mean that the reading thread is gone: the input is, too.
+            Some(ended) => ended.await.unwrap_or_default(),
+            None => pending().await,
+        }
+    };
+    Ok(async move {
         tokio::select! {
-            () = emulator.stopped() => Ok(()),
-            _ = input_ended => Ok(()),
-            signalled = tokio::signal::ctrl_c() => signalled,
-            signalled = terminated() => signalled,
+            () = stopped => {}
+            () = signalled => {}
+            () = input_ended => {}
         }
     })
 }
 
-#[cfg(unix)]
-async fn terminated() -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    signal(SignalKind::terminate())?.recv().await;
-    Ok(())
+fn input_end() -> oneshot::Receiver<()> {
+    let (ended, input_ended) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut input = io::stdin().lock();
+        let mut scratch = [0; 1024];
+        while matches!(input.read(&mut scratch), Ok(count) if count > 0) {}
+        // Nobody listens any more if something else ended the program first.
+        let _ = ended.send(());
+    });
+    input_ended
 }
 
-#[cfg(not(unix))]
-async fn terminated() -> io::Result<()> {
-    std::future::pending().await
+#[cfg(unix)]
+fn signals() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
+        }
+    })
+}
+
+#[cfg(windows)]
+fn signals() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupted = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        interrupted.recv().await;
+    })
 }

@@ -87,7 +87,6 @@ pub(crate) enum Listener {
 }
 
 /// A complete request.
-#[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) listener: Listener,
     pub(crate) via_proxy: bool,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{Answer, Delivery};
 use crate::body::ReplyBody;
-use crate::faults::FaultKind;
+use crate::fault_kind::FaultKind;
 use crate::listen::Connection;
 use crate::request::{Listener, Request};
 use crate::shared::{Ended, Shared};

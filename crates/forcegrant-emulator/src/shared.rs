@@ -1,10 +1,13 @@
 //! What all connections and the control API share.
 
+use std::any::Any;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -141,22 +144,27 @@ impl Shared {
 
     /// Runs a connection; a panic in it is kept for the end.
     pub(crate) fn spawn(self: &Arc<Self>, connection: impl Future<Output = ()> + Send + 'static) {
-        let task = tokio::spawn(connection);
+        let mut connection = Box::pin(connection);
         let shared = Arc::clone(self);
-        tokio::spawn(async move {
-            if let Err(error) = task.await
-                && let Ok(payload) = error.try_into_panic()
-            {
-                let text = payload
-                    .downcast_ref::<&str>()
-                    .map(|text| (*text).to_owned());
-                let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-                let mut panic = shared.panic.lock().unwrap_or_else(PoisonError::into_inner);
-                panic.get_or_insert(text.unwrap_or_else(|| "a panic without a text".to_owned()));
-            }
-        });
+        tokio::spawn(poll_fn(move |context| {
+            let poll = AssertUnwindSafe(|| connection.as_mut().poll(context));
+            catch_unwind(poll).unwrap_or_else(|payload| {
+                shared.panicked(&*payload);
+                Poll::Ready(())
+            })
+        }));
     }
 
+    fn panicked(&self, payload: &(dyn Any + Send)) {
+        let text = payload
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned());
+        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+        let mut panic = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
+        panic.get_or_insert(text.unwrap_or_else(|| "a panic without a text".to_owned()));
+    }
+
+    /// The first panic of a connection.
     pub(crate) fn panic(&self) -> Option<String> {
         self.panic
             .lock()

@@ -28,8 +28,10 @@ pub(crate) fn answer(
     match check(state, request, site) {
         Ok(grant) => {
             state.counters.logins += 1;
-            let session = session(state, signer, &grant, dead);
-            success(&grant, &session, state.now_ms())
+            // One reading, so that the answer and its JWT agree.
+            let now = state.now_ms();
+            let session = session(state, signer, &grant, now, dead);
+            success(&grant, &session, now)
         }
         Err(refusal) => {
             state.counters.refusals += 1;
@@ -143,7 +145,7 @@ pub(crate) fn find_key(
         .then(|| (index, key.clone()))
 }
 
-fn session(state: &mut State, signer: &Signer, grant: &Grant, dead: bool) -> Session {
+fn session(state: &mut State, signer: &Signer, grant: &Grant, now: u64, dead: bool) -> Session {
     let Grant {
         org,
         app,
@@ -151,7 +153,6 @@ fn session(state: &mut State, signer: &Signer, grant: &Grant, dead: bool) -> Ses
         scopes,
         ..
     } = grant;
-    let now = state.now_ms();
     let shared_by = SharedBy {
         org_id: org.org_id.clone(),
         app: grant.app_index,

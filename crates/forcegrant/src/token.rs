@@ -12,7 +12,11 @@ use crate::secret::{Secret, fingerprint};
 ///
 /// Cheap to clone. Its `Debug` form shows the fingerprint and never the token.
 #[derive(Clone)]
-pub struct Token(Arc<Parts>);
+pub struct Token(Arc<Handle>);
+
+/// A reference count of its own, on a cache line of its own: see [`Token::apart`].
+#[repr(align(64))]
+struct Handle(Arc<Parts>);
 
 pub(crate) struct Parts {
     authorization: Secret,
@@ -52,7 +56,7 @@ const SCHEME: &str = "Bearer ";
 impl Token {
     pub(crate) fn new(grant: Grant, expiry: Expiry) -> Self {
         let text = grant.access_token.expose();
-        Self(Arc::new(Parts {
+        Self::of(Arc::new(Parts {
             fingerprint: fingerprint(text),
             authorization: Secret::new(format!("{SCHEME}{text}")),
             grant,
@@ -60,93 +64,107 @@ impl Token {
         }))
     }
 
+    fn of(parts: Arc<Parts>) -> Self {
+        Self(Arc::new(Handle(parts)))
+    }
+
+    fn parts(&self) -> &Parts {
+        &self.0.0
+    }
+
+    /// The same token behind another reference count. Threads that clone the same one pass its
+    /// cache line back and forth: seven times slower for two threads.
+    pub(crate) fn apart(&self) -> Self {
+        Self::of(Arc::clone(&self.0.0))
+    }
+
     /// The token itself. Do not print it.
     #[must_use]
     pub fn access_token(&self) -> &str {
-        &self.0.authorization.expose()[SCHEME.len()..]
+        &self.parts().authorization.expose()[SCHEME.len()..]
     }
 
     /// The value of an `Authorization` header: `Bearer ...`. Do not print it.
     #[must_use]
     pub fn authorization(&self) -> &str {
-        self.0.authorization.expose()
+        self.parts().authorization.expose()
     }
 
     /// Where API calls go, without a trailing slash. It passed the trust policy.
     #[must_use]
     pub fn instance_url(&self) -> &str {
-        &self.0.grant.instance_url
+        &self.parts().grant.instance_url
     }
 
     /// Where calls to `api.salesforce.com` APIs go; only for apps with such a scope.
     #[must_use]
     pub fn api_instance_url(&self) -> Option<&str> {
-        self.0.grant.api_instance_url.as_deref()
+        self.parts().grant.api_instance_url.as_deref()
     }
 
     /// The identity URL, on the login host.
     #[must_use]
     pub fn identity_url(&self) -> Option<&str> {
-        self.0.grant.identity_url.as_deref()
+        self.parts().grant.identity_url.as_deref()
     }
 
     /// The 18-character id of the org, from the identity URL.
     #[must_use]
     pub fn org_id(&self) -> Option<&str> {
-        self.0.grant.org_id.as_deref()
+        self.parts().grant.org_id.as_deref()
     }
 
     /// The 18-character id of the user that the app runs as, from the identity URL.
     #[must_use]
     pub fn user_id(&self) -> Option<&str> {
-        self.0.grant.user_id.as_deref()
+        self.parts().grant.user_id.as_deref()
     }
 
     /// The scopes that Salesforce granted; empty when the answer did not say.
     #[must_use]
     pub fn scopes(&self) -> &[String] {
-        &self.0.grant.scopes
+        &self.parts().grant.scopes
     }
 
     /// Opaque (a session id) or JWT.
     #[must_use]
     pub fn token_format(&self) -> TokenFormat {
-        self.0.grant.token_format
+        self.parts().grant.token_format
     }
 
     /// The token type of the answer: `Bearer`.
     #[must_use]
     pub fn token_type(&self) -> &str {
-        &self.0.grant.token_type
+        &self.parts().grant.token_type
     }
 
     /// When the answer was signed. It says nothing about when the session began or ends.
     #[must_use]
     pub fn issued_at(&self) -> Option<SystemTime> {
-        self.0.grant.issued_at
+        self.parts().grant.issued_at
     }
 
     /// When the token ends, and how that is known.
     #[must_use]
     pub fn expiry(&self) -> Expiry {
-        self.0.expiry
+        self.parts().expiry
     }
 
     /// 16 hexadecimal digits that tell tokens apart; safe to log.
     #[must_use]
     pub fn fingerprint(&self) -> &str {
-        &self.0.fingerprint
+        &self.parts().fingerprint
     }
 
     /// Fields of the answer that this version has no name for.
     #[must_use]
     pub fn extra(&self) -> &Map<String, Value> {
-        &self.0.grant.extra
+        &self.parts().grant.extra
     }
 
     /// Whether both are the very same answer, not merely the same token text.
     pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.0.0, &other.0.0)
     }
 }
 
@@ -154,11 +172,11 @@ impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Token")
             .field("access_token", &"[redacted]")
-            .field("fingerprint", &self.0.fingerprint)
+            .field("fingerprint", &self.parts().fingerprint)
             .field("instance_url", &self.instance_url())
             .field("org_id", &self.org_id())
             .field("user_id", &self.user_id())
-            .field("expiry", &self.0.expiry)
+            .field("expiry", &self.parts().expiry)
             .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,8 @@
 //! The place where readers find the current state: one atomic pointer, no lock.
 
-use arc_swap::{ArcSwap, Guard};
 use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
 
 use crate::cache::state::State;
 use crate::token::Token;
@@ -17,7 +18,7 @@ impl Slot {
     pub(crate) fn read(&self, coarse_wall: i64) -> Option<Token> {
         let state = self.0.load();
         let lease = state.lease.as_ref()?;
-        lease.in_view(coarse_wall).then(|| lease.token.clone())
+        lease.in_view(coarse_wall).then(|| lease.hand_out())
     }
 
     pub(crate) fn state(&self) -> Guard<Arc<State>> {

@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use crate::cache::handles::Handles;
 use crate::cache::policy::{self, FailureClass, FailureSettings, LifetimeSettings, Windows};
 use crate::clock::Moment;
 use crate::error::{Code, Error, ErrorKind};
@@ -29,6 +30,7 @@ pub(crate) struct Lease {
     pub(crate) started: Moment,
     pub(crate) windows: Windows,
     view: View,
+    handles: Handles,
 }
 
 /// The span of coarse wall-clock time in which the token may be handed out without looking at
@@ -136,6 +138,7 @@ pub(crate) fn lease(
         started,
         windows,
         view: View::default(),
+        handles: Handles::default(),
     })
 }
 
@@ -145,6 +148,15 @@ impl Lease {
     pub(crate) fn in_view(&self, coarse_wall: i64) -> bool {
         self.view.from.load(Ordering::Relaxed) <= coarse_wall
             && coarse_wall < self.view.until.load(Ordering::Relaxed)
+    }
+
+    /// The token, by the handle of the calling thread.
+    #[inline]
+    pub(crate) fn hand_out(&self) -> Token {
+        self.handles
+            .mine()
+            .get_or_init(|| self.token.apart())
+            .clone()
     }
 
     fn age(&self, now: Moment) -> u64 {

@@ -1,0 +1,243 @@
+//! The control API over its port, and what it refuses.
+
+use serde_json::{Value, json};
+
+use crate::support::{Reply, World, reply};
+
+#[test]
+fn operations_over_http() {
+    let world = World::new();
+    world.token();
+    let counters = post(&world, &json!({ "op": "counters" }));
+    assert_eq!((counters.status, &counters.json["ok"]), (200, &json!(true)));
+    assert_eq!(counters.json["logins"], json!(1));
+    let requests = post(&world, &json!({ "op": "requests", "endpoint": "token" })).json;
+    assert_eq!(
+        requests["requests"][0]["form"]["grant_type"],
+        json!("client_credentials")
+    );
+    assert_eq!(
+        post(&world, &json!({ "op": "requests", "endpoint": "soap" })).json["requests"],
+        json!([])
+    );
+    let now = post(&world, &json!({ "op": "now" })).json["now_ms"]
+        .as_u64()
+        .unwrap();
+    let later = post(&world, &json!({ "op": "advance", "seconds": 1.5 })).json;
+    assert!(later["now_ms"].as_u64().unwrap() >= now + 1500);
+    let sessions = json!({ "op": "sessions", "my_domain": "acme.my.salesforce.com" });
+    let session = &post(&world, &sessions).json["sessions"][0];
+    let length = session["ends"].as_u64().unwrap() - session["starts"].as_u64().unwrap();
+    assert_eq!(length, 7_200_000);
+    let fault = json!({ "op": "fault", "endpoint": "token", "kind": "503_html" });
+    assert_eq!(post(&world, &fault).json["id"], json!(1));
+    assert_eq!(post(&world, &fault).json["id"], json!(2));
+}
+
+#[test]
+fn what_is_wrong_is_named_with_what_would_be_right() {
+    refuses(&[
+        (json!([]), "not a JSON object"),
+        (json!({}), "give one of reset, configure"),
+        (
+            json!({ "op": "explode" }),
+            "`op` is \"explode\"; give one of",
+        ),
+        (json!({ "op": "advance" }), "missing field `seconds`"),
+        (json!({ "op": "advance", "seconds": -1 }), "give 0 or more"),
+        (
+            json!({ "op": "advance", "seconds": 1, "hours": 1 }),
+            "unknown field `hours`",
+        ),
+        (json!({ "op": "now", "x": 1 }), "unknown field `x`"),
+        (
+            json!({ "op": "kill_sessions", "my_domain": "x" }),
+            "there are acme.my.salesforce.com",
+        ),
+        (
+            json!({ "op": "configure", "app": { "colour": 1 } }),
+            "unknown field `colour`",
+        ),
+        (
+            json!({ "op": "configure", "app": {}, "app_index": 7 }),
+            "no element 7 in `apps`",
+        ),
+        (
+            json!({ "op": "configure", "app": { "run_as": "who" } }),
+            "`run_as`",
+        ),
+        (
+            json!({ "op": "move_instance", "instance_url": "acme" }),
+            "https://host",
+        ),
+        (
+            json!({ "op": "reset", "config": { "orgs": [] } }),
+            "`orgs` is empty",
+        ),
+        (
+            json!({ "op": "wait_requests", "endpoint": "token", "count": 1, "timeout_ms": 0 }),
+            "0 of 1 requests arrived within 0 ms",
+        ),
+    ]);
+}
+
+#[test]
+fn rules_that_make_no_sense_are_refused() {
+    refuses(&[
+        (
+            json!({ "op": "fault", "kind": "reset" }),
+            "`endpoint` is missing",
+        ),
+        (
+            json!({ "op": "fault", "endpoint": "x", "kind": "reset" }),
+            "unknown variant `x`",
+        ),
+        (
+            json!({ "op": "fault", "endpoint": "token" }),
+            "`kind` is missing",
+        ),
+        (
+            json!({ "op": "fault", "endpoint": "token", "kind": 5 }),
+            "give a name",
+        ),
+        (
+            json!({ "op": "fault", "endpoint": "token", "kind": "x" }),
+            "expected one of `503_html`",
+        ),
+        (
+            json!({ "op": "fault", "endpoint": "token", "kind": "reset", "ms": 1 }),
+            "no parameter",
+        ),
+        (
+            json!({ "op": "fault", "endpoint": "token", "kind": "slow_head" }),
+            "missing field `ms`",
+        ),
+        (
+            json!({ "op": "fault", "endpoint": "token", "kind": "slow_head", "ms": 1, "s": 1 }),
+            "unknown field `s`",
+        ),
+        (
+            json!({ "op": "fault", "endpoint": "token", "kind": "reset", "first": 1, "every": 1 }),
+            "give one of them",
+        ),
+        (
+            json!({ "op": "fault", "endpoint": "token", "kind": "reset", "every": 0 }),
+            "give 1 or more",
+        ),
+        (
+            json!({ "op": "fault", "endpoint": "token", "kind": "status", "status": 100 }),
+            "give 200 to 599",
+        ),
+        (
+            json!({
+                "op": "fault", "endpoint": "token", "kind": "redirect", "status": 200, "location": "x",
+            }),
+            "give 300 to 399",
+        ),
+    ]);
+}
+
+#[test]
+fn only_json_posts_are_operations() {
+    let world = World::new();
+    let control = format!("http://{}/", world.emulator.control_addr());
+    let broken = post_text(&world, "{");
+    assert!(broken.json["error"].as_str().unwrap().contains("not JSON"));
+    assert_eq!(reply(world.client.get(&control)).status, 400);
+}
+
+#[test]
+fn a_reset_forgets_everything_but_the_first_configuration() {
+    let world = World::from_json(json!({ "orgs": [
+        { "my_domain": "acme.my.salesforce.com", "session_timeout_minutes": 15 },
+    ] }));
+    let token = world.token();
+    world
+        .emulator
+        .configure(json!({ "app": { "run_as": null } }));
+    world.control(json!({ "op": "advance", "seconds": 1e6 }));
+    world.control(json!({ "op": "fault", "endpoint": "any", "kind": "503_html" }));
+    let advanced = world.emulator.now_ms();
+    world.emulator.reset(None);
+    assert!(world.emulator.now_ms() < advanced - 900_000_000);
+    assert_eq!(
+        world.emulator.counters(),
+        forcegrant_emulator::Counters::default()
+    );
+    assert!(world.emulator.requests().is_empty());
+    assert_eq!(world.limits(&token).status, 401);
+    assert_eq!(world.token_reply().status, 200);
+    let sessions = world.emulator.sessions();
+    assert_eq!(sessions[0].ends - sessions[0].starts, 15 * 60_000);
+}
+
+#[test]
+fn a_reset_can_bring_another_configuration() {
+    let world = World::new();
+    let config = json!({ "orgs": [{ "my_domain": "other.my.salesforce.com" }] });
+    world
+        .emulator
+        .reset(Some(&serde_json::from_value(config).unwrap()));
+    let org = world.emulator.default_org();
+    assert_eq!(org.my_domain, "other.my.salesforce.com");
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", org.client_id.as_str()),
+        ("client_secret", org.client_secret.as_str()),
+    ];
+    let url = "https://other.my.salesforce.com/services/oauth2/token";
+    assert_eq!(reply(world.client.post(url).form(&form)).status, 200);
+    world.emulator.reset(None);
+    assert_eq!(
+        world.emulator.default_org().my_domain,
+        "acme.my.salesforce.com"
+    );
+}
+
+#[test]
+fn merging_changes_only_what_is_named() {
+    let world = World::new();
+    let change = json!({ "op": "configure", "app": { "extra": { "a": 1 } } });
+    let org = world.control(change)["org"].take();
+    assert_eq!(org["apps"][0]["extra"], json!({ "a": 1 }));
+    let change = json!({ "op": "configure", "app": { "extra": { "b": 2 } } });
+    let org = world.control(change)["org"].take();
+    assert_eq!(org["apps"][0]["extra"], json!({ "a": 1, "b": 2 }));
+    assert_eq!(org["apps"][0]["name"], json!("Integration"));
+}
+
+#[test]
+fn waits_end_when_enough_has_arrived() {
+    let world = World::new();
+    let wait = json!({ "op": "wait_requests", "endpoint": "token", "count": 2 });
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| post(&world, &wait));
+        world.token();
+        world.token();
+        assert_eq!(waiting.join().unwrap().json["count"], json!(2));
+    });
+}
+
+fn refuses(operations: &[(Value, &str)]) {
+    let world = World::new();
+    for (operation, expected) in operations {
+        let Reply { status, json } = post(&world, operation);
+        assert_eq!((status, &json["ok"]), (400, &json!(false)), "{operation}");
+        let error = json["error"].as_str().unwrap();
+        assert!(error.contains(expected), "{operation}: {error}");
+    }
+    assert_eq!(
+        world.token_reply().status,
+        200,
+        "nothing of it was carried out"
+    );
+}
+
+fn post(world: &World, operation: &Value) -> Reply {
+    post_text(world, &operation.to_string())
+}
+
+fn post_text(world: &World, body: &str) -> Reply {
+    let url = format!("http://{}/", world.emulator.control_addr());
+    reply(world.client.post(url).body(body.to_owned()))
+}

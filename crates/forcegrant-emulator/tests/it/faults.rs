@@ -1,0 +1,370 @@
+//! Every way to go wrong.
+
+use std::collections::HashSet;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use forcegrant_emulator::{Endpoint, Fault, FaultKind};
+use reqwest::blocking::Response;
+use serde_json::{Map, Value, json};
+
+use crate::support::{Reply, World, header, refusal, reply, text};
+
+#[test]
+fn faults_of_status_and_body() {
+    let world = World::new();
+    for (kind, status, content_type, body) in [
+        (
+            json!({ "kind": "503_html" }),
+            503,
+            "text/html",
+            "<!DOCTYPE html>",
+        ),
+        (
+            json!({ "kind": "502_html" }),
+            502,
+            "text/html",
+            "<!DOCTYPE html>",
+        ),
+        (
+            json!({ "kind": "504_html" }),
+            504,
+            "text/html",
+            "<!DOCTYPE html>",
+        ),
+        (
+            json!({ "kind": "420_html" }),
+            420,
+            "text/html",
+            "<!DOCTYPE html>",
+        ),
+        (json!({ "kind": "500_empty" }), 500, "", ""),
+        (json!({ "kind": "406_empty" }), 406, "", ""),
+        (
+            json!({ "kind": "429" }),
+            429,
+            "text/html",
+            "<!DOCTYPE html>",
+        ),
+        (
+            json!({ "kind": "429_retry_after", "seconds": 7 }),
+            429,
+            "text/html",
+            "<!DOCTYPE html>",
+        ),
+        (
+            json!({ "kind": "not_json" }),
+            200,
+            "application/json",
+            "<html>",
+        ),
+        (
+            json!({ "kind": "status", "params": {
+                "status": 418, "body": "tea", "content_type": "text/plain", "headers": { "x-a": "b" },
+            } }),
+            418,
+            "text/plain",
+            "tea",
+        ),
+    ] {
+        world.emulator.reset(None);
+        let answer = faulty(&world, &kind);
+        assert_eq!(answer.status(), status, "{kind}");
+        assert!(
+            header(&answer, "content-type").starts_with(content_type),
+            "{kind}"
+        );
+        let retry_after = kind.get("seconds").map_or("", |_| "7");
+        assert_eq!(header(&answer, "retry-after"), retry_after);
+        let header = header(&answer, "x-a").to_owned();
+        assert_eq!(header, if status == 418 { "b" } else { "" });
+        assert!(answer.text().unwrap().starts_with(body), "{kind}");
+        assert_eq!(world.emulator.requests()[0].answered, kind["kind"]);
+        let counters = world.emulator.counters();
+        assert_eq!(
+            (counters.faults, counters.logins, counters.refusals),
+            (1, 0, 0),
+            "{kind}"
+        );
+    }
+}
+
+#[test]
+fn faults_that_change_the_right_answer() {
+    let world = World::new();
+    let wrong = faulty(&world, &json!({ "kind": "wrong_content_type" }));
+    assert!(header(&wrong, "content-type").starts_with("text/html"));
+    assert!(wrong.json::<Value>().unwrap()["access_token"].is_string());
+
+    let fields = |kind: Value| -> Map<String, Value> { faulty(&world, &kind).json().unwrap() };
+    let url = "https://evil.example";
+    let foreign = fields(json!({ "kind": "foreign_instance_url", "url": url }));
+    assert_eq!(foreign["instance_url"], json!(url));
+    let missing = fields(json!({ "kind": "missing_token" }));
+    assert_eq!(missing.get("access_token"), None);
+    assert_eq!(missing["token_type"], json!("Bearer"));
+    let typed = fields(json!({ "kind": "wrong_type", "field": "issued_at", "value": 5 }));
+    assert_eq!(typed["issued_at"], json!(5));
+    let set = fields(json!({ "kind": "set_fields", "fields": { "id": null, "more": [1] } }));
+    assert_eq!((&set["id"], &set["more"]), (&json!(null), &json!([1])));
+    assert_eq!(world.emulator.counters().logins, 5);
+}
+
+#[test]
+fn a_refusal_of_ones_own() {
+    let world = World::new();
+    let kind = json!({ "kind": "refusal", "error": "invalid_grant", "description": "new words" });
+    let answer = faulty(&world, &kind);
+    assert_eq!(answer.status(), 400);
+    assert_eq!(
+        answer.json::<Value>().unwrap(),
+        refusal("invalid_grant", "new words").json
+    );
+    let mut kind = kind;
+    kind["status"] = json!(401);
+    assert_eq!(faulty(&world, &kind).status(), 401);
+}
+
+#[test]
+fn a_redirect_elsewhere() {
+    let world = World::new();
+    let location = "https://elsewhere.example/token";
+    let kind = json!({ "kind": "redirect", "status": 307, "location": location });
+    let answer = faulty(&world, &kind);
+    assert_eq!(answer.status(), 307);
+    assert_eq!(header(&answer, "location"), location);
+}
+
+#[test]
+fn a_dead_token_does_not_come_back() {
+    let world = World::new();
+    let live = world.token();
+    let dead = faulty(&world, &json!({ "kind": "dead_token" }));
+    let dead = text(&dead.json::<Value>().unwrap()["access_token"]);
+    assert_ne!(dead, live);
+    assert_eq!(world.limits(&dead).status, 401);
+    assert_eq!(world.token(), live);
+}
+
+#[test]
+fn a_body_that_is_cut() {
+    let world = World::new();
+    let answer = faulty(&world, &json!({ "kind": "cut_body" }));
+    assert_eq!(answer.status(), 200);
+    assert!(answer.content_length().unwrap() > 300);
+    assert!(answer.text().is_err());
+    assert_eq!(world.token_reply().status, 200);
+}
+
+#[test]
+fn a_body_of_any_size() {
+    let world = World::new();
+    let answer = faulty(&world, &json!({ "kind": "huge_body", "bytes": 3_000_000 }));
+    assert_eq!(answer.content_length(), Some(3_000_000));
+    let body = answer.bytes().unwrap();
+    assert_eq!(body.len(), 3_000_000);
+    assert!(serde_json::from_slice::<Value>(&body).unwrap()["padding"].is_string());
+    let answer = faulty(
+        &world,
+        &json!({ "kind": "huge_body", "bytes": 100_000, "chunked": true }),
+    );
+    assert_eq!(answer.content_length(), None);
+    assert_eq!(answer.bytes().unwrap().len(), 100_000);
+}
+
+#[test]
+fn a_connection_that_is_reset() {
+    let world = World::new();
+    world
+        .emulator
+        .fault(&Fault::new(Endpoint::Token, FaultKind::Reset).first(1));
+    let error = world.token_request().send().unwrap_err();
+    assert!(
+        format!("{error:?}").contains("ConnectionReset"),
+        "{error:?}"
+    );
+    assert_eq!(world.emulator.requests()[0].answered, json!("reset"));
+    assert_eq!(world.token_reply().status, 200);
+}
+
+#[test]
+fn slow_answers_take_their_time_and_stay_right() {
+    let world = World::new();
+    for kind in [
+        FaultKind::SlowHead { ms: 60 },
+        FaultKind::SlowBody { ms: 60 },
+    ] {
+        world
+            .emulator
+            .fault(&Fault::new(Endpoint::Token, kind).first(1));
+        let started = Instant::now();
+        assert_eq!(world.token_reply().status, 200);
+        assert!(started.elapsed() >= Duration::from_millis(60));
+    }
+    assert_eq!(world.emulator.counters().logins, 2);
+}
+
+#[test]
+fn which_requests_meet_a_rule() {
+    let world = World::new();
+    let faulty = |fault: &Fault, requests: usize| -> Vec<bool> {
+        world.emulator.clear_faults();
+        world.emulator.fault(fault);
+        (0..requests)
+            .map(|_| world.token_reply().status == 503)
+            .collect()
+    };
+    let fault = || Fault::new(Endpoint::Token, FaultKind::Html503);
+    assert_eq!(faulty(&fault(), 2), [true, true]);
+    assert_eq!(faulty(&fault().first(2), 3), [true, true, false]);
+    assert_eq!(faulty(&fault().skip(1).first(1), 3), [false, true, false]);
+    assert_eq!(faulty(&fault().every(2), 4), [false, true, false, true]);
+    assert_eq!(
+        faulty(&fault().skip(1).every(2), 5),
+        [false, false, true, false, true]
+    );
+    assert_eq!(
+        faulty(&fault().my_domain("other.my.salesforce.com"), 1),
+        [false]
+    );
+    assert_eq!(
+        faulty(&fault().my_domain("acme.my.salesforce.com"), 1),
+        [true]
+    );
+    let elsewhere = Fault::new(Endpoint::Data, FaultKind::Html503);
+    assert_eq!(faulty(&elsewhere, 1), [false]);
+    assert_eq!(
+        faulty(&Fault::new(Endpoint::Any, FaultKind::Html503), 1),
+        [true]
+    );
+    world.emulator.clear_faults();
+    world.emulator.fault(&elsewhere);
+    assert_eq!(world.limits("x").status, 503);
+}
+
+#[test]
+fn rules_take_turns() {
+    let world = World::new();
+    for kind in [FaultKind::Html503, FaultKind::Empty500] {
+        world
+            .emulator
+            .fault(&Fault::new(Endpoint::Token, kind).first(1));
+    }
+    let statuses: Vec<u16> = (0..3).map(|_| world.token_reply().status).collect();
+    assert_eq!(statuses, [503, 500, 200]);
+}
+
+#[test]
+fn held_requests_wait_for_the_release() {
+    let world = World::new();
+    world
+        .emulator
+        .fault(&Fault::new(Endpoint::Token, FaultKind::Hold));
+    thread::scope(|scope| {
+        let held: Vec<_> = (0..5).map(|_| scope.spawn(|| world.token())).collect();
+        world.emulator.wait_requests(Endpoint::Token, 5);
+        let counters = world.emulator.counters();
+        assert_eq!((counters.token_requests, counters.logins), (5, 0));
+        assert_eq!(world.emulator.requests()[0].answered, Value::Null);
+        world.emulator.release();
+        let tokens: HashSet<String> = held.into_iter().map(|held| held.join().unwrap()).collect();
+        assert_eq!(tokens.len(), 1);
+    });
+    assert_eq!(world.token_reply().status, 200, "the rule is gone");
+}
+
+#[test]
+fn a_held_request_can_meet_another_fault_afterwards() {
+    let world = World::new();
+    world
+        .emulator
+        .fault(&Fault::new(Endpoint::Token, FaultKind::Hold));
+    world
+        .emulator
+        .fault(&Fault::new(Endpoint::Token, FaultKind::Html503));
+    thread::scope(|scope| {
+        let held = scope.spawn(|| world.token_reply().status);
+        world.emulator.wait_requests(Endpoint::Token, 1);
+        world.emulator.release();
+        assert_eq!(held.join().unwrap(), 503);
+    });
+}
+
+#[test]
+fn a_reset_ends_all_that_is_slow_at_once_and_without_a_trace() {
+    let world = World::new();
+    for kind in [
+        FaultKind::Hold,
+        FaultKind::SlowHead { ms: 3_600_000 },
+        FaultKind::SlowBody { ms: 3_600_000 },
+    ] {
+        world
+            .emulator
+            .fault(&Fault::new(Endpoint::Token, kind.clone()));
+        thread::scope(|scope| {
+            let (head, got_head) = mpsc::channel();
+            let world = &world;
+            let slow = scope.spawn(move || {
+                let answer = world.token_request().send();
+                head.send(()).unwrap();
+                answer.and_then(Response::text)
+            });
+            world.emulator.wait_requests(Endpoint::Token, 1);
+            if matches!(kind, FaultKind::SlowBody { .. }) {
+                got_head.recv().unwrap();
+            }
+            world.emulator.reset(None);
+            assert!(slow.join().unwrap().is_err(), "{kind:?}");
+        });
+        assert_eq!(world.emulator.counters().token_requests, 0);
+        assert_eq!(world.emulator.counters().logins, 0);
+        assert!(world.emulator.requests().is_empty());
+    }
+    assert_eq!(world.token_reply().status, 200);
+}
+
+#[test]
+fn dropping_the_emulator_ends_all_that_is_slow() {
+    let World {
+        emulator, client, ..
+    } = World::new();
+    emulator.fault(&Fault::new(Endpoint::Data, FaultKind::Hold));
+    let held = thread::spawn(move || {
+        client
+            .get("https://acme.my.salesforce.com/services/data")
+            .send()
+            .is_err()
+    });
+    emulator.wait_requests(Endpoint::Data, 1);
+    drop(emulator);
+    assert!(held.join().unwrap());
+}
+
+/// One token request that meets the fault.
+fn faulty(world: &World, kind: &Value) -> Response {
+    let mut operation = kind.clone();
+    operation["op"] = json!("fault");
+    operation["endpoint"] = json!("token");
+    operation["first"] = json!(1);
+    world.control(operation);
+    world.token_request().send().unwrap()
+}
+
+#[test]
+fn a_fault_at_one_endpoint_leaves_the_others_alone() {
+    let world = World::new();
+    let token = world.token();
+    world
+        .emulator
+        .fault(&Fault::new(Endpoint::Limits, FaultKind::Empty500));
+    assert_eq!(
+        world.limits(&token),
+        Reply {
+            status: 500,
+            json: Value::Null
+        }
+    );
+    let url = "https://acme.my.salesforce.com/services/data/v67.0/query?q=SELECT+Id+FROM+User";
+    assert_eq!(reply(world.client.get(url).bearer_auth(&token)).status, 200);
+}

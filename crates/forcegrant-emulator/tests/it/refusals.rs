@@ -1,0 +1,210 @@
+//! The refusals of the token endpoint and the order in which they are decided.
+
+use serde_json::{Value, json};
+
+use crate::support::{ACME, TOKEN_PATH, World, refusal, reply};
+
+#[test]
+fn what_is_set_up_wrong_is_refused_by_name() {
+    let world = World::new();
+    for (change, error, description) in [
+        (
+            json!({ "org": { "status": "locked" } }),
+            "inactive_org",
+            "organization is inactive",
+        ),
+        (
+            json!({ "app": { "flow_enabled": false } }),
+            "invalid_grant",
+            "client credentials flow not enabled",
+        ),
+        (
+            json!({ "app": { "flow_enabled": false, "flow_disabled_answer": "no_user" } }),
+            "invalid_grant",
+            "no client credentials user enabled",
+        ),
+        (
+            json!({ "app": {
+                "flow_enabled": false, "flow_disabled_answer": "unsupported_grant_type",
+            } }),
+            "unsupported_grant_type",
+            "grant type not supported",
+        ),
+        (
+            json!({ "app": { "run_as": null } }),
+            "invalid_grant",
+            "no client credentials user enabled",
+        ),
+        (
+            json!({ "user": { "active": false } }),
+            "inactive_user",
+            "user is inactive",
+        ),
+        (
+            json!({ "user": { "ip_allowed": false } }),
+            "invalid_grant",
+            "ip restricted",
+        ),
+        (
+            json!({ "user": { "login_hours": false } }),
+            "invalid_grant",
+            "invalid login hours",
+        ),
+        (
+            json!({ "user": { "kind": "portal" } }),
+            "access_denied",
+            "end-user denied authorization",
+        ),
+        (
+            json!({ "app": { "installed": false } }),
+            "invalid_client",
+            "app must be installed into org",
+        ),
+        (
+            json!({ "app": { "approved": false } }),
+            "invalid_app_access",
+            "user is not admin approved to access this app",
+        ),
+        (
+            json!({ "app": { "scopes": ["full", "web", "refresh_token"] } }),
+            "invalid_grant",
+            "no valid scopes defined",
+        ),
+        (
+            json!({ "app": { "login_limit_per_hour": 0 } }),
+            "invalid_grant",
+            "login rate exceeded",
+        ),
+    ] {
+        world.emulator.reset(None);
+        world.emulator.configure(change.clone());
+        assert_eq!(world.token_reply(), refusal(error, description), "{change}");
+        let counters = world.emulator.counters();
+        assert_eq!(
+            (counters.token_requests, counters.refusals, counters.logins),
+            (1, 1, 0)
+        );
+    }
+}
+
+#[test]
+fn what_is_sent_wrong_is_refused_by_name() {
+    let world = World::new();
+    let with = |name: &'static str, value: &str| {
+        let mut form = world.credentials();
+        form.retain(|(field, _)| *field != name);
+        form.push((name, value.to_owned()));
+        reply(world.client.post(format!("{ACME}{TOKEN_PATH}")).form(&form))
+    };
+    let unsupported = || refusal("unsupported_grant_type", "grant type not supported");
+    assert_eq!(with("grant_type", "password"), unsupported());
+    for scope in ["api", ""] {
+        assert_eq!(
+            with("scope", scope),
+            refusal("invalid_request", "scope parameter not supported")
+        );
+    }
+    let unknown = || refusal("invalid_client_id", "client identifier invalid");
+    assert_eq!(with("client_id", "3MVG9unknown"), unknown());
+    assert_eq!(
+        with("client_id", &world.emulator.orgs()[1].client_id),
+        unknown()
+    );
+    assert_eq!(
+        with("client_secret", "0"),
+        refusal("invalid_client", "invalid client credentials")
+    );
+    let nothing = reply(world.client.post(format!("{ACME}{TOKEN_PATH}")));
+    assert_eq!(nothing, unsupported());
+}
+
+#[test]
+fn a_body_that_is_no_form_and_other_methods_are_an_unsupported_grant() {
+    let world = World::new();
+    let url = format!("{ACME}{TOKEN_PATH}");
+    let unsupported = refusal("unsupported_grant_type", "grant type not supported");
+    let body: serde_json::Map<String, Value> = world
+        .credentials()
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .collect();
+    assert_eq!(reply(world.client.post(&url).json(&body)), unsupported);
+    assert_eq!(
+        reply(world.client.get(&url).query(&world.credentials())),
+        unsupported
+    );
+}
+
+#[test]
+fn the_checks_come_in_order() {
+    let world = World::new();
+    // Everything is wrong; each step puts one more thing right.
+    world.emulator.configure(json!({
+        "user": { "active": false, "ip_allowed": false, "login_hours": false, "kind": "portal" },
+        "app": {
+            "flow_enabled": false, "run_as": null, "installed": false, "approved": false,
+            "scopes": ["full"], "login_limit_per_hour": 0,
+        },
+    }));
+    let wrong_secret = |scope: bool| {
+        let mut form = world.credentials();
+        form[2].1 = "wrong".to_owned();
+        if scope {
+            form.push(("scope", "api".to_owned()));
+        }
+        reply(world.client.post(format!("{ACME}{TOKEN_PATH}")).form(&form))
+    };
+    assert_eq!(
+        wrong_secret(true),
+        refusal("invalid_request", "scope parameter not supported")
+    );
+    assert_eq!(
+        wrong_secret(false),
+        refusal("invalid_client", "invalid client credentials")
+    );
+
+    let username = &world.org.username;
+    for (description, repair) in [
+        (
+            "client credentials flow not enabled",
+            json!({ "app": { "flow_enabled": true } }),
+        ),
+        (
+            "no client credentials user enabled",
+            json!({ "app": { "run_as": username } }),
+        ),
+        ("user is inactive", json!({ "user": { "active": true } })),
+        ("ip restricted", json!({ "user": { "ip_allowed": true } })),
+        (
+            "invalid login hours",
+            json!({ "user": { "login_hours": true } }),
+        ),
+        (
+            "end-user denied authorization",
+            json!({ "user": { "kind": "standard" } }),
+        ),
+        (
+            "app must be installed into org",
+            json!({ "app": { "installed": true } }),
+        ),
+        (
+            "user is not admin approved to access this app",
+            json!({ "app": { "approved": true } }),
+        ),
+        (
+            "no valid scopes defined",
+            json!({ "app": { "scopes": ["api"] } }),
+        ),
+        (
+            "login rate exceeded",
+            json!({ "app": { "login_limit_per_hour": 1 } }),
+        ),
+    ] {
+        assert_eq!(
+            world.token_reply().json["error_description"],
+            json!(description)
+        );
+        world.emulator.configure(repair);
+    }
+    assert_eq!(world.token_reply().status, 200);
+}

@@ -1,0 +1,47 @@
+//! Reference counts apart from one another, so that threads can read side by side.
+
+use std::cell::Cell;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::token::Token;
+
+/// As many threads as this can read without passing a cache line between them.
+const HANDLES: usize = 8;
+
+/// The token of a lease once for each of a few threads, made when a thread first asks.
+#[derive(Debug, Default)]
+pub(crate) struct Handles([OnceLock<Token>; HANDLES]);
+
+impl Handles {
+    /// The place of the calling thread. Threads are numbered as they come.
+    #[inline]
+    pub(crate) fn mine(&self) -> &OnceLock<Token> {
+        const UNKNOWN: usize = usize::MAX;
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        thread_local!(static MINE: Cell<usize> = const { Cell::new(UNKNOWN) });
+        let mine = MINE.get();
+        if mine != UNKNOWN {
+            return &self.0[mine];
+        }
+        MINE.set(NEXT.fetch_add(1, Ordering::Relaxed) % HANDLES);
+        &self.0[MINE.get()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_keeps_its_place_and_the_next_has_another() {
+        let handles = Handles::default();
+        let place = |handles: &Handles| std::ptr::from_ref(handles.mine()) as usize;
+        let mine = place(&handles);
+        assert_eq!(place(&handles), mine);
+        let others: Vec<_> = (0..HANDLES)
+            .map(|_| std::thread::scope(|scope| scope.spawn(|| place(&handles)).join().unwrap()))
+            .collect();
+        assert!(others.iter().any(|other| *other != mine));
+    }
+}
