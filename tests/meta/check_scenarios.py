@@ -82,7 +82,7 @@ def check_names(scenario: dict[str, Any]) -> list[str]:
 
 
 def used_tokens(value: Any, key: str = "") -> set[str]:
-    """Names of saved tokens below `value`: as `same_as`, `differs_from`, `fingerprint_of`, `token`, or `$t1` in a text."""
+    """Names of saved tokens below `value`, bare under the keys that take a name, or as `$t1` in a text."""
     if isinstance(value, dict):
         return set().union(*(used_tokens(each, name) for name, each in value.items() if name != "save"))
     if isinstance(value, list):

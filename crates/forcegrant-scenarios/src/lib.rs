@@ -70,5 +70,8 @@ fn report<D: Driver>(folder: &Path, ran: &[String]) {
 }
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/scenarios")
+    match env::var_os("FORCEGRANT_SCENARIO_DIR") {
+        Some(folder) => PathBuf::from(folder),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/scenarios"),
+    }
 }

@@ -354,8 +354,17 @@ fn loopback_base(pasted: &str, trust: &TrustPolicy) -> Result<Option<String>, Er
     let Ok(url) = Url::parse(pasted.trim()) else {
         return Ok(None);
     };
-    if !trust.http_loopback || !matches!(url.scheme(), "http" | "https") || !is_loopback(&url) {
+    let named = url.host_str().is_some_and(|host| trust.names(host));
+    let here = matches!(url.scheme(), "http" | "https") && is_loopback(&url);
+    if !here || (named && !trust.http_loopback) {
         return Ok(None);
+    }
+    if !trust.http_loopback {
+        return Err(bad(
+            pasted,
+            "it is an IP address or name of this machine (loopback)",
+            "Give the My Domain host name. For an emulator on this machine, set the option `allow_http_loopback`.",
+        ));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(bad(pasted, "it holds a user name or password", WHERE));

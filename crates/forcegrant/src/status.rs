@@ -45,13 +45,16 @@ impl Status {
         failures: u64,
         login_host: &str,
     ) -> Self {
-        let token = state.lease.as_ref().map(|lease| &lease.token);
+        // A token past its end is not at hand, though the state still holds it.
+        let serves = !matches!(zone, CacheState::Empty | CacheState::Cooling);
+        let lease = state.lease.as_ref().filter(|_| serves);
+        let token = lease.map(|lease| &lease.token);
         let failure = state.failure.as_ref();
         Self {
             state: zone,
             in_flight,
             expiry: token.map(crate::token::Token::expiry),
-            refresh_at: state.refresh_at(),
+            refresh_at: lease.and_then(|_| state.refresh_at()),
             fingerprint: token.map(|token| token.fingerprint().to_owned()),
             mints,
             failures,

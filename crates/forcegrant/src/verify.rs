@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use url::Url;
+
 use crate::client::Inner;
 use crate::error::{Code, Error};
 use crate::http::{Request, Response};
-use crate::secret::Secret;
+use crate::secret::{Secret, redact};
 use crate::token::Token;
 
 /// What [`Client::verify`](crate::Client::verify) found.
@@ -69,11 +71,28 @@ fn refused(answer: &Response, token: &Token) -> Error {
         .with_help("The set-up for the login is right. Try again later; see status.salesforce.com.")
         .with_http_status(status);
     }
+    if (300..=399).contains(&status) {
+        let target = answer
+            .location
+            .as_deref()
+            .and_then(|to| Url::parse(to).ok());
+        let target = target.as_ref().and_then(Url::host_str).map_or_else(
+            || "an unnamed place".to_owned(),
+            |to| format!("`{}`", redact(to, &[token.access_token()], 100)),
+        );
+        return Error::new(
+            Code::Redirected,
+            format!("a token was issued, but the API of `{host}` answered HTTP {status} and points to {target}; the redirect was not followed"),
+        )
+        .with_help("Following it would carry the token to another host. The login works; look at what stands between\nthis machine and the instance, and whether the org is being moved.")
+        .with_setup_step(None)
+        .with_http_status(status);
+    }
     // The API's own error code says more than the status; its message is not copied.
     let code = serde_json::from_slice::<serde_json::Value>(&answer.body)
         .ok()
         .and_then(|body| body.get(0)?.get("errorCode")?.as_str().map(str::to_owned))
-        .map(|code| crate::secret::redact(&code, &[token.access_token()], 60));
+        .map(|code| redact(&code, &[token.access_token()], 60));
     let code = code.map_or_else(String::new, |code| format!(" ({code})"));
     Error::new(
         Code::ApiAccessRefused,

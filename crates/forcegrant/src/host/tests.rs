@@ -175,7 +175,10 @@ fn http_only_to_loopback_and_only_when_asked() {
         "http://127.0.0.1:8080/services/oauth2/token"
     );
     assert_eq!(endpoint.host, "127.0.0.1:8080");
-    assert!(LoginEndpoint::from_login_url("http://127.0.0.1:8080/", &none()).is_err());
+    let unasked = LoginEndpoint::from_login_url("http://127.0.0.1:8080/", &none()).unwrap_err();
+    assert!(unasked.to_string().contains("allow_http_loopback"));
+    let named = TrustPolicy::new(["localhost".to_owned()], false).unwrap();
+    assert!(LoginEndpoint::from_login_url("https://localhost", &named).is_ok());
     assert!(LoginEndpoint::from_login_url("http://10.0.0.1:8080/", &asked).is_err());
     assert!(LoginEndpoint::from_token_url("http://10.0.0.1/token", &mut asked.clone()).is_err());
     assert!(LoginEndpoint::from_token_url("http://127.0.0.1/token", &mut none()).is_err());
