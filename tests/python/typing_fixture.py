@@ -73,12 +73,12 @@ except ForcegrantError as error:
 async def main(twin: AsyncClient) -> Token:
     """Await things."""
     async with twin as sf:
-        missing: Token = sf.token()  # E: assignment
+        not_awaited: Token = sf.token()  # E: assignment
         token: Token = await sf.token(timeout=1)
         verified: Verified = await sf.verify()
         await sf.wait_idle()
     cached: Token | None = twin.cached()
-    return cached or verified.token or token or missing
+    return cached or (verified.token if verified.api_usage else token)
 
 
 length: Seconds = 3
