@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,9 @@ from forcegrant.testing import Emulator, TestClock
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-FOLDER = Path(__file__).resolve().parents[1] / "scenarios"
+FOLDER = Path(
+    os.environ.get("FORCEGRANT_SCENARIO_DIR") or Path(__file__).resolve().parents[1] / "scenarios"
+)
 JSON = dict[str, Any]
 AnyClient = TypeVar("AnyClient", Client, AsyncClient)
 
@@ -163,15 +166,26 @@ class Run(Generic[AnyClient]):
 
     def __init__(self, emulator: Emulator, driver: Driver[AnyClient], scenario: JSON) -> None:
         self.emulator = emulator
-        self.driver = driver
+        self.driver: Driver[AnyClient] = driver
         self.scenario = scenario
         self.clock: TestClock | None = None
         self.clients: dict[str, AnyClient] = {}
         self.secrets: dict[str, str] = {}
         self.tokens: dict[str, Token] = {}
+        self.at = ""
 
     def run(self) -> None:
-        fields = Fields(self.scenario, self.scenario["id"])
+        """Run it; the error says which scenario and, where there is one, which step."""
+        where = self.scenario["id"]
+        try:
+            self._run(Fields(self.scenario, "scenario"))
+        except Exception as error:
+            if self.at:
+                where += f": step {self.at}"
+            error.args = (f"{where}: {error}",)
+            raise
+
+    def _run(self, fields: Fields) -> None:
         fields.take("id"), fields.take("about")
         self._prepare(fields)
         build_error = fields.take("build_error")
@@ -181,11 +195,9 @@ class Run(Generic[AnyClient]):
         fields.done()
         self._new_client("main", main, build_error)
         for number, step in enumerate(steps, 1):
-            try:
-                self._step(self._substitute(step))
-            except Exception as error:
-                error.args = (f"step {number} ({step['do']}): {error}",)
-                raise
+            self.at = f"{number} ({step['do']})"
+            self._step(self._substitute(step))
+        self.at = ""
         for client in self.clients.values():
             self.driver.wait_idle(client)
         seen = self.emulator.counters()

@@ -116,7 +116,7 @@ def test_status_and_reset(forcegrant_org: Org) -> None:
     assert client.login_host == forcegrant_org.my_domain
     status = client.status()
     assert (status.state, status.in_flight, status.mints, status.failures) == ("empty", False, 0, 0)
-    assert status.expiry is status.fingerprint is status.last_error is None
+    assert (status.expiry, status.fingerprint, status.last_error) == (None, None, None)
     token = client.token()
     status = client.status()
     assert (status.state, status.mints) == ("fresh", 1)

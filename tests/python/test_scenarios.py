@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -43,7 +43,7 @@ def test_scenario(
 ) -> None:
     calls = driver()
     try:
-        Run(forcegrant_emulator, calls, scenario).run()
+        Run[Any](forcegrant_emulator, calls, scenario).run()
     finally:
         calls.close()
     ran[driver.name].append(str(scenario["id"]))

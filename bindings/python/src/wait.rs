@@ -65,7 +65,7 @@ type Settled = Arc<OnceLock<Result<Outcome, Error>>>;
 type Subscribe = Box<dyn FnOnce(&Settled, End) -> Box<dyn Send> + Send>;
 
 /// Something that is on its way.
-#[pyclass(frozen, generic, module = "forcegrant._native")]
+#[pyclass(frozen, module = "forcegrant._native")]
 pub(crate) struct Wait {
     shared: Arc<Shared>,
     settled: Settled,

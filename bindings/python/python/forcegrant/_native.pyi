@@ -3,7 +3,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar, final
 
-from typing_extensions import Self
+from typing_extensions import Self, disjoint_base
 
 from forcegrant._errors import ForcegrantError
 from forcegrant.options import Seconds
@@ -183,6 +183,7 @@ class Core:
     def from_env(options: Mapping[str, object]) -> Core:
         """Take the org and the credentials from the environment."""
 
+@disjoint_base
 class Handle:
     """What `Client` and `AsyncClient` have in common."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import weakref
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -31,10 +32,11 @@ async def settled(
     if wait.done():
         return wait
     loop = asyncio.get_running_loop()
-    watch = registry.get(loop) if registry is not None else None
+    found = registry.get(id(loop)) if registry else None
+    watch = found() if found else None
     # One that is settled and only waits for the loop's attention belongs to those
     # who asked before: what it brings may have been reported dead since.
-    if watch is None or watch.wait.done():
+    if watch is None or watch.loop is not loop or watch.wait.done():
         watch = _Watch(wait, loop, registry)
     await watch.join(timeout)
     return watch.wait
@@ -43,7 +45,7 @@ async def settled(
 class _Watch(Generic[T]):
     """The callers of one loop that wait for the same thing."""
 
-    __slots__ = ("callers", "loop", "registry", "sock", "task", "wait")
+    __slots__ = ("__weakref__", "callers", "loop", "registry", "sock", "task", "wait")
 
     def __init__(
         self, wait: Wait[T], loop: asyncio.AbstractEventLoop, registry: Registry[T] | None
@@ -60,7 +62,7 @@ class _Watch(Generic[T]):
         except NotImplementedError:  # a loop of completion ports
             self.task = loop.create_task(self.receive())
         if registry is not None:
-            registry[loop] = self
+            registry[id(loop)] = weakref.ref(self)
 
     async def join(self, timeout: float | None) -> None:
         caller = self.loop.create_future()
@@ -88,10 +90,12 @@ class _Watch(Generic[T]):
         self.close()
 
     def close(self) -> None:
-        if self.registry is not None and self.registry.get(self.loop) is self:
-            del self.registry[self.loop]
         if self.sock.fileno() == -1:
             return
+        if self.registry is not None:
+            found = self.registry.get(id(self.loop))
+            if found is not None and found() is self:
+                del self.registry[id(self.loop)]
         if self.task is not None:
             self.task.cancel()
         elif not self.loop.is_closed():
@@ -101,7 +105,9 @@ class _Watch(Generic[T]):
 
 
 if TYPE_CHECKING:
-    Registry: TypeAlias = dict[asyncio.AbstractEventLoop, _Watch[T]]
+    # By the loop's id, and weakly: a client keeps no loop alive that was closed with callers
+    # in it. What is collected then ends their wait.
+    Registry: TypeAlias = dict[int, weakref.ref[_Watch[T]]]
 
 
 def _finish(caller: asyncio.Future[None]) -> None:
