@@ -13,8 +13,22 @@ help:
 	@echo 'make format  writes every source file in its format'
 	@echo 'make clean   removes all that was built or installed in the repository'
 
-test ready:
+test:
 	@$(PYTHON) scripts/ready.py $(SUITES)
 
-demo bench build format clean:
-	@$(PYTHON) scripts/run.py $@
+ready: test
+
+demo:
+	@$(PYTHON) scripts/run.py demo
+
+bench:
+	@$(PYTHON) scripts/run.py bench
+
+build:
+	@$(PYTHON) scripts/run.py build
+
+format:
+	@$(PYTHON) scripts/run.py format
+
+clean:
+	@$(PYTHON) scripts/run.py clean

@@ -1,7 +1,8 @@
 """`make test`: sets everything up, runs every suite in order, and ends with a table of what was run.
 
 It stops at the first suite that fails. A suite that shows no test is a failure too: a runner that finds nothing also
-ends without an error. With words as arguments it runs only the suites whose name holds one of them.
+ends without an error. With words as arguments it runs only the suites whose name holds one of them; with KEEP_GOING
+set it runs the others too when one has failed.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ def main(wanted: list[str]) -> int:
     env = test_environment()
     started = time.monotonic()
     lines: list[Line] = []
+    problems: list[str] = []
     with tempfile.TemporaryDirectory(prefix="forcegrant-") as reports:
         suites = [suite for suite in all_suites(Path(reports)) if is_wanted(suite, wanted)]
         if not suites:
@@ -53,10 +55,13 @@ def main(wanted: list[str]) -> int:
             line, problem = run_suite(suite, env)
             lines.append(line)
             if problem is not None:
-                print_table(lines)
-                print(f"\nFAILED: {suite.name}: {problem}", flush=True)
-                return 1
+                problems.append(f"FAILED: {suite.name}: {problem}")
+                if not os.environ.get("KEEP_GOING"):
+                    break
     print_table(lines)
+    if problems:
+        print("", *problems, sep="\n", flush=True)
+        return 1
     print(f"\nAll suites passed in {time.monotonic() - started:.0f} s.", flush=True)
     return 0
 

@@ -70,7 +70,9 @@ def rust(reports: Path) -> list[Suite]:
         Suite(
             "clippy",
             [
-                [*clippy, "--workspace", "--all-targets", *DENY_WARNINGS],
+                [*clippy, "--all-targets", *DENY_WARNINGS],
+                # No test targets: these have no tests that run outside of their languages.
+                [*clippy, "--package", "forcegrant-python", "--package", "forcegrant-node", *DENY_WARNINGS],
                 [*core, "--no-default-features", *DENY_WARNINGS],
                 [*core, "--features", "tracing", *DENY_WARNINGS],
             ],
@@ -103,7 +105,7 @@ def python(reports: Path) -> list[Suite]:
         Suite("mypy", [["mypy"], ["mypy", "scripts"], ["mypy", "demo"]], mypy_files),
         Suite(
             "stubtest",
-            [["stubtest", "forcegrant"]],
+            [["stubtest", "--mypy-config-file", "pyproject.toml", "forcegrant._native"]],
             number_of(r"no issues found in (\d+) module", "modules"),
         ),
         Suite(
