@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use crate::cache::budget::{BudgetSettings, SALESFORCE_LIMIT};
 use crate::cache::policy::{Backoff, FailureSettings, LifetimeSettings};
-use crate::client::{Client, Inner, IntrospectionSettings, Shared};
+use crate::client::Client;
 use crate::clock::Clock;
 use crate::credentials::{KeyPair, KeyPairs, Keyring, LoadedKeyPairs, Source};
+use crate::engine::{Engine, IntrospectionSettings, Shared};
 use crate::environment;
 use crate::error::{Error, invalid_option};
 use crate::event::{Event, Events};
@@ -330,7 +331,7 @@ impl ClientBuilder {
             }
         }
         let transport: Box<dyn Transport> = Box::new(HttpTransport::new(http)?);
-        Ok(Client::from_inner(Inner {
+        Ok(Client::from_engine(Engine {
             endpoint,
             keyring: Keyring::new(source)?,
             auth_style: self.auth_style,

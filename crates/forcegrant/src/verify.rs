@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::client::Inner;
+use crate::engine::Engine;
 use crate::error::{Code, Error};
 use crate::http::{Request, Response};
 use crate::secret::{Secret, redact};
@@ -24,10 +24,10 @@ pub struct Verified {
 /// version is old enough for every org and far from being retired.
 const CALL: &str = "/services/data/v60.0/limits";
 
-pub(crate) async fn verify(inner: &Arc<Inner>) -> Result<Verified, Error> {
+pub(crate) async fn verify(engine: &Arc<Engine>) -> Result<Verified, Error> {
     // The API call below says whether a token that was reported as rejected works after all.
-    inner.pardon();
-    let token = inner.login_afresh().await?;
+    engine.pardon();
+    let token = engine.login_afresh().await?;
     let request = Request {
         method: "GET",
         url: format!("{}{CALL}", token.instance_url()),
@@ -37,11 +37,14 @@ pub(crate) async fn verify(inner: &Arc<Inner>) -> Result<Verified, Error> {
         ],
         body: None,
     };
-    let answer = inner.transport.send(&request, inner.attempt_timeout).await;
+    let answer = engine
+        .transport
+        .send(&request, engine.attempt_timeout)
+        .await;
     let answer = answer.map_err(|failure| failure.error)?;
     if !(200..=299).contains(&answer.status) {
         if answer.status == 401 {
-            inner.invalidate(token.fingerprint());
+            engine.invalidate(token.fingerprint());
         }
         return Err(refused(&answer, &token));
     }
