@@ -13,6 +13,11 @@ beforeEach(() => emulator.control('reset'))
 after(() => emulator?.close())
 
 const OPTIONAL = [
+  'nextCredentials',
+  'introspect',
+  'introspectionTimeout',
+  'loginBudget',
+  'clientSecretFile',
   'authStyle',
   'tokenUrl',
   'trustedHosts',
@@ -71,7 +76,16 @@ test('absent values of a token are undefined', async () => {
 
 test('absent values of a status are undefined, before the first token', () => {
   const status = new Client(emulator.clientOptions()).status()
-  for (const name of ['expiry', 'refreshAt', 'fingerprint', 'lastError', 'lastFailureAt', 'coolingUntil']) {
+  for (const name of [
+    'expiry',
+    'refreshAt',
+    'fingerprint',
+    'lastError',
+    'lastFailureAt',
+    'coolingUntil',
+    'lastRejectedAge',
+    'learnedLifetime',
+  ]) {
     assert.ok(Object.hasOwn(status, name), name)
     assert.equal(status[name], undefined, name)
   }
@@ -138,6 +152,11 @@ test('an option of a wrong type is named, with a right value and without its own
     loginUrl: 7,
     clientId: [secret],
     clientSecret: { secret },
+    clientSecretFile: 1,
+    nextCredentials: secret,
+    introspect: secret,
+    introspectionTimeout: secret,
+    loginBudget: secret,
     authStyle: secret,
     tokenUrl: 5,
     trustedHosts: secret,

@@ -2,7 +2,7 @@ import { type InspectOptionsStylized, inspect } from 'node:util'
 import { type ErrorData, type ForcegrantError, makeError } from './errors.cjs'
 import { native } from './loader.cjs'
 import type * as Native from './native.cjs'
-import { type ClientOptions, type EnvOptions, toNative } from './options.cjs'
+import { type ClientOptions, type EnvOptions, isKeyPair, type KeyPair, toNative } from './options.cjs'
 import { type Expiry, Token } from './token.cjs'
 
 /** What the calls that may wait can be told. */
@@ -27,6 +27,10 @@ export interface Status {
   readonly lastFailureAt: Date | undefined
   /** Until when calls fail at once with `lastError`. */
   readonly coolingUntil: Date | undefined
+  /** How old, in milliseconds, the last token was that was reported as rejected. */
+  readonly lastRejectedAge: number | undefined
+  /** The lifetime, in milliseconds, that rejections taught, while it is in force. */
+  readonly learnedLifetime: number | undefined
   readonly loginHost: string
 }
 
@@ -140,6 +144,8 @@ export class Client {
       lastError: status.lastError && makeError(status.lastError),
       lastFailureAt: date(status.lastFailureAt),
       coolingUntil: date(status.coolingUntil),
+      lastRejectedAge: status.lastRejectedAge,
+      learnedLifetime: status.learnedLifetime,
       loginHost: status.loginHost,
     }) as Status
   }
@@ -174,6 +180,32 @@ export class Client {
   reset(): void {
     this.#native.reset()
     this.#forget()
+  }
+
+  /**
+   * Uses other credentials from the next login on; `next` is a second pair that is live as well. The token at
+   * hand goes on serving.
+   */
+  setCredentials(current: KeyPair, next?: KeyPair | null): void {
+    for (const pair of next === undefined || next === null ? [current] : [current, next]) {
+      if (!isKeyPair(pair)) throw new TypeError('setCredentials takes { clientId, clientSecret }')
+    }
+    const error = this.#native.setCredentials(current, next)
+    if (error !== null) throw makeError(error, callSite(Client.prototype.setCredentials))
+    // Who comes now asks the core, which knows whether a failure still counts.
+    this.#flight = undefined
+  }
+
+  /**
+   * Drops the token at hand if it was issued to a key pair that is not among the credentials any more: after
+   * a leak, say. Salesforce is not told: to end the session there, revoke it in the org.
+   *
+   * @returns whether it was dropped
+   */
+  dropRetired(): boolean {
+    const dropped = this.#native.dropRetired()
+    if (dropped) this.#forget()
+    return dropped
   }
 
   /** The host that the credentials go to. */

@@ -128,7 +128,7 @@ class RunningEmulator implements Emulator {
       proxy: null,
       ...options,
       resolve: { [myDomain]: this.https, ...options?.resolve },
-    }
+    } as ClientOptions
   }
 
   async close(): Promise<void> {

@@ -37,6 +37,18 @@ export type ClientEvent =
   | { readonly name: 'same_token_returned'; readonly fingerprint: string }
   /** The signature of the answer does not fit the client secret; the token is used all the same. */
   | { readonly name: 'signature_mismatch'; readonly fingerprint: string }
+  /** A refresh of the token is due; the token is served meanwhile. */
+  | { readonly name: 'lease_aged'; readonly fingerprint: string }
+  /** The estimated end of the token has passed and refreshing it fails; it is served all the same. */
+  | { readonly name: 'lease_lapsed'; readonly fingerprint: string }
+  /** Introspection told nothing; the end of the token is estimated instead. */
+  | { readonly name: 'introspection_failed'; readonly error: ForcegrantError }
+  /** Of the logins that `loginBudget` allows within an hour, three fifths are used up. */
+  | { readonly name: 'login_budget_warning'; readonly used: number; readonly stop: number }
+  /** A login succeeded with another key pair than the one before. */
+  | { readonly name: 'credentials_rotated'; readonly clientId: string; readonly fingerprint: string }
+  /** The source of the credentials could not be read again; those at hand are used. */
+  | { readonly name: 'credentials_reload_failed'; readonly error: ForcegrantError }
 
 /** What the option `onEvent` takes. */
 export type EventListener = (event: ClientEvent) => void

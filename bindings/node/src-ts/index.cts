@@ -17,5 +17,5 @@ export {
   UnavailableError,
 } from './errors.cjs'
 export type { ClientEvent, EventListener } from './event.cjs'
-export type { ClientOptions, CommonOptions, EnvOptions } from './options.cjs'
+export type { ClientOptions, CommonOptions, EnvOptions, KeyPair } from './options.cjs'
 export { type Expiry, type ExpirySource, Token } from './token.cjs'

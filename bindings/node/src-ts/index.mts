@@ -16,6 +16,7 @@ export {
   type ExpirySource,
   ForcegrantError,
   InternalError,
+  type KeyPair,
   LoginRateError,
   RefusedError,
   RequestTimeoutError,

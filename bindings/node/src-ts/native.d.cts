@@ -16,6 +16,10 @@ export declare class NativeClient {
   cancel(id: number): void
   /** Forgets the token and every failure. */
   reset(): void
+  /** Uses other credentials from the next login on. */
+  setCredentials(current: NativeKeyPair, next?: NativeKeyPair | undefined | null): NativeError | null
+  /** Drops the token if its key pair is retired. */
+  dropRetired(): boolean
   /** The host that the credentials go to. */
   loginHost(): string
 }
@@ -99,6 +103,12 @@ export interface NativeEvent {
   fingerprint?: string
   /** When the token ends. */
   expiry?: NativeExpiry
+  /** The client id now in use. */
+  clientId?: string
+  /** Logins in the last hour. */
+  used?: number
+  /** How many are allowed. */
+  stop?: number
   /** What went wrong. */
   error?: NativeError
 }
@@ -111,6 +121,14 @@ export interface NativeExpiry {
   source: string
   /** `known` or `estimated`. */
   certainty: string
+}
+
+/** A consumer key and secret. */
+export interface NativeKeyPair {
+  /** The consumer key. */
+  clientId: string
+  /** The consumer secret. */
+  clientSecret: string
 }
 
 /**
@@ -144,6 +162,18 @@ export interface NativeOptions {
   clientId?: string
   /** The consumer secret. */
   clientSecret?: string
+  /** A file that holds the consumer secret. */
+  clientSecretFile?: string
+  /** A second pair. */
+  nextCredentials?: NativeKeyPair
+  /** Whether to ask for the end of a token. */
+  introspect?: boolean
+  /** For that request. */
+  introspectionTimeout?: number
+  /** Logins within an hour. */
+  loginBudget?: number
+  /** Whether there is no such budget. */
+  noLoginBudget?: boolean
   /** `body` or `basic`. */
   authStyle?: string
   /** The whole token endpoint. */
@@ -226,6 +256,10 @@ export interface NativeStatus {
   lastFailureAt?: number
   /** Until when calls fail at once. */
   coolingUntil?: number
+  /** How old the last token was that was turned down. */
+  lastRejectedAge?: number
+  /** The lifetime that this taught. */
+  learnedLifetime?: number
   /** The host that the credentials go to. */
   loginHost: string
 }

@@ -11,6 +11,13 @@ type Maybe<T> = T | null | undefined
  * decided, and documented, in the core: it is the same in every language.
  */
 export interface CommonOptions {
+  /** A second pair that is live beside the first while one replaces the other. */
+  nextCredentials?: Maybe<KeyPair>
+  /** Asks Salesforce after each login when the token ends, if the answer did not say. */
+  introspect?: Maybe<boolean>
+  introspectionTimeout?: Maybe<number>
+  /** How many logins this process may make within an hour, for this org and client id; `'none'`: any number. */
+  loginBudget?: Maybe<number | 'none'>
   /** How the client authenticates itself: in the form body, or by HTTP Basic. */
   authStyle?: Maybe<'body' | 'basic'>
   /** The whole token endpoint, for gateways and custom domains. Its host becomes trusted with the secret. */
@@ -56,35 +63,60 @@ export interface CommonOptions {
   onEvent?: Maybe<EventListener>
 }
 
+/** A consumer key and consumer secret. */
+export interface KeyPair {
+  clientId: string
+  clientSecret: string
+}
+
 /** The options of `new Client`. */
-export interface ClientOptions extends CommonOptions {
+export type ClientOptions = CommonOptions & {
   /** The My Domain host of the org, such as `acme.my.salesforce.com`; a pasted URL will do. */
   loginUrl: string
   /** The consumer key of the app. */
   clientId: string
-  /** The consumer secret of the app. */
-  clientSecret: string
-}
+} & (
+    | {
+        /** The consumer secret of the app. */
+        clientSecret: string
+        clientSecretFile?: null | undefined
+      }
+    | {
+        /** A file whose whole content is the consumer secret; it is read again when it changes. */
+        clientSecretFile: string
+        clientSecret?: null | undefined
+      }
+  )
 
-/** The options of `Client.fromEnv`: all but the three that the environment gives. */
+/** The options of `Client.fromEnv`: all but those that the environment gives. */
 export type EnvOptions = CommonOptions
 
-const FROM_ENVIRONMENT = new Set(['loginUrl', 'clientId', 'clientSecret'])
+const FROM_ENVIRONMENT = new Set(['loginUrl', 'clientId', 'clientSecret', 'clientSecretFile'])
 
 type Check = (value: unknown) => string | undefined
-type Option = keyof Omit<ClientOptions, 'clock' | 'onEvent'>
+type Option =
+  | Exclude<keyof CommonOptions, 'clock' | 'onEvent'>
+  | 'loginUrl'
+  | 'clientId'
+  | 'clientSecret'
+  | 'clientSecretFile'
 
 const CHECKS: Record<Option, Check> = {
   loginUrl: text('such as "acme.my.salesforce.com"'),
   clientId: text('the consumer key'),
   clientSecret: text('the consumer secret'),
+  clientSecretFile: text('the path of a file'),
+  nextCredentials: (value) => (isKeyPair(value) ? undefined : 'an object: { clientId, clientSecret }'),
+  introspect: flag,
+  introspectionTimeout: milliseconds,
+  loginBudget: (value) => (value === 'none' ? undefined : whole(value) && `${whole(value)}, or "none"`),
   authStyle: (value) => (value === 'body' || value === 'basic' ? undefined : '"body" or "basic"'),
   tokenUrl: text('a URL'),
   trustedHosts: (value) =>
     Array.isArray(value) && value.every((host) => typeof host === 'string')
       ? undefined
       : 'an array of host names',
-  allowHttpLoopback: (value) => (typeof value === 'boolean' ? undefined : 'true or false'),
+  allowHttpLoopback: flag,
   resolve: (value) =>
     isPlain(value) && Object.values(value).every((address) => typeof address === 'string')
       ? undefined
@@ -94,10 +126,7 @@ const CHECKS: Record<Option, Check> = {
   connectTimeout: milliseconds,
   attemptTimeout: milliseconds,
   totalTimeout: milliseconds,
-  maxAttempts: (value) =>
-    Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 0xffff_ffff
-      ? undefined
-      : 'a whole number, such as 3',
+  maxAttempts: whole,
   retryBackoff: milliseconds,
   retryAfterCap: milliseconds,
   sessionTimeout: milliseconds,
@@ -146,7 +175,9 @@ export function toNative(options: unknown, fromEnv: boolean): Crossing {
     const told = value === null ? 'none' : value
     const wanted = check(told)
     if (wanted !== undefined) throw wrong(name, value, wanted)
-    given[name] = name === 'resolve' ? Object.entries(told) : told
+    if (name === 'resolve') given[name] = Object.entries(told)
+    else if (name === 'loginBudget' && told === 'none') given['noLoginBudget'] = true
+    else given[name] = told
   }
   crossing.options = given
   return crossing
@@ -162,6 +193,16 @@ function milliseconds(value: unknown): string | undefined {
     : 'a number of milliseconds, such as 5000'
 }
 
+function flag(value: unknown): string | undefined {
+  return typeof value === 'boolean' ? undefined : 'true or false'
+}
+
+function whole(value: unknown): string | undefined {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff
+    ? undefined
+    : 'a whole number, such as 3'
+}
+
 function pair(value: unknown): string | undefined {
   return Array.isArray(value) && value.length === 2 && value.every((time) => milliseconds(time) === undefined)
     ? undefined
@@ -170,6 +211,11 @@ function pair(value: unknown): string | undefined {
 
 function isPlain(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** @internal */
+export function isKeyPair(value: unknown): value is KeyPair {
+  return isPlain(value) && typeof value['clientId'] === 'string' && typeof value['clientSecret'] === 'string'
 }
 
 function describe(value: unknown): string {

@@ -3,14 +3,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use forcegrant::{Client, ClientBuilder, Error, Start, Token, Verified};
+use forcegrant::{Client, ClientBuilder, Error, KeyPair, KeyPairs, Start, Token, Verified};
 use napi::bindgen_prelude::{Env, Function, Result};
 use napi_derive::napi;
 
 use crate::clock::NativeTestClock;
 use crate::data::{NativeError, NativeLease, NativeStatus, NativeToken};
 use crate::event::{NativeEvent, pass_on};
-use crate::options::NativeOptions;
+use crate::options::{NativeKeyPair, NativeOptions};
 use crate::wait::{NativeOutcome, NativeWait, Waits, lock};
 
 /// What `open` made: a client, or an error.
@@ -171,6 +171,35 @@ impl NativeClient {
         self.shared.client.reset();
     }
 
+    /// Uses other credentials from the next login on.
+    #[napi(catch_unwind)]
+    pub fn set_credentials(
+        &self,
+        current: NativeKeyPair,
+        next: Option<NativeKeyPair>,
+    ) -> Option<NativeError> {
+        let pairs = key_pair(&current).and_then(|pair| {
+            let pairs = KeyPairs::new(pair);
+            match next {
+                Some(next) => Ok(pairs.with_next(key_pair(&next)?)),
+                None => Ok(pairs),
+            }
+        });
+        match pairs {
+            Ok(pairs) => {
+                self.shared.client.set_credentials(pairs);
+                None
+            }
+            Err(error) => Some((&error).into()),
+        }
+    }
+
+    /// Drops the token if its key pair is retired.
+    #[napi(catch_unwind)]
+    pub fn drop_retired(&self) -> bool {
+        self.shared.client.drop_retired()
+    }
+
     /// The host that the credentials go to.
     #[napi(catch_unwind)]
     pub fn login_host(&self) -> String {
@@ -206,6 +235,10 @@ impl Shared {
             token: (id != known).then(|| NativeToken::from(token)),
         }
     }
+}
+
+fn key_pair(pair: &NativeKeyPair) -> std::result::Result<KeyPair, Error> {
+    KeyPair::new(&pair.client_id, pair.client_secret.as_str())
 }
 
 impl Leases {

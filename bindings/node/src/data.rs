@@ -117,6 +117,10 @@ pub struct NativeStatus {
     pub last_failure_at: Option<f64>,
     /// Until when calls fail at once.
     pub cooling_until: Option<f64>,
+    /// How old the last token was that was turned down.
+    pub last_rejected_age: Option<f64>,
+    /// The lifetime that this taught.
+    pub learned_lifetime: Option<f64>,
     /// The host that the credentials go to.
     pub login_host: String,
 }
@@ -198,6 +202,8 @@ impl From<Status> for NativeStatus {
             last_error: status.last_error.as_ref().map(Into::into),
             last_failure_at: status.last_failure_at.map(instant),
             cooling_until: status.cooling_until.map(instant),
+            last_rejected_age: status.last_rejected_age.map(milliseconds),
+            learned_lifetime: status.learned_lifetime.map(milliseconds),
             login_host: status.login_host,
         }
     }

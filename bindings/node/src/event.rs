@@ -27,6 +27,12 @@ pub struct NativeEvent {
     pub fingerprint: Option<String>,
     /// When the token ends.
     pub expiry: Option<NativeExpiry>,
+    /// The client id now in use.
+    pub client_id: Option<String>,
+    /// Logins in the last hour.
+    pub used: Option<u32>,
+    /// How many are allowed.
+    pub stop: Option<u32>,
     /// What went wrong.
     pub error: Option<NativeError>,
 }
@@ -93,7 +99,23 @@ impl From<&Event> for NativeEvent {
                 data.fingerprint = Some(fingerprint.clone());
                 data.age = Some(milliseconds(*age));
             }
-            Event::SameTokenReturned { fingerprint, .. }
+            Event::LoginBudgetWarning { used, stop, .. } => {
+                data.used = Some(*used);
+                data.stop = Some(*stop);
+            }
+            Event::CredentialsRotated {
+                client_id,
+                fingerprint,
+                ..
+            } => {
+                data.client_id = Some(client_id.clone());
+                data.fingerprint = Some(fingerprint.clone());
+            }
+            Event::IntrospectionFailed { error, .. }
+            | Event::CredentialsReloadFailed { error, .. } => data.error = Some(error.into()),
+            Event::LeaseAged { fingerprint, .. }
+            | Event::LeaseLapsed { fingerprint, .. }
+            | Event::SameTokenReturned { fingerprint, .. }
             | Event::SignatureMismatch { fingerprint, .. } => {
                 data.fingerprint = Some(fingerprint.clone());
             }

@@ -18,6 +18,18 @@ pub struct NativeOptions {
     pub client_id: Option<String>,
     /// The consumer secret.
     pub client_secret: Option<String>,
+    /// A file that holds the consumer secret.
+    pub client_secret_file: Option<String>,
+    /// A second pair.
+    pub next_credentials: Option<NativeKeyPair>,
+    /// Whether to ask for the end of a token.
+    pub introspect: Option<bool>,
+    /// For that request.
+    pub introspection_timeout: Option<f64>,
+    /// Logins within an hour.
+    pub login_budget: Option<u32>,
+    /// Whether there is no such budget.
+    pub no_login_budget: Option<bool>,
     /// `body` or `basic`.
     pub auth_style: Option<String>,
     /// The whole token endpoint.
@@ -61,110 +73,125 @@ pub struct NativeOptions {
     pub transient_backoff: Option<Vec<f64>>,
 }
 
+/// A consumer key and secret.
+#[napi(object, object_to_js = false)]
+pub struct NativeKeyPair {
+    /// The consumer key.
+    pub client_id: String,
+    /// The consumer secret.
+    pub client_secret: String,
+}
+
 impl NativeOptions {
     /// Sets what is given, but for the three that the builder starts with.
     pub(crate) fn apply(
-        self,
+        mut self,
         mut builder: ClientBuilder,
     ) -> Result<ClientBuilder, Box<NativeError>> {
-        if let Some(style) = self.auth_style {
-            builder = builder.auth_style(if style == "basic" {
-                AuthStyle::Basic
-            } else {
-                AuthStyle::Body
-            });
+        builder = self.credentials(builder);
+        builder = self.connection(builder)?;
+        if let Some(introspect) = self.introspect {
+            builder = builder.introspect(introspect);
         }
-        if let Some(url) = self.token_url {
+        if self.login_budget.is_some() || self.no_login_budget == Some(true) {
+            builder = builder.login_budget(self.login_budget);
+        }
+        if let Some(attempts) = self.max_attempts {
+            builder = builder.max_attempts(attempts);
+        }
+        self.durations(builder)
+    }
+
+    fn credentials(&mut self, mut builder: ClientBuilder) -> ClientBuilder {
+        if let Some(file) = self.client_secret_file.take() {
+            builder = builder.client_secret_file(file);
+        }
+        if let Some(next) = self.next_credentials.take() {
+            builder = builder.next_credentials(next.client_id, next.client_secret);
+        }
+        match self.auth_style.as_deref() {
+            Some("basic") => builder.auth_style(AuthStyle::Basic),
+            Some(_) => builder.auth_style(AuthStyle::Body),
+            None => builder,
+        }
+    }
+
+    fn connection(
+        &mut self,
+        mut builder: ClientBuilder,
+    ) -> Result<ClientBuilder, Box<NativeError>> {
+        if let Some(url) = self.token_url.take() {
             builder = builder.token_url(url);
         }
-        if let Some(hosts) = self.trusted_hosts {
+        if let Some(hosts) = self.trusted_hosts.take() {
             builder = builder.trusted_hosts(hosts);
         }
         if let Some(allow) = self.allow_http_loopback {
             builder = builder.allow_http_loopback(allow);
         }
-        for entry in self.resolve.into_iter().flatten() {
+        for entry in self.resolve.iter().flatten() {
             if let [host, address] = entry.as_slice() {
                 builder = builder.resolve(host.as_str(), socket_address(host, address)?);
             }
         }
-        if let Some(roots) = self.roots {
+        if let Some(roots) = self.roots.take() {
             builder = builder.roots(match roots.as_str() {
                 "platform" => Roots::Platform,
                 "bundled" => Roots::Bundled,
                 _ => Roots::Pem(roots.into_bytes()),
             });
         }
-        if let Some(proxy) = self.proxy {
+        if let Some(proxy) = self.proxy.take() {
             builder = builder.proxy(match proxy.as_str() {
                 "env" => Proxy::Environment,
                 "none" => Proxy::None,
                 _ => Proxy::Url(proxy),
             });
         }
-        if let Some(attempts) = self.max_attempts {
-            builder = builder.max_attempts(attempts);
-        }
-        for (name, value, set) in [
+        Ok(builder)
+    }
+
+    fn durations(&self, mut builder: ClientBuilder) -> Result<ClientBuilder, Box<NativeError>> {
+        type Set = fn(ClientBuilder, Duration) -> ClientBuilder;
+        type SetPair = fn(ClientBuilder, Duration, Duration) -> ClientBuilder;
+        type B = ClientBuilder;
+        let singles: [(&str, Option<f64>, Set); 10] = [
+            ("connectTimeout", self.connect_timeout, B::connect_timeout),
+            ("attemptTimeout", self.attempt_timeout, B::attempt_timeout),
+            ("totalTimeout", self.total_timeout, B::total_timeout),
             (
-                "connectTimeout",
-                self.connect_timeout,
-                ClientBuilder::connect_timeout as fn(ClientBuilder, Duration) -> ClientBuilder,
+                "introspectionTimeout",
+                self.introspection_timeout,
+                B::introspection_timeout,
             ),
-            (
-                "attemptTimeout",
-                self.attempt_timeout,
-                ClientBuilder::attempt_timeout,
-            ),
-            (
-                "totalTimeout",
-                self.total_timeout,
-                ClientBuilder::total_timeout,
-            ),
-            (
-                "retryBackoff",
-                self.retry_backoff,
-                ClientBuilder::retry_backoff,
-            ),
-            (
-                "retryAfterCap",
-                self.retry_after_cap,
-                ClientBuilder::retry_after_cap,
-            ),
-            (
-                "sessionTimeout",
-                self.session_timeout,
-                ClientBuilder::session_timeout,
-            ),
-            (
-                "refreshWindow",
-                self.refresh_window,
-                ClientBuilder::refresh_window,
-            ),
-            (
-                "safetyMargin",
-                self.safety_margin,
-                ClientBuilder::safety_margin,
-            ),
-            ("maxStale", self.max_stale, ClientBuilder::max_stale),
-        ] {
+            ("retryBackoff", self.retry_backoff, B::retry_backoff),
+            ("retryAfterCap", self.retry_after_cap, B::retry_after_cap),
+            ("sessionTimeout", self.session_timeout, B::session_timeout),
+            ("refreshWindow", self.refresh_window, B::refresh_window),
+            ("safetyMargin", self.safety_margin, B::safety_margin),
+            ("maxStale", self.max_stale, B::max_stale),
+        ];
+        for (name, value, set) in singles {
             if let Some(value) = value {
                 builder = set(builder, duration(name, value)?);
             }
         }
-        if let Some([first, cap]) = self.refusal_backoff.as_deref() {
-            let (first, cap) = (
-                duration("refusalBackoff", *first)?,
-                duration("refusalBackoff", *cap)?,
-            );
-            builder = builder.refusal_backoff(first, cap);
-        }
-        if let Some([first, cap]) = self.transient_backoff.as_deref() {
-            let (first, cap) = (
-                duration("transientBackoff", *first)?,
-                duration("transientBackoff", *cap)?,
-            );
-            builder = builder.transient_backoff(first, cap);
+        let pairs: [(&str, Option<&[f64]>, SetPair); 2] = [
+            (
+                "refusalBackoff",
+                self.refusal_backoff.as_deref(),
+                B::refusal_backoff,
+            ),
+            (
+                "transientBackoff",
+                self.transient_backoff.as_deref(),
+                B::transient_backoff,
+            ),
+        ];
+        for (name, value, set) in pairs {
+            if let Some([first, cap]) = value {
+                builder = set(builder, duration(name, *first)?, duration(name, *cap)?);
+            }
         }
         Ok(builder)
     }
