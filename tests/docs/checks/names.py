@@ -38,7 +38,7 @@ def options() -> None:
     """The README's table has every option of the builder, and each binding has it too."""
     builder = {
         name
-        for name in re.findall(r"pub fn (\w+)\((?:mut )?self", read(BUILDER))
+        for name in re.findall(r"pub fn (\w+)(?:<[^>]*>)?\(\s*(?:mut )?self", read(BUILDER))
         if not name.startswith("build")
     }
     table = section(read("README.md"), "## Options")
@@ -50,7 +50,7 @@ def options() -> None:
         name
         for row in table.splitlines()
         if "Rust only" in row
-        for name in re.findall(r"^\| `(\w+)`", row)
+        for name in re.findall(r"`(\w+)`", row.split(" | ")[0])
     }
     python = set(re.findall(r"^    (\w+): .* \| None$", read(PYTHON_OPTIONS), re.MULTILINE))
     expected = builder - rust_only

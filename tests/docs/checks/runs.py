@@ -129,12 +129,12 @@ def verified(block: Block) -> None:
 
 
 def python_testing(block: Block) -> None:
-    path = folder() / "test_readme.py"
+    path = folder() / f"test_{block.line}.py"
     path.write_text(block.text, encoding="utf-8")
     # The repository's own settings are not those of a user.
     options = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={path.parent}"]
     printed = run([*PYTHON, *options, str(path)], users_environment(), path.parent)
-    assert "1 passed" in printed, printed
+    assert f"{block.text.count('def test_')} passed" in printed, printed
 
 
 def node_testing(block: Block) -> None:

@@ -104,4 +104,4 @@ def present() -> None:
     ]
     assert not forgotten, f"docs/adr/README.md does not list {forgotten}"
     size = read("README.md").count("\n")
-    assert size <= 265, f"the README has {size} lines; it is to be read at three in the morning"
+    assert size <= 260, f"the README has {size} lines; it is to be read at three in the morning"
