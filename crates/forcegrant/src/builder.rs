@@ -1,16 +1,21 @@
 //! The options of a client, checked when it is built.
 
 use std::fmt;
+use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cache::budget::{BudgetSettings, SALESFORCE_LIMIT};
 use crate::cache::policy::{Backoff, FailureSettings, LifetimeSettings};
-use crate::client::{Client, Inner, Shared};
+use crate::client::{Client, Inner, IntrospectionSettings, Shared};
 use crate::clock::Clock;
-use crate::credentials::Credentials;
+use crate::credentials::{KeyPair, KeyPairs, Keyring, LoadedKeyPairs, Source};
 use crate::environment;
 use crate::error::{Error, invalid_option};
 use crate::event::{Event, Events};
+use crate::grant::introspection;
 use crate::grant::request::AuthStyle;
 use crate::grant::retry::RetrySettings;
 use crate::host::{LoginEndpoint, TrustPolicy, is_host_name, printable};
@@ -23,8 +28,8 @@ use crate::secret::Secret;
 #[must_use = "a builder does nothing until `build`"]
 pub struct ClientBuilder {
     login_url: String,
-    client_id: String,
-    client_secret: Secret,
+    credentials: Given,
+    next: Option<(String, Secret)>,
     auth_style: AuthStyle,
     token_url: Option<String>,
     trusted_hosts: Vec<String>,
@@ -34,16 +39,27 @@ pub struct ClientBuilder {
     retry: RetrySettings,
     lifetimes: LifetimeSettings,
     failures: FailureSettings,
+    budget: BudgetSettings,
+    introspect: bool,
+    introspection_timeout: Duration,
     clock: Clock,
     events: Events,
+}
+
+/// Credentials as they were given, not yet checked.
+#[derive(Clone)]
+enum Given {
+    Values(String, Secret),
+    SecretFile(String, PathBuf),
+    Source(Source),
 }
 
 impl ClientBuilder {
     pub(crate) fn new(login_url: String, client_id: String, client_secret: Secret) -> Self {
         Self {
             login_url,
-            client_id,
-            client_secret,
+            credentials: Given::Values(client_id, client_secret),
+            next: None,
             auth_style: AuthStyle::default(),
             token_url: None,
             trusted_hosts: Vec::new(),
@@ -58,12 +74,16 @@ impl ClientBuilder {
             },
             lifetimes: LifetimeSettings::default(),
             failures: FailureSettings::default(),
+            budget: BudgetSettings::default(),
+            introspect: false,
+            introspection_timeout: Duration::from_secs(5),
             clock: Clock::system(),
             events: Events::default(),
         }
     }
 
-    /// Reads the login URL, client id and client secret from the environment, now.
+    /// Reads the login URL, client id and client secret from the environment, now; and the
+    /// credentials again when a login is refused for them or their file changes.
     ///
     /// `SALESFORCE_LOGIN_URL` (or `SALESFORCE_MY_DOMAIN`, `SALESFORCE_DOMAIN`,
     /// `SALESFORCE_INSTANCE_URL`, `SF_LOGIN_URL`), `SALESFORCE_CLIENT_ID` (or
@@ -74,15 +94,67 @@ impl ClientBuilder {
     /// # Errors
     /// `missing_credentials` names the variable; `invalid_option` says why the file is of no use.
     pub fn from_env() -> Result<Self, Error> {
-        let found = environment::read(
-            |name| std::env::var(name).ok(),
-            |path| std::fs::read_to_string(path),
-        )?;
-        Ok(Self::new(
-            found.login_url,
-            found.client_id,
-            found.client_secret,
-        ))
+        let found = environment::read_process()?;
+        let mut builder = Self::new(found.login_url, found.client_id, found.client_secret);
+        builder.credentials = Given::Source(Source::Environment);
+        Ok(builder)
+    }
+
+    /// A second pair that is live beside the first while one replaces the other. It is tried once
+    /// when the first is refused, and from then on first.
+    pub fn next_credentials(
+        mut self,
+        client_id: impl Into<String>,
+        client_secret: impl Into<Secret>,
+    ) -> Self {
+        self.next = Some((client_id.into(), client_secret.into()));
+        self
+    }
+
+    /// A file whose whole content is the client secret, as container secrets are mounted, in place
+    /// of the secret given before. It is read again when it changes and when a login is refused.
+    pub fn client_secret_file(mut self, path: impl Into<PathBuf>) -> Self {
+        if let Given::Values(client_id, _) | Given::SecretFile(client_id, _) = self.credentials {
+            self.credentials = Given::SecretFile(client_id, path.into());
+        }
+        self
+    }
+
+    /// A callback that brings the credentials, in place of those given before: from a vault, say.
+    /// It is asked at the first login and when a login is refused for the credentials. It runs on the
+    /// worker's runtime: it must not block, and `total_timeout` does not bound it.
+    pub fn credentials_callback<F, L>(mut self, load: F) -> Self
+    where
+        F: Fn() -> L + Send + Sync + 'static,
+        L: Future<Output = Result<KeyPairs, Box<dyn std::error::Error + Send + Sync>>>
+            + Send
+            + 'static,
+    {
+        let load = move || -> LoadedKeyPairs { Box::pin(load()) };
+        self.credentials = Given::Source(Source::Callback(Arc::new(load)));
+        self
+    }
+
+    /// Asks the introspection endpoint once after each login when the token ends, if the answer did
+    /// not say. Off by default: it costs a request, and some orgs forbid it. When it fails, the
+    /// lifetime is estimated, and an event says so.
+    pub fn introspect(mut self, introspect: bool) -> Self {
+        self.introspect = introspect;
+        self
+    }
+
+    /// Time for that request. Default 5 s.
+    pub fn introspection_timeout(mut self, timeout: Duration) -> Self {
+        self.introspection_timeout = timeout;
+        self
+    }
+
+    /// How many logins this process may make for this org and client id within an hour; then the
+    /// client stops, before Salesforce blocks the user at 3,600 (documented). Default 3,000; `None`
+    /// switches it off. At three fifths of it a warning event is sent.
+    pub fn login_budget(mut self, logins_per_hour: Option<u32>) -> Self {
+        self.budget.stop = logins_per_hour;
+        self
     }
 
     /// How the client authenticates itself: in the form's body (the default) or by HTTP Basic.
@@ -231,7 +303,7 @@ impl ClientBuilder {
     /// the option and a right value.
     pub fn build(self) -> Result<Client, Error> {
         self.check_numbers()?;
-        let credentials = Credentials::new(&self.client_id, &self.client_secret)?;
+        let source = source(self.credentials, self.next)?;
         let mut trust = TrustPolicy::new(self.trusted_hosts, self.allow_http_loopback)?;
         let endpoint = match &self.token_url {
             Some(url) => {
@@ -242,6 +314,10 @@ impl ClientBuilder {
             }
             None => LoginEndpoint::from_login_url(&self.login_url, &trust)?,
         };
+        let introspection = self
+            .introspect
+            .then(|| introspection(&endpoint, self.introspection_timeout))
+            .transpose()?;
         let mut http = self.http;
         for (host, _) in &mut http.resolve {
             *host = host.trim().to_ascii_lowercase();
@@ -256,13 +332,15 @@ impl ClientBuilder {
         let transport: Box<dyn Transport> = Box::new(HttpTransport::new(http)?);
         Ok(Client::from_inner(Inner {
             endpoint,
-            credentials,
+            keyring: Keyring::new(source)?,
             auth_style: self.auth_style,
             trust,
             retry: self.retry,
             attempt_timeout: self.attempt_timeout,
             lifetimes: self.lifetimes,
             failures: self.failures,
+            budget: self.budget,
+            introspection,
             clock: self.clock,
             events: self.events,
             transport,
@@ -313,6 +391,23 @@ impl ClientBuilder {
             zero,
             hours(1),
         )?;
+        within(
+            "introspection_timeout",
+            self.introspection_timeout,
+            instant,
+            hours(1),
+        )?;
+        if let Some(stop) = self
+            .budget
+            .stop
+            .filter(|stop| !(1..=SALESFORCE_LIMIT).contains(stop))
+        {
+            return Err(invalid_option(
+                "login_budget",
+                &format!("{stop} is out of range"),
+                "Give a number of logins per hour from 1 to 3600, Salesforce's own limit; or none to switch it off.",
+            ));
+        }
         within("refresh_window", lifetimes.refresh_window, zero, hours(24))?;
         within("safety_margin", lifetimes.safety_margin, zero, hours(24))?;
         if let Some(timeout) = lifetimes.session_timeout {
@@ -351,11 +446,46 @@ impl ClientBuilder {
     }
 }
 
+fn source(given: Given, next: Option<(String, Secret)>) -> Result<Source, Error> {
+    let next = next
+        .map(|(id, secret)| KeyPair::new(id, secret))
+        .transpose()?;
+    match (given, next) {
+        (Given::Values(id, secret), next) => {
+            let pairs = KeyPairs::new(KeyPair::new(id, secret)?);
+            Ok(Source::Given(match next {
+                Some(next) => pairs.with_next(next),
+                None => pairs,
+            }))
+        }
+        (_, Some(_)) => Err(invalid_option(
+            "next_credentials",
+            "it goes only with a client secret that is given as a value",
+            "A file, the environment and a callback are read again instead; a callback can bring both pairs.",
+        )),
+        (Given::SecretFile(client_id, path), None) => Ok(Source::SecretFile { client_id, path }),
+        (Given::Source(source), None) => Ok(source),
+    }
+}
+
+fn introspection(
+    endpoint: &LoginEndpoint,
+    timeout: Duration,
+) -> Result<IntrospectionSettings, Error> {
+    let url = introspection::url_beside(endpoint.token_url.as_str()).ok_or_else(|| {
+        invalid_option(
+            "introspect",
+            "the introspection endpoint can not be derived from `token_url`",
+            "Its path must end in `/token`, as Salesforce's does; or leave `introspect` off.",
+        )
+    })?;
+    Ok(IntrospectionSettings { url, timeout })
+}
+
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientBuilder")
             .field("login_url", &printable(&self.login_url))
-            .field("client_id", &self.client_id)
             .field("token_url", &self.token_url.as_deref().map(printable))
             .field("auth_style", &self.auth_style)
             .field("trusted_hosts", &self.trusted_hosts)

@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::builder::ClientBuilder;
+use crate::cache::budget::BudgetSettings;
+use crate::cache::learning::Learned;
 use crate::cache::policy::{FailureSettings, LifetimeSettings};
 use crate::cache::slot::Slot;
-use crate::cache::state::Zone;
+use crate::cache::state::{CacheState, Zone};
 use crate::clock::Clock;
-use crate::credentials::Credentials;
+use crate::credentials::{KeyPairs, Keyring};
 use crate::error::{Cause, Code, Error};
 use crate::event::{Event, Events};
 use crate::grant::request::AuthStyle;
@@ -196,6 +198,20 @@ impl Client {
         self.inner.reset();
     }
 
+    /// Uses these credentials from the next login on. A failure that is remembered says nothing about
+    /// them and is forgotten. The token at hand goes on serving; see [`Client::drop_retired`].
+    pub fn set_credentials(&self, pairs: KeyPairs) {
+        self.inner.keyring.replace(pairs);
+        self.inner.forget_failure();
+    }
+
+    /// Drops the token at hand if it was issued to a key pair that is not among the credentials any
+    /// more: after a leak, say. Returns whether it did. Salesforce is not told: to end the session
+    /// there too, revoke it in the org.
+    pub fn drop_retired(&self) -> bool {
+        self.inner.drop_retired()
+    }
+
     /// The host that the credentials are sent to.
     #[must_use]
     pub fn login_host(&self) -> &str {
@@ -207,7 +223,7 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("login_host", &self.inner.endpoint.host)
-            .field("client_id", &self.inner.credentials.client_id)
+            .field("credentials", &self.inner.keyring)
             .finish_non_exhaustive()
     }
 }
@@ -216,17 +232,26 @@ impl fmt::Debug for Client {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) endpoint: LoginEndpoint,
-    pub(crate) credentials: Credentials,
+    pub(crate) keyring: Keyring,
     pub(crate) auth_style: AuthStyle,
     pub(crate) trust: TrustPolicy,
     pub(crate) retry: RetrySettings,
     pub(crate) attempt_timeout: Duration,
     pub(crate) lifetimes: LifetimeSettings,
     pub(crate) failures: FailureSettings,
+    pub(crate) budget: BudgetSettings,
+    pub(crate) introspection: Option<IntrospectionSettings>,
     pub(crate) clock: Clock,
     pub(crate) events: Events,
     pub(crate) transport: Box<dyn Transport>,
     pub(crate) state: Shared,
+}
+
+/// Whether and how a new token is introspected.
+#[derive(Clone, Debug)]
+pub(crate) struct IntrospectionSettings {
+    pub(crate) url: String,
+    pub(crate) timeout: Duration,
 }
 
 /// The part of a client that changes.
@@ -282,8 +307,15 @@ impl Inner {
         let desk = self.desk();
         let mut waiting = desk.lock();
         let now = self.clock.now();
-        let zone = self.slot.state().classify(now);
-        match zone {
+        let mut zone = self.slot.state().classify(now);
+        if matches!(zone, Zone::Cooling(_)) && self.keyring.has_changed() {
+            // What failed, failed with other credentials.
+            let next = self.slot.state().with_new_credentials();
+            self.slot.replace(next);
+            zone = Zone::Empty;
+        }
+        let name = zone.name();
+        let start = match zone {
             Zone::Fresh(token) => {
                 self.look_locked(&waiting);
                 Start::Ready(token)
@@ -298,6 +330,22 @@ impl Inner {
             }
             Zone::Cooling(error) => Start::Pending(Pending::ready(Err(error))),
             Zone::Empty => Start::Pending(self.join(&desk, &mut waiting)),
+        };
+        drop(waiting);
+        self.tell(name);
+        start
+    }
+
+    /// Events about the lease, once for each.
+    fn tell(&self, zone: CacheState) {
+        let state = self.slot.state();
+        let Some(lease) = state.lease.as_ref().filter(|lease| lease.is_news(zone)) else {
+            return;
+        };
+        let fingerprint = lease.token.fingerprint().to_owned();
+        match zone {
+            CacheState::Lapsed => self.emit(&Event::LeaseLapsed { fingerprint }),
+            _ => self.emit(&Event::LeaseAged { fingerprint }),
         }
     }
 
@@ -369,12 +417,13 @@ impl Inner {
             let desk = self.desk();
             let _lock = desk.lock();
             let state = self.slot.state();
-            let Some(next) = state.invalidated(fingerprint) else {
+            let now = self.clock.now();
+            let Some(next) = state.invalidated(fingerprint, now, &self.lifetimes) else {
                 return false;
             };
-            let started = state.lease.as_ref().map(|lease| lease.started);
+            let age = next.rejected_age.unwrap_or_default();
             self.slot.replace(next);
-            started.map_or(0, |started| self.clock.now().since(started))
+            age
         };
         self.emit(&Event::Invalidated {
             fingerprint: fingerprint.to_owned(),
@@ -398,6 +447,32 @@ impl Inner {
         if next.rejected.take().is_some() {
             self.slot.replace(next);
         }
+    }
+
+    fn forget_failure(&self) {
+        let desk = self.desk();
+        let _lock = desk.lock();
+        let next = self.slot.state().with_new_credentials();
+        self.slot.replace(next);
+    }
+
+    fn drop_retired(&self) -> bool {
+        let desk = self.desk();
+        let _lock = desk.lock();
+        let state = self.slot.state();
+        let retired = state
+            .lease
+            .as_ref()
+            .is_some_and(|lease| !self.keyring.holds(&lease.pair));
+        if retired {
+            self.slot.replace(state.without_token());
+        }
+        retired
+    }
+
+    /// What rejections taught about lifetimes.
+    pub(crate) fn learned(&self) -> Learned {
+        self.slot.state().learned
     }
 
     fn status(&self) -> Status {
@@ -484,7 +559,9 @@ impl Landing {
                         attempts: outcome.attempts,
                         took: outcome.took,
                     });
-                    inner.slot.replace(state.minted(lease));
+                    inner
+                        .slot
+                        .replace(state.minted(lease, now, &inner.lifetimes));
                     inner.mints.fetch_add(1, Ordering::Relaxed);
                     Ok(token)
                 }

@@ -86,6 +86,14 @@ impl Clock {
         }
     }
 
+    /// Tells clocks apart: 0 is the machine's.
+    pub(crate) fn identity(&self) -> u64 {
+        match &self.0 {
+            Source::System => 0,
+            Source::Test(test) => test.0.identity,
+        }
+    }
+
     /// How long one look at both clocks may be relied on, in milliseconds. A test clock moves
     /// only by hand, so nothing may be remembered across a move.
     pub(crate) fn view_length(&self) -> u64 {
@@ -118,6 +126,7 @@ pub struct TestClock(Arc<TestTime>);
 
 #[derive(Debug)]
 struct TestTime {
+    identity: u64,
     wall: AtomicI64,
     boot: AtomicU64,
 }
@@ -126,7 +135,9 @@ impl TestClock {
     /// A clock that shows `start`.
     #[must_use]
     pub fn new(start: SystemTime) -> Self {
+        static IDENTITY: AtomicU64 = AtomicU64::new(1);
         Self(Arc::new(TestTime {
+            identity: IDENTITY.fetch_add(1, Ordering::Relaxed),
             wall: AtomicI64::new(to_wall(start)),
             boot: AtomicU64::new(0),
         }))

@@ -1,8 +1,8 @@
 //! The environment variables that name an org and an app. Read only when asked.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::error::{Code, Error, invalid_option};
+use crate::error::{Code, Error, SetupStep, invalid_option};
 use crate::secret::Secret;
 
 const LOGIN_URL: &[&str] = &[
@@ -63,11 +63,35 @@ pub(crate) fn read(
     })
 }
 
+/// Reads the environment of this process.
+pub(crate) fn read_process() -> Result<Environment, Error> {
+    read(
+        |name| std::env::var(name).ok(),
+        |path| std::fs::read_to_string(path),
+    )
+}
+
+/// The file that holds the secret, when no variable does.
+pub(crate) fn secret_file() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var(name).is_ok_and(|value| !value.trim().is_empty());
+    if CLIENT_SECRET.iter().any(|name| set(name)) {
+        return None;
+    }
+    let path = std::env::var(SECRET_FILE).ok()?;
+    Some(PathBuf::from(path.trim())).filter(|path| !path.as_os_str().is_empty())
+}
+
 fn missing(names: &[&str]) -> Error {
+    let step = if names == LOGIN_URL {
+        SetupStep::Hostname
+    } else {
+        SetupStep::KeyAndSecret
+    };
     Error::new(
         Code::MissingCredentials,
         format!("the environment variable {} is not set", names[0]),
     )
+    .with_setup_step(Some(step))
     .with_help(format!(
         "These names are read, and the first that is set counts: {}.",
         names.join(", ")

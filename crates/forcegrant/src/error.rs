@@ -414,8 +414,14 @@ codes! {
     Refused = "refused", K::Refused, false, NO_STEP,
         "Salesforce refused for a reason that this version does not know; its own words are in the message.";
 
+    CredentialsUnavailable = "credentials_unavailable", K::Configuration, true, NO_STEP,
+        "The source of the credentials (a file or a callback) did not deliver; its own error is the cause.";
+
     LoginRateExceeded = "login_rate_exceeded", K::LoginRate, true, NO_STEP,
         "The user has had its logins for this hour (3,600); wait, and find out who else logs in.";
+
+    LoginBudgetExceeded = "login_budget_exceeded", K::LoginRate, true, NO_STEP,
+        "This process has made as many logins within an hour as `login_budget` allows; none was sent, and the error says when one is free.";
 
     Timeout = "timeout", K::Timeout, true, NO_STEP,
         "No answer within the time allowed.";

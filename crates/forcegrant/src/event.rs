@@ -50,6 +50,19 @@ pub enum Event {
         /// From the first request to the failure.
         took: Duration,
     },
+    /// A refresh of the token is due; it is served meanwhile. Once for each token.
+    #[non_exhaustive]
+    LeaseAged {
+        /// The token's fingerprint.
+        fingerprint: String,
+    },
+    /// The token's estimated end has passed and refreshing it fails for a passing reason; it is
+    /// served all the same. Once for each token.
+    #[non_exhaustive]
+    LeaseLapsed {
+        /// The token's fingerprint.
+        fingerprint: String,
+    },
     /// The current token was reported as rejected and is not served any more.
     #[non_exhaustive]
     Invalidated {
@@ -63,6 +76,35 @@ pub enum Event {
     SameTokenReturned {
         /// The token's fingerprint.
         fingerprint: String,
+    },
+    /// Introspection told nothing; the lifetime is estimated instead.
+    #[non_exhaustive]
+    IntrospectionFailed {
+        /// Why.
+        error: Error,
+    },
+    /// Three fifths of `login_budget` are used up: half of Salesforce's limit with the default.
+    /// Once for each crossing.
+    #[non_exhaustive]
+    LoginBudgetWarning {
+        /// Logins of this process in the last hour.
+        used: u32,
+        /// None is started from here on.
+        stop: u32,
+    },
+    /// A login succeeded with another key pair than the one before.
+    #[non_exhaustive]
+    CredentialsRotated {
+        /// The client id now in use.
+        client_id: String,
+        /// The pair's fingerprint.
+        fingerprint: String,
+    },
+    /// The source of the credentials could not be read again; those at hand are used.
+    #[non_exhaustive]
+    CredentialsReloadFailed {
+        /// Why.
+        error: Error,
     },
     /// The answer's signature does not fit the client secret. The token is used all the same:
     /// which secret signs while two are live is not documented.
@@ -82,8 +124,14 @@ impl Event {
             Self::MintRetried { .. } => "mint_retried",
             Self::MintSucceeded { .. } => "mint_succeeded",
             Self::MintFailed { .. } => "mint_failed",
+            Self::LeaseAged { .. } => "lease_aged",
+            Self::LeaseLapsed { .. } => "lease_lapsed",
             Self::Invalidated { .. } => "invalidated",
             Self::SameTokenReturned { .. } => "same_token_returned",
+            Self::IntrospectionFailed { .. } => "introspection_failed",
+            Self::LoginBudgetWarning { .. } => "login_budget_warning",
+            Self::CredentialsRotated { .. } => "credentials_rotated",
+            Self::CredentialsReloadFailed { .. } => "credentials_reload_failed",
             Self::SignatureMismatch { .. } => "signature_mismatch",
         }
     }
@@ -151,7 +199,21 @@ fn trace(host: &str, event: &Event) {
         Event::Invalidated { fingerprint, age } => {
             info!(target: "forcegrant", host, %fingerprint, ?age, "{name}");
         }
-        Event::SameTokenReturned { fingerprint } | Event::SignatureMismatch { fingerprint } => {
+        Event::LeaseAged { fingerprint } => {
+            debug!(target: "forcegrant", host, %fingerprint, "{name}");
+        }
+        Event::LoginBudgetWarning { used, stop } => {
+            warn!(target: "forcegrant", host, used, stop, "{name}");
+        }
+        Event::CredentialsRotated { fingerprint, .. } => {
+            info!(target: "forcegrant", host, %fingerprint, "{name}");
+        }
+        Event::IntrospectionFailed { error } | Event::CredentialsReloadFailed { error } => {
+            warn!(target: "forcegrant", host, code = error.code(), message = error.message(), "{name}");
+        }
+        Event::LeaseLapsed { fingerprint }
+        | Event::SameTokenReturned { fingerprint }
+        | Event::SignatureMismatch { fingerprint } => {
             warn!(target: "forcegrant", host, %fingerprint, "{name}");
         }
     }

@@ -461,14 +461,26 @@ fn bad(pasted: &str, problem: &str, help: &str) -> Error {
     .with_help(help)
 }
 
-/// What was pasted, fit to be shown: cut, without control characters, user info and query.
+/// What was pasted, fit to be shown: cut, without control characters, user info and query, and
+/// without long words, since a secret or a token may have been pasted in place of a host.
 pub(crate) fn printable(text: &str) -> String {
+    const LONGEST_WORD: usize = 40;
     let text = text.trim();
-    let text = text.split(['?', '#']).next().unwrap_or_default();
+    let text = text.split(['?', '#', '!']).next().unwrap_or_default();
     let text = match text.rfind('@') {
         Some(at) => format!("...{}", &text[at..]),
         None => text.to_owned(),
     };
+    let text: String = text
+        .split_inclusive(|c: char| !c.is_ascii_alphanumeric())
+        .map(|word| {
+            if word.len() > LONGEST_WORD {
+                "[redacted]"
+            } else {
+                word
+            }
+        })
+        .collect();
     text.chars()
         .take(80)
         .map(|c| if c.is_control() { ' ' } else { c })

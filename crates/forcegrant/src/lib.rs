@@ -29,6 +29,7 @@
 #![forbid(unsafe_code)]
 
 pub mod blocking;
+mod budgets;
 mod builder;
 mod cache;
 mod client;
@@ -54,6 +55,7 @@ pub use crate::builder::ClientBuilder;
 pub use crate::cache::state::CacheState;
 pub use crate::client::{Client, Start, View};
 pub use crate::clock::{Clock, TestClock};
+pub use crate::credentials::{KeyPair, KeyPairs, LoadedKeyPairs};
 pub use crate::error::{Error, ErrorKind, SetupStep};
 pub use crate::event::Event;
 pub use crate::grant::request::AuthStyle;

@@ -1,12 +1,17 @@
-//! The effects of one mint: send, decode, pause, try again. All decisions are in `grant`.
+//! The effects of one mint: send, decode, pause, try again. All decisions are in `grant`, `cache`
+//! and `credentials`.
 
 use std::time::{Duration, Instant};
 
-use crate::cache::state::{self, Lease};
+use crate::budgets;
+use crate::cache::budget::Allowance;
+use crate::cache::state::{self, Lease, Minted};
 use crate::client::Inner;
-use crate::clock::to_system_time;
-use crate::error::Error;
+use crate::clock::{Moment, to_system_time};
+use crate::credentials::{KeyPair, is_about_the_pair};
+use crate::error::{Code, Error};
 use crate::event::Event;
+use crate::grant::introspection::{self, Introspected};
 use crate::grant::response::{Context, Failure, decode};
 use crate::grant::{request, retry};
 use crate::random;
@@ -20,67 +25,206 @@ pub(crate) struct Outcome {
     pub(crate) took: Duration,
 }
 
+/// One mint under way.
+struct Mint<'a> {
+    inner: &'a Inner,
+    begun: Instant,
+    attempts: u32,
+}
+
 /// Asks the token endpoint, again where that may help, within the time allowed.
+///
+/// A pair that is refused is replaced once: the source is read again, and a pair that was not tried
+/// yet is tried, each at most once.
 pub(crate) async fn mint(inner: &Inner) -> Outcome {
-    let begun = Instant::now();
-    let mut attempts = 0;
-    loop {
-        let started = inner.clock.now();
-        attempts += 1;
-        let failure = match attempt(inner, begun).await {
-            Ok(grant) => {
-                let signature_matches = grant.signature_matches;
-                let (now, random) = (inner.clock.now(), random::unit());
-                return Outcome {
-                    result: state::lease(grant, started, now, &inner.lifetimes, random),
-                    signature_matches,
-                    attempts,
-                    took: begun.elapsed(),
-                };
-            }
-            Err(failure) => failure,
-        };
-        let pause = failure.transient.then(|| {
-            let retry_after = failure.error.retry_after();
-            retry::pause(
-                &inner.retry,
-                attempts,
-                begun.elapsed(),
-                retry_after,
-                random::unit(),
-            )
-        });
-        let Some(pause) = pause.flatten() else {
-            return Outcome {
-                result: Err(failure.error),
-                signature_matches: None,
-                attempts,
-                took: begun.elapsed(),
-            };
-        };
-        inner.emit(&Event::MintRetried {
-            error: failure.error,
-            attempts,
-            pause,
-        });
-        tokio::time::sleep(pause).await;
+    let mut mint = Mint {
+        inner,
+        begun: Instant::now(),
+        attempts: 0,
+    };
+    let mut signature_matches = None;
+    let result = match mint.with_any_pair().await {
+        Ok((pair, started, grant)) => {
+            signature_matches = grant.signature_matches;
+            mint.lease(&pair, started, grant).await
+        }
+        Err(error) => Err(error),
+    };
+    Outcome {
+        result,
+        signature_matches,
+        attempts: mint.attempts,
+        took: mint.begun.elapsed(),
     }
 }
 
-async fn attempt(inner: &Inner, begun: Instant) -> Result<Grant, Failure> {
-    let left = inner.retry.total.saturating_sub(begun.elapsed());
-    let request = request::encode(
-        inner.endpoint.token_url.as_str(),
-        &inner.credentials,
-        inner.auth_style,
-    );
-    let timeout = inner.attempt_timeout.min(left);
-    let response = inner.transport.send(&request, timeout).await?;
-    let context = Context {
-        host: &inner.endpoint.host,
-        credentials: &inner.credentials,
-        trust: &inner.trust,
-        now: to_system_time(inner.clock.now().wall),
-    };
-    decode(&response, &context)
+impl Mint<'_> {
+    async fn with_any_pair(&mut self) -> Result<(KeyPair, Moment, Grant), Error> {
+        let keyring = &self.inner.keyring;
+        let mut pair = match keyring.pair().await {
+            Ok(pair) => pair,
+            Err(error) => self.at_hand_after(error)?,
+        };
+        let mut tried = Vec::new();
+        loop {
+            let error = match self.with_pair(&pair).await {
+                Ok((started, grant)) => {
+                    if keyring.worked(&pair) {
+                        self.inner.emit(&Event::CredentialsRotated {
+                            client_id: pair.client_id().to_owned(),
+                            fingerprint: pair.fingerprint(),
+                        });
+                    }
+                    return Ok((pair, started, grant));
+                }
+                Err(error) => error,
+            };
+            if !is_about_the_pair(&error) {
+                return Err(error);
+            }
+            tried.push(pair.fingerprint());
+            if let Err(error) = keyring.reload().await {
+                self.inner.emit(&Event::CredentialsReloadFailed { error });
+            }
+            pair = keyring.untried(&tried).ok_or(error)?;
+        }
+    }
+
+    /// A source that fails does not stop a client that has credentials.
+    fn at_hand_after(&self, error: Error) -> Result<KeyPair, Error> {
+        let Some(pair) = self.inner.keyring.at_hand() else {
+            return Err(error);
+        };
+        self.inner.emit(&Event::CredentialsReloadFailed { error });
+        Ok(pair)
+    }
+
+    async fn with_pair(&mut self, pair: &KeyPair) -> Result<(Moment, Grant), Error> {
+        let inner = self.inner;
+        let mut attempts = 0;
+        loop {
+            let started = inner.clock.now();
+            self.ask_budget(pair, started)?;
+            self.attempts += 1;
+            attempts += 1;
+            let failure = match self.attempt(pair).await {
+                Ok(grant) => return Ok((started, grant)),
+                Err(failure) => failure,
+            };
+            let pause = failure.transient.then(|| {
+                let (spent, wait) = (self.begun.elapsed(), failure.error.retry_after());
+                retry::pause(&inner.retry, attempts, spent, wait, random::unit())
+            });
+            let Some(pause) = pause.flatten() else {
+                return Err(failure.error);
+            };
+            inner.emit(&Event::MintRetried {
+                error: failure.error,
+                attempts: self.attempts,
+                pause,
+            });
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn attempt(&self, pair: &KeyPair) -> Result<Grant, Failure> {
+        let inner = self.inner;
+        let left = inner.retry.total.saturating_sub(self.begun.elapsed());
+        let request = request::encode(inner.endpoint.token_url.as_str(), pair, inner.auth_style);
+        let timeout = inner.attempt_timeout.min(left);
+        let response = inner.transport.send(&request, timeout).await?;
+        self.count(pair);
+        let context = Context {
+            host: &inner.endpoint.host,
+            pair,
+            trust: &inner.trust,
+            now: to_system_time(inner.clock.now().wall),
+        };
+        decode(&response, &context)
+    }
+
+    fn ask_budget(&self, pair: &KeyPair, now: Moment) -> Result<(), Error> {
+        let settings = self.inner.budget;
+        let allowance = self.with_budget(pair, |budget| budget.ask(now.boot, settings));
+        match allowance {
+            Allowance::Granted => Ok(()),
+            Allowance::Spent { frees_in } => Err(budget_spent(settings.stop, frees_in)),
+        }
+    }
+
+    /// Every answer of the endpoint counts, as refused logins may count at Salesforce too.
+    fn count(&self, pair: &KeyPair) {
+        let (settings, boot) = (self.inner.budget, self.inner.clock.now().boot);
+        let warning = self.with_budget(pair, |budget| budget.count(boot, settings));
+        if let (Some(used), Some(stop)) = (warning, settings.stop) {
+            self.inner.emit(&Event::LoginBudgetWarning { used, stop });
+        }
+    }
+
+    fn with_budget<T>(
+        &self,
+        pair: &KeyPair,
+        act: impl FnOnce(&mut crate::cache::budget::Budget) -> T,
+    ) -> T {
+        let (host, clock) = (&self.inner.endpoint.host, self.inner.clock.identity());
+        budgets::with(host, pair.client_id(), clock, act)
+    }
+
+    async fn lease(&self, pair: &KeyPair, started: Moment, grant: Grant) -> Result<Lease, Error> {
+        let inner = self.inner;
+        let introspected = match self.introspect(pair, &grant).await {
+            Some(Introspected::Inactive) => return Err(inactive()),
+            Some(Introspected::Active { ends }) => ends,
+            None => None,
+        };
+        let minted = Minted {
+            grant,
+            pair: pair.fingerprint(),
+            started,
+            introspected,
+            random: random::unit(),
+        };
+        state::lease(minted, inner.learned(), inner.clock.now(), &inner.lifetimes)
+    }
+
+    /// Asks when the token ends, if the answer did not say and the user wants to know.
+    async fn introspect(&self, pair: &KeyPair, grant: &Grant) -> Option<Introspected> {
+        let inner = self.inner;
+        let settings = inner.introspection.as_ref()?;
+        if grant.jwt.is_some() || grant.expires_in.is_some() {
+            return None;
+        }
+        let token = grant.access_token.expose();
+        let request = introspection::encode(&settings.url, token, pair, inner.auth_style);
+        let answer = inner.transport.send(&request, settings.timeout).await;
+        let answer = answer.map_err(|failure| failure.error);
+        match answer.and_then(|response| introspection::decode(&response)) {
+            Ok(introspected) => Some(introspected),
+            Err(error) => {
+                inner.emit(&Event::IntrospectionFailed { error });
+                None
+            }
+        }
+    }
+}
+
+fn budget_spent(stop: Option<u32>, frees_in: Duration) -> Error {
+    Error::new(
+        Code::LoginBudgetExceeded,
+        format!(
+            "this process has made {} logins to this org within an hour, and makes no more for {} s",
+            stop.unwrap_or_default(),
+            frees_in.as_secs()
+        ),
+    )
+    .with_help("Salesforce blocks a user after 3,600 logins an hour, so the client stops before that. Something discards tokens:\nmake one client and keep it. The option `login_budget` sets the limit or switches it off.")
+    .with_retry_after(Some(frees_in))
+}
+
+fn inactive() -> Error {
+    Error::new(
+        Code::TokenDeadOnArrival,
+        "Salesforce issued a token and, asked at once, said that it is not active",
+    )
+    .with_help("The session was ended between the two answers, or introspection does not know tokens of this flow;\nin the latter case switch the option `introspect` off.")
 }

@@ -1,6 +1,6 @@
 //! What a client knows, as a value to look at.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::cache::state::{CacheState, State};
 use crate::clock::{Moment, to_system_time};
@@ -31,6 +31,10 @@ pub struct Status {
     pub last_failure_at: Option<SystemTime>,
     /// Until when it holds off further logins.
     pub cooling_until: Option<SystemTime>,
+    /// How old the last token was that was reported as rejected.
+    pub last_rejected_age: Option<Duration>,
+    /// The lifetime that rejections taught, while it is in force.
+    pub learned_lifetime: Option<Duration>,
     /// The host that the credentials are sent to.
     pub login_host: String,
 }
@@ -61,6 +65,8 @@ impl Status {
             last_error: failure.map(|failure| failure.error.clone()),
             last_failure_at: failure.map(|failure| to_system_time(failure.at.wall)),
             cooling_until: state.cooling_until(now),
+            last_rejected_age: state.rejected_age.map(Duration::from_millis),
+            learned_lifetime: state.learned.0.map(Duration::from_millis),
             login_host: login_host.to_owned(),
         }
     }

@@ -243,6 +243,10 @@ pub enum ExpirySource {
     Jwt,
     /// The `expires_in` field of the answer.
     ExpiresIn,
+    /// The `exp` that introspection told (option `introspect`).
+    Introspection,
+    /// What earlier rejections taught this client.
+    Learned,
     /// The `session_timeout` option.
     Configured,
     /// Nothing was stated or configured: 30 minutes.
@@ -250,12 +254,14 @@ pub enum ExpirySource {
 }
 
 impl ExpirySource {
-    /// A stable word: `jwt`, `expires_in`, `configured`, `default`.
+    /// A stable word: `jwt`, `expires_in`, `introspection`, `learned`, `configured`, `default`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Jwt => "jwt",
             Self::ExpiresIn => "expires_in",
+            Self::Introspection => "introspection",
+            Self::Learned => "learned",
             Self::Configured => "configured",
             Self::Default => "default",
         }
@@ -265,8 +271,8 @@ impl ExpirySource {
     #[must_use]
     pub fn certainty(self) -> ExpiryCertainty {
         match self {
-            Self::Jwt | Self::ExpiresIn => ExpiryCertainty::Known,
-            Self::Configured | Self::Default => ExpiryCertainty::Estimated,
+            Self::Jwt | Self::ExpiresIn | Self::Introspection => ExpiryCertainty::Known,
+            Self::Learned | Self::Configured | Self::Default => ExpiryCertainty::Estimated,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! When to mint, and what is served meanwhile.
 
+pub(crate) mod budget;
 mod handles;
+pub(crate) mod learning;
 pub(crate) mod policy;
 pub(crate) mod slot;
 pub(crate) mod state;

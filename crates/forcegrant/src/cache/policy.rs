@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::cache::learning::Learned;
 use crate::clock::{Moment, millis, to_system_time};
 use crate::token::{Expiry, ExpiryCertainty, ExpirySource, JwtTimes};
 
@@ -45,48 +46,72 @@ pub(crate) struct Lifetime {
     pub(crate) source: ExpirySource,
 }
 
-/// The ladder: JWT `exp`, then `expires_in`, then the configured timeout, then the default.
+/// What is known of the lifetime of one token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Evidence {
+    pub(crate) jwt: Option<JwtTimes>,
+    /// The `expires_in` of the answer, in seconds.
+    pub(crate) expires_in: Option<u64>,
+    /// The `exp` that introspection told, in seconds since 1970.
+    pub(crate) introspected: Option<i64>,
+    pub(crate) learned: Learned,
+}
+
+/// The ladder: JWT `exp`, `expires_in`, introspection, learned, configured, default.
 ///
 /// For a JWT both readings must hold, `exp` by this machine's clock and `exp - iat` from the
 /// request's start, so that a clock that is slow can not stretch it. Where both a JWT end and
 /// `expires_in` are stated, the earlier counts.
 pub(crate) fn lifetime(
-    jwt: Option<JwtTimes>,
-    expires_in: Option<u64>,
+    evidence: &Evidence,
     settings: &LifetimeSettings,
     started: Moment,
 ) -> Lifetime {
-    let jwt = jwt.map(|times| {
-        let by_clock = times
-            .ends
-            .saturating_mul(1_000)
-            .saturating_sub(started.wall);
+    let until = |end: i64| end.saturating_mul(1_000).saturating_sub(started.wall);
+    let jwt = evidence.jwt.map(|times| {
         let by_claims = times.issued.map_or(i64::MAX, |issued| {
             times.ends.saturating_sub(issued).saturating_mul(1_000)
         });
-        Lifetime {
-            length: u64::try_from(by_clock.min(by_claims)).unwrap_or(0),
-            source: ExpirySource::Jwt,
-        }
+        of(until(times.ends).min(by_claims), ExpirySource::Jwt)
     });
-    let answered = expires_in.map(|seconds| Lifetime {
+    let answered = evidence.expires_in.map(|seconds| Lifetime {
         length: seconds.saturating_mul(1_000),
         source: ExpirySource::ExpiresIn,
     });
-    match (jwt, answered) {
-        (Some(jwt), Some(answered)) if answered.length < jwt.length => answered,
-        (Some(jwt), _) => jwt,
-        (None, Some(answered)) => answered,
-        (None, None) => settings.session_timeout.map_or(
-            Lifetime {
-                length: millis(DEFAULT_LIFETIME),
-                source: ExpirySource::Default,
-            },
-            |timeout| Lifetime {
-                length: millis(timeout),
-                source: ExpirySource::Configured,
-            },
-        ),
+    let told = match (jwt, answered) {
+        (Some(jwt), Some(answered)) if answered.length < jwt.length => Some(answered),
+        (jwt, answered) => jwt.or(answered),
+    };
+    let introspected = evidence
+        .introspected
+        .map(|end| of(until(end), ExpirySource::Introspection));
+    let learned = evidence.learned.0.map(|length| Lifetime {
+        length,
+        source: ExpirySource::Learned,
+    });
+    told.or(introspected)
+        .or(learned)
+        .unwrap_or_else(|| estimate(settings))
+}
+
+/// The estimate that holds while nothing is stated and nothing was learned.
+pub(crate) fn estimate(settings: &LifetimeSettings) -> Lifetime {
+    settings.session_timeout.map_or(
+        Lifetime {
+            length: millis(DEFAULT_LIFETIME),
+            source: ExpirySource::Default,
+        },
+        |timeout| Lifetime {
+            length: millis(timeout),
+            source: ExpirySource::Configured,
+        },
+    )
+}
+
+fn of(length: i64, source: ExpirySource) -> Lifetime {
+    Lifetime {
+        length: u64::try_from(length).unwrap_or(0),
+        source,
     }
 }
 
@@ -144,8 +169,10 @@ pub(crate) enum FailureClass {
     Refusal,
     /// It may pass by itself.
     Transient,
-    /// The user is out of logins for the hour.
+    /// The user is out of logins for the hour, says Salesforce.
     LoginRate,
+    /// This process is out of logins for the hour, and knows when one is free.
+    LoginBudget,
 }
 
 /// The first pause after a failure and the longest; it doubles in between.
@@ -194,6 +221,7 @@ pub(crate) fn hold(
         FailureClass::Refusal => (settings.refusal.first, settings.refusal.cap),
         FailureClass::Transient => (settings.transient.first, settings.transient.cap),
         FailureClass::LoginRate => (settings.login_rate, settings.login_rate),
+        FailureClass::LoginBudget => return millis(retry_after.unwrap_or(settings.login_rate)),
     };
     if cap.is_zero() {
         return 0;
@@ -248,7 +276,12 @@ mod tests {
             ends: 1_000_060,
         });
         let pick = |jwt, expires_in, settings: &LifetimeSettings| {
-            let lifetime = lifetime(jwt, expires_in, settings, START);
+            let evidence = Evidence {
+                jwt,
+                expires_in,
+                ..Evidence::default()
+            };
+            let lifetime = lifetime(&evidence, settings, START);
             (lifetime.length, lifetime.source)
         };
         assert_eq!(
@@ -279,18 +312,25 @@ mod tests {
             issued: Some(1_000_600),
             ends: 1_000_660,
         };
-        assert_eq!(lifetime(Some(jwt), None, &defaults(), START).length, 60_000);
+        let length = |jwt| {
+            let evidence = Evidence {
+                jwt: Some(jwt),
+                ..Evidence::default()
+            };
+            lifetime(&evidence, &defaults(), START).length
+        };
+        assert_eq!(length(jwt), 60_000);
         let past = JwtTimes {
             issued: None,
             ends: 5,
         };
-        assert_eq!(lifetime(Some(past), None, &defaults(), START).length, 0);
+        assert_eq!(length(past), 0);
     }
 
     #[test]
     fn windows_of_the_usual_lifetimes() {
         // 30 minutes, estimated: ageing from the middle, no margin, stale for twice as long.
-        let default = lifetime(None, None, &defaults(), START);
+        let default = estimate(&defaults());
         let windows_default = windows(default, &defaults(), 0.0);
         assert_eq!(
             windows_default,

@@ -1,11 +1,14 @@
 //! The state of one client's cache, as a value, and its transitions. Pure: every function takes
 //! the time and the random numbers it needs.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use crate::cache::handles::Handles;
-use crate::cache::policy::{self, FailureClass, FailureSettings, LifetimeSettings, Windows};
+use crate::cache::learning::Learned;
+use crate::cache::policy::{
+    self, Evidence, FailureClass, FailureSettings, LifetimeSettings, Windows,
+};
 use crate::clock::Moment;
 use crate::error::{Code, Error, ErrorKind};
 use crate::token::{Expiry, Grant, Token};
@@ -20,17 +23,45 @@ pub(crate) struct State {
     /// also when a new mint returns it.
     pub(crate) rejected: Option<String>,
     pub(crate) failure: Option<FailureMemory>,
+    /// What rejections taught about lifetimes.
+    pub(crate) learned: Learned,
+    /// The age of the last token that was reported as rejected, in milliseconds.
+    pub(crate) rejected_age: Option<u64>,
 }
 
 /// A token and the time it is good for.
 #[derive(Debug)]
 pub(crate) struct Lease {
     pub(crate) token: Token,
+    /// The fingerprint of the key pair that it was issued to.
+    pub(crate) pair: String,
     /// The start of the request that brought the token; all windows count from here.
     pub(crate) started: Moment,
     pub(crate) windows: Windows,
     view: View,
     handles: Handles,
+    told: Told,
+}
+
+/// What was told about a lease already, so that an event comes once.
+#[derive(Debug, Default)]
+struct Told {
+    aged: AtomicBool,
+    lapsed: AtomicBool,
+}
+
+/// What a mint brought, and under which circumstances.
+#[derive(Debug)]
+pub(crate) struct Minted {
+    pub(crate) grant: Grant,
+    /// The fingerprint of the key pair.
+    pub(crate) pair: String,
+    /// The start of the request.
+    pub(crate) started: Moment,
+    /// The end that introspection told, in seconds since 1970.
+    pub(crate) introspected: Option<i64>,
+    /// Drawn for this lease, in 0..=1.
+    pub(crate) random: f64,
 }
 
 /// The span of coarse wall-clock time in which the token may be handed out without looking at
@@ -119,26 +150,34 @@ impl Zone {
     }
 }
 
-/// A lease for a grant whose request started at `started`. `Err`: dead on arrival.
+/// A lease for what a mint brought. `Err`: dead on arrival.
 pub(crate) fn lease(
-    grant: Grant,
-    started: Moment,
+    minted: Minted,
+    learned: Learned,
     now: Moment,
     settings: &LifetimeSettings,
-    random: f64,
 ) -> Result<Lease, Error> {
-    let lifetime = policy::lifetime(grant.jwt, grant.expires_in, settings, started);
-    let windows = policy::windows(lifetime, settings, random);
+    let started = minted.started;
+    let evidence = Evidence {
+        jwt: minted.grant.jwt,
+        expires_in: minted.grant.expires_in,
+        introspected: minted.introspected,
+        learned,
+    };
+    let lifetime = policy::lifetime(&evidence, settings, started);
+    let windows = policy::windows(lifetime, settings, minted.random);
     let expiry = policy::expiry(lifetime, started);
     if now.since(started) >= windows.ends {
         return Err(dead_on_arrival(expiry));
     }
     Ok(Lease {
-        token: Token::new(grant, expiry),
+        token: Token::new(minted.grant, expiry),
+        pair: minted.pair,
         started,
         windows,
         view: View::default(),
         handles: Handles::default(),
+        told: Told::default(),
     })
 }
 
@@ -157,6 +196,21 @@ impl Lease {
             .mine()
             .get_or_init(|| self.token.apart())
             .clone()
+    }
+
+    /// Whether the zone is news: each lease ages and lapses once.
+    pub(crate) fn is_news(&self, zone: CacheState) -> bool {
+        let told = match zone {
+            CacheState::Aging => &self.told.aged,
+            CacheState::Lapsed => &self.told.lapsed,
+            _ => return false,
+        };
+        !told.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether the end is an estimate that a rejection can better.
+    fn is_estimated(&self) -> bool {
+        !self.token.expiry().is_known()
     }
 
     fn age(&self, now: Moment) -> u64 {
@@ -236,13 +290,23 @@ impl State {
         Some((now.wall, until))
     }
 
-    /// After a mint that brought a usable token.
-    pub(crate) fn minted(&self, lease: Lease) -> Self {
+    /// After a mint that brought a usable token. A lease that lived until its refresh was due
+    /// without a rejection raises what was learned.
+    pub(crate) fn minted(&self, lease: Lease, now: Moment, settings: &LifetimeSettings) -> Self {
+        let survived = self
+            .lease
+            .as_ref()
+            .is_some_and(|old| old.is_estimated() && old.age(now) >= old.windows.ages);
+        let learned = if survived {
+            self.learned.survived(policy::estimate(settings).length)
+        } else {
+            self.learned
+        };
         Self {
-            generation: self.generation,
             lease: Some(std::sync::Arc::new(lease)),
-            rejected: self.rejected.clone(),
             failure: None,
+            learned,
+            ..self.clone()
         }
     }
 
@@ -266,10 +330,13 @@ impl State {
             .filter(|earlier| earlier.class == class)
             .map_or(0, |earlier| earlier.repeats.saturating_add(1));
         let holds = policy::hold(class, repeats, error.retry_after(), settings, random);
+        let error = if class == FailureClass::LoginRate {
+            // Salesforce does not say how long; the memory does.
+            error.with_retry_after(Some(Duration::from_millis(holds)))
+        } else {
+            error
+        };
         Self {
-            generation: self.generation,
-            lease: self.lease.clone(),
-            rejected: self.rejected.clone(),
             failure: Some(FailureMemory {
                 error,
                 class,
@@ -277,33 +344,62 @@ impl State {
                 at: now,
                 holds,
             }),
+            ..self.clone()
         }
     }
 
     /// After a report that the token of this fingerprint was rejected. `None`: the report is stale,
-    /// another token is current.
-    pub(crate) fn invalidated(&self, fingerprint: &str) -> Option<Self> {
+    /// another token is current. The age of a token whose end was estimated is learned from.
+    pub(crate) fn invalidated(
+        &self,
+        fingerprint: &str,
+        now: Moment,
+        settings: &LifetimeSettings,
+    ) -> Option<Self> {
         let lease = self.lease.as_ref()?;
         if lease.token.fingerprint() != fingerprint {
             return None;
         }
-        // A reader that still holds the old state must notice too.
-        lease.view.until.store(i64::MIN, Ordering::Relaxed);
+        let age = lease.age(now);
+        let learned = if lease.is_estimated() {
+            self.learned
+                .found_dead(age, policy::estimate(settings).length)
+        } else {
+            self.learned
+        };
         Some(Self {
-            generation: self.generation + 1,
-            lease: None,
             rejected: Some(fingerprint.to_owned()),
-            failure: self.failure.clone(),
+            rejected_age: Some(age),
+            learned,
+            ..self.without_token()
         })
     }
 
-    /// Nothing known any more.
-    pub(crate) fn cleared(&self) -> Self {
+    /// Without the token, which is not known to be dead.
+    pub(crate) fn without_token(&self) -> Self {
         if let Some(lease) = &self.lease {
+            // A reader that still holds the old state must notice too.
             lease.view.until.store(i64::MIN, Ordering::Relaxed);
         }
         Self {
             generation: self.generation + 1,
+            lease: None,
+            ..self.clone()
+        }
+    }
+
+    /// With new credentials an old failure says nothing.
+    pub(crate) fn with_new_credentials(&self) -> Self {
+        Self {
+            failure: None,
+            ..self.clone()
+        }
+    }
+
+    /// Nothing known any more.
+    pub(crate) fn cleared(&self) -> Self {
+        Self {
+            generation: self.without_token().generation,
             ..Self::default()
         }
     }
@@ -325,7 +421,11 @@ impl State {
 /// How a failure is remembered, by its code.
 pub(crate) fn class_of(error: &Error) -> FailureClass {
     match error.kind() {
+        ErrorKind::LoginRate if error.code() == Code::LoginBudgetExceeded.row().code => {
+            FailureClass::LoginBudget
+        }
         ErrorKind::LoginRate => FailureClass::LoginRate,
+        ErrorKind::Configuration if error.is_retryable() => FailureClass::Transient,
         ErrorKind::Timeout
         | ErrorKind::Transport
         | ErrorKind::Unavailable

@@ -1,5 +1,7 @@
 //! The client over a transport that a test plays by hand: no sockets, no sleeps.
 
+mod lifecycle;
+
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -21,6 +23,10 @@ enum Play {
     ExpiresIn(&'static str, u64),
     Status(u16),
     Refuse,
+    /// The client secret is refused.
+    RefusePair,
+    /// Any JSON, with status 200.
+    Json(serde_json::Value),
     Panic,
     /// Tells the test that the request arrived, then waits for its word.
     Hold(
@@ -34,6 +40,7 @@ enum Play {
 struct Stage {
     plays: Mutex<VecDeque<Play>>,
     requests: AtomicUsize,
+    bodies: Mutex<Vec<String>>,
 }
 
 #[derive(Clone)]
@@ -48,11 +55,13 @@ impl fmt::Debug for Theatre {
 impl Transport for Theatre {
     fn send<'a>(
         &'a self,
-        _: &'a Request,
+        request: &'a Request,
         _: Duration,
     ) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + 'a>> {
         Box::pin(async move {
             self.0.requests.fetch_add(1, Ordering::SeqCst);
+            let body = request.body.as_ref().map(|body| body.expose().to_owned());
+            self.0.bodies.lock().unwrap().push(body.unwrap_or_default());
             let play = self.0.plays.lock().unwrap().pop_front();
             let mut play = play.expect("no more requests than planned");
             while let Play::Hold(arrived, go, then) = play {
@@ -74,6 +83,11 @@ fn answer(play: &Play) -> Response {
             400,
             json!({"error": "invalid_grant", "error_description": "no client credentials user enabled"}),
         ),
+        Play::RefusePair => (
+            400,
+            json!({"error": "invalid_client", "error_description": "invalid client credentials"}),
+        ),
+        Play::Json(body) => (200, body.clone()),
         Play::Panic => panic!("a transport that panics, on purpose"),
         Play::Hold(..) => unreachable!("taken apart by the caller"),
     };
@@ -96,17 +110,23 @@ struct Fixture {
 }
 
 fn fixture(plays: impl IntoIterator<Item = Play>) -> Fixture {
+    fixture_with(plays, |builder| builder)
+}
+
+fn fixture_with(
+    plays: impl IntoIterator<Item = Play>,
+    options: impl FnOnce(ClientBuilder) -> ClientBuilder,
+) -> Fixture {
     let stage = Arc::new(Stage::default());
     stage.plays.lock().unwrap().extend(plays);
     let clock = TestClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
     let events = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&events);
-    let built = Client::builder("acme.my.salesforce.com", "id", "hunter22")
+    let builder = Client::builder("acme.my.salesforce.com", "id", "hunter22")
         .clock(clock.clone())
         .retry_backoff(Duration::ZERO)
-        .on_event(move |event| log.lock().unwrap().push(event.name()))
-        .build()
-        .unwrap();
+        .on_event(move |event| log.lock().unwrap().push(event.name()));
+    let built = options(builder).build().unwrap();
     let mut inner = Arc::into_inner(built.inner).unwrap();
     inner.transport = Box::new(Theatre(Arc::clone(&stage)));
     Fixture {
@@ -120,6 +140,24 @@ fn fixture(plays: impl IntoIterator<Item = Play>) -> Fixture {
 impl Fixture {
     fn requests(&self) -> usize {
         self.stage.requests.load(Ordering::SeqCst)
+    }
+
+    /// The client secrets of the requests so far, in order.
+    fn secrets(&self) -> Vec<String> {
+        let secret = |body: &String| {
+            let fields = url::form_urlencoded::parse(body.as_bytes());
+            let found = fields
+                .into_owned()
+                .find(|(name, _)| name == "client_secret");
+            found.map(|(_, value)| value).unwrap_or_default()
+        };
+        self.stage
+            .bodies
+            .lock()
+            .unwrap()
+            .iter()
+            .map(secret)
+            .collect()
     }
 
     fn take_events(&self) -> Vec<&'static str> {

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::credentials::Credentials;
+use crate::credentials::KeyPair;
 use crate::http::Request;
 use crate::secret::Secret;
 
@@ -30,9 +30,19 @@ impl AuthStyle {
 }
 
 /// Encodes the token request. It never has a `scope`: Salesforce refuses one (reported).
-pub(crate) fn encode(url: &str, credentials: &Credentials, style: AuthStyle) -> Request {
-    let id = percent_encode(&credentials.client_id);
-    let secret = Secret::new(percent_encode(credentials.client_secret.expose()));
+pub(crate) fn encode(url: &str, pair: &KeyPair, style: AuthStyle) -> Request {
+    form(url, &[("grant_type", "client_credentials")], pair, style)
+}
+
+/// A form with the client's authentication.
+pub(crate) fn form(
+    url: &str,
+    fields: &[(&str, &str)],
+    pair: &KeyPair,
+    style: AuthStyle,
+) -> Request {
+    let id = percent_encode(pair.client_id());
+    let secret = Secret::new(percent_encode(pair.client_secret().expose()));
     let mut headers = vec![
         (
             "content-type",
@@ -40,15 +50,25 @@ pub(crate) fn encode(url: &str, credentials: &Credentials, style: AuthStyle) -> 
         ),
         ("accept", Secret::new("application/json")),
     ];
-    let mut form = String::from("grant_type=client_credentials");
+    let length: usize = fields
+        .iter()
+        .map(|(name, value)| name.len() + 3 * value.len() + 2)
+        .sum();
+    // One allocation of the final size leaves no shorter copy of a secret behind.
+    let mut body = String::with_capacity(length + 64 + id.len() + secret.expose().len());
+    let mut field = |name: &str, encoded: &str| {
+        let separator = if body.is_empty() { "" } else { "&" };
+        for part in [separator, name, "=", encoded] {
+            body.push_str(part);
+        }
+    };
+    for (name, value) in fields {
+        field(name, Secret::new(percent_encode(value)).expose());
+    }
     match style {
         AuthStyle::Body => {
-            // One allocation of the final size leaves no shorter copy of the secret behind.
-            form.reserve_exact(64 + id.len() + secret.expose().len());
-            form.push_str("&client_id=");
-            form.push_str(&id);
-            form.push_str("&client_secret=");
-            form.push_str(secret.expose());
+            field("client_id", &id);
+            field("client_secret", secret.expose());
         }
         AuthStyle::Basic => {
             let pair = Secret::new(format!("{id}:{}", secret.expose()));
@@ -63,7 +83,7 @@ pub(crate) fn encode(url: &str, credentials: &Credentials, style: AuthStyle) -> 
         method: "POST",
         url: url.to_owned(),
         headers,
-        body: Some(Secret::new(form)),
+        body: Some(Secret::new(body)),
     }
 }
 
@@ -90,8 +110,8 @@ mod tests {
 
     use super::*;
 
-    fn pair(secret: &str) -> Credentials {
-        Credentials::new("3MVG9.a_b", &Secret::new(secret)).unwrap()
+    fn pair(secret: &str) -> KeyPair {
+        KeyPair::new("3MVG9.a_b", secret).unwrap()
     }
 
     fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {

@@ -8,7 +8,7 @@ use ring::hmac;
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::credentials::Credentials;
+use crate::credentials::KeyPair;
 use crate::error::{Code, Error, SetupStep};
 use crate::grant::refusal;
 use crate::host::{TrustPolicy, check_instance_url};
@@ -43,7 +43,7 @@ impl Failure {
 /// What a decision on an answer needs beside it.
 pub(crate) struct Context<'a> {
     pub(crate) host: &'a str,
-    pub(crate) credentials: &'a Credentials,
+    pub(crate) pair: &'a KeyPair,
     pub(crate) trust: &'a TrustPolicy,
     pub(crate) now: SystemTime,
 }
@@ -51,10 +51,7 @@ pub(crate) struct Context<'a> {
 impl Context<'_> {
     /// Texts that a server may echo and that must not stand in an error.
     fn secrets(&self) -> [&str; 2] {
-        [
-            self.credentials.client_secret.expose(),
-            &self.credentials.client_id,
-        ]
+        [self.pair.client_secret().expose(), self.pair.client_id()]
     }
 }
 
@@ -117,7 +114,7 @@ fn grant(mut fields: Map<String, Value>, context: &Context<'_>) -> Result<Grant,
     }
     let signature_matches = signature.map(|signature| {
         let message = [identity_url.as_deref(), issued_at.as_deref()];
-        verify_signature(&context.credentials.client_secret, &message, &signature)
+        verify_signature(context.pair.client_secret(), &message, &signature)
     });
     let issued_at = issued_at.map(|text| parse_issued_at(&text)).transpose()?;
     let expires_in = match fields.remove("expires_in") {

@@ -128,7 +128,19 @@ fn refused_forms_say_what_to_do() {
 }
 
 #[test]
-fn user_info_and_query_are_not_shown() {
+fn user_info_query_and_pasted_secrets_are_not_shown() {
+    let secret = "0123456789ABCDEFHUNTER22".repeat(3);
+    for pasted in [
+        secret.as_str(),
+        &format!("https://{secret}/"),
+        "00D5g0000012abc!AQEAQhunter22",
+    ] {
+        let error = login_host(pasted, &none())
+            .unwrap_err()
+            .to_string()
+            .to_lowercase();
+        assert!(!error.contains("hunter22"), "{error}");
+    }
     for pasted in [
         "https://me:hunter22@acme.my.salesforce.com",
         "http://x.evil/?secret=hunter22",

@@ -140,10 +140,10 @@ impl HttpTransport {
             Failure::transient(timed_out(host, self.settings.connect_timeout))
         } else if let Some(tls) = in_chain::<rustls::Error>(&error) {
             Failure::permanent(tls_failed(host, tls, &detail))
-        } else if error.is_dns() {
-            Failure::transient(dns_failed(host, &detail))
         } else if error.is_connect() && self.through_proxy(&cause) {
             Failure::transient(proxy_failed(host, &detail))
+        } else if error.is_dns() {
+            Failure::transient(dns_failed(host, &detail))
         } else if error.is_connect() {
             Failure::transient(connect_failed(host, &detail))
         } else {

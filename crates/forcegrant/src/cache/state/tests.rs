@@ -36,9 +36,34 @@ fn grant(token: &str, expires_in: Option<u64>) -> Grant {
     }
 }
 
+fn minted(token: &str, expires_in: Option<u64>, started: Moment) -> Minted {
+    Minted {
+        grant: grant(token, expires_in),
+        pair: "pair".to_owned(),
+        started,
+        introspected: None,
+        random: 0.0,
+    }
+}
+
 fn lease_at(token: &str, expires_in: Option<u64>, started: Moment) -> Lease {
-    let settings = LifetimeSettings::default();
-    lease(grant(token, expires_in), started, started, &settings, 0.0).unwrap()
+    let minted = minted(token, expires_in, started);
+    lease(
+        minted,
+        Learned::default(),
+        started,
+        &LifetimeSettings::default(),
+    )
+    .unwrap()
+}
+
+fn with(state: &State, lease: Lease, now: Moment) -> State {
+    state.minted(lease, now, &LifetimeSettings::default())
+}
+
+fn reported(state: &State, token: &str, now: Moment) -> Option<State> {
+    let fingerprint = crate::secret::fingerprint(token);
+    state.invalidated(&fingerprint, now, &LifetimeSettings::default())
 }
 
 fn error(code: Code) -> Error {
@@ -55,7 +80,7 @@ fn zone(state: &State, now: Moment) -> CacheState {
 
 #[test]
 fn an_estimated_lease_goes_through_its_zones() {
-    let state = State::default().minted(lease_at("a", None, START));
+    let state = with(&State::default(), lease_at("a", None, START), START);
     assert_eq!(zone(&state, at(0)), CacheState::Fresh);
     assert_eq!(zone(&state, at(899_999)), CacheState::Fresh);
     assert_eq!(zone(&state, at(900_000)), CacheState::Aging);
@@ -66,7 +91,7 @@ fn an_estimated_lease_goes_through_its_zones() {
 
 #[test]
 fn a_lapsed_token_serves_only_while_refreshing_fails_transiently() {
-    let state = State::default().minted(lease_at("a", None, START));
+    let state = with(&State::default(), lease_at("a", None, START), START);
     let outage = failed(&state, Code::ServerUnavailable, at(1_800_000));
     assert_eq!(zone(&outage, at(1_800_000)), CacheState::Lapsed);
     assert_eq!(zone(&outage, at(5_399_999)), CacheState::Lapsed);
@@ -77,7 +102,7 @@ fn a_lapsed_token_serves_only_while_refreshing_fails_transiently() {
 
 #[test]
 fn a_known_end_is_never_passed() {
-    let state = State::default().minted(lease_at("a", Some(600), START));
+    let state = with(&State::default(), lease_at("a", Some(600), START), START);
     let outage = failed(&state, Code::ServerUnavailable, at(500_000));
     assert_eq!(zone(&outage, at(539_999)), CacheState::Aging);
     assert!(outage.classify(at(540_000)).token().is_none());
@@ -85,7 +110,7 @@ fn a_known_end_is_never_passed() {
 
 #[test]
 fn a_failed_refresh_does_not_displace_a_token_that_works() {
-    let state = State::default().minted(lease_at("a", None, START));
+    let state = with(&State::default(), lease_at("a", None, START), START);
     for code in [Code::ServerUnavailable, Code::InvalidClientSecret] {
         let state = failed(&state, code, at(1_000_000));
         assert_eq!(zone(&state, at(1_000_000)), CacheState::Aging);
@@ -115,24 +140,24 @@ fn failures_hold_longer_each_time_and_end() {
     state = failed(&state, Code::Timeout, at(now));
     assert_eq!(state.failure.as_ref().unwrap().holds, 1_000);
     // Success forgets.
-    assert!(state.minted(lease_at("a", None, at(now))).failure.is_none());
+    assert!(
+        with(&state, lease_at("a", None, at(now)), at(now))
+            .failure
+            .is_none()
+    );
 }
 
 #[test]
 fn a_report_evicts_only_the_token_it_names() {
-    let state = State::default().minted(lease_at("a", None, START));
+    let state = with(&State::default(), lease_at("a", None, START), START);
     let fingerprint = crate::secret::fingerprint("a");
-    assert!(
-        state
-            .invalidated(&crate::secret::fingerprint("b"))
-            .is_none()
-    );
-    let next = state.invalidated(&fingerprint).unwrap();
+    assert!(reported(&state, "b", at(1)).is_none());
+    let next = reported(&state, "a", at(1)).unwrap();
     assert_eq!(next.generation, state.generation + 1);
     assert_eq!(zone(&next, at(1)), CacheState::Empty);
     assert!(next.is_rejected(&fingerprint));
     assert!(
-        next.invalidated(&fingerprint).is_none(),
+        reported(&next, "a", at(1)).is_none(),
         "a second report finds nothing"
     );
     assert!(!next.cleared().is_rejected(&fingerprint));
@@ -142,21 +167,17 @@ fn a_report_evicts_only_the_token_it_names() {
 fn dead_on_arrival_is_an_error() {
     let settings = LifetimeSettings::default();
     for (expires_in, arrived) in [(0, 0), (60, 54_000), (60, 90_000)] {
-        let result = lease(
-            grant("a", Some(expires_in)),
-            START,
-            at(arrived),
-            &settings,
-            0.0,
-        );
+        let minted = minted("a", Some(expires_in), START);
+        let result = lease(minted, Learned::default(), at(arrived), &settings);
         assert_eq!(result.unwrap_err().code(), "token_dead_on_arrival");
     }
-    assert!(lease(grant("a", Some(60)), START, at(53_000), &settings, 0.0).is_ok());
+    let minted = minted("a", Some(60), START);
+    assert!(lease(minted, Learned::default(), at(53_000), &settings).is_ok());
 }
 
 #[test]
 fn a_view_ends_where_a_decision_is_due() {
-    let state = State::default().minted(lease_at("a", Some(600), START));
+    let state = with(&State::default(), lease_at("a", Some(600), START), START);
     let lease = state.lease.as_ref().unwrap();
     assert!(!lease.in_view(START.wall), "nothing was looked at yet");
     let span = |now: u64, refreshing| {
@@ -190,12 +211,62 @@ fn a_view_ends_where_a_decision_is_due() {
 
 #[test]
 fn invalidation_closes_the_view() {
-    let state = State::default().minted(lease_at("a", None, START));
+    let state = with(&State::default(), lease_at("a", None, START), START);
     state.look(START, 1_000, false);
     let lease = std::sync::Arc::clone(state.lease.as_ref().unwrap());
     assert!(lease.in_view(START.wall));
-    let _ = state.invalidated(&crate::secret::fingerprint("a"));
+    let _ = reported(&state, "a", START);
     assert!(!lease.in_view(START.wall));
+}
+
+#[test]
+fn rejections_lower_the_estimate_and_survival_raises_it() {
+    let state = with(&State::default(), lease_at("a", None, START), START);
+    let dead = reported(&state, "a", at(1_200_000)).unwrap();
+    assert_eq!(dead.learned, Learned(Some(900_000)));
+    assert_eq!(dead.rejected_age, Some(1_200_000));
+    let settings = LifetimeSettings::default();
+    let learned = lease(minted("b", None, START), dead.learned, START, &settings).unwrap();
+    assert_eq!(learned.token.expiry().source().as_str(), "learned");
+    assert!(!learned.token.expiry().is_known());
+    let state = with(&dead, learned, START);
+    assert_eq!(
+        state.learned,
+        Learned(Some(900_000)),
+        "nothing was survived yet"
+    );
+    let state = with(&state, lease_at("b", None, at(500_000)), at(500_000));
+    assert_eq!(state.learned, Learned(Some(945_000)));
+    // A stated end teaches nothing.
+    let state = with(&State::default(), lease_at("a", Some(600), START), START);
+    assert_eq!(
+        reported(&state, "a", at(1_000)).unwrap().learned,
+        Learned::default()
+    );
+}
+
+#[test]
+fn a_lease_ages_and_lapses_once() {
+    let lease = lease_at("a", None, START);
+    for zone in [CacheState::Aging, CacheState::Lapsed] {
+        assert!(lease.is_news(zone) && !lease.is_news(zone));
+    }
+    assert!(!lease.is_news(CacheState::Fresh));
+}
+
+#[test]
+fn a_login_rate_refusal_says_how_long_it_holds() {
+    let state = failed(&State::default(), Code::LoginRateExceeded, START);
+    let error = &state.failure.as_ref().unwrap().error;
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(900)));
+    let spent = error_for_budget(42);
+    let state = State::default().failed(spent, START, &FailureSettings::default(), 1.0);
+    assert_eq!(zone(&state, at(41_999)), CacheState::Cooling);
+    assert_eq!(zone(&state, at(42_000)), CacheState::Empty);
+}
+
+fn error_for_budget(seconds: u64) -> Error {
+    error(Code::LoginBudgetExceeded).with_retry_after(Some(Duration::from_secs(seconds)))
 }
 
 /// What can happen to a cache, in any order.
@@ -239,7 +310,7 @@ proptest! {
                 Step::Minted(token, expires_in) => {
                     let name = format!("token-{token}");
                     if !state.is_rejected(&crate::secret::fingerprint(&name)) {
-                        state = state.minted(lease_at(&name, expires_in, now));
+                        state = with(&state, lease_at(&name, expires_in, now), now);
                         known_end = expires_in.map(|seconds| Moment {
                             wall: now.wall.saturating_add_unsigned(seconds * 1_000),
                             boot: now.boot + seconds * 1_000,
@@ -252,7 +323,7 @@ proptest! {
                 }
                 Step::Report(token) => {
                     let name = format!("token-{token}");
-                    if let Some(next) = state.invalidated(&crate::secret::fingerprint(&name)) {
+                    if let Some(next) = reported(&state, &name, now) {
                         state = next;
                     }
                 }
@@ -278,7 +349,7 @@ proptest! {
         // However it went, after a quarter of an hour a mint is allowed, and brings a token.
         now.boot += 900_000;
         prop_assert!(state.may_refresh(now));
-        let state = state.minted(lease_at("new", None, now));
+        let state = with(&state, lease_at("new", None, now), now);
         prop_assert!(matches!(state.classify(now), Zone::Fresh(_)));
     }
 
@@ -286,8 +357,9 @@ proptest! {
     #[test]
     fn jitter_is_drawn_once_per_lease(random in 0.0..=1.0f64) {
         let settings = LifetimeSettings::default();
-        let lease = lease(grant("a", None), START, START, &settings, random).unwrap();
-        let state = State::default().minted(lease);
+        let minted = Minted { random, ..minted("a", None, START) };
+        let lease = lease(minted, Learned::default(), START, &settings).unwrap();
+        let state = with(&State::default(), lease, START);
         let ages = state.lease.as_ref().unwrap().windows.ages;
         prop_assert!((720_000..=900_000).contains(&ages));
         for _ in 0..1_000 {

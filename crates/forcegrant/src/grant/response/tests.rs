@@ -3,8 +3,8 @@ use serde_json::json;
 
 use super::*;
 
-fn credentials() -> Credentials {
-    Credentials::new("3MVG9id", &Secret::new("hunter22")).unwrap()
+fn pair() -> KeyPair {
+    KeyPair::new("3MVG9id", "hunter22").unwrap()
 }
 
 fn answer(status: u16, body: impl Into<Vec<u8>>) -> Response {
@@ -17,12 +17,12 @@ fn answer(status: u16, body: impl Into<Vec<u8>>) -> Response {
 }
 
 fn read(response: &Response) -> Result<Grant, Failure> {
-    let credentials = credentials();
+    let pair = pair();
     decode(
         response,
         &Context {
             host: "acme.my.salesforce.com",
-            credentials: &credentials,
+            pair: &pair,
             trust: &TrustPolicy::default(),
             now: UNIX_EPOCH + Duration::from_secs(1_700_000_000),
         },

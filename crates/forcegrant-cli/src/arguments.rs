@@ -1,0 +1,331 @@
+//! The command line, parsed. Values that may be secrets are never repeated in a complaint.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use forcegrant::{AuthStyle, Proxy};
+use lexopt::{Arg, Parser};
+
+use crate::options::{Options, RootsFrom, SecretFrom};
+
+/// What to do.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Token { options: Options, json: bool },
+    Verify(Options),
+    Doctor(Options),
+    Errors(Option<String>),
+    Help,
+    Version,
+}
+
+/// What is wrong with the command line, and what would be right.
+#[derive(Debug)]
+pub(crate) struct Usage(pub(crate) String);
+
+const COMMANDS: &str = "token, verify, doctor and errors";
+
+pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Usage> {
+    let mut parser = Parser::from_args(args);
+    let mut words = Words::default();
+    let mut options = Options::default();
+    let mut given = Given::default();
+    while let Some(argument) = parser.next().map_err(|error| wrong(&error))? {
+        match argument {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
+            Arg::Value(word) => words.add(word)?,
+            Arg::Long("json") => given.json = true,
+            Arg::Long(name) => {
+                let name = name.to_owned();
+                option(&name, &mut parser, &mut options)?;
+                given.last = Some(name);
+            }
+            Arg::Short(letter) => {
+                return Err(Usage(format!("there is no option `-{letter}`")));
+            }
+        }
+    }
+    command(words, options, &given)
+}
+
+/// Which options were there, for those that not every command has.
+#[derive(Default)]
+struct Given {
+    json: bool,
+    last: Option<String>,
+}
+
+#[derive(Default)]
+struct Words {
+    command: Option<String>,
+    code: Option<String>,
+}
+
+impl Words {
+    fn add(&mut self, word: OsString) -> Result<(), Usage> {
+        let word = word
+            .into_string()
+            .map_err(|_| Usage("an argument is not valid Unicode".to_owned()))?;
+        match self.command.as_deref() {
+            None => self.command = Some(word),
+            Some("errors") if self.code.is_none() => self.code = Some(word),
+            Some(command) => {
+                let command = printable(command);
+                return Err(Usage(format!(
+                    "`{command}` takes no argument {}",
+                    printable(&word)
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn command(words: Words, options: Options, given: &Given) -> Result<Command, Usage> {
+    let Some(name) = words.command else {
+        return Err(Usage(format!(
+            "give a command; they are {COMMANDS}, and --help explains them"
+        )));
+    };
+    if given.json && name != "token" {
+        return Err(Usage("`--json` belongs to the command `token`".to_owned()));
+    }
+    match name.as_str() {
+        "token" => Ok(Command::Token {
+            options,
+            json: given.json,
+        }),
+        "verify" => Ok(Command::Verify(options)),
+        "doctor" => Ok(Command::Doctor(options)),
+        "errors" => match &given.last {
+            Some(option) => Err(Usage(format!("`errors` has no option `--{option}`"))),
+            None => Ok(Command::Errors(words.code)),
+        },
+        "help" => Ok(Command::Help),
+        other => Err(Usage(format!(
+            "there is no command {}; they are {COMMANDS}",
+            printable(other)
+        ))),
+    }
+}
+
+fn option(name: &str, parser: &mut Parser, options: &mut Options) -> Result<(), Usage> {
+    match name {
+        "login-url" => options.login_url = Some(text(parser, name)?),
+        "client-id" => options.client_id = Some(text(parser, name)?),
+        "client-secret-file" => {
+            let path = PathBuf::from(value(parser, name)?);
+            options.secret_from(SecretFrom::File(path)).map_err(Usage)?;
+        }
+        "client-secret-stdin" => options.secret_from(SecretFrom::Input).map_err(Usage)?,
+        // Known, so that the answer is better than "no such option". The value is not looked at.
+        "client-secret" => {
+            return Err(Usage(
+                "the client secret can not be an argument: every user of the machine sees arguments in\n\
+                 the process list, and the shell keeps them in its history. Set SALESFORCE_CLIENT_SECRET, or use\n\
+                 --client-secret-file FILE or --client-secret-stdin. If the secret was real, rotate it."
+                    .to_owned(),
+            ));
+        }
+        "auth-style" => {
+            options.auth_style = match text(parser, name)?.as_str() {
+                "body" => AuthStyle::Body,
+                "basic" => AuthStyle::Basic,
+                _ => return Err(Usage("`--auth-style` is `body` or `basic`".to_owned())),
+            }
+        }
+        "token-url" => options.token_url = Some(text(parser, name)?),
+        "trusted-host" => options.trusted_hosts.push(text(parser, name)?),
+        "roots" => {
+            let roots = value(parser, name)?;
+            options.roots = match roots.to_str() {
+                Some("platform") => RootsFrom::Platform,
+                Some("bundled") => RootsFrom::Bundled,
+                _ => RootsFrom::File(PathBuf::from(roots)),
+            }
+        }
+        "proxy" => {
+            options.proxy = match text(parser, name)?.as_str() {
+                "env" => Proxy::Environment,
+                "none" => Proxy::None,
+                url => Proxy::Url(url.to_owned()),
+            }
+        }
+        "resolve" => options.resolve.push(resolve(&text(parser, name)?)?),
+        "timeout" => options.timeout = Some(timeout(&text(parser, name)?)?),
+        _ => return Err(Usage(format!("there is no option `--{}`", short(name)))),
+    }
+    // `--client-secret-stdin=x`
+    if parser.optional_value().is_some() {
+        return Err(Usage(format!("`--{name}` takes no value")));
+    }
+    Ok(())
+}
+
+fn value(parser: &mut Parser, name: &str) -> Result<OsString, Usage> {
+    parser
+        .value()
+        .map_err(|_| Usage(format!("`--{name}` needs a value")))
+}
+
+fn text(parser: &mut Parser, name: &str) -> Result<String, Usage> {
+    value(parser, name)?
+        .into_string()
+        .map_err(|_| Usage(format!("the value of `--{name}` is not valid Unicode")))
+}
+
+fn resolve(text: &str) -> Result<(String, SocketAddr), Usage> {
+    text.split_once('=')
+        .and_then(|(host, address)| Some((host.to_owned(), address.parse().ok()?)))
+        .ok_or_else(|| {
+            Usage(
+                "`--resolve` maps a host to an address with its port: \
+                 acme.my.salesforce.com=127.0.0.1:8443, or host=[::1]:8443"
+                    .to_owned(),
+            )
+        })
+}
+
+fn timeout(text: &str) -> Result<Duration, Usage> {
+    text.parse::<f64>()
+        .ok()
+        .filter(|seconds| (0.001..=3600.0).contains(seconds))
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| Usage("`--timeout` is a number of seconds, at most 3600".to_owned()))
+}
+
+fn wrong(error: &lexopt::Error) -> Usage {
+    Usage(match error {
+        // Its own text repeats the value.
+        lexopt::Error::UnexpectedValue { option, .. } => format!("`{option}` takes no value"),
+        _ => "an argument is not valid".to_owned(),
+    })
+}
+
+/// A word of the command line as it may be repeated: one that was pasted by mistake may be a secret.
+fn printable(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphabetic() || matches!(c, '-' | '_');
+    if word.len() <= 24 && word.chars().all(plain) {
+        format!("`{word}`")
+    } else {
+        "of that form".to_owned()
+    }
+}
+
+fn short(name: &str) -> String {
+    name.chars().take(24).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(args: &[&str]) -> Result<Command, Usage> {
+        parse(args.iter().map(OsString::from))
+    }
+
+    fn refused(args: &[&str]) -> String {
+        parsed(args).expect_err("a usage error").0
+    }
+
+    #[test]
+    fn every_option_is_taken() {
+        let command = parsed(&[
+            "--login-url=acme.my",
+            "token",
+            "--client-id",
+            "id",
+            "--client-secret-stdin",
+            "--auth-style",
+            "basic",
+            "--roots",
+            "bundled",
+            "--proxy",
+            "http://p:1",
+            "--resolve",
+            "a.example=127.0.0.1:1",
+            "--resolve",
+            "b.example=[::1]:2",
+            "--token-url",
+            "https://gw.example/token",
+            "--trusted-host",
+            ".example",
+            "--timeout",
+            "1.5",
+            "--json",
+        ]);
+        let Ok(Command::Token {
+            options,
+            json: true,
+        }) = command
+        else {
+            panic!("{command:?}");
+        };
+        assert_eq!(options.login_url.as_deref(), Some("acme.my"));
+        assert_eq!(options.client_id.as_deref(), Some("id"));
+        assert_eq!(options.secret, Some(SecretFrom::Input));
+        assert_eq!(options.auth_style, AuthStyle::Basic);
+        assert_eq!(options.roots, RootsFrom::Bundled);
+        assert_eq!(options.proxy, Proxy::Url("http://p:1".to_owned()));
+        assert_eq!(options.resolve.len(), 2);
+        assert_eq!(
+            options.token_url.as_deref(),
+            Some("https://gw.example/token")
+        );
+        assert_eq!(options.trusted_hosts, [".example"]);
+        assert_eq!(options.timeout, Some(Duration::from_millis(1500)));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_what_would_be_right() {
+        for (args, expected) in [
+            (&[][..], "give a command"),
+            (&["tokens"], "no command `tokens`; they are token"),
+            (&["token", "verify"], "takes no argument `verify`"),
+            (&["token", "--frobnicate"], "no option `--frobnicate`"),
+            (&["token", "-x"], "no option `-x`"),
+            (&["token", "--login-url"], "`--login-url` needs a value"),
+            (&["token", "--json=x"], "`--json` takes no value"),
+            (&["token", "--client-secret-stdin=x"], "takes no value"),
+            (&["verify", "--json"], "belongs to the command `token`"),
+            (&["errors", "--timeout", "1"], "no option `--timeout`"),
+            (&["token", "--auth-style", "x"], "`body` or `basic`"),
+            (&["token", "--resolve", "a.example"], "=127.0.0.1:8443"),
+            (&["token", "--resolve", "a=1.2.3.4"], "=127.0.0.1:8443"),
+            (&["token", "--timeout", "0"], "number of seconds"),
+            (&["token", "--timeout", "NaN"], "number of seconds"),
+            (&["token", "--timeout", "-1"], "number of seconds"),
+            (
+                &[
+                    "token",
+                    "--client-secret-stdin",
+                    "--client-secret-file",
+                    "x",
+                ],
+                "one of",
+            ),
+        ] {
+            let text = refused(args);
+            assert!(text.contains(expected), "{args:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_on_the_command_line_is_refused_and_not_repeated() {
+        for args in [
+            &["token", "--client-secret", "canary-4711"][..],
+            &["token", "--client-secret=canary-4711"],
+            &["token", "canary-4711"],
+            &["canary-4711"],
+            &["token", "--json=canary-4711"],
+            &["token", "--timeout", "canary-4711"],
+            &["token", "--resolve", "canary-4711"],
+        ] {
+            assert!(!refused(args).contains("canary"), "{args:?}");
+        }
+        assert!(refused(&["token", "--client-secret", "x"]).contains("--client-secret-file"));
+    }
+}

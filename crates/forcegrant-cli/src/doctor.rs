@@ -1,0 +1,317 @@
+//! `forcegrant doctor`: everything that a login needs, in the order in which it is needed.
+//!
+//! The report goes to standard output as a whole, failures too: it is what was asked for, and what
+//! people paste into a ticket.
+
+use std::fmt::Write as _;
+use std::io;
+use std::time::Duration;
+
+use forcegrant::{Error, ErrorKind};
+
+use crate::configuration::{Configuration, Found, check_client_id, check_client_secret};
+use crate::console::Console;
+use crate::findings;
+use crate::login::{self, Outcome, Trace};
+use crate::options::Options;
+use crate::problem::{Problem, number};
+use crate::report::{Line, Mark, api_line, identity, steps, token_lines};
+use crate::{FAILED, FINE, Surroundings};
+
+/// What comes after the configuration.
+const NAME: &str = "host name";
+const CONNECTION: &str = "connection";
+const REQUEST: &str = "token request";
+const ANSWER: &str = "token answer";
+const API: &str = "API call";
+const SUBJECTS: [&str; 5] = [NAME, CONNECTION, REQUEST, ANSWER, API];
+
+pub(crate) fn run(
+    options: &Options,
+    mut surroundings: Surroundings<'_>,
+    console: &mut Console<'_>,
+) -> io::Result<u8> {
+    let configuration = Configuration::read(options, &mut surroundings, console);
+    console.say(&format!(
+        "forcegrant {} on {} {}\n",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::OS,
+        std::env::consts::ARCH
+    ))?;
+    let mut report = Report {
+        console,
+        first: None,
+    };
+    report.configuration(&configuration, options)?;
+    report.network_options(options, &configuration, surroundings.variable)?;
+    if report.first.is_some() {
+        for subject in SUBJECTS {
+            report.line(&Line::not_reached(subject))?;
+        }
+    } else {
+        match login::verify(&configuration, report.console) {
+            Ok((outcome, trace)) => report.login(outcome, &trace, options)?,
+            // Every part was checked, so the whole is a surprise.
+            Err(problem) => report.fail("client", problem)?,
+        }
+    }
+    report.finish()
+}
+
+/// Prints line by line and keeps the first failure.
+struct Report<'a, 'b> {
+    console: &'a mut Console<'b>,
+    first: Option<Problem>,
+}
+
+impl Report<'_, '_> {
+    fn line(&mut self, line: &Line) -> io::Result<()> {
+        self.console.say(&line.to_string())
+    }
+
+    /// The first failure comes with its help.
+    fn fail(&mut self, subject: &'static str, problem: Problem) -> io::Result<()> {
+        self.fail_after(subject, problem, Vec::new())
+    }
+
+    fn fail_after(
+        &mut self,
+        subject: &'static str,
+        problem: Problem,
+        notes: Vec<String>,
+    ) -> io::Result<()> {
+        let line = Line::fails(subject, problem.message.clone()).with_notes(notes);
+        if self.first.is_some() {
+            return self.line(&line);
+        }
+        self.line(&line.with_help(&problem.help))?;
+        self.first = Some(problem);
+        Ok(())
+    }
+
+    fn configuration(
+        &mut self,
+        configuration: &Configuration<'_>,
+        options: &Options,
+    ) -> io::Result<()> {
+        match &configuration.login_url {
+            Err(problem) => self.fail("login URL", problem.clone())?,
+            Ok(found) => match configuration.check_host(&found.value) {
+                Ok(host) => self.line(&findings::login_url(found, &host, options))?,
+                Err(error) => self.wrong("login URL", found, &error)?,
+            },
+        }
+        match &configuration.client_id {
+            Err(problem) => self.fail("client id", problem.clone())?,
+            Ok(found) => match check_client_id(&found.value) {
+                Ok(()) => self.line(&findings::client_id(found))?,
+                Err(error) => self.wrong("client id", found, &error)?,
+            },
+        }
+        match &configuration.client_secret {
+            Err(problem) => self.fail("client secret", problem.clone()),
+            Ok(found) => match check_client_secret(&found.value) {
+                Ok(()) => self.line(&findings::client_secret(found)),
+                Err(error) => self.wrong("client secret", found, &error),
+            },
+        }
+    }
+
+    /// A value that was found and is of no use: where it is from belongs to the message.
+    fn wrong<T>(
+        &mut self,
+        subject: &'static str,
+        found: &Found<T>,
+        error: &Error,
+    ) -> io::Result<()> {
+        let mut problem = Problem::from(error);
+        problem.message = format!("{} (from {})", problem.message, found.source);
+        self.fail(subject, problem)
+    }
+
+    fn network_options(
+        &mut self,
+        options: &Options,
+        configuration: &Configuration<'_>,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> io::Result<()> {
+        match configuration.check_network() {
+            Ok(()) => self.line(&findings::network(options, variable)),
+            Err(problem) => self.fail("network", problem),
+        }
+    }
+
+    fn login(&mut self, outcome: Outcome, trace: &Trace, options: &Options) -> io::Result<()> {
+        match outcome {
+            Outcome::NoToken(error) => self.no_token(&error, trace, options),
+            Outcome::NoApi(token, error) => {
+                self.reached(options)?;
+                self.line(&accepted(trace))?;
+                if let Some(token) = &token {
+                    for line in token_lines(token) {
+                        self.line(&line)?;
+                    }
+                    self.line(&Line::works("identity", identity(token)))?;
+                }
+                self.fail(API, Problem::from(error))
+            }
+            Outcome::Works(token, usage) => {
+                self.reached(options)?;
+                self.line(&accepted(trace))?;
+                for line in token_lines(&token) {
+                    self.line(&line)?;
+                }
+                self.line(&Line::works("identity", identity(&token)))?;
+                self.line(&api_line(&token, usage))
+            }
+        }
+    }
+
+    fn reached(&mut self, options: &Options) -> io::Result<()> {
+        self.line(&resolved(options))?;
+        self.line(&Line::works(CONNECTION, "TCP and TLS, certificate trusted"))
+    }
+
+    /// The failure says how far the request came.
+    fn no_token(&mut self, error: &Error, trace: &Trace, options: &Options) -> io::Result<()> {
+        let problem = Problem::from(error);
+        let unknown = |subject| Line::new(Mark::Open, subject, "can not be told");
+        let notes = retries(trace, Some(error.code()));
+        let failed = match Stage::of(error) {
+            Stage::Name => NAME,
+            Stage::Connection => {
+                // Behind a proxy the name is the proxy's affair.
+                let name = match error.code() {
+                    "proxy_failed" | "tls_roots_unavailable" => unknown(NAME),
+                    _ => resolved(options),
+                };
+                self.line(&name)?;
+                CONNECTION
+            }
+            Stage::Somewhere => {
+                self.line(&unknown(NAME))?;
+                self.line(&unknown(CONNECTION))?;
+                REQUEST
+            }
+            Stage::Request => {
+                self.reached(options)?;
+                REQUEST
+            }
+            Stage::Answer => {
+                self.reached(options)?;
+                self.line(&Line::works(REQUEST, "answered"))?;
+                ANSWER
+            }
+        };
+        self.fail_after(failed, problem, notes)?;
+        let after = SUBJECTS.iter().skip_while(|subject| **subject != failed);
+        for subject in after.skip(1) {
+            self.line(&Line::not_reached(subject))?;
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> io::Result<u8> {
+        let Some(problem) = self.first else {
+            self.console.say("\nEverything works.")?;
+            return Ok(FINE);
+        };
+        let mut text = format!("\nError code: {}", problem.code);
+        if let Some(step) = problem.step {
+            let _ = write!(
+                text,
+                "\nLook at step {}, {}: {}",
+                number(step),
+                step.as_str(),
+                step.setup_path()
+            );
+        }
+        let _ = write!(text, "\n\n{}", steps(&problem));
+        self.console.say(&text)?;
+        Ok(FAILED)
+    }
+}
+
+/// How far a token request came before it failed.
+#[derive(Debug, PartialEq, Eq)]
+enum Stage {
+    Name,
+    Connection,
+    /// Up to the request, but it can not be told where.
+    Somewhere,
+    Request,
+    Answer,
+}
+
+impl Stage {
+    fn of(error: &Error) -> Self {
+        match (error.kind(), error.code()) {
+            (_, "dns_failed") => Self::Name,
+            (_, "connect_failed" | "proxy_failed" | "tls_failed" | "tls_roots_unavailable") => {
+                Self::Connection
+            }
+            (ErrorKind::Refused | ErrorKind::LoginRate | ErrorKind::Unavailable, _)
+            | (_, "redirected") => Self::Request,
+            // A strange answer with a refusing status is still a refused request.
+            (ErrorKind::Response, _)
+                if error
+                    .http_status()
+                    .is_some_and(|status| !(200..=299).contains(&status)) =>
+            {
+                Self::Request
+            }
+            (ErrorKind::Response | ErrorKind::Token, _) => Self::Answer,
+            _ => Self::Somewhere,
+        }
+    }
+}
+
+fn resolved(options: &Options) -> Line {
+    Line::works(
+        NAME,
+        if options.resolve.is_empty() {
+            "resolves, here or at the proxy"
+        } else {
+            "resolves, or is given by --resolve"
+        },
+    )
+}
+
+fn accepted(trace: &Trace) -> Line {
+    let mut notes = retries(trace, None);
+    if trace.signature_mismatch {
+        notes.push(
+            "the answer's signature does not fit this client secret; harmless while two are live"
+                .to_owned(),
+        );
+    }
+    let text = trace.minted.map_or_else(String::new, |(attempts, took)| {
+        let attempts = if attempts == 1 {
+            "1 attempt".to_owned()
+        } else {
+            format!("{attempts} attempts")
+        };
+        format!("accepted, {attempts}, {}", milliseconds(took))
+    });
+    Line::works(REQUEST, text).with_notes(notes)
+}
+
+/// The attempts before the last. `last` is the code that the login ended with.
+fn retries(trace: &Trace, last: Option<&str>) -> Vec<String> {
+    let attempts = trace.retried.iter().enumerate();
+    attempts
+        .map(|(place, (error, pause))| {
+            let what = if last == Some(error.code()) {
+                "the same".to_owned()
+            } else {
+                format!("{} ({})", error.message(), error.code())
+            };
+            let pause = milliseconds(*pause);
+            format!("attempt {}: {what}, tried again after {pause}", place + 1)
+        })
+        .collect()
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{} ms", time.as_millis())
+}

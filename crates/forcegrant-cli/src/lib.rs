@@ -1,0 +1,110 @@
+//! The command line of forcegrant, as a function: one implementation behind the Rust program, the
+//! Python package and the Node package.
+//!
+//! ```
+//! let (mut out, mut err) = (Vec::new(), Vec::new());
+//! let code = forcegrant_cli::run(["--version".into()], &mut out, &mut err);
+//! assert_eq!(code, 0);
+//! assert!(out.starts_with(b"forcegrant "));
+//! ```
+//!
+//! The client secret is never printed. The access token is printed by the command `token` alone.
+
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod configuration;
+mod console;
+mod doctor;
+mod environment;
+mod errors;
+mod findings;
+mod help;
+mod login;
+mod options;
+mod problem;
+mod report;
+mod time;
+mod token;
+mod verify;
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Read, Write};
+
+use crate::arguments::Command;
+use crate::console::Console;
+
+/// Done as asked.
+pub const FINE: u8 = 0;
+/// The configuration, Salesforce or the network is in the way; the text says which.
+pub const FAILED: u8 = 1;
+/// The command line can not be understood; nothing was done.
+pub const USAGE: u8 = 2;
+
+/// What a command can see besides its arguments.
+pub struct Surroundings<'a> {
+    /// Reads an environment variable.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// Standard input, read for `--client-secret-stdin` only.
+    pub input: &'a mut dyn Read,
+    /// Whether a person would type into it, and see what is typed.
+    pub input_is_terminal: bool,
+}
+
+/// Runs one command and returns the exit code: [`FINE`], [`FAILED`] or [`USAGE`].
+///
+/// `args` are those after the program's name. The process's environment is read, and its standard
+/// input if an option says so. Blocks while the command runs; nothing is left running.
+pub fn run(
+    args: impl IntoIterator<Item = OsString>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> u8 {
+    let mut input = io::stdin();
+    let surroundings = Surroundings {
+        variable: &|name| std::env::var(name).ok(),
+        input_is_terminal: input.is_terminal(),
+        input: &mut input,
+    };
+    run_in(args, surroundings, out, err)
+}
+
+/// [`run`] with the environment and the standard input given, for tests.
+///
+/// The variables of a proxy and of the system's certificates are still read from the process.
+pub fn run_in(
+    args: impl IntoIterator<Item = OsString>,
+    surroundings: Surroundings<'_>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> u8 {
+    let mut console = Console::new(out, err);
+    let done = match arguments::parse(args) {
+        Ok(command) => carry_out(&command, surroundings, &mut console),
+        Err(usage) => console.usage(&usage.0).map(|()| USAGE),
+    };
+    done.unwrap_or_else(|error| {
+        // Whoever closed the pipe has read enough; there is nobody to tell.
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            let _ = console.complain(&format!("the output could not be written: {error}"));
+        }
+        FAILED
+    })
+}
+
+fn carry_out(
+    command: &Command,
+    surroundings: Surroundings<'_>,
+    console: &mut Console<'_>,
+) -> io::Result<u8> {
+    match command {
+        Command::Token { options, json } => token::run(options, *json, surroundings, console),
+        Command::Verify(options) => verify::run(options, surroundings, console),
+        Command::Doctor(options) => doctor::run(options, surroundings, console),
+        Command::Errors(code) => errors::run(code.as_deref(), console),
+        Command::Help => console.say(help::TEXT).map(|()| FINE),
+        Command::Version => console
+            .say(concat!("forcegrant ", env!("CARGO_PKG_VERSION")))
+            .map(|()| FINE),
+    }
+}

@@ -1,0 +1,51 @@
+//! `forcegrant token`.
+
+use std::io;
+
+use forcegrant::{Token, blocking};
+use serde_json::json;
+
+use crate::configuration::Configuration;
+use crate::console::Console;
+use crate::options::Options;
+use crate::problem::Problem;
+use crate::time::rfc3339;
+use crate::{FAILED, FINE, Surroundings};
+
+/// Prints the token to wherever standard output leads, a terminal too, without a word about it:
+/// so do the commands of other clouds that print tokens, and scripts count on it.
+pub(crate) fn run(
+    options: &Options,
+    as_json: bool,
+    mut surroundings: Surroundings<'_>,
+    console: &mut Console<'_>,
+) -> io::Result<u8> {
+    let configuration = Configuration::read(options, &mut surroundings, console);
+    let token = configuration.client(|builder| builder).and_then(|client| {
+        blocking::Client::from(client)
+            .token()
+            .map_err(Problem::from)
+    });
+    match token {
+        Ok(token) if as_json => console.reveal(&in_json(&token)).map(|()| FINE),
+        Ok(token) => console.reveal(token.access_token()).map(|()| FINE),
+        Err(problem) => console.report(&problem).map(|()| FAILED),
+    }
+}
+
+fn in_json(token: &Token) -> String {
+    let expiry = token.expiry();
+    let object = json!({
+        "access_token": token.access_token(),
+        "instance_url": token.instance_url(),
+        "org_id": token.org_id(),
+        "user_id": token.user_id(),
+        "scopes": token.scopes(),
+        "expiry": {
+            "at": rfc3339(expiry.at()),
+            "source": expiry.source().as_str(),
+            "certainty": expiry.certainty().as_str(),
+        },
+    });
+    format!("{object:#}")
+}

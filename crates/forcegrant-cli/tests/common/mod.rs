@@ -1,0 +1,120 @@
+//! Runs commands in process against an emulated org. Every output is searched for the secret.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use forcegrant_cli::{Surroundings, run_in};
+use forcegrant_emulator::{Config, Emulator};
+use serde_json::{Value, json};
+
+/// An emulator, and the environment that leads to its default org.
+pub(crate) struct Shell {
+    pub(crate) emulator: Emulator,
+    pub(crate) variables: BTreeMap<&'static str, String>,
+    pub(crate) input: Vec<u8>,
+    pub(crate) input_is_terminal: bool,
+    /// Options that every command of it gets: how to reach the emulator.
+    pub(crate) options: Vec<OsString>,
+    pub(crate) ca_file: PathBuf,
+}
+
+pub(crate) struct Output {
+    pub(crate) code: u8,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Shell {
+    /// `test` names a file of its own for the certificate authority.
+    pub(crate) fn new(test: &str) -> Self {
+        let emulator = Emulator::start(Config::default()).expect("the emulator starts on loopback");
+        let org = emulator.default_org();
+        let ca_file = file(&format!("{test}.pem"), emulator.ca_pem());
+        let address = emulator.https_addr();
+        let options = [
+            format!("--resolve={}={address}", org.my_domain),
+            format!("--roots={}", ca_file.display()),
+            "--proxy=none".to_owned(),
+        ];
+        Self {
+            variables: BTreeMap::from([
+                ("SALESFORCE_LOGIN_URL", org.my_domain),
+                ("SALESFORCE_CLIENT_ID", org.client_id),
+                ("SALESFORCE_CLIENT_SECRET", org.client_secret),
+            ]),
+            input: Vec::new(),
+            input_is_terminal: false,
+            options: options.map(OsString::from).into(),
+            ca_file,
+            emulator,
+        }
+    }
+
+    /// Runs a command; the options that lead to the emulator come first, so that others win.
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
+        let is_token = args.first() == Some(&"token");
+        let mut args: Vec<_> = args.iter().map(OsString::from).collect();
+        args.splice(1..1, self.options.iter().cloned());
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut input = self.input.as_slice();
+        let surroundings = Surroundings {
+            variable: &|name| self.variables.get(name).cloned(),
+            input: &mut input,
+            input_is_terminal: self.input_is_terminal,
+        };
+        let code = run_in(args, surroundings, &mut out, &mut err);
+        let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
+        let output = Output {
+            code,
+            out: text(out),
+            err: text(err),
+        };
+        let org = self.emulator.default_org();
+        let secret = org.client_secret;
+        let shown = format!("{}{}", output.out, output.err).to_ascii_lowercase();
+        assert!(!shown.contains(&secret.to_ascii_lowercase()), "{shown}");
+        let token = format!("{}!", &org.org_id[..15]).to_ascii_lowercase();
+        let may_show = if is_token { &output.err } else { &shown };
+        let may_show = may_show.to_ascii_lowercase();
+        assert!(!may_show.contains(&token), "{shown}");
+        output
+    }
+
+    pub(crate) fn control(&self, operation: Value) -> Value {
+        self.emulator
+            .control(operation)
+            .expect("an operation that the emulator knows")
+    }
+
+    pub(crate) fn fault(&self, kind: &str, params: &Value) {
+        self.control(json!({"op": "fault", "endpoint": "token", "kind": kind, "params": params}));
+    }
+
+    pub(crate) fn token_requests(&self) -> u64 {
+        self.emulator.counters().token_requests
+    }
+}
+
+impl Output {
+    /// The line of a report about a subject.
+    pub(crate) fn line(&self, subject: &str) -> &str {
+        self.out
+            .lines()
+            .find(|line| line.get(6..).is_some_and(|rest| rest.starts_with(subject)))
+            .unwrap_or_else(|| panic!("no line on {subject}: {}", self.out))
+    }
+
+    /// OK, FAIL or -- for a subject.
+    pub(crate) fn mark(&self, subject: &str) -> &str {
+        self.line(subject)[..4].trim()
+    }
+}
+
+/// A file in the tests' own folder.
+pub(crate) fn file(name: &str, content: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, content).expect("the target folder can be written");
+    path
+}

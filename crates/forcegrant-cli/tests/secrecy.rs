@@ -1,0 +1,156 @@
+//! No output shows a secret, wherever it was put. `Shell::run` itself searches every output for the
+//! client secret in any letter case, and every output but `token`'s for a token.
+
+mod common;
+
+use common::{Shell, file};
+use serde_json::json;
+
+const COMMANDS: [&[&str]; 4] = [&["token"], &["token", "--json"], &["verify"], &["doctor"]];
+
+#[test]
+fn a_secret_in_the_wrong_variable_is_not_repeated() {
+    for variable in [
+        "SALESFORCE_LOGIN_URL",
+        "SALESFORCE_CLIENT_ID",
+        "SALESFORCE_CLIENT_SECRET_FILE",
+        "SF_LOGIN_URL",
+        "HTTPS_PROXY",
+    ] {
+        let mut shell = Shell::new(&format!("secrecy-{variable}"));
+        let secret = shell.variables["SALESFORCE_CLIENT_SECRET"].clone();
+        shell.variables.insert(variable, secret);
+        for command in COMMANDS {
+            shell.run(command);
+        }
+        // Where the secret is expected stands nothing, so only its form can tell.
+        shell.variables.remove("SALESFORCE_CLIENT_SECRET");
+        for command in COMMANDS {
+            assert_eq!(shell.run(command).code, 1);
+        }
+    }
+}
+
+#[test]
+fn a_secret_as_an_option_is_not_repeated() {
+    let shell = Shell::new("secrecy-options");
+    let secret = shell.emulator.default_org().client_secret;
+    for option in [
+        "--login-url",
+        "--client-id",
+        "--client-secret",
+        "--client-secret-file",
+        "--auth-style",
+        "--token-url",
+        "--trusted-host",
+        "--roots",
+        "--proxy",
+        "--resolve",
+        "--timeout",
+        "--json",
+        "--bogus",
+    ] {
+        let joined = format!("{option}={secret}");
+        for command in COMMANDS {
+            for words in [&[option, secret.as_str()][..], &[joined.as_str()]] {
+                let args = [command, words].concat();
+                let output = shell.run(&args);
+                assert_ne!(output.code, 0, "{args:?}");
+            }
+        }
+    }
+    for command in ["errors", "token"] {
+        assert_eq!(shell.run(&[command, &secret]).code, 2);
+    }
+    assert_eq!(shell.run(&[&secret]).code, 2);
+}
+
+#[test]
+fn a_server_that_sends_the_secret_back_does_not_get_it_shown() {
+    let shell = Shell::new("secrecy-echo");
+    let secret = shell.emulator.default_org().client_secret;
+    for (kind, params) in [
+        (
+            "refusal",
+            json!({"error": "invalid_grant", "description": format!("for {secret}")}),
+        ),
+        ("refusal", json!({"error": secret, "description": "x"})),
+        (
+            "status",
+            json!({"status": 404, "body": secret, "content_type": secret}),
+        ),
+        (
+            "redirect",
+            json!({"status": 302, "location": format!("https://x.example/{secret}")}),
+        ),
+        (
+            "foreign_instance_url",
+            json!({"url": format!("https://{secret}.example")}),
+        ),
+        ("set_fields", json!({"fields": {"scope": secret}})),
+        (
+            "set_fields",
+            json!({"fields": {"id": format!("https://login.salesforce.com/id/{secret}/x")}}),
+        ),
+    ] {
+        shell.control(json!({"op": "clear_faults"}));
+        shell.fault(kind, &params);
+        for command in [&["verify"][..], &["doctor"]] {
+            shell.run(command);
+        }
+    }
+}
+
+#[test]
+fn a_session_id_in_a_link_is_not_shown() {
+    let mut shell = Shell::new("secrecy-link");
+    let link = "https://acme.my.salesforce.com/secur/frontdoor.jsp?sid=00Dxx0000001gPL!AQ8AQcanary";
+    shell
+        .variables
+        .insert("SALESFORCE_LOGIN_URL", link.to_owned());
+    assert_eq!(shell.run(&["doctor"]).code, 0);
+    // A token instead of the host.
+    let token = "00Dxx0000001gPL!AQ8AQcanary".to_owned();
+    shell
+        .variables
+        .insert("SALESFORCE_LOGIN_URL", token.clone());
+    shell.run(&["doctor"]);
+    shell.variables.insert("SALESFORCE_CLIENT_ID", token);
+    let output = shell.run(&["doctor"]);
+    assert!(!output.out.contains("canary"), "{}", output.out);
+}
+
+#[test]
+fn a_proxys_password_is_not_shown() {
+    let shell = Shell::new("secrecy-proxy");
+    // Nobody listens on this port, and no test can be given it.
+    let proxy = "http://user:canary@127.0.0.1:1";
+    for command in COMMANDS {
+        let output = shell.run(&[command, &["--proxy", proxy]].concat());
+        assert_eq!(output.code, 1);
+        assert!(
+            !format!("{}{}", output.out, output.err).contains("canary"),
+            "{}",
+            output.out
+        );
+    }
+}
+
+#[test]
+fn a_wrong_file_is_not_repeated() {
+    let mut shell = Shell::new("secrecy-file");
+    shell.variables.remove("SALESFORCE_CLIENT_SECRET");
+    let path = file("secrecy-file.secret", "canary\n4711 and more lines");
+    for command in COMMANDS {
+        let mut args = command.to_vec();
+        let path = path.display().to_string();
+        args.extend(["--client-secret-file", &path]);
+        let output = shell.run(&args);
+        assert_eq!(output.code, 1);
+        assert!(
+            !format!("{}{}", output.out, output.err).contains("canary"),
+            "{}",
+            output.out
+        );
+    }
+}

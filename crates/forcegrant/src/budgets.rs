@@ -1,0 +1,61 @@
+//! The login budgets of this process, one for each org and client id.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use crate::cache::budget::Budget;
+use crate::process::PerProcess;
+
+/// The token endpoint's host, the client id, and the identity of the clock.
+type Key = (String, String, u64);
+
+#[derive(Debug, Default)]
+struct Budgets(Mutex<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    budgets: HashMap<Key, Budget>,
+    /// Budgets that count nothing any more are thrown out when the table has grown to this.
+    sweep_at: usize,
+}
+
+static BUDGETS: OnceLock<PerProcess<Budgets>> = OnceLock::new();
+
+/// Does something with the budget of this org and client id. All clients of the process that use
+/// them share it; those under a test clock have their own.
+pub(crate) fn with<T>(
+    host: &str,
+    client_id: &str,
+    clock: u64,
+    act: impl FnOnce(&mut Budget) -> T,
+) -> T {
+    let budgets = BUDGETS.get_or_init(PerProcess::default).current();
+    let mut table = budgets.0.lock().unwrap_or_else(PoisonError::into_inner);
+    if table.budgets.len() > table.sweep_at {
+        table.budgets.retain(|_, budget| budget.used() > 0);
+        table.sweep_at = (table.budgets.len() * 2).max(1_000);
+    }
+    let key = (host.to_owned(), client_id.to_owned(), clock);
+    act(table.budgets.entry(key).or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::budget::BudgetSettings;
+
+    #[test]
+    fn a_budget_belongs_to_one_org_app_and_clock() {
+        let settings = BudgetSettings::default();
+        let used = |host: &str, id: &str, clock| with(host, id, clock, |budget| budget.used());
+        with("budgets.test", "a", 1, |budget| budget.count(0, settings));
+        assert_eq!(used("budgets.test", "a", 1), 1);
+        for (host, id, clock) in [
+            ("other.test", "a", 1),
+            ("budgets.test", "b", 1),
+            ("budgets.test", "a", 2),
+        ] {
+            assert_eq!(used(host, id, clock), 0);
+        }
+    }
+}
