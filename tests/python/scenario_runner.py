@@ -182,8 +182,12 @@ class Run(Generic[AnyClient]):
         except Exception as error:
             if self.at:
                 where += f": step {self.at}"
-            error.args = (f"{where}: {error}",)
-            raise
+            raise AssertionError(f"{where}: {error}") from error
+        finally:
+            # After a failure too: what is on its way must not reach the next scenario.
+            self.emulator.release()
+            for client in self.clients.values():
+                self.driver.wait_idle(client)
 
     def _run(self, fields: Fields) -> None:
         fields.take("id"), fields.take("about")

@@ -178,7 +178,8 @@ impl Expiry {
         Utc(self.0.at())
     }
 
-    /// Where it comes from: `jwt`, `expires_in`, `configured` or `default`.
+    /// Where it comes from: `jwt`, `expires_in`, `introspection`, `learned`, `configured` or
+    /// `default`.
     #[getter]
     fn source(&self) -> &'static str {
         self.0.source().as_str()

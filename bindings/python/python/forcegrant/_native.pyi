@@ -93,7 +93,9 @@ class Expiry:
         """The instant of the end, by this machine's wall clock (UTC)."""
     @property
     def source(self) -> str:
-        """Where it comes from: `jwt`, `expires_in`, `configured` or `default`."""
+        """Where it comes from: `jwt`, `expires_in`, `introspection`, `learned`, `configured` or
+        `default`.
+        """
     @property
     def certainty(self) -> Literal["known", "estimated"]:
         """`known` (stated by Salesforce) or `estimated`."""
