@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use crate::builder::ClientBuilder;
 use crate::credentials::KeyPairs;
-use crate::engine::{Engine, worker_unavailable};
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::secret::{Secret, fingerprint};
 use crate::status::Status;
 use crate::token::Token;
-use crate::verify::{self, Verified};
+use crate::verify::Verified;
 use crate::wait::{Pending, Promise};
-use crate::worker;
 
 /// Gets and keeps the access token of one app in one org.
 ///
@@ -137,38 +136,28 @@ impl Client {
     }
 
     /// Logs in afresh, whatever is cached or remembered, and makes one harmless API call with the
-    /// token. Shows that the whole set-up works; it counts as a login.
+    /// token. Shows that the whole set-up works; it counts as a login. Callers at the same time share
+    /// one verification.
     pub async fn verify(&self) -> Result<Verified, Error> {
         self.start_verify().await
     }
 
     /// The same as [`Client::verify`] for callers that wait in their own way.
     pub fn start_verify(&self) -> Pending<Verified> {
-        let promise = Promise::new();
-        let pending = promise.pending();
-        let engine = Arc::clone(&self.engine);
-        let spawned = worker::spawn(async move {
-            promise.keep(&verify::verify(&engine).await);
-        });
-        match spawned {
-            Ok(()) => pending,
-            Err(error) => Pending::ready(Err(worker_unavailable(&error))),
-        }
+        self.engine.verify()
     }
 
-    /// Done when no login of this client is in flight: for tests, and for an orderly end.
+    /// Done when no login and no verification of this client is in flight: for tests, and for an
+    /// orderly end.
     pub async fn wait_idle(&self) {
         let _ = self.start_wait_idle().await;
     }
 
     /// The same as [`Client::wait_idle`] for callers that wait in their own way.
     pub fn start_wait_idle(&self) -> Pending<()> {
-        let Some(flight) = self.engine.flight() else {
-            return Pending::ready(Ok(()));
-        };
         let promise = Promise::new();
         let pending = promise.pending();
-        flight.on_ready(move |_| promise.keep(&Ok(()))).detach();
+        Arc::clone(&self.engine).when_idle(promise);
         pending
     }
 

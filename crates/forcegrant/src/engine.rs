@@ -26,7 +26,8 @@ use crate::process::PerProcess;
 use crate::random;
 use crate::status::Status;
 use crate::token::Token;
-use crate::wait::Pending;
+use crate::verify::{self, Verified};
+use crate::wait::{Pending, Promise};
 use crate::worker;
 
 /// One client's settings and state.
@@ -62,6 +63,7 @@ pub(crate) struct Shared {
     pub(crate) slot: Slot,
     /// Rebuilt after a fork, as its lock may be held and its flight is the parent's.
     desk: PerProcess<Desk<Token>>,
+    verifications: PerProcess<Desk<Verified>>,
     mints: AtomicU64,
     failed: AtomicU64,
 }
@@ -168,9 +170,32 @@ impl Engine {
         self.slot.state().look(now, length, at_desk.is_in_flight())
     }
 
-    /// The flight in the air, if there is one.
-    pub(crate) fn flight(&self) -> Option<Pending<Token>> {
-        self.desk().lock().flight()
+    /// Joins the verification in flight, or starts one.
+    pub(crate) fn verify(self: &Arc<Self>) -> Pending<Verified> {
+        let desk = self.verifications.current();
+        let mut at_desk = desk.lock();
+        at_desk.board(|flight| {
+            let engine = Arc::clone(self);
+            let job = async move { flight.land(&verify::verify(&engine).await) };
+            worker::spawn(job).map_err(|error| worker_unavailable(&error))
+        })
+    }
+
+    /// Keeps the promise once no login and no verification is in flight.
+    pub(crate) fn when_idle(self: Arc<Self>, promise: Promise<()>) {
+        // A verification makes a login, so it is waited for first.
+        let verification = self.verifications.current().lock().flight();
+        if let Some(verification) = verification {
+            verification
+                .on_ready(move |_| self.when_idle(promise))
+                .detach();
+            return;
+        }
+        let flight = self.desk().lock().flight();
+        match flight {
+            Some(flight) => flight.on_ready(move |_| self.when_idle(promise)).detach(),
+            None => promise.keep(&Ok(())),
+        }
     }
 
     pub(crate) fn invalidate(&self, fingerprint: &str) -> bool {
@@ -339,7 +364,7 @@ async fn fly(engine: Arc<Engine>, flight: Flight<Token>, background: bool) {
     }
 }
 
-pub(crate) fn worker_unavailable(error: &std::io::Error) -> Error {
+fn worker_unavailable(error: &std::io::Error) -> Error {
     Error::new(
         Code::WorkerUnavailable,
         "the system would not start a thread for the login",

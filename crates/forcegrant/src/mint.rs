@@ -59,9 +59,14 @@ pub(crate) async fn mint(engine: &Engine) -> Outcome {
 }
 
 impl Mint<'_> {
+    /// What is left of the time for the whole mint.
+    fn left(&self) -> Duration {
+        self.engine.retry.total.saturating_sub(self.begun.elapsed())
+    }
+
     async fn with_any_pair(&mut self) -> Result<(KeyPair, Moment, Grant), Error> {
         let keyring = &self.engine.keyring;
-        let mut pair = match keyring.pair().await {
+        let mut pair = match keyring.pair(self.left()).await {
             Ok(pair) => pair,
             Err(error) => self.at_hand_after(error)?,
         };
@@ -83,7 +88,7 @@ impl Mint<'_> {
                 return Err(error);
             }
             tried.push(pair.fingerprint());
-            if let Err(error) = keyring.reload().await {
+            if let Err(error) = keyring.reload(self.left()).await {
                 self.engine.emit(&Event::CredentialsReloadFailed { error });
             }
             pair = keyring.untried(&tried).ok_or(error)?;
@@ -129,9 +134,8 @@ impl Mint<'_> {
 
     async fn attempt(&self, pair: &KeyPair) -> Result<Grant, Failure> {
         let engine = self.engine;
-        let left = engine.retry.total.saturating_sub(self.begun.elapsed());
         let request = request::encode(engine.endpoint.token_url.as_str(), pair, engine.auth_style);
-        let timeout = engine.attempt_timeout.min(left);
+        let timeout = engine.attempt_timeout.min(self.left());
         let response = engine.transport.send(&request, timeout).await?;
         self.count(pair);
         let context = Context {

@@ -9,6 +9,7 @@ use crate::error::{Code, Error};
 use crate::http::{Request, Response};
 use crate::secret::{Secret, redact};
 use crate::token::Token;
+use crate::verdict::ApiAnswer;
 
 /// What [`Client::verify`](crate::Client::verify) found.
 #[derive(Clone, Debug)]
@@ -49,18 +50,17 @@ pub(crate) async fn verify(engine: &Arc<Engine>) -> Result<Verified, Error> {
         return Err(refused(&answer, &token));
     }
     Ok(Verified {
-        api_usage: answer.limit_info.as_deref().and_then(api_usage),
+        api_usage: usage(&answer),
         token,
     })
 }
 
-/// `api-usage=25/5000; per-app-api-usage=17/250(appName=x)`
-fn api_usage(header: &str) -> Option<(u64, u64)> {
-    let usage = header
-        .split([';', ','])
-        .find_map(|part| part.trim().strip_prefix("api-usage="))?;
-    let (used, limit) = usage.split_once('/')?;
-    Some((used.trim().parse().ok()?, limit.trim().parse().ok()?))
+fn usage(answer: &Response) -> Option<(u64, u64)> {
+    let answer = ApiAnswer {
+        limit_info: answer.limit_info.as_deref(),
+        ..ApiAnswer::default()
+    };
+    answer.api_usage().map(|usage| (usage.used, usage.limit))
 }
 
 fn refused(answer: &Response, token: &Token) -> Error {
@@ -103,24 +103,4 @@ fn refused(answer: &Response, token: &Token) -> Error {
     )
     .with_help("The login works. Add the scope \"Manage user data via APIs (api)\" to the app (Settings > OAuth Settings)\nand see that the Run-As user has the permission API Enabled.")
     .with_http_status(status)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn usage_is_read_from_the_header() {
-        assert_eq!(
-            api_usage("api-usage=25/5000; per-app-api-usage=17/250(appName=x)"),
-            Some((25, 5000))
-        );
-        assert_eq!(
-            api_usage("per-app-api-usage=17/250(appName=x), api-usage=1/2"),
-            Some((1, 2))
-        );
-        for odd in ["", "api-usage=", "api-usage=a/b", "x"] {
-            assert_eq!(api_usage(odd), None);
-        }
-    }
 }
