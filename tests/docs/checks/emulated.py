@@ -14,11 +14,13 @@ import subprocess
 import tempfile
 import threading
 import urllib.request
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from checks import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _START_LIMIT = 30.0
 
@@ -28,9 +30,7 @@ class Emulator:
         self._folder = tempfile.TemporaryDirectory(prefix="forcegrant-docs-")
         self.ca_file = Path(self._folder.name, "ca.pem")
         command = [str(binary()), "--exit-with-stdin", "--ca-file", str(self.ca_file)]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
-        )
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8")
         watchdog = threading.Timer(_START_LIMIT, self._process.kill)
         watchdog.start()
         assert self._process.stdout is not None
@@ -41,9 +41,7 @@ class Emulator:
         self.org: dict[str, str] = self.ready["org"]
 
     def control(self, op: str, **fields: object) -> dict[str, Any]:
-        request = urllib.request.Request(
-            self.ready["control"], json.dumps({"op": op, **fields}).encode(), method="POST"
-        )
+        request = urllib.request.Request(self.ready["control"], json.dumps({"op": op, **fields}).encode(), method="POST")
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=30) as answer:
             result: dict[str, Any] = json.load(answer)
@@ -55,9 +53,7 @@ class Emulator:
 
     def environment(self) -> dict[str, str]:
         left_out = ("SALESFORCE_", "SF_", "SSL_CERT_", "PYTHON", "NODE_")
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(left_out)
-        }
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
         for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
             environment[name] = environment[name.lower()] = self.ready["proxy"]
         environment["NO_PROXY"] = environment["no_proxy"] = ""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from checks import Check, documents, files, read, without_code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BUILDER = "crates/forcegrant/src/builder.rs"
 ERRORS = "crates/forcegrant/src/error.rs"
@@ -36,22 +39,13 @@ def checks() -> Iterator[Check]:
 
 def options() -> None:
     """The README's table has every option of the builder, and each binding has it too."""
-    builder = {
-        name
-        for name in re.findall(r"pub fn (\w+)(?:<[^>]*>)?\(\s*(?:mut )?self", read(BUILDER))
-        if not name.startswith("build")
-    }
+    builder = {name for name in re.findall(r"pub fn (\w+)(?:<[^>]*>)?\(\s*(?:mut )?self", read(BUILDER)) if not name.startswith("build")}
     table = section(read("README.md"), "## Options")
     first_cells = re.findall(r"^\| ([^|]*) \|", table, re.MULTILINE)
     listed = {name for cell in first_cells for name in re.findall(r"`(\w+)`", cell)}
     assert listed == builder, f"only in the README: {listed - builder}; missing: {builder - listed}"
 
-    rust_only = {
-        name
-        for row in table.splitlines()
-        if "Rust only" in row
-        for name in re.findall(r"`(\w+)`", row.split(" | ")[0])
-    }
+    rust_only = {name for row in table.splitlines() if "Rust only" in row for name in re.findall(r"`(\w+)`", row.split(" | ")[0])}
     python = set(re.findall(r"^    (\w+): .* \| None$", read(PYTHON_OPTIONS), re.MULTILINE))
     expected = builder - rust_only
     assert python == expected, f"Python differs by {python ^ expected}"
@@ -79,7 +73,8 @@ def codes() -> None:
     }
     assert len(known["code"]) > 30, "the error table was not found in the core"
     assert len(known["kind"]) == 9, "the error kinds were not found in the core"
-    wrong, seen = [], set()
+    wrong: list[str] = []
+    seen: set[str] = set()
     for name in documents():
         text = without_code(read(name))
         for head, rows in re.findall(r"^(\|.*)\n\| ?---.*\n((?:\|.*\n)+)", text, re.MULTILINE):
@@ -92,8 +87,8 @@ def codes() -> None:
                 seen.update(words)
                 wrong += [f"{name}: `{word}` is no {column}" for word in words if word not in known[column]]
     assert not wrong, "\n".join(wrong)
-    for column, words in known.items():
-        assert words <= seen, f"no document tells of the {column} {words - seen}"
+    for column, expected in known.items():
+        assert expected <= seen, f"no document tells of the {column} {expected - seen}"
 
 
 def identifiers(name: str) -> None:

@@ -9,11 +9,14 @@ import re
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from checks import ROOT, Block, Check, blocks, documents, files, read
 from checks.emulated import Emulator, run, target_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 RUNNABLE = {"python": "python", "js": "node", "ts": "node", "rust": "rust"}
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from checks import Check, files, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SOURCE = "crates/forcegrant/src/"
 
@@ -38,9 +41,7 @@ def table() -> dict[str, bool]:
 def rooms() -> None:
     listed = set(table())
     there = {
-        path.removeprefix(SOURCE)
-        for path in files()
-        if path.startswith(SOURCE) and "tests" not in path.removesuffix(".rs").split("/")
+        path.removeprefix(SOURCE) for path in files() if path.startswith(SOURCE) and "tests" not in path.removesuffix(".rs").split("/")
     }
     # What only declares modules is no room.
     there -= {"lib.rs", "cache/mod.rs", "grant/mod.rs"}

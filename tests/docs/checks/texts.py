@@ -5,9 +5,12 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from checks import ROOT, Check, blocks, documents, files, read, without_code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def checks() -> Iterator[Check]:
@@ -44,7 +47,7 @@ def anchors(name: str) -> frozenset[str]:
     text = without_code(read(name))
     explicit = re.findall(r"<a id=\"([^\"]+)\"></a>", text)
     assert len(explicit) == len(set(explicit)), f"{name} has an anchor twice"
-    headings = []
+    headings: list[str] = []
     for heading in re.findall(r"^#+ +(.*)$", text, re.MULTILINE):
         plain = re.sub(r"<[^>]*>|[`*]|\]\([^)]*\)|\[", "", heading).strip().lower()
         slug = re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")
@@ -79,9 +82,7 @@ def commands() -> None:
                 if not any(path.endswith(f"examples/{example}.rs") for path in files())
             ]
             wrong += [
-                f"{name}: there is no {script}"
-                for script in re.findall(r"\bpython3? ([\w./-]+\.py)", lines)
-                if script not in files()
+                f"{name}: there is no {script}" for script in re.findall(r"\bpython3? ([\w./-]+\.py)", lines) if script not in files()
             ]
             wrong += [
                 f"{name}: there is no test {test}"
@@ -97,11 +98,7 @@ def present() -> None:
     missing = [name for name in expected if name not in files()]
     assert not missing, f"missing: {missing}"
     index = read("docs/adr/README.md")
-    forgotten = [
-        name
-        for name in files()
-        if re.fullmatch(r"docs/adr/\d{4}-.*\.md", name) and f"({name[9:]})" not in index
-    ]
+    forgotten = [name for name in files() if re.fullmatch(r"docs/adr/\d{4}-.*\.md", name) and f"({name[9:]})" not in index]
     assert not forgotten, f"docs/adr/README.md does not list {forgotten}"
     size = read("README.md").count("\n")
     assert size <= 260, f"the README has {size} lines; it is to be read at three in the morning"
