@@ -220,7 +220,6 @@ class Handle:
     def _start_verify(self) -> Wait[Verified]: ...
     def _start_wait_idle(self) -> Wait[None]: ...
 
-@disjoint_base
 class Client(Handle):
     """Tokens of one app in one Salesforce org, for threads.
 
