@@ -66,7 +66,7 @@ async def measure_awaits(
 def report(what: str, rounds: list[list[float]]) -> None:
     ours, floor = (round(median(column), 1) for column in zip(*rounds, strict=True))
     line = {"what": what, "ours_ns": ours, "floor_ns": floor, "ratio": round(ours / floor, 2)}
-    print(json.dumps(line), flush=True)  # noqa: T201
+    print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ pub(crate) struct TestClock(pub(crate) forcegrant::TestClock);
 impl TestClock {
     /// pytest takes it for a class of tests otherwise.
     #[classattr]
-    const __test__: bool = false;
+    #[pyo3(name = "__test__")]
+    const TEST: bool = false;
 
     #[new]
     #[pyo3(signature = (start=None))]

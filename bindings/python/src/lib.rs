@@ -3,10 +3,12 @@
 //! waiting in an event loop) is in `python/forcegrant`.
 #![forbid(unsafe_code)]
 
+mod client;
 mod clock;
 mod error;
 mod floor;
 mod handle;
+mod kept;
 mod options;
 mod report;
 mod time;
@@ -22,6 +24,10 @@ use pyo3::prelude::*;
 /// no claim is made for them. It takes another wheel and a stress test to opt in.
 #[pymodule(gil_used = true)]
 mod _native {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::client::Client;
     #[pymodule_export]
     use crate::clock::TestClock;
     #[pymodule_export]
@@ -29,7 +35,7 @@ mod _native {
     #[pymodule_export]
     use crate::floor::Floor;
     #[pymodule_export]
-    use crate::handle::{Blocking, Core, Handle};
+    use crate::handle::{Core, Handle};
     #[pymodule_export]
     use crate::options::seconds;
     #[pymodule_export]
@@ -39,7 +45,8 @@ mod _native {
     #[pymodule_export]
     use crate::wait::Wait;
 
-    #[pymodule_export]
-    #[allow(non_upper_case_globals)]
-    const __version__: &str = env!("CARGO_PKG_VERSION");
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
 }

@@ -197,7 +197,7 @@ fn clock(value: &Bound<'_, PyAny>) -> PyResult<forcegrant::Clock> {
     Ok(clock.get().0.clone().into())
 }
 
-fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
+pub(crate) fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     typed(name, value, "a str")
 }
 

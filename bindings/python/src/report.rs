@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 
 use crate::error::exception;
-use crate::handle::Shared;
+use crate::kept::Shared;
 use crate::time::Utc;
 use crate::token::{Expiry, Token};
 
@@ -89,7 +89,7 @@ impl Verified {
         Py::new(
             py,
             Self {
-                token: shared.keep(py, verified.token.clone())?,
+                token: shared.keep(py, &verified.token)?,
                 api_usage: verified.api_usage,
             },
         )

@@ -35,7 +35,7 @@ impl Token {
 
     /// Whether this is the very answer that `other` is, not merely the same token text: then
     /// both point at one place in memory.
-    pub(crate) fn is(&self, other: &forcegrant::Token) -> bool {
+    pub(crate) fn is_of(&self, other: &forcegrant::Token) -> bool {
         std::ptr::eq(self.core.access_token(), other.access_token())
     }
 }

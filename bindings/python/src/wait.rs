@@ -8,7 +8,7 @@ use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
 use crate::error::{raise, timed_out};
-use crate::handle::Shared;
+use crate::kept::Shared;
 use crate::report::Verified;
 use crate::wake::{self, End};
 
@@ -126,7 +126,7 @@ impl Wait {
     fn result<'py>(&self, py: Python<'py>, waited: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
         match self.settled.get() {
             Some(Ok(Outcome::Token(token))) => {
-                let token = self.shared.keep(py, token.clone())?;
+                let token = self.shared.keep(py, token)?;
                 Ok(token.into_bound(py).into_any())
             }
             Some(Ok(Outcome::Verified(verified))) => Ok(Verified::new(py, &self.shared, verified)?

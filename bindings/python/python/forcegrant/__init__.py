@@ -13,7 +13,7 @@ token.access_token, token.instance_url
 environment variable and sets up no logging.
 """
 
-from forcegrant._client import AsyncClient, Client
+from forcegrant._client import AsyncClient
 from forcegrant._errors import (
     ConfigurationError,
     ForcegrantError,
@@ -26,7 +26,7 @@ from forcegrant._errors import (
     TransportError,
     UnavailableError,
 )
-from forcegrant._native import Expiry, Status, Token, Verified, __version__
+from forcegrant._native import Client, Expiry, Status, Token, Verified, __version__
 
 __all__ = [
     "AsyncClient",

@@ -1,8 +1,8 @@
-"""`Client` and `AsyncClient`: the front doors, over the core's handle."""
+"""`AsyncClient`; `Client` is in the native module."""
 
 from __future__ import annotations
 
-from forcegrant._native import Blocking, Core, Handle, Token, seconds
+from forcegrant._native import Client, Core, Handle, Token, seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,66 +13,6 @@ if TYPE_CHECKING:
     from forcegrant._native import Verified
     from forcegrant._waiting import Registry
     from forcegrant.options import ClientOptions, Seconds
-
-
-class Client(Blocking):
-    """Tokens of one app in one Salesforce org, for threads.
-
-    ```python
-    client = Client("acme.my.salesforce.com", client_id, client_secret)
-    token = client.token()
-    ```
-
-    `login_url` is the org's My Domain, in any of the forms that people copy out
-    of a browser. The options are those of `forcegrant.options.ClientOptions`.
-    Nothing is sent, and no thread started, before a token is asked for.
-
-    One client serves any number of threads, and works on in a forked child. It
-    needs no closing: `with` and `close()` are there for symmetry, and the token
-    is never revoked, because Salesforce gives the same one to other processes.
-
-    Raises `ConfigurationError` for an option that is wrong.
-    """
-
-    __slots__ = ("__weakref__",)
-
-    def __new__(
-        cls,
-        login_url: str,
-        client_id: str,
-        client_secret: str,
-        **options: Unpack[ClientOptions],
-    ) -> Self:
-        """Check the options; send nothing."""
-        return super().__new__(cls, Core(login_url, client_id, client_secret, options))
-
-    @classmethod
-    def from_env(cls, **options: Unpack[ClientOptions]) -> Self:
-        """Take the org and the credentials from the environment.
-
-        That is SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID and
-        SALESFORCE_CLIENT_SECRET, or the file that SALESFORCE_CLIENT_SECRET_FILE
-        names. Raises `ConfigurationError` naming what is missing.
-        """
-        return super().__new__(cls, Core.from_env(options))
-
-    def async_client(self) -> AsyncClient:
-        """Give an `AsyncClient` that shares this one's token and everything else."""
-        return AsyncClient.from_client(self)
-
-    def close(self) -> None:
-        """Do nothing: nothing is open between calls, and the token is never revoked."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class AsyncClient(Handle):
@@ -88,7 +28,7 @@ class AsyncClient(Handle):
     caller that is cancelled disturbs neither the others nor the request.
     """
 
-    __slots__ = ("__weakref__", "_waits")
+    __slots__ = ("_waits",)
 
     _waits: Registry[Token]
 
@@ -161,5 +101,4 @@ class AsyncClient(Handle):
         await self.aclose()
 
 
-for _class in (Client, AsyncClient):
-    _class.__module__ = "forcegrant"
+AsyncClient.__module__ = "forcegrant"

@@ -3,13 +3,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar, final
 
-from typing_extensions import Self, disjoint_base
+from typing_extensions import Self, Unpack, disjoint_base
 
+from forcegrant._client import AsyncClient
 from forcegrant._errors import ForcegrantError
-from forcegrant.options import Seconds
+from forcegrant.options import ClientOptions, Seconds
 
 __all__ = [
-    "Blocking",
+    "Client",
     "Core",
     "Expiry",
     "Floor",
@@ -176,13 +177,17 @@ class TestClock:
 
 @final
 class Core:
-    """A client that is built; `Handle` and its subclasses are made over it."""
+    """A client that is built; the classes are made over it."""
 
     def __new__(
-        cls, login_url: str, client_id: str, client_secret: str, options: Mapping[str, object]
+        cls,
+        login_url: str,
+        client_id: str,
+        client_secret: str,
+        options: Mapping[str, object] | None = None,
     ) -> Self: ...
     @staticmethod
-    def from_env(options: Mapping[str, object]) -> Core:
+    def from_env(options: Mapping[str, object] | None = None) -> Core:
         """Take the org and the credentials from the environment."""
 
 @disjoint_base
@@ -215,10 +220,40 @@ class Handle:
     def _start_verify(self) -> Wait[Verified]: ...
     def _start_wait_idle(self) -> Wait[None]: ...
 
-class Blocking(Handle):
-    """What threads can do besides: wait."""
+class Client(Handle):
+    """Tokens of one app in one Salesforce org, for threads.
 
-    def __new__(cls, core: Core) -> Self: ...
+    ```python
+    client = Client("acme.my.salesforce.com", client_id, client_secret)
+    token = client.token()
+    ```
+
+    `login_url` is the org's My Domain, in any of the forms that people copy out of a browser. The
+    options are those of `forcegrant.options.ClientOptions`. Nothing is sent, and no thread
+    started, before a token is asked for.
+
+    One client serves any number of threads, and works on in a forked child. It needs no closing:
+    `with` and `close()` are there for symmetry, and the token is never revoked, because Salesforce
+    gives the same one to other processes.
+
+    Raises `ConfigurationError` for an option that is wrong.
+    """
+
+    def __new__(
+        cls,
+        login_url: str,
+        client_id: str,
+        client_secret: str,
+        **options: Unpack[ClientOptions],
+    ) -> Self: ...
+    @classmethod
+    def from_env(cls, **options: Unpack[ClientOptions]) -> Self:
+        """Take the org and the credentials from the environment.
+
+        That is SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET, or the
+        file that SALESFORCE_CLIENT_SECRET_FILE names. Raises `ConfigurationError` naming what is
+        missing.
+        """
     def token(self, timeout: Seconds | None = None) -> Token:
         """Return a token that is good to use now, asking Salesforce only if it must.
 
@@ -232,6 +267,12 @@ class Blocking(Handle):
         """Get a new token and make one harmless API call with it. Raises what `token` raises."""
     def wait_idle(self) -> None:
         """Wait until no request for a token is on its way."""
+    def async_client(self) -> AsyncClient:
+        """Give an `AsyncClient` that shares this one's token and everything else."""
+    def close(self) -> None:
+        """Do nothing: nothing is open between calls, and the token is never revoked."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_args: object) -> None: ...
 
 @final
 class Wait(Generic[_T]):
