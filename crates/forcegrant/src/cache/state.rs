@@ -101,7 +101,7 @@ pub(crate) enum Zone {
     Cooling(Error),
 }
 
-/// The name of a [`Zone`], for `status()`.
+/// What a client has at hand, for `status()`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CacheState {
