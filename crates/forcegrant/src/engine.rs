@@ -165,9 +165,21 @@ impl Engine {
         current.then(|| self.look_at_desk(&at_desk))?
     }
 
+    /// The usable token at hand, with a new view of it for those who come after; nothing is started.
+    pub(crate) fn peek(&self) -> Option<Token> {
+        let desk = self.desk();
+        let at_desk = desk.lock();
+        let token = self.slot.state().classify(self.clock.now()).token()?;
+        self.look_at_desk(&at_desk);
+        Some(token)
+    }
+
     fn look_at_desk(&self, at_desk: &AtDesk<'_, Token>) -> Option<(i64, i64)> {
-        let (now, length) = (self.clock.now(), self.clock.view_length());
-        self.slot.state().look(now, length, at_desk.is_in_flight())
+        let (coarse, now) = (self.clock.coarse_wall(), self.clock.now());
+        let length = self.clock.view_length();
+        self.slot
+            .state()
+            .look(now, coarse, length, at_desk.is_in_flight())
     }
 
     /// Joins the verification in flight, or starts one.

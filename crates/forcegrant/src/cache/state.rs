@@ -101,7 +101,7 @@ pub(crate) enum Zone {
     Cooling(Error),
 }
 
-/// The name of a [`Zone`], for `status()`.
+/// What a client has at hand, for `status()`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CacheState {
@@ -266,7 +266,16 @@ impl State {
     ///
     /// While a refresh is due and `refreshing` (or a failure holds it off), the view may reach into
     /// the ageing zone; otherwise it ends where ageing starts, so that the next reader notices.
-    pub(crate) fn look(&self, now: Moment, length: u64, refreshing: bool) -> Option<(i64, i64)> {
+    ///
+    /// `coarse_wall` is the clock that readers compare with. It may be milliseconds behind `now`: a
+    /// view that began at `now` would be missed by them, and begin anew at each miss.
+    pub(crate) fn look(
+        &self,
+        now: Moment,
+        coarse_wall: i64,
+        length: u64,
+        refreshing: bool,
+    ) -> Option<(i64, i64)> {
         let lease = self.lease.as_ref()?;
         let age = lease.age(now);
         let (windows, zone) = (lease.windows, self.classify(now).name());
@@ -286,8 +295,9 @@ impl State {
         }
         let until = now.wall.saturating_add_unsigned(span);
         lease.view.until.store(until, Ordering::Relaxed);
-        lease.view.from.store(now.wall, Ordering::Relaxed);
-        Some((now.wall, until))
+        let from = now.wall.min(coarse_wall);
+        lease.view.from.store(from, Ordering::Relaxed);
+        Some((from, until))
     }
 
     /// After a mint that brought a usable token. A lease that lived until its refresh was due
