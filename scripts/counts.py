@@ -51,7 +51,10 @@ def unittest(output: str) -> Count | None:
     """The end of unittest."""
     ran = re.findall(r"^Ran (\d+) tests?", output, re.MULTILINE)
     skipped = re.findall(r"skipped=(\d+)", output)
-    return _sum([(ran[-1], skipped[-1] if skipped else "0")]) if ran else None
+    if not ran:
+        return None
+    left_out = int(skipped[-1]) if skipped else 0
+    return Count(int(ran[-1]) - left_out, left_out)
 
 
 def node(output: str) -> Count | None:
