@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -85,9 +85,8 @@ def emulator_wheel(dist: Path) -> Path:
     return one(dist.glob("forcegrant_emulator-*.whl"))
 
 
-def one(paths: object) -> Path:
-    (path,) = paths  # type: ignore[misc]
-    assert isinstance(path, Path)
+def one(paths: Iterable[Path]) -> Path:
+    (path,) = paths
     return path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import gc
 import pickle
@@ -183,6 +184,38 @@ def test_subclasses_and_weak_references(forcegrant_org: Org) -> None:
     assert isinstance(forcegrant_org.client().async_client(), AsyncClient)
 
 
+def test_secret_from_a_file(forcegrant_org: Org, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="client_secret") as caught:
+        Client(forcegrant_org.my_domain, forcegrant_org.client_id)
+    assert caught.value.code == "missing_credentials"
+    file = tmp_path / "secret"
+    file.write_text(forcegrant_org.client_secret + "\n")
+    who = (forcegrant_org.my_domain, forcegrant_org.client_id)
+    for path in (file, str(file)):
+        given = forcegrant_org.options(client_secret_file=path)
+        assert Client(*who, **given).token().org_id == forcegrant_org.org_id
+        assert asyncio.run(AsyncClient(*who, **given).token()).org_id == forcegrant_org.org_id
+
+
+def test_credentials_are_replaced(forcegrant_org: Org) -> None:
+    client = forcegrant_org.client()
+    token = client.token()
+    assert not client.drop_retired()
+    other = ("3MVG9.OTHER", "0123456789ABCDEF" * 4)
+    forcegrant_org.emulator.control("add_key", client_id=other[0], client_secret=other[1])
+    client.set_credentials(*other, next_credentials=None)
+    assert client.token() is token
+    assert client.drop_retired()
+    assert client.cached() is None
+    assert client.token().org_id == forcegrant_org.org_id
+    asked = forcegrant_org.emulator.requests("token")[-1]
+    assert asked["form"]["client_id"] == other[0]
+    with pytest.raises(ConfigurationError, match="client_id"):
+        client.set_credentials(" ", "x")
+    with pytest.raises(TypeError, match="next_credentials"):
+        client.set_credentials(*other, next_credentials="x")  # type: ignore[arg-type]
+
+
 # Options
 
 
@@ -197,6 +230,10 @@ def test_every_option_has_the_type_that_is_annotated() -> None:
         "acme.my.salesforce.com",
         "id",
         "secret",
+        next_credentials=("id2", "secret2"),
+        introspect=True,
+        introspection_timeout=2,
+        login_budget="none",
         auth_style="basic",
         token_url="https://gateway.example.com/services/oauth2/token",
         trusted_hosts={".example.com"},
@@ -235,6 +272,7 @@ def test_every_option_has_the_type_that_is_annotated() -> None:
         ({"refusal_backoff": "12"}, "two lengths of time"),
         ({"resolve": {"acme.my.salesforce.com": "localhost:80"}}, "not an IP address"),
         ({"auth_style": "jwt"}, "no style 'jwt'"),
+        ({"login_budget": -1}, "login_budget"),
         ({"roots": "ca.pem"}, "roots"),
         ({"proxy": "nonsense://"}, "proxy"),
     ],
@@ -256,6 +294,8 @@ def test_wrong_values_name_the_option(given: dict[str, Any], text: str) -> None:
         ({"trusted_hosts": "a.example"}, "'trusted_hosts': expected an iterable of str, not str"),
         ({"trusted_hosts": [1]}, "'trusted_hosts': expected a str, not int"),
         ({"resolve": [("a", "b")]}, "'resolve': expected a mapping"),
+        ({"login_budget": "no"}, "'login_budget': expected an int, not str"),
+        ({"next_credentials": "x"}, "'next_credentials': expected a tuple"),
         ({"clock": 1}, "'clock': expected a forcegrant.testing.TestClock"),
         ({"max_attempts": 1.5}, "'max_attempts': expected an int, not float"),
         ({"allow_http_loopback": "no"}, "'allow_http_loopback': expected a bool, not str"),

@@ -24,7 +24,8 @@ use crate::wait::in_slices;
 /// token = client.token()
 /// ```
 ///
-/// `login_url` is the org's My Domain, in any of the forms that people copy out of a browser. The
+/// `login_url` is the org's My Domain, in any of the forms that people copy out of a browser;
+/// `client_secret` may be left out where the option `client_secret_file` says where it is. The
 /// options are those of `forcegrant.options.ClientOptions`. Nothing is sent, and no thread
 /// started, before a token is asked for.
 ///
@@ -41,7 +42,7 @@ impl Client {
     #[new]
     #[pyo3(
         signature = (login_url, client_id=None, client_secret=None, **options),
-        text_signature = "(login_url, client_id, client_secret, **options)"
+        text_signature = "(login_url, client_id, client_secret=None, **options)"
     )]
     fn new(
         login_url: &Bound<'_, PyAny>,
@@ -53,7 +54,7 @@ impl Client {
         if let Ok(core) = login_url.cast::<Core>() {
             return Ok(PyClassInitializer::from(Handle::new(core)).add_subclass(Self));
         }
-        let (Some(client_id), Some(client_secret)) = (client_id, client_secret) else {
+        let Some(client_id) = client_id else {
             return Err(PyTypeError::new_err(
                 "a client takes login_url, client_id and client_secret; Client.from_env() reads the environment",
             ));

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use forcegrant::ClientBuilder;
+use forcegrant::{ClientBuilder, KeyPair, KeyPairs};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use crate::error::raise;
 use crate::kept::Shared;
-use crate::options::{apply, text};
+use crate::options::{apply, credentials, text};
 use crate::report::Status;
 use crate::token::Token;
 use crate::wait::Wait;
@@ -36,17 +36,21 @@ impl Core {
 #[pymethods]
 impl Core {
     #[new]
-    #[pyo3(signature = (login_url, client_id, client_secret, options=None))]
+    #[pyo3(signature = (login_url, client_id, client_secret=None, options=None))]
     pub(crate) fn new(
         login_url: &Bound<'_, PyAny>,
         client_id: &Bound<'_, PyAny>,
-        client_secret: &Bound<'_, PyAny>,
+        client_secret: Option<&Bound<'_, PyAny>>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
+        // Without a secret an option says where it is; else the core says that it is missing.
+        let client_secret = client_secret
+            .map(|secret| text("client_secret", secret))
+            .transpose()?;
         let builder = forcegrant::Client::builder(
             text("login_url", login_url)?,
             text("client_id", client_id)?,
-            text("client_secret", client_secret)?,
+            client_secret.unwrap_or_default(),
         );
         Self::build(login_url.py(), builder, options)
     }
@@ -100,6 +104,41 @@ impl Handle {
     /// Forget the token and all remembered failures.
     fn reset(&self) {
         self.0.changing().reset();
+    }
+
+    /// Use other credentials from the next login on.
+    ///
+    /// `next_credentials` are a second pair, client id and secret, that is live as well. The token
+    /// at hand goes on serving. Raises `ConfigurationError` for what cannot be right.
+    #[pyo3(signature = (client_id, client_secret, *, next_credentials=None))]
+    fn set_credentials(
+        &self,
+        py: Python<'_>,
+        client_id: &Bound<'_, PyAny>,
+        client_secret: &Bound<'_, PyAny>,
+        next_credentials: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let pair = |client_id: String, client_secret: String| {
+            KeyPair::new(client_id, client_secret).map_err(|error| raise(py, &error))
+        };
+        let mut pairs = KeyPairs::new(pair(
+            text("client_id", client_id)?,
+            text("client_secret", client_secret)?,
+        )?);
+        if let Some(next) = next_credentials {
+            let (client_id, client_secret) = credentials("next_credentials", next)?;
+            pairs = pairs.with_next(pair(client_id, client_secret)?);
+        }
+        self.0.changing().set_credentials(pairs);
+        Ok(())
+    }
+
+    /// Drop the token at hand if it was issued to credentials that are not in use any more: after
+    /// a leak, say. True if it was dropped.
+    ///
+    /// Salesforce is not told: to end the session there, revoke it in the org.
+    fn drop_retired(&self) -> bool {
+        self.0.changing().drop_retired()
     }
 
     /// The host that tokens are asked from.

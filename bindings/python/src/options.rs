@@ -1,6 +1,7 @@
 //! Keyword arguments to the core's builder. An absent option, or None, is left to the core.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use forcegrant::{AuthStyle, ClientBuilder, Proxy, Roots};
@@ -11,7 +12,12 @@ use pyo3::types::{PyBytes, PyDelta, PyDict, PyMapping, PyString, PyTuple};
 use crate::clock::TestClock;
 use crate::error::invalid_option;
 
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 25] = [
+    "client_secret_file",
+    "next_credentials",
+    "introspect",
+    "introspection_timeout",
+    "login_budget",
     "auth_style",
     "token_url",
     "trusted_hosts",
@@ -53,6 +59,16 @@ pub(crate) fn apply(
 
 fn set(builder: ClientBuilder, name: &str, value: &Bound<'_, PyAny>) -> PyResult<ClientBuilder> {
     Ok(match name {
+        "client_secret_file" => {
+            builder.client_secret_file(typed::<PathBuf>(name, value, "a path")?)
+        }
+        "next_credentials" => {
+            let (client_id, client_secret) = credentials(name, value)?;
+            builder.next_credentials(client_id, client_secret)
+        }
+        "introspect" => builder.introspect(typed(name, value, "a bool")?),
+        "introspection_timeout" => builder.introspection_timeout(duration(name, value)?),
+        "login_budget" => builder.login_budget(login_budget(value)?),
         "auth_style" => builder.auth_style(auth_style(value)?),
         "token_url" => builder.token_url(text(name, value)?),
         "trusted_hosts" => builder.trusted_hosts(texts(name, value)?),
@@ -63,7 +79,7 @@ fn set(builder: ClientBuilder, name: &str, value: &Bound<'_, PyAny>) -> PyResult
         "connect_timeout" => builder.connect_timeout(duration(name, value)?),
         "attempt_timeout" => builder.attempt_timeout(duration(name, value)?),
         "total_timeout" => builder.total_timeout(duration(name, value)?),
-        "max_attempts" => builder.max_attempts(max_attempts(value)?),
+        "max_attempts" => builder.max_attempts(count(name, value, "such as 3")?),
         "retry_backoff" => builder.retry_backoff(duration(name, value)?),
         "retry_after_cap" => builder.retry_after_cap(duration(name, value)?),
         "session_timeout" => builder.session_timeout(duration(name, value)?),
@@ -178,16 +194,28 @@ fn proxy(value: &Bound<'_, PyAny>) -> PyResult<Proxy> {
     })
 }
 
-fn max_attempts(value: &Bound<'_, PyAny>) -> PyResult<u32> {
-    let number: i64 = typed("max_attempts", value, "an int")?;
+fn login_budget(value: &Bound<'_, PyAny>) -> PyResult<Option<u32>> {
+    if value.extract::<&str>().is_ok_and(|text| text == "none") {
+        return Ok(None);
+    }
+    count("login_budget", value, "such as 1000, or \"none\"").map(Some)
+}
+
+fn count(name: &str, value: &Bound<'_, PyAny>, right: &str) -> PyResult<u32> {
+    let number: i64 = typed(name, value, "an int")?;
     u32::try_from(number).map_err(|_| {
         invalid_option(
             value.py(),
-            "max_attempts",
+            name,
             &format!("{number} is out of range"),
-            "Give 1 or a few more, such as 3.",
+            &format!("Give a number of 1 or more, {right}."),
         )
     })
+}
+
+/// A client id and its secret.
+pub(crate) fn credentials(name: &str, value: &Bound<'_, PyAny>) -> PyResult<(String, String)> {
+    typed(name, value, "a tuple of client id and client secret")
 }
 
 fn clock(value: &Bound<'_, PyAny>) -> PyResult<forcegrant::Clock> {

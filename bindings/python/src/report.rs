@@ -1,5 +1,7 @@
 //! What a client tells about itself.
 
+use std::time::Duration;
+
 use pyo3::prelude::*;
 
 use crate::error::exception;
@@ -32,6 +34,10 @@ pub(crate) struct Status {
     last_failure_at: Option<Utc>,
     /// Until when failures are answered from memory (UTC).
     cooling_until: Option<Utc>,
+    /// How old the last token was that was reported as rejected.
+    last_rejected_age: Option<Duration>,
+    /// The lifetime that rejections taught, while it is in force.
+    learned_lifetime: Option<Duration>,
     /// The host that tokens are asked from.
     login_host: String,
 }
@@ -56,6 +62,8 @@ impl Status {
                 .transpose()?,
             last_failure_at: status.last_failure_at.map(Utc),
             cooling_until: status.cooling_until.map(Utc),
+            last_rejected_age: status.last_rejected_age,
+            learned_lifetime: status.learned_lifetime,
             login_host: status.login_host.clone(),
         })
     }

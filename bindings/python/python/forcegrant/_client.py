@@ -36,7 +36,7 @@ class AsyncClient(Handle):
         cls,
         login_url: str,
         client_id: str,
-        client_secret: str,
+        client_secret: str | None = None,
         **options: Unpack[ClientOptions],
     ) -> Self:
         """Check the options; send nothing."""

@@ -1,6 +1,6 @@
 # What the compiled module offers; checked against it by stubtest.
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Generic, Literal, TypeVar, final
 
 from typing_extensions import Self, Unpack, disjoint_base
@@ -144,6 +144,12 @@ class Status:
     def cooling_until(self) -> datetime | None:
         """Until when failures are answered from memory (UTC)."""
     @property
+    def last_rejected_age(self) -> timedelta | None:
+        """How old the last token was that was reported as rejected."""
+    @property
+    def learned_lifetime(self) -> timedelta | None:
+        """The lifetime that rejections taught, while it is in force."""
+    @property
     def login_host(self) -> str:
         """The host that tokens are asked from."""
 
@@ -183,7 +189,7 @@ class Core:
         cls,
         login_url: str,
         client_id: str,
-        client_secret: str,
+        client_secret: str | None = None,
         options: Mapping[str, object] | None = None,
     ) -> Self: ...
     @staticmethod
@@ -210,6 +216,24 @@ class Handle:
         """Say what is known at this instant, without asking anyone."""
     def reset(self) -> None:
         """Forget the token and all remembered failures."""
+    def set_credentials(
+        self,
+        client_id: str,
+        client_secret: str,
+        *,
+        next_credentials: tuple[str, str] | None = None,
+    ) -> None:
+        """Use other credentials from the next login on.
+
+        `next_credentials` are a second pair, client id and secret, that is live as well. The token
+        at hand goes on serving. Raises `ConfigurationError` for what cannot be right.
+        """
+    def drop_retired(self) -> bool:
+        """Drop the token at hand if it was issued to credentials that are not in use any more:
+        after a leak, say. True if it was dropped.
+
+        Salesforce is not told: to end the session there, revoke it in the org.
+        """
     @property
     def login_host(self) -> str:
         """The host that tokens are asked from."""
@@ -228,7 +252,8 @@ class Client(Handle):
     token = client.token()
     ```
 
-    `login_url` is the org's My Domain, in any of the forms that people copy out of a browser. The
+    `login_url` is the org's My Domain, in any of the forms that people copy out of a browser;
+    `client_secret` may be left out where the option `client_secret_file` says where it is. The
     options are those of `forcegrant.options.ClientOptions`. Nothing is sent, and no thread
     started, before a token is asked for.
 
@@ -243,7 +268,7 @@ class Client(Handle):
         cls,
         login_url: str,
         client_id: str,
-        client_secret: str,
+        client_secret: str | None = None,
         **options: Unpack[ClientOptions],
     ) -> Self: ...
     @classmethod

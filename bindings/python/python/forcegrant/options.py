@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from os import PathLike
 from typing import Literal, TypeAlias, TypedDict
 
 from forcegrant._native import TestClock
@@ -24,6 +25,20 @@ class ClientOptions(TypedDict, total=False):
     it names the option and a right value.
     """
 
+    client_secret_file: str | PathLike[str] | None
+    """A file whose whole content is the client secret, as container secrets are mounted.
+    It is read again when it changes and when a login is refused. [none]"""
+    next_credentials: tuple[str, str] | None
+    """A second client id and secret that are live while one pair replaces the other;
+    tried when the first is refused. [none]"""
+    introspect: bool | None
+    """Ask the introspection endpoint once after each login when the token ends, if the
+    answer did not say. [False]"""
+    introspection_timeout: Seconds | None
+    """For that request. [5 s]"""
+    login_budget: int | Literal["none"] | None
+    """How many logins this process may make for this org and client id within an hour;
+    then the client stops, before Salesforce blocks the user at 3,600. [3000]"""
     auth_style: Literal["body", "basic"] | None
     """How the credentials are sent: in the form body or as HTTP Basic. ["body"]"""
     token_url: str | None
