@@ -168,6 +168,7 @@ fn no_transport_error_shows_a_secret() {
             quick().resolve(org.my_domain.as_str(), closed),
         ),
         ("proxy_failed", quick().proxy(Proxy::Url(proxy))),
+        #[cfg(feature = "bundled-roots")]
         ("tls_failed", quick().roots(Roots::Bundled)),
     ];
     for (code, builder) in table {
