@@ -45,6 +45,9 @@ mod mint;
 mod process;
 mod random;
 mod secret;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub mod simulation;
 mod status;
 mod token;
 mod verify;
