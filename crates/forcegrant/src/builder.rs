@@ -1,5 +1,7 @@
 //! The options of a client, checked when it is built.
 
+mod checks;
+
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -7,15 +9,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cache::budget::{BudgetSettings, SALESFORCE_LIMIT};
+use crate::cache::budget::BudgetSettings;
 use crate::cache::policy::{Backoff, FailureSettings, LifetimeSettings};
-use crate::client::{Client, Inner, IntrospectionSettings, Shared};
+use crate::client::Client;
 use crate::clock::Clock;
-use crate::credentials::{KeyPair, KeyPairs, Keyring, LoadedKeyPairs, Source};
+use crate::credentials::{KeyPairs, Keyring, LoadedKeyPairs, Source};
+use crate::engine::{Engine, Shared};
 use crate::environment;
 use crate::error::{Error, invalid_option};
 use crate::event::{Event, Events};
-use crate::grant::introspection;
 use crate::grant::request::AuthStyle;
 use crate::grant::retry::RetrySettings;
 use crate::host::{LoginEndpoint, TrustPolicy, is_host_name, printable};
@@ -52,6 +54,8 @@ enum Given {
     Values(String, Secret),
     SecretFile(String, PathBuf),
     Source(Source),
+    /// A file was named beside a source that brings the secret itself.
+    FileBesideSource,
 }
 
 impl ClientBuilder {
@@ -114,15 +118,18 @@ impl ClientBuilder {
     /// A file whose whole content is the client secret, as container secrets are mounted, in place
     /// of the secret given before. It is read again when it changes and when a login is refused.
     pub fn client_secret_file(mut self, path: impl Into<PathBuf>) -> Self {
-        if let Given::Values(client_id, _) | Given::SecretFile(client_id, _) = self.credentials {
-            self.credentials = Given::SecretFile(client_id, path.into());
-        }
+        self.credentials = match self.credentials {
+            Given::Values(client_id, _) | Given::SecretFile(client_id, _) => {
+                Given::SecretFile(client_id, path.into())
+            }
+            Given::Source(_) | Given::FileBesideSource => Given::FileBesideSource,
+        };
         self
     }
 
     /// A callback that brings the credentials, in place of those given before: from a vault, say.
     /// It is asked at the first login and when a login is refused for the credentials. It runs on the
-    /// worker's runtime: it must not block, and `total_timeout` does not bound it.
+    /// worker's runtime, so it must not block; `total_timeout` bounds it.
     pub fn credentials_callback<F, L>(mut self, load: F) -> Self
     where
         F: Fn() -> L + Send + Sync + 'static,
@@ -302,8 +309,8 @@ impl ClientBuilder {
     /// `invalid_option`, `invalid_login_url`, `untrusted_host` or `missing_credentials`; each names
     /// the option and a right value.
     pub fn build(self) -> Result<Client, Error> {
-        self.check_numbers()?;
-        let source = source(self.credentials, self.next)?;
+        checks::numbers(&self)?;
+        let source = checks::source(self.credentials, self.next)?;
         let mut trust = TrustPolicy::new(self.trusted_hosts, self.allow_http_loopback)?;
         let endpoint = match &self.token_url {
             Some(url) => {
@@ -316,7 +323,7 @@ impl ClientBuilder {
         };
         let introspection = self
             .introspect
-            .then(|| introspection(&endpoint, self.introspection_timeout))
+            .then(|| checks::introspection(&endpoint, self.introspection_timeout))
             .transpose()?;
         let mut http = self.http;
         for (host, _) in &mut http.resolve {
@@ -330,7 +337,7 @@ impl ClientBuilder {
             }
         }
         let transport: Box<dyn Transport> = Box::new(HttpTransport::new(http)?);
-        Ok(Client::from_inner(Inner {
+        Ok(Client::from_engine(Engine {
             endpoint,
             keyring: Keyring::new(source)?,
             auth_style: self.auth_style,
@@ -355,131 +362,6 @@ impl ClientBuilder {
     pub fn build_blocking(self) -> Result<crate::blocking::Client, Error> {
         self.build().map(crate::blocking::Client::from)
     }
-
-    fn check_numbers(&self) -> Result<(), Error> {
-        const HOUR: u64 = 3_600;
-        let within = |name: &str, value: Duration, least: Duration, most: Duration| {
-            if value >= least && value <= most {
-                return Ok(());
-            }
-            Err(invalid_option(
-                name,
-                &format!("{value:?} is out of range"),
-                &format!("Give a duration from {least:?} to {most:?}."),
-            ))
-        };
-        let (zero, instant) = (Duration::ZERO, Duration::from_millis(1));
-        let hours = |count: u64| Duration::from_secs(count * HOUR);
-        let lifetimes = &self.lifetimes;
-        within(
-            "connect_timeout",
-            self.http.connect_timeout,
-            instant,
-            hours(1),
-        )?;
-        within("attempt_timeout", self.attempt_timeout, instant, hours(1))?;
-        within("total_timeout", self.retry.total, instant, hours(1))?;
-        within(
-            "retry_backoff",
-            self.retry.backoff,
-            zero,
-            Duration::from_secs(60),
-        )?;
-        within(
-            "retry_after_cap",
-            self.retry.retry_after_cap,
-            zero,
-            hours(1),
-        )?;
-        within(
-            "introspection_timeout",
-            self.introspection_timeout,
-            instant,
-            hours(1),
-        )?;
-        if let Some(stop) = self
-            .budget
-            .stop
-            .filter(|stop| !(1..=SALESFORCE_LIMIT).contains(stop))
-        {
-            return Err(invalid_option(
-                "login_budget",
-                &format!("{stop} is out of range"),
-                "Give a number of logins per hour from 1 to 3600, Salesforce's own limit; or none to switch it off.",
-            ));
-        }
-        within("refresh_window", lifetimes.refresh_window, zero, hours(24))?;
-        within("safety_margin", lifetimes.safety_margin, zero, hours(24))?;
-        if let Some(timeout) = lifetimes.session_timeout {
-            // Salesforce's own choices are 15 minutes to 24 hours; less is for tests.
-            within(
-                "session_timeout",
-                timeout,
-                Duration::from_secs(1),
-                hours(24),
-            )?;
-        }
-        if let Some(stale) = lifetimes.max_stale {
-            within("max_stale", stale, zero, hours(24 * 7))?;
-        }
-        for (name, backoff) in [
-            ("refusal_backoff", self.failures.refusal),
-            ("transient_backoff", self.failures.transient),
-        ] {
-            within(name, backoff.cap, zero, hours(1))?;
-            if backoff.first > backoff.cap {
-                return Err(invalid_option(
-                    name,
-                    "the first pause is longer than the longest",
-                    "Give the first pause and the longest, for example 5 s and 60 s; zero for both switches it off.",
-                ));
-            }
-        }
-        if !(1..=10).contains(&self.retry.max_attempts) {
-            return Err(invalid_option(
-                "max_attempts",
-                &format!("{} is out of range", self.retry.max_attempts),
-                "Give a number from 1 to 10.",
-            ));
-        }
-        Ok(())
-    }
-}
-
-fn source(given: Given, next: Option<(String, Secret)>) -> Result<Source, Error> {
-    let next = next
-        .map(|(id, secret)| KeyPair::new(id, secret))
-        .transpose()?;
-    match (given, next) {
-        (Given::Values(id, secret), next) => {
-            let pairs = KeyPairs::new(KeyPair::new(id, secret)?);
-            Ok(Source::Given(match next {
-                Some(next) => pairs.with_next(next),
-                None => pairs,
-            }))
-        }
-        (_, Some(_)) => Err(invalid_option(
-            "next_credentials",
-            "it goes only with a client secret that is given as a value",
-            "A file, the environment and a callback are read again instead; a callback can bring both pairs.",
-        )),
-        (Given::SecretFile(client_id, path), None) => Ok(Source::SecretFile { client_id, path }),
-        (Given::Source(source), None) => Ok(source),
-    }
-}
-
-fn introspection(
-    endpoint: &LoginEndpoint,
-    timeout: Duration,
-) -> Result<IntrospectionSettings, Error> {
-    let url = introspection::url_beside(endpoint.token_url.as_str()).ok_or_else(|| {
-        invalid_option(
-            "introspect",
-            "the introspection endpoint can not be derived from `token_url`",
-            "Its path must end in `/token`, as Salesforce's does; or leave `introspect` off.",
-        )
-    })?;
-    Ok(IntrospectionSettings { url, timeout })
 }
 
 impl fmt::Debug for ClientBuilder {
@@ -497,76 +379,4 @@ impl fmt::Debug for ClientBuilder {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn builder() -> ClientBuilder {
-        Client::builder("acme.my.salesforce.com", "id", "hunter22")
-    }
-
-    #[test]
-    fn every_wrong_option_is_named() {
-        let (zero, second, day) = (
-            Duration::ZERO,
-            Duration::from_secs(1),
-            Duration::from_secs(86_401),
-        );
-        let table = [
-            ("connect_timeout", builder().connect_timeout(zero)),
-            ("attempt_timeout", builder().attempt_timeout(zero)),
-            ("total_timeout", builder().total_timeout(zero)),
-            ("retry_backoff", builder().retry_backoff(day)),
-            ("retry_after_cap", builder().retry_after_cap(day)),
-            ("refresh_window", builder().refresh_window(day)),
-            ("safety_margin", builder().safety_margin(day)),
-            ("session_timeout", builder().session_timeout(day)),
-            ("max_stale", builder().max_stale(day * 8)),
-            ("refusal_backoff", builder().refusal_backoff(second, zero)),
-            ("transient_backoff", builder().transient_backoff(zero, day)),
-            ("max_attempts", builder().max_attempts(0)),
-            ("max_attempts", builder().max_attempts(11)),
-            (
-                "resolve",
-                builder().resolve("http://x", "127.0.0.1:1".parse().unwrap()),
-            ),
-            ("roots", builder().roots(Roots::Pem(b"x".to_vec()))),
-            ("proxy", builder().proxy(Proxy::Url("x".to_owned()))),
-            (
-                "trusted_hosts",
-                builder().trusted_hosts(["https://x.example"]),
-            ),
-            ("token_url", builder().token_url("x")),
-            (
-                "client_id",
-                Client::builder("acme.my.salesforce.com", "", "x"),
-            ),
-            (
-                "client_secret",
-                Client::builder("acme.my.salesforce.com", "x", ""),
-            ),
-            ("login URL", Client::builder("acme", "x", "x")),
-        ];
-        for (name, builder) in table {
-            let error = builder.build().expect_err(name);
-            assert!(error.message().contains(name), "{name}: {error}");
-            assert!(error.help().is_some(), "{name}");
-            assert_eq!(error.kind(), crate::ErrorKind::Configuration);
-        }
-    }
-
-    #[test]
-    fn nothing_is_shown() {
-        let builder = builder().proxy(Proxy::Url("http://u:hunter22@127.0.0.1:1".to_owned()));
-        assert!(!format!("{builder:?}").contains("hunter22"));
-        assert!(!format!("{:?}", builder.build().unwrap()).contains("hunter22"));
-    }
-
-    #[test]
-    fn the_login_url_may_be_empty_beside_a_token_url() {
-        let client = Client::builder("", "id", "secret")
-            .token_url("https://gw.example/token")
-            .build()
-            .unwrap();
-        assert_eq!(client.login_host(), "gw.example");
-    }
-}
+mod tests;

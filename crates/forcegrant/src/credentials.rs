@@ -5,7 +5,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
 
@@ -190,9 +190,9 @@ impl Keyring {
 
     /// The pair to log in with: the one that worked last, else the current one. A file that has
     /// changed is read first, a callback is asked the first time.
-    pub(crate) async fn pair(&self) -> Result<KeyPair, Error> {
+    pub(crate) async fn pair(&self, limit: Duration) -> Result<KeyPair, Error> {
         if self.held.load().is_none() || self.has_changed() {
-            self.reload().await?;
+            self.reload(limit).await?;
         }
         self.at_hand().ok_or_else(|| unavailable("there are none"))
     }
@@ -215,15 +215,19 @@ impl Keyring {
         held.pairs.iter().find(untried).cloned()
     }
 
-    /// Reads the source again.
-    pub(crate) async fn reload(&self) -> Result<(), Error> {
+    /// Reads the source again; a callback has until `limit`.
+    pub(crate) async fn reload(&self, limit: Duration) -> Result<(), Error> {
         let stamp = self.source.stamp();
         let pairs = match &self.source {
             Source::Given(_) => return Ok(()),
-            Source::Callback(load) => load().await.map_err(|error| {
-                let cause = Cause::of(error.as_ref(), &|text| redact(text, &[], 300));
-                unavailable("the callback failed").with_cause(cause)
-            })?,
+            Source::Callback(load) => match tokio::time::timeout(limit, load()).await {
+                Ok(Ok(pairs)) => pairs,
+                Ok(Err(error)) => {
+                    let cause = Cause::of(error.as_ref(), &|text| redact(text, &[], 300));
+                    return Err(unavailable("the callback failed").with_cause(cause));
+                }
+                Err(_) => return Err(unavailable("the callback did not answer in time")),
+            },
             other => other.read()?,
         };
         self.hold(pairs, stamp);

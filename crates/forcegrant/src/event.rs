@@ -35,6 +35,8 @@ pub enum Event {
         fingerprint: String,
         /// When it ends.
         expiry: Expiry,
+        /// What was left of its life when it arrived.
+        lifetime: Duration,
         /// Attempts made.
         attempts: u32,
         /// From the first request to the token.
@@ -186,6 +188,7 @@ fn trace(host: &str, event: &Event) {
             expiry,
             attempts,
             took,
+            ..
         } => {
             info!(target: "forcegrant", host, %fingerprint, source = expiry.source().as_str(), attempts, ?took, "{name}");
         }

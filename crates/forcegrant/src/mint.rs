@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use crate::budgets;
 use crate::cache::budget::Allowance;
 use crate::cache::state::{self, Lease, Minted};
-use crate::client::Inner;
 use crate::clock::{Moment, to_system_time};
 use crate::credentials::{KeyPair, is_about_the_pair};
+use crate::engine::Engine;
 use crate::error::{Code, Error};
 use crate::event::Event;
 use crate::grant::introspection::{self, Introspected};
@@ -27,7 +27,7 @@ pub(crate) struct Outcome {
 
 /// One mint under way.
 struct Mint<'a> {
-    inner: &'a Inner,
+    engine: &'a Engine,
     begun: Instant,
     attempts: u32,
 }
@@ -36,9 +36,9 @@ struct Mint<'a> {
 ///
 /// A pair that is refused is replaced once: the source is read again, and a pair that was not tried
 /// yet is tried, each at most once.
-pub(crate) async fn mint(inner: &Inner) -> Outcome {
+pub(crate) async fn mint(engine: &Engine) -> Outcome {
     let mut mint = Mint {
-        inner,
+        engine,
         begun: Instant::now(),
         attempts: 0,
     };
@@ -59,9 +59,14 @@ pub(crate) async fn mint(inner: &Inner) -> Outcome {
 }
 
 impl Mint<'_> {
+    /// What is left of the time for the whole mint.
+    fn left(&self) -> Duration {
+        self.engine.retry.total.saturating_sub(self.begun.elapsed())
+    }
+
     async fn with_any_pair(&mut self) -> Result<(KeyPair, Moment, Grant), Error> {
-        let keyring = &self.inner.keyring;
-        let mut pair = match keyring.pair().await {
+        let keyring = &self.engine.keyring;
+        let mut pair = match keyring.pair(self.left()).await {
             Ok(pair) => pair,
             Err(error) => self.at_hand_after(error)?,
         };
@@ -70,7 +75,7 @@ impl Mint<'_> {
             let error = match self.with_pair(&pair).await {
                 Ok((started, grant)) => {
                     if keyring.worked(&pair) {
-                        self.inner.emit(&Event::CredentialsRotated {
+                        self.engine.emit(&Event::CredentialsRotated {
                             client_id: pair.client_id().to_owned(),
                             fingerprint: pair.fingerprint(),
                         });
@@ -83,8 +88,8 @@ impl Mint<'_> {
                 return Err(error);
             }
             tried.push(pair.fingerprint());
-            if let Err(error) = keyring.reload().await {
-                self.inner.emit(&Event::CredentialsReloadFailed { error });
+            if let Err(error) = keyring.reload(self.left()).await {
+                self.engine.emit(&Event::CredentialsReloadFailed { error });
             }
             pair = keyring.untried(&tried).ok_or(error)?;
         }
@@ -92,18 +97,18 @@ impl Mint<'_> {
 
     /// A source that fails does not stop a client that has credentials.
     fn at_hand_after(&self, error: Error) -> Result<KeyPair, Error> {
-        let Some(pair) = self.inner.keyring.at_hand() else {
+        let Some(pair) = self.engine.keyring.at_hand() else {
             return Err(error);
         };
-        self.inner.emit(&Event::CredentialsReloadFailed { error });
+        self.engine.emit(&Event::CredentialsReloadFailed { error });
         Ok(pair)
     }
 
     async fn with_pair(&mut self, pair: &KeyPair) -> Result<(Moment, Grant), Error> {
-        let inner = self.inner;
+        let engine = self.engine;
         let mut attempts = 0;
         loop {
-            let started = inner.clock.now();
+            let started = engine.clock.now();
             self.ask_budget(pair, started)?;
             self.attempts += 1;
             attempts += 1;
@@ -113,12 +118,12 @@ impl Mint<'_> {
             };
             let pause = failure.transient.then(|| {
                 let (spent, wait) = (self.begun.elapsed(), failure.error.retry_after());
-                retry::pause(&inner.retry, attempts, spent, wait, random::unit())
+                retry::pause(&engine.retry, attempts, spent, wait, random::unit())
             });
             let Some(pause) = pause.flatten() else {
                 return Err(failure.error);
             };
-            inner.emit(&Event::MintRetried {
+            engine.emit(&Event::MintRetried {
                 error: failure.error,
                 attempts: self.attempts,
                 pause,
@@ -128,23 +133,22 @@ impl Mint<'_> {
     }
 
     async fn attempt(&self, pair: &KeyPair) -> Result<Grant, Failure> {
-        let inner = self.inner;
-        let left = inner.retry.total.saturating_sub(self.begun.elapsed());
-        let request = request::encode(inner.endpoint.token_url.as_str(), pair, inner.auth_style);
-        let timeout = inner.attempt_timeout.min(left);
-        let response = inner.transport.send(&request, timeout).await?;
+        let engine = self.engine;
+        let request = request::encode(engine.endpoint.token_url.as_str(), pair, engine.auth_style);
+        let timeout = engine.attempt_timeout.min(self.left());
+        let response = engine.transport.send(&request, timeout).await?;
         self.count(pair);
         let context = Context {
-            host: &inner.endpoint.host,
+            host: &engine.endpoint.host,
             pair,
-            trust: &inner.trust,
-            now: to_system_time(inner.clock.now().wall),
+            trust: &engine.trust,
+            now: to_system_time(engine.clock.now().wall),
         };
         decode(&response, &context)
     }
 
     fn ask_budget(&self, pair: &KeyPair, now: Moment) -> Result<(), Error> {
-        let settings = self.inner.budget;
+        let settings = self.engine.budget;
         let allowance = self.with_budget(pair, |budget| budget.ask(now.boot, settings));
         match allowance {
             Allowance::Granted => Ok(()),
@@ -154,10 +158,10 @@ impl Mint<'_> {
 
     /// Every answer of the endpoint counts, as refused logins may count at Salesforce too.
     fn count(&self, pair: &KeyPair) {
-        let (settings, boot) = (self.inner.budget, self.inner.clock.now().boot);
+        let (settings, boot) = (self.engine.budget, self.engine.clock.now().boot);
         let warning = self.with_budget(pair, |budget| budget.count(boot, settings));
         if let (Some(used), Some(stop)) = (warning, settings.stop) {
-            self.inner.emit(&Event::LoginBudgetWarning { used, stop });
+            self.engine.emit(&Event::LoginBudgetWarning { used, stop });
         }
     }
 
@@ -166,12 +170,12 @@ impl Mint<'_> {
         pair: &KeyPair,
         act: impl FnOnce(&mut crate::cache::budget::Budget) -> T,
     ) -> T {
-        let (host, clock) = (&self.inner.endpoint.host, self.inner.clock.identity());
+        let (host, clock) = (&self.engine.endpoint.host, self.engine.clock.identity());
         budgets::with(host, pair.client_id(), clock, act)
     }
 
     async fn lease(&self, pair: &KeyPair, started: Moment, grant: Grant) -> Result<Lease, Error> {
-        let inner = self.inner;
+        let engine = self.engine;
         let introspected = match self.introspect(pair, &grant).await {
             Some(Introspected::Inactive) => return Err(inactive()),
             Some(Introspected::Active { ends }) => ends,
@@ -184,24 +188,29 @@ impl Mint<'_> {
             introspected,
             random: random::unit(),
         };
-        state::lease(minted, inner.learned(), inner.clock.now(), &inner.lifetimes)
+        state::lease(
+            minted,
+            engine.learned(),
+            engine.clock.now(),
+            &engine.lifetimes,
+        )
     }
 
     /// Asks when the token ends, if the answer did not say and the user wants to know.
     async fn introspect(&self, pair: &KeyPair, grant: &Grant) -> Option<Introspected> {
-        let inner = self.inner;
-        let settings = inner.introspection.as_ref()?;
+        let engine = self.engine;
+        let settings = engine.introspection.as_ref()?;
         if grant.jwt.is_some() || grant.expires_in.is_some() {
             return None;
         }
         let token = grant.access_token.expose();
-        let request = introspection::encode(&settings.url, token, pair, inner.auth_style);
-        let answer = inner.transport.send(&request, settings.timeout).await;
+        let request = introspection::encode(&settings.url, token, pair, engine.auth_style);
+        let answer = engine.transport.send(&request, settings.timeout).await;
         let answer = answer.map_err(|failure| failure.error);
         match answer.and_then(|response| introspection::decode(&response)) {
             Ok(introspected) => Some(introspected),
             Err(error) => {
-                inner.emit(&Event::IntrospectionFailed { error });
+                engine.emit(&Event::IntrospectionFailed { error });
                 None
             }
         }

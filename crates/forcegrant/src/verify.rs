@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::client::Inner;
+use crate::engine::Engine;
 use crate::error::{Code, Error};
 use crate::http::{Request, Response};
 use crate::secret::{Secret, redact};
 use crate::token::Token;
+use crate::verdict::ApiAnswer;
 
 /// What [`Client::verify`](crate::Client::verify) found.
 #[derive(Clone, Debug)]
@@ -24,10 +25,10 @@ pub struct Verified {
 /// version is old enough for every org and far from being retired.
 const CALL: &str = "/services/data/v60.0/limits";
 
-pub(crate) async fn verify(inner: &Arc<Inner>) -> Result<Verified, Error> {
+pub(crate) async fn verify(engine: &Arc<Engine>) -> Result<Verified, Error> {
     // The API call below says whether a token that was reported as rejected works after all.
-    inner.pardon();
-    let token = inner.login_afresh().await?;
+    engine.pardon();
+    let token = engine.login_afresh().await?;
     let request = Request {
         method: "GET",
         url: format!("{}{CALL}", token.instance_url()),
@@ -37,27 +38,29 @@ pub(crate) async fn verify(inner: &Arc<Inner>) -> Result<Verified, Error> {
         ],
         body: None,
     };
-    let answer = inner.transport.send(&request, inner.attempt_timeout).await;
+    let answer = engine
+        .transport
+        .send(&request, engine.attempt_timeout)
+        .await;
     let answer = answer.map_err(|failure| failure.error)?;
     if !(200..=299).contains(&answer.status) {
         if answer.status == 401 {
-            inner.invalidate(token.fingerprint());
+            engine.invalidate(token.fingerprint());
         }
         return Err(refused(&answer, &token));
     }
     Ok(Verified {
-        api_usage: answer.limit_info.as_deref().and_then(api_usage),
+        api_usage: usage(&answer),
         token,
     })
 }
 
-/// `api-usage=25/5000; per-app-api-usage=17/250(appName=x)`
-fn api_usage(header: &str) -> Option<(u64, u64)> {
-    let usage = header
-        .split([';', ','])
-        .find_map(|part| part.trim().strip_prefix("api-usage="))?;
-    let (used, limit) = usage.split_once('/')?;
-    Some((used.trim().parse().ok()?, limit.trim().parse().ok()?))
+fn usage(answer: &Response) -> Option<(u64, u64)> {
+    let answer = ApiAnswer {
+        limit_info: answer.limit_info.as_deref(),
+        ..ApiAnswer::default()
+    };
+    answer.api_usage().map(|usage| (usage.used, usage.limit))
 }
 
 fn refused(answer: &Response, token: &Token) -> Error {
@@ -100,24 +103,4 @@ fn refused(answer: &Response, token: &Token) -> Error {
     )
     .with_help("The login works. Add the scope \"Manage user data via APIs (api)\" to the app (Settings > OAuth Settings)\nand see that the Run-As user has the permission API Enabled.")
     .with_http_status(status)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn usage_is_read_from_the_header() {
-        assert_eq!(
-            api_usage("api-usage=25/5000; per-app-api-usage=17/250(appName=x)"),
-            Some((25, 5000))
-        );
-        assert_eq!(
-            api_usage("per-app-api-usage=17/250(appName=x), api-usage=1/2"),
-            Some((1, 2))
-        );
-        for odd in ["", "api-usage=", "api-usage=a/b", "x"] {
-            assert_eq!(api_usage(odd), None);
-        }
-    }
 }

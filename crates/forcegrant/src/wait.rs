@@ -4,11 +4,13 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::error::{Code, Error};
+use crate::error::Error;
+use crate::flight::lost;
+use crate::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 /// A result that will be there. Dropping it never disturbs the work behind it.
 ///
@@ -91,8 +93,13 @@ impl<T: Clone> Promise<T> {
         }
     }
 
+    /// Whether the result is there.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.0.lock().result.is_some()
+    }
+
     /// Hands the result to every waiter. The first result stands.
-    pub(crate) fn fulfil(&self, result: &Result<T, Error>) {
+    pub(crate) fn keep(&self, result: &Result<T, Error>) {
         let waiters = {
             let mut inner = self.0.lock();
             if inner.result.is_some() {
@@ -113,13 +120,7 @@ impl<T: Clone> Promise<T> {
 
 impl<T: Clone> Drop for Promise<T> {
     fn drop(&mut self) {
-        self.fulfil(&Err(Error::new(
-            Code::Internal,
-            "the login was lost before it ended",
-        )
-        .with_help(
-            "This is a defect of forcegrant; please report it. The next call starts afresh.",
-        )));
+        self.keep(&Err(lost()));
     }
 }
 
@@ -230,7 +231,7 @@ impl<T> fmt::Debug for Subscription<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "model")))]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::sync::mpsc;
@@ -260,7 +261,7 @@ mod tests {
         let subscription = promise
             .pending()
             .on_ready(move |result| sender.send(result).unwrap());
-        promise.fulfil(&Ok(7));
+        promise.keep(&Ok(7));
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
         assert!(matches!(
             Pin::new(&mut future).poll(&mut context),
@@ -281,7 +282,7 @@ mod tests {
             drop(promise.pending().on_ready(|_| panic!("called off")));
         }
         assert!(promise.0.lock().waiters.len() <= 2);
-        promise.fulfil(&Ok(1));
+        promise.keep(&Ok(1));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub(crate) mod budget;
 mod handles;
+pub(crate) mod landing;
 pub(crate) mod learning;
 pub(crate) mod policy;
 pub(crate) mod slot;

@@ -5,17 +5,18 @@ mod lifecycle;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::AtomicUsize;
-use std::sync::mpsc;
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, mpsc};
+use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 
 use super::*;
 use crate::TestClock;
 use crate::blocking;
+use crate::event::Events;
 use crate::grant::response::Failure;
-use crate::http::{Request, Response};
+use crate::http::{Request, Response, Transport};
 
 /// What the endpoint answers, in order.
 enum Play {
@@ -127,10 +128,10 @@ fn fixture_with(
         .retry_backoff(Duration::ZERO)
         .on_event(move |event| log.lock().unwrap().push(event.name()));
     let built = options(builder).build().unwrap();
-    let mut inner = Arc::into_inner(built.inner).unwrap();
-    inner.transport = Box::new(Theatre(Arc::clone(&stage)));
+    let mut engine = Arc::into_inner(built.engine).unwrap();
+    engine.transport = Box::new(Theatre(Arc::clone(&stage)));
     Fixture {
-        client: Client::from_inner(inner).into(),
+        client: Client::from_engine(engine).into(),
         clock,
         stage,
         events,
@@ -347,9 +348,9 @@ fn a_thread_that_gives_up_leaves_the_login_to_the_others() {
 #[test]
 fn a_callback_that_panics_harms_nothing() {
     let f = fixture([Play::Token("a")]);
-    let mut inner = Arc::into_inner(f.client.into_async().inner).unwrap();
-    inner.events = Events::to(|_| panic!("a callback that panics, on purpose"));
-    let client = blocking::Client::from(Client::from_inner(inner));
+    let mut engine = Arc::into_inner(f.client.into_async().engine).unwrap();
+    engine.events = Events::to(|_| panic!("a callback that panics, on purpose"));
+    let client = blocking::Client::from(Client::from_engine(engine));
     assert_eq!(client.token().unwrap().access_token(), "a");
 }
 
@@ -397,13 +398,13 @@ fn a_view_is_empty_under_a_test_clock_and_starts_the_refresh_that_is_due() {
 fn no_debug_form_holds_a_secret() {
     let f = fixture([Play::Token("canary-token")]);
     let token = f.client.token().unwrap();
-    let inner = f.client.clone().into_async().inner;
+    let engine = f.client.clone().into_async().engine;
     for shown in [
         format!("{token:?}"),
-        format!("{inner:?}"),
+        format!("{engine:?}"),
         format!("{:?}", f.client),
         format!("{:?}", f.client.status()),
-        format!("{:?}", inner.slot.state()),
+        format!("{:?}", engine.slot.state()),
     ] {
         assert!(
             !shown.contains("canary-token") && !shown.contains("hunter22"),

@@ -234,6 +234,43 @@ fn a_secret_file_is_read_again_when_it_changes() {
 }
 
 #[test]
+fn a_secret_file_beside_another_source_is_refused() {
+    let error = Client::builder("acme.my", "", "")
+        .credentials_callback(|| async { Ok(pairs("x")) })
+        .client_secret_file("secret")
+        .build()
+        .unwrap_err();
+    assert!(error.message().contains("client_secret_file"), "{error}");
+}
+
+#[test]
+fn idle_means_that_no_verification_is_in_flight_either() {
+    let (hold, arrival, go) = held(Play::Token("a"));
+    let (call, called, answer) = held(Play::Status(503));
+    let f = fixture([hold, call]);
+    let client = f.client.clone().into_async();
+    let mut first = client.start_verify();
+    let mut second = client.start_verify();
+    let mut idle = client.start_wait_idle();
+    arrival.recv().unwrap();
+    assert!(idle.wait_timeout(Duration::ZERO).is_none());
+    go.send(()).unwrap();
+    called.recv().unwrap();
+    assert!(
+        idle.wait_timeout(Duration::ZERO).is_none(),
+        "the API call is under way"
+    );
+    answer.send(()).unwrap();
+    let wait = Duration::from_secs(30);
+    for verification in [&mut first, &mut second] {
+        let error = verification.wait_timeout(wait).unwrap().unwrap_err();
+        assert_eq!(error.code(), "server_unavailable");
+    }
+    idle.wait_timeout(wait).unwrap().unwrap();
+    assert_eq!(f.requests(), 2, "they shared one");
+}
+
+#[test]
 fn a_callback_is_asked_at_the_first_login_and_after_a_refusal() {
     let answers = Arc::new(Mutex::new(VecDeque::from(["first", "first", "second"])));
     let source = Arc::clone(&answers);
@@ -265,6 +302,18 @@ fn a_callback_is_asked_at_the_first_login_and_after_a_refusal() {
     assert_eq!(f.secrets(), ["first", "first", "first", "second"]);
     // Now the vault is sealed: what is at hand goes on.
     assert!(answers.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_callback_that_never_answers_is_given_up() {
+    let f = fixture_with([], |builder| {
+        builder
+            .total_timeout(Duration::from_millis(10))
+            .credentials_callback(std::future::pending)
+    });
+    let error = f.client.token().unwrap_err();
+    assert_eq!(error.code(), "credentials_unavailable");
+    assert!(error.message().contains("in time"), "{error}");
 }
 
 #[test]

@@ -1,0 +1,332 @@
+import { type InspectOptionsStylized, inspect } from 'node:util'
+import { type ErrorData, type ForcegrantError, makeError } from './errors.cjs'
+import { native } from './loader.cjs'
+import type * as Native from './native.cjs'
+import { type ClientOptions, type EnvOptions, isKeyPair, type KeyPair, toNative } from './options.cjs'
+import { type Expiry, Token } from './token.cjs'
+
+/** What the calls that may wait can be told. */
+export interface CallOptions {
+  /** Ends this call's waiting, and no other's: the promise rejects with the signal's reason. */
+  signal?: AbortSignal | null | undefined
+}
+
+/** Where a client stands. */
+export interface Status {
+  /** `empty`: no token; `fresh`; `aging`: being refreshed; `lapsed`: past its estimated end; `cooling`: a failure still holds. */
+  readonly state: 'empty' | 'fresh' | 'aging' | 'lapsed' | 'cooling'
+  readonly inFlight: boolean
+  readonly expiry: Expiry | undefined
+  /** When the token will be refreshed in the background. */
+  readonly refreshAt: Date | undefined
+  readonly fingerprint: string | undefined
+  /** How many tokens this client has been given. */
+  readonly mints: number
+  readonly failures: number
+  readonly lastError: ForcegrantError | undefined
+  readonly lastFailureAt: Date | undefined
+  /** Until when calls fail at once with `lastError`. */
+  readonly coolingUntil: Date | undefined
+  /** How old, in milliseconds, the last token was that was reported as rejected. */
+  readonly lastRejectedAge: number | undefined
+  /** The lifetime, in milliseconds, that rejections taught, while it is in force. */
+  readonly learnedLifetime: number | undefined
+  readonly loginHost: string
+}
+
+/** What {@link Client.verify} found. */
+export interface Verified {
+  readonly token: Token
+  readonly orgId: string | undefined
+  readonly userId: string | undefined
+  /** The daily API calls of the org, when Salesforce said so. */
+  readonly apiUsage: { readonly used: number; readonly max: number } | undefined
+  readonly loginHost: string
+}
+
+/** One wait at the native side, shared by every caller that came while it was up. */
+interface Flight {
+  readonly id: number
+  readonly outcome: Promise<Landed>
+  waiters: number
+}
+
+interface Landed {
+  readonly token?: Token
+  readonly error?: ErrorData | undefined
+}
+
+const ENVIRONMENT = Symbol('environment')
+
+/**
+ * Access tokens of one org for one app.
+ *
+ * A client keeps its token, so make one and share it. It holds nothing that keeps the process alive: only a
+ * call that waits does.
+ */
+export class Client {
+  readonly #native: Native.NativeClient
+  #token: Token | undefined
+  /** While `#from <= Date.now() < #until` the core has said that the token may be handed out unasked. */
+  #from = 0
+  #until = 0
+  /** The native side's number for what `#token` was made of, so that it is not sent again. */
+  #lease = 0
+  #flight: Flight | undefined
+  /** Changes with each `reset` and eviction: what a flight brings from before is not kept. */
+  #epoch = 0
+
+  constructor(options: ClientOptions)
+  /** @internal */
+  constructor(options: EnvOptions | null | undefined, source: typeof ENVIRONMENT)
+  constructor(options: ClientOptions | EnvOptions | null | undefined, source?: typeof ENVIRONMENT) {
+    const fromEnv = source === ENVIRONMENT
+    const given = toNative(options, fromEnv)
+    const opened = native().open(given.options, fromEnv, given.clock, given.onEvent)
+    if (opened.error !== undefined) throw makeError(opened.error, callSite(new.target))
+    if (opened.client === undefined) throw lost(callSite(new.target))
+    this.#native = opened.client
+  }
+
+  /**
+   * A client for what the environment names: `SALESFORCE_LOGIN_URL`, `SALESFORCE_CLIENT_ID` and
+   * `SALESFORCE_CLIENT_SECRET`, or their aliases.
+   */
+  static fromEnv(options?: EnvOptions | null): Client {
+    return new Client(options, ENVIRONMENT)
+  }
+
+  /**
+   * A token that works: the kept one, or a new one when there is none. However many calls wait, one
+   * request is made for them all.
+   */
+  async token(options?: CallOptions | null): Promise<Token> {
+    const token = this.#token
+    if (token !== undefined && options === undefined) {
+      const now = Date.now()
+      if (now >= this.#from && now < this.#until) return token
+    }
+    return this.#ask(options?.signal ?? undefined)
+  }
+
+  /** The token at hand, or undefined; never waits and never asks Salesforce. */
+  cached(): Token | undefined {
+    const now = Date.now()
+    if (now >= this.#from && now < this.#until) return this.#token
+    const lease = this.#native.cached(this.#lease)
+    return lease === null ? undefined : this.#keep(lease)
+  }
+
+  /**
+   * Tells that Salesforce turned a token down, so that the next call gets another one.
+   *
+   * @returns true if that very token was the current one; false if it had been replaced already
+   */
+  invalidate(token: Token | string): boolean {
+    const text = token instanceof Token ? token.accessToken : token
+    if (typeof text !== 'string') throw new TypeError('invalidate takes a Token or the text of one')
+    const evicted = this.#native.invalidate(text)
+    if (evicted) this.#forget()
+    return evicted
+  }
+
+  /** Where the client stands; for logs and health checks. */
+  status(): Status {
+    const status = this.#native.status()
+    return Object.freeze({
+      state: status.state,
+      inFlight: status.inFlight,
+      expiry: status.expiry && Object.freeze({ ...status.expiry, at: new Date(status.expiry.at) }),
+      refreshAt: date(status.refreshAt),
+      fingerprint: status.fingerprint,
+      mints: status.mints,
+      failures: status.failures,
+      lastError: status.lastError && makeError(status.lastError),
+      lastFailureAt: date(status.lastFailureAt),
+      coolingUntil: date(status.coolingUntil),
+      lastRejectedAge: status.lastRejectedAge,
+      learnedLifetime: status.learnedLifetime,
+      loginHost: status.loginHost,
+    }) as Status
+  }
+
+  /** Gets a new token and makes one harmless API call with it: for start-up checks. */
+  async verify(options?: CallOptions | null): Promise<Verified> {
+    const signal = options?.signal ?? undefined
+    signal?.throwIfAborted()
+    const site = callSite(Client.prototype.verify)
+    const wait = this.#native.startVerify()
+    const outcome = await unlessAborted(wait.outcome, signal, () => this.#native.cancel(wait.id))
+    if (outcome.error !== undefined) throw makeError(outcome.error, site)
+    const { lease, apiUsage } = outcome
+    if (lease === undefined) throw lost(site)
+    const token = this.#keep(lease)
+    const { orgId, userId } = token
+    const { loginHost } = this
+    return Object.freeze({ token, orgId, userId, apiUsage: apiUsage && Object.freeze(apiUsage), loginHost })
+  }
+
+  /** Waits until no token request is up. */
+  async waitIdle(options?: CallOptions | null): Promise<void> {
+    const signal = options?.signal ?? undefined
+    signal?.throwIfAborted()
+    const site = callSite(Client.prototype.waitIdle)
+    const wait = this.#native.startIdle()
+    const outcome = await unlessAborted(wait.outcome, signal, () => this.#native.cancel(wait.id))
+    if (outcome.error !== undefined) throw makeError(outcome.error, site)
+  }
+
+  /** Forgets the token and every failure. */
+  reset(): void {
+    this.#native.reset()
+    this.#forget()
+  }
+
+  /**
+   * Uses other credentials from the next login on; `next` is a second pair that is live as well. The token at
+   * hand goes on serving.
+   */
+  setCredentials(current: KeyPair, next?: KeyPair | null): void {
+    for (const pair of next === undefined || next === null ? [current] : [current, next]) {
+      if (!isKeyPair(pair)) throw new TypeError('setCredentials takes { clientId, clientSecret }')
+    }
+    const error = this.#native.setCredentials(current, next)
+    if (error !== null) throw makeError(error, callSite(Client.prototype.setCredentials))
+    // Who comes now asks the core, which knows whether a failure still counts.
+    this.#flight = undefined
+  }
+
+  /**
+   * Drops the token at hand if it was issued to a key pair that is not among the credentials any more: after
+   * a leak, say. Salesforce is not told: to end the session there, revoke it in the org.
+   *
+   * @returns whether it was dropped
+   */
+  dropRetired(): boolean {
+    const dropped = this.#native.dropRetired()
+    if (dropped) this.#forget()
+    return dropped
+  }
+
+  /** The host that the credentials go to. */
+  get loginHost(): string {
+    return this.#native.loginHost()
+  }
+
+  /** @internal */
+  [inspect.custom](_depth: number, options: InspectOptionsStylized): string {
+    const { loginHost, state, fingerprint } = this.status()
+    return `Client ${inspect({ loginHost, state, fingerprint }, options)}`
+  }
+
+  async #ask(signal: AbortSignal | undefined): Promise<Token> {
+    signal?.throwIfAborted()
+    let flight = this.#flight
+    if (flight === undefined) {
+      const now = Date.now()
+      if (this.#token !== undefined && now >= this.#from && now < this.#until) return this.#token
+      const started = this.#native.start(this.#lease)
+      if (started.lease !== undefined) return this.#keep(started.lease)
+      if (started.error !== undefined) throw makeError(started.error, callSite(Client.prototype.token))
+      if (started.wait === undefined) throw lost(callSite(Client.prototype.token))
+      flight = this.#follow(started.wait)
+    }
+    const up = flight
+    // Taken now, while the caller is on the stack: the error is made in a turn of the loop that has none.
+    const site = callSite(Client.prototype.token)
+    up.waiters += 1
+    const landed = await unlessAborted(up.outcome, signal, () => this.#leave(up))
+    if (landed.token === undefined) throw landed.error ? makeError(landed.error, site) : lost(site)
+    return landed.token
+  }
+
+  #follow(wait: Native.NativeWait): Flight {
+    const epoch = this.#epoch
+    const outcome = wait.outcome.then(({ lease, error }): Landed => {
+      if (this.#flight === flight) this.#flight = undefined
+      if (lease === undefined) return { error: error }
+      return { token: epoch === this.#epoch ? this.#keep(lease) : this.#tokenOf(lease) }
+    })
+    const flight: Flight = { id: wait.id, outcome, waiters: 0 }
+    this.#flight = flight
+    return flight
+  }
+
+  /** One caller gave up. When it was the last, nothing here may keep the process alive any more. */
+  #leave(flight: Flight): void {
+    flight.waiters -= 1
+    if (flight.waiters > 0) return
+    if (this.#flight === flight) this.#flight = undefined
+    this.#native.cancel(flight.id)
+  }
+
+  #keep(lease: Native.NativeLease): Token {
+    const token = this.#tokenOf(lease)
+    this.#token = token
+    this.#lease = lease.id
+    this.#from = lease.from
+    this.#until = lease.until
+    return token
+  }
+
+  /** The token object of a lease: the same one as long as the lease is the same. */
+  #tokenOf(lease: Native.NativeLease): Token {
+    if (lease.id === this.#lease && this.#token !== undefined) return this.#token
+    if (lease.token === undefined) throw lost(callSite(this.#tokenOf))
+    return new Token(lease.token)
+  }
+
+  #forget(): void {
+    this.#epoch += 1
+    this.#token = undefined
+    this.#lease = this.#from = this.#until = 0
+    // Who waits goes on waiting; who comes now asks the core, which knows whether that request still counts.
+    this.#flight = undefined
+  }
+}
+
+/**
+ * The promise, or a rejection with the signal's reason as soon as it is aborted; either way the signal is
+ * left without our listener.
+ */
+function unlessAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+  leave: () => void,
+): Promise<T> {
+  if (signal === undefined) return promise
+  return new Promise((resolve, reject) => {
+    const abort = () => {
+      reject(signal.reason)
+      leave()
+    }
+    const off = () => signal.removeEventListener('abort', abort)
+    signal.addEventListener('abort', abort, { once: true })
+    promise.then(
+      (value) => {
+        off()
+        resolve(value)
+      },
+      (error) => {
+        off()
+        reject(error)
+      },
+    )
+  })
+}
+
+/** An error that holds the frames of whoever called `entry`. */
+function callSite(entry: unknown): Error {
+  const site = new Error()
+  Error.captureStackTrace(site, entry as () => unknown)
+  return site
+}
+
+/** The native side broke its word. */
+function lost(site: Error): ForcegrantError {
+  return makeError({ code: 'internal', kind: 'internal', message: 'the native part gave no answer' }, site)
+}
+
+function date(milliseconds: number | undefined): Date | undefined {
+  return milliseconds === undefined ? undefined : new Date(milliseconds)
+}

@@ -1,0 +1,314 @@
+/** A handle of the core's client. */
+export declare class NativeClient {
+  /** The token, or a wait for one. `known` is the lease that the caller has. */
+  start(known: number): NativeStarted
+  /** The token at hand. */
+  cached(known: number): NativeLease | null
+  /** Reports a token that was turned down, by its text. */
+  invalidate(accessToken: string): boolean
+  /** Where the client stands. */
+  status(): NativeStatus
+  /** Mints afresh, then calls an API. */
+  startVerify(): NativeWait
+  /** Waits until nothing is in flight. */
+  startIdle(): NativeWait
+  /** Gives a wait up. */
+  cancel(id: number): void
+  /** Forgets the token and every failure. */
+  reset(): void
+  /** Uses other credentials from the next login on. */
+  setCredentials(current: NativeKeyPair, next?: NativeKeyPair | undefined | null): NativeError | null
+  /** Drops the token if its key pair is retired. */
+  dropRetired(): boolean
+  /** The host that the credentials go to. */
+  loginHost(): string
+}
+
+/** A clock that stands still until it is moved. */
+export declare class NativeTestClock {
+  /** Starts at a time in milliseconds since 1970, or at the present. */
+  constructor(start?: number | undefined | null)
+  /** Moves the time on. */
+  advance(milliseconds: number): void
+  /** Sets the wall clock alone. */
+  setWall(to: number): void
+  /** The wall clock, in milliseconds since 1970. */
+  now(): number
+}
+
+/** The core's table of errors, for the test that compares it with the classes. */
+export declare function errorTable(): Array<NativeErrorRow>
+
+/** The daily API calls of an org. */
+export interface NativeApiUsage {
+  /** Made today. */
+  used: number
+  /** Allowed in a day. */
+  max: number
+}
+
+/** An error as data. */
+export interface NativeError {
+  /** The stable code. */
+  code: string
+  /** The kind, which decides the class. */
+  kind: string
+  /** The whole text, with the help. */
+  message: string
+  /** What it means and where to fix it. */
+  help?: string
+  /** Whether the same call may succeed later. */
+  retryable: boolean
+  /** How long to wait before that. */
+  retryAfter?: number
+  /** The step of the set-up that it points to. */
+  setupStep?: string
+  /** The status of the answer. */
+  httpStatus?: number
+  /** The `error` of the answer. */
+  oauthError?: string
+  /** The `error_description` of the answer. */
+  oauthDescription?: string
+  /** What lies beneath, from the outside in. */
+  causes: Array<string>
+}
+
+/** One row of the core's table of errors. */
+export interface NativeErrorRow {
+  /** The stable code. */
+  code: string
+  /** The kind, which decides the class. */
+  kind: string
+  /** Whether the same call may succeed later. */
+  retryable: boolean
+  /** The step of the set-up that it points to. */
+  setupStep?: string
+}
+
+/** An event: its name, and what events of that name have. */
+export interface NativeEvent {
+  /** A stable word. */
+  name: string
+  /** Whether nobody waits for the login. */
+  background?: boolean
+  /** Attempts made. */
+  attempts?: number
+  /** Before the next attempt. */
+  pause?: number
+  /** Since the first request. */
+  took?: number
+  /** Since the token was asked for. */
+  age?: number
+  /** The token's digest. */
+  fingerprint?: string
+  /** When the token ends. */
+  expiry?: NativeExpiry
+  /** The client id now in use. */
+  clientId?: string
+  /** Logins in the last hour. */
+  used?: number
+  /** How many are allowed. */
+  stop?: number
+  /** What went wrong. */
+  error?: NativeError
+}
+
+/** When a token ends, and how that is known. */
+export interface NativeExpiry {
+  /** The end. */
+  at: number
+  /** Where the end comes from. */
+  source: string
+  /** `known` or `estimated`. */
+  certainty: string
+}
+
+/** A consumer key and secret. */
+export interface NativeKeyPair {
+  /** The consumer key. */
+  clientId: string
+  /** The consumer secret. */
+  clientSecret: string
+}
+
+/**
+ * A token as long as it is the current one. The id is new when anything about
+ * the token is, and the token is left out when the caller has it already.
+ */
+export interface NativeLease {
+  /** A number for the token within one client. */
+  id: number
+  /** From when the token may be handed out without asking again. */
+  from: number
+  /** Until when. */
+  until: number
+  /** The token, unless the caller named this very lease. */
+  token?: NativeToken
+}
+
+/** What `open` made: a client, or an error. */
+export interface NativeOpened {
+  /** The client. */
+  client?: NativeClient
+  /** Why there is none. */
+  error?: NativeError
+}
+
+/** The options of a client; times in milliseconds. */
+export interface NativeOptions {
+  /** The My Domain host. */
+  loginUrl?: string
+  /** The consumer key. */
+  clientId?: string
+  /** The consumer secret. */
+  clientSecret?: string
+  /** A file that holds the consumer secret. */
+  clientSecretFile?: string
+  /** A second pair. */
+  nextCredentials?: NativeKeyPair
+  /** Whether to ask for the end of a token. */
+  introspect?: boolean
+  /** For that request. */
+  introspectionTimeout?: number
+  /** Logins within an hour. */
+  loginBudget?: number
+  /** Whether there is no such budget. */
+  noLoginBudget?: boolean
+  /** `body` or `basic`. */
+  authStyle?: string
+  /** The whole token endpoint. */
+  tokenUrl?: string
+  /** Further hosts to trust. */
+  trustedHosts?: Array<string>
+  /** Whether plain http to loopback is allowed. */
+  allowHttpLoopback?: boolean
+  /** Host names and addresses. */
+  resolve?: Array<[host: string, address: string]>
+  /** `platform`, `bundled` or PEM. */
+  roots?: string
+  /** `env`, `none` or a URL. */
+  proxy?: string
+  /** To connect. */
+  connectTimeout?: number
+  /** For one try. */
+  attemptTimeout?: number
+  /** For all tries. */
+  totalTimeout?: number
+  /** How many tries. */
+  maxAttempts?: number
+  /** Base of the pause between tries. */
+  retryBackoff?: number
+  /** Longest `Retry-After`. */
+  retryAfterCap?: number
+  /** The session timeout of the org. */
+  sessionTimeout?: number
+  /** How long before the end to refresh. */
+  refreshWindow?: number
+  /** How long before a known end to stop. */
+  safetyMargin?: number
+  /** How long past an estimated end to go on. */
+  maxStale?: number
+  /** First and longest pause after a refusal. */
+  refusalBackoff?: [first: number, cap: number]
+  /** First and longest pause after a passing failure. */
+  transientBackoff?: [first: number, cap: number]
+}
+
+/** How a wait ended; all empty when it was given up. */
+export interface NativeOutcome {
+  /** The token. */
+  lease?: NativeLease
+  /** What went wrong. */
+  error?: NativeError
+  /** What a verification learned of the org's daily API calls. */
+  apiUsage?: NativeApiUsage
+}
+
+/** A token or an error at once, or a wait for one of them. */
+export interface NativeStarted {
+  /** The token. */
+  lease?: NativeLease
+  /** The failure that still holds. */
+  error?: NativeError
+  /** The wait. */
+  wait?: NativeWait
+}
+
+/** Where a client stands. */
+export interface NativeStatus {
+  /** `empty`, `fresh`, `aging`, `lapsed` or `cooling`. */
+  state: string
+  /** Whether a token request is up. */
+  inFlight: boolean
+  /** When the token ends. */
+  expiry?: NativeExpiry
+  /** When it will be refreshed. */
+  refreshAt?: number
+  /** Its digest. */
+  fingerprint?: string
+  /** How many tokens were got. */
+  mints: number
+  /** How many requests failed. */
+  failures: number
+  /** The last failure. */
+  lastError?: NativeError
+  /** When it was. */
+  lastFailureAt?: number
+  /** Until when calls fail at once. */
+  coolingUntil?: number
+  /** How old the last token was that was turned down. */
+  lastRejectedAge?: number
+  /** The lifetime that this taught. */
+  learnedLifetime?: number
+  /** The host that the credentials go to. */
+  loginHost: string
+}
+
+/** A token and what belongs to it. */
+export interface NativeToken {
+  /** The secret. */
+  accessToken: string
+  /** Where API calls go. */
+  instanceUrl: string
+  /** Where calls to api.salesforce.com go. */
+  apiInstanceUrl?: string
+  /** The org, 18 characters. */
+  orgId?: string
+  /** The user, 18 characters. */
+  userId?: string
+  /** The identity URL. */
+  identityUrl?: string
+  /** What the app may do. */
+  scopes: Array<string>
+  /** `opaque` or `jwt`. */
+  tokenFormat: string
+  /** `Bearer`. */
+  tokenType: string
+  /** When the answer was signed. */
+  issuedAt?: number
+  /** When it ends. */
+  expiry: NativeExpiry
+  /** A digest that is safe to log. */
+  fingerprint: string
+  /** The value of an `Authorization` header. */
+  authorization: string
+  /** Fields of the answer with no place of their own. */
+  extra: Record<string, unknown>
+}
+
+/** A wait that is up. */
+export interface NativeWait {
+  /** For `cancel`. */
+  id: number
+  /** Never rejects for a reason of the core's. */
+  outcome: Promise<NativeOutcome>
+}
+
+/** Makes a client. */
+export declare function open(options: NativeOptions, fromEnv: boolean, clock?: NativeTestClock | undefined | null, onEvent?: ((arg: NativeEvent) => void) | undefined | null): NativeOpened
+
+/** `release` or `debug`: what is measured and packed must be the former. */
+export declare function profile(): string
+
+/** The version that the package checks itself against. */
+export declare function version(): string

@@ -1,0 +1,9 @@
+export { TestClock } from './clock.cjs'
+export {
+  type ControlAnswer,
+  type Emulator,
+  EmulatorError,
+  type EmulatorOptions,
+  type EmulatorOrg,
+  startEmulator,
+} from './emulator.cjs'

@@ -1,0 +1,9 @@
+export {
+  type ControlAnswer,
+  type Emulator,
+  EmulatorError,
+  type EmulatorOptions,
+  type EmulatorOrg,
+  startEmulator,
+  TestClock,
+} from './testing.cjs'

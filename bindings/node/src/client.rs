@@ -1,0 +1,294 @@
+//! The client as JavaScript holds it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use forcegrant::{Client, ClientBuilder, Error, KeyPair, KeyPairs, Start, Token, Verified};
+use napi::bindgen_prelude::{Env, Function, Result};
+use napi_derive::napi;
+
+use crate::clock::NativeTestClock;
+use crate::data::{NativeError, NativeLease, NativeStatus, NativeToken};
+use crate::event::{NativeEvent, pass_on};
+use crate::options::{NativeKeyPair, NativeOptions};
+use crate::wait::{NativeOutcome, NativeWait, Waits, lock};
+
+/// What `open` made: a client, or an error.
+#[napi(object, object_from_js = false)]
+pub struct NativeOpened {
+    /// The client.
+    pub client: Option<NativeClient>,
+    /// Why there is none.
+    pub error: Option<NativeError>,
+}
+
+/// Makes a client.
+#[napi(catch_unwind)]
+pub fn open(
+    options: NativeOptions,
+    from_env: bool,
+    clock: Option<&NativeTestClock>,
+    on_event: Option<Function<'_, NativeEvent, ()>>,
+) -> Result<NativeOpened> {
+    let mut opened = NativeOpened {
+        client: None,
+        error: None,
+    };
+    match prepare(options, from_env) {
+        Ok(mut builder) => {
+            if let Some(clock) = clock {
+                builder = builder.clock(clock.clock.clone());
+            }
+            if let Some(listener) = on_event {
+                builder = pass_on(builder, &listener)?;
+            }
+            match builder.build() {
+                Ok(client) => opened.client = Some(NativeClient::new(client)),
+                Err(error) => opened.error = Some((&error).into()),
+            }
+        }
+        Err(error) => opened.error = Some(*error),
+    }
+    Ok(opened)
+}
+
+fn prepare(
+    mut options: NativeOptions,
+    from_env: bool,
+) -> std::result::Result<ClientBuilder, Box<NativeError>> {
+    let builder = if from_env {
+        ClientBuilder::from_env().map_err(|error| Box::new((&error).into()))?
+    } else {
+        // What is missing is empty, which the core knows how to complain about.
+        Client::builder(
+            options.login_url.take().unwrap_or_default(),
+            options.client_id.take().unwrap_or_default(),
+            options.client_secret.take().unwrap_or_default(),
+        )
+    };
+    options.apply(builder)
+}
+
+/// A token or an error at once, or a wait for one of them.
+#[napi(object, object_from_js = false)]
+#[derive(Default)]
+pub struct NativeStarted<'env> {
+    /// The token.
+    pub lease: Option<NativeLease>,
+    /// The failure that still holds.
+    pub error: Option<NativeError>,
+    /// The wait.
+    pub wait: Option<NativeWait<'env>>,
+}
+
+/// A handle of the core's client.
+#[napi]
+pub struct NativeClient {
+    shared: Arc<Shared>,
+}
+
+/// What the answers on other threads need too.
+pub(crate) struct Shared {
+    client: Client,
+    leases: Mutex<Leases>,
+    pub(crate) waits: Waits,
+}
+
+/// Numbers the tokens that went to JavaScript, so that each goes there once.
+#[derive(Default)]
+struct Leases {
+    id: u32,
+    token: Option<Token>,
+}
+
+#[napi]
+impl NativeClient {
+    /// The token, or a wait for one. `known` is the lease that the caller has.
+    #[napi(catch_unwind)]
+    pub fn start<'env>(&self, env: &'env Env, known: u32) -> Result<NativeStarted<'env>> {
+        let mut started = NativeStarted::default();
+        let mut pending = match self.shared.client.start() {
+            Start::Pending(pending) => pending,
+            Start::Ready(token) => {
+                started.lease = Some(self.shared.lease(&token, known));
+                return Ok(started);
+            }
+        };
+        // A failure that still holds is there already: it needs no promise of its own.
+        match pending.wait_timeout(Duration::ZERO) {
+            Some(Ok(token)) => started.lease = Some(self.shared.lease(&token, known)),
+            Some(Err(error)) => started.error = Some((&error).into()),
+            None => {
+                let wait = self.shared.waits.open(env, &self.shared, pending, landed)?;
+                started.wait = Some(wait);
+            }
+        }
+        Ok(started)
+    }
+
+    /// The token at hand.
+    #[napi(catch_unwind)]
+    pub fn cached(&self, known: u32) -> Option<NativeLease> {
+        let token = self.shared.client.cached()?;
+        Some(self.shared.lease(&token, known))
+    }
+
+    /// Reports a token that was turned down, by its text.
+    #[napi(catch_unwind)]
+    pub fn invalidate(&self, access_token: String) -> bool {
+        self.shared.client.invalidate_access_token(&access_token)
+    }
+
+    /// Where the client stands.
+    #[napi(catch_unwind)]
+    pub fn status(&self) -> NativeStatus {
+        self.shared.client.status().into()
+    }
+
+    /// Mints afresh, then calls an API.
+    #[napi(catch_unwind)]
+    pub fn start_verify<'env>(&self, env: &'env Env) -> Result<NativeWait<'env>> {
+        let pending = self.shared.client.start_verify();
+        self.shared.waits.open(env, &self.shared, pending, verified)
+    }
+
+    /// Waits until nothing is in flight.
+    #[napi(catch_unwind)]
+    pub fn start_idle<'env>(&self, env: &'env Env) -> Result<NativeWait<'env>> {
+        let pending = self.shared.client.start_wait_idle();
+        self.shared.waits.open(env, &self.shared, pending, idle)
+    }
+
+    /// Gives a wait up.
+    #[napi(catch_unwind)]
+    pub fn cancel(&self, id: u32) {
+        self.shared.waits.cancel(id);
+    }
+
+    /// Forgets the token and every failure.
+    #[napi(catch_unwind)]
+    pub fn reset(&self) {
+        self.shared.client.reset();
+    }
+
+    /// Uses other credentials from the next login on.
+    #[napi(catch_unwind)]
+    pub fn set_credentials(
+        &self,
+        current: NativeKeyPair,
+        next: Option<NativeKeyPair>,
+    ) -> Option<NativeError> {
+        let pairs = key_pair(&current).and_then(|pair| {
+            let pairs = KeyPairs::new(pair);
+            match next {
+                Some(next) => Ok(pairs.with_next(key_pair(&next)?)),
+                None => Ok(pairs),
+            }
+        });
+        match pairs {
+            Ok(pairs) => {
+                self.shared.client.set_credentials(pairs);
+                None
+            }
+            Err(error) => Some((&error).into()),
+        }
+    }
+
+    /// Drops the token if its key pair is retired.
+    #[napi(catch_unwind)]
+    pub fn drop_retired(&self) -> bool {
+        self.shared.client.drop_retired()
+    }
+
+    /// The host that the credentials go to.
+    #[napi(catch_unwind)]
+    pub fn login_host(&self) -> String {
+        self.shared.client.login_host().to_owned()
+    }
+}
+
+impl NativeClient {
+    fn new(client: Client) -> Self {
+        let shared = Shared {
+            client,
+            leases: Mutex::default(),
+            waits: Waits::default(),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+}
+
+impl Shared {
+    /// `known` is a lease that JavaScript surely has, 0 for none.
+    fn lease(&self, token: &Token, known: u32) -> NativeLease {
+        let id = lock(&self.leases).id(token);
+        let (from, until) = match self.client.view() {
+            Some(view) if same(&view.token, token) => (view.from_ms, view.until_ms),
+            _ => (0, 0),
+        };
+        NativeLease {
+            id,
+            from,
+            until,
+            token: (id != known).then(|| NativeToken::from(token)),
+        }
+    }
+}
+
+fn key_pair(pair: &NativeKeyPair) -> std::result::Result<KeyPair, Error> {
+    KeyPair::new(&pair.client_id, pair.client_secret.as_str())
+}
+
+impl Leases {
+    fn id(&mut self, token: &Token) -> u32 {
+        if !self.token.as_ref().is_some_and(|kept| same(kept, token)) {
+            // 0 is what JavaScript says when it has none.
+            self.id = self.id.checked_add(1).unwrap_or(1);
+            self.token = Some(token.clone());
+        }
+        self.id
+    }
+}
+
+fn landed(shared: &Shared, result: std::result::Result<Token, Error>) -> NativeOutcome {
+    match result {
+        Ok(token) => NativeOutcome {
+            // Between the settling and the caller's turn other answers may reach it: the token goes along.
+            lease: Some(shared.lease(&token, 0)),
+            ..NativeOutcome::default()
+        },
+        Err(error) => failed(&error),
+    }
+}
+
+fn verified(shared: &Shared, result: std::result::Result<Verified, Error>) -> NativeOutcome {
+    match result {
+        Ok(verified) => NativeOutcome {
+            lease: Some(shared.lease(&verified.token, 0)),
+            api_usage: verified.api_usage.map(Into::into),
+            ..NativeOutcome::default()
+        },
+        Err(error) => failed(&error),
+    }
+}
+
+fn idle(_: &Shared, result: std::result::Result<(), Error>) -> NativeOutcome {
+    match result {
+        Ok(()) => NativeOutcome::default(),
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &Error) -> NativeOutcome {
+    NativeOutcome {
+        error: Some(error.into()),
+        ..NativeOutcome::default()
+    }
+}
+
+/// The same token of the same mint: Salesforce often issues the same text again.
+fn same(one: &Token, other: &Token) -> bool {
+    one.fingerprint() == other.fingerprint() && one.expiry() == other.expiry()
+}

@@ -1,0 +1,62 @@
+//! The native part of the Node package: it translates between the core and
+//! JavaScript values, and decides nothing. Errors cross as data; the classes
+//! are made in TypeScript.
+#![allow(
+    // What JavaScript sees is public, although no Rust code reaches it.
+    unreachable_pub,
+    // The macros of napi want owned arguments, and their callers are in JavaScript.
+    clippy::needless_pass_by_value,
+    clippy::must_use_candidate
+)]
+
+mod client;
+mod clock;
+mod data;
+mod event;
+mod options;
+mod wait;
+
+use napi_derive::napi;
+
+/// The version that the package checks itself against.
+#[napi]
+pub fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
+/// `release` or `debug`: what is measured and packed must be the former.
+#[napi]
+pub fn profile() -> &'static str {
+    if cfg!(debug_assertions) {
+        "debug"
+    } else {
+        "release"
+    }
+}
+
+/// One row of the core's table of errors.
+#[napi(object, object_from_js = false)]
+pub struct NativeErrorRow {
+    /// The stable code.
+    pub code: String,
+    /// The kind, which decides the class.
+    pub kind: String,
+    /// Whether the same call may succeed later.
+    pub retryable: bool,
+    /// The step of the set-up that it points to.
+    pub setup_step: Option<String>,
+}
+
+/// The core's table of errors, for the test that compares it with the classes.
+#[napi]
+pub fn error_table() -> Vec<NativeErrorRow> {
+    forcegrant::error::TABLE
+        .iter()
+        .map(|row| NativeErrorRow {
+            code: row.code.to_owned(),
+            kind: row.kind.as_str().to_owned(),
+            retryable: row.retryable,
+            setup_step: row.setup_step.map(|step| step.as_str().to_owned()),
+        })
+        .collect()
+}

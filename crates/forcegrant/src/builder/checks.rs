@@ -1,0 +1,150 @@
+//! What makes an option right or wrong, and what to say about it.
+
+use std::time::Duration;
+
+use super::{ClientBuilder, Given};
+use crate::cache::budget::SALESFORCE_LIMIT;
+use crate::credentials::{KeyPair, KeyPairs, Source};
+use crate::engine::IntrospectionSettings;
+use crate::error::{Error, invalid_option};
+use crate::grant::introspection;
+use crate::host::LoginEndpoint;
+use crate::secret::Secret;
+
+/// Every number against its range.
+pub(super) fn numbers(builder: &ClientBuilder) -> Result<(), Error> {
+    const HOUR: u64 = 3_600;
+    let within = |name: &str, value: Duration, least: Duration, most: Duration| {
+        if value >= least && value <= most {
+            return Ok(());
+        }
+        Err(invalid_option(
+            name,
+            &format!("{value:?} is out of range"),
+            &format!("Give a duration from {least:?} to {most:?}."),
+        ))
+    };
+    let (zero, instant) = (Duration::ZERO, Duration::from_millis(1));
+    let hours = |count: u64| Duration::from_secs(count * HOUR);
+    let lifetimes = &builder.lifetimes;
+    within(
+        "connect_timeout",
+        builder.http.connect_timeout,
+        instant,
+        hours(1),
+    )?;
+    within(
+        "attempt_timeout",
+        builder.attempt_timeout,
+        instant,
+        hours(1),
+    )?;
+    within("total_timeout", builder.retry.total, instant, hours(1))?;
+    within(
+        "retry_backoff",
+        builder.retry.backoff,
+        zero,
+        Duration::from_secs(60),
+    )?;
+    within(
+        "retry_after_cap",
+        builder.retry.retry_after_cap,
+        zero,
+        hours(1),
+    )?;
+    within(
+        "introspection_timeout",
+        builder.introspection_timeout,
+        instant,
+        hours(1),
+    )?;
+    if let Some(stop) = builder
+        .budget
+        .stop
+        .filter(|stop| !(1..=SALESFORCE_LIMIT).contains(stop))
+    {
+        return Err(invalid_option(
+            "login_budget",
+            &format!("{stop} is out of range"),
+            "Give a number of logins per hour from 1 to 3600, Salesforce's own limit; or none to switch it off.",
+        ));
+    }
+    within("refresh_window", lifetimes.refresh_window, zero, hours(24))?;
+    within("safety_margin", lifetimes.safety_margin, zero, hours(24))?;
+    if let Some(timeout) = lifetimes.session_timeout {
+        // Salesforce's own choices are 15 minutes to 24 hours; less is for tests.
+        within(
+            "session_timeout",
+            timeout,
+            Duration::from_secs(1),
+            hours(24),
+        )?;
+    }
+    if let Some(stale) = lifetimes.max_stale {
+        within("max_stale", stale, zero, hours(24 * 7))?;
+    }
+    for (name, backoff) in [
+        ("refusal_backoff", builder.failures.refusal),
+        ("transient_backoff", builder.failures.transient),
+    ] {
+        within(name, backoff.cap, zero, hours(1))?;
+        if backoff.first > backoff.cap {
+            return Err(invalid_option(
+                name,
+                "the first pause is longer than the longest",
+                "Give the first pause and the longest, for example 5 s and 60 s; zero for both switches it off.",
+            ));
+        }
+    }
+    if !(1..=10).contains(&builder.retry.max_attempts) {
+        return Err(invalid_option(
+            "max_attempts",
+            &format!("{} is out of range", builder.retry.max_attempts),
+            "Give a number from 1 to 10.",
+        ));
+    }
+    Ok(())
+}
+
+/// One source of credentials from what was given.
+pub(super) fn source(given: Given, next: Option<(String, Secret)>) -> Result<Source, Error> {
+    let next = next
+        .map(|(id, secret)| KeyPair::new(id, secret))
+        .transpose()?;
+    match (given, next) {
+        (Given::Values(id, secret), next) => {
+            let pairs = KeyPairs::new(KeyPair::new(id, secret)?);
+            Ok(Source::Given(match next {
+                Some(next) => pairs.with_next(next),
+                None => pairs,
+            }))
+        }
+        (Given::FileBesideSource, _) => Err(invalid_option(
+            "client_secret_file",
+            "the credentials come from the environment or a callback already",
+            "Name the file in the environment variable SALESFORCE_CLIENT_SECRET_FILE; or give the login URL and the client id as values.",
+        )),
+        (_, Some(_)) => Err(invalid_option(
+            "next_credentials",
+            "it goes only with a client secret that is given as a value",
+            "A file, the environment and a callback are read again instead; a callback can bring both pairs.",
+        )),
+        (Given::SecretFile(client_id, path), None) => Ok(Source::SecretFile { client_id, path }),
+        (Given::Source(source), None) => Ok(source),
+    }
+}
+
+/// How a new token is introspected.
+pub(super) fn introspection(
+    endpoint: &LoginEndpoint,
+    timeout: Duration,
+) -> Result<IntrospectionSettings, Error> {
+    let url = introspection::url_beside(endpoint.token_url.as_str()).ok_or_else(|| {
+        invalid_option(
+            "introspect",
+            "the introspection endpoint can not be derived from `token_url`",
+            "Its path must end in `/token`, as Salesforce's does; or leave `introspect` off.",
+        )
+    })?;
+    Ok(IntrospectionSettings { url, timeout })
+}

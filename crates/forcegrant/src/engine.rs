@@ -1,0 +1,374 @@
+//! What is behind every handle of a client: by the state, a caller gets the token at hand, joins the
+//! flight, or starts one; and the result of a flight becomes the next state.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::cache::budget::BudgetSettings;
+use crate::cache::landing::{self, Circumstances};
+use crate::cache::learning::Learned;
+use crate::cache::policy::{FailureSettings, LifetimeSettings};
+use crate::cache::slot::Slot;
+use crate::cache::state::{CacheState, Zone};
+use crate::client::Start;
+use crate::clock::{Clock, to_wall};
+use crate::credentials::Keyring;
+use crate::error::{Cause, Code, Error};
+use crate::event::{Event, Events};
+use crate::flight::{AtDesk, Desk, Flight};
+use crate::grant::request::AuthStyle;
+use crate::grant::retry::RetrySettings;
+use crate::host::{LoginEndpoint, TrustPolicy};
+use crate::http::Transport;
+use crate::mint;
+use crate::process::PerProcess;
+use crate::random;
+use crate::status::Status;
+use crate::token::Token;
+use crate::verify::{self, Verified};
+use crate::wait::{Pending, Promise};
+use crate::worker;
+
+/// One client's settings and state.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) endpoint: LoginEndpoint,
+    pub(crate) keyring: Keyring,
+    pub(crate) auth_style: AuthStyle,
+    pub(crate) trust: TrustPolicy,
+    pub(crate) retry: RetrySettings,
+    pub(crate) attempt_timeout: Duration,
+    pub(crate) lifetimes: LifetimeSettings,
+    pub(crate) failures: FailureSettings,
+    pub(crate) budget: BudgetSettings,
+    pub(crate) introspection: Option<IntrospectionSettings>,
+    pub(crate) clock: Clock,
+    pub(crate) events: Events,
+    pub(crate) transport: Box<dyn Transport>,
+    pub(crate) state: Shared,
+}
+
+/// Whether and how a new token is introspected.
+#[derive(Clone, Debug)]
+pub(crate) struct IntrospectionSettings {
+    pub(crate) url: String,
+    pub(crate) timeout: Duration,
+}
+
+/// The part of a client that changes.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    /// Plain data: kept across a fork.
+    pub(crate) slot: Slot,
+    /// Rebuilt after a fork, as its lock may be held and its flight is the parent's.
+    desk: PerProcess<Desk<Token>>,
+    verifications: PerProcess<Desk<Verified>>,
+    mints: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl std::ops::Deref for Engine {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.state
+    }
+}
+
+impl Engine {
+    fn desk(&self) -> Arc<Desk<Token>> {
+        self.desk.current()
+    }
+
+    /// The way in when no view covers the present: look at both clocks and act.
+    pub(crate) fn ask(self: &Arc<Self>) -> Start {
+        let desk = self.desk();
+        let mut at_desk = desk.lock();
+        let zone = self.zone_now();
+        let name = zone.name();
+        let start = match zone {
+            Zone::Fresh(token) => Start::Ready(token),
+            Zone::Aging(token) | Zone::Lapsed(token) => {
+                if self.slot.state().may_refresh(self.clock.now()) {
+                    // Nobody waits for it. Should it not start, a later call tries again.
+                    drop(at_desk.board(|flight| self.launch(flight, true)));
+                }
+                Start::Ready(token)
+            }
+            Zone::Cooling(error) => Start::Pending(Pending::ready(Err(error))),
+            Zone::Empty => Start::Pending(at_desk.board(|flight| self.launch(flight, false))),
+        };
+        self.look_at_desk(&at_desk);
+        drop(at_desk);
+        self.tell(name);
+        start
+    }
+
+    fn zone_now(&self) -> Zone {
+        let now = self.clock.now();
+        let state = self.slot.state();
+        match state.classify(now) {
+            // What failed, failed with other credentials.
+            Zone::Cooling(_) if self.keyring.has_changed() => {
+                let next = state.with_new_credentials();
+                let zone = next.classify(now);
+                self.slot.replace(next);
+                zone
+            }
+            zone => zone,
+        }
+    }
+
+    /// Events about the lease, once for each.
+    fn tell(&self, zone: CacheState) {
+        let state = self.slot.state();
+        let Some(lease) = state.lease.as_ref().filter(|lease| lease.is_news(zone)) else {
+            return;
+        };
+        let fingerprint = lease.token.fingerprint().to_owned();
+        match zone {
+            CacheState::Lapsed => self.emit(&Event::LeaseLapsed { fingerprint }),
+            _ => self.emit(&Event::LeaseAged { fingerprint }),
+        }
+    }
+
+    /// A login whatever the cache says; the flight that is up, if any, is waited for first, as its
+    /// request may be older than what the caller wants to know.
+    pub(crate) async fn login_afresh(self: &Arc<Self>) -> Result<Token, Error> {
+        loop {
+            let other = {
+                let desk = self.desk();
+                let mut at_desk = desk.lock();
+                match at_desk.flight() {
+                    Some(other) => Ok(other),
+                    None => Err(at_desk.board(|flight| self.launch(flight, false))),
+                }
+            };
+            match other {
+                Ok(other) => drop(other.await),
+                Err(own) => return own.await,
+            }
+        }
+    }
+
+    fn launch(self: &Arc<Self>, flight: Flight<Token>, background: bool) -> Result<(), Error> {
+        worker::spawn(fly(Arc::clone(self), flight, background))
+            .map_err(|error| worker_unavailable(&error))
+    }
+
+    /// Takes a new view of the lease for the readers, if its token is this one.
+    pub(crate) fn look(&self, token: &Token) -> Option<(i64, i64)> {
+        let desk = self.desk();
+        let at_desk = desk.lock();
+        let current = self.slot.state().lease.as_ref()?.token.is(token);
+        current.then(|| self.look_at_desk(&at_desk))?
+    }
+
+    fn look_at_desk(&self, at_desk: &AtDesk<'_, Token>) -> Option<(i64, i64)> {
+        let (now, length) = (self.clock.now(), self.clock.view_length());
+        self.slot.state().look(now, length, at_desk.is_in_flight())
+    }
+
+    /// Joins the verification in flight, or starts one.
+    pub(crate) fn verify(self: &Arc<Self>) -> Pending<Verified> {
+        let desk = self.verifications.current();
+        let mut at_desk = desk.lock();
+        at_desk.board(|flight| {
+            let engine = Arc::clone(self);
+            let job = async move { flight.land(&verify::verify(&engine).await) };
+            worker::spawn(job).map_err(|error| worker_unavailable(&error))
+        })
+    }
+
+    /// Keeps the promise once no login and no verification is in flight.
+    pub(crate) fn when_idle(self: Arc<Self>, promise: Promise<()>) {
+        // A verification makes a login, so it is waited for first.
+        let verification = self.verifications.current().lock().flight();
+        if let Some(verification) = verification {
+            verification
+                .on_ready(move |_| self.when_idle(promise))
+                .detach();
+            return;
+        }
+        let flight = self.desk().lock().flight();
+        match flight {
+            Some(flight) => flight.on_ready(move |_| self.when_idle(promise)).detach(),
+            None => promise.keep(&Ok(())),
+        }
+    }
+
+    pub(crate) fn invalidate(&self, fingerprint: &str) -> bool {
+        let age = {
+            let desk = self.desk();
+            let _lock = desk.lock();
+            let state = self.slot.state();
+            let now = self.clock.now();
+            let Some(next) = state.invalidated(fingerprint, now, &self.lifetimes) else {
+                return false;
+            };
+            let age = next.rejected_age.unwrap_or_default();
+            self.slot.replace(next);
+            age
+        };
+        self.emit(&Event::Invalidated {
+            fingerprint: fingerprint.to_owned(),
+            age: Duration::from_millis(age),
+        });
+        true
+    }
+
+    pub(crate) fn reset(&self) {
+        let desk = self.desk();
+        let _lock = desk.lock();
+        let next = self.slot.state().cleared();
+        self.slot.replace(next);
+    }
+
+    /// Forgets which token was reported as rejected: a login may bring it back.
+    pub(crate) fn pardon(&self) {
+        let desk = self.desk();
+        let _lock = desk.lock();
+        let mut next = self.slot.state().as_ref().clone();
+        if next.rejected.take().is_some() {
+            self.slot.replace(next);
+        }
+    }
+
+    pub(crate) fn forget_failure(&self) {
+        let desk = self.desk();
+        let _lock = desk.lock();
+        let next = self.slot.state().with_new_credentials();
+        self.slot.replace(next);
+    }
+
+    pub(crate) fn drop_retired(&self) -> bool {
+        let desk = self.desk();
+        let _lock = desk.lock();
+        let state = self.slot.state();
+        let retired = state
+            .lease
+            .as_ref()
+            .is_some_and(|lease| !self.keyring.holds(&lease.pair));
+        if retired {
+            self.slot.replace(state.without_token());
+        }
+        retired
+    }
+
+    /// What rejections taught about lifetimes.
+    pub(crate) fn learned(&self) -> Learned {
+        self.slot.state().learned
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        let desk = self.desk();
+        let in_flight = desk.lock().is_in_flight();
+        let now = self.clock.now();
+        let state = self.slot.state();
+        let zone = state.classify(now);
+        Status::new(
+            &state,
+            zone.name(),
+            now,
+            in_flight,
+            self.mints.load(Ordering::Relaxed),
+            self.failed.load(Ordering::Relaxed),
+            &self.endpoint.host,
+        )
+    }
+
+    pub(crate) fn emit(&self, event: &Event) {
+        self.events.emit(&self.endpoint.host, event);
+    }
+
+    /// Makes the outcome of a mint the next state. `None`: mint again.
+    fn settle(
+        &self,
+        outcome: mint::Outcome,
+        generation: u64,
+        overtaken: bool,
+    ) -> Option<Result<Token, Error>> {
+        let landed = {
+            let desk = self.desk();
+            let _lock = desk.lock();
+            let state = self.slot.state();
+            let circumstances = Circumstances {
+                generation,
+                overtaken,
+                now: self.clock.now(),
+                lifetimes: &self.lifetimes,
+                failures: &self.failures,
+                random: random::unit(),
+            };
+            let landed = state.landed(outcome.result, &circumstances)?;
+            self.slot.replace(landed.next);
+            landed.outcome
+        };
+        let (attempts, took) = (outcome.attempts, outcome.took);
+        match landed {
+            landing::Outcome::Token(token) => {
+                self.mints.fetch_add(1, Ordering::Relaxed);
+                let fingerprint = token.fingerprint().to_owned();
+                if outcome.signature_matches == Some(false) {
+                    let fingerprint = fingerprint.clone();
+                    self.emit(&Event::SignatureMismatch { fingerprint });
+                }
+                self.emit(&Event::MintSucceeded {
+                    fingerprint,
+                    expiry: token.expiry(),
+                    lifetime: left(&token, self.clock.now().wall),
+                    attempts,
+                    took,
+                });
+                Some(Ok(token))
+            }
+            landing::Outcome::Failure {
+                error,
+                same_token,
+                usable,
+            } => {
+                self.failed.fetch_add(1, Ordering::Relaxed);
+                if let Some(fingerprint) = same_token {
+                    self.emit(&Event::SameTokenReturned { fingerprint });
+                }
+                self.emit(&Event::MintFailed {
+                    error: error.clone(),
+                    attempts,
+                    took,
+                });
+                Some(usable.ok_or(error))
+            }
+        }
+    }
+}
+
+/// What is left of a token's life, by the wall clock.
+fn left(token: &Token, wall: i64) -> Duration {
+    let left = to_wall(token.expiry().at()).saturating_sub(wall);
+    Duration::from_millis(u64::try_from(left).unwrap_or(0))
+}
+
+/// The job of a flight. A mint that a report of a dead token overtook is repeated once, as its
+/// answer may be older than the report.
+async fn fly(engine: Arc<Engine>, flight: Flight<Token>, background: bool) {
+    let mut overtaken = false;
+    loop {
+        let generation = engine.slot.state().generation;
+        engine.emit(&Event::MintStarted { background });
+        let outcome = mint::mint(&engine).await;
+        match engine.settle(outcome, generation, overtaken) {
+            Some(result) => return flight.land(&result),
+            None => overtaken = true,
+        }
+    }
+}
+
+fn worker_unavailable(error: &std::io::Error) -> Error {
+    Error::new(
+        Code::WorkerUnavailable,
+        "the system would not start a thread for the login",
+    )
+    .with_help("The process has too many threads or open files, or is short of memory. Look at its limits (ulimit).")
+    .with_cause(Cause::of(error, &str::to_owned))
+}

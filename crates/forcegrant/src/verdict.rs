@@ -1,0 +1,326 @@
+//! What an API's answer says about the token. Pure: for any HTTP client in any language.
+//!
+//! The forms are those of REST, Bulk 1 and 2, SOAP, Connect, identity and gRPC; most are seen in the
+//! code and tests of other clients, not documented in one place.
+
+use std::time::Duration;
+
+/// The parts of an answer that a verdict needs. The body may be cut: a few hundred bytes do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ApiAnswer<'a> {
+    /// The HTTP status.
+    pub status: u16,
+    /// The first bytes of the body.
+    pub body: &'a [u8],
+    /// The header `Retry-After`.
+    pub retry_after: Option<&'a str>,
+    /// The header `Sforce-Limit-Info`.
+    pub limit_info: Option<&'a str>,
+}
+
+/// What to make of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// The call was served.
+    Fine,
+    /// The session is dead: [`invalidate`](crate::Client::invalidate) the token and ask for another.
+    SessionExpired,
+    /// The session lives, and this API does not take it. A new token does not help.
+    SessionRefused(Refusal),
+    /// The API is switched off for the org or user, or this address may not use it.
+    Blocked,
+    /// Too many calls.
+    RateLimited(RateLimit),
+    /// The service can not answer now.
+    Unavailable,
+    /// An answer about the request, not about the token.
+    Other,
+}
+
+/// Why a living session is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The app lacks the scope `api`.
+    RestNotAllowed,
+    /// The app is not attached to the agent.
+    AgentNotAttached,
+    /// The token is for another audience, or of a form that this API does not take (JWTs outside REST).
+    WrongAudience,
+}
+
+/// Which limit was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RateLimit {
+    /// The org's requests of the last 24 hours.
+    Daily,
+    /// Long requests at the same time.
+    Concurrent,
+    /// One that the answer does not name.
+    Unnamed,
+}
+
+/// API requests as `Sforce-Limit-Info` counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ApiUsage {
+    /// Used in the last 24 hours.
+    pub used: u64,
+    /// Allowed in 24 hours.
+    pub limit: u64,
+}
+
+impl Verdict {
+    /// A stable word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fine => "fine",
+            Self::SessionExpired => "session_expired",
+            Self::SessionRefused(Refusal::RestNotAllowed) => "rest_not_allowed",
+            Self::SessionRefused(Refusal::AgentNotAttached) => "agent_not_attached",
+            Self::SessionRefused(Refusal::WrongAudience) => "wrong_audience",
+            Self::Blocked => "blocked",
+            Self::RateLimited(RateLimit::Daily) => "daily_limit",
+            Self::RateLimited(RateLimit::Concurrent) => "concurrent_limit",
+            Self::RateLimited(RateLimit::Unnamed) => "rate_limited",
+            Self::Unavailable => "unavailable",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl ApiAnswer<'_> {
+    /// Reads the answer.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let has = |needle: &str| contains(self.body, needle.as_bytes());
+        match self.status {
+            0..=399 => Verdict::Fine,
+            401 => self.unauthorized(),
+            // Identity and userinfo answer a dead token so, in plain text.
+            403 if has("Bad_OAuth_Token") => Verdict::SessionExpired,
+            403 | 500 if has("REQUEST_LIMIT_EXCEEDED") => Verdict::RateLimited(self.limit()),
+            // Bulk 1 and SOAP.
+            400 if has("InvalidSessionId") => Verdict::SessionExpired,
+            400 | 500 if has("INVALID_SESSION_ID") => self.unauthorized(),
+            400 if has("ExceededQuota") => Verdict::RateLimited(RateLimit::Daily),
+            429 => Verdict::RateLimited(self.limit()),
+            403 | 500 if has("API_CURRENTLY_DISABLED") || has("API_DISABLED_FOR_ORG") => {
+                Verdict::Blocked
+            }
+            502..=504 => Verdict::Unavailable,
+            500 if has("SERVER_UNAVAILABLE") => Verdict::Unavailable,
+            _ => Verdict::Other,
+        }
+    }
+
+    /// The usage that the answer reports.
+    #[must_use]
+    pub fn api_usage(&self) -> Option<ApiUsage> {
+        let usage = self
+            .limit_info?
+            .split([';', ','])
+            .find_map(|part| part.trim().strip_prefix("api-usage="))?;
+        let (used, limit) = usage.split_once('/')?;
+        Some(ApiUsage {
+            used: used.trim().parse().ok()?,
+            limit: limit.trim().parse().ok()?,
+        })
+    }
+
+    /// How long to wait, in whole seconds as the header says.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        let seconds = self.retry_after?.trim().parse().ok()?;
+        Some(Duration::from_secs(seconds))
+    }
+
+    fn unauthorized(&self) -> Verdict {
+        let has = |needle: &str| contains(self.body, needle.as_bytes());
+        if has("not valid for use with the REST API") || has("not valid for use with API") {
+            Verdict::SessionRefused(Refusal::RestNotAllowed)
+        } else if has("not attached to Agent") {
+            Verdict::SessionRefused(Refusal::AgentNotAttached)
+        } else if has("INVALID_AUDIENCE") || has("INVALID_AUTH_HEADER") {
+            Verdict::SessionRefused(Refusal::WrongAudience)
+        } else {
+            Verdict::SessionExpired
+        }
+    }
+
+    fn limit(&self) -> RateLimit {
+        let has = |needle: &str| contains(self.body, needle.as_bytes());
+        if has("ConcurrentRequests") || has("concurrent") {
+            RateLimit::Concurrent
+        } else if has("TotalRequests") || has("REQUEST_LIMIT_EXCEEDED") {
+            RateLimit::Daily
+        } else {
+            RateLimit::Unnamed
+        }
+    }
+}
+
+/// What a gRPC status (of the Pub/Sub API) says. `code` is the number of the status.
+#[must_use]
+pub fn grpc_verdict(code: u32) -> Verdict {
+    match code {
+        0 => Verdict::Fine,
+        7 => Verdict::Blocked,
+        8 => Verdict::RateLimited(RateLimit::Unnamed),
+        14 => Verdict::Unavailable,
+        16 => Verdict::SessionExpired,
+        _ => Verdict::Other,
+    }
+}
+
+fn contains(body: &[u8], needle: &[u8]) -> bool {
+    body.windows(needle.len()).any(|window| window == needle)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn verdict(status: u16, body: &str) -> &'static str {
+        let answer = ApiAnswer {
+            status,
+            body: body.as_bytes(),
+            ..ApiAnswer::default()
+        };
+        answer.verdict().as_str()
+    }
+
+    #[test]
+    fn the_forms_of_each_api_are_known() {
+        let table = [
+            (200, "{}", "fine"),
+            (204, "", "fine"),
+            (302, "", "fine"),
+            (
+                401,
+                r#"[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]"#,
+                "session_expired",
+            ),
+            (401, "", "session_expired"),
+            (
+                401,
+                r#"[{"message":"This session is not valid for use with the REST API","errorCode":"INVALID_SESSION_ID"}]"#,
+                "rest_not_allowed",
+            ),
+            (
+                401,
+                r#"[{"message":"Connected app is not attached to Agent","errorCode":"INVALID_SESSION_ID"}]"#,
+                "agent_not_attached",
+            ),
+            (
+                401,
+                r#"[{"message":"INVALID_HEADER_TYPE","errorCode":"INVALID_AUTH_HEADER"}]"#,
+                "wrong_audience",
+            ),
+            (
+                500,
+                "<soapenv:Fault><faultcode>sf:INVALID_SESSION_ID</faultcode></soapenv:Fault>",
+                "session_expired",
+            ),
+            (
+                400,
+                "<error><exceptionCode>InvalidSessionId</exceptionCode></error>",
+                "session_expired",
+            ),
+            (
+                400,
+                r#"{"exceptionCode":"InvalidSessionId","exceptionMessage":"x"}"#,
+                "session_expired",
+            ),
+            (403, "Bad_OAuth_Token", "session_expired"),
+            (
+                403,
+                r#"[{"errorCode":"API_CURRENTLY_DISABLED"}]"#,
+                "blocked",
+            ),
+            (403, r#"[{"errorCode":"API_DISABLED_FOR_ORG"}]"#, "blocked"),
+            (
+                403,
+                r#"[{"message":"TotalRequests Limit exceeded.","errorCode":"REQUEST_LIMIT_EXCEEDED"}]"#,
+                "daily_limit",
+            ),
+            (
+                403,
+                r#"[{"message":"ConcurrentRequests (Concurrent API Requests) Limit exceeded.","errorCode":"REQUEST_LIMIT_EXCEEDED"}]"#,
+                "concurrent_limit",
+            ),
+            (403, r#"[{"errorCode":"INSUFFICIENT_ACCESS"}]"#, "other"),
+            (429, "", "rate_limited"),
+            (503, "<html>", "unavailable"),
+            (500, "<html>", "other"),
+            (404, "", "other"),
+            (400, r#"[{"errorCode":"MALFORMED_QUERY"}]"#, "other"),
+        ];
+        for (status, body, expected) in table {
+            assert_eq!(verdict(status, body), expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn grpc_statuses() {
+        let words: Vec<_> = [0, 16, 7, 8, 14, 5]
+            .map(|code| grpc_verdict(code).as_str())
+            .into();
+        assert_eq!(
+            words,
+            [
+                "fine",
+                "session_expired",
+                "blocked",
+                "rate_limited",
+                "unavailable",
+                "other"
+            ]
+        );
+    }
+
+    #[test]
+    fn headers_are_read() {
+        let answer = ApiAnswer {
+            limit_info: Some("api-usage=25/5000; per-app-api-usage=17/250(appName=x)"),
+            retry_after: Some(" 7 "),
+            ..ApiAnswer::default()
+        };
+        assert_eq!(
+            answer.api_usage(),
+            Some(ApiUsage {
+                used: 25,
+                limit: 5_000
+            })
+        );
+        assert_eq!(answer.retry_after(), Some(Duration::from_secs(7)));
+        let other_order = ApiAnswer {
+            limit_info: Some("per-app-api-usage=17/250(appName=x), api-usage=1/2"),
+            ..answer
+        };
+        assert_eq!(
+            other_order.api_usage(),
+            Some(ApiUsage { used: 1, limit: 2 })
+        );
+        for odd in ["", "api-usage=", "api-usage=a/b", "per-app-api-usage=1/2"] {
+            let answer = ApiAnswer {
+                limit_info: Some(odd),
+                ..ApiAnswer::default()
+            };
+            assert_eq!(answer.api_usage(), None, "{odd}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_answer_has_a_verdict(status in any::<u16>(), body in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let answer = ApiAnswer { status, body: &body, ..ApiAnswer::default() };
+            let fine = answer.verdict() == Verdict::Fine;
+            prop_assert_eq!(fine, status < 400);
+        }
+    }
+}

@@ -1,0 +1,274 @@
+// Runs one scenario of tests/scenarios against a running emulator; the README there says what each key means.
+import assert from 'node:assert/strict'
+import { Client } from 'forcegrant'
+import { TestClock } from 'forcegrant/testing'
+import {
+  expectError,
+  expectRequests,
+  expectStatus,
+  expectSubset,
+  expectToken,
+  expectVerified,
+} from './expect.mjs'
+import { only, substitute } from './substitute.mjs'
+
+const SECONDS = [
+  'connect_timeout',
+  'attempt_timeout',
+  'total_timeout',
+  'retry_backoff',
+  'retry_after_cap',
+  'session_timeout',
+  'refresh_window',
+  'safety_margin',
+  'max_stale',
+]
+const PAIRS = ['refusal_backoff', 'transient_backoff']
+const AS_THEY_ARE = [
+  'login_url',
+  'client_id',
+  'client_secret',
+  'auth_style',
+  'token_url',
+  'trusted_hosts',
+  'allow_http_loopback',
+  'max_attempts',
+]
+
+export async function runScenario(scenario, emulator) {
+  only(
+    scenario,
+    ['id', 'about', 'emulator', 'hosts', 'clock', 'client', 'build_error', 'steps', 'counters'],
+    scenario.id,
+  )
+  const run = new Run(scenario, emulator)
+  await run.prepare()
+  if (scenario.build_error !== undefined) {
+    run.mustNotBuild(run.filled(scenario.client ?? {}), run.filled(scenario.build_error))
+    const { token_requests } = await emulator.control('counters')
+    assert.equal(token_requests, 0, 'a client that was not built asked for a token')
+  } else {
+    run.clients.set('main', run.build(run.filled(scenario.client ?? {})))
+    await run.steps()
+  }
+  const counters = await emulator.control('counters')
+  expectSubset(counters, scenario.counters ?? {}, 'counters')
+}
+
+class Run {
+  clients = new Map()
+  saved = new Map()
+
+  constructor(scenario, emulator) {
+    this.scenario = scenario
+    this.emulator = emulator
+    this.secrets = new Set([emulator.org.clientSecret])
+  }
+
+  now = () => (this.clock === undefined ? Date.now() : this.clock.now().getTime())
+
+  async prepare() {
+    const { emulator, scenario } = this
+    await emulator.control('reset')
+    const changes = only(scenario.emulator ?? {}, ['org', 'app', 'user', 'faults'], 'emulator')
+    const { faults = [], ...configuration } = this.filled(changes)
+    if (Object.keys(configuration).length > 0) await emulator.control('configure', configuration)
+    for (const fault of faults) await emulator.control('fault', fault)
+    this.hosts = this.filled(scenario.hosts ?? [])
+    if (scenario.clock === undefined) return
+    assert.equal(scenario.clock, 'test', 'clock')
+    const { now_ms } = await emulator.control('now')
+    this.clock = new TestClock(new Date(now_ms))
+  }
+
+  /** The value with its placeholders replaced by what is known by now. */
+  filled(value) {
+    const { org, https, http, proxy } = this.emulator
+    const names = {
+      my_domain: org.myDomain,
+      client_id: org.clientId,
+      client_secret: org.clientSecret,
+      org_id: org.orgId,
+      user_id: org.userId,
+      username: org.username,
+      instance_url: org.instanceUrl,
+      https,
+      http,
+      https_port: https.split(':').at(-1),
+      http_port: http.split(':').at(-1),
+      proxy,
+    }
+    for (const [name, token] of this.saved) names[name] = token.accessToken
+    return substitute(value, names)
+  }
+
+  build(given) {
+    const { myDomain, clientId, clientSecret } = this.emulator.org
+    const options = { loginUrl: myDomain, clientId, clientSecret, retryBackoff: 1 }
+    for (const [name, value] of Object.entries(given)) {
+      const camel = name.replaceAll(/_(.)/g, (_all, letter) => letter.toUpperCase())
+      if (AS_THEY_ARE.includes(name)) options[camel] = value
+      else if (SECONDS.includes(name)) options[camel] = value * 1000
+      else if (PAIRS.includes(name)) options[camel] = value.map((seconds) => seconds * 1000)
+      else if (!['resolve', 'roots', 'proxy'].includes(name)) throw new Error(`unknown option ${name}`)
+    }
+    const { resolve = {}, roots = 'emulator', proxy = 'none' } = given
+    options.resolve = {}
+    for (const host of [myDomain, ...this.hosts]) options.resolve[host] = this.emulator.https
+    // Keys hold placeholders here and nowhere else.
+    for (const [host, address] of Object.entries(resolve)) options.resolve[this.filled(host)] = address
+    options.roots = roots === 'emulator' ? this.emulator.caPem : roots
+    options.proxy = proxy === 'environment' ? 'env' : proxy
+    if (this.clock !== undefined) options.clock = this.clock
+    this.secrets.add(options.clientSecret)
+    return new Client(options)
+  }
+
+  mustNotBuild(options, expected) {
+    let built
+    try {
+      built = this.build(options)
+    } catch (error) {
+      expectError(error, expected, this)
+    }
+    assert.equal(built, undefined, 'the client was built')
+  }
+
+  async steps() {
+    for (const [index, step] of this.scenario.steps.entries()) {
+      try {
+        await this.step(this.filled(step))
+      } catch (cause) {
+        throw new Error(`step ${index} (${step.do}): ${cause.message}`, { cause })
+      }
+    }
+    for (const client of this.clients.values()) await client.waitIdle()
+  }
+
+  async step(step) {
+    const { do: name } = step
+    if (!Object.hasOwn(STEPS, name)) throw new Error('unknown step')
+    const [keys, act] = STEPS[name]
+    only(step, ['do', 'note', ...keys], 'the step')
+    const client = keys.includes('with') ? this.clients.get(step.with ?? 'main') : undefined
+    if (keys.includes('with') && client === undefined) throw new Error(`there is no client ${step.with}`)
+    await act(this, step, client)
+  }
+
+  save(name, token) {
+    if (name !== undefined) this.saved.set(name, token)
+  }
+
+  /** What came of a call that gives a token, held against what was expected of it. */
+  settled({ value, reason }, { expect = {}, save }) {
+    only(expect, ['token', 'error'], 'expect')
+    if (expect.error !== undefined) {
+      assert.equal(value, undefined, 'the call succeeded')
+      expectError(reason, expect.error, this)
+      return
+    }
+    if (reason !== undefined) throw reason
+    expectToken(value, expect.token ?? {}, this)
+    this.save(save, value)
+  }
+}
+
+const STEPS = {
+  token: [
+    ['with', 'save', 'expect'],
+    async (run, step, client) => {
+      const [result] = await Promise.allSettled([client.token()])
+      run.settled(result, step)
+    },
+  ],
+  cached: [
+    ['with', 'save', 'expect'],
+    (run, { expect, save }, client) => {
+      only(expect, ['token', 'none'], 'expect')
+      const token = client.cached()
+      if (expect.none === true) {
+        assert.equal(token, undefined, 'there is a cached token')
+      } else {
+        expectToken(token, expect.token, run)
+        run.save(save, token)
+      }
+    },
+  ],
+  herd: [
+    ['with', 'callers', 'release_after_arrival', 'save', 'expect'],
+    async (run, step, client) => {
+      const calls = Array.from({ length: step.callers }, () => client.token())
+      const settled = Promise.allSettled(calls)
+      if (step.release_after_arrival !== undefined) {
+        await run.emulator.control('wait_requests', { endpoint: 'token', count: step.release_after_arrival })
+        await run.emulator.control('release')
+      }
+      const results = await settled
+      for (const result of results) run.settled(result, step)
+      const texts = new Set(results.map(({ value }) => value?.accessToken))
+      assert.equal(texts.size, 1, 'all callers get the same')
+    },
+  ],
+  invalidate: [
+    ['with', 'token', 'times', 'expect'],
+    (run, { token, times = 1, expect }, client) => {
+      only(expect, ['evicted'], 'expect')
+      const reported = run.saved.get(token)
+      if (reported === undefined) throw new Error(`no token was saved as ${token}`)
+      const answers = Array.from({ length: times }, () => client.invalidate(reported))
+      assert.equal(answers.filter(Boolean).length, expect.evicted ? 1 : 0, 'how many reports evicted')
+    },
+  ],
+  verify: [
+    ['with', 'save', 'expect'],
+    async (run, { save, expect = {} }, client) => {
+      only(expect, ['verified', 'error'], 'expect')
+      const [{ value, reason }] = await Promise.allSettled([client.verify()])
+      if (expect.error !== undefined) {
+        assert.equal(value, undefined, 'the verification succeeded')
+        expectError(reason, expect.error, run)
+        return
+      }
+      if (reason !== undefined) throw reason
+      expectVerified(value, expect.verified ?? {}, run)
+      run.save(save, value.token)
+    },
+  ],
+  reset: [['with'], (_run, _step, client) => client.reset()],
+  settle: [['with'], (_run, _step, client) => client.waitIdle()],
+  status: [['with', 'expect'], (run, { expect }, client) => expectStatus(client.status(), expect, run)],
+  new_client: [
+    ['as', 'client', 'build_error'],
+    (run, { as, client, build_error }) => {
+      if (build_error !== undefined) run.mustNotBuild(client, build_error)
+      else run.clients.set(as, run.build(client))
+    },
+  ],
+  advance: [
+    ['seconds'],
+    async (run, { seconds }) => {
+      if (run.clock === undefined) throw new Error('only with "clock": "test"')
+      await run.emulator.control('advance', { seconds })
+      run.clock.advance(seconds * 1000)
+    },
+  ],
+  control: [
+    ['request', 'expect'],
+    async (run, { request: { op, ...fields }, expect = {} }) => {
+      expectSubset(await run.emulator.control(op, fields), expect, 'answer')
+    },
+  ],
+  requests: [
+    ['endpoint', 'count', 'count_at_least', 'count_at_most', 'expect'],
+    async (
+      run,
+      { endpoint, count, count_at_least = 0, count_at_most = Number.POSITIVE_INFINITY, expect },
+    ) => {
+      const { requests } = await run.emulator.control('requests', { endpoint })
+      const seen = requests.length
+      if (count !== undefined) assert.equal(seen, count, 'the number of requests')
+      assert.ok(seen >= count_at_least && seen <= count_at_most, `${seen} requests`)
+      if (expect !== undefined) expectRequests(requests, expect)
+    },
+  ],
+}
