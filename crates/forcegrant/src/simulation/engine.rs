@@ -132,11 +132,11 @@ impl<'a> Run<'a> {
     }
 
     fn fresh(&mut self) -> (Cache<'a>, Option<Witness>) {
-        let watched = matches!(self.rule, Rule::Ours(_));
-        (
-            Cache::new(self.rule, &mut self.dice),
-            watched.then(Witness::default),
-        )
+        let witness = match self.rule {
+            Rule::Ours(settings) => Some(Witness::new(settings.failures)),
+            Rule::Peer(_) => None,
+        };
+        (Cache::new(self.rule, &mut self.dice), witness)
     }
 
     fn push(&mut self, at: Time, event: Event) {
@@ -222,7 +222,7 @@ impl<'a> Run<'a> {
         if let Some(witness) = &self.clients[call.client].witness {
             witness.serves(token, self.now);
         }
-        if self.salesforce.call(token, self.now) {
+        if self.salesforce.call(token, self.now, &mut self.dice) {
             return self.finish(call);
         }
         self.push(self.now + REJECTION_TAKES, Event::Rejected { call, token });

@@ -1,4 +1,4 @@
-//! This project's policy: the code of `cache` and `grant` as it ships, driven as `client` and `mint`
+//! This project's policy: the code of `cache` and `grant` as it ships, driven as `engine` and `mint`
 //! drive it, with the world's time instead of a clock.
 //!
 //! Only the order of the calls is repeated here. What is decided, the core decides.
@@ -15,6 +15,7 @@ use super::random::Dice;
 use super::salesforce::{Answer, Granted, TokenId};
 use super::{SECOND, Time};
 use crate::cache::budget::{Allowance, Budget, BudgetSettings};
+use crate::cache::landing::{Circumstances, Landed, Outcome};
 use crate::cache::policy::{FailureSettings, LifetimeSettings};
 use crate::cache::slot::Slot;
 use crate::cache::state::{self, Lease, Minted, Zone};
@@ -101,7 +102,7 @@ impl<'a> Ours<'a> {
         }
     }
 
-    /// As `Client::start`.
+    /// As `Inner::ask`.
     pub(super) fn ask(&mut self, now: Time, in_flight: bool) -> Ask {
         let now = self.moment(now);
         if let Some(token) = self.slot.read(now.wall) {
@@ -218,38 +219,35 @@ impl<'a> Ours<'a> {
         decode(&on_the_wire(answer, started), &context)
     }
 
-    /// As the landing of a flight in `client`.
+    /// As the landing of a flight in `engine`.
     fn settle(&mut self, result: Result<Lease, Error>, now: Moment, dice: &mut Dice) -> Step {
-        let state = self.slot.state();
-        let checked = match result {
-            Ok(lease) if state.is_rejected(lease.token.fingerprint()) => {
-                if state.generation != self.generation && !self.overtaken {
-                    self.overtaken = true;
-                    return Step::Afresh;
-                }
-                Err(state::same_token_returned(lease.token.fingerprint()))
-            }
-            result => result,
+        let circumstances = Circumstances {
+            generation: self.generation,
+            overtaken: std::mem::take(&mut self.overtaken),
+            now,
+            lifetimes: &self.settings.lifetimes,
+            failures: &self.settings.failures,
+            random: dice.unit(),
         };
-        self.overtaken = false;
-        match checked {
-            Ok(lease) => {
-                let token = number(&lease.token);
-                self.known.retain(|(number, _)| *number != token);
-                self.known.truncate(3);
-                self.known
-                    .insert(0, (token, lease.token.fingerprint().to_owned()));
-                let next = state.minted(lease, now, &self.settings.lifetimes);
-                self.slot.replace(next);
-                Step::Landed(Some(token))
-            }
-            Err(error) => {
-                let next = state.failed(error, now, &self.settings.failures, dice.unit());
-                let usable = next.classify(now).token();
-                self.slot.replace(next);
-                Step::Landed(usable.as_ref().map(number))
-            }
-        }
+        let landed = self.slot.state().landed(result, &circumstances);
+        let Some(Landed { next, outcome }) = landed else {
+            self.overtaken = true;
+            return Step::Afresh;
+        };
+        self.slot.replace(next);
+        Step::Landed(match outcome {
+            Outcome::Token(token) => Some(self.remember(&token)),
+            Outcome::Failure { usable, .. } => usable.as_ref().map(number),
+        })
+    }
+
+    fn remember(&mut self, token: &Token) -> TokenId {
+        let number = number(token);
+        self.known.retain(|(known, _)| *known != number);
+        self.known.truncate(3);
+        let fingerprint = token.fingerprint().to_owned();
+        self.known.insert(0, (number, fingerprint));
+        number
     }
 
     /// As `Client::invalidate` by a middleware that makes the call once more.

@@ -1,5 +1,7 @@
 //! What is compared: this project's policy and what other libraries do.
 
+use std::time::Duration;
+
 use super::ours::{Ours, Settings};
 use super::random::Dice;
 use super::salesforce::{Answer, Granted, TokenId};
@@ -80,7 +82,39 @@ pub(super) fn all() -> Vec<Policy> {
     ]
 }
 
-pub(super) fn ours(name: &str, settings: Settings) -> Policy {
+/// Ours with other settings, each beside the defaults.
+pub(super) fn settings() -> Vec<Policy> {
+    let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+    let changed = |name: &str, change: &dyn Fn(&mut Settings)| {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        ours(name, settings)
+    };
+    let timeout = |timeout| {
+        move |settings: &mut Settings| settings.lifetimes.session_timeout = Some(minutes(timeout))
+    };
+    let window =
+        |window| move |settings: &mut Settings| settings.lifetimes.refresh_window = minutes(window);
+    vec![
+        changed("defaults", &|_| {}),
+        changed("session_timeout 15 min", &timeout(15)),
+        changed("session_timeout 1 h", &timeout(60)),
+        changed("session_timeout 2 h", &timeout(120)),
+        changed("refresh_window 5 min", &window(5)),
+        changed("refresh_window 2 min", &window(2)),
+        changed("max_stale none", &|settings| {
+            settings.lifetimes.max_stale = Some(Duration::ZERO);
+        }),
+        changed("max_stale 24 h", &|settings| {
+            settings.lifetimes.max_stale = Some(minutes(24 * 60));
+        }),
+        changed("transient back-off up to 1 min", &|settings| {
+            settings.failures.transient.cap = minutes(1);
+        }),
+    ]
+}
+
+fn ours(name: &str, settings: Settings) -> Policy {
     Policy {
         name: name.to_owned(),
         rule: Rule::Ours(settings),

@@ -34,12 +34,14 @@ pub(super) struct Org {
     pub(super) kills: Vec<Time>,
     /// A new My Domain: all tokens end.
     pub(super) moves: Vec<Time>,
+    /// Of a million calls so many are answered with a 401 although the token is alive.
+    pub(super) false_rejections: u64,
 }
 
 type Span = std::ops::Range<Time>;
 
 impl Org {
-    pub(super) fn new(end: Time, dice: &mut Dice) -> Self {
+    pub(super) fn new(end: Time, false_rejections: u64, dice: &mut Dice) -> Self {
         let life = dice.pick(&[
             (10, Life::Sliding(15 * MINUTE)),
             (6, Life::Sliding(30 * MINUTE)),
@@ -82,6 +84,7 @@ impl Org {
             broken,
             kills,
             moves,
+            false_rejections,
         }
     }
 }
@@ -193,8 +196,12 @@ impl<'a> Salesforce<'a> {
         }
     }
 
-    /// A data call: whether the token is alive. If so it is an activity.
-    pub(super) fn call(&mut self, token: TokenId, now: Time) -> bool {
+    /// A data call: whether the token is taken. If so it is an activity.
+    pub(super) fn call(&mut self, token: TokenId, now: Time, dice: &mut Dice) -> bool {
+        let falsely = self.org.false_rejections;
+        if falsely > 0 && dice.between(0, 1_000_000) < falsely {
+            return false;
+        }
         let alive = self.is_alive(token, now);
         if let (true, Life::Sliding(timeout) | Life::Stated(timeout), Some(session)) =
             (alive, self.org.life, self.session.as_mut())

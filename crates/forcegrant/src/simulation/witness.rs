@@ -1,12 +1,15 @@
 //! What must never happen to this project's policy, checked by those who know the truth: the world
 //! and the log of what was done, not the policy's own state.
 
+use super::Time;
 use super::salesforce::{Answer, TokenId};
-use super::{MINUTE, SECOND, Time};
+use crate::cache::policy::FailureSettings;
+use crate::clock::millis;
 
 /// Watches one client.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Witness {
+    settings: FailureSettings,
     flights: u32,
     /// The token of the last success and the end that its answer stated.
     stated: Option<(TokenId, Time)>,
@@ -23,6 +26,16 @@ enum Kind {
 }
 
 impl Witness {
+    pub(super) fn new(settings: FailureSettings) -> Self {
+        Self {
+            settings,
+            flights: 0,
+            stated: None,
+            rejected: None,
+            failed: None,
+        }
+    }
+
     /// # Panics
     /// If a login is under way already, or a failure holds.
     pub(super) fn departs(&mut self, now: Time) {
@@ -53,7 +66,7 @@ impl Witness {
             Some((earlier, repeats, _)) if earlier == kind => repeats + 1,
             _ => 0,
         };
-        self.failed = Some((kind, repeats, now + shortest_hold(kind, repeats)));
+        self.failed = Some((kind, repeats, now + self.shortest_hold(kind, repeats)));
     }
 
     pub(super) fn rejected(&mut self, token: TokenId) {
@@ -76,16 +89,18 @@ impl Witness {
             "a rejected token served at {now}"
         );
     }
-}
 
-/// The documented back-offs less the jitter, which takes off a fifth at most.
-fn shortest_hold(kind: Kind, repeats: u32) -> Time {
-    let (first, cap) = match kind {
-        Kind::Transient => (SECOND, 300 * SECOND),
-        Kind::Refusal => (5 * SECOND, 60 * SECOND),
-        Kind::Rate => (15 * MINUTE, 15 * MINUTE),
-    };
-    (first << repeats.min(20)).min(cap) / 5 * 4
+    /// The back-off that the settings name, less the jitter, which takes off a fifth at most.
+    fn shortest_hold(&self, kind: Kind, repeats: u32) -> Time {
+        let settings = &self.settings;
+        let (first, cap) = match kind {
+            Kind::Transient => (settings.transient.first, settings.transient.cap),
+            Kind::Refusal => (settings.refusal.first, settings.refusal.cap),
+            Kind::Rate => (settings.login_rate, settings.login_rate),
+        };
+        let (first, cap) = (millis(first), millis(cap));
+        (first << repeats.min(20)).min(cap) / 5 * 4
+    }
 }
 
 #[cfg(test)]
@@ -96,7 +111,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "two logins")]
     fn two_flights_are_seen() {
-        let mut witness = Witness::default();
+        let mut witness = Witness::new(FailureSettings::default());
         witness.departs(0);
         witness.departs(1);
     }
@@ -104,7 +119,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "while a Refusal failure holds until 4000")]
     fn a_login_while_cooling_is_seen() {
-        let mut witness = Witness::default();
+        let mut witness = Witness::new(FailureSettings::default());
         witness.departs(0);
         witness.lands(Some(Answer::Refused), 0);
         witness.departs(3_999);
@@ -113,7 +128,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "past its stated end")]
     fn a_token_past_its_stated_end_is_seen() {
-        let mut witness = Witness::default();
+        let mut witness = Witness::new(FailureSettings::default());
         witness.lands(
             Some(Answer::Granted(Granted {
                 token: 1,
@@ -129,7 +144,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "a rejected token")]
     fn a_rejected_token_is_seen() {
-        let mut witness = Witness::default();
+        let mut witness = Witness::new(FailureSettings::default());
         witness.rejected(1);
         witness.serves(1, 10);
     }
