@@ -65,7 +65,7 @@ impl Options {
     #[must_use]
     pub fn small() -> Self {
         Self {
-            clients: 150,
+            clients: 450,
             weeks: 1,
             ..Self::default()
         }
