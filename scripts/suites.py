@@ -84,6 +84,16 @@ def rust(reports: Path) -> list[Suite]:
             counts.cargo,
             {"FORCEGRANT_SCENARIO_REPORT_DIR": str(reports)},
         ),
+        Suite(
+            "model of the flight",
+            [["cargo", "test", "--locked", "--package", "forcegrant", "--features", "model", "--lib", "flight::model"]],
+            counts.cargo,
+        ),
+        Suite(
+            "simulation",
+            [["cargo", "test", "--locked", "--package", "forcegrant", "--features", "simulation", "--lib", "simulation::"]],
+            counts.cargo,
+        ),
         Suite("Rust doc tests", [[*test, "--doc"]], counts.cargo),
         Suite(
             "rustdoc",

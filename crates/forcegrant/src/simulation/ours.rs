@@ -111,12 +111,12 @@ impl<'a> Ours<'a> {
         let state = self.slot.state();
         match state.classify(now) {
             Zone::Fresh(token) => {
-                state.look(now, VIEW, in_flight);
+                state.look(now, now.wall, VIEW, in_flight);
                 Ask::Use(number(&token))
             }
             Zone::Aging(token) | Zone::Lapsed(token) => {
                 let due = !in_flight && state.may_refresh(now);
-                state.look(now, VIEW, in_flight || due);
+                state.look(now, now.wall, VIEW, in_flight || due);
                 if due {
                     Ask::UseAndRefresh(number(&token))
                 } else {
