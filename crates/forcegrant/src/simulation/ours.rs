@@ -72,6 +72,8 @@ pub(super) struct Ours<'a> {
 
 /// Longest view, as for the machine's clocks.
 const VIEW: u64 = 1_000;
+/// The coarse clock lags behind the exact one by a tick, in milliseconds.
+const COARSE_BEHIND: i64 = 4;
 /// The world begins at an ordinary date.
 const BEGINNING: i64 = 1_767_225_600_000;
 const HOST: &str = "acme.my.salesforce.com";
@@ -102,21 +104,22 @@ impl<'a> Ours<'a> {
         }
     }
 
-    /// As `Inner::ask`.
+    /// As `Engine::ask`.
     pub(super) fn ask(&mut self, now: Time, in_flight: bool) -> Ask {
         let now = self.moment(now);
-        if let Some(token) = self.slot.read(now.wall) {
+        let coarse = now.wall - COARSE_BEHIND;
+        if let Some(token) = self.slot.read(coarse) {
             return Ask::Use(number(&token));
         }
         let state = self.slot.state();
         match state.classify(now) {
             Zone::Fresh(token) => {
-                state.look(now, now.wall, VIEW, in_flight);
+                state.look(now, coarse, VIEW, in_flight);
                 Ask::Use(number(&token))
             }
             Zone::Aging(token) | Zone::Lapsed(token) => {
                 let due = !in_flight && state.may_refresh(now);
-                state.look(now, now.wall, VIEW, in_flight || due);
+                state.look(now, coarse, VIEW, in_flight || due);
                 if due {
                     Ask::UseAndRefresh(number(&token))
                 } else {
