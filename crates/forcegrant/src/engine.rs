@@ -147,7 +147,14 @@ impl Engine {
             };
             match other {
                 Ok(other) => drop(other.await),
-                Err(own) => return own.await,
+                Err(own) => {
+                    let token = own.await?;
+                    // A login that failed may have left the callers an older token.
+                    return match &self.slot.state().failure {
+                        Some(failure) => Err(failure.error.clone()),
+                        None => Ok(token),
+                    };
+                }
             }
         }
     }
@@ -237,12 +244,13 @@ impl Engine {
         self.slot.replace(next);
     }
 
-    /// Forgets which token was reported as rejected: a login may bring it back.
+    /// Forgets which tokens were reported as rejected: a login may bring one back.
     pub(crate) fn pardon(&self) {
         let desk = self.desk();
         let _lock = desk.lock();
         let mut next = self.slot.state().as_ref().clone();
-        if next.rejected.take().is_some() {
+        if !next.rejected.is_empty() {
+            next.rejected.clear();
             self.slot.replace(next);
         }
     }

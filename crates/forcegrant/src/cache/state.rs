@@ -19,9 +19,9 @@ pub(crate) struct State {
     /// Counts invalidations and resets, so that a mint that started before one is recognised.
     pub(crate) generation: u64,
     pub(crate) lease: Option<std::sync::Arc<Lease>>,
-    /// The fingerprint of the token that was last reported as rejected. It is never served again,
-    /// also when a new mint returns it.
-    pub(crate) rejected: Option<String>,
+    /// The fingerprints of the tokens that were last reported as rejected, the newest last. They are
+    /// not served again, also when a new mint returns one.
+    pub(crate) rejected: Vec<String>,
     pub(crate) failure: Option<FailureMemory>,
     /// What rejections taught about lifetimes.
     pub(crate) learned: Learned,
@@ -322,7 +322,7 @@ impl State {
 
     /// Whether this token was reported as rejected.
     pub(crate) fn is_rejected(&self, fingerprint: &str) -> bool {
-        self.rejected.as_deref() == Some(fingerprint)
+        self.rejected.iter().any(|rejected| rejected == fingerprint)
     }
 
     /// After a mint that failed. The token that still works stays.
@@ -378,7 +378,7 @@ impl State {
             self.learned
         };
         Some(Self {
-            rejected: Some(fingerprint.to_owned()),
+            rejected: remember(&self.rejected, fingerprint),
             rejected_age: Some(age),
             learned,
             ..self.without_token()
@@ -426,6 +426,16 @@ impl State {
         let lease = self.lease.as_ref()?;
         Some(policy::wall_time(lease.started, lease.windows.ages))
     }
+}
+
+/// Enough for every session of an org that an administrator ends one after the other.
+const REJECTED: usize = 8;
+
+fn remember(rejected: &[String], fingerprint: &str) -> Vec<String> {
+    let kept = rejected.len().saturating_sub(REJECTED - 1);
+    let mut all = rejected[kept..].to_vec();
+    all.push(fingerprint.to_owned());
+    all
 }
 
 /// How a failure is remembered, by its code.

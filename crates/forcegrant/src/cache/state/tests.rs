@@ -164,6 +164,19 @@ fn a_report_evicts_only_the_token_it_names() {
 }
 
 #[test]
+fn several_rejected_tokens_are_remembered() {
+    let mut state = State::default();
+    for number in 0..10 {
+        let name = format!("token-{number}");
+        state = with(&state, lease_at(&name, None, START), START);
+        state = reported(&state, &name, START).unwrap();
+    }
+    let rejected =
+        |number: u8| state.is_rejected(&crate::secret::fingerprint(&format!("token-{number}")));
+    assert!((2..10).all(rejected) && !rejected(1));
+}
+
+#[test]
 fn dead_on_arrival_is_an_error() {
     let settings = LifetimeSettings::default();
     for (expires_in, arrived) in [(0, 0), (60, 54_000), (60, 90_000)] {
