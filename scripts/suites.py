@@ -66,6 +66,7 @@ def rust(reports: Path) -> list[Suite]:
     clippy = ["cargo", "clippy", "--locked"]
     core = [*clippy, "--package", "forcegrant", "--all-targets"]
     test = ["cargo", "test", "--locked", *TRACING]
+    of_core = ["cargo", "test", "--locked", "--package", "forcegrant"]
     return [
         Suite(
             "clippy",
@@ -86,12 +87,12 @@ def rust(reports: Path) -> list[Suite]:
         ),
         Suite(
             "model of the flight",
-            [["cargo", "test", "--locked", "--package", "forcegrant", "--features", "model", "--lib", "flight::model"]],
+            [[*of_core, "--features", "model", "--lib", "flight::model"]],
             counts.cargo,
         ),
         Suite(
             "simulation",
-            [["cargo", "test", "--locked", "--package", "forcegrant", "--features", "simulation", "--lib", "simulation::"]],
+            [[*of_core, "--features", "simulation", "--lib", "simulation::"]],
             counts.cargo,
         ),
         Suite("Rust doc tests", [[*test, "--doc"]], counts.cargo),
