@@ -1,7 +1,6 @@
 //! `Client`: for threads. It is a native class through and through, because a method that is
 //! inherited by a class written in Python costs a third more on the hot path.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use forcegrant::Pending;
@@ -11,7 +10,7 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 
 use crate::error::{raise, timed_out};
 use crate::handle::{Core, Handle};
-use crate::kept::{Found, Shared};
+use crate::kept::Found;
 use crate::options::duration;
 use crate::report::Verified;
 use crate::token::Token;
@@ -60,7 +59,7 @@ impl Client {
             ));
         };
         let core = Core::new(login_url, client_id, client_secret, options)?;
-        Ok(PyClassInitializer::from(Handle(core.0)).add_subclass(Self))
+        Ok(PyClassInitializer::from(core.into_handle()).add_subclass(Self))
     }
 
     /// Take the org and the credentials from the environment.
@@ -92,18 +91,21 @@ impl Client {
             Some(timeout) => Some(duration("timeout", timeout)?),
             None => None,
         };
-        let shared = &slf.as_super().get().0;
-        match shared.find(slf.py())? {
+        let handle = slf.as_super().get();
+        match handle.find(slf.py())? {
             Found::Token(token) => Ok(token),
-            Found::Pending(pending) => wait_for_token(slf.py(), shared, pending, limit),
+            Found::Pending(pending) => wait_for_token(slf.py(), handle, pending, limit),
         }
     }
 
     /// Get a new token and make one harmless API call with it. Raises what `token` raises.
     fn verify(slf: &Bound<'_, Self>) -> PyResult<Py<Verified>> {
         let py = slf.py();
-        let shared = &slf.as_super().get().0;
-        match until_there(py, &mut shared.changing().start_verify())? {
+        let handle = slf.as_super().get();
+        let shared = &handle.shared;
+        let outcome = until_there(py, &mut shared.changing().start_verify())?;
+        handle.deliver(py)?;
+        match outcome {
             Ok(verified) => Verified::new(py, shared, &verified),
             Err(error) => Err(raise(py, &error)),
         }
@@ -112,8 +114,10 @@ impl Client {
     /// Wait until no request for a token is on its way.
     fn wait_idle(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        let client = slf.as_super().get().0.client();
-        until_there(py, &mut client.start_wait_idle())?.map_err(|error| raise(py, &error))
+        let handle = slf.as_super().get();
+        let outcome = until_there(py, &mut handle.shared.client().start_wait_idle())?;
+        handle.deliver(py)?;
+        outcome.map_err(|error| raise(py, &error))
     }
 
     /// Give an `AsyncClient` that shares this one's token and everything else.
@@ -141,12 +145,14 @@ impl Client {
 #[cold]
 fn wait_for_token(
     py: Python<'_>,
-    shared: &Arc<Shared>,
+    handle: &Handle,
     mut pending: Pending<forcegrant::Token>,
     limit: Option<Duration>,
 ) -> PyResult<Py<Token>> {
-    match in_slices(py, &mut pending, limit)? {
-        Some(outcome) => shared.outcome(py, outcome),
+    let outcome = in_slices(py, &mut pending, limit)?;
+    handle.deliver(py)?;
+    match outcome {
+        Some(outcome) => handle.shared.outcome(py, outcome),
         None => Err(timed_out(py, limit.unwrap_or_default().as_secs_f64())),
     }
 }

@@ -4,19 +4,23 @@ use std::sync::Arc;
 
 use forcegrant::{ClientBuilder, KeyPair, KeyPairs};
 use pyo3::exceptions::PyTypeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use crate::error::raise;
-use crate::kept::Shared;
-use crate::options::{apply, credentials, text};
+use crate::kept::{Found, Shared};
+use crate::options::{Hearing, apply, credentials, text};
 use crate::report::Status;
 use crate::token::Token;
 use crate::wait::Wait;
 
 /// A client that is built; the classes are made over it.
 #[pyclass(frozen, module = "forcegrant._native")]
-pub(crate) struct Core(pub(crate) Arc<Shared>);
+pub(crate) struct Core {
+    shared: Arc<Shared>,
+    listener: Option<Py<PyAny>>,
+}
 
 impl Core {
     fn build(
@@ -24,12 +28,26 @@ impl Core {
         builder: ClientBuilder,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let builder = match options {
-            Some(options) => apply(builder, options)?,
-            None => builder,
+        let (mut builder, hearing) = match options {
+            Some(options) => (apply(builder, options)?, Hearing::of(options)?),
+            None => (builder, Hearing::default()),
         };
+        let outlet = hearing.outlet();
+        if let Some(outlet) = &outlet {
+            builder = outlet.attach(builder);
+        }
         let client = builder.build().map_err(|error| raise(py, &error))?;
-        Ok(Self(Arc::new(Shared::new(client))))
+        Ok(Self {
+            shared: Arc::new(Shared::new(client, outlet)),
+            listener: hearing.listener,
+        })
+    }
+
+    pub(crate) fn into_handle(self) -> Handle {
+        Handle {
+            shared: self.shared,
+            listener: self.listener,
+        }
     }
 }
 
@@ -62,23 +80,75 @@ impl Core {
         let builder = ClientBuilder::from_env().map_err(|error| raise(py, &error))?;
         Self::build(py, builder, options)
     }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.listener)
+    }
 }
 
 /// What `Client` and `AsyncClient` have in common.
 #[pyclass(frozen, subclass, weakref, module = "forcegrant._native")]
-pub(crate) struct Handle(pub(crate) Arc<Shared>);
+pub(crate) struct Handle {
+    pub(crate) shared: Arc<Shared>,
+    /// Each handle has a reference of its own, for the collector of cycles: a listener often is a
+    /// method of what holds the client.
+    listener: Option<Py<PyAny>>,
+}
+
+impl Handle {
+    /// Tells the events that wait, on this thread.
+    pub(crate) fn deliver(&self, py: Python<'_>) -> PyResult<()> {
+        self.shared.deliver(py, self.listener.as_ref())
+    }
+
+    /// A token that is good to use now, or a wait for one.
+    pub(crate) fn find(&self, py: Python<'_>) -> PyResult<Found> {
+        if let Some(token) = self.shared.in_view(py) {
+            return Ok(Found::Token(token));
+        }
+        let found = self.shared.look(py)?;
+        self.deliver(py)?;
+        Ok(found)
+    }
+}
 
 #[pymethods]
 impl Handle {
     #[new]
     pub(crate) fn new(core: &Bound<'_, Core>) -> Self {
-        Self(Arc::clone(&core.get().0))
+        let (py, core) = (core.py(), core.get());
+        Self {
+            shared: Arc::clone(&core.shared),
+            listener: core
+                .listener
+                .as_ref()
+                .map(|listener| listener.clone_ref(py)),
+        }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.listener)
+    }
+
+    /// Tell `on_event` and `logging` what has happened since they were last told, on this thread.
+    ///
+    /// Calls that wait, look at the status or begin a new second of reading do the same, so this
+    /// is for programs that make none of them for a long time. Never waits for anything but the
+    /// listeners.
+    fn deliver_events(&self, py: Python<'_>) -> PyResult<()> {
+        self.deliver(py)
+    }
+
+    /// Whether a token may be sent to a URL: only over https, to the token's instance or API
+    /// instance, or to a host that the option `trusted_hosts` names. Asks nobody.
+    fn may_carry(&self, token: &Bound<'_, Token>, url: &str) -> bool {
+        self.shared.client().may_carry(&token.get().core, url)
     }
 
     /// Return the token if one can be used now, else None. Never waits, and never asks Salesforce,
     /// not even in the background.
     fn cached(&self, py: Python<'_>) -> PyResult<Option<Py<Token>>> {
-        self.0.cached(py)
+        self.shared.cached(py)
     }
 
     /// Report that Salesforce rejected a token (a `Token`, or its text): it is not given out again.
@@ -86,24 +156,28 @@ impl Handle {
     /// True if it was the current token. A late report about an older one changes nothing and
     /// returns False, so every worker may report what it saw.
     fn invalidate(&self, token: &Bound<'_, PyAny>) -> PyResult<bool> {
-        if let Ok(token) = token.cast::<Token>() {
-            return Ok(self.0.changing().invalidate(&token.get().core));
-        }
-        let text = token.cast::<PyString>().map_err(|_| {
-            PyTypeError::new_err("invalidate() takes a Token or the text of an access token")
-        })?;
-        let client = self.0.changing();
-        Ok(client.invalidate_access_token(&text.to_string_lossy()))
+        let was_current = if let Ok(token) = token.cast::<Token>() {
+            self.shared.changing().invalidate(&token.get().core)
+        } else {
+            let text = token.cast::<PyString>().map_err(|_| {
+                PyTypeError::new_err("invalidate() takes a Token or the text of an access token")
+            })?;
+            let client = self.shared.changing();
+            client.invalidate_access_token(&text.to_string_lossy())
+        };
+        self.deliver(token.py())?;
+        Ok(was_current)
     }
 
     /// Say what is known at this instant, without asking anyone.
     fn status(&self, py: Python<'_>) -> PyResult<Status> {
-        Status::new(py, &self.0.client().status())
+        self.deliver(py)?;
+        Status::new(py, &self.shared.client().status())
     }
 
     /// Forget the token and all remembered failures.
     fn reset(&self) {
-        self.0.changing().reset();
+        self.shared.changing().reset();
     }
 
     /// Use other credentials from the next login on.
@@ -129,7 +203,7 @@ impl Handle {
             let (client_id, client_secret) = credentials("next_credentials", next)?;
             pairs = pairs.with_next(pair(client_id, client_secret)?);
         }
-        self.0.changing().set_credentials(pairs);
+        self.shared.changing().set_credentials(pairs);
         Ok(())
     }
 
@@ -138,40 +212,46 @@ impl Handle {
     ///
     /// Salesforce is not told: to end the session there, revoke it in the org.
     fn drop_retired(&self) -> bool {
-        self.0.changing().drop_retired()
+        self.shared.changing().drop_retired()
     }
 
     /// The host that tokens are asked from.
     #[getter]
     fn login_host(&self) -> &str {
-        self.0.client().login_host()
+        self.shared.client().login_host()
     }
 
     #[getter]
-    fn _core(&self) -> Core {
-        Core(Arc::clone(&self.0))
+    fn _core(&self, py: Python<'_>) -> Core {
+        Core {
+            shared: Arc::clone(&self.shared),
+            listener: self
+                .listener
+                .as_ref()
+                .map(|listener| listener.clone_ref(py)),
+        }
     }
 
     /// The token if the last view of it covers the present, which is nearly always; else None.
     fn _read(&self, py: Python<'_>) -> Option<Py<Token>> {
-        self.0.in_view(py)
+        self.shared.in_view(py)
     }
 
     /// The token, or a `Wait` for it.
     fn _find<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.0.find(py)?.into_any(py, &self.0)
+        self.find(py)?.into_any(py, &self.shared)
     }
 
     fn _start_verify(&self) -> Wait {
-        Wait::new(&self.0, self.0.changing().start_verify())
+        Wait::new(&self.shared, self.shared.changing().start_verify())
     }
 
     fn _start_wait_idle(&self) -> Wait {
-        Wait::new(&self.0, self.0.client().start_wait_idle())
+        Wait::new(&self.shared, self.shared.client().start_wait_idle())
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        let host = slf.get().0.client().login_host();
+        let host = slf.get().shared.client().login_host();
         Ok(format!("<{} of {host}>", slf.get_type().name()?))
     }
 

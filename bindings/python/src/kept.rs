@@ -10,12 +10,14 @@ use forcegrant::{Client, Error, Pending, Start};
 use pyo3::prelude::*;
 
 use crate::error::raise;
+use crate::outlet::Outlet;
 use crate::time;
 use crate::token::Token;
 use crate::wait::Wait;
 
 pub(crate) struct Shared {
     client: Client,
+    outlet: Option<Arc<Outlet>>,
     kept: Mutex<Kept>,
 }
 
@@ -33,9 +35,10 @@ pub(crate) enum Found {
 }
 
 impl Shared {
-    pub(crate) fn new(client: Client) -> Self {
+    pub(crate) fn new(client: Client, outlet: Option<Arc<Outlet>>) -> Self {
         Self {
             client,
+            outlet,
             kept: Mutex::default(),
         }
     }
@@ -52,12 +55,11 @@ impl Shared {
         &self.client
     }
 
-    /// A token that is good to use now, or a wait for one.
-    #[inline]
-    pub(crate) fn find(&self, py: Python<'_>) -> PyResult<Found> {
-        match self.in_view(py) {
-            Some(token) => Ok(Found::Token(token)),
-            None => self.look(py),
+    /// Tells the events that wait, on this thread.
+    pub(crate) fn deliver(&self, py: Python<'_>, listener: Option<&Py<PyAny>>) -> PyResult<()> {
+        match &self.outlet {
+            Some(outlet) => outlet.deliver(py, self.client.login_host(), listener),
+            None => Ok(()),
         }
     }
 
@@ -72,8 +74,9 @@ impl Shared {
         None
     }
 
+    /// A token that is good to use now, or a wait for one: what the core says.
     #[cold]
-    fn look(&self, py: Python<'_>) -> PyResult<Found> {
+    pub(crate) fn look(&self, py: Python<'_>) -> PyResult<Found> {
         if let Some(view) = self.client.view() {
             let token = self.keep(py, &view.token)?;
             let mut kept = self.lock();

@@ -6,13 +6,16 @@
 mod client;
 mod clock;
 mod error;
+mod event;
 mod floor;
 mod handle;
 mod kept;
 mod options;
+mod outlet;
 mod report;
 mod time;
 mod token;
+mod verdict;
 mod wait;
 mod wake;
 
@@ -33,6 +36,8 @@ mod _native {
     #[pymodule_export]
     use crate::error::error_table;
     #[pymodule_export]
+    use crate::event::{Event, Measurement};
+    #[pymodule_export]
     use crate::floor::Floor;
     #[pymodule_export]
     use crate::handle::{Core, Handle};
@@ -43,10 +48,15 @@ mod _native {
     #[pymodule_export]
     use crate::token::{Expiry, Token};
     #[pymodule_export]
+    use crate::verdict::{Verdict, verdict};
+    #[pymodule_export]
     use crate::wait::Wait;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module
+            .getattr("verdict")?
+            .setattr("__module__", "forcegrant")?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

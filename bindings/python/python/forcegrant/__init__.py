@@ -26,16 +26,29 @@ from forcegrant._errors import (
     TransportError,
     UnavailableError,
 )
-from forcegrant._native import Client, Expiry, Status, Token, Verified, __version__
+from forcegrant._native import (
+    Client,
+    Event,
+    Expiry,
+    Measurement,
+    Status,
+    Token,
+    Verdict,
+    Verified,
+    __version__,
+    verdict,
+)
 
 __all__ = [
     "AsyncClient",
     "Client",
     "ConfigurationError",
+    "Event",
     "Expiry",
     "ForcegrantError",
     "InternalError",
     "LoginRateError",
+    "Measurement",
     "RefusedError",
     "RequestTimeoutError",
     "ResponseError",
@@ -44,6 +57,8 @@ __all__ = [
     "TokenRejectedError",
     "TransportError",
     "UnavailableError",
+    "Verdict",
     "Verified",
     "__version__",
+    "verdict",
 ]

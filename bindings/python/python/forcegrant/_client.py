@@ -79,19 +79,24 @@ class AsyncClient(Handle):
         from forcegrant import _waiting  # noqa: PLC0415 - asyncio is slow to import
 
         wait = await _waiting.settled(found, self._waits, limit)
+        self.deliver_events()
         return wait.result(limit)
 
     async def verify(self) -> Verified:
         """Get a new token and make one harmless API call with it. Raises what `token` raises."""
         from forcegrant import _waiting  # noqa: PLC0415
 
-        return (await _waiting.settled(self._start_verify())).result()
+        wait = await _waiting.settled(self._start_verify())
+        self.deliver_events()
+        return wait.result()
 
     async def wait_idle(self) -> None:
         """Wait until no request for a token is on its way."""
         from forcegrant import _waiting  # noqa: PLC0415
 
-        (await _waiting.settled(self._start_wait_idle())).result()
+        wait = await _waiting.settled(self._start_wait_idle())
+        self.deliver_events()
+        wait.result()
 
     async def aclose(self) -> None:
         """Do nothing: nothing is open between calls, and the token is never revoked."""

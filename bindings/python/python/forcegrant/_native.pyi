@@ -1,5 +1,5 @@
 # What the compiled module offers; checked against it by stubtest.
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Generic, Literal, TypeVar, final
 
@@ -12,17 +12,21 @@ from forcegrant.options import ClientOptions, Seconds
 __all__ = [
     "Client",
     "Core",
+    "Event",
     "Expiry",
     "Floor",
     "Handle",
+    "Measurement",
     "Status",
     "TestClock",
     "Token",
+    "Verdict",
     "Verified",
     "Wait",
     "__version__",
     "error_table",
     "seconds",
+    "verdict",
 ]
 
 __version__: str
@@ -165,6 +169,111 @@ class Verified:
         """API calls used and allowed in 24 hours, where Salesforce said so."""
 
 @final
+class Event:
+    """Something that happened in a client. It holds no secret and no token, so it can be logged.
+
+    `name` says what; the attributes that events of this name do not have are None.
+    """
+
+    @property
+    def name(self) -> str:
+        """A stable word: `mint_started`, `mint_retried`, `mint_succeeded`, `mint_failed`,
+        `lease_aged`, `lease_lapsed`, `invalidated`, `same_token_returned`,
+        `introspection_failed`, `login_budget_warning`, `credentials_rotated`,
+        `credentials_reload_failed` or `signature_mismatch`.
+        """
+    @property
+    def level(self) -> Literal["debug", "info", "warning"]:
+        """How much it matters: `debug`, `info` or `warning`."""
+    @property
+    def at(self) -> datetime:
+        """When it happened (UTC). It may be told later."""
+    @property
+    def login_host(self) -> str:
+        """The host that the client asks for tokens."""
+    @property
+    def missed(self) -> int:
+        """How many events were lost before this one, because nobody came to fetch them."""
+    @property
+    def background(self) -> bool | None:
+        """Whether nobody waits for the login: a usable token is served meanwhile."""
+    @property
+    def attempts(self) -> int | None:
+        """Attempts of the login so far."""
+    @property
+    def pause(self) -> timedelta | None:
+        """The pause before the next attempt."""
+    @property
+    def took(self) -> timedelta | None:
+        """From the first request of the login to its end."""
+    @property
+    def age(self) -> timedelta | None:
+        """How long ago the rejected token was requested."""
+    @property
+    def fingerprint(self) -> str | None:
+        """Which token it is about, or which pair of credentials."""
+    @property
+    def expiry(self) -> Expiry | None:
+        """When the new token ends."""
+    @property
+    def lifetime(self) -> timedelta | None:
+        """What the new token had left to live when it arrived."""
+    @property
+    def client_id(self) -> str | None:
+        """The client id now in use."""
+    @property
+    def used(self) -> int | None:
+        """Logins of this process in the last hour."""
+    @property
+    def stop(self) -> int | None:
+        """None is started from here on."""
+    @property
+    def error(self) -> ForcegrantError | None:
+        """What went wrong: a `ForcegrantError`."""
+    @property
+    def measurements(self) -> tuple[Measurement, ...]:
+        """The event as numbers, for metrics."""
+
+@final
+class Measurement:
+    """One number about one event. The catalogue of them is in docs/metrics.md."""
+
+    @property
+    def name(self) -> str:
+        """The instrument, such as `forcegrant.logins`."""
+    @property
+    def kind(self) -> Literal["counter", "histogram"]:
+        """`counter` (the value is added) or `histogram` (it is recorded)."""
+    @property
+    def unit(self) -> str:
+        """In UCUM's notation: `s`, or `{login}` and the like for counts."""
+    @property
+    def value(self) -> float:
+        """The value."""
+    @property
+    def attributes(self) -> dict[str, str]:
+        """Keys and values, all from small fixed sets: error codes and sources of an expiry."""
+
+@final
+class Verdict:
+    """What an answer of a Salesforce API says about the token, and about limits."""
+
+    @property
+    def word(self) -> str:
+        """`fine`, `session_expired`, `rest_not_allowed`, `agent_not_attached`, `wrong_audience`,
+        `blocked`, `daily_limit`, `concurrent_limit`, `rate_limited`, `unavailable` or `other`.
+        """
+    @property
+    def session_expired(self) -> bool:
+        """Whether the session is dead, so that a new token helps: report it with `invalidate`."""
+    @property
+    def retry_after(self) -> timedelta | None:
+        """How long to wait, where the answer says so."""
+    @property
+    def api_usage(self) -> tuple[int, int] | None:
+        """API calls used and allowed in 24 hours, where the answer says so."""
+
+@final
 class TestClock:
     """A clock that stands still until it is moved, so that code which waits for a
     token to end can be tested without sleeping. Give it to a client as `clock`;
@@ -201,6 +310,18 @@ class Handle:
     """What `Client` and `AsyncClient` have in common."""
 
     def __new__(cls, core: Core) -> Self: ...
+    def deliver_events(self) -> None:
+        """Tell `on_event` and `logging` what has happened since they were last told, on this
+        thread.
+
+        Calls that wait, look at the status or begin a new second of reading do the same, so this
+        is for programs that make none of them for a long time. Never waits for anything but the
+        listeners.
+        """
+    def may_carry(self, token: Token, url: str) -> bool:
+        """Whether a token may be sent to a URL: only over https, to the token's instance or API
+        instance, or to a host that the option `trusted_hosts` names. Asks nobody.
+        """
     def cached(self) -> Token | None:
         """Return the token if one can be used now, else None. Never waits, and never asks
         Salesforce, not even in the background.
@@ -332,3 +453,18 @@ def error_table() -> list[dict[str, Any]]:
 
 def seconds(name: str, value: Seconds) -> float:
     """The number of seconds in a number or a `timedelta`."""
+
+def verdict(
+    status: int,
+    headers: Mapping[str, str]
+    | Mapping[bytes, bytes]
+    | Iterable[tuple[str, str]]
+    | Iterable[tuple[bytes, bytes]]
+    | None = None,
+    body: str | bytes | None = None,
+) -> Verdict:
+    """Judge an answer of a Salesforce API: REST, Bulk, SOAP, Connect or identity. Asks nobody.
+
+    `headers` are a mapping, or pairs, of str or bytes; upper and lower case do not matter. The
+    first few hundred bytes of the body are enough.
+    """

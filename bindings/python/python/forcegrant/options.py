@@ -6,12 +6,12 @@ nothing imports it at run time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from os import PathLike
 from typing import Literal, TypeAlias, TypedDict
 
-from forcegrant._native import TestClock
+from forcegrant._native import Event, TestClock
 
 Seconds: TypeAlias = float | timedelta
 """A length of time: a number of seconds or a `timedelta`."""
@@ -84,3 +84,7 @@ class ClientOptions(TypedDict, total=False):
     """The same for failures that pass. [(1 s, 300 s)]"""
     clock: TestClock | None
     """A `forcegrant.testing.TestClock`, so that a test can move time. [the system's]"""
+    on_event: Callable[[Event], object] | None
+    """Called with everything that happens, on the thread of a caller: see `Event`. [none]"""
+    log_events: bool | None
+    """Send events to the standard `logging` as well, to the logger `forcegrant`. [True]"""

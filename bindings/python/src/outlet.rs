@@ -1,0 +1,177 @@
+//! The way of a client's events to Python. No native thread touches the interpreter, so events wait
+//! here until a Python thread comes by.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+use forcegrant::ClientBuilder;
+use pyo3::exceptions::PyException;
+use pyo3::prelude::*;
+
+use crate::event::Event;
+
+/// Events that may wait; then the oldest make room.
+const MOST: usize = 256;
+
+pub(crate) struct Outlet {
+    /// Whether events go to `logging`.
+    log: bool,
+    /// Whether any event waits: all that a caller looks at mostly.
+    some: AtomicBool,
+    desk: ArcSwap<Desk>,
+}
+
+/// What belongs to one process: in a forked child the lock may be held by a thread that is not
+/// there, and the events are the parent's.
+struct Desk {
+    process: u32,
+    waiting: Mutex<Waiting>,
+    /// Somebody delivers; whoever comes by leaves it to them, so that events stay in order.
+    busy: AtomicBool,
+}
+
+#[derive(Default)]
+struct Waiting {
+    events: VecDeque<(SystemTime, forcegrant::Event)>,
+    missed: u64,
+}
+
+impl Outlet {
+    pub(crate) fn new(log: bool) -> Arc<Self> {
+        Arc::new(Self {
+            log,
+            some: AtomicBool::new(false),
+            desk: ArcSwap::from_pointee(Desk::new()),
+        })
+    }
+
+    /// Has the builder's client send its events here.
+    pub(crate) fn attach(self: &Arc<Self>, builder: ClientBuilder) -> ClientBuilder {
+        let outlet = Arc::clone(self);
+        builder.on_event(move |event| outlet.put(event))
+    }
+
+    fn put(&self, event: &forcegrant::Event) {
+        let desk = self.desk();
+        let mut waiting = desk.lock();
+        if waiting.events.len() == MOST {
+            waiting.events.pop_front();
+            waiting.missed += 1;
+        }
+        waiting.events.push_back((SystemTime::now(), event.clone()));
+        self.some.store(true, Ordering::Release);
+    }
+
+    /// Hands what waits to the listener and to `logging`, on this thread. What a listener throws
+    /// goes to `sys.unraisablehook`; only what is to end the program (Ctrl-C) goes to the caller.
+    #[inline]
+    pub(crate) fn deliver(
+        &self,
+        py: Python<'_>,
+        host: &str,
+        listener: Option<&Py<PyAny>>,
+    ) -> PyResult<()> {
+        if self.some.load(Ordering::Acquire) {
+            return self.hand_over(py, host, listener);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn hand_over(&self, py: Python<'_>, host: &str, listener: Option<&Py<PyAny>>) -> PyResult<()> {
+        let desk = self.desk();
+        // Again when others came by while this thread was about to leave.
+        while self.some.load(Ordering::Acquire) {
+            let Some(_turn) = Turn::take(&desk) else {
+                return Ok(());
+            };
+            // Nothing of Python's runs under the lock.
+            while let Some((at, event, missed)) = self.next(&desk) {
+                let event = Py::new(py, Event::new(py, &event, host, at, missed)?)?;
+                if let Some(listener) = listener {
+                    contain(py, listener, listener.call1(py, (&event,)))?;
+                }
+                if self.log {
+                    log(py, &event)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn next(&self, desk: &Desk) -> Option<(SystemTime, forcegrant::Event, u64)> {
+        let mut waiting = desk.lock();
+        let Some((at, event)) = waiting.events.pop_front() else {
+            self.some.store(false, Ordering::Release);
+            return None;
+        };
+        Some((at, event, std::mem::take(&mut waiting.missed)))
+    }
+
+    fn desk(&self) -> Arc<Desk> {
+        let found = self.desk.load_full();
+        if found.process == std::process::id() {
+            return found;
+        }
+        let own = Arc::new(Desk::new());
+        let previous = self.desk.compare_and_swap(&found, Arc::clone(&own));
+        if Arc::ptr_eq(&previous, &found) {
+            // What the parent made is not dropped here.
+            std::mem::forget(found);
+            return own;
+        }
+        self.desk.load_full()
+    }
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self {
+            process: std::process::id(),
+            waiting: Mutex::default(),
+            busy: AtomicBool::new(false),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The turn to deliver; it ends whatever happens.
+struct Turn<'a>(&'a Desk);
+
+impl<'a> Turn<'a> {
+    fn take(desk: &'a Desk) -> Option<Self> {
+        // Not `then_some`: dropping what it would make ends the turn of whoever has it.
+        (!desk.busy.swap(true, Ordering::AcqRel)).then(|| Self(desk))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.busy.store(false, Ordering::Release);
+    }
+}
+
+/// To `logging`, if anything imported it: else there is nobody to read it.
+fn log(py: Python<'_>, event: &Py<Event>) -> PyResult<()> {
+    if !py.import("sys")?.getattr("modules")?.contains("logging")? {
+        return Ok(());
+    }
+    let log = py.import("forcegrant._events")?.getattr("log")?.unbind();
+    contain(py, &log, log.call1(py, (event,)))
+}
+
+fn contain(py: Python<'_>, whose: &Py<PyAny>, outcome: PyResult<Py<PyAny>>) -> PyResult<()> {
+    match outcome {
+        Err(error) if error.is_instance_of::<PyException>(py) => {
+            error.write_unraisable(py, Some(whose.bind(py)));
+            Ok(())
+        }
+        other => other.map(drop),
+    }
+}

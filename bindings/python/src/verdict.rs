@@ -1,0 +1,108 @@
+//! What an API's answer says about the token.
+
+use std::time::Duration;
+
+use forcegrant::ApiAnswer;
+use pyo3::prelude::*;
+use pyo3::types::{PyMapping, PyTuple};
+
+use crate::error::invalid_option;
+
+/// What an answer of a Salesforce API says about the token, and about limits.
+#[pyclass(frozen, get_all, module = "forcegrant")]
+pub(crate) struct Verdict {
+    /// `fine`, `session_expired`, `rest_not_allowed`, `agent_not_attached`, `wrong_audience`,
+    /// `blocked`, `daily_limit`, `concurrent_limit`, `rate_limited`, `unavailable` or `other`.
+    word: &'static str,
+    /// Whether the session is dead, so that a new token helps: report it with `invalidate`.
+    session_expired: bool,
+    /// How long to wait, where the answer says so.
+    retry_after: Option<Duration>,
+    /// API calls used and allowed in 24 hours, where the answer says so.
+    api_usage: Option<(u64, u64)>,
+}
+
+#[pymethods]
+impl Verdict {
+    fn __str__(&self) -> &'static str {
+        self.word
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Verdict {}>", self.word)
+    }
+}
+
+/// Judge an answer of a Salesforce API: REST, Bulk, SOAP, Connect or identity. Asks nobody.
+///
+/// `headers` are a mapping, or pairs, of str or bytes; upper and lower case do not matter. The
+/// first few hundred bytes of the body are enough.
+#[pyfunction]
+#[pyo3(signature = (status, headers=None, body=None))]
+pub(crate) fn verdict(
+    py: Python<'_>,
+    status: i64,
+    headers: Option<&Bound<'_, PyAny>>,
+    body: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Verdict> {
+    let status = u16::try_from(status).map_err(|_| {
+        invalid_option(
+            py,
+            "status",
+            &format!("{status} is no HTTP status"),
+            "Give the status of the answer, such as 401.",
+        )
+    })?;
+    let (mut retry_after, mut limit_info) = (None, None);
+    if let Some(headers) = headers {
+        for (name, value) in pairs(headers)? {
+            match name.to_ascii_lowercase().as_str() {
+                "retry-after" => retry_after = Some(value),
+                "sforce-limit-info" => limit_info = Some(value),
+                _ => {}
+            }
+        }
+    }
+    let body = match body {
+        None => Vec::new(),
+        Some(body) => bytes(body)?,
+    };
+    let answer = ApiAnswer {
+        status,
+        body: &body,
+        retry_after: retry_after.as_deref(),
+        limit_info: limit_info.as_deref(),
+    };
+    let verdict = answer.verdict();
+    Ok(Verdict {
+        word: verdict.as_str(),
+        session_expired: verdict == forcegrant::Verdict::SessionExpired,
+        retry_after: answer.retry_after(),
+        api_usage: answer.api_usage().map(|usage| (usage.used, usage.limit)),
+    })
+}
+
+fn pairs(headers: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
+    let items = match headers.cast::<PyMapping>() {
+        Ok(mapping) => mapping.items()?.into_any(),
+        Err(_) => headers.clone(),
+    };
+    let mut pairs = Vec::new();
+    for item in items.try_iter()? {
+        let item = item?;
+        let item = item.cast::<PyTuple>()?;
+        let text = |index| -> PyResult<String> {
+            let raw = bytes(&item.get_item(index)?)?;
+            Ok(String::from_utf8_lossy(&raw).into_owned())
+        };
+        pairs.push((text(0)?, text(1)?));
+    }
+    Ok(pairs)
+}
+
+fn bytes(value: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    match value.extract::<String>() {
+        Ok(text) => Ok(text.into_bytes()),
+        Err(_) => value.extract(),
+    }
+}
