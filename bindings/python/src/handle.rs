@@ -215,6 +215,22 @@ impl Handle {
         self.shared.changing().drop_retired()
     }
 
+    /// Give an `httpx.Auth`, for `httpx.Client` and `httpx.AsyncClient`.
+    ///
+    /// It sends the token to the token's instance, its API instance and `trusted_hosts`, over https
+    /// only. When an answer says that the session is dead, it gets a new token and repeats the
+    /// call once; a body that can be read only once is a `ReplayError`. Needs httpx:
+    /// `pip install 'forcegrant[httpx]'`.
+    fn httpx_auth<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        adapter(slf, "forcegrant._httpx", "HttpxAuth")
+    }
+
+    /// Give a `requests.auth.AuthBase`, which does what that of `httpx_auth` does. Needs requests:
+    /// `pip install 'forcegrant[requests]'`.
+    fn requests_auth<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        adapter(slf, "forcegrant._requests", "RequestsAuth")
+    }
+
     /// The host that tokens are asked from.
     #[getter]
     fn login_host(&self) -> &str {
@@ -261,4 +277,15 @@ impl Handle {
             slf.get_type().name()?
         )))
     }
+}
+
+/// Authentication for another library, which is imported when somebody asks for it.
+fn adapter<'py>(
+    handle: &Bound<'py, Handle>,
+    module: &str,
+    class: &str,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = handle.py();
+    let class = py.import(module)?.getattr(class)?;
+    class.call1((handle.getattr("_core")?,))
 }

@@ -159,11 +159,15 @@ impl Drop for Turn<'_> {
 
 /// To `logging`, if anything imported it: else there is nobody to read it.
 fn log(py: Python<'_>, event: &Py<Event>) -> PyResult<()> {
-    if !py.import("sys")?.getattr("modules")?.contains("logging")? {
-        return Ok(());
-    }
-    let log = py.import("forcegrant._events")?.getattr("log")?.unbind();
-    contain(py, &log, log.call1(py, (event,)))
+    let logging = || {
+        let modules = py.import("sys")?.getattr("modules")?;
+        if modules.contains("logging")? {
+            let events = py.import("forcegrant._events")?;
+            events.call_method1("log", (event,))?;
+        }
+        Ok(py.None())
+    };
+    contain(py, event.as_any(), logging())
 }
 
 fn contain(py: Python<'_>, whose: &Py<PyAny>, outcome: PyResult<Py<PyAny>>) -> PyResult<()> {

@@ -123,6 +123,14 @@ class TokenRejectedError(ForcegrantError):
     kind = "token"
 
 
+class ReplayError(TokenRejectedError):
+    """An API call met a dead session, and its body is a stream that has been read.
+
+    The token was dropped: send the call again with a new body. Its code is
+    `request_not_replayable`.
+    """
+
+
 class InternalError(ForcegrantError):
     """A defect in this package, or no thread could be started."""
 
@@ -171,5 +179,5 @@ class Cause(Exception):  # noqa: N818 - never raised
 
 
 # Tracebacks and pickles name the public place.
-for _class in (ForcegrantError, *CLASSES.values()):
+for _class in (ForcegrantError, ReplayError, *CLASSES.values()):
     _class.__module__ = "forcegrant"

@@ -3,6 +3,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Generic, Literal, TypeVar, final
 
+import httpx
+import requests.auth
 from typing_extensions import Self, Unpack, disjoint_base
 
 from forcegrant._client import AsyncClient
@@ -354,6 +356,18 @@ class Handle:
         after a leak, say. True if it was dropped.
 
         Salesforce is not told: to end the session there, revoke it in the org.
+        """
+    def httpx_auth(self) -> httpx.Auth:
+        """Give an `httpx.Auth`, for `httpx.Client` and `httpx.AsyncClient`.
+
+        It sends the token to the token's instance, its API instance and `trusted_hosts`, over https
+        only. When an answer says that the session is dead, it gets a new token and repeats the
+        call once; a body that can be read only once is a `ReplayError`. Needs httpx:
+        `pip install 'forcegrant[httpx]'`.
+        """
+    def requests_auth(self) -> requests.auth.AuthBase:
+        """Give a `requests.auth.AuthBase`, which does what that of `httpx_auth` does. Needs
+        requests: `pip install 'forcegrant[requests]'`.
         """
     @property
     def login_host(self) -> str:
