@@ -240,9 +240,7 @@ def test_a_client_in_a_cycle_with_its_listener_is_collected(forcegrant_org: Org)
 def test_options_are_checked(forcegrant_org: Org) -> None:
     with pytest.raises(TypeError, match="'on_event': expected a callable, not int"):
         forcegrant_org.client(on_event=3)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="'log_events': expected a bool, not str"):
-        forcegrant_org.client(log_events="yes")  # type: ignore[arg-type]
-    forcegrant_org.client(on_event=None, log_events=None)
+    forcegrant_org.client(on_event=None)
 
 
 # logging
@@ -261,7 +259,8 @@ def test_logging_has_them_by_default(forcegrant_org: Org, caplog: pytest.LogCapt
     assert isinstance(vars(succeeded)["event"], Event)
     assert before - 1 < started.created <= succeeded.created <= time.time()
     caplog.clear()
-    forcegrant_org.client(log_events=False).token()
+    caplog.set_level(logging.WARNING, "forcegrant")
+    forcegrant_org.client().token()
     assert not caplog.records
 
 

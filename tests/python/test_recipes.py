@@ -25,7 +25,7 @@ def test_there_are_recipes() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_recipe_runs(forcegrant_org: Org, tmp_path: Path, name: str) -> None:
     text = (RECIPES / name).read_text()
-    (code,) = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    (code,) = re.findall(r"^```py\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     (expected,) = re.findall(r"^```text\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     script = tmp_path / "recipe.py"
     script.write_text(code)

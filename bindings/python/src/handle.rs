@@ -10,7 +10,8 @@ use pyo3::types::{PyDict, PyString};
 
 use crate::error::raise;
 use crate::kept::{Found, Shared};
-use crate::options::{Hearing, apply, credentials, text};
+use crate::options::{apply, credentials, listener, text};
+use crate::outlet::Outlet;
 use crate::report::Status;
 use crate::token::Token;
 use crate::wait::Wait;
@@ -28,18 +29,18 @@ impl Core {
         builder: ClientBuilder,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let (mut builder, hearing) = match options {
-            Some(options) => (apply(builder, options)?, Hearing::of(options)?),
-            None => (builder, Hearing::default()),
+        let (builder, listener) = match options {
+            Some(options) => (apply(builder, options)?, listener(options)?),
+            None => (builder, None),
         };
-        let outlet = hearing.outlet();
-        if let Some(outlet) = &outlet {
-            builder = outlet.attach(builder);
-        }
-        let client = builder.build().map_err(|error| raise(py, &error))?;
+        let outlet = Outlet::new();
+        let client = outlet
+            .attach(builder)
+            .build()
+            .map_err(|error| raise(py, &error))?;
         Ok(Self {
             shared: Arc::new(Shared::new(client, outlet)),
-            listener: hearing.listener,
+            listener,
         })
     }
 

@@ -17,7 +17,7 @@ use crate::wait::Wait;
 
 pub(crate) struct Shared {
     client: Client,
-    outlet: Option<Arc<Outlet>>,
+    outlet: Arc<Outlet>,
     kept: Mutex<Kept>,
 }
 
@@ -35,7 +35,7 @@ pub(crate) enum Found {
 }
 
 impl Shared {
-    pub(crate) fn new(client: Client, outlet: Option<Arc<Outlet>>) -> Self {
+    pub(crate) fn new(client: Client, outlet: Arc<Outlet>) -> Self {
         Self {
             client,
             outlet,
@@ -57,10 +57,7 @@ impl Shared {
 
     /// Tells the events that wait, on this thread.
     pub(crate) fn deliver(&self, py: Python<'_>, listener: Option<&Py<PyAny>>) -> PyResult<()> {
-        match &self.outlet {
-            Some(outlet) => outlet.deliver(py, self.client.login_host(), listener),
-            None => Ok(()),
-        }
+        self.outlet.deliver(py, self.client.login_host(), listener)
     }
 
     /// The token if the last view covers the present.

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use forcegrant::{AuthStyle, ClientBuilder, Proxy, Roots};
@@ -12,9 +11,8 @@ use pyo3::types::{PyBytes, PyDelta, PyDict, PyMapping, PyString, PyTuple};
 
 use crate::clock::TestClock;
 use crate::error::invalid_option;
-use crate::outlet::Outlet;
 
-const NAMES: [&str; 27] = [
+const NAMES: [&str; 26] = [
     "client_secret_file",
     "next_credentials",
     "introspect",
@@ -41,7 +39,6 @@ const NAMES: [&str; 27] = [
     "transient_backoff",
     "clock",
     "on_event",
-    "log_events",
 ];
 
 pub(crate) fn apply(
@@ -99,49 +96,18 @@ fn set(builder: ClientBuilder, name: &str, value: &Bound<'_, PyAny>) -> PyResult
             builder.transient_backoff(first, cap)
         }
         "clock" => builder.clock(clock(value)?),
-        // Who hears of events is a matter of `Hearing`.
+        // `on_event`: see `listener`.
         _ => builder,
     })
 }
 
-/// Who is told of events.
-pub(crate) struct Hearing {
-    pub(crate) listener: Option<Py<PyAny>>,
-    log: bool,
-}
-
-impl Default for Hearing {
-    fn default() -> Self {
-        Self {
-            listener: None,
-            log: true,
-        }
+/// The function that is called with every event, if there is one.
+pub(crate) fn listener(options: &Bound<'_, PyDict>) -> PyResult<Option<Py<PyAny>>> {
+    match options.get_item("on_event")? {
+        Some(listener) if listener.is_callable() => Ok(Some(listener.unbind())),
+        Some(other) if !other.is_none() => Err(wrong_type("on_event", &other, "a callable")),
+        _ => Ok(None),
     }
-}
-
-impl Hearing {
-    pub(crate) fn of(options: &Bound<'_, PyDict>) -> PyResult<Self> {
-        let mut hearing = Self::default();
-        if let Some(listener) = given(options, "on_event")? {
-            if !listener.is_callable() {
-                return Err(wrong_type("on_event", &listener, "a callable"));
-            }
-            hearing.listener = Some(listener.unbind());
-        }
-        if let Some(log) = given(options, "log_events")? {
-            hearing.log = typed("log_events", &log, "a bool")?;
-        }
-        Ok(hearing)
-    }
-
-    /// None if nobody is to be told: then nothing is kept.
-    pub(crate) fn outlet(&self) -> Option<Arc<Outlet>> {
-        (self.log || self.listener.is_some()).then(|| Outlet::new(self.log))
-    }
-}
-
-fn given<'py>(options: &Bound<'py, PyDict>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
-    Ok(options.get_item(name)?.filter(|value| !value.is_none()))
 }
 
 /// The number of seconds in a number or a `timedelta`.

@@ -17,8 +17,6 @@ use crate::event::Event;
 const MOST: usize = 256;
 
 pub(crate) struct Outlet {
-    /// Whether events go to `logging`.
-    log: bool,
     /// Whether any event waits: all that a caller looks at mostly.
     some: AtomicBool,
     desk: ArcSwap<Desk>,
@@ -40,9 +38,8 @@ struct Waiting {
 }
 
 impl Outlet {
-    pub(crate) fn new(log: bool) -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
-            log,
             some: AtomicBool::new(false),
             desk: ArcSwap::from_pointee(Desk::new()),
         })
@@ -94,9 +91,7 @@ impl Outlet {
                 if let Some(listener) = listener {
                     contain(py, listener, listener.call1(py, (&event,)))?;
                 }
-                if self.log {
-                    log(py, &event)?;
-                }
+                log(py, &event)?;
             }
         }
         Ok(())

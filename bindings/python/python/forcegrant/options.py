@@ -85,6 +85,5 @@ class ClientOptions(TypedDict, total=False):
     clock: TestClock | None
     """A `forcegrant.testing.TestClock`, so that a test can move time. [the system's]"""
     on_event: Callable[[Event], object] | None
-    """Called with everything that happens, on the thread of a caller: see `Event`. [none]"""
-    log_events: bool | None
-    """Send events to the standard `logging` as well, to the logger `forcegrant`. [True]"""
+    """Called with everything that happens, on the thread of a caller: see `Event`. The
+    logger `forcegrant` of the standard `logging` is told the same in any case. [none]"""
