@@ -65,6 +65,7 @@ def rust(reports: Path) -> list[Suite]:
     parts = ["--lib", "--bins", "--tests", "--examples"]
     clippy = ["cargo", "clippy", "--locked"]
     test = ["cargo", "test", "--locked", *TRACING]
+    of_core = ["cargo", "test", "--locked", "--package", "forcegrant"]
     return [
         Suite(
             "clippy",
@@ -82,6 +83,16 @@ def rust(reports: Path) -> list[Suite]:
             [[*test, *parts]],
             counts.cargo,
             {"FORCEGRANT_SCENARIO_REPORT_DIR": str(reports)},
+        ),
+        Suite(
+            "model of the flight",
+            [[*of_core, "--features", "model", "--lib", "flight::model"]],
+            counts.cargo,
+        ),
+        Suite(
+            "simulation",
+            [[*of_core, "--features", "simulation", "--lib", "simulation::"]],
+            counts.cargo,
         ),
         Suite("Rust doc tests", [[*test, "--doc"]], counts.cargo),
         Suite(
