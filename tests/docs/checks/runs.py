@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 RUNNABLE = {"python": "python", "js": "node", "ts": "node", "rust": "rust"}
 
-PYTHON = shlex.split(os.environ.get("PYTHON", sys.executable))
+PYTHON = shlex.split(os.environ.get("PYTHON", shlex.quote(sys.executable)))
 NODE = shlex.split(os.environ.get("NODE", "node"))
 CARGO = shlex.split(os.environ.get("CARGO", "cargo"))
 
