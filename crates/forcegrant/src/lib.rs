@@ -62,9 +62,10 @@ mod worker;
 
 pub use crate::builder::ClientBuilder;
 pub use crate::cache::state::CacheState;
-pub use crate::client::{Client, Start, View};
+pub use crate::client::{Client, View};
 pub use crate::clock::{Clock, TestClock};
 pub use crate::credentials::{KeyPair, KeyPairs, LoadedKeyPairs};
+pub use crate::engine::Start;
 pub use crate::error::{Error, ErrorKind, SetupStep};
 pub use crate::event::Event;
 pub use crate::grant::request::AuthStyle;

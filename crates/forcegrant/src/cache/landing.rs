@@ -1,7 +1,8 @@
 //! What the end of a mint makes of the state. Pure.
 
+use crate::cache::lease::Lease;
 use crate::cache::policy::{FailureSettings, LifetimeSettings};
-use crate::cache::state::{Lease, State, same_token_returned};
+use crate::cache::state::{State, same_token_returned};
 use crate::clock::Moment;
 use crate::error::Error;
 use crate::token::Token;

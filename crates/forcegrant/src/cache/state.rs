@@ -1,17 +1,14 @@
 //! The state of one client's cache, as a value, and its transitions. Pure: every function takes
 //! the time and the random numbers it needs.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use crate::cache::handles::Handles;
 use crate::cache::learning::Learned;
-use crate::cache::policy::{
-    self, Evidence, FailureClass, FailureSettings, LifetimeSettings, Windows,
-};
+use crate::cache::lease::Lease;
+use crate::cache::policy::{self, FailureClass, FailureSettings, LifetimeSettings};
 use crate::clock::Moment;
 use crate::error::{Code, Error, ErrorKind};
-use crate::token::{Expiry, Grant, Token};
+use crate::token::Token;
 
 /// Everything that is known at one instant. Replaced as a whole, never changed.
 #[derive(Clone, Debug, Default)]
@@ -31,52 +28,6 @@ pub(crate) struct State {
     pub(crate) learned: Learned,
     /// The age of the last token that was reported as rejected, in milliseconds.
     pub(crate) rejected_age: Option<u64>,
-}
-
-/// A token and the time it is good for.
-#[derive(Debug)]
-pub(crate) struct Lease {
-    pub(crate) token: Token,
-    /// The fingerprint of the key pair that it was issued to.
-    pub(crate) pair: String,
-    /// The start of the request that brought the token; all windows count from here.
-    pub(crate) started: Moment,
-    pub(crate) windows: Windows,
-    view: View,
-    handles: Handles,
-    told: Told,
-}
-
-/// What was told about a lease already, so that an event comes once.
-#[derive(Debug, Default)]
-struct Told {
-    aged: AtomicBool,
-    lapsed: AtomicBool,
-}
-
-/// What a mint brought, and under which circumstances.
-#[derive(Debug)]
-pub(crate) struct Minted {
-    pub(crate) grant: Grant,
-    /// The fingerprint of the key pair.
-    pub(crate) pair: String,
-    /// The start of the request.
-    pub(crate) started: Moment,
-    /// The end that introspection told, in seconds since 1970.
-    pub(crate) introspected: Option<i64>,
-    /// Drawn for this lease, in 0..=1.
-    pub(crate) random: f64,
-}
-
-/// The span of coarse wall-clock time in which the token may be handed out without looking at
-/// both clocks again. At most a second long, so that a stepped or suspended clock is noticed.
-///
-/// The two halves are written one after the other; a reader that sees a new half beside an old one
-/// sees a span that begins or ends where one of two valid spans does, and both ends are valid.
-#[derive(Debug, Default)]
-struct View {
-    from: AtomicI64,
-    until: AtomicI64,
 }
 
 /// What failed, and how long that holds.
@@ -151,74 +102,6 @@ impl Zone {
             Self::Fresh(token) | Self::Aging(token) | Self::Lapsed(token) => Some(token),
             Self::Empty | Self::Cooling(_) => None,
         }
-    }
-}
-
-/// A lease for what a mint brought. `Err`: dead on arrival.
-pub(crate) fn lease(
-    minted: Minted,
-    learned: Learned,
-    now: Moment,
-    settings: &LifetimeSettings,
-) -> Result<Lease, Error> {
-    let started = minted.started;
-    let evidence = Evidence {
-        jwt: minted.grant.jwt,
-        expires_in: minted.grant.expires_in,
-        introspected: minted.introspected,
-        learned,
-    };
-    let lifetime = policy::lifetime(&evidence, settings, started);
-    let windows = policy::windows(lifetime, settings, minted.random);
-    let expiry = policy::expiry(lifetime, started);
-    if now.since(started) >= windows.ends {
-        return Err(dead_on_arrival(expiry));
-    }
-    Ok(Lease {
-        token: Token::new(minted.grant, expiry),
-        pair: minted.pair,
-        started,
-        windows,
-        view: View::default(),
-        handles: Handles::default(),
-        told: Told::default(),
-    })
-}
-
-impl Lease {
-    /// The hot path: whether a view that was taken earlier still covers this coarse time.
-    #[inline]
-    pub(crate) fn in_view(&self, coarse_wall: i64) -> bool {
-        self.view.from.load(Ordering::Relaxed) <= coarse_wall
-            && coarse_wall < self.view.until.load(Ordering::Relaxed)
-    }
-
-    /// The token, by the handle of the calling thread.
-    #[inline]
-    pub(crate) fn hand_out(&self) -> Token {
-        self.handles
-            .mine()
-            .get_or_init(|| self.token.apart())
-            .clone()
-    }
-
-    /// Whether the zone is news: each lease ages and lapses once.
-    pub(crate) fn is_news(&self, zone: CacheState) -> bool {
-        let told = match zone {
-            CacheState::Aging => &self.told.aged,
-            CacheState::Lapsed => &self.told.lapsed,
-            _ => return false,
-        };
-        !told.swap(true, Ordering::Relaxed)
-    }
-
-    /// Whether the end is an estimate that a rejection can better.
-    fn is_estimated(&self) -> bool {
-        !self.token.expiry().is_known()
-    }
-
-    fn age(&self, now: Moment) -> u64 {
-        now.since(self.started)
     }
 }
 
@@ -298,9 +181,8 @@ impl State {
             span = span.min(failure.holds.saturating_sub(now.since(failure.at)));
         }
         let until = now.wall.saturating_add_unsigned(span);
-        lease.view.until.store(until, Ordering::Relaxed);
         let from = now.wall.min(coarse_wall);
-        lease.view.from.store(from, Ordering::Relaxed);
+        lease.show(from, until);
         Some((from, until))
     }
 
@@ -453,7 +335,7 @@ impl State {
     pub(crate) fn without_token(&self) -> Self {
         if let Some(lease) = &self.lease {
             // A reader that still holds the old state must notice too.
-            lease.view.until.store(i64::MIN, Ordering::Relaxed);
+            lease.hide();
         }
         Self {
             generation: self.generation + 1,
@@ -516,17 +398,6 @@ pub(crate) fn class_of(error: &Error) -> FailureClass {
         | ErrorKind::Internal => FailureClass::Transient,
         _ => FailureClass::Refusal,
     }
-}
-
-fn dead_on_arrival(expiry: Expiry) -> Error {
-    Error::new(
-        Code::TokenDeadOnArrival,
-        format!(
-            "Salesforce issued a token that had already ended when it arrived (by its {})",
-            expiry.source().as_str()
-        ),
-    )
-    .with_help("Mostly this machine's clock is wrong: compare it with a time server.\nOtherwise the network is slower than the token's lifetime.")
 }
 
 pub(crate) fn same_token_returned(fingerprint: &str) -> Error {

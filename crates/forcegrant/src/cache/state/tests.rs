@@ -2,8 +2,9 @@ use proptest::prelude::*;
 use serde_json::Map;
 
 use super::*;
+use crate::cache::lease::{Minted, lease};
 use crate::secret::Secret;
-use crate::token::TokenFormat;
+use crate::token::{Grant, TokenFormat};
 
 const START: Moment = Moment {
     wall: 1_700_000_000_000,
