@@ -17,7 +17,8 @@
 //! What is guaranteed:
 //!
 //! * A token is never served past an end that Salesforce stated, and never after it was reported
-//!   as rejected. An [`Expiry`] says whether it was stated or estimated.
+//!   as rejected, unless Salesforce returns it twice in a row all the same. An [`Expiry`] says
+//!   whether it was stated or estimated.
 //! * The secret and the token are in no `Debug` or `Display` form, no error and no [`Event`]. They
 //!   go only to Salesforce's hosts, or those you named, over TLS, and follow no redirect.
 //! * Ten thousand concurrent callers cause one login; a failure is shared by all that waited for
