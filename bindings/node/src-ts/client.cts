@@ -1,8 +1,10 @@
 import { type InspectOptionsStylized, inspect } from 'node:util'
+import { isKeyPair, type KeyPair } from './credentials.cjs'
 import { type ErrorData, type ForcegrantError, makeError } from './errors.cjs'
+import { isWatched, outlet } from './event.cjs'
 import { native } from './loader.cjs'
 import type * as Native from './native.cjs'
-import { type ClientOptions, type EnvOptions, isKeyPair, type KeyPair, toNative } from './options.cjs'
+import { type ClientOptions, type EnvOptions, toNative } from './options.cjs'
 import { type Expiry, Token } from './token.cjs'
 
 /** What the calls that may wait can be told. */
@@ -65,7 +67,9 @@ const ENVIRONMENT = Symbol('environment')
  * call that waits does.
  */
 export class Client {
-  readonly #native: Native.NativeClient
+  readonly #handle: Native.NativeClient
+  /** Whether the events of the core come here already. */
+  #listening: boolean
   #token: Token | undefined
   /** While `#from <= Date.now() < #until` the core has said that the token may be handed out unasked. */
   #from = 0
@@ -82,10 +86,16 @@ export class Client {
   constructor(options: ClientOptions | EnvOptions | null | undefined, source?: typeof ENVIRONMENT) {
     const fromEnv = source === ENVIRONMENT
     const given = toNative(options, fromEnv)
-    const opened = native().open(given.options, fromEnv, given.clock, given.onEvent)
+    // Refers to the host, once it is known, and not to the client, which could never be collected then.
+    const told = outlet(given.onEvent, () => host)
+    let host = ''
+    this.#listening = given.onEvent !== undefined || isWatched()
+    const listener = this.#listening ? told : undefined
+    const opened = native().open(given.options, fromEnv, given.clock, listener, given.credentials)
     if (opened.error !== undefined) throw makeError(opened.error, callSite(new.target))
     if (opened.client === undefined) throw lost(callSite(new.target))
-    this.#native = opened.client
+    this.#handle = opened.client
+    host = opened.client.loginHost()
   }
 
   /**
@@ -210,13 +220,23 @@ export class Client {
 
   /** The host that the credentials go to. */
   get loginHost(): string {
-    return this.#native.loginHost()
+    return this.#handle.loginHost()
   }
 
   /** @internal */
   [inspect.custom](_depth: number, options: InspectOptionsStylized): string {
     const { loginHost, state, fingerprint } = this.status()
     return `Client ${inspect({ loginHost, state, fingerprint }, options)}`
+  }
+
+  /** The way into the core; on it, subscribers are noticed that came after the client was made. */
+  get #native(): Native.NativeClient {
+    if (!this.#listening && isWatched()) {
+      this.#listening = true
+      const { loginHost } = this
+      this.#handle.listen(outlet(undefined, () => loginHost))
+    }
+    return this.#handle
   }
 
   async #ask(signal: AbortSignal | undefined): Promise<Token> {
