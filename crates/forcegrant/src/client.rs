@@ -86,10 +86,8 @@ impl Client {
     #[must_use]
     pub fn cached(&self) -> Option<Token> {
         let engine = &self.engine;
-        engine.slot.read(engine.clock.coarse_wall()).or_else(|| {
-            let now = engine.clock.now();
-            engine.slot.state().classify(now).token()
-        })
+        let read = engine.slot.read(engine.clock.coarse_wall());
+        read.or_else(|| engine.peek())
     }
 
     /// The same as [`Client::token`] for callers that wait in their own way.

@@ -147,7 +147,14 @@ impl Engine {
             };
             match other {
                 Ok(other) => drop(other.await),
-                Err(own) => return own.await,
+                Err(own) => {
+                    let token = own.await?;
+                    // A login that failed may have left the callers an older token.
+                    return match &self.slot.state().failure {
+                        Some(failure) => Err(failure.error.clone()),
+                        None => Ok(token),
+                    };
+                }
             }
         }
     }
@@ -165,9 +172,21 @@ impl Engine {
         current.then(|| self.look_at_desk(&at_desk))?
     }
 
+    /// The usable token at hand, with a new view of it for those who come after; nothing is started.
+    pub(crate) fn peek(&self) -> Option<Token> {
+        let desk = self.desk();
+        let at_desk = desk.lock();
+        let token = self.slot.state().classify(self.clock.now()).token()?;
+        self.look_at_desk(&at_desk);
+        Some(token)
+    }
+
     fn look_at_desk(&self, at_desk: &AtDesk<'_, Token>) -> Option<(i64, i64)> {
-        let (now, length) = (self.clock.now(), self.clock.view_length());
-        self.slot.state().look(now, length, at_desk.is_in_flight())
+        let (coarse, now) = (self.clock.coarse_wall(), self.clock.now());
+        let length = self.clock.view_length();
+        self.slot
+            .state()
+            .look(now, coarse, length, at_desk.is_in_flight())
     }
 
     /// Joins the verification in flight, or starts one.
@@ -225,12 +244,13 @@ impl Engine {
         self.slot.replace(next);
     }
 
-    /// Forgets which token was reported as rejected: a login may bring it back.
+    /// Forgets which tokens were reported as rejected: a login may bring one back.
     pub(crate) fn pardon(&self) {
         let desk = self.desk();
         let _lock = desk.lock();
         let mut next = self.slot.state().as_ref().clone();
-        if next.rejected.take().is_some() {
+        if !next.rejected.is_empty() {
+            next.rejected.clear();
             self.slot.replace(next);
         }
     }

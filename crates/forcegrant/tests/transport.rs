@@ -55,7 +55,7 @@ fn names_that_do_not_resolve_point_to_the_hostname_step() {
 fn unknown_certificate_authorities_are_not_tried_again() {
     let emulator = emulator();
     let client = builder(&emulator)
-        .roots(Roots::Bundled)
+        .roots(Roots::Platform)
         .build_blocking()
         .unwrap();
     let error = client.token().unwrap_err();

@@ -19,9 +19,9 @@ pub(crate) struct State {
     /// Counts invalidations and resets, so that a mint that started before one is recognised.
     pub(crate) generation: u64,
     pub(crate) lease: Option<std::sync::Arc<Lease>>,
-    /// The fingerprint of the token that was last reported as rejected. It is never served again,
-    /// also when a new mint returns it.
-    pub(crate) rejected: Option<String>,
+    /// The fingerprints of the tokens that were last reported as rejected, the newest last. They are
+    /// not served again, also when a new mint returns one.
+    pub(crate) rejected: Vec<String>,
     pub(crate) failure: Option<FailureMemory>,
     /// What rejections taught about lifetimes.
     pub(crate) learned: Learned,
@@ -101,7 +101,7 @@ pub(crate) enum Zone {
     Cooling(Error),
 }
 
-/// The name of a [`Zone`], for `status()`.
+/// What a client has at hand, for `status()`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CacheState {
@@ -266,7 +266,16 @@ impl State {
     ///
     /// While a refresh is due and `refreshing` (or a failure holds it off), the view may reach into
     /// the ageing zone; otherwise it ends where ageing starts, so that the next reader notices.
-    pub(crate) fn look(&self, now: Moment, length: u64, refreshing: bool) -> Option<(i64, i64)> {
+    ///
+    /// `coarse_wall` is the clock that readers compare with. It may be milliseconds behind `now`: a
+    /// view that began at `now` would be missed by them, and begin anew at each miss.
+    pub(crate) fn look(
+        &self,
+        now: Moment,
+        coarse_wall: i64,
+        length: u64,
+        refreshing: bool,
+    ) -> Option<(i64, i64)> {
         let lease = self.lease.as_ref()?;
         let age = lease.age(now);
         let (windows, zone) = (lease.windows, self.classify(now).name());
@@ -286,8 +295,9 @@ impl State {
         }
         let until = now.wall.saturating_add_unsigned(span);
         lease.view.until.store(until, Ordering::Relaxed);
-        lease.view.from.store(now.wall, Ordering::Relaxed);
-        Some((now.wall, until))
+        let from = now.wall.min(coarse_wall);
+        lease.view.from.store(from, Ordering::Relaxed);
+        Some((from, until))
     }
 
     /// After a mint that brought a usable token. A lease that lived until its refresh was due
@@ -312,7 +322,7 @@ impl State {
 
     /// Whether this token was reported as rejected.
     pub(crate) fn is_rejected(&self, fingerprint: &str) -> bool {
-        self.rejected.as_deref() == Some(fingerprint)
+        self.rejected.iter().any(|rejected| rejected == fingerprint)
     }
 
     /// After a mint that failed. The token that still works stays.
@@ -368,7 +378,7 @@ impl State {
             self.learned
         };
         Some(Self {
-            rejected: Some(fingerprint.to_owned()),
+            rejected: remember(&self.rejected, fingerprint),
             rejected_age: Some(age),
             learned,
             ..self.without_token()
@@ -416,6 +426,16 @@ impl State {
         let lease = self.lease.as_ref()?;
         Some(policy::wall_time(lease.started, lease.windows.ages))
     }
+}
+
+/// Enough for every session of an org that an administrator ends one after the other.
+const REJECTED: usize = 8;
+
+fn remember(rejected: &[String], fingerprint: &str) -> Vec<String> {
+    let kept = rejected.len().saturating_sub(REJECTED - 1);
+    let mut all = rejected[kept..].to_vec();
+    all.push(fingerprint.to_owned());
+    all
 }
 
 /// How a failure is remembered, by its code.

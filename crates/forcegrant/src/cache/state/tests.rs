@@ -164,6 +164,19 @@ fn a_report_evicts_only_the_token_it_names() {
 }
 
 #[test]
+fn several_rejected_tokens_are_remembered() {
+    let mut state = State::default();
+    for number in 0..10 {
+        let name = format!("token-{number}");
+        state = with(&state, lease_at(&name, None, START), START);
+        state = reported(&state, &name, START).unwrap();
+    }
+    let rejected =
+        |number: u8| state.is_rejected(&crate::secret::fingerprint(&format!("token-{number}")));
+    assert!((2..10).all(rejected) && !rejected(1));
+}
+
+#[test]
 fn dead_on_arrival_is_an_error() {
     let settings = LifetimeSettings::default();
     for (expires_in, arrived) in [(0, 0), (60, 54_000), (60, 90_000)] {
@@ -181,7 +194,7 @@ fn a_view_ends_where_a_decision_is_due() {
     let lease = state.lease.as_ref().unwrap();
     assert!(!lease.in_view(START.wall), "nothing was looked at yet");
     let span = |now: u64, refreshing| {
-        let (from, until) = state.look(at(now), 1_000, refreshing)?;
+        let (from, until) = state.look(at(now), at(now).wall, 1_000, refreshing)?;
         assert_eq!(from, at(now).wall);
         Some(until - from)
     };
@@ -204,15 +217,27 @@ fn a_view_ends_where_a_decision_is_due() {
     // While a failure holds, the view ends with it.
     let state = failed(&state, Code::Timeout, at(300_000));
     assert_eq!(
-        state.look(at(300_400), 1_000, false),
+        state.look(at(300_400), at(300_400).wall, 1_000, false),
         Some((at(300_400).wall, at(301_000).wall))
     );
+}
+
+/// The coarse clock of some kernels is always milliseconds behind, and readers have no other.
+#[test]
+fn a_view_begins_where_its_readers_are() {
+    let state = with(&State::default(), lease_at("a", None, START), START);
+    let coarse = START.wall - 8;
+    state.look(START, coarse, 1_000, false);
+    let lease = state.lease.as_ref().unwrap();
+    assert!(lease.in_view(coarse));
+    assert!(!lease.in_view(coarse - 1));
+    assert!(!lease.in_view(START.wall + 1_000));
 }
 
 #[test]
 fn invalidation_closes_the_view() {
     let state = with(&State::default(), lease_at("a", None, START), START);
-    state.look(START, 1_000, false);
+    state.look(START, START.wall, 1_000, false);
     let lease = std::sync::Arc::clone(state.lease.as_ref().unwrap());
     assert!(lease.in_view(START.wall));
     let _ = reported(&state, "a", START);
@@ -341,7 +366,7 @@ proptest! {
                 prop_assert!(error.retry_after().is_some_and(|left| left <= Duration::from_secs(900)));
             }
             // A view never reaches past what the zone allows.
-            if let Some((_, until)) = state.look(now, 1_000, true) {
+            if let Some((_, until)) = state.look(now, now.wall, 1_000, true) {
                 let later = Moment { wall: until - 1, boot: now.boot + u64::try_from(until - 1 - now.wall).unwrap() };
                 prop_assert!(state.classify(later).token().is_some());
             }

@@ -244,6 +244,17 @@ fn a_secret_file_beside_another_source_is_refused() {
 }
 
 #[test]
+fn a_verification_does_not_pass_over_a_refused_login() {
+    let f = fixture([Play::Token("a"), Play::Refuse]);
+    f.client.token().unwrap();
+    assert_eq!(f.client.verify().unwrap_err().code(), "no_run_as_user");
+    assert!(
+        f.client.cached().is_some(),
+        "the token that works goes on serving"
+    );
+}
+
+#[test]
 fn idle_means_that_no_verification_is_in_flight_either() {
     let (hold, arrival, go) = held(Play::Token("a"));
     let (call, called, answer) = held(Play::Status(503));

@@ -1,0 +1,34 @@
+# Everything here does its own set-up. It needs Rust (1.88), Python (3.10) and Node.js (20.19), or newer ones.
+
+PYTHON ?= python3
+
+.DEFAULT_GOAL := help
+.PHONY: help test ready demo bench build format clean
+
+help:
+	@echo 'make demo    shows it: a token in Rust, Python and Node, from an emulated org or your own'
+	@echo 'make test    every check and every test ("make ready" is the same); SUITES="pytest clippy" runs only these'
+	@echo 'make bench   what a cached read and a mint cost, beside the least they could'
+	@echo 'make build   both packages, usable in the repository (debug builds)'
+	@echo 'make format  writes every source file in its format'
+	@echo 'make clean   removes all that was built or installed in the repository'
+
+test:
+	@$(PYTHON) scripts/ready.py $(SUITES)
+
+ready: test
+
+demo:
+	@$(PYTHON) scripts/run.py demo
+
+bench:
+	@$(PYTHON) scripts/run.py bench
+
+build:
+	@$(PYTHON) scripts/run.py build
+
+format:
+	@$(PYTHON) scripts/run.py format
+
+clean:
+	@$(PYTHON) scripts/run.py clean

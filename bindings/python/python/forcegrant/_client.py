@@ -1,0 +1,104 @@
+"""`AsyncClient`; `Client` is in the native module."""
+
+from __future__ import annotations
+
+from forcegrant._native import Client, Core, Handle, Token, seconds
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self, Unpack
+
+    from forcegrant._native import Verified
+    from forcegrant._waiting import Registry
+    from forcegrant.options import ClientOptions, Seconds
+
+
+class AsyncClient(Handle):
+    """Tokens of one app in one Salesforce org, for asyncio.
+
+    ```python
+    client = AsyncClient("acme.my.salesforce.com", client_id, client_secret)
+    token = await client.token()
+    ```
+
+    Takes what `Client` takes. One client serves any number of event loops and
+    threads. Awaiting a token that is cached does not suspend the caller; a
+    caller that is cancelled disturbs neither the others nor the request.
+    """
+
+    __slots__ = ("_waits",)
+
+    _waits: Registry[Token]
+
+    def __new__(
+        cls,
+        login_url: str,
+        client_id: str,
+        client_secret: str | None = None,
+        **options: Unpack[ClientOptions],
+    ) -> Self:
+        """Check the options; send nothing."""
+        return cls._over(Core(login_url, client_id, client_secret, options))
+
+    @classmethod
+    def from_env(cls, **options: Unpack[ClientOptions]) -> Self:
+        """Take the org and the credentials from the environment, as `Client.from_env` does."""
+        return cls._over(Core.from_env(options))
+
+    @classmethod
+    def from_client(cls, client: Client) -> Self:
+        """Share the token, the options and all else with `client`."""
+        return cls._over(client._core)
+
+    @classmethod
+    def _over(cls, core: Core) -> Self:
+        self = super().__new__(cls, core)
+        self._waits = {}
+        return self
+
+    async def token(self, timeout: Seconds | None = None) -> Token:
+        """Return a token that is good to use now, asking Salesforce only if it must.
+
+        `timeout` (seconds or `timedelta`) limits how long this caller waits;
+        the request goes on for the others. Raises `RequestTimeoutError` when
+        that time is over, and else what `Client.token` raises.
+        """
+        limit = None if timeout is None else seconds("timeout", timeout)
+        found = self._find()
+        if type(found) is Token:
+            return found
+        from forcegrant import _waiting  # noqa: PLC0415 - asyncio is slow to import
+
+        wait = await _waiting.settled(found, self._waits, limit)
+        return wait.result(limit)
+
+    async def verify(self) -> Verified:
+        """Get a new token and make one harmless API call with it. Raises what `token` raises."""
+        from forcegrant import _waiting  # noqa: PLC0415
+
+        return (await _waiting.settled(self._start_verify())).result()
+
+    async def wait_idle(self) -> None:
+        """Wait until no request for a token is on its way."""
+        from forcegrant import _waiting  # noqa: PLC0415
+
+        (await _waiting.settled(self._start_wait_idle())).result()
+
+    async def aclose(self) -> None:
+        """Do nothing: nothing is open between calls, and the token is never revoked."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+AsyncClient.__module__ = "forcegrant"

@@ -1,0 +1,330 @@
+# What the compiled module offers; checked against it by stubtest.
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Generic, Literal, TypeVar, final
+
+from typing_extensions import Self, Unpack, disjoint_base
+
+from forcegrant._client import AsyncClient
+from forcegrant._errors import ForcegrantError
+from forcegrant.options import ClientOptions, Seconds
+
+__all__ = [
+    "Client",
+    "Core",
+    "Expiry",
+    "Floor",
+    "Handle",
+    "Status",
+    "TestClock",
+    "Token",
+    "Verified",
+    "Wait",
+    "__version__",
+    "error_table",
+    "seconds",
+]
+
+__version__: str
+
+_T = TypeVar("_T")
+
+@final
+class Token:
+    """An access token together with the instance it is for and the identity behind it.
+
+    Its text forms show the fingerprint and never the token; it cannot be pickled.
+    Two are equal when they hold the same access token.
+    """
+
+    @property
+    def access_token(self) -> str:
+        """The token itself. Do not print it."""
+    @property
+    def authorization(self) -> str:
+        """The value of an `Authorization` header: `Bearer ...`. Do not print it."""
+    @property
+    def instance_url(self) -> str:
+        """Where API calls go, without a trailing slash."""
+    @property
+    def api_instance_url(self) -> str | None:
+        """Where calls to `api.salesforce.com` APIs go; None unless the app has such a scope."""
+    @property
+    def identity_url(self) -> str | None:
+        """The identity URL, on the login host."""
+    @property
+    def org_id(self) -> str | None:
+        """The 18-character id of the org."""
+    @property
+    def user_id(self) -> str | None:
+        """The 18-character id of the user that the app runs as."""
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes that Salesforce granted; empty when the answer did not say."""
+    @property
+    def token_format(self) -> Literal["opaque", "jwt"]:
+        """`opaque` (a session id) or `jwt`."""
+    @property
+    def token_type(self) -> str:
+        """The token type of the answer: `Bearer`."""
+    @property
+    def issued_at(self) -> datetime | None:
+        """When the answer was signed (UTC). It says nothing about when the session began or
+        ends."""
+    @property
+    def expiry(self) -> Expiry:
+        """When the token ends, and how that is known."""
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that tell tokens apart; safe to log."""
+    @property
+    def extra(self) -> dict[str, Any]:
+        """Fields of the answer that have no attribute here, in a new dict."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, memo: Any, /) -> Self: ...
+
+@final
+class Expiry:
+    """When a token ends, and how that is known."""
+
+    @property
+    def at(self) -> datetime:
+        """The instant of the end, by this machine's wall clock (UTC)."""
+    @property
+    def source(self) -> str:
+        """Where it comes from: `jwt`, `expires_in`, `introspection`, `learned`, `configured` or
+        `default`.
+        """
+    @property
+    def certainty(self) -> Literal["known", "estimated"]:
+        """`known` (stated by Salesforce) or `estimated`."""
+    @property
+    def is_known(self) -> bool:
+        """Whether the end was stated by Salesforce."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Status:
+    """What a client knows at one instant, without asking anyone."""
+
+    @property
+    def state(self) -> Literal["empty", "fresh", "aging", "lapsed", "cooling"]:
+        """`empty` (no usable token), `fresh`, `aging` (used, and renewed in the background),
+        `lapsed` (past an estimated end, used while it cannot be renewed) or `cooling` (no usable
+        token, and a recent failure is answered again without asking Salesforce).
+        """
+    @property
+    def in_flight(self) -> bool:
+        """Whether a request for a token is on its way."""
+    @property
+    def expiry(self) -> Expiry | None:
+        """When the current token ends."""
+    @property
+    def refresh_at(self) -> datetime | None:
+        """When it is renewed in the background (UTC)."""
+    @property
+    def fingerprint(self) -> str | None:
+        """Which token it is."""
+    @property
+    def mints(self) -> int:
+        """How many tokens were got."""
+    @property
+    def failures(self) -> int:
+        """How many tries to get one failed."""
+    @property
+    def last_error(self) -> ForcegrantError | None:
+        """Why the last one failed, if none succeeded since."""
+    @property
+    def last_failure_at(self) -> datetime | None:
+        """When (UTC)."""
+    @property
+    def cooling_until(self) -> datetime | None:
+        """Until when failures are answered from memory (UTC)."""
+    @property
+    def last_rejected_age(self) -> timedelta | None:
+        """How old the last token was that was reported as rejected."""
+    @property
+    def learned_lifetime(self) -> timedelta | None:
+        """The lifetime that rejections taught, while it is in force."""
+    @property
+    def login_host(self) -> str:
+        """The host that tokens are asked from."""
+
+@final
+class Verified:
+    """A token that was got afresh and has been used for one harmless API call."""
+
+    @property
+    def token(self) -> Token:
+        """The new token, which the client gives out from now on."""
+    @property
+    def api_usage(self) -> tuple[int, int] | None:
+        """API calls used and allowed in 24 hours, where Salesforce said so."""
+
+@final
+class TestClock:
+    """A clock that stands still until it is moved, so that code which waits for a
+    token to end can be tested without sleeping. Give it to a client as `clock`;
+    several clients may share one. It starts at `start`, or now.
+    """
+
+    __test__ = False
+
+    def __new__(cls, start: datetime | None = None) -> Self: ...
+    def advance(self, by: Seconds) -> None:
+        """Let time pass: seconds or a `timedelta`, not negative."""
+    def set_wall(self, time: datetime) -> None:
+        """Step the wall clock alone, as a time server or an administrator does; it may go back."""
+    def now(self) -> datetime:
+        """What the wall clock shows."""
+
+@final
+class Core:
+    """A client that is built; the classes are made over it."""
+
+    def __new__(
+        cls,
+        login_url: str,
+        client_id: str,
+        client_secret: str | None = None,
+        options: Mapping[str, object] | None = None,
+    ) -> Self: ...
+    @staticmethod
+    def from_env(options: Mapping[str, object] | None = None) -> Core:
+        """Take the org and the credentials from the environment."""
+
+@disjoint_base
+class Handle:
+    """What `Client` and `AsyncClient` have in common."""
+
+    def __new__(cls, core: Core) -> Self: ...
+    def cached(self) -> Token | None:
+        """Return the token if one can be used now, else None. Never waits, and never asks
+        Salesforce, not even in the background.
+        """
+    def invalidate(self, token: Token | str) -> bool:
+        """Report that Salesforce rejected a token (a `Token`, or its text): it is not given out
+        again.
+
+        True if it was the current token. A late report about an older one changes nothing and
+        returns False, so every worker may report what it saw.
+        """
+    def status(self) -> Status:
+        """Say what is known at this instant, without asking anyone."""
+    def reset(self) -> None:
+        """Forget the token and all remembered failures."""
+    def set_credentials(
+        self,
+        client_id: str,
+        client_secret: str,
+        *,
+        next_credentials: tuple[str, str] | None = None,
+    ) -> None:
+        """Use other credentials from the next login on.
+
+        `next_credentials` are a second pair, client id and secret, that is live as well. The token
+        at hand goes on serving. Raises `ConfigurationError` for what cannot be right.
+        """
+    def drop_retired(self) -> bool:
+        """Drop the token at hand if it was issued to credentials that are not in use any more:
+        after a leak, say. True if it was dropped.
+
+        Salesforce is not told: to end the session there, revoke it in the org.
+        """
+    @property
+    def login_host(self) -> str:
+        """The host that tokens are asked from."""
+    @property
+    def _core(self) -> Core: ...
+    def _find(self) -> Token | Wait[Token]:
+        """The token, or a `Wait` for it."""
+    def _start_verify(self) -> Wait[Verified]: ...
+    def _start_wait_idle(self) -> Wait[None]: ...
+
+class Client(Handle):
+    """Tokens of one app in one Salesforce org, for threads.
+
+    ```python
+    client = Client("acme.my.salesforce.com", client_id, client_secret)
+    token = client.token()
+    ```
+
+    `login_url` is the org's My Domain, in any of the forms that people copy out of a browser;
+    `client_secret` may be left out where the option `client_secret_file` says where it is. The
+    options are those of `forcegrant.options.ClientOptions`. Nothing is sent, and no thread
+    started, before a token is asked for.
+
+    One client serves any number of threads, and works on in a forked child. It needs no closing:
+    `with` and `close()` are there for symmetry, and the token is never revoked, because Salesforce
+    gives the same one to other processes.
+
+    Raises `ConfigurationError` for an option that is wrong.
+    """
+
+    def __new__(
+        cls,
+        login_url: str,
+        client_id: str,
+        client_secret: str | None = None,
+        **options: Unpack[ClientOptions],
+    ) -> Self: ...
+    @classmethod
+    def from_env(cls, **options: Unpack[ClientOptions]) -> Self:
+        """Take the org and the credentials from the environment.
+
+        That is SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET, or the
+        file that SALESFORCE_CLIENT_SECRET_FILE names. Raises `ConfigurationError` naming what is
+        missing.
+        """
+    def token(self, timeout: Seconds | None = None) -> Token:
+        """Return a token that is good to use now, asking Salesforce only if it must.
+
+        `timeout` (seconds or a `timedelta`) limits how long this caller waits; the request goes on
+        for the others. Other threads run meanwhile, and Ctrl-C ends the wait. Raises
+        `RefusedError`, `TransportError`, `UnavailableError`, `ResponseError`,
+        `TokenRejectedError` or `InternalError`, all of them `ForcegrantError`; and
+        `RequestTimeoutError` when the time is over.
+        """
+    def verify(self) -> Verified:
+        """Get a new token and make one harmless API call with it. Raises what `token` raises."""
+    def wait_idle(self) -> None:
+        """Wait until no request for a token is on its way."""
+    def async_client(self) -> AsyncClient:
+        """Give an `AsyncClient` that shares this one's token and everything else."""
+    def close(self) -> None:
+        """Do nothing: nothing is open between calls, and the token is never revoked."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_args: object) -> None: ...
+
+@final
+class Wait(Generic[_T]):
+    """Something that is on its way."""
+
+    def done(self) -> bool:
+        """Whether the outcome is there."""
+    def watch(self) -> int:
+        """Make a socket that becomes readable when the outcome is there, and hand over its
+        descriptor; the caller closes it.
+        """
+    def result(self, waited: float | None = None) -> _T:
+        """Return or raise the outcome. Before it is there, `waited` is how many seconds the caller
+        was ready to wait, and the error is that of a time-out.
+        """
+    def close(self) -> None:
+        """Nobody waits any more: be told nothing. What is on its way goes on."""
+
+@final
+class Floor:
+    """The least that a method can do: return a string that it keeps. For benchmarks only."""
+
+    def __new__(cls, text: str) -> Self: ...
+    def text(self) -> str: ...
+
+def error_table() -> list[dict[str, Any]]:
+    """The core's table of errors: a list of dicts, one for each code."""
+
+def seconds(name: str, value: Seconds) -> float:
+    """The number of seconds in a number or a `timedelta`."""

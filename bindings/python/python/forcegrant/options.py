@@ -1,0 +1,86 @@
+"""The options of `Client` and `AsyncClient`, as types.
+
+This module is for annotations (`options: ClientOptions = {"total_timeout": 10}`);
+nothing imports it at run time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from os import PathLike
+from typing import Literal, TypeAlias, TypedDict
+
+from forcegrant._native import TestClock
+
+Seconds: TypeAlias = float | timedelta
+"""A length of time: a number of seconds or a `timedelta`."""
+
+
+class ClientOptions(TypedDict, total=False):
+    """Keyword arguments of `Client` and `AsyncClient`.
+
+    An option that is absent or None has the core's default, given below in
+    brackets. A wrong value is a `ConfigurationError` when the client is made;
+    it names the option and a right value.
+    """
+
+    client_secret_file: str | PathLike[str] | None
+    """A file whose whole content is the client secret, as container secrets are mounted.
+    It is read again when it changes and when a login is refused. [none]"""
+    next_credentials: tuple[str, str] | None
+    """A second client id and secret that are live while one pair replaces the other;
+    tried when the first is refused. [none]"""
+    introspect: bool | None
+    """Ask the introspection endpoint once after each login when the token ends, if the
+    answer did not say. [False]"""
+    introspection_timeout: Seconds | None
+    """For that request. [5 s]"""
+    login_budget: int | Literal["none"] | None
+    """How many logins this process may make for this org and client id within an hour;
+    then the client stops, before Salesforce blocks the user at 3,600. [3000]"""
+    auth_style: Literal["body", "basic"] | None
+    """How the credentials are sent: in the form body or as HTTP Basic. ["body"]"""
+    token_url: str | None
+    """The whole URL of the token endpoint, for gateways and custom domains. Its
+    host becomes one that the credentials are sent to. [derived from the login host]"""
+    trusted_hosts: Iterable[str] | None
+    """Host names beyond Salesforce's own that may be logged in to or named as
+    instance; a leading dot means "and everything below". [none]"""
+    allow_http_loopback: bool | None
+    """Permit `http://` and IP addresses, for loopback addresses only. [False]"""
+    resolve: Mapping[str, str] | None
+    """Host name to `address:port`, instead of asking DNS; port 0 is the URL's. [none]"""
+    roots: Literal["platform", "bundled"] | str | bytes | None
+    """The certificate authorities to trust: the operating system's, Mozilla's
+    (compiled in), or only those of the given PEM text. ["platform"]"""
+    proxy: Literal["env"] | str | None
+    """"env" is what the environment says, None is no proxy, else its URL. ["env"]"""
+    connect_timeout: Seconds | None
+    """For name resolution, connecting and TLS. [5 s]"""
+    attempt_timeout: Seconds | None
+    """For one request with its answer. [10 s]"""
+    total_timeout: Seconds | None
+    """For all attempts of one mint and the pauses between them. [30 s]"""
+    max_attempts: int | None
+    """Requests of one mint, at most; refusals are never repeated. [3]"""
+    retry_backoff: Seconds | None
+    """Longest pause before the second attempt; doubles, drawn at random. [0.25 s]"""
+    retry_after_cap: Seconds | None
+    """Longest `Retry-After` that is waited for. [10 s]"""
+    session_timeout: Seconds | None
+    """What the org's session settings say (15 min to 24 h). [unknown: 30 min assumed]"""
+    refresh_window: Seconds | None
+    """How long before its end a token is renewed in the background. [15 min]"""
+    safety_margin: Seconds | None
+    """How long before a *known* end a token is no longer used. [60 s]"""
+    max_stale: Seconds | None
+    """How long past an *estimated* end a token is still used while it cannot be
+    renewed. [twice the estimated lifetime]"""
+    refusal_backoff: tuple[Seconds, Seconds] | None
+    """How long a refusal is remembered: at first, and at most; doubles. (0, 0)
+    switches it off. [(5 s, 60 s)]"""
+    transient_backoff: tuple[Seconds, Seconds] | None
+    """The same for failures that pass. [(1 s, 300 s)]"""
+    clock: TestClock | None
+    """A `forcegrant.testing.TestClock`, so that a test can move time. [the system's]"""

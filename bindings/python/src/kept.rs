@@ -1,0 +1,146 @@
+//! The core's client together with the Python object of its current token.
+//!
+//! The object is handed out without asking the core while the core's last view covers the present
+//! (a second at most): that is the whole cost of reading a cached token. Whatever changes the
+//! token through this package ends the view; what the core does by itself can wait for its end.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use forcegrant::{Client, Error, Pending, Start};
+use pyo3::prelude::*;
+
+use crate::error::raise;
+use crate::time;
+use crate::token::Token;
+use crate::wait::Wait;
+
+pub(crate) struct Shared {
+    client: Client,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    token: Option<Py<Token>>,
+    from: i64,
+    until: i64,
+}
+
+/// A token, or something to wait for.
+pub(crate) enum Found {
+    Token(Py<Token>),
+    Pending(Pending<forcegrant::Token>),
+}
+
+impl Shared {
+    pub(crate) fn new(client: Client) -> Self {
+        Self {
+            client,
+            kept: Mutex::default(),
+        }
+    }
+
+    /// The core's client, for what changes nothing.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The core's client, for what may change the token.
+    pub(crate) fn changing(&self) -> &Client {
+        let mut kept = self.lock();
+        (kept.from, kept.until) = (0, 0);
+        &self.client
+    }
+
+    /// A token that is good to use now, or a wait for one.
+    #[inline]
+    pub(crate) fn find(&self, py: Python<'_>) -> PyResult<Found> {
+        match self.in_view(py) {
+            Some(token) => Ok(Found::Token(token)),
+            None => self.look(py),
+        }
+    }
+
+    #[inline]
+    fn in_view(&self, py: Python<'_>) -> Option<Py<Token>> {
+        let now = time::now();
+        let kept = self.lock();
+        if kept.from <= now && now < kept.until {
+            return kept.token.as_ref().map(|token| token.clone_ref(py));
+        }
+        None
+    }
+
+    #[cold]
+    fn look(&self, py: Python<'_>) -> PyResult<Found> {
+        if let Some(view) = self.client.view() {
+            let token = self.keep(py, &view.token)?;
+            let mut kept = self.lock();
+            // Not if another thread kept a newer one just now.
+            if kept.token.as_ref().is_some_and(|now| now.is(&token)) {
+                (kept.from, kept.until) = (view.from_ms, view.until_ms);
+            }
+            return Ok(Found::Token(token));
+        }
+        match self.client.start() {
+            Start::Ready(token) => self.keep(py, &token).map(Found::Token),
+            Start::Pending(pending) => Ok(Found::Pending(pending)),
+        }
+    }
+
+    pub(crate) fn cached(&self, py: Python<'_>) -> PyResult<Option<Py<Token>>> {
+        if let Some(token) = self.in_view(py) {
+            return Ok(Some(token));
+        }
+        let token = self.client.cached();
+        token.map(|token| self.keep(py, &token)).transpose()
+    }
+
+    /// The Python object of a token: the same one as long as it is the same answer.
+    pub(crate) fn keep(&self, py: Python<'_>, token: &forcegrant::Token) -> PyResult<Py<Token>> {
+        if let Some(kept) = &self.lock().token
+            && kept.get().is_of(token)
+        {
+            return Ok(kept.clone_ref(py));
+        }
+        // Objects are made and dropped outside the lock, as the collector may run then.
+        let token = Py::new(py, Token::new(token.clone()))?;
+        let new = Kept {
+            token: Some(token.clone_ref(py)),
+            ..Kept::default()
+        };
+        let old = std::mem::replace(&mut *self.lock(), new);
+        drop(old);
+        Ok(token)
+    }
+
+    /// The outcome of waiting for a token.
+    pub(crate) fn outcome(
+        &self,
+        py: Python<'_>,
+        outcome: Result<forcegrant::Token, Error>,
+    ) -> PyResult<Py<Token>> {
+        match outcome {
+            Ok(token) => self.keep(py, &token),
+            Err(error) => Err(raise(py, &error)),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Found {
+    /// For Python: the token, or a `Wait`.
+    pub(crate) fn into_any<'py>(
+        self,
+        py: Python<'py>,
+        shared: &Arc<Shared>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        match self {
+            Self::Token(token) => Ok(token.into_bound(py).into_any()),
+            Self::Pending(pending) => Ok(Bound::new(py, Wait::new(shared, pending))?.into_any()),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! The Python package `forcegrant` over the core: names, types and errors are translated here,
+//! and nothing is decided. What belongs in Python (classes with documentation, exceptions,
+//! waiting in an event loop) is in `python/forcegrant`.
+#![forbid(unsafe_code)]
+
+mod client;
+mod clock;
+mod error;
+mod floor;
+mod handle;
+mod kept;
+mod options;
+mod report;
+mod time;
+mod token;
+mod wait;
+mod wake;
+
+use pyo3::prelude::*;
+
+/// What `forcegrant` is built on; nothing here is public.
+///
+/// `gil_used`: the stable ABI of Python 3.10 cannot be loaded by free-threaded interpreters, so
+/// no claim is made for them. It takes another wheel and a stress test to opt in.
+#[pymodule(gil_used = true)]
+mod _native {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::client::Client;
+    #[pymodule_export]
+    use crate::clock::TestClock;
+    #[pymodule_export]
+    use crate::error::error_table;
+    #[pymodule_export]
+    use crate::floor::Floor;
+    #[pymodule_export]
+    use crate::handle::{Core, Handle};
+    #[pymodule_export]
+    use crate::options::seconds;
+    #[pymodule_export]
+    use crate::report::{Status, Verified};
+    #[pymodule_export]
+    use crate::token::{Expiry, Token};
+    #[pymodule_export]
+    use crate::wait::Wait;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

@@ -1,0 +1,118 @@
+//! What a client tells about itself.
+
+use std::time::Duration;
+
+use pyo3::prelude::*;
+
+use crate::error::exception;
+use crate::kept::Shared;
+use crate::time::Utc;
+use crate::token::{Expiry, Token};
+
+/// What a client knows at one instant, without asking anyone.
+#[pyclass(frozen, get_all, module = "forcegrant")]
+pub(crate) struct Status {
+    /// `empty` (no usable token), `fresh`, `aging` (used, and renewed in the background), `lapsed`
+    /// (past an estimated end, used while it cannot be renewed) or `cooling` (no usable token, and
+    /// a recent failure is answered again without asking Salesforce).
+    state: &'static str,
+    /// Whether a request for a token is on its way.
+    in_flight: bool,
+    /// When the current token ends.
+    expiry: Option<Py<Expiry>>,
+    /// When it is renewed in the background (UTC).
+    refresh_at: Option<Utc>,
+    /// Which token it is.
+    fingerprint: Option<String>,
+    /// How many tokens were got.
+    mints: u64,
+    /// How many tries to get one failed.
+    failures: u64,
+    /// Why the last one failed, if none succeeded since.
+    last_error: Option<Py<PyAny>>,
+    /// When (UTC).
+    last_failure_at: Option<Utc>,
+    /// Until when failures are answered from memory (UTC).
+    cooling_until: Option<Utc>,
+    /// How old the last token was that was reported as rejected.
+    last_rejected_age: Option<Duration>,
+    /// The lifetime that rejections taught, while it is in force.
+    learned_lifetime: Option<Duration>,
+    /// The host that tokens are asked from.
+    login_host: String,
+}
+
+impl Status {
+    pub(crate) fn new(py: Python<'_>, status: &forcegrant::Status) -> PyResult<Self> {
+        Ok(Self {
+            state: status.state.as_str(),
+            in_flight: status.in_flight,
+            expiry: status
+                .expiry
+                .map(|expiry| Py::new(py, Expiry(expiry)))
+                .transpose()?,
+            refresh_at: status.refresh_at.map(Utc),
+            fingerprint: status.fingerprint.clone(),
+            mints: status.mints,
+            failures: status.failures,
+            last_error: status
+                .last_error
+                .as_ref()
+                .map(|error| exception(py, error).map(Bound::unbind))
+                .transpose()?,
+            last_failure_at: status.last_failure_at.map(Utc),
+            cooling_until: status.cooling_until.map(Utc),
+            last_rejected_age: status.last_rejected_age,
+            learned_lifetime: status.learned_lifetime,
+            login_host: status.login_host.clone(),
+        })
+    }
+}
+
+#[pymethods]
+impl Status {
+    fn __repr__(&self) -> String {
+        format!(
+            "<Status {} at {}: {} mints, {} failures>",
+            self.state, self.login_host, self.mints, self.failures
+        )
+    }
+}
+
+/// A token that was got afresh and has been used for one harmless API call.
+#[pyclass(frozen, get_all, module = "forcegrant")]
+pub(crate) struct Verified {
+    /// The new token, which the client gives out from now on.
+    token: Py<Token>,
+    /// API calls used and allowed in 24 hours, where Salesforce said so.
+    api_usage: Option<(u64, u64)>,
+}
+
+impl Verified {
+    pub(crate) fn new(
+        py: Python<'_>,
+        shared: &Shared,
+        verified: &forcegrant::Verified,
+    ) -> PyResult<Py<Self>> {
+        Py::new(
+            py,
+            Self {
+                token: shared.keep(py, &verified.token)?,
+                api_usage: verified.api_usage,
+            },
+        )
+    }
+}
+
+#[pymethods]
+impl Verified {
+    fn __repr__(&self) -> String {
+        let token = &self.token.get().core;
+        format!(
+            "<Verified {}: org {}, user {}>",
+            token.instance_url(),
+            token.org_id().unwrap_or("unknown"),
+            token.user_id().unwrap_or("unknown"),
+        )
+    }
+}

@@ -1,0 +1,173 @@
+"""`make test`: sets everything up, runs every suite in order, and ends with a table of what was run.
+
+It stops at the first suite that fails. A suite that shows no test is a failure too: a runner that finds nothing also
+ends without an error. With words as arguments it runs only the suites whose name holds one of them; with KEEP_GOING
+set it runs the others too when one has failed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import prepare
+from counts import one_check
+from suites import Suite, all_suites
+from workspace import ROOT, VENV_PYTHON, built, check_tools, environment, fail
+
+# Nothing takes nearly as long; a suite that hangs must not hold a build machine.
+LIMIT_SECONDS = 20 * 60
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table."""
+
+    name: str
+    what: str
+    seconds: float
+
+
+def main(wanted: list[str]) -> int:
+    """Returns the exit code."""
+    check_tools()
+    env = test_environment()
+    started = time.monotonic()
+    lines: list[Line] = []
+    problems: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="forcegrant-") as reports:
+        suites = [suite for suite in all_suites(Path(reports)) if is_wanted(suite, wanted)]
+        if not suites:
+            fail(f"there is no such suite: {' '.join(wanted)}")
+        headline("set-up")
+        prepare.install(env)
+        lines.append(Line("set-up", "done", time.monotonic() - started))
+        for suite in suites:
+            headline(suite.name)
+            line, problem = run_suite(suite, env)
+            lines.append(line)
+            if problem is not None:
+                problems.append(f"FAILED: {suite.name}: {problem}")
+                if not os.environ.get("KEEP_GOING"):
+                    break
+    print_table(lines)
+    if problems:
+        print("", *problems, sep="\n", flush=True)
+        return 1
+    print(f"\nAll suites passed in {time.monotonic() - started:.0f} s.", flush=True)
+    return 0
+
+
+def test_environment() -> dict[str, str]:
+    """Without what belongs to the developer's own org, and with the emulator that the Rust build makes."""
+    private = ("SALESFORCE_", "SF_", "FORCEGRANT_")
+    env = {name: value for name, value in environment().items() if not name.startswith(private)}
+    env["FORCEGRANT_EMULATOR"] = str(built("debug", "forcegrant-emulator", env))
+    env["PYTHON"] = str(VENV_PYTHON)
+    return env
+
+
+def is_wanted(suite: Suite, wanted: list[str]) -> bool:
+    """Builds always are: the others need them."""
+    return not wanted or suite.read is None or any(word.lower() in suite.name.lower() for word in wanted)
+
+
+def run_suite(suite: Suite, env: dict[str, str]) -> tuple[Line, str | None]:
+    """Its line of the table, and what is wrong if anything is."""
+    started = time.monotonic()
+    problem, output = None, ""
+    for command in suite.commands:
+        print(f"$ {' '.join(command)}", flush=True)
+        problem, said = stream(command, {**env, **suite.env})
+        output += said
+        if problem is not None:
+            break
+    what = "FAILED"
+    if problem is None and suite.read is None:
+        what = "done"
+    elif problem is None:
+        count = suite.read(output) if suite.read else None
+        if count is None or count.passed == 0:
+            problem = "no test ran, or its output does not say so"
+        elif suite.read is one_check:
+            what = str(count._replace(passed=len(suite.commands)))
+        else:
+            what = str(count)
+    return Line(suite.name, what, time.monotonic() - started), problem
+
+
+def stream(command: list[str], env: dict[str, str]) -> tuple[str | None, str]:
+    """Runs a command, showing its output as it comes. What went wrong, and the output."""
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            # A group of its own, so that whatever it leaves behind can be ended.
+            start_new_session=True,
+        )
+    except OSError as error:
+        return f"{command[0]} does not start: {error}", ""
+    seen: list[str] = []
+
+    def show() -> None:
+        for text in process.stdout or ():
+            seen.append(text)
+            print(text, end="", flush=True)
+
+    reader = threading.Thread(target=show)
+    reader.start()
+    problem = None
+    try:
+        code = process.wait(LIMIT_SECONDS)
+        if code != 0:
+            problem = f"exit code {code} of: {' '.join(command)}"
+    except subprocess.TimeoutExpired:
+        problem = f"it did not end within {LIMIT_SECONDS // 60} minutes: {' '.join(command)}"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        reader.join()
+    return problem, "".join(seen)
+
+
+def headline(name: str) -> None:
+    """Where the output of a suite begins."""
+    print(f"\n==== {name} ====", flush=True)
+
+
+def print_table(lines: list[Line]) -> None:
+    """One line for each suite."""
+    names = max(len(line.name) for line in lines)
+    whats = max(len(line.what) for line in lines)
+    print()
+    for line in lines:
+        print(f"{line.name:{names}}  {line.what:{whats}}  {line.seconds:6.1f} s")
+
+
+def stop(number: int, _frame: object) -> None:
+    """Ends like an exception, so that what runs is ended too."""
+    sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

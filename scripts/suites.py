@@ -1,0 +1,149 @@
+"""The suites of `make test`, in the order in which they run: the quick ones first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import counts
+import prepare
+from counts import Reader, number_of, one_check
+from workspace import NODE_MODULES, VENV_PYTHON
+
+PYTHON = str(VENV_PYTHON)
+DENY_WARNINGS = ["--", "--deny", "warnings"]
+# With it the tests of the `tracing` feature run too; all else is the same.
+TRACING = ["--features", "forcegrant/tracing"]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One line of the table: commands that belong together."""
+
+    name: str
+    commands: list[list[str]]
+    # How its output says what ran; None for a build, which runs nothing.
+    read: Reader | None = one_check
+    env: dict[str, str] = field(default_factory=dict)
+
+
+def all_suites(reports: Path) -> list[Suite]:
+    """Every suite. The five scenario runners leave in `reports` what they ran."""
+    return [*checks(), *rust(reports), *python(reports), *node(reports), *together(reports)]
+
+
+def checks() -> list[Suite]:
+    """What needs no build."""
+    tool = str(NODE_MODULES / ".bin" / "biome")
+    return [
+        Suite(
+            "lock files",
+            [[PYTHON, "scripts/lock_files.py"]],
+            number_of(r"lock files: (\d+)", "files"),
+        ),
+        Suite("rustfmt", [["cargo", "fmt", "--all", "--check"]]),
+        Suite("ruff", [["ruff", "check", "."], ["ruff", "format", "--check", "."]]),
+        Suite(
+            "biome",
+            [[tool, "check", "--error-on-warnings"]],
+            number_of(r"Checked (\d+) files", "files"),
+        ),
+        Suite(
+            "tools of the project",
+            [
+                [PYTHON, "-m", "unittest", "discover", "--start-directory", "tests/meta"],
+                [PYTHON, "tests/meta/check_scenarios.py"],
+            ],
+            counts.unittest,
+        ),
+    ]
+
+
+def rust(reports: Path) -> list[Suite]:
+    """The crates, the two runners of the scenarios in Rust among them."""
+    # One set of features for all that is built to run, so that nothing is built twice.
+    parts = ["--lib", "--bins", "--tests", "--examples"]
+    clippy = ["cargo", "clippy", "--locked"]
+    core = [*clippy, "--package", "forcegrant", "--all-targets"]
+    test = ["cargo", "test", "--locked", *TRACING]
+    return [
+        Suite(
+            "clippy",
+            [
+                [*clippy, "--all-targets", *DENY_WARNINGS],
+                # No test targets: these have no tests that run outside of their languages.
+                [*clippy, "--package", "forcegrant-python", "--package", "forcegrant-node", *DENY_WARNINGS],
+                [*core, "--no-default-features", *DENY_WARNINGS],
+                [*core, "--features", "tracing", *DENY_WARNINGS],
+            ],
+        ),
+        Suite("build of the crates", [["cargo", "build", "--locked", *TRACING, *parts]], None),
+        Suite(
+            "Rust tests",
+            [[*test, *parts]],
+            counts.cargo,
+            {"FORCEGRANT_SCENARIO_REPORT_DIR": str(reports)},
+        ),
+        Suite("Rust doc tests", [[*test, "--doc"]], counts.cargo),
+        Suite(
+            "rustdoc",
+            [["cargo", "doc", "--locked", "--no-deps", *TRACING]],
+            env={"RUSTDOCFLAGS": "--deny warnings"},
+        ),
+        Suite(
+            "quickstart",
+            [["cargo", "run", "--quiet", "--locked", *TRACING, "--example", "quickstart"]],
+        ),
+    ]
+
+
+def python(reports: Path) -> list[Suite]:
+    """The Python package, as it is shipped: nobody installs a debug build."""
+    mypy_files = number_of(r"no issues found in (\d+) source file", "files")
+    return [
+        Suite("build for Python", [prepare.python_build(True)], None),
+        Suite("mypy", [["mypy"], ["mypy", "scripts"], ["mypy", "demo"]], mypy_files),
+        Suite(
+            "stubtest",
+            [["stubtest", "--mypy-config-file", "pyproject.toml", "forcegrant._native"]],
+            number_of(r"no issues found in (\d+) module", "modules"),
+        ),
+        Suite(
+            "pytest",
+            [["pytest", "-q"]],
+            counts.pytest,
+            {"FORCEGRANT_SCENARIO_REPORT_DIR": str(reports)},
+        ),
+    ]
+
+
+def node(reports: Path) -> list[Suite]:
+    """The Node package, as it is shipped."""
+    return [
+        Suite("build for Node", [prepare.node_build(True)], None),
+        Suite("tsc", [["npm", "run", "--silent", "typecheck"]]),
+        Suite(
+            "Node tests",
+            [["npm", "test", "--silent"]],
+            counts.node,
+            {"FORCEGRANT_SCENARIO_REPORT_DIR": str(reports)},
+        ),
+    ]
+
+
+def together(reports: Path) -> list[Suite]:
+    """What looks at all languages, or at the packages as they are built for users."""
+    return [
+        Suite(
+            "scenarios, 5 runners",
+            [[PYTHON, "tests/meta/check_scenarios.py", "--reports", str(reports)]],
+            number_of(r"scenarios: (\d+) valid, run by each of 5 runners", "scenarios"),
+        ),
+        Suite("Python packages", [["pytest", "-q", "tests/packaging"]], counts.pytest),
+        Suite("Node packages", [["npm", "run", "--silent", "test:packaging"]], counts.node),
+        Suite(
+            "documentation",
+            [[PYTHON, "tests/docs/check.py"]],
+            number_of(r"docs: (\d+) passed", "checks"),
+        ),
+    ]

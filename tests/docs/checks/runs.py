@@ -1,0 +1,221 @@
+"""The documentation's lines run as printed; where a block only defines something, a few lines after it use it."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import os
+import re
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from checks import ROOT, Block, Check, blocks, documents, files, read
+from checks.emulated import Emulator, run, target_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+RUNNABLE = {"python": "python", "js": "node", "ts": "node", "rust": "rust"}
+
+PYTHON = shlex.split(os.environ.get("PYTHON", sys.executable))
+NODE = shlex.split(os.environ.get("NODE", "node"))
+CARGO = shlex.split(os.environ.get("CARGO", "cargo"))
+
+# What is put after a block that defines and does not call.
+PYTHON_401 = """
+import json, os, urllib.request
+def control(op):
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    opener.open(os.environ["FORCEGRANT_DOCS_CONTROL"], json.dumps({"op": op}).encode()).close()
+first = get("/services/data/v67.0/limits")
+control("kill_sessions")
+second = get("/services/data/v67.0/limits")
+print(first.status_code, second.status_code, sf.status().mints)
+"""
+NODE_401 = """
+import { request } from 'node:http'
+const control = (op) => new Promise((resolve, reject) => {
+  const call = request(process.env.FORCEGRANT_DOCS_CONTROL, { method: 'POST', agent: false }, (answer) => {
+    answer.resume().on('end', resolve)
+  })
+  call.on('error', reject).end(JSON.stringify({ op }))
+})
+const first = await get('/services/data/v67.0/limits')
+await control('kill_sessions')
+const second = await get('/services/data/v67.0/limits')
+console.log(first.status, second.status, sf.status().mints)
+"""
+
+
+def checks() -> Iterator[Check]:
+    yield Check("every code block is named or not to be run", all_known)
+    for block in found():
+        if block.name in KNOWN:
+            yield Check(f"block {block.name} of {block.place}", functools.partial(KNOWN[block.name], block))
+    yield Check("pasted hosts in docs/guides/setup.md", pasted_hosts)
+
+
+def found() -> list[Block]:
+    return [block for name in documents() for block in blocks(name) if block.language in RUNNABLE]
+
+
+def all_known() -> None:
+    wrong = [
+        f"{block.place}: put `<!-- check: name -->` above this block, with a name that tests/docs/checks/runs.py knows"
+        for block in found()
+        # The README of a crate may show more than its own tests run.
+        if block.name not in KNOWN and (block.name or "/README.md" not in block.file)
+    ]
+    missing = set(KNOWN) - {block.name for block in found()}
+    assert not wrong, "\n".join(wrong)
+    assert not missing, f"no document has a block of the name {missing}"
+
+
+@functools.cache
+def emulator() -> Emulator:
+    return Emulator()
+
+
+@functools.cache
+def folder() -> Path:
+    """Where the blocks are written: Node finds the package by its own name from below the root."""
+    given = os.environ.get("FORCEGRANT_DOCS_FOLDER")
+    below = Path(given) if given else target_folder() / "docs-blocks"
+    if not below.resolve().is_relative_to(ROOT) and not given:
+        below = ROOT / "target" / "docs-blocks"
+    below.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix="run-", dir=below))
+
+
+def finish() -> None:
+    if emulator.cache_info().currsize:
+        emulator().stop()
+    if folder.cache_info().currsize:
+        for path in folder().iterdir():
+            if path.is_file():
+                path.unlink()
+        # Python leaves its caches in sub-folders.
+        if not any(folder().iterdir()):
+            folder().rmdir()
+
+
+def execute(block: Block, file: str, command: list[str], after: str = "", logins: int = 1) -> str:
+    """Runs a block in a fresh org and sees that it logged in as often as it should."""
+    emulator().control("reset")
+    path = folder() / file
+    path.write_text(block.text + after, encoding="utf-8")
+    printed = run([*command, str(path)], emulator().environment(), path.parent)
+    counted = emulator().logins()
+    assert counted == logins, f"{counted} logins instead of {logins}\n{printed}"
+    for secret in (emulator().org["client_secret"],):
+        assert secret not in printed, "the secret was printed"
+    return printed
+
+
+def quick_start(file: str, command: list[str], block: Block) -> None:
+    printed = execute(block, file, command)
+    org = emulator().org
+    for expected in (org["instance_url"], org["org_id"]):
+        assert expected in printed, f"{expected} was not printed:\n{printed}"
+
+
+def recovery(file: str, command: list[str], after: str, block: Block) -> None:
+    printed = execute(block, file, command, after, logins=2)
+    assert printed.split() == ["200", "200", "2"], printed
+
+
+def verified(block: Block) -> None:
+    printed = execute(block, "verified.py", PYTHON)
+    assert emulator().org["org_id"] in printed, printed
+
+
+def python_testing(block: Block) -> None:
+    path = folder() / f"test_{block.line}.py"
+    path.write_text(block.text, encoding="utf-8")
+    # The repository's own settings are not those of a user.
+    options = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={path.parent}"]
+    printed = run([*PYTHON, *options, str(path)], users_environment(), path.parent)
+    assert f"{block.text.count('def test_')} passed" in printed, printed
+
+
+def node_testing(block: Block) -> None:
+    path = folder() / "readme.test.mjs"
+    path.write_text(block.text, encoding="utf-8")
+    printed = run([*NODE, "--test", str(path)], users_environment(), path.parent)
+    assert re.search(r"pass 1\b", printed), printed
+    assert re.search(r"fail 0\b", printed), printed
+
+
+def users_environment() -> dict[str, str]:
+    """Nothing that leads to the emulator but the name of its binary."""
+    environment = emulator().environment()
+    return {
+        name: value
+        for name, value in environment.items()
+        if not name.upper().endswith("_PROXY") and not name.startswith(("SSL_", "NODE_", "SALESFORCE_"))
+    }
+
+
+def rust(block: Block) -> None:
+    """The block stands in an example word for word; the example runs."""
+    holders = [path for path in files() if re.search(r"/examples/\w+\.rs$", path) and block.text in read(path)]
+    assert holders, f"no file in crates/*/examples holds the block of {block.place} word for word"
+    package = holders[0].split("/")[1]
+    example = Path(holders[0]).stem
+    build = [*CARGO, "build", "--quiet", "--package", package, "--example", example]
+    run(build, os.environ, ROOT, limit=900)
+    emulator().control("reset")
+    triple = os.environ.get("CARGO_BUILD_TARGET", "")
+    program = target_folder() / triple / "debug" / "examples" / example
+    printed = run([str(program)], emulator().environment(), ROOT)
+    org = emulator().org
+    assert org["instance_url"] in printed, printed
+    assert org["org_id"] in printed, printed
+    assert emulator().logins() == 1
+
+
+def pasted_hosts() -> None:
+    """The table of what people paste says what the client does."""
+    name = "docs/guides/setup.md"
+    table = re.search(r"^\| pasted \|.*\n\|.*\n((?:\|.*\n)+)", read(name), re.MULTILINE)
+    assert table, f"{name} has no table of pasted hosts"
+    cases = []
+    for row in table[1].splitlines():
+        left, right = (cell.strip() for cell in row.strip("|").split("|"))
+        wanted = re.findall(r"`([^`]+)`", right)
+        cases += [(pasted, wanted, "refused" in right) for pasted in re.findall(r"`([^`]+)`", left)]
+    assert len(cases) >= 8, f"only {len(cases)} cases were found in {name}"
+    script = (
+        "import sys\nfrom forcegrant import Client, ConfigurationError\n"
+        "for host in sys.argv[1:]:\n"
+        "    try:\n        print(repr(['host', Client(host, 'id', 'secret').login_host]))\n"
+        "    except ConfigurationError as error:\n        print(repr(['refused', error.code, str(error)]))\n"
+    )
+    lines = run([*PYTHON, "-c", script, *(case[0] for case in cases)], os.environ, folder()).splitlines()
+    wrong = []
+    for (pasted, wanted, refused), line in zip(cases, lines, strict=True):
+        answer = ast.literal_eval(line)
+        if refused:
+            right = answer[0] == "refused" and all(word in answer[1] or word in answer[2] for word in wanted)
+        else:
+            right = answer == ["host", *wanted]
+        if not right:
+            wrong.append(f"{pasted}: the guide says {wanted}, the client {answer}")
+    assert not wrong, "\n".join(wrong)
+
+
+KNOWN: dict[str | None, Callable[[Block], None]] = {
+    "python": functools.partial(quick_start, "quick_start.py", PYTHON),
+    "python-async": functools.partial(quick_start, "quick_start_async.py", PYTHON),
+    "python-401": functools.partial(recovery, "recovery.py", PYTHON, PYTHON_401),
+    "python-verify": verified,
+    "python-testing": python_testing,
+    "node-import": functools.partial(quick_start, "quick_start.mjs", NODE),
+    "node-require": functools.partial(quick_start, "quick_start.cjs", NODE),
+    "node-401": functools.partial(recovery, "recovery.mjs", NODE, NODE_401),
+    "node-testing": node_testing,
+    "rust": rust,
+}

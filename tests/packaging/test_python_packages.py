@@ -1,0 +1,212 @@
+"""The Python packages as users get them: what is in them, and that they work where nothing else is.
+
+Slow, because the wheel is built as it is released: choose with `-m slow` or `-m "not slow"`.
+"""
+
+from __future__ import annotations
+
+import email
+import email.message
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = ROOT / "bindings/python/python/forcegrant"
+EMULATOR = ROOT / "bindings/python-emulator"
+MEGABYTE = 1_000_000
+
+# A user's first steps, in an interpreter that sees nothing but the installed packages.
+FIRST_STEPS = """
+import asyncio, os, sys
+import forcegrant
+assert "site-packages" in forcegrant.__file__, forcegrant.__file__
+assert len(os.listdir("/proc/self/task")) == 1
+from forcegrant.testing import Emulator
+with Emulator() as emulator:
+    client = emulator.org.client()
+    token = client.token()
+    assert asyncio.run(client.async_client().token()) is token
+    assert client.verify().token.org_id == emulator.org.org_id
+print(forcegrant.__version__)
+"""
+
+
+def run(
+    *command: str | Path, cwd: Path = ROOT, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+@pytest.fixture(scope="session")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("dist")
+
+
+@pytest.fixture(scope="session")
+def wheel(dist: Path) -> Path:
+    run(sys.executable, "-m", "maturin", "build", "--release", "--locked", "--out", dist)
+    return one(dist.glob("forcegrant-*.whl"))
+
+
+@pytest.fixture(scope="session")
+def sdist(dist: Path) -> Path:
+    run(sys.executable, "-m", "maturin", "sdist", "--out", dist)
+    return one(dist.glob("forcegrant-*.tar.gz"))
+
+
+@pytest.fixture(scope="session")
+def emulator_wheel(dist: Path) -> Path:
+    # It is for tests, so nothing depends on its being optimised.
+    build = ("maturin", "build", "--profile", "dev", "--locked", "--out", dist)
+    run(sys.executable, "-m", *build, cwd=EMULATOR)
+    return one(dist.glob("forcegrant_emulator-*.whl"))
+
+
+def one(paths: Iterable[Path]) -> Path:
+    (path,) = paths
+    return path
+
+
+def version() -> str:
+    found = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
+def names(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name for name in archive.namelist() if "/sboms/" not in name}
+
+
+def metadata(wheel: Path, file: str = "METADATA") -> email.message.Message:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(f".dist-info/{file}"))
+        return email.message_from_bytes(archive.read(name))
+
+
+def sources() -> set[str]:
+    """Every file of the package that is not made by a tool."""
+    return {
+        f"forcegrant/{path.relative_to(SOURCES).as_posix()}"
+        for path in SOURCES.rglob("*")
+        if path.suffix in {".py", ".pyi", ".typed"} or path.name == "py.typed"
+    }
+
+
+def test_wheel_holds_what_it_should_and_no_more(wheel: Path) -> None:
+    info = f"forcegrant-{version()}.dist-info"
+    assert names(wheel) == sources() | {
+        "forcegrant/_native.abi3.so",
+        f"{info}/METADATA",
+        f"{info}/RECORD",
+        f"{info}/WHEEL",
+        f"{info}/entry_points.txt",
+        f"{info}/licenses/LICENSE-APACHE",
+        f"{info}/licenses/LICENSE-MIT",
+    }
+    assert re.fullmatch(
+        rf"forcegrant-{re.escape(version())}-cp310-abi3-(manylinux_\d+_\d+|linux)_\w+\.whl",
+        wheel.name,
+    )
+    assert wheel.stat().st_size < 2.5 * MEGABYTE
+    said = metadata(wheel)
+    assert said["Requires-Python"] == ">=3.10"
+    assert said["License-Expression"] == "MIT OR Apache-2.0"
+    assert said.get_all("Requires-Dist") == [
+        f"forcegrant-emulator=={version()} ; extra == 'testing'"
+    ]
+    assert str(said.get_payload()).strip()
+    tags = metadata(wheel, "WHEEL").get_all("Tag") or []
+    assert {tag.rpartition("-")[0] for tag in tags} == {"cp310-abi3"}
+
+
+def test_emulator_is_a_wheel_of_its_own(emulator_wheel: Path) -> None:
+    info = f"forcegrant_emulator-{version()}.dist-info"
+    assert names(emulator_wheel) == {
+        f"forcegrant_emulator-{version()}.data/scripts/forcegrant-emulator",
+        f"{info}/METADATA",
+        f"{info}/RECORD",
+        f"{info}/WHEEL",
+        f"{info}/licenses/LICENSE-APACHE",
+        f"{info}/licenses/LICENSE-MIT",
+    }
+    assert "-py3-none-" in emulator_wheel.name
+    assert metadata(emulator_wheel).get_all("Requires-Dist") is None
+    for licence in ("LICENSE-MIT", "LICENSE-APACHE"):
+        assert (EMULATOR / licence).read_bytes() == (ROOT / licence).read_bytes()
+
+
+def test_wheels_work_where_nothing_else_is(
+    wheel: Path, emulator_wheel: Path, tmp_path: Path
+) -> None:
+    assert wheel.parent == emulator_wheel.parent
+    environment = tmp_path / "venv"
+    venv.create(environment, with_pip=True)
+    python = environment / "bin/python"
+    offline = ("-m", "pip", "install", "--quiet", "--no-index", "--find-links", wheel.parent)
+    run(python, *offline, "forcegrant", cwd=tmp_path)
+    listed = run(python, "-m", "pip", "list", "--format", "freeze", cwd=tmp_path).stdout
+    assert set(re.findall(r"^[a-z-]+", listed, re.MULTILINE)) <= {"forcegrant", "pip", "setuptools"}
+    run(python, *offline, "forcegrant[testing]", cwd=tmp_path)
+    clean = {"FORCEGRANT_EMULATOR": "", "PYTHONPATH": ""}
+    done = run(python, "-I", "-c", FIRST_STEPS, cwd=tmp_path, env=clean)
+    assert (done.stdout, done.stderr) == (f"{version()}\n", "")
+
+
+def test_sdist_holds_the_sources_and_builds(sdist: Path, dist: Path, tmp_path: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        inside = {name.partition("/")[2] for name in archive.getnames()}
+    assert {
+        "Cargo.lock",
+        "Cargo.toml",
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "PKG-INFO",
+        "README.md",
+        "bindings/python/Cargo.toml",
+        "bindings/python/src/lib.rs",
+        "crates/forcegrant/src/lib.rs",
+        "pyproject.toml",
+    } <= inside
+    assert {name for name in inside if "/python/python/" in name} == {
+        f"bindings/python/python/{name}" for name in sources()
+    }
+    unwanted = re.compile(r"(^|/)(target|node_modules|\.venv)/|\.(so|whl|pyc|node)$|^tests/|^docs/")
+    assert not [name for name in inside if unwanted.search(name)]
+    assert sdist.stat().st_size < MEGABYTE
+
+    # As pip builds it, but for the profile, which takes a third of the time.
+    build = ("-m", "pip", "wheel", "--quiet", "--no-build-isolation", "--no-deps", "--no-index")
+    profile = {
+        "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
+        "MATURIN_PEP517_ARGS": "--profile dev",
+        "CARGO_TARGET_DIR": os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target")),
+    }
+    run(sys.executable, *build, "--wheel-dir", tmp_path, sdist, cwd=tmp_path, env=profile)
+    built = one(tmp_path.glob("*.whl"))
+    assert names(built) >= sources()
+    assert "-cp310-abi3-" in built.name
+    assert dist.is_dir()

@@ -1,0 +1,526 @@
+"""Executes tests/scenarios/*.json; the grammar is in the README beside them.
+
+The steps are the same for threads and for asyncio: a driver makes the calls.
+Every key is taken out of what it was found in, and what is left is an error, so
+that a misspelt expectation cannot pass unnoticed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from forcegrant import AsyncClient, Client, ForcegrantError, Status, Token, Verified, _errors
+from forcegrant.testing import Emulator, TestClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+FOLDER = Path(
+    os.environ.get("FORCEGRANT_SCENARIO_DIR") or Path(__file__).resolve().parents[1] / "scenarios"
+)
+JSON = dict[str, Any]
+AnyClient = TypeVar("AnyClient", Client, AsyncClient)
+
+
+def load() -> list[JSON]:
+    """Read all scenarios, in the order of the files' names."""
+    scenarios: list[JSON] = []
+    for path in sorted(FOLDER.glob("*.json")):
+        if path.name != "schema.json":
+            fields = Fields(json.loads(path.read_text(encoding="utf-8")), path.name)
+            fields.take("$schema"), fields.take("about")
+            scenarios.extend(fields.take("scenarios"))
+            fields.done()
+    ids = [scenario["id"] for scenario in scenarios]
+    assert len(set(ids)) == len(ids), "an id is used twice"
+    return scenarios
+
+
+class Fields:
+    """The keys of an object, each to be taken once."""
+
+    def __init__(self, values: JSON, where: str) -> None:
+        assert isinstance(values, dict), f"{where}: an object was expected, not {values!r}"
+        self._values = dict(values)
+        self.where = where
+
+    def take(self, name: str, default: Any = None) -> Any:
+        return self._values.pop(name, default)
+
+    def has(self, name: str) -> bool:
+        return name in self._values
+
+    def rest(self) -> Iterator[tuple[str, Any]]:
+        while self._values:
+            yield self._values.popitem()
+
+    def done(self) -> None:
+        assert not self._values, f"{self.where}: unknown keys {sorted(self._values)}"
+
+
+class Driver(Protocol[AnyClient]):
+    """How calls are made."""
+
+    name: str
+
+    def build(self, *args: str, **options: Any) -> AnyClient: ...
+    def token(self, client: AnyClient) -> Token: ...
+    def verify(self, client: AnyClient) -> Verified: ...
+    def wait_idle(self, client: AnyClient) -> None: ...
+    def herd(
+        self, client: AnyClient, callers: int, meanwhile: Callable[[], None]
+    ) -> list[Token | ForcegrantError]: ...
+    def close(self) -> None: ...
+
+
+class Threads:
+    """`Client`, called from threads."""
+
+    name = "python-sync"
+
+    def build(self, *args: str, **options: Any) -> Client:
+        return Client(*args, **options)
+
+    def token(self, client: Client) -> Token:
+        return client.token()
+
+    def verify(self, client: Client) -> Verified:
+        return client.verify()
+
+    def wait_idle(self, client: Client) -> None:
+        client.wait_idle()
+
+    def herd(
+        self, client: Client, callers: int, meanwhile: Callable[[], None]
+    ) -> list[Token | ForcegrantError]:
+        together = threading.Barrier(callers + 1)
+
+        def call() -> Token | ForcegrantError:
+            together.wait()
+            try:
+                return client.token()
+            except ForcegrantError as error:
+                return error
+
+        with ThreadPoolExecutor(callers) as pool:
+            calls = [pool.submit(call) for _ in range(callers)]
+            together.wait()
+            meanwhile()
+            return [call.result() for call in calls]
+
+    def close(self) -> None:
+        pass
+
+
+class Loop:
+    """`AsyncClient`, called in one event loop."""
+
+    name = "python-async"
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+
+    def build(self, *args: str, **options: Any) -> AsyncClient:
+        return AsyncClient(*args, **options)
+
+    def token(self, client: AsyncClient) -> Token:
+        return self._loop.run_until_complete(client.token())
+
+    def verify(self, client: AsyncClient) -> Verified:
+        return self._loop.run_until_complete(client.verify())
+
+    def wait_idle(self, client: AsyncClient) -> None:
+        self._loop.run_until_complete(client.wait_idle())
+
+    def herd(
+        self, client: AsyncClient, callers: int, meanwhile: Callable[[], None]
+    ) -> list[Token | ForcegrantError]:
+        async def call() -> Token | ForcegrantError:
+            try:
+                return await client.token()
+            except ForcegrantError as error:
+                return error
+
+        async def all_of_them() -> list[Token | ForcegrantError]:
+            calls = [asyncio.create_task(call()) for _ in range(callers)]
+            await asyncio.to_thread(meanwhile)
+            return await asyncio.gather(*calls)
+
+        return self._loop.run_until_complete(all_of_them())
+
+    def close(self) -> None:
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+
+class Run(Generic[AnyClient]):
+    """One scenario with one driver."""
+
+    def __init__(self, emulator: Emulator, driver: Driver[AnyClient], scenario: JSON) -> None:
+        self.emulator = emulator
+        self.driver: Driver[AnyClient] = driver
+        self.scenario = scenario
+        self.clock: TestClock | None = None
+        self.clients: dict[str, AnyClient] = {}
+        self.secrets: dict[str, str] = {}
+        self.tokens: dict[str, Token] = {}
+        self.at = ""
+
+    def run(self) -> None:
+        """Run it; the error says which scenario and, where there is one, which step."""
+        where = self.scenario["id"]
+        try:
+            self._run(Fields(self.scenario, "scenario"))
+        except Exception as error:
+            if self.at:
+                where += f": step {self.at}"
+            raise AssertionError(f"{where}: {error}") from error
+        finally:
+            # After a failure too: what is on its way must not reach the next scenario.
+            self.emulator.release()
+            for client in self.clients.values():
+                self.driver.wait_idle(client)
+
+    def _run(self, fields: Fields) -> None:
+        fields.take("id"), fields.take("about")
+        self._prepare(fields)
+        build_error = fields.take("build_error")
+        main = fields.take("client", {})
+        steps = fields.take("steps", [])
+        counters = fields.take("counters", {})
+        fields.done()
+        self._new_client("main", main, build_error)
+        for number, step in enumerate(steps, 1):
+            self.at = f"{number} ({step['do']})"
+            self._step(self._substitute(step))
+        self.at = ""
+        for client in self.clients.values():
+            self.driver.wait_idle(client)
+        seen = self.emulator.counters()
+        assert {name: seen[name] for name in counters} == counters
+
+    def _prepare(self, fields: Fields) -> None:
+        self.emulator.reset()
+        emulator = Fields(self._substitute(fields.take("emulator", {})), "emulator")
+        changes = {name: emulator.take(name) for name in ("org", "app", "user")}
+        if any(changes.values()):
+            self.emulator.control("configure", **changes)
+        for fault in emulator.take("faults", []):
+            self.emulator.control("fault", **fault)
+        emulator.done()
+        self.hosts = ["$my_domain", *fields.take("hosts", [])]
+        clock = fields.take("clock")
+        assert clock in {None, "test"}
+        if clock:
+            self.clock = TestClock(self.emulator.now())
+
+    # Placeholders
+
+    def _substitute(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return re.sub(r"\$(\$|[a-z0-9_]+)", lambda match: self._value(match[1]), value)
+        if isinstance(value, list):
+            return [self._substitute(item) for item in value]
+        if isinstance(value, dict):
+            return {name: self._substitute(item) for name, item in value.items()}
+        return value
+
+    def _value(self, name: str) -> str:
+        if name == "$":
+            return "$"
+        if name in self.tokens:
+            return self.tokens[name].access_token
+        emulator, org = self.emulator, self.emulator.org
+        values = {
+            "my_domain": org.my_domain,
+            "client_id": org.client_id,
+            "client_secret": org.client_secret,
+            "org_id": org.org_id,
+            "user_id": org.user_id,
+            "username": org.username,
+            "instance_url": org.instance_url,
+            "https": emulator.https,
+            "http": emulator.http,
+            "https_port": emulator.https.rpartition(":")[2],
+            "http_port": emulator.http.rpartition(":")[2],
+            "proxy": emulator.proxy,
+        }
+        assert name in values, f"unknown placeholder ${name}"
+        return values[name]
+
+    # Clients
+
+    def _new_client(self, name: str, given: JSON, build_error: JSON | None) -> None:
+        options = dict(self._substitute(given))
+        org = self.emulator.org
+        credentials = [
+            options.pop(option, default)
+            for option, default in (
+                ("login_url", org.my_domain),
+                ("client_id", org.client_id),
+                ("client_secret", org.client_secret),
+            )
+        ]
+        resolve = options.pop("resolve", {})
+        options["resolve"] = {
+            **{self._substitute(host): self.emulator.https for host in self.hosts},
+            **{self._substitute(host): address for host, address in resolve.items()},
+        }
+        roots = options.pop("roots", "emulator")
+        options["roots"] = self.emulator.ca_pem if roots == "emulator" else roots
+        proxy = options.pop("proxy", "none")
+        options["proxy"] = {"none": None, "environment": "env"}.get(proxy, proxy)
+        options.setdefault("retry_backoff", 0.001)
+        options["clock"] = self.clock
+        self.secrets[name] = credentials[2]
+        if build_error is not None:
+            try:
+                self.driver.build(*credentials, **options)
+            except ForcegrantError as error:
+                self._check_error(error, self._substitute(build_error), credentials[2])
+            else:
+                raise AssertionError("the client was built")
+            assert not self.emulator.requests("token"), "a token request was sent"
+            return
+        self.clients[name] = self.driver.build(*credentials, **options)
+
+    def _now(self) -> datetime:
+        return self.clock.now() if self.clock else datetime.now(timezone.utc)
+
+    # Steps
+
+    def _step(self, step: JSON) -> None:
+        fields = Fields(step, "step")
+        do = fields.take("do")
+        fields.take("note")
+        name = fields.take("with", "main")
+        execute = getattr(self, f"_do_{do}", None)
+        assert execute is not None, f"unknown step {do}"
+        execute(name, fields)
+        fields.done()
+
+    def _do_token(self, name: str, step: Fields) -> None:
+        self._expect(name, step, self._caught(self.driver.token, name))
+
+    def _do_cached(self, name: str, step: Fields) -> None:
+        token = self.clients[name].cached()
+        expect = Fields(step.take("expect"), "expect")
+        if expect.take("none"):
+            assert token is None
+        else:
+            assert token is not None, "nothing is cached"
+            self._check_token(token, expect.take("token"))
+            self._save(step.take("save"), token)
+        expect.done()
+
+    def _do_herd(self, name: str, step: Fields) -> None:
+        callers, arrival = step.take("callers"), step.take("release_after_arrival")
+
+        def meanwhile() -> None:
+            if arrival is not None:
+                self.emulator.wait_requests(arrival)
+                self.emulator.release()
+
+        outcomes = self.driver.herd(self.clients[name], callers, meanwhile)
+        assert len(outcomes) == callers
+        save, expect = step.take("save"), step.take("expect", {"token": {}})
+        for outcome in outcomes:
+            self._expect(name, Fields({"save": save, "expect": expect}, "herd"), outcome)
+        texts = {outcome.access_token for outcome in outcomes if isinstance(outcome, Token)}
+        assert len(texts) <= 1, "the callers got different tokens"
+
+    def _do_invalidate(self, name: str, step: Fields) -> None:
+        token, times = self.tokens[step.take("token")], step.take("times", 1)
+        expect = Fields(step.take("expect"), "expect")
+        evicted = expect.take("evicted")
+        expect.done()
+        answers = [self.clients[name].invalidate(token) for _ in range(times)]
+        assert answers.count(True) == (1 if evicted else 0), answers
+
+    def _do_verify(self, name: str, step: Fields) -> None:
+        self._expect(name, step, self._caught(self.driver.verify, name))
+
+    def _do_reset(self, name: str, _step: Fields) -> None:
+        self.clients[name].reset()
+
+    def _do_settle(self, name: str, _step: Fields) -> None:
+        self.driver.wait_idle(self.clients[name])
+
+    def _do_status(self, name: str, step: Fields) -> None:
+        self._check_status(self.clients[name].status(), step.take("expect"))
+
+    def _do_new_client(self, _name: str, step: Fields) -> None:
+        self._new_client(step.take("as"), step.take("client"), step.take("build_error"))
+
+    def _do_advance(self, _name: str, step: Fields) -> None:
+        assert self.clock is not None, "without a test clock nothing can advance"
+        seconds = step.take("seconds")
+        self.emulator.advance(seconds)
+        self.clock.advance(seconds)
+
+    def _do_control(self, _name: str, step: Fields) -> None:
+        answer = self.emulator.control(**step.take("request"))
+        assert_subset(answer, step.take("expect", {"ok": True}), "answer")
+
+    def _do_requests(self, _name: str, step: Fields) -> None:
+        log = self.emulator.requests(step.take("endpoint"))
+        count = step.take("count", len(log))
+        least, most = step.take("count_at_least", 0), step.take("count_at_most", len(log))
+        assert len(log) == count, f"{len(log)} requests"
+        assert least <= len(log) <= most, f"{len(log)} requests"
+        expect = step.take("expect")
+        if expect is None:
+            return
+        assert len(log) == len(expect), f"{len(log)} requests"
+        for number, (seen, wanted) in enumerate(zip(log, expect, strict=True), 1):
+            self._check_request(seen, Fields(wanted, f"request {number}"))
+
+    # Expectations
+
+    def _caught(self, call: Callable[[AnyClient], Any], name: str) -> Any:
+        try:
+            return call(self.clients[name])
+        except ForcegrantError as error:
+            return error
+
+    def _expect(self, name: str, step: Fields, outcome: Token | Verified | ForcegrantError) -> None:
+        kind = "verified" if isinstance(outcome, Verified) else "token"
+        expect = Fields(step.take("expect", {kind: {}}), "expect")
+        save = step.take("save")
+        if isinstance(outcome, ForcegrantError):
+            if not expect.has("error"):
+                raise outcome
+            self._check_error(outcome, expect.take("error"), self.secrets[name])
+        elif isinstance(outcome, Verified):
+            assert expect.has("verified"), f"it succeeded: {outcome}"
+            self._check_verified(outcome, expect.take("verified"))
+            self._save(save, outcome.token)
+        else:
+            assert expect.has("token"), f"it succeeded: {outcome}"
+            self._check_token(outcome, expect.take("token"))
+            self._save(save, outcome)
+        expect.done()
+
+    def _save(self, name: str | None, token: Token) -> None:
+        if name is not None:
+            self.tokens[name] = token
+
+    def _check_token(self, token: Token, expected: JSON) -> None:
+        expect = Fields(expected, "token")
+        if expect.has("has_issued_at"):
+            assert (token.issued_at is not None) == expect.take("has_issued_at")
+        if expect.has("expires_in_seconds"):
+            left = (token.expiry.at - self._now()).total_seconds()
+            wanted = expect.take("expires_in_seconds")
+            assert abs(left - wanted) <= 5, f"it ends in {left} s"
+        if expect.has("same_as"):
+            assert token.access_token == self.tokens[expect.take("same_as")].access_token
+        if expect.has("differs_from"):
+            assert token.access_token != self.tokens[expect.take("differs_from")].access_token
+        assert_subset(token.extra, expect.take("extra", {}), "extra")
+        assert not set(expect.take("extra_lacks", [])) & set(token.extra)
+        seen = {
+            "access_token": token.access_token,
+            "instance_url": token.instance_url,
+            "api_instance_url": token.api_instance_url,
+            "org_id": token.org_id,
+            "user_id": token.user_id,
+            "identity_url": token.identity_url,
+            "token_format": token.token_format,
+            "token_type": token.token_type,
+            "scopes": list(token.scopes),
+            "expiry_source": token.expiry.source,
+            "expiry_certainty": token.expiry.certainty,
+        }
+        assert token.authorization == f"Bearer {token.access_token}"
+        assert token.access_token not in repr(token)
+        assert_equal(seen, expect)
+
+    def _check_error(self, error: ForcegrantError, expected: JSON, secret: str) -> None:
+        expect = Fields(expected, "error")
+        text = str(error)
+        assert len(text) > 10, f"the text says nothing: {text!r}"
+        for unsaid in (secret, *(token.access_token for token in self.tokens.values())):
+            assert not unsaid or unsaid not in text + repr(error), "the text holds a secret"
+        assert type(error) is _errors.CLASSES[error.kind], f"{type(error)} for {error.kind}"
+        for part in expect.take("message_contains", []):
+            assert part.lower() in text.lower(), f"{part!r} is not in {text!r}"
+        for part in expect.take("message_lacks", []):
+            assert part.lower() not in text.lower(), f"{part!r} is in {text!r}"
+        if expect.has("has_retry_after"):
+            assert (error.retry_after is not None) == expect.take("has_retry_after")
+        if expect.has("retry_after_at_most"):
+            most = expect.take("retry_after_at_most")
+            assert error.retry_after is not None and error.retry_after <= most  # noqa: PT018
+        names = (
+            "code kind retryable http_status oauth_error oauth_description setup_step".split()  # noqa: SIM905
+        )
+        assert_equal({name: getattr(error, name) for name in names}, expect)
+
+    def _check_verified(self, verified: Verified, expected: JSON) -> None:
+        expect = Fields(expected, "verified")
+        if expect.has("has_api_usage"):
+            assert (verified.api_usage is not None) == expect.take("has_api_usage")
+        self._check_token(verified.token, expect.take("token", {}))
+        expect.done()
+
+    def _check_status(self, status: Status, expected: JSON) -> None:
+        expect = Fields(expected, "status")
+        if expect.has("fingerprint_of"):
+            name = expect.take("fingerprint_of")
+            wanted = None if name is None else self.tokens[name].fingerprint
+            assert status.fingerprint == wanted
+        if expect.has("cooling"):
+            until = status.cooling_until
+            cooling = until is not None and until > self._now()
+            assert cooling == expect.take("cooling"), f"cooling until {until}"
+        seen = {
+            "state": status.state,
+            "in_flight": status.in_flight,
+            "mints": status.mints,
+            "failures": status.failures,
+            "last_error_code": status.last_error and status.last_error.code,
+            "login_host": status.login_host,
+            "expiry_source": status.expiry and status.expiry.source,
+            "expiry_certainty": status.expiry and status.expiry.certainty,
+        }
+        assert_equal(seen, expect)
+
+    def _check_request(self, seen: JSON, expect: Fields) -> None:
+        form, headers = seen["form"] or {}, seen["headers"]
+        assert_subset(form, expect.take("form", {}), "form")
+        assert_subset(headers, expect.take("headers", {}), "headers")
+        assert not set(expect.take("form_lacks", [])) & set(form)
+        assert not set(expect.take("headers_lack", [])) & set(headers)
+        names = "host sni method path listener via_proxy answered".split()  # noqa: SIM905
+        assert_equal({name: seen[name] for name in names}, expect)
+
+
+def assert_equal(seen: JSON, expect: Fields) -> None:
+    """Compare what is expected and left, all of which must be known."""
+    wanted = dict(expect.rest())
+    unknown = sorted(set(wanted) - set(seen))
+    assert not unknown, f"{expect.where}: unknown keys {unknown}"
+    assert {name: seen[name] for name in wanted} == wanted
+
+
+def assert_subset(seen: Any, wanted: Any, where: str) -> None:
+    """Objects by the keys that are wanted, lists by position and length."""
+    if isinstance(wanted, dict):
+        for name, value in wanted.items():
+            assert name in seen, f"{where}: no {name}"
+            assert_subset(seen[name], value, f"{where}.{name}")
+    elif isinstance(wanted, list):
+        assert len(seen) == len(wanted), f"{where}: {len(seen)} items"
+        for number, value in enumerate(wanted):
+            assert_subset(seen[number], value, f"{where}[{number}]")
+    else:
+        assert seen == wanted, f"{where}: {seen!r}, not {wanted!r}"

@@ -1,0 +1,251 @@
+"""What only a whole process can show: import, threads, forks, exit."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+import scripts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from forcegrant.testing import Org
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+
+# Import
+
+
+def test_import_is_cheap_and_silent(forcegrant_org: Org, tmp_path: Path) -> None:
+    script = scripts.write(
+        tmp_path,
+        """
+        import collections
+
+        class Watched(collections.UserDict):
+            def __getitem__(self, name):
+                raise AssertionError(f"{name} was read")
+
+            __contains__ = __iter__ = get = __getitem__
+
+        os.environ, real = Watched(), os.environ
+        threads, modules = len(os.listdir("/proc/self/task")), set(sys.modules)
+        begun = time.perf_counter()
+        import forcegrant
+        took = time.perf_counter() - begun
+        os.environ = real
+        assert len(os.listdir("/proc/self/task")) == threads
+        new = {name for name in set(sys.modules) - modules if not name.startswith("forcegrant")}
+        assert not new & {"asyncio", "logging", "typing", "socket", "dataclasses"}, new
+        assert not [name for name in sys.modules if name.startswith("forcegrant.testing")]
+        print(took)
+        """,
+    )
+    times = sorted(float(scripts.run(script, forcegrant_org)) for _ in range(5))
+    # 10 ms is the budget of a release build; a debug build loads a much larger file.
+    assert times[0] < 0.03
+
+
+# Threads
+
+
+def test_no_thread_is_resident(forcegrant_org: Org, tmp_path: Path) -> None:
+    script = scripts.write(
+        tmp_path,
+        """
+        import asyncio, forcegrant
+
+        def tasks():
+            return len(os.listdir("/proc/self/task"))
+
+        def settled(limit):
+            # Ending threads are not awaited by anyone: give the last one a moment to go.
+            until = time.monotonic() + 5
+            while tasks() > limit and time.monotonic() < until:
+                time.sleep(0.01)
+            return tasks()
+
+        before = tasks()
+        sf = client()
+        assert tasks() == before
+        sf.token()
+        assert settled(before) == before
+        sf.reset()
+        asyncio.run(sf.async_client().token())
+        sf.verify()
+        control("configure", app={"run_as": None})
+        sf.reset()
+        try:
+            sf.token()
+        except forcegrant.RefusedError:
+            pass
+        assert settled(before) == before
+        """,
+    )
+    scripts.run(script, forcegrant_org)
+
+
+# Forks
+
+USES = {
+    "cold": "",
+    "warm": "sf.token()",
+    # The first request is held, those of children are not.
+    "in-flight": """
+control("fault", endpoint="token", kind="hold", first=1)
+waiter = threading.Thread(target=lambda: tokens.append(sf.token()))
+waiter.start()
+control("wait_requests", endpoint="token", count=1)
+""",
+}
+AFTER = """
+if waiter is not None:
+    control("release")
+    waiter.join()
+    assert len(tokens) == 1
+sf.wait_idle()
+assert sf.token() is sf.cached()
+"""
+
+
+def using(use: str, code: str) -> str:
+    before = f"sf, waiter, tokens = client(), None, []\n{USES[use]}"
+    return f"if __name__ == '__main__':\n{indent(before + code + AFTER)}"
+
+
+def indent(code: str) -> str:
+    return "".join(f"    {line}\n" for line in code.splitlines())
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("kind", ["token", "await", "grandchild"])
+def test_fork(forcegrant_org: Org, tmp_path: Path, use: str, kind: str) -> None:
+    child = {
+        "token": "assert sf.token(timeout=2).org_id",
+        "await": "import asyncio; assert asyncio.run(sf.async_client().token(timeout=2)).org_id",
+        "grandchild": "grandchild = os.fork(); assert sf.token(timeout=2).org_id\n"
+        "    if grandchild: assert os.waitpid(grandchild, 0)[1] == 0",
+    }[kind]
+    code = f"""
+child = os.fork()
+if child == 0:
+    {child}
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+"""
+    script = scripts.write(tmp_path, using(use, code))
+    scripts.run(script, forcegrant_org, "-W", "ignore::DeprecationWarning")
+
+
+@pytest.mark.parametrize("use", USES)
+def test_child_that_exits_in_the_ordinary_way(
+    forcegrant_org: Org, tmp_path: Path, use: str
+) -> None:
+    code = """
+child = os.fork()
+if child == 0:
+    assert sf.token(timeout=2).org_id
+    sys.exit(0)
+assert os.waitpid(child, 0)[1] == 0
+"""
+    script = scripts.write(tmp_path, using(use, code))
+    scripts.run(script, forcegrant_org, "-W", "ignore::DeprecationWarning")
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_multiprocessing(forcegrant_org: Org, tmp_path: Path, use: str, method: str) -> None:
+    # A forked child has the parent's client; a spawned one makes its own.
+    code = f"""
+import multiprocessing
+context = multiprocessing.get_context({method!r})
+with context.Pool(2) as pool:
+    assert len(set(pool.map(in_child, range(8)))) == 1
+"""
+    script = scripts.write(
+        tmp_path,
+        "sf = None\n"
+        "def in_child(_):\n"
+        "    global sf\n"
+        "    sf = sf or client()\n"
+        "    return sf.token(timeout=2).org_id\n" + using(use, code),
+    )
+    scripts.run(script, forcegrant_org, "-W", "ignore::DeprecationWarning")
+
+
+# Exit, with a request that is held for good
+
+BLOCKED = """
+def ask():
+    try:
+        sf.token()
+    finally:
+        pass
+
+def ask_in_a_loop():
+    import asyncio
+    asyncio.run(sf.async_client().token())
+"""
+ENDINGS = {
+    "return": "import contextlib, forcegrant\n"
+    "with contextlib.suppress(forcegrant.RequestTimeoutError): sf.token(timeout=0.01)\n"
+    "arrived()",
+    "sys.exit": "import contextlib, forcegrant\n"
+    "with contextlib.suppress(forcegrant.RequestTimeoutError): sf.token(timeout=0.01)\n"
+    "arrived(); sys.exit(0)",
+    "daemon threads": "for target in (ask, ask, ask_in_a_loop):\n"
+    "    threading.Thread(target=target, daemon=True).start()\n"
+    "arrived()",
+    "daemon threads and sys.exit": "for target in (ask, ask_in_a_loop):\n"
+    "    threading.Thread(target=target, daemon=True).start()\n"
+    "arrived(); sys.exit(0)",
+    "asyncio": "import asyncio\n"
+    "async def main():\n"
+    "    tasks = [asyncio.create_task(sf.async_client().token()) for _ in range(3)]\n"
+    "    await asyncio.sleep(0)\n"
+    "    arrived()\n"
+    "asyncio.run(main())",
+    "asyncio, loop left open": "import asyncio\n"
+    "loop = asyncio.new_event_loop()\n"
+    "task = loop.create_task(sf.async_client().token())\n"
+    "loop.run_until_complete(asyncio.sleep(0, loop))\n"
+    "task._log_destroy_pending = False\n"
+    "arrived()",
+}
+
+
+def exit_script(folder: Path, code: str) -> Path:
+    return scripts.write(
+        folder,
+        "sf = client()\n"
+        "def arrived():\n"
+        "    control('wait_requests', endpoint='token', count=1)\n" + BLOCKED + code + "\n",
+    )
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_exit_with_a_request_on_its_way(forcegrant_org: Org, tmp_path: Path, ending: str) -> None:
+    script = exit_script(tmp_path, ENDINGS[ending])
+    forcegrant_org.emulator.hold()
+    with ThreadPoolExecutor(4) as pool:
+        runs = [pool.submit(scripts.run, script, forcegrant_org) for _ in range(20)]
+        for run in runs:
+            assert run.result() == ""
+
+
+def test_exit_by_an_exception(forcegrant_org: Org, tmp_path: Path) -> None:
+    code = "threading.Thread(target=ask, daemon=True).start()\narrived(); 1 / 0"
+    script = exit_script(tmp_path, code)
+    forcegrant_org.emulator.hold()
+    for _ in range(5):
+        process = scripts.start(script, forcegrant_org)
+        _, errors = process.communicate(timeout=20)
+        assert process.returncode == 1
+        assert errors.splitlines()[-1] == "ZeroDivisionError: division by zero"
+        assert errors.count("Traceback") == 1
+        assert "forcegrant" not in errors

@@ -1,0 +1,90 @@
+"""Code of a user, for the type checker alone; test_types.py looks at what it says.
+
+A line that ends in `# E: code` must be an error of that code; every other one must be right.
+"""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from forcegrant import (
+    AsyncClient,
+    Client,
+    Expiry,
+    ForcegrantError,
+    RefusedError,
+    RequestTimeoutError,
+    Status,
+    Token,
+    Verified,
+)
+from forcegrant.options import ClientOptions, Seconds
+from forcegrant.testing import Emulator, Org, TestClock
+
+options: ClientOptions = {"total_timeout": 10, "proxy": None, "resolve": {"h": "127.0.0.1:1"}}
+client: Client = Client("acme.my.salesforce.com", "id", "secret", **options)
+client = Client.from_env(connect_timeout=timedelta(seconds=1), refusal_backoff=(5, 60))
+client = Client("acme.my.salesforce.com", "id", "secret", clock=TestClock(), roots=b"pem")
+
+Client("acme.my.salesforce.com")  # E: call-arg
+Client("acme.my.salesforce.com", "id", client_secret_file="secret")
+Client("acme.my.salesforce.com", "id", "secret", total_timout=3)  # E: call-arg
+Client("acme.my.salesforce.com", "id", "secret", total_timeout="3")  # E: arg-type
+Client("acme.my.salesforce.com", "id", "secret", auth_style="jwt")  # E: arg-type
+Client.from_env(resolve={"h": 1})  # E: dict-item
+
+token: Token = client.token()
+token = client.token(timeout=2.5)
+token = client.token(timedelta(seconds=2))
+maybe: Token | None = client.cached()
+token = client.cached()  # E: assignment
+text: str = token.access_token + token.instance_url + token.authorization + token.fingerprint
+text = token.org_id  # E: assignment
+scopes: tuple[str, ...] = token.scopes
+issued: datetime | None = token.issued_at
+expiry: Expiry = token.expiry
+at: datetime = expiry.at
+token.access_token = "x"  # E: misc
+evicted: bool = client.invalidate(token) and client.invalidate(token.access_token)
+client.invalidate(3)  # E: arg-type
+status: Status = client.status()
+mints: int = status.mints
+reason: ForcegrantError | None = status.last_error
+verified: Verified = client.verify()
+usage: tuple[int, int] | None = verified.api_usage
+twin: AsyncClient = client.async_client()
+
+
+class Mine(Client):
+    """A subclass."""
+
+
+mine: Mine = Mine.from_env()
+
+try:
+    token = client.token()
+except RefusedError as error:
+    step: str | None = error.setup_step
+except RequestTimeoutError as error:
+    wait: float | None = error.retry_after
+except ForcegrantError as error:
+    code: str = error.code
+    code = error.http_status  # E: assignment
+
+
+async def main(twin: AsyncClient) -> Token:
+    """Await things."""
+    async with twin as sf:
+        not_awaited: Token = sf.token()  # E: assignment
+        token: Token = await sf.token(timeout=1)
+        verified: Verified = await sf.verify()
+        await sf.wait_idle()
+    cached: Token | None = twin.cached()
+    return cached or (verified.token if verified.api_usage else token)
+
+
+length: Seconds = 3
+with Emulator() as emulator, client as entered:
+    org: Org = emulator.org
+    token = org.client(total_timeout=length).token()
+    token = asyncio.run(main(org.async_client()))
+    same: Client = entered
