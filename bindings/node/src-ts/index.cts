@@ -10,6 +10,7 @@ export {
   InternalError,
   LoginRateError,
   RefusedError,
+  ReplayError,
   RequestTimeoutError,
   ResponseError,
   type SetupStep,
@@ -27,3 +28,12 @@ export {
 } from './event.cjs'
 export type { ClientOptions, CommonOptions, EnvOptions } from './options.cjs'
 export { type Expiry, type ExpirySource, Token } from './token.cjs'
+export {
+  type ApiAnswer,
+  type ApiUsage,
+  grpcVerdict,
+  type HeadersLike,
+  type Judgement,
+  type Verdict,
+  verdict,
+} from './verdict.cjs'

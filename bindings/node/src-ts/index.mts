@@ -1,5 +1,7 @@
 // The ES module is a view of the CommonJS one: a process that uses both has one set of classes.
 export {
+  type ApiAnswer,
+  type ApiUsage,
   type CallOptions,
   Client,
   type ClientEvent,
@@ -18,13 +20,17 @@ export {
   type Expiry,
   type ExpirySource,
   ForcegrantError,
+  grpcVerdict,
   type Happening,
+  type HeadersLike,
   InternalError,
+  type Judgement,
   type KeyPair,
   type LoadedCredentials,
   LoginRateError,
   type Measurement,
   RefusedError,
+  ReplayError,
   RequestTimeoutError,
   ResponseError,
   type SetupStep,
@@ -33,5 +39,7 @@ export {
   TokenRejectedError,
   TransportError,
   UnavailableError,
+  type Verdict,
   type Verified,
+  verdict,
 } from './index.cjs'
