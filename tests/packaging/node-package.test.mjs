@@ -29,7 +29,7 @@ after(() => rmSync(home, { recursive: true }))
 test('the package holds what it needs, and nothing else', () => {
   const names = packed.files.map(({ path: name }) => name).sort()
   const needed = ['package.json', 'LICENSE-MIT', 'LICENSE-APACHE']
-  for (const entry of ['index', 'testing', 'axios', 'jsforce', 'undici']) {
+  for (const entry of ['index', 'testing', 'axios', 'grpc', 'jsforce', 'undici']) {
     for (const ending of ['cjs', 'mjs', 'd.cts', 'd.mts'])
       needed.push(`bindings/node/dist/${entry}.${ending}`)
   }
