@@ -1,14 +1,16 @@
 # Everything here does its own set-up. It needs Rust (1.88), Python (3.10) and Node.js (20.19), or newer ones.
 
 PYTHON ?= python3
+SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help test ready demo bench build format clean
+.PHONY: help test ready demo bench simulation build format clean
 
 help:
 	@echo 'make demo    shows it: a token in Rust, Python and Node, from an emulated org or your own'
 	@echo 'make test    every check and every test ("make ready" is the same); SUITES="pytest clippy" runs only these'
 	@echo 'make bench   what a cached read and a mint cost, beside the least they could'
+	@echo 'make simulation   the policy beside others, over simulated weeks (SEED=1)'
 	@echo 'make build   both packages, usable in the repository (debug builds)'
 	@echo 'make format  writes every source file in its format'
 	@echo 'make clean   removes all that was built or installed in the repository'
@@ -23,6 +25,9 @@ demo:
 
 bench:
 	@$(PYTHON) scripts/run.py bench
+
+simulation:
+	@cargo run --quiet --release --locked --package forcegrant --features simulation --example simulation -- --seed $(SEED)
 
 build:
 	@$(PYTHON) scripts/run.py build

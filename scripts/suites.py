@@ -66,6 +66,7 @@ def rust(reports: Path) -> list[Suite]:
     clippy = ["cargo", "clippy", "--locked"]
     core = [*clippy, "--package", "forcegrant", "--all-targets"]
     test = ["cargo", "test", "--locked", *TRACING]
+    of_core = ["cargo", "test", "--locked", "--package", "forcegrant"]
     return [
         Suite(
             "clippy",
@@ -83,6 +84,16 @@ def rust(reports: Path) -> list[Suite]:
             [[*test, *parts]],
             counts.cargo,
             {"FORCEGRANT_SCENARIO_REPORT_DIR": str(reports)},
+        ),
+        Suite(
+            "model of the flight",
+            [[*of_core, "--features", "model", "--lib", "flight::model"]],
+            counts.cargo,
+        ),
+        Suite(
+            "simulation",
+            [[*of_core, "--features", "simulation", "--lib", "simulation::"]],
+            counts.cargo,
         ),
         Suite("Rust doc tests", [[*test, "--doc"]], counts.cargo),
         Suite(

@@ -249,3 +249,38 @@ def test_exit_by_an_exception(forcegrant_org: Org, tmp_path: Path) -> None:
         assert errors.splitlines()[-1] == "ZeroDivisionError: division by zero"
         assert errors.count("Traceback") == 1
         assert "forcegrant" not in errors
+
+
+# Leaks
+
+
+def test_clients_that_come_and_go_leave_nothing(forcegrant_org: Org, tmp_path: Path) -> None:
+    script = scripts.write(
+        tmp_path,
+        """
+        import asyncio, forcegrant, gc
+
+        def resident():
+            gc.collect()
+            pages = int(open("/proc/self/statm").read().split()[1])
+            return pages * os.sysconf("SC_PAGE_SIZE")
+
+        def come_and_go(times):
+            for _ in range(times):
+                sf = client()
+                sf.token().access_token
+                asyncio.run(sf.async_client().token())
+                sf.invalidate(sf.token())
+                asyncio.run(sf.async_client().token())
+
+        come_and_go(30)
+        before, files = resident(), len(os.listdir("/proc/self/fd"))
+        come_and_go(150)
+        print((resident() - before) / 150, len(os.listdir("/proc/self/fd")) - files)
+        """,
+    )
+    forcegrant_org.configure(app={"distinct_tokens": True})
+    each, files = map(float, scripts.run(script, forcegrant_org).split())
+    # A token and its answer are larger than this.
+    assert each < 2000, each
+    assert files <= 1

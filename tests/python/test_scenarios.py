@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scenario_runner import Loop, Run, Threads, load
+from scenario_drivers import Loop, Threads
+from scenario_runner import Run, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

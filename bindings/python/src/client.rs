@@ -15,7 +15,7 @@ use crate::kept::{Found, Shared};
 use crate::options::duration;
 use crate::report::Verified;
 use crate::token::Token;
-use crate::wait::in_slices;
+use crate::wait::{in_slices, until_there};
 
 /// Tokens of one app in one Salesforce org, for threads.
 ///
@@ -103,10 +103,9 @@ impl Client {
     fn verify(slf: &Bound<'_, Self>) -> PyResult<Py<Verified>> {
         let py = slf.py();
         let shared = &slf.as_super().get().0;
-        match in_slices(py, &mut shared.changing().start_verify(), None)? {
-            Some(Ok(verified)) => Verified::new(py, shared, &verified),
-            Some(Err(error)) => Err(raise(py, &error)),
-            None => Err(timed_out(py, 0.0)),
+        match until_there(py, &mut shared.changing().start_verify())? {
+            Ok(verified) => Verified::new(py, shared, &verified),
+            Err(error) => Err(raise(py, &error)),
         }
     }
 
@@ -114,10 +113,7 @@ impl Client {
     fn wait_idle(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let client = slf.as_super().get().0.client();
-        match in_slices(py, &mut client.start_wait_idle(), None)? {
-            Some(Err(error)) => Err(raise(py, &error)),
-            Some(Ok(())) | None => Ok(()),
-        }
+        until_there(py, &mut client.start_wait_idle())?.map_err(|error| raise(py, &error))
     }
 
     /// Give an `AsyncClient` that shares this one's token and everything else.

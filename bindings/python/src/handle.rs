@@ -152,6 +152,11 @@ impl Handle {
         Core(Arc::clone(&self.0))
     }
 
+    /// The token if the last view of it covers the present, which is nearly always; else None.
+    fn _read(&self, py: Python<'_>) -> Option<Py<Token>> {
+        self.0.in_view(py)
+    }
+
     /// The token, or a `Wait` for it.
     fn _find<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.0.find(py)?.into_any(py, &self.0)

@@ -61,8 +61,9 @@ impl Shared {
         }
     }
 
+    /// The token if the last view covers the present.
     #[inline]
-    fn in_view(&self, py: Python<'_>) -> Option<Py<Token>> {
+    pub(crate) fn in_view(&self, py: Python<'_>) -> Option<Py<Token>> {
         let now = time::now();
         let kept = self.lock();
         if kept.from <= now && now < kept.until {

@@ -35,6 +35,18 @@ pub(crate) fn in_slices<T: Clone + Send>(
     }
 }
 
+/// Waits with the interpreter released until the outcome is there.
+pub(crate) fn until_there<T: Clone + Send>(
+    py: Python<'_>,
+    pending: &mut Pending<T>,
+) -> PyResult<Result<T, Error>> {
+    loop {
+        if let Some(outcome) = in_slices(py, pending, None)? {
+            return Ok(outcome);
+        }
+    }
+}
+
 /// What a wait can end with.
 pub(crate) enum Outcome {
     Token(forcegrant::Token),

@@ -48,6 +48,9 @@ mod mint;
 mod process;
 mod random;
 mod secret;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub mod simulation;
 mod status;
 mod sync;
 mod token;

@@ -239,6 +239,10 @@ class Handle:
         """The host that tokens are asked from."""
     @property
     def _core(self) -> Core: ...
+    def _read(self) -> Token | None:
+        """The token if the last view of it covers the present, which is nearly always; else
+        None.
+        """
     def _find(self) -> Token | Wait[Token]:
         """The token, or a `Wait` for it."""
     def _start_verify(self) -> Wait[Verified]: ...

@@ -20,8 +20,12 @@ pub(crate) struct State {
     pub(crate) generation: u64,
     pub(crate) lease: Option<std::sync::Arc<Lease>>,
     /// The fingerprints of the tokens that were last reported as rejected, the newest last. They are
-    /// not served again, also when a new mint returns one.
+    /// not served again, also when a new mint returns one; but see [`State::landed`].
     pub(crate) rejected: Vec<String>,
+    /// The reported token that the last login brought back, which was an error.
+    pub(crate) disputed: Option<String>,
+    /// How often in a row Salesforce brought back a reported token and had the last word.
+    pub(crate) reinstatements: u32,
     pub(crate) failure: Option<FailureMemory>,
     /// What rejections taught about lifetimes.
     pub(crate) learned: Learned,
@@ -306,7 +310,10 @@ impl State {
         let survived = self
             .lease
             .as_ref()
-            .is_some_and(|old| old.is_estimated() && old.age(now) >= old.windows.ages);
+            // Past its estimate it was not tried, and proves nothing.
+            .is_some_and(|old| {
+                old.is_estimated() && (old.windows.ages..old.windows.ends).contains(&old.age(now))
+            });
         let learned = if survived {
             self.learned.survived(policy::estimate(settings).length)
         } else {
@@ -315,9 +322,53 @@ impl State {
         Self {
             lease: Some(std::sync::Arc::new(lease)),
             failure: None,
+            disputed: None,
+            reinstatements: 0,
             learned,
             ..self.clone()
         }
+    }
+
+    /// After a mint that brought back a token which Salesforce insists on.
+    pub(crate) fn reinstated(
+        &self,
+        lease: Lease,
+        now: Moment,
+        settings: &LifetimeSettings,
+    ) -> Self {
+        let fingerprint = lease.token.fingerprint().to_owned();
+        let minted = self.minted(lease, now, settings);
+        Self {
+            rejected: minted
+                .rejected
+                .iter()
+                .filter(|one| **one != fingerprint)
+                .cloned()
+                .collect(),
+            reinstatements: self.reinstatements.saturating_add(1),
+            ..minted
+        }
+    }
+
+    /// After a mint that brought back a token which was reported as rejected.
+    pub(crate) fn disputed(
+        &self,
+        fingerprint: &str,
+        error: Error,
+        now: Moment,
+        settings: &FailureSettings,
+        random: f64,
+    ) -> Self {
+        let failed = self.failed_at_least(self.reinstatements, error, now, settings, random);
+        Self {
+            disputed: Some(fingerprint.to_owned()),
+            ..failed
+        }
+    }
+
+    /// Whether the last login already brought this reported token back.
+    pub(crate) fn is_insisted_on(&self, fingerprint: &str) -> bool {
+        self.disputed.as_deref() == Some(fingerprint)
     }
 
     /// Whether this token was reported as rejected.
@@ -333,12 +384,25 @@ impl State {
         settings: &FailureSettings,
         random: f64,
     ) -> Self {
+        self.failed_at_least(0, error, now, settings, random)
+    }
+
+    /// The same, with the back-off of at least so many failures before this one.
+    fn failed_at_least(
+        &self,
+        least: u32,
+        error: Error,
+        now: Moment,
+        settings: &FailureSettings,
+        random: f64,
+    ) -> Self {
         let class = class_of(&error);
         let repeats = self
             .failure
             .as_ref()
             .filter(|earlier| earlier.class == class)
-            .map_or(0, |earlier| earlier.repeats.saturating_add(1));
+            .map_or(0, |earlier| earlier.repeats.saturating_add(1))
+            .max(least);
         let holds = policy::hold(class, repeats, error.retry_after(), settings, random);
         let error = if class == FailureClass::LoginRate {
             // Salesforce does not say how long; the memory does.
@@ -470,7 +534,8 @@ pub(crate) fn same_token_returned(fingerprint: &str) -> Error {
         Code::SameTokenReturned,
         format!("Salesforce returned the very token that was reported as rejected (fingerprint {fingerprint})"),
     )
-    .with_help("For Salesforce the session is alive, so the API refused the call for another reason: look at the API's answer\n(scopes of the app, permissions of the Run-As user, IP restrictions). The token is not used again until `reset()`.")
+    .with_help("For Salesforce the session is alive, so the API refused the call for another reason: look at the API's answer\n(scopes of the app, permissions of the Run-As user, IP restrictions). The token is not used for the time that this failure holds;
+if the next login brings it once more, it serves again. `reset()` ends the wait.")
 }
 
 #[cfg(test)]

@@ -108,7 +108,7 @@ class Emulator:
         self.control_address = urlsplit(ready["control"]).netloc
         self.https, self.http, self.proxy = ready["https"], ready["http"], ready["proxy"]
         self.ca_pem, self.version = ready["ca_pem"], ready["version"]
-        self.org = Org(self, **ready["org"])
+        self.org = Org(self, ready["org"])
 
     def stop(self) -> None:
         """End the process; `with` does this. Stopping twice is harmless."""
@@ -279,26 +279,25 @@ class Emulator:
 class Org:
     """An emulated org with one app, and the credentials of that app."""
 
-    def __init__(
-        self,
-        emulator: Emulator,
-        *,
-        my_domain: str,
-        client_id: str,
-        client_secret: str,
-        org_id: str,
-        user_id: str,
-        username: str,
-        instance_url: str,
-    ) -> None:
+    my_domain: str
+    """Its host name."""
+    client_id: str
+    """The app's consumer key."""
+    client_secret: str
+    """The app's consumer secret."""
+    org_id: str
+    """18 characters."""
+    user_id: str
+    """Of the user that the app runs as; 18 characters."""
+    username: str
+    """Of that user."""
+    instance_url: str
+    """Where API calls go."""
+
+    def __init__(self, emulator: Emulator, announced: Mapping[str, str]) -> None:
         self.emulator = emulator
-        self.my_domain = my_domain
-        self.client_id = client_id
-        self.client_secret = client_secret
-        self.org_id = org_id
-        self.user_id = user_id
-        self.username = username
-        self.instance_url = instance_url
+        for name in Org.__annotations__:
+            setattr(self, name, announced[name])
 
     def __repr__(self) -> str:
         return f"<Org {self.my_domain}>"

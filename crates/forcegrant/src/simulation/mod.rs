@@ -1,0 +1,152 @@
+//! The policy of the cache against a simulated Salesforce, beside the policies of other libraries.
+//!
+//! Internal, behind the feature `simulation`, and no part of the public API: it may change in any
+//! release. `docs/simulation.md` shows its table and says what is assumed.
+//!
+//! No threads, no sockets, no clock: events in the order of their time, one org after the other,
+//! since orgs share nothing. The traffic and the accidents of an org are the same for each policy.
+
+mod bars;
+mod engine;
+mod ours;
+mod policies;
+mod random;
+mod report;
+mod salesforce;
+mod traffic;
+mod witness;
+
+pub use self::bars::missed;
+pub use self::report::{Report, Row};
+
+use self::policies::Policy;
+use self::random::Dice;
+use self::report::Tally;
+use self::salesforce::Org;
+use self::traffic::{Shape, Traffic};
+
+/// Milliseconds since the world began, on a Monday at midnight.
+type Time = u64;
+
+const SECOND: Time = 1_000;
+const MINUTE: Time = 60 * SECOND;
+const HOUR: Time = 60 * MINUTE;
+const DAY: Time = 24 * HOUR;
+const WEEK: Time = 7 * DAY;
+
+/// What is simulated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// The same seed gives the same table.
+    pub seed: u64,
+    /// Clients, each a process of its own; orgs are made until there are so many.
+    pub clients: u64,
+    /// Simulated weeks.
+    pub weeks: u64,
+    /// Of a million calls so many are answered with a 401 although the token is alive: API
+    /// answers that a new token does not cure.
+    pub false_rejections: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            clients: 2_000,
+            weeks: 2,
+            false_rejections: 0,
+        }
+    }
+}
+
+impl Options {
+    /// Small enough for an unoptimised build on every commit.
+    #[must_use]
+    pub fn small() -> Self {
+        Self {
+            clients: 450,
+            weeks: 1,
+            ..Self::default()
+        }
+    }
+}
+
+/// Runs every policy through the same weeks.
+///
+/// # Panics
+/// If this project's policy does what it must never do: serve a token past its stated end or after
+/// it was reported as rejected, have two logins under way for one client, or log in while a failure
+/// holds.
+#[must_use]
+pub fn run(options: &Options) -> Report {
+    compare(options, &policies::all())
+}
+
+/// Runs this project's policy with its default settings and with others.
+///
+/// # Panics
+/// As [`run`].
+#[must_use]
+pub fn run_settings(options: &Options) -> Report {
+    compare(options, &policies::settings())
+}
+
+fn compare(options: &Options, policies: &[Policy]) -> Report {
+    let end = options.weeks * WEEK;
+    let mut tallies = vec![Tally::default(); policies.len()];
+    let (mut orgs, mut clients) = (0, 0);
+    while clients < options.clients {
+        let mut dice = Dice::of(options.seed, &[orgs]);
+        let org = Org::new(end, options.false_rejections, &mut dice);
+        let traffic = traffic(options.clients - clients, &mut dice);
+        for (tally, policy) in tallies.iter_mut().zip(policies) {
+            tally.add(&engine::run(
+                &org,
+                &traffic,
+                &policy.rule,
+                end,
+                dice.clone(),
+            ));
+        }
+        orgs += 1;
+        clients += u64::try_from(traffic.len()).unwrap_or(u64::MAX);
+    }
+    let rows = policies.iter().zip(&tallies);
+    Report {
+        clients,
+        orgs,
+        calls: tallies.first().map_or(0, |tally| tally.calls),
+        rows: rows
+            .map(|(policy, tally)| Row::new(&policy.name, tally))
+            .collect(),
+    }
+}
+
+/// The clients of one org: mostly one or a few, now and then a fleet, mostly alike.
+fn traffic(at_most: u64, dice: &mut Dice) -> Vec<Traffic> {
+    const SHAPES: [(u64, Shape); 5] = [
+        (25, Shape::Steady),
+        (25, Shape::OfficeHours),
+        (12, Shape::NightlyBatch),
+        (20, Shape::Sparse),
+        (18, Shape::Bursts),
+    ];
+    let (low, high) = dice.pick(&[(45, (1, 2)), (40, (2, 5)), (15, (8, 33))]);
+    let count = dice.between(low, high).min(at_most);
+    let main = dice.pick(&SHAPES);
+    (0..count)
+        .map(|client| {
+            let shape = if dice.chance(0.75) {
+                main
+            } else {
+                dice.pick(&SHAPES)
+            };
+            let own = Dice::of(dice.between(0, u64::MAX), &[client]);
+            Traffic::new(shape, own)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,323 @@
+//! This project's policy: the code of `cache` and `grant` as it ships, driven as `engine` and `mint`
+//! drive it, with the world's time instead of a clock.
+//!
+//! Only the order of the calls is repeated here. What is decided, the core decides.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
+
+use super::policies::{Ask, Progress, Step};
+use super::random::Dice;
+use super::salesforce::{Answer, Granted, TokenId};
+use super::{SECOND, Time};
+use crate::cache::budget::{Allowance, Budget, BudgetSettings};
+use crate::cache::landing::{Circumstances, Landed, Outcome};
+use crate::cache::policy::{FailureSettings, LifetimeSettings};
+use crate::cache::slot::Slot;
+use crate::cache::state::{self, Lease, Minted, Zone};
+use crate::clock::{Moment, millis, to_system_time};
+use crate::credentials::KeyPair;
+use crate::error::{Code, Error};
+use crate::grant::response::{Context, Failure, decode};
+use crate::grant::retry::{self, RetrySettings};
+use crate::host::TrustPolicy;
+use crate::http::Response;
+use crate::token::{Grant, Token};
+
+/// The settings of a client, as `ClientBuilder` has them.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) lifetimes: LifetimeSettings,
+    pub(super) failures: FailureSettings,
+    pub(super) budget: BudgetSettings,
+    pub(super) retry: RetrySettings,
+    pub(super) attempt_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            lifetimes: LifetimeSettings::default(),
+            failures: FailureSettings::default(),
+            budget: BudgetSettings::default(),
+            retry: RetrySettings {
+                max_attempts: 3,
+                backoff: Duration::from_millis(250),
+                retry_after_cap: Duration::from_secs(10),
+                total: Duration::from_secs(30),
+            },
+            attempt_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// One client in a process of its own.
+#[derive(Debug)]
+pub(super) struct Ours<'a> {
+    settings: &'a Settings,
+    slot: Slot,
+    budget: Budget,
+    /// How far its wall clock is off: well-kept clocks differ by fractions of a second.
+    ahead: i64,
+    /// The state's generation when the login began, and whether this is its second round.
+    generation: u64,
+    overtaken: bool,
+    /// The fingerprints of the last tokens, as those who hold one report by it.
+    known: Vec<(TokenId, String)>,
+}
+
+/// Longest view, as for the machine's clocks.
+const VIEW: u64 = 1_000;
+/// The coarse clock lags behind the exact one by a tick, in milliseconds.
+const COARSE_BEHIND: i64 = 4;
+/// The world begins at an ordinary date.
+const BEGINNING: i64 = 1_767_225_600_000;
+const HOST: &str = "acme.my.salesforce.com";
+
+static PAIR: LazyLock<KeyPair> =
+    LazyLock::new(|| KeyPair::new("3MVG9simulation", "simulation").expect("both are single words"));
+static TRUST: LazyLock<TrustPolicy> =
+    LazyLock::new(|| TrustPolicy::new([], false).expect("no hosts to check"));
+
+impl<'a> Ours<'a> {
+    pub(super) fn new(settings: &'a Settings, dice: &mut Dice) -> Self {
+        let ahead = i64::try_from(dice.between(0, SECOND)).unwrap_or(0) - 500;
+        Self {
+            settings,
+            slot: Slot::default(),
+            budget: Budget::default(),
+            ahead,
+            generation: 0,
+            overtaken: false,
+            known: Vec::new(),
+        }
+    }
+
+    fn moment(&self, now: Time) -> Moment {
+        Moment {
+            wall: BEGINNING.saturating_add_unsigned(now) + self.ahead,
+            boot: now,
+        }
+    }
+
+    /// As `Engine::ask`.
+    pub(super) fn ask(&mut self, now: Time, in_flight: bool) -> Ask {
+        let now = self.moment(now);
+        let coarse = now.wall - COARSE_BEHIND;
+        if let Some(token) = self.slot.read(coarse) {
+            return Ask::Use(number(&token));
+        }
+        let state = self.slot.state();
+        match state.classify(now) {
+            Zone::Fresh(token) => {
+                state.look(now, coarse, VIEW, in_flight);
+                Ask::Use(number(&token))
+            }
+            Zone::Aging(token) | Zone::Lapsed(token) => {
+                let due = !in_flight && state.may_refresh(now);
+                state.look(now, coarse, VIEW, in_flight || due);
+                if due {
+                    Ask::UseAndRefresh(number(&token))
+                } else {
+                    Ask::Use(number(&token))
+                }
+            }
+            Zone::Cooling(_) => Ask::Fail,
+            Zone::Empty => Ask::Wait,
+        }
+    }
+
+    pub(super) fn departs(&mut self) {
+        self.generation = self.slot.state().generation;
+    }
+
+    /// As the head of an attempt in `mint`.
+    pub(super) fn may_attempt(
+        &mut self,
+        progress: &Progress,
+        now: Time,
+        dice: &mut Dice,
+    ) -> Result<Time, Option<TokenId>> {
+        let at = self.moment(now);
+        match self.budget.ask(at.boot, self.settings.budget) {
+            Allowance::Granted => {
+                let left = self
+                    .settings
+                    .retry
+                    .total
+                    .saturating_sub(since(progress.begun, now));
+                Ok(millis(self.settings.attempt_timeout.min(left)))
+            }
+            Allowance::Spent { frees_in } => {
+                let error = Error::new(Code::LoginBudgetExceeded, "simulated")
+                    .with_retry_after(Some(frees_in));
+                Err(match self.settle(Err(error), at, dice) {
+                    Step::Landed(token) => token,
+                    Step::Again(_) | Step::Afresh => None,
+                })
+            }
+        }
+    }
+
+    /// As the rest of `mint`: decode, try again, make a lease.
+    pub(super) fn answered(
+        &mut self,
+        progress: &Progress,
+        answer: Answer,
+        now: Time,
+        dice: &mut Dice,
+    ) -> Step {
+        let at = self.moment(now);
+        let result = match self.read(answer, progress.started, at) {
+            Ok(grant) => {
+                let minted = Minted {
+                    grant,
+                    pair: String::new(),
+                    started: self.moment(progress.started),
+                    introspected: None,
+                    random: dice.unit(),
+                };
+                state::lease(
+                    minted,
+                    self.slot.state().learned,
+                    at,
+                    &self.settings.lifetimes,
+                )
+            }
+            Err(failure) => {
+                let pause = failure.transient.then(|| {
+                    let (spent, wait) = (since(progress.begun, now), failure.error.retry_after());
+                    retry::pause(
+                        &self.settings.retry,
+                        progress.attempts,
+                        spent,
+                        wait,
+                        dice.unit(),
+                    )
+                });
+                if let Some(pause) = pause.flatten() {
+                    return Step::Again(millis(pause));
+                }
+                Err(failure.error)
+            }
+        };
+        self.settle(result, at, dice)
+    }
+
+    fn read(&mut self, answer: Answer, started: Time, now: Moment) -> Result<Grant, Failure> {
+        if answer == Answer::TimedOut {
+            return Err(Failure::transient(Error::new(Code::Timeout, "simulated")));
+        }
+        self.budget.count(now.boot, self.settings.budget);
+        let context = Context {
+            host: HOST,
+            pair: &PAIR,
+            trust: &TRUST,
+            now: to_system_time(now.wall),
+        };
+        decode(&on_the_wire(answer, started), &context)
+    }
+
+    /// As the landing of a flight in `engine`.
+    fn settle(&mut self, result: Result<Lease, Error>, now: Moment, dice: &mut Dice) -> Step {
+        let circumstances = Circumstances {
+            generation: self.generation,
+            overtaken: std::mem::take(&mut self.overtaken),
+            now,
+            lifetimes: &self.settings.lifetimes,
+            failures: &self.settings.failures,
+            random: dice.unit(),
+        };
+        let landed = self.slot.state().landed(result, &circumstances);
+        let Some(Landed { next, outcome }) = landed else {
+            self.overtaken = true;
+            return Step::Afresh;
+        };
+        self.slot.replace(next);
+        Step::Landed(match outcome {
+            Outcome::Token(token) => Some(self.remember(&token)),
+            Outcome::Failure { usable, .. } => usable.as_ref().map(number),
+        })
+    }
+
+    fn remember(&mut self, token: &Token) -> TokenId {
+        let number = number(token);
+        self.known.retain(|(known, _)| *known != number);
+        self.known.truncate(3);
+        let fingerprint = token.fingerprint().to_owned();
+        self.known.insert(0, (number, fingerprint));
+        number
+    }
+
+    /// As `Client::invalidate` by a middleware that makes the call once more.
+    pub(super) fn rejected(&mut self, token: TokenId, now: Time) -> bool {
+        let known = self.known.iter().find(|(number, _)| *number == token);
+        let state = self.slot.state();
+        let next = known.and_then(|(_, fingerprint)| {
+            state.invalidated(fingerprint, self.moment(now), &self.settings.lifetimes)
+        });
+        if let Some(next) = next {
+            self.slot.replace(next);
+        }
+        true
+    }
+}
+
+fn since(earlier: Time, now: Time) -> Duration {
+    Duration::from_millis(now - earlier)
+}
+
+/// The answer as the token endpoint would send it to a request of this time.
+fn on_the_wire(answer: Answer, started: Time) -> Response {
+    let refusal = |error: &str, description: &str| {
+        let body = format!(r#"{{"error":"{error}","error_description":"{description}"}}"#);
+        (400, body)
+    };
+    let (status, body) = match answer {
+        Answer::Granted(granted) => (200, success(granted, started)),
+        Answer::RateExceeded => refusal("invalid_grant", "login rate exceeded"),
+        Answer::Refused => refusal("invalid_grant", "no client credentials user enabled"),
+        Answer::Unavailable | Answer::TimedOut => (503, "<html>503</html>".to_owned()),
+    };
+    Response {
+        status,
+        body: Zeroizing::new(body.into_bytes()),
+        ..Response::default()
+    }
+}
+
+fn success(granted: Granted, started: Time) -> String {
+    let expires_in = granted
+        .ends
+        .filter(|_| granted.issued.is_none())
+        .map(|ends| format!(r#","expires_in":{}"#, (ends - started) / SECOND))
+        .unwrap_or_default();
+    format!(
+        r#"{{"access_token":"{}","instance_url":"https://{HOST}"{expires_in}}}"#,
+        token_text(granted)
+    )
+}
+
+/// An opaque token or a JWT; the number stands at its end.
+fn token_text(granted: Granted) -> String {
+    let number = granted.token;
+    let (Some(issued), Some(ends)) = (granted.issued, granted.ends) else {
+        return format!("00Dsimulation!{number}");
+    };
+    let second = |at: Time| BEGINNING.saturating_add_unsigned(at) / 1_000;
+    let payload = format!(r#"{{"iat":{},"exp":{}}}"#, second(issued), second(ends));
+    let [header, payload] =
+        [r#"{"alg":"RS256"}"#, &payload].map(|part| URL_SAFE_NO_PAD.encode(part));
+    format!("{header}.{payload}.{number}")
+}
+
+fn number(token: &Token) -> TokenId {
+    let digits = token.access_token().rsplit(['!', '.']).next();
+    digits
+        .and_then(|digits| digits.parse().ok())
+        .unwrap_or(TokenId::MAX)
+}

@@ -1,0 +1,165 @@
+//! What must never happen to this project's policy, checked by those who know the truth: the world
+//! and the log of what was done, not the policy's own state.
+
+use super::Time;
+use super::salesforce::{Answer, TokenId};
+use crate::cache::policy::FailureSettings;
+use crate::clock::millis;
+
+/// Watches one client.
+#[derive(Debug)]
+pub(super) struct Witness {
+    settings: FailureSettings,
+    flights: u32,
+    /// The token of the last success and the end that its answer stated.
+    stated: Option<(TokenId, Time)>,
+    rejected: Option<TokenId>,
+    /// A login brought the rejected token back, which was a failure.
+    disputed: bool,
+    /// The last failure, how many of its kind came in a row, and until when it holds at least.
+    failed: Option<(Kind, u32, Time)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Transient,
+    Refusal,
+    Rate,
+}
+
+impl Witness {
+    pub(super) fn new(settings: FailureSettings) -> Self {
+        Self {
+            settings,
+            flights: 0,
+            stated: None,
+            rejected: None,
+            disputed: false,
+            failed: None,
+        }
+    }
+
+    /// # Panics
+    /// If a login is under way already, or a failure holds.
+    pub(super) fn departs(&mut self, now: Time) {
+        assert_eq!(self.flights, 0, "two logins of one client at once");
+        self.flights = 1;
+        if let Some((kind, _, until)) = self.failed {
+            assert!(
+                now >= until,
+                "a login at {now} while a {kind:?} failure holds until {until}"
+            );
+        }
+    }
+
+    pub(super) fn lands(&mut self, answer: Option<Answer>, now: Time) {
+        self.flights = 0;
+        let kind = match answer {
+            Some(Answer::Granted(granted)) => {
+                self.stated = granted.ends.map(|ends| (granted.token, ends));
+                self.failed = None;
+                if self.rejected == Some(granted.token) {
+                    // The second time in a row, once the hold is over, Salesforce has the last word.
+                    if self.disputed {
+                        self.rejected = None;
+                    } else {
+                        let until = now + self.shortest_hold(Kind::Refusal, 0);
+                        self.failed = Some((Kind::Refusal, 0, until));
+                    }
+                    self.disputed = !self.disputed;
+                }
+                return;
+            }
+            Some(Answer::Unavailable | Answer::TimedOut) => Kind::Transient,
+            Some(Answer::Refused) => Kind::Refusal,
+            Some(Answer::RateExceeded) => Kind::Rate,
+            None => return,
+        };
+        let repeats = match self.failed {
+            Some((earlier, repeats, _)) if earlier == kind => repeats + 1,
+            _ => 0,
+        };
+        self.failed = Some((kind, repeats, now + self.shortest_hold(kind, repeats)));
+    }
+
+    pub(super) fn rejected(&mut self, token: TokenId) {
+        self.rejected = Some(token);
+        self.disputed = false;
+    }
+
+    /// # Panics
+    /// If the end of the token was stated and has passed, or it was reported as rejected.
+    pub(super) fn serves(&self, token: TokenId, now: Time) {
+        if let Some((_, ends)) = self.stated.filter(|(stated, _)| *stated == token) {
+            assert!(
+                now < ends,
+                "token {token} served at {now}, {} ms past its stated end",
+                now - ends
+            );
+        }
+        assert_ne!(
+            self.rejected,
+            Some(token),
+            "a rejected token served at {now}"
+        );
+    }
+
+    /// The back-off that the settings name, less the jitter, which takes off a fifth at most.
+    fn shortest_hold(&self, kind: Kind, repeats: u32) -> Time {
+        let settings = &self.settings;
+        let (first, cap) = match kind {
+            Kind::Transient => (settings.transient.first, settings.transient.cap),
+            Kind::Refusal => (settings.refusal.first, settings.refusal.cap),
+            Kind::Rate => (settings.login_rate, settings.login_rate),
+        };
+        let (first, cap) = (millis(first), millis(cap));
+        (first << repeats.min(20)).min(cap) / 5 * 4
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulation::salesforce::Granted;
+
+    #[test]
+    #[should_panic(expected = "two logins")]
+    fn two_flights_are_seen() {
+        let mut witness = Witness::new(FailureSettings::default());
+        witness.departs(0);
+        witness.departs(1);
+    }
+
+    #[test]
+    #[should_panic(expected = "while a Refusal failure holds until 4000")]
+    fn a_login_while_cooling_is_seen() {
+        let mut witness = Witness::new(FailureSettings::default());
+        witness.departs(0);
+        witness.lands(Some(Answer::Refused), 0);
+        witness.departs(3_999);
+    }
+
+    #[test]
+    #[should_panic(expected = "past its stated end")]
+    fn a_token_past_its_stated_end_is_seen() {
+        let mut witness = Witness::new(FailureSettings::default());
+        witness.lands(
+            Some(Answer::Granted(Granted {
+                token: 1,
+                issued: None,
+                ends: Some(10),
+            })),
+            0,
+        );
+        witness.serves(1, 9);
+        witness.serves(1, 10);
+    }
+
+    #[test]
+    #[should_panic(expected = "a rejected token")]
+    fn a_rejected_token_is_seen() {
+        let mut witness = Witness::new(FailureSettings::default());
+        witness.rejected(1);
+        witness.serves(1, 10);
+    }
+}
