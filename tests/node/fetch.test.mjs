@@ -129,7 +129,10 @@ test('a redirect to another origin takes the cookie away too, and to http never 
 })
 
 test("a caller's own Authorization header is sent as it is, and nothing is renewed", async () => {
-  const answer = await client.fetch(LIMITS, { headers: { authorization: 'Bearer mine' } })
+  const headers = { authorization: 'Bearer mine' }
+  assert.equal((await client.fetch(emulator.org.instanceUrl + LIMITS, { headers })).status, 401)
+  assert.equal(await logins(), 0)
+  const answer = await client.fetch(LIMITS, { headers })
   assert.equal(answer.status, 401)
   assert.equal((await sent('limits'))[0].headers.authorization, 'Bearer mine')
   assert.equal(await logins(), 1)

@@ -40,11 +40,11 @@ export async function fetchWith(
   const { client } = caller
   const call = normalise(input, init)
   const waiting = call.signal && { signal: call.signal }
-  const first = await client.token(waiting)
   // The caller's own header: nothing of ours goes along, and nothing is ours to renew.
-  if (call.headers.has('authorization')) {
-    return caller.send(target(call.url, first), outgoing(call, call, call.redirect))
-  }
+  const isOwn = call.headers.has('authorization')
+  if (isOwn && URL.canParse(call.url)) return caller.send(call.url, outgoing(call, call, call.redirect))
+  const first = await client.token(waiting)
+  if (isOwn) return caller.send(target(call.url, first), outgoing(call, call, call.redirect))
   const answer = await follow(caller, call, target(call.url, first), first)
   if (!(await isExpired(answer, call.signal))) return answer.response
   client.invalidate(first)
