@@ -118,6 +118,29 @@ impl Client {
         self.engine.invalidate(&fingerprint(access_token))
     }
 
+    /// Whether this token may be sent to this URL: only over https, to the origin of its instance or
+    /// API instance, or to a host that the option `trusted_hosts` names. Ask it before you attach the
+    /// token to a request or follow a redirect with it. Pure.
+    #[must_use]
+    pub fn may_carry(&self, token: &Token, url: &str) -> bool {
+        let api = token.api_instance_url();
+        self.may_carry_for(token.instance_url(), api, url)
+    }
+
+    /// The same as [`Client::may_carry`] for bindings that keep the token in their own language.
+    #[must_use]
+    pub fn may_carry_for(
+        &self,
+        instance_url: &str,
+        api_instance_url: Option<&str>,
+        url: &str,
+    ) -> bool {
+        let instances: Vec<_> = std::iter::once(instance_url)
+            .chain(api_instance_url)
+            .collect();
+        self.engine.trust.may_carry(url, &instances)
+    }
+
     /// What the cache knows now.
     #[must_use]
     pub fn status(&self) -> Status {

@@ -76,6 +76,27 @@ impl TrustPolicy {
         self.hosts.push(host.to_ascii_lowercase());
     }
 
+    /// Whether a token for these instances may be sent to this URL: to their origins and to the hosts
+    /// that the user trusts, over https; nowhere else, Salesforce's own hosts of other orgs included.
+    pub(crate) fn may_carry(&self, url: &str, instances: &[&str]) -> bool {
+        let Ok(url) = Url::parse(url) else {
+            return false;
+        };
+        if !url.username().is_empty() || url.password().is_some() {
+            return false;
+        }
+        let secure = match url.scheme() {
+            "https" => true,
+            "http" => self.http_loopback && is_loopback(&url),
+            _ => false,
+        };
+        let host = url.host_str().unwrap_or_default();
+        let is_instance = |instance: &&str| {
+            Url::parse(instance).is_ok_and(|instance| instance.origin() == url.origin())
+        };
+        secure && (instances.iter().any(is_instance) || self.names(host))
+    }
+
     fn names(&self, host: &str) -> bool {
         self.hosts.iter().any(|trusted| {
             if trusted.starts_with('.') {

@@ -281,3 +281,44 @@ fn any_paste() -> impl Strategy<Value = String> {
         proptest::collection::vec(piece, 1..8).prop_map(|pieces| pieces.concat()),
     ]
 }
+
+#[test]
+fn a_token_goes_to_its_instances_and_to_trusted_hosts_only() {
+    let trust = TrustPolicy::new([".example.com".to_owned()], false).unwrap();
+    let instances = [
+        "https://acme.my.salesforce.com",
+        "https://api.salesforce.com",
+    ];
+    let table = [
+        ("https://acme.my.salesforce.com/services/data", true),
+        ("https://ACME.my.salesforce.com:443/", true),
+        ("https://api.salesforce.com/x", true),
+        ("https://gateway.example.com:8443/x", true),
+        ("https://other.my.salesforce.com/", false),
+        ("https://acme.my.salesforce.com:8443/", false),
+        ("https://acme.my.salesforce.com.evil.test/", false),
+        ("https://acme.my.salesforce.com@evil.test/", false),
+        ("https://user:word@acme.my.salesforce.com/", false),
+        ("http://acme.my.salesforce.com/", false),
+        ("http://gateway.example.com/", false),
+        ("ftp://acme.my.salesforce.com/", false),
+        ("/services/data", false),
+        ("", false),
+    ];
+    for (url, expected) in table {
+        assert_eq!(trust.may_carry(url, &instances), expected, "{url}");
+    }
+}
+
+#[test]
+fn a_token_goes_to_plain_loopback_only_when_that_is_allowed() {
+    let instance = ["http://127.0.0.1:8080"];
+    for allowed in [false, true] {
+        let trust = TrustPolicy::new([], allowed).unwrap();
+        assert_eq!(
+            trust.may_carry("http://127.0.0.1:8080/x", &instance),
+            allowed
+        );
+        assert!(!trust.may_carry("http://127.0.0.1:8081/x", &instance));
+    }
+}
