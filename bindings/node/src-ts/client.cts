@@ -44,7 +44,7 @@ export interface Verified {
   readonly orgId: string | undefined
   readonly userId: string | undefined
   /** The daily API calls of the org, when Salesforce said so. */
-  readonly apiUsage: { readonly used: number; readonly max: number } | undefined
+  readonly apiUsage: { readonly used: number; readonly limit: number } | undefined
   readonly loginHost: string
 }
 

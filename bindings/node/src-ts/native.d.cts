@@ -74,7 +74,7 @@ export interface NativeApiUsage {
   /** Made today. */
   used: number
   /** Allowed in a day. */
-  max: number
+  limit: number
 }
 
 /** An error as data. */

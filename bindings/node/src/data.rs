@@ -131,7 +131,7 @@ pub struct NativeApiUsage {
     /// Made today.
     pub used: f64,
     /// Allowed in a day.
-    pub max: f64,
+    pub limit: f64,
 }
 
 impl From<&Token> for NativeToken {
@@ -213,7 +213,7 @@ impl From<(u64, u64)> for NativeApiUsage {
     fn from((used, max): (u64, u64)) -> Self {
         Self {
             used: count(used),
-            max: count(max),
+            limit: count(max),
         }
     }
 }
