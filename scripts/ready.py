@@ -21,7 +21,7 @@ from pathlib import Path
 import prepare
 from counts import one_check
 from suites import Suite, all_suites
-from workspace import ROOT, VENV_PYTHON, built, check_tools, environment, fail
+from workspace import ROOT, built, check_tools, environment, fail
 
 # Nothing takes nearly as long; a suite that hangs must not hold a build machine.
 LIMIT_SECONDS = 20 * 60
@@ -71,7 +71,6 @@ def test_environment() -> dict[str, str]:
     private = ("SALESFORCE_", "SF_", "FORCEGRANT_")
     env = {name: value for name, value in environment().items() if not name.startswith(private)}
     env["FORCEGRANT_EMULATOR"] = str(built("debug", "forcegrant-emulator", env))
-    env["PYTHON"] = str(VENV_PYTHON)
     return env
 
 

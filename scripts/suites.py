@@ -64,18 +64,17 @@ def rust(reports: Path) -> list[Suite]:
     # One set of features for all that is built to run, so that nothing is built twice.
     parts = ["--lib", "--bins", "--tests", "--examples"]
     clippy = ["cargo", "clippy", "--locked"]
-    core = [*clippy, "--package", "forcegrant", "--all-targets"]
     test = ["cargo", "test", "--locked", *TRACING]
     of_core = ["cargo", "test", "--locked", "--package", "forcegrant"]
     return [
         Suite(
             "clippy",
             [
-                [*clippy, "--all-targets", *DENY_WARNINGS],
+                [*clippy, *TRACING, "--all-targets", *DENY_WARNINGS],
+                # The library alone, with few features: its dependencies are those of the bindings.
+                [*clippy, "--package", "forcegrant", "--lib", "--no-default-features", *DENY_WARNINGS],
                 # No test targets: these have no tests that run outside of their languages.
                 [*clippy, "--package", "forcegrant-python", "--package", "forcegrant-node", *DENY_WARNINGS],
-                [*core, "--no-default-features", *DENY_WARNINGS],
-                [*core, "--features", "tracing", *DENY_WARNINGS],
             ],
         ),
         Suite("build of the crates", [["cargo", "build", "--locked", *TRACING, *parts]], None),

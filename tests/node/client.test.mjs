@@ -141,7 +141,7 @@ test('verify gets a new token and calls an API with it', async () => {
     { orgId, userId, loginHost },
     { orgId: emulator.org.orgId, userId: emulator.org.userId, loginHost: emulator.org.myDomain },
   )
-  assert.ok(apiUsage.used >= 1 && apiUsage.max > apiUsage.used)
+  assert.ok(apiUsage.used >= 1 && apiUsage.limit > apiUsage.used)
   const { logins, data_calls } = await counters()
   assert.deepEqual({ logins, data_calls }, { logins: 1, data_calls: 1 })
 })

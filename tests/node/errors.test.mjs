@@ -1,5 +1,6 @@
 // Errors: classes with data, the same through import and require, with the caller in their stack.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { after, before, beforeEach, test } from 'node:test'
 import { inspect } from 'node:util'
@@ -190,3 +191,8 @@ async function failure(promise) {
   assert.ok(reason instanceof ForcegrantError, `an error of this package: ${reason?.stack}`)
   return reason
 }
+
+test('docs/errors.md has the code that is of this package alone', () => {
+  const text = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8')
+  assert.match(text, /^\| `request_not_replayable` \| `token` \| Node: `ReplayError`/m)
+})

@@ -1,10 +1,16 @@
 // onEvent: what happens in a client, told to a function.
 import assert from 'node:assert/strict'
+import diagnostics from 'node:diagnostics_channel'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { after, before, beforeEach, test } from 'node:test'
 import { inspect } from 'node:util'
-import { Client, ForcegrantError, RefusedError } from 'forcegrant'
+import { Client, EVENT_CHANNEL, ForcegrantError, RefusedError } from 'forcegrant'
 import { startEmulator } from 'forcegrant/testing'
+import { assertClean, runFixture } from './support/child.mjs'
+
+const require = createRequire(import.meta.url)
 
 let emulator
 
@@ -45,9 +51,10 @@ function listening(options) {
 test('a login is told from its start to its token', async () => {
   const { client, seen, told } = listening()
   const token = await client.token()
-  const { name: _, took, ...rest } = await told('mint_succeeded')
+  const { name: _, took, lifetime, ...rest } = await told('mint_succeeded')
   assert.deepEqual(rest, { fingerprint: token.fingerprint, expiry: token.expiry, attempts: 1 })
   assert.ok(took > 0 && took < 10_000)
+  assert.ok(lifetime > 1_790_000 && lifetime <= 1_800_000)
   assert.deepEqual(seen[0], { name: 'mint_started', background: false })
   assert.ok(seen.every(Object.isFrozen))
 })
@@ -96,4 +103,111 @@ test('a listener that throws harms no one: it becomes a warning', async () => {
   assert.equal(token.orgId, emulator.org.orgId)
   const [warning] = await alive(warned)
   assert.equal(warning.message, 'a listener that throws, on purpose')
+})
+
+/** Subscribes until `use` is done; the messages, and a promise for the first of a name. */
+async function subscribed(use) {
+  const messages = []
+  const waiting = new Map()
+  const subscriber = (message, channel) => {
+    messages.push({ message, channel })
+    waiting.get(message.event.name)?.(message)
+  }
+  const told = (name) => alive(new Promise((resolve) => waiting.set(name, resolve)))
+  diagnostics.subscribe(EVENT_CHANNEL, subscriber)
+  try {
+    await use(told)
+  } finally {
+    diagnostics.unsubscribe(EVENT_CHANNEL, subscriber)
+  }
+  return messages
+}
+
+test('the diagnostics channel tells the events of every client, to late subscribers too', async () => {
+  const early = new Client(emulator.clientOptions())
+  await early.token()
+  const messages = await subscribed(async (told) => {
+    const evicted = told('invalidated')
+    await emulator.control('kill_sessions')
+    early.invalidate(early.cached())
+    await evicted
+    const minted = told('mint_succeeded')
+    await early.token()
+    await minted
+    const started = told('mint_succeeded')
+    await new Client(emulator.clientOptions()).token()
+    await started
+  })
+  assert.deepEqual(
+    messages.map(({ message }) => message.event.name),
+    ['invalidated', 'mint_started', 'mint_succeeded', 'mint_started', 'mint_succeeded'],
+  )
+  for (const { message, channel } of messages) {
+    assert.equal(channel, 'forcegrant:event')
+    assert.equal(message.loginHost, emulator.org.myDomain)
+    assert.ok(Object.isFrozen(message))
+  }
+})
+
+test('onEvent and the channel are told the same event, and a subscriber that throws harms neither', async () => {
+  const seen = []
+  const onEvent = (event) => seen.push(event)
+  const thrown = await runFixture('throwing-subscriber.mjs', { options: emulator.clientOptions() })
+  assertClean(thrown)
+  assert.equal(thrown.stdout, 'a subscriber that throws, on purpose\nmint_succeeded\n')
+  const messages = await subscribed(async (told) => {
+    const minted = told('mint_succeeded')
+    await new Client(emulator.clientOptions({ onEvent })).token()
+    await minted
+  })
+  assert.deepEqual(
+    messages.map(({ message }) => message.event),
+    seen,
+  )
+})
+
+test('events come as measurements of the catalogue', async () => {
+  const { client, told } = listening()
+  client.invalidate(await client.token())
+  const { measurements, took, lifetime } = await told('mint_succeeded')
+  assert.deepEqual(measurements, [
+    { name: 'forcegrant.logins', kind: 'counter', unit: '{login}', value: 1, attributes: { outcome: 'ok' } },
+    {
+      name: 'forcegrant.login.duration',
+      kind: 'histogram',
+      unit: 's',
+      value: took / 1000,
+      attributes: { outcome: 'ok' },
+    },
+    {
+      name: 'forcegrant.token.lifetime',
+      kind: 'histogram',
+      unit: 's',
+      value: lifetime / 1000,
+      attributes: { source: 'default' },
+    },
+  ])
+  assert.ok(Object.isFrozen(measurements) && measurements.every(Object.isFrozen))
+  assert.deepEqual((await told('mint_started')).measurements, [])
+})
+
+test("docs/metrics.md lists the core's instruments", () => {
+  const { native } = require('../../bindings/node/dist/loader.cjs')
+  const text = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8')
+  const rows = text.match(/^\| `forcegrant\..*$/gm).map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  )
+  const expected = native()
+    .instruments()
+    .map(({ name, kind, unit, attributes, meaning }) => [
+      `\`${name}\``,
+      kind,
+      `\`${unit}\``,
+      attributes.join(', '),
+      meaning,
+    ])
+  assert.deepEqual(rows, expected)
 })

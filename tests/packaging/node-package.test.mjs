@@ -29,7 +29,7 @@ after(() => rmSync(home, { recursive: true }))
 test('the package holds what it needs, and nothing else', () => {
   const names = packed.files.map(({ path: name }) => name).sort()
   const needed = ['package.json', 'LICENSE-MIT', 'LICENSE-APACHE']
-  for (const entry of ['index', 'testing']) {
+  for (const entry of ['index', 'testing', 'axios', 'grpc', 'jsforce', 'undici']) {
     for (const ending of ['cjs', 'mjs', 'd.cts', 'd.mts'])
       needed.push(`bindings/node/dist/${entry}.${ending}`)
   }
@@ -134,7 +134,7 @@ test('every version is the same', async () => {
   assert.equal(emulator.version, version)
   assert.equal(native().version(), version)
   const { peerDependencies } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
-  assert.deepEqual(peerDependencies, { 'forcegrant-emulator': version })
+  assert.equal(peerDependencies['forcegrant-emulator'], version)
 })
 
 test('the generated declarations are what the native part generates', async () => {

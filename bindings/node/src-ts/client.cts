@@ -1,9 +1,13 @@
 import { type InspectOptionsStylized, inspect } from 'node:util'
+import { isKeyPair, type KeyPair } from './credentials.cjs'
 import { type ErrorData, type ForcegrantError, makeError } from './errors.cjs'
+import { isWatched, outlet } from './event.cjs'
+import { fetchWith } from './fetch.cjs'
 import { native } from './loader.cjs'
 import type * as Native from './native.cjs'
-import { type ClientOptions, type EnvOptions, isKeyPair, type KeyPair, toNative } from './options.cjs'
+import { type ClientOptions, type EnvOptions, toNative } from './options.cjs'
 import { type Expiry, Token } from './token.cjs'
+import type { ApiUsage } from './verdict.cjs'
 
 /** What the calls that may wait can be told. */
 export interface CallOptions {
@@ -40,7 +44,7 @@ export interface Verified {
   readonly orgId: string | undefined
   readonly userId: string | undefined
   /** The daily API calls of the org, when Salesforce said so. */
-  readonly apiUsage: { readonly used: number; readonly max: number } | undefined
+  readonly apiUsage: { readonly used: number; readonly limit: number } | undefined
   readonly loginHost: string
 }
 
@@ -65,7 +69,9 @@ const ENVIRONMENT = Symbol('environment')
  * call that waits does.
  */
 export class Client {
-  readonly #native: Native.NativeClient
+  readonly #handle: Native.NativeClient
+  /** Whether the events of the core come here already. */
+  #listening: boolean
   #token: Token | undefined
   /** While `#from <= Date.now() < #until` the core has said that the token may be handed out unasked. */
   #from = 0
@@ -73,6 +79,8 @@ export class Client {
   /** The native side's number for what `#token` was made of, so that it is not sent again. */
   #lease = 0
   #flight: Flight | undefined
+  readonly #fetch: typeof globalThis.fetch | undefined
+  #usage: ApiUsage | undefined
   /** Changes with each `reset` and eviction: what a flight brings from before is not kept. */
   #epoch = 0
 
@@ -82,10 +90,17 @@ export class Client {
   constructor(options: ClientOptions | EnvOptions | null | undefined, source?: typeof ENVIRONMENT) {
     const fromEnv = source === ENVIRONMENT
     const given = toNative(options, fromEnv)
-    const opened = native().open(given.options, fromEnv, given.clock, given.onEvent)
+    // Refers to the host, once it is known, and not to the client, which could never be collected then.
+    const told = outlet(given.onEvent, () => host)
+    let host = ''
+    this.#listening = given.onEvent !== undefined || isWatched()
+    const listener = this.#listening ? told : undefined
+    const opened = native().open(given.options, fromEnv, given.clock, listener, given.credentials)
     if (opened.error !== undefined) throw makeError(opened.error, callSite(new.target))
     if (opened.client === undefined) throw lost(callSite(new.target))
-    this.#native = opened.client
+    this.#handle = opened.client
+    this.#fetch = given.fetch
+    host = opened.client.loginHost()
   }
 
   /**
@@ -128,6 +143,38 @@ export class Client {
     const evicted = this.#native.invalidate(text)
     if (evicted) this.#forget()
     return evicted
+  }
+
+  /**
+   * Calls an API as the global `fetch` does, with the token.
+   *
+   * A path goes to the token's instance. The token goes only where {@link mayCarry} says, and to no other origin by
+   * a redirect. When the answer says that the session is dead, the token is dropped and the request sent once more
+   * with a new one, to the instance where that one belongs; but not after a 403, and not when the body is a stream:
+   * that is a `ReplayError`. A new token that is refused too ends in that answer. A request that brings an
+   * `Authorization` header of its own is sent as it is.
+   */
+  async fetch(pathOrUrl: string | URL | Request, init?: RequestInit | null): Promise<Response> {
+    const send = this.#fetch ?? globalThis.fetch
+    return fetchWith({ client: this, send, note: (usage) => this.noteUsage(usage) }, pathOrUrl, init)
+  }
+
+  /**
+   * Whether a token may be sent to a URL: only over https, to the origin of its instance or API instance, or to a
+   * host that the option `trustedHosts` names.
+   */
+  mayCarry(token: Token, url: string | URL): boolean {
+    return this.#handle.mayCarry(token.instanceUrl, token.apiInstanceUrl, String(url))
+  }
+
+  /** The org's API requests in the last 24 hours, as the last answer to this client told them. */
+  limits(): ApiUsage | undefined {
+    return this.#usage
+  }
+
+  /** @internal For what calls APIs in this client's name. */
+  noteUsage(usage: ApiUsage): void {
+    this.#usage = usage
   }
 
   /** Where the client stands; for logs and health checks. */
@@ -210,13 +257,23 @@ export class Client {
 
   /** The host that the credentials go to. */
   get loginHost(): string {
-    return this.#native.loginHost()
+    return this.#handle.loginHost()
   }
 
   /** @internal */
   [inspect.custom](_depth: number, options: InspectOptionsStylized): string {
     const { loginHost, state, fingerprint } = this.status()
     return `Client ${inspect({ loginHost, state, fingerprint }, options)}`
+  }
+
+  /** The way into the core; on it, subscribers are noticed that came after the client was made. */
+  get #native(): Native.NativeClient {
+    if (!this.#listening && isWatched()) {
+      this.#listening = true
+      const { loginHost } = this
+      this.#handle.listen(outlet(undefined, () => loginHost))
+    }
+    return this.#handle
   }
 
   async #ask(signal: AbortSignal | undefined): Promise<Token> {

@@ -55,7 +55,7 @@ export const ERROR_CODES = Object.freeze({
 } as const satisfies Record<string, ErrorKind>)
 
 /** A stable name for what went wrong; the same in Rust, Python and Node. */
-export type ErrorCode = keyof typeof ERROR_CODES
+export type ErrorCode = keyof typeof ERROR_CODES | 'request_not_replayable'
 
 /** Which of the six steps of the set-up in Salesforce to look at. */
 export type SetupStep =
@@ -146,6 +146,12 @@ export class ResponseError extends ForcegrantError {}
 /** A token was issued, and does not work. */
 export class TokenRejectedError extends ForcegrantError {}
 
+/**
+ * The session turned out to be dead, and the body of the request is a stream that has been read: send the request
+ * again with a new body. The next one gets a new token. Its code is `request_not_replayable`.
+ */
+export class ReplayError extends TokenRejectedError {}
+
 /** A defect of this package or of its installation. */
 export class InternalError extends ForcegrantError {}
 
@@ -172,6 +178,7 @@ for (const [name, type] of Object.entries({
   UnavailableError,
   ResponseError,
   TokenRejectedError,
+  ReplayError,
   InternalError,
 })) {
   Object.defineProperty(type.prototype, 'name', { value: name, configurable: true, writable: true })
@@ -193,6 +200,21 @@ export function makeError(data: ErrorData, site?: Error): ForcegrantError {
     setStack(error, `${error.name}: ${error.message}${first < 0 ? '' : frames.slice(first)}`)
   }
   return error
+}
+
+/** @internal */
+export function notReplayable(httpStatus: number): ReplayError {
+  const help =
+    'The token was dropped. Send the request again with a new body, or give the body as a string, a Buffer or a Blob,\n' +
+    'which can be sent twice.'
+  return new ReplayError({
+    code: 'request_not_replayable',
+    kind: 'token',
+    message: `the session has expired, and the request cannot be repeated: its body is a stream\n  ${help.replace('\n', '\n  ')}`,
+    retryable: true,
+    httpStatus,
+    help,
+  })
 }
 
 /** Errors of the core's: they have texts, and no frames of JavaScript. */

@@ -1,3 +1,4 @@
+import diagnostics from 'node:diagnostics_channel'
 import { type ForcegrantError, makeError } from './errors.cjs'
 import type * as Native from './native.cjs'
 import type { Expiry } from './token.cjs'
@@ -6,7 +7,26 @@ import type { Expiry } from './token.cjs'
  * Something that happened in a client, for logs and metrics. Times are in milliseconds; tokens appear by
  * their fingerprints only. Later versions may have further names.
  */
-export type ClientEvent =
+export type ClientEvent = Happening & {
+  /** The event as numbers, for metrics; not enumerable. docs/metrics.md lists the instruments. */
+  readonly measurements: readonly Measurement[]
+}
+
+/** One number about one event. */
+export interface Measurement {
+  /** The instrument, such as `forcegrant.logins`. */
+  readonly name: string
+  /** `counter`: a sum that only grows; `histogram`: a distribution. */
+  readonly kind: 'counter' | 'histogram'
+  /** In UCUM's notation: `s`, or `{login}` and the like for counts. */
+  readonly unit: string
+  readonly value: number
+  /** Keys and values from small fixed sets: error codes and expiry sources. */
+  readonly attributes: Readonly<Record<string, string>>
+}
+
+/** What happened. */
+export type Happening =
   /** A login starts. In the `background` nobody waits for it: a usable token is served meanwhile. */
   | { readonly name: 'mint_started'; readonly background: boolean }
   /** One attempt of a login failed, and another follows after a pause. */
@@ -21,6 +41,8 @@ export type ClientEvent =
       readonly name: 'mint_succeeded'
       readonly fingerprint: string
       readonly expiry: Expiry
+      /** What was left of the token's life when it arrived. */
+      readonly lifetime: number
       readonly attempts: number
       readonly took: number
     }
@@ -53,21 +75,52 @@ export type ClientEvent =
 /** What the option `onEvent` takes. */
 export type EventListener = (event: ClientEvent) => void
 
-/** @internal A listener that harms nothing but itself when it throws. */
-export function guarded(listener: EventListener): (event: Native.NativeEvent) => void {
+/** What subscribers of the diagnostics channel {@link EVENT_CHANNEL} receive. */
+export interface EventMessage {
+  /** The host that the client's credentials go to. */
+  readonly loginHost: string
+  readonly event: ClientEvent
+}
+
+/**
+ * The name of the channel of `node:diagnostics_channel` on which the events of all clients of this thread are
+ * published while it has subscribers. A client that was made before the first of them subscribed notices them
+ * at its next call into the core: a token that is in use is looked at again within a second.
+ */
+export const EVENT_CHANNEL = 'forcegrant:event'
+
+const channel = diagnostics.channel(EVENT_CHANNEL)
+
+/** @internal */
+export function isWatched(): boolean {
+  return channel.hasSubscribers
+}
+
+/** @internal What an event reaches: the listener, which harms nothing but itself when it throws, and the channel. */
+export function outlet(
+  listener: EventListener | undefined,
+  loginHost: () => string,
+): (event: Native.NativeEvent) => void {
   return (data) => {
+    const event = toEvent(data)
     try {
-      listener(toEvent(data))
+      listener?.(event)
     } catch (error) {
       process.emitWarning(error instanceof Error ? error : String(error))
     }
+    // The channel looks after subscribers that throw.
+    if (channel.hasSubscribers) channel.publish(Object.freeze({ loginHost: loginHost(), event }))
   }
 }
 
-function toEvent({ error, expiry, ...rest }: Native.NativeEvent): ClientEvent {
-  return Object.freeze({
+function toEvent({ error, expiry, measurements, ...rest }: Native.NativeEvent): ClientEvent {
+  const event = {
     ...rest,
     ...(error && { error: makeError(error) }),
     ...(expiry && { expiry: Object.freeze({ ...expiry, at: new Date(expiry.at) }) }),
-  }) as ClientEvent
+  }
+  for (const measured of measurements) Object.freeze(Object.freeze(measured).attributes)
+  // Not enumerable: a log of the event needs no second form of it.
+  Object.defineProperty(event, 'measurements', { value: Object.freeze(measurements) })
+  return Object.freeze(event) as ClientEvent
 }

@@ -1,4 +1,5 @@
 export { type CallOptions, Client, type Status, type Verified } from './client.cjs'
+export type { CredentialsCallback, KeyPair, LoadedCredentials } from './credentials.cjs'
 export {
   ConfigurationError,
   ERROR_CODES,
@@ -9,6 +10,7 @@ export {
   InternalError,
   LoginRateError,
   RefusedError,
+  ReplayError,
   RequestTimeoutError,
   ResponseError,
   type SetupStep,
@@ -16,6 +18,22 @@ export {
   TransportError,
   UnavailableError,
 } from './errors.cjs'
-export type { ClientEvent, EventListener } from './event.cjs'
-export type { ClientOptions, CommonOptions, EnvOptions, KeyPair } from './options.cjs'
+export {
+  type ClientEvent,
+  EVENT_CHANNEL,
+  type EventListener,
+  type EventMessage,
+  type Happening,
+  type Measurement,
+} from './event.cjs'
+export type { ClientOptions, CommonOptions, EnvOptions } from './options.cjs'
 export { type Expiry, type ExpirySource, Token } from './token.cjs'
+export {
+  type ApiAnswer,
+  type ApiUsage,
+  grpcVerdict,
+  type HeadersLike,
+  type Judgement,
+  type Verdict,
+  verdict,
+} from './verdict.cjs'

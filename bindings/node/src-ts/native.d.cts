@@ -6,6 +6,8 @@ export declare class NativeClient {
   cached(known: number): NativeLease | null
   /** Reports a token that was turned down, by its text. */
   invalidate(accessToken: string): boolean
+  /** Whether a token of these instances may go to a URL. */
+  mayCarry(instanceUrl: string, apiInstanceUrl: string | undefined | null, url: string): boolean
   /** Where the client stands. */
   status(): NativeStatus
   /** Mints afresh, then calls an API. */
@@ -20,8 +22,18 @@ export declare class NativeClient {
   setCredentials(current: NativeKeyPair, next?: NativeKeyPair | undefined | null): NativeError | null
   /** Drops the token if its key pair is retired. */
   dropRetired(): boolean
+  /** Has the events go to a listener, if they go to none yet. */
+  listen(listener: (arg: NativeEvent) => void): void
   /** The host that the credentials go to. */
   loginHost(): string
+}
+
+/** A question for credentials. When it is collected without an answer, the asker is told. */
+export declare class NativeQuestion {
+  /** Answers with credentials. Only the first answer counts. */
+  answer(current: NativeKeyPair, next?: NativeKeyPair | undefined | null): void
+  /** Answers that there are none: the texts of what went wrong, from the outside in. */
+  fail(texts: Array<string>): void
 }
 
 /** A clock that stands still until it is moved. */
@@ -39,12 +51,30 @@ export declare class NativeTestClock {
 /** The core's table of errors, for the test that compares it with the classes. */
 export declare function errorTable(): Array<NativeErrorRow>
 
+/** The verdict on the status of a gRPC call. */
+export declare function grpcVerdict(code: number): NativeJudgement
+
+/** The core's catalogue of instruments. */
+export declare function instruments(): Array<NativeInstrument>
+
+/** The parts of an answer that matter. */
+export interface NativeAnswer {
+  /** The HTTP status. */
+  status: number
+  /** The first bytes of the body. */
+  body?: Uint8Array
+  /** The header `Retry-After`. */
+  retryAfter?: string
+  /** The header `Sforce-Limit-Info`. */
+  limitInfo?: string
+}
+
 /** The daily API calls of an org. */
 export interface NativeApiUsage {
   /** Made today. */
   used: number
   /** Allowed in a day. */
-  max: number
+  limit: number
 }
 
 /** An error as data. */
@@ -109,8 +139,12 @@ export interface NativeEvent {
   used?: number
   /** How many are allowed. */
   stop?: number
+  /** What was left of the token's life when it arrived. */
+  lifetime?: number
   /** What went wrong. */
   error?: NativeError
+  /** The event as numbers. */
+  measurements: Array<NativeMeasurement>
 }
 
 /** When a token ends, and how that is known. */
@@ -121,6 +155,34 @@ export interface NativeExpiry {
   source: string
   /** `known` or `estimated`. */
   certainty: string
+}
+
+/** One instrument of the core's catalogue. */
+export interface NativeInstrument {
+  /** Its name. */
+  name: string
+  /** `counter` or `histogram`. */
+  kind: string
+  /** Its unit. */
+  unit: string
+  /** The keys of its attributes. */
+  attributes: Array<string>
+  /** What it tells. */
+  meaning: string
+}
+
+/** What they say. */
+export interface NativeJudgement {
+  /** A stable word. */
+  verdict: string
+  /** Whether a new token helps. */
+  sessionExpired: boolean
+  /** How long to wait. */
+  retryAfter?: number
+  /** API requests of the last 24 hours. */
+  used?: number
+  /** How many are allowed. */
+  limit?: number
 }
 
 /** A consumer key and secret. */
@@ -144,6 +206,20 @@ export interface NativeLease {
   until: number
   /** The token, unless the caller named this very lease. */
   token?: NativeToken
+}
+
+/** One number about an event. */
+export interface NativeMeasurement {
+  /** The instrument. */
+  name: string
+  /** `counter` or `histogram`. */
+  kind: string
+  /** The unit. */
+  unit: string
+  /** The value. */
+  value: number
+  /** Keys and values from small fixed sets. */
+  attributes: Record<string, string>
 }
 
 /** What `open` made: a client, or an error. */
@@ -305,10 +381,13 @@ export interface NativeWait {
 }
 
 /** Makes a client. */
-export declare function open(options: NativeOptions, fromEnv: boolean, clock?: NativeTestClock | undefined | null, onEvent?: ((arg: NativeEvent) => void) | undefined | null): NativeOpened
+export declare function open(options: NativeOptions, fromEnv: boolean, clock?: NativeTestClock | undefined | null, onEvent?: ((arg: NativeEvent) => void) | undefined | null, credentials?: ((arg: NativeQuestion) => void) | undefined | null): NativeOpened
 
 /** `release` or `debug`: what is measured and packed must be the former. */
 export declare function profile(): string
+
+/** The verdict on an answer over HTTP. */
+export declare function verdict(answer: NativeAnswer): NativeJudgement
 
 /** The version that the package checks itself against. */
 export declare function version(): string

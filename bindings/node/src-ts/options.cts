@@ -1,6 +1,7 @@
 import { nativeClock, type TestClock } from './clock.cjs'
+import { answering, type CredentialsCallback, isKeyPair, type KeyPair } from './credentials.cjs'
 import { ConfigurationError } from './errors.cjs'
-import { type EventListener, guarded } from './event.cjs'
+import type { EventListener } from './event.cjs'
 import type * as Native from './native.cjs'
 
 type Maybe<T> = T | null | undefined
@@ -61,41 +62,56 @@ export interface CommonOptions {
    * does not keep the process alive.
    */
   onEvent?: Maybe<EventListener>
-}
-
-/** A consumer key and consumer secret. */
-export interface KeyPair {
-  clientId: string
-  clientSecret: string
+  /** What `client.fetch` sends by, in place of the global `fetch`: it must keep to the standard. */
+  fetch?: Maybe<typeof globalThis.fetch>
 }
 
 /** The options of `new Client`. */
 export type ClientOptions = CommonOptions & {
   /** The My Domain host of the org, such as `acme.my.salesforce.com`; a pasted URL will do. */
   loginUrl: string
-  /** The consumer key of the app. */
-  clientId: string
 } & (
     | {
+        /** The consumer key of the app. */
+        clientId: string
         /** The consumer secret of the app. */
         clientSecret: string
         clientSecretFile?: null | undefined
+        credentialsCallback?: null | undefined
       }
     | {
+        /** The consumer key of the app. */
+        clientId: string
         /** A file whose whole content is the consumer secret; it is read again when it changes. */
         clientSecretFile: string
         clientSecret?: null | undefined
+        credentialsCallback?: null | undefined
+      }
+    | {
+        /**
+         * Brings the credentials, in place of the options above: from a vault, say. It is called at the first
+         * login and when a login is refused for the credentials; `totalTimeout` bounds it. What it throws becomes
+         * the `cause` of a `credentials_unavailable`. It does not keep the process alive; a call that waits for
+         * it does.
+         */
+        credentialsCallback: CredentialsCallback
+        clientId?: null | undefined
+        clientSecret?: null | undefined
+        clientSecretFile?: null | undefined
+        nextCredentials?: null | undefined
       }
   )
 
 /** The options of `Client.fromEnv`: all but those that the environment gives. */
 export type EnvOptions = CommonOptions
 
-const FROM_ENVIRONMENT = new Set(['loginUrl', 'clientId', 'clientSecret', 'clientSecretFile'])
+const CREDENTIALS = ['clientId', 'clientSecret', 'clientSecretFile']
+const FROM_ENVIRONMENT = new Set(['loginUrl', ...CREDENTIALS])
+const OBJECTS = ['credentialsCallback', 'clock', 'onEvent', 'fetch']
 
 type Check = (value: unknown) => string | undefined
 type Option =
-  | Exclude<keyof CommonOptions, 'clock' | 'onEvent'>
+  | Exclude<keyof CommonOptions, 'clock' | 'onEvent' | 'fetch'>
   | 'loginUrl'
   | 'clientId'
   | 'clientSecret'
@@ -141,7 +157,9 @@ const CHECKS: Record<Option, Check> = {
 export interface Crossing {
   options: Native.NativeOptions
   clock: Native.NativeTestClock | undefined
-  onEvent: ((event: Native.NativeEvent) => void) | undefined
+  onEvent: EventListener | undefined
+  credentials: ((question: Native.NativeQuestion) => void) | undefined
+  fetch: typeof globalThis.fetch | undefined
 }
 
 /**
@@ -154,15 +172,28 @@ export function toNative(options: unknown, fromEnv: boolean): Crossing {
   if (options !== undefined && options !== null && !isPlain(options)) {
     throw invalid('the options are no object', 'Give one object: { loginUrl, clientId, clientSecret }.')
   }
-  const { clock, onEvent, ...others } = options ?? {}
-  const crossing: Crossing = { options: {}, clock: undefined, onEvent: undefined }
+  const { clock, onEvent, credentialsCallback, fetch, ...others } = options ?? {}
+  const crossing: Crossing = {
+    options: {},
+    clock: undefined,
+    onEvent: callable<EventListener>('onEvent', onEvent),
+    credentials: undefined,
+    fetch: callable<typeof globalThis.fetch>('fetch', fetch),
+  }
   if (clock !== undefined && clock !== null) {
     crossing.clock = nativeClock(clock)
     if (crossing.clock === undefined) throw wrong('clock', clock, 'a TestClock of forcegrant/testing')
   }
-  if (onEvent !== undefined && onEvent !== null) {
-    if (typeof onEvent !== 'function') throw wrong('onEvent', onEvent, 'a function')
-    crossing.onEvent = guarded(onEvent as EventListener)
+  const callback = callable<CredentialsCallback>('credentialsCallback', credentialsCallback)
+  if (callback !== undefined) {
+    const beside = [...CREDENTIALS, 'nextCredentials'].find((name) => (others[name] ?? null) !== null)
+    if (fromEnv || beside !== undefined) {
+      throw invalid(
+        `option \`credentialsCallback\`: it stands beside ${beside ?? 'the environment'}`,
+        'The callback brings all credentials: give nothing else that does.',
+      )
+    }
+    crossing.credentials = answering(callback)
   }
   const given: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(others)) {
@@ -181,6 +212,12 @@ export function toNative(options: unknown, fromEnv: boolean): Crossing {
   }
   crossing.options = given
   return crossing
+}
+
+function callable<T>(name: string, value: unknown): T | undefined {
+  if (value === undefined || value === null) return undefined
+  if (typeof value !== 'function') throw wrong(name, value, 'a function')
+  return value as T
 }
 
 function text(what: string): Check {
@@ -213,11 +250,6 @@ function isPlain(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** @internal */
-export function isKeyPair(value: unknown): value is KeyPair {
-  return isPlain(value) && typeof value['clientId'] === 'string' && typeof value['clientSecret'] === 'string'
-}
-
 function describe(value: unknown): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'an array'
@@ -228,11 +260,9 @@ function describe(value: unknown): string {
 /** Names of other cases and spellings lead to ours: `client_id`, `clientID`, `loginURL`. */
 function nearest(name: string): string {
   const plain = (text: string) => text.replaceAll(/[^a-z]/gi, '').toLowerCase()
-  const known = Object.keys(CHECKS)
+  const known = [...Object.keys(CHECKS), ...OBJECTS]
   const meant = known.find((candidate) => plain(candidate) === plain(name))
-  return meant === undefined
-    ? `The options are: ${known.join(', ')}, clock, onEvent.`
-    : `Did you mean ${meant}?`
+  return meant === undefined ? `The options are: ${known.join(', ')}.` : `Did you mean ${meant}?`
 }
 
 /** The value itself is left out: it may be a secret that was put in the wrong place. */

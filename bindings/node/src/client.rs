@@ -3,13 +3,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use forcegrant::{Client, ClientBuilder, Error, KeyPair, KeyPairs, Start, Token, Verified};
+use forcegrant::{Client, ClientBuilder, Error, Start, Token, Verified};
 use napi::bindgen_prelude::{Env, Function, Result};
 use napi_derive::napi;
 
 use crate::clock::NativeTestClock;
+use crate::credentials::{self, NativeQuestion};
 use crate::data::{NativeError, NativeLease, NativeStatus, NativeToken};
-use crate::event::{NativeEvent, pass_on};
+use crate::event::{NativeEvent, Outlet};
 use crate::options::{NativeKeyPair, NativeOptions};
 use crate::wait::{NativeOutcome, NativeWait, Waits, lock};
 
@@ -29,6 +30,7 @@ pub fn open(
     from_env: bool,
     clock: Option<&NativeTestClock>,
     on_event: Option<Function<'_, NativeEvent, ()>>,
+    credentials: Option<Function<'_, NativeQuestion, ()>>,
 ) -> Result<NativeOpened> {
     let mut opened = NativeOpened {
         client: None,
@@ -39,11 +41,16 @@ pub fn open(
             if let Some(clock) = clock {
                 builder = builder.clock(clock.clock.clone());
             }
+            if let Some(callback) = credentials {
+                builder = credentials::ask(builder, &callback)?;
+            }
+            let events = Outlet::default();
+            builder = events.attach(builder);
             if let Some(listener) = on_event {
-                builder = pass_on(builder, &listener)?;
+                events.open(&listener)?;
             }
             match builder.build() {
-                Ok(client) => opened.client = Some(NativeClient::new(client)),
+                Ok(client) => opened.client = Some(NativeClient::new(client, events)),
                 Err(error) => opened.error = Some((&error).into()),
             }
         }
@@ -85,6 +92,7 @@ pub struct NativeStarted<'env> {
 #[napi]
 pub struct NativeClient {
     shared: Arc<Shared>,
+    events: Outlet,
 }
 
 /// What the answers on other threads need too.
@@ -139,6 +147,18 @@ impl NativeClient {
         self.shared.client.invalidate_access_token(&access_token)
     }
 
+    /// Whether a token of these instances may go to a URL.
+    #[napi(catch_unwind)]
+    pub fn may_carry(
+        &self,
+        instance_url: String,
+        api_instance_url: Option<String>,
+        url: String,
+    ) -> bool {
+        let api = api_instance_url.as_deref();
+        self.shared.client.may_carry_for(&instance_url, api, &url)
+    }
+
     /// Where the client stands.
     #[napi(catch_unwind)]
     pub fn status(&self) -> NativeStatus {
@@ -178,13 +198,7 @@ impl NativeClient {
         current: NativeKeyPair,
         next: Option<NativeKeyPair>,
     ) -> Option<NativeError> {
-        let pairs = key_pair(&current).and_then(|pair| {
-            let pairs = KeyPairs::new(pair);
-            match next {
-                Some(next) => Ok(pairs.with_next(key_pair(&next)?)),
-                None => Ok(pairs),
-            }
-        });
+        let pairs = credentials::pairs(&current, next.as_ref());
         match pairs {
             Ok(pairs) => {
                 self.shared.client.set_credentials(pairs);
@@ -200,6 +214,12 @@ impl NativeClient {
         self.shared.client.drop_retired()
     }
 
+    /// Has the events go to a listener, if they go to none yet.
+    #[napi(catch_unwind)]
+    pub fn listen(&self, listener: Function<'_, NativeEvent, ()>) -> Result<()> {
+        self.events.open(&listener)
+    }
+
     /// The host that the credentials go to.
     #[napi(catch_unwind)]
     pub fn login_host(&self) -> String {
@@ -208,7 +228,7 @@ impl NativeClient {
 }
 
 impl NativeClient {
-    fn new(client: Client) -> Self {
+    fn new(client: Client, events: Outlet) -> Self {
         let shared = Shared {
             client,
             leases: Mutex::default(),
@@ -216,6 +236,7 @@ impl NativeClient {
         };
         Self {
             shared: Arc::new(shared),
+            events,
         }
     }
 }
@@ -235,10 +256,6 @@ impl Shared {
             token: (id != known).then(|| NativeToken::from(token)),
         }
     }
-}
-
-fn key_pair(pair: &NativeKeyPair) -> std::result::Result<KeyPair, Error> {
-    KeyPair::new(&pair.client_id, pair.client_secret.as_str())
 }
 
 impl Leases {

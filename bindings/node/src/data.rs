@@ -131,7 +131,7 @@ pub struct NativeApiUsage {
     /// Made today.
     pub used: f64,
     /// Allowed in a day.
-    pub max: f64,
+    pub limit: f64,
 }
 
 impl From<&Token> for NativeToken {
@@ -213,7 +213,7 @@ impl From<(u64, u64)> for NativeApiUsage {
     fn from((used, max): (u64, u64)) -> Self {
         Self {
             used: count(used),
-            max: count(max),
+            limit: count(max),
         }
     }
 }
@@ -233,7 +233,7 @@ pub(crate) fn milliseconds(duration: Duration) -> f64 {
 /// A count as a JavaScript number. None of these gets anywhere near 2^53, past
 /// which it would stand still rather than be wrong by one.
 #[allow(clippy::cast_precision_loss)]
-fn count(value: u64) -> f64 {
+pub(crate) fn count(value: u64) -> f64 {
     value.min((1 << 53) - 1) as f64
 }
 

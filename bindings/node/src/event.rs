@@ -1,8 +1,12 @@
 //! Events, on their way from the worker thread to a function of JavaScript.
 
-use forcegrant::{ClientBuilder, Event};
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use forcegrant::{ClientBuilder, Event, Measurement, MeasurementKind};
+use napi::Status;
 use napi::bindgen_prelude::{Function, Result};
-use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 
 use crate::data::{NativeError, NativeExpiry, milliseconds};
@@ -33,30 +37,90 @@ pub struct NativeEvent {
     pub used: Option<u32>,
     /// How many are allowed.
     pub stop: Option<u32>,
+    /// What was left of the token's life when it arrived.
+    pub lifetime: Option<f64>,
     /// What went wrong.
     pub error: Option<NativeError>,
+    /// The event as numbers.
+    pub measurements: Vec<NativeMeasurement>,
 }
 
-/// Has each event passed on to the loop of the listener's thread. The listener
-/// does not keep that loop alive; when the thread has ended, events are dropped.
-pub(crate) fn pass_on(
-    builder: ClientBuilder,
-    listener: &Function<'_, NativeEvent, ()>,
-) -> Result<ClientBuilder> {
-    let call = listener
-        .build_threadsafe_function::<NativeEvent>()
-        .weak::<true>()
-        .build()?;
-    Ok(builder.on_event(move |event| {
-        // A queue that is closing has nobody to deliver to.
-        let _ = call.call(event.into(), ThreadsafeFunctionCallMode::NonBlocking);
-    }))
+/// One number about an event.
+#[napi(object, object_from_js = false)]
+pub struct NativeMeasurement {
+    /// The instrument.
+    pub name: String,
+    /// `counter` or `histogram`.
+    pub kind: String,
+    /// The unit.
+    pub unit: String,
+    /// The value.
+    pub value: f64,
+    /// Keys and values from small fixed sets.
+    #[napi(ts_type = "Record<string, string>")]
+    pub attributes: HashMap<String, String>,
+}
+
+/// The way of a client's events to the loop of the listener's thread. It is made once somebody
+/// listens: until then an event costs a look at an empty cell.
+#[derive(Clone, Default)]
+pub(crate) struct Outlet(Arc<OnceLock<Call>>);
+
+type Call = ThreadsafeFunction<NativeEvent, (), NativeEvent, Status, false, true>;
+
+impl Outlet {
+    /// Has the builder's client send its events here.
+    pub(crate) fn attach(&self, builder: ClientBuilder) -> ClientBuilder {
+        let outlet = Arc::clone(&self.0);
+        builder.on_event(move |event| {
+            if let Some(call) = outlet.get() {
+                // A queue that is closing has nobody to deliver to.
+                let _ = call.call(event.into(), ThreadsafeFunctionCallMode::NonBlocking);
+            }
+        })
+    }
+
+    /// From now on events go to `listener`, which does not keep its loop alive; when its thread has
+    /// ended, they are dropped. A second listener is not taken.
+    pub(crate) fn open(&self, listener: &Function<'_, NativeEvent, ()>) -> Result<()> {
+        let call = listener
+            .build_threadsafe_function::<NativeEvent>()
+            .weak::<true>()
+            .build()?;
+        // The cell is set already: the first listener stays.
+        let _ = self.0.set(call);
+        Ok(())
+    }
+}
+
+/// A stable word.
+pub(crate) fn kind(kind: MeasurementKind) -> &'static str {
+    match kind {
+        MeasurementKind::Counter => "counter",
+        MeasurementKind::Histogram => "histogram",
+    }
+}
+
+impl From<&Measurement> for NativeMeasurement {
+    fn from(measured: &Measurement) -> Self {
+        let attributes = measured.attributes.iter();
+        Self {
+            name: measured.name.to_owned(),
+            kind: kind(measured.kind).to_owned(),
+            unit: measured.unit.to_owned(),
+            value: measured.value,
+            attributes: attributes
+                .map(|&(key, value)| (key.to_owned(), value.to_owned()))
+                .collect(),
+        }
+    }
 }
 
 impl From<&Event> for NativeEvent {
     fn from(event: &Event) -> Self {
         let mut data = Self {
             name: event.name().to_owned(),
+            measurements: event.measurements().iter().map(Into::into).collect(),
             ..Self::default()
         };
         match event {
@@ -74,10 +138,12 @@ impl From<&Event> for NativeEvent {
             Event::MintSucceeded {
                 fingerprint,
                 expiry,
+                lifetime,
                 attempts,
                 took,
                 ..
             } => {
+                data.lifetime = Some(milliseconds(*lifetime));
                 data.fingerprint = Some(fingerprint.clone());
                 data.expiry = Some((*expiry).into());
                 data.attempts = Some(*attempts);

@@ -11,9 +11,11 @@
 
 mod client;
 mod clock;
+mod credentials;
 mod data;
 mod event;
 mod options;
+mod verdict;
 mod wait;
 
 use napi_derive::napi;
@@ -45,6 +47,37 @@ pub struct NativeErrorRow {
     pub retryable: bool,
     /// The step of the set-up that it points to.
     pub setup_step: Option<String>,
+}
+
+/// One instrument of the core's catalogue.
+#[napi(object, object_from_js = false)]
+pub struct NativeInstrument {
+    /// Its name.
+    pub name: String,
+    /// `counter` or `histogram`.
+    pub kind: String,
+    /// Its unit.
+    pub unit: String,
+    /// The keys of its attributes.
+    pub attributes: Vec<String>,
+    /// What it tells.
+    pub meaning: String,
+}
+
+/// The core's catalogue of instruments.
+#[napi]
+pub fn instruments() -> Vec<NativeInstrument> {
+    let keys = |keys: &[&str]| keys.iter().map(|&key| key.to_owned()).collect();
+    forcegrant::measurement::CATALOGUE
+        .iter()
+        .map(|row| NativeInstrument {
+            name: row.name.to_owned(),
+            kind: event::kind(row.kind).to_owned(),
+            unit: row.unit.to_owned(),
+            attributes: keys(row.attributes),
+            meaning: row.meaning.to_owned(),
+        })
+        .collect()
 }
 
 /// The core's table of errors, for the test that compares it with the classes.

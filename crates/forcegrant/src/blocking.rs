@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::builder::ClientBuilder;
-use crate::client::Start;
+use crate::engine::Start;
 use crate::error::{Code, Error};
 use crate::secret::Secret;
 use crate::status::Status;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::builder::ClientBuilder;
 use crate::credentials::KeyPairs;
-use crate::engine::Engine;
+use crate::engine::{Engine, Start};
 use crate::error::Error;
 use crate::secret::{Secret, fingerprint};
 use crate::status::Status;
@@ -20,15 +20,6 @@ use crate::wait::{Pending, Promise};
 #[derive(Clone)]
 pub struct Client {
     engine: Arc<Engine>,
-}
-
-/// The answer of [`Client::start`].
-#[derive(Debug)]
-pub enum Start {
-    /// A usable token was at hand.
-    Ready(Token),
-    /// A login is in flight, or has just failed.
-    Pending(Pending<Token>),
 }
 
 /// A token and the span of wall-clock time in which it may be handed out without asking the client

@@ -11,7 +11,6 @@ use crate::cache::learning::Learned;
 use crate::cache::policy::{FailureSettings, LifetimeSettings};
 use crate::cache::slot::Slot;
 use crate::cache::state::{CacheState, Zone};
-use crate::client::Start;
 use crate::clock::{Clock, to_wall};
 use crate::credentials::Keyring;
 use crate::error::{Cause, Code, Error};
@@ -29,6 +28,15 @@ use crate::token::Token;
 use crate::verify::{self, Verified};
 use crate::wait::{Pending, Promise};
 use crate::worker;
+
+/// The answer of [`Client::start`](crate::Client::start).
+#[derive(Debug)]
+pub enum Start {
+    /// A usable token was at hand.
+    Ready(Token),
+    /// A login is in flight, or has just failed.
+    Pending(Pending<Token>),
+}
 
 /// One client's settings and state.
 #[derive(Debug)]

@@ -17,7 +17,8 @@
 //! What is guaranteed:
 //!
 //! * A token is never served past an end that Salesforce stated, and never after it was reported
-//!   as rejected. An [`Expiry`] says whether it was stated or estimated.
+//!   as rejected, unless Salesforce returns it twice in a row all the same. An [`Expiry`] says
+//!   whether it was stated or estimated.
 //! * The secret and the token are in no `Debug` or `Display` form, no error and no [`Event`]. They
 //!   go only to Salesforce's hosts, or those you named, over TLS, and follow no redirect.
 //! * Ten thousand concurrent callers cause one login; a failure is shared by all that waited for
@@ -61,9 +62,10 @@ mod worker;
 
 pub use crate::builder::ClientBuilder;
 pub use crate::cache::state::CacheState;
-pub use crate::client::{Client, Start, View};
+pub use crate::client::{Client, View};
 pub use crate::clock::{Clock, TestClock};
 pub use crate::credentials::{KeyPair, KeyPairs, LoadedKeyPairs};
+pub use crate::engine::Start;
 pub use crate::error::{Error, ErrorKind, SetupStep};
 pub use crate::event::Event;
 pub use crate::grant::request::AuthStyle;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::budgets;
 use crate::cache::budget::Allowance;
-use crate::cache::state::{self, Lease, Minted};
+use crate::cache::lease::{self, Lease, Minted};
 use crate::clock::{Moment, to_system_time};
 use crate::credentials::{KeyPair, is_about_the_pair};
 use crate::engine::Engine;
@@ -188,7 +188,7 @@ impl Mint<'_> {
             introspected,
             random: random::unit(),
         };
-        state::lease(
+        lease::lease(
             minted,
             engine.learned(),
             engine.clock.now(),

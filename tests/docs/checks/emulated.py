@@ -59,7 +59,7 @@ class Emulator:
         environment["NO_PROXY"] = environment["no_proxy"] = ""
         for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"):
             environment[name] = str(self.ca_file)
-        environment["NODE_OPTIONS"] = f"--require={ROOT / 'tests/docs/through_emulator.cjs'}"
+        environment["NODE_OPTIONS"] = f'--require "{ROOT / "tests/docs/through_emulator.cjs"}"'
         environment["FORCEGRANT_DOCS_HTTPS"] = self.ready["https"]
         environment["FORCEGRANT_DOCS_CONTROL"] = self.ready["control"]
         environment["FORCEGRANT_EMULATOR"] = str(binary())

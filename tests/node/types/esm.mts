@@ -10,6 +10,7 @@ import {
   type Status,
   type Token,
   type Verified,
+  verdict,
 } from 'forcegrant'
 import { type Emulator, startEmulator, TestClock } from 'forcegrant/testing'
 
@@ -75,4 +76,20 @@ export async function test(): Promise<void> {
   // @ts-expect-error: only the client makes tokens
   const made: Token = { accessToken: 'x' }
   console.log(made)
+}
+
+export async function call(signal: AbortSignal): Promise<number | undefined> {
+  const vault: ClientOptions = {
+    loginUrl: 'acme.my.salesforce.com',
+    credentialsCallback: async () => ({ clientId: 'id', clientSecret: 'secret', next: null }),
+    fetch: globalThis.fetch,
+    onEvent: (event) => event.measurements.map(({ name, value, attributes }) => [name, value, attributes]),
+  }
+  const answer: Response = await new Client(vault).fetch('/services/data', {
+    method: 'POST',
+    body: 'x',
+    signal,
+  })
+  const { status, headers } = answer
+  return verdict({ status, headers, body: await answer.text() }).apiUsage?.used ?? client.limits()?.limit
 }

@@ -1,7 +1,8 @@
 //! What the end of a mint makes of the state. Pure.
 
+use crate::cache::lease::Lease;
 use crate::cache::policy::{FailureSettings, LifetimeSettings};
-use crate::cache::state::{Lease, State, same_token_returned};
+use crate::cache::state::{State, same_token_returned};
 use crate::clock::Moment;
 use crate::error::Error;
 use crate::token::Token;
@@ -43,46 +44,62 @@ pub(crate) enum Outcome {
 impl State {
     /// Takes in the result of a mint. `None`: it brought the token that was reported as rejected
     /// after the mint had started, so the answer may be older than the report: mint again, once.
+    ///
+    /// A login that brings a reported token back fails, and that is remembered like a refusal. When
+    /// the next login, after that time, brings it back again, Salesforce has the last word: for it
+    /// the session lives, so the report had another reason, and the token serves again. Each time
+    /// that happens in a row, the failure holds longer.
     pub(crate) fn landed(
         &self,
         result: Result<Lease, Error>,
         circumstances: &Circumstances<'_>,
     ) -> Option<Landed> {
-        let mut same_token = None;
-        let error = match result {
-            Ok(lease) if self.is_rejected(lease.token.fingerprint()) => {
-                if self.generation != circumstances.generation && !circumstances.overtaken {
-                    return None;
-                }
-                let fingerprint = lease.token.fingerprint();
-                same_token = Some(fingerprint.to_owned());
-                same_token_returned(fingerprint)
-            }
-            Ok(lease) => {
-                let token = lease.token.clone();
-                return Some(Landed {
-                    next: self.minted(lease, circumstances.now, circumstances.lifetimes),
-                    outcome: Outcome::Token(token),
-                });
-            }
-            Err(error) => error,
-        };
         let Circumstances {
+            generation,
+            overtaken,
             now,
+            lifetimes,
             failures,
             random,
-            ..
         } = *circumstances;
-        let next = self.failed(error, now, failures, random);
-        // The memory may have added how long the failure holds.
-        let error = next.failure.as_ref()?.error.clone();
-        Some(Landed {
-            outcome: Outcome::Failure {
-                error,
-                same_token,
-                usable: next.classify(now).token(),
-            },
-            next,
-        })
+        let lease = match result {
+            Ok(lease) => lease,
+            Err(error) => {
+                let next = self.failed(error.clone(), now, failures, random);
+                return Some(failure(next, error, None, now));
+            }
+        };
+        let token = lease.token.clone();
+        let fingerprint = token.fingerprint();
+        if !self.is_rejected(fingerprint) {
+            return Some(success(self.minted(lease, now, lifetimes), token));
+        }
+        if self.generation != generation && !overtaken {
+            return None;
+        }
+        if self.is_insisted_on(fingerprint) {
+            return Some(success(self.reinstated(lease, now, lifetimes), token));
+        }
+        let error = same_token_returned(fingerprint);
+        let next = self.disputed(fingerprint, error.clone(), now, failures, random);
+        Some(failure(next, error, Some(fingerprint.to_owned()), now))
     }
+}
+
+fn success(next: State, token: Token) -> Landed {
+    Landed {
+        next,
+        outcome: Outcome::Token(token),
+    }
+}
+
+fn failure(next: State, error: Error, same_token: Option<String>, now: Moment) -> Landed {
+    // The memory may have added how long the failure holds.
+    let remembered = next.failure.as_ref().map(|failure| failure.error.clone());
+    let outcome = Outcome::Failure {
+        error: remembered.unwrap_or(error),
+        same_token,
+        usable: next.classify(now).token(),
+    };
+    Landed { next, outcome }
 }

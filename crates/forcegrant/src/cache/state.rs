@@ -1,17 +1,14 @@
 //! The state of one client's cache, as a value, and its transitions. Pure: every function takes
 //! the time and the random numbers it needs.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use crate::cache::handles::Handles;
 use crate::cache::learning::Learned;
-use crate::cache::policy::{
-    self, Evidence, FailureClass, FailureSettings, LifetimeSettings, Windows,
-};
+use crate::cache::lease::Lease;
+use crate::cache::policy::{self, FailureClass, FailureSettings, LifetimeSettings};
 use crate::clock::Moment;
 use crate::error::{Code, Error, ErrorKind};
-use crate::token::{Expiry, Grant, Token};
+use crate::token::Token;
 
 /// Everything that is known at one instant. Replaced as a whole, never changed.
 #[derive(Clone, Debug, Default)]
@@ -20,59 +17,17 @@ pub(crate) struct State {
     pub(crate) generation: u64,
     pub(crate) lease: Option<std::sync::Arc<Lease>>,
     /// The fingerprints of the tokens that were last reported as rejected, the newest last. They are
-    /// not served again, also when a new mint returns one.
+    /// not served again, also when a new mint returns one; but see [`State::landed`].
     pub(crate) rejected: Vec<String>,
+    /// The reported token that the last login brought back, which was an error.
+    pub(crate) disputed: Option<String>,
+    /// How often in a row Salesforce brought back a reported token and had the last word.
+    pub(crate) reinstatements: u32,
     pub(crate) failure: Option<FailureMemory>,
     /// What rejections taught about lifetimes.
     pub(crate) learned: Learned,
     /// The age of the last token that was reported as rejected, in milliseconds.
     pub(crate) rejected_age: Option<u64>,
-}
-
-/// A token and the time it is good for.
-#[derive(Debug)]
-pub(crate) struct Lease {
-    pub(crate) token: Token,
-    /// The fingerprint of the key pair that it was issued to.
-    pub(crate) pair: String,
-    /// The start of the request that brought the token; all windows count from here.
-    pub(crate) started: Moment,
-    pub(crate) windows: Windows,
-    view: View,
-    handles: Handles,
-    told: Told,
-}
-
-/// What was told about a lease already, so that an event comes once.
-#[derive(Debug, Default)]
-struct Told {
-    aged: AtomicBool,
-    lapsed: AtomicBool,
-}
-
-/// What a mint brought, and under which circumstances.
-#[derive(Debug)]
-pub(crate) struct Minted {
-    pub(crate) grant: Grant,
-    /// The fingerprint of the key pair.
-    pub(crate) pair: String,
-    /// The start of the request.
-    pub(crate) started: Moment,
-    /// The end that introspection told, in seconds since 1970.
-    pub(crate) introspected: Option<i64>,
-    /// Drawn for this lease, in 0..=1.
-    pub(crate) random: f64,
-}
-
-/// The span of coarse wall-clock time in which the token may be handed out without looking at
-/// both clocks again. At most a second long, so that a stepped or suspended clock is noticed.
-///
-/// The two halves are written one after the other; a reader that sees a new half beside an old one
-/// sees a span that begins or ends where one of two valid spans does, and both ends are valid.
-#[derive(Debug, Default)]
-struct View {
-    from: AtomicI64,
-    until: AtomicI64,
 }
 
 /// What failed, and how long that holds.
@@ -147,74 +102,6 @@ impl Zone {
             Self::Fresh(token) | Self::Aging(token) | Self::Lapsed(token) => Some(token),
             Self::Empty | Self::Cooling(_) => None,
         }
-    }
-}
-
-/// A lease for what a mint brought. `Err`: dead on arrival.
-pub(crate) fn lease(
-    minted: Minted,
-    learned: Learned,
-    now: Moment,
-    settings: &LifetimeSettings,
-) -> Result<Lease, Error> {
-    let started = minted.started;
-    let evidence = Evidence {
-        jwt: minted.grant.jwt,
-        expires_in: minted.grant.expires_in,
-        introspected: minted.introspected,
-        learned,
-    };
-    let lifetime = policy::lifetime(&evidence, settings, started);
-    let windows = policy::windows(lifetime, settings, minted.random);
-    let expiry = policy::expiry(lifetime, started);
-    if now.since(started) >= windows.ends {
-        return Err(dead_on_arrival(expiry));
-    }
-    Ok(Lease {
-        token: Token::new(minted.grant, expiry),
-        pair: minted.pair,
-        started,
-        windows,
-        view: View::default(),
-        handles: Handles::default(),
-        told: Told::default(),
-    })
-}
-
-impl Lease {
-    /// The hot path: whether a view that was taken earlier still covers this coarse time.
-    #[inline]
-    pub(crate) fn in_view(&self, coarse_wall: i64) -> bool {
-        self.view.from.load(Ordering::Relaxed) <= coarse_wall
-            && coarse_wall < self.view.until.load(Ordering::Relaxed)
-    }
-
-    /// The token, by the handle of the calling thread.
-    #[inline]
-    pub(crate) fn hand_out(&self) -> Token {
-        self.handles
-            .mine()
-            .get_or_init(|| self.token.apart())
-            .clone()
-    }
-
-    /// Whether the zone is news: each lease ages and lapses once.
-    pub(crate) fn is_news(&self, zone: CacheState) -> bool {
-        let told = match zone {
-            CacheState::Aging => &self.told.aged,
-            CacheState::Lapsed => &self.told.lapsed,
-            _ => return false,
-        };
-        !told.swap(true, Ordering::Relaxed)
-    }
-
-    /// Whether the end is an estimate that a rejection can better.
-    fn is_estimated(&self) -> bool {
-        !self.token.expiry().is_known()
-    }
-
-    fn age(&self, now: Moment) -> u64 {
-        now.since(self.started)
     }
 }
 
@@ -294,9 +181,8 @@ impl State {
             span = span.min(failure.holds.saturating_sub(now.since(failure.at)));
         }
         let until = now.wall.saturating_add_unsigned(span);
-        lease.view.until.store(until, Ordering::Relaxed);
         let from = now.wall.min(coarse_wall);
-        lease.view.from.store(from, Ordering::Relaxed);
+        lease.show(from, until);
         Some((from, until))
     }
 
@@ -306,7 +192,10 @@ impl State {
         let survived = self
             .lease
             .as_ref()
-            .is_some_and(|old| old.is_estimated() && old.age(now) >= old.windows.ages);
+            // Past its estimate it was not tried, and proves nothing.
+            .is_some_and(|old| {
+                old.is_estimated() && (old.windows.ages..old.windows.ends).contains(&old.age(now))
+            });
         let learned = if survived {
             self.learned.survived(policy::estimate(settings).length)
         } else {
@@ -315,9 +204,53 @@ impl State {
         Self {
             lease: Some(std::sync::Arc::new(lease)),
             failure: None,
+            disputed: None,
+            reinstatements: 0,
             learned,
             ..self.clone()
         }
+    }
+
+    /// After a mint that brought back a token which Salesforce insists on.
+    pub(crate) fn reinstated(
+        &self,
+        lease: Lease,
+        now: Moment,
+        settings: &LifetimeSettings,
+    ) -> Self {
+        let fingerprint = lease.token.fingerprint().to_owned();
+        let minted = self.minted(lease, now, settings);
+        Self {
+            rejected: minted
+                .rejected
+                .iter()
+                .filter(|one| **one != fingerprint)
+                .cloned()
+                .collect(),
+            reinstatements: self.reinstatements.saturating_add(1),
+            ..minted
+        }
+    }
+
+    /// After a mint that brought back a token which was reported as rejected.
+    pub(crate) fn disputed(
+        &self,
+        fingerprint: &str,
+        error: Error,
+        now: Moment,
+        settings: &FailureSettings,
+        random: f64,
+    ) -> Self {
+        let failed = self.failed_at_least(self.reinstatements, error, now, settings, random);
+        Self {
+            disputed: Some(fingerprint.to_owned()),
+            ..failed
+        }
+    }
+
+    /// Whether the last login already brought this reported token back.
+    pub(crate) fn is_insisted_on(&self, fingerprint: &str) -> bool {
+        self.disputed.as_deref() == Some(fingerprint)
     }
 
     /// Whether this token was reported as rejected.
@@ -333,12 +266,25 @@ impl State {
         settings: &FailureSettings,
         random: f64,
     ) -> Self {
+        self.failed_at_least(0, error, now, settings, random)
+    }
+
+    /// The same, with the back-off of at least so many failures before this one.
+    fn failed_at_least(
+        &self,
+        least: u32,
+        error: Error,
+        now: Moment,
+        settings: &FailureSettings,
+        random: f64,
+    ) -> Self {
         let class = class_of(&error);
         let repeats = self
             .failure
             .as_ref()
             .filter(|earlier| earlier.class == class)
-            .map_or(0, |earlier| earlier.repeats.saturating_add(1));
+            .map_or(0, |earlier| earlier.repeats.saturating_add(1))
+            .max(least);
         let holds = policy::hold(class, repeats, error.retry_after(), settings, random);
         let error = if class == FailureClass::LoginRate {
             // Salesforce does not say how long; the memory does.
@@ -389,7 +335,7 @@ impl State {
     pub(crate) fn without_token(&self) -> Self {
         if let Some(lease) = &self.lease {
             // A reader that still holds the old state must notice too.
-            lease.view.until.store(i64::MIN, Ordering::Relaxed);
+            lease.hide();
         }
         Self {
             generation: self.generation + 1,
@@ -454,23 +400,13 @@ pub(crate) fn class_of(error: &Error) -> FailureClass {
     }
 }
 
-fn dead_on_arrival(expiry: Expiry) -> Error {
-    Error::new(
-        Code::TokenDeadOnArrival,
-        format!(
-            "Salesforce issued a token that had already ended when it arrived (by its {})",
-            expiry.source().as_str()
-        ),
-    )
-    .with_help("Mostly this machine's clock is wrong: compare it with a time server.\nOtherwise the network is slower than the token's lifetime.")
-}
-
 pub(crate) fn same_token_returned(fingerprint: &str) -> Error {
     Error::new(
         Code::SameTokenReturned,
         format!("Salesforce returned the very token that was reported as rejected (fingerprint {fingerprint})"),
     )
-    .with_help("For Salesforce the session is alive, so the API refused the call for another reason: look at the API's answer\n(scopes of the app, permissions of the Run-As user, IP restrictions). The token is not used again until `reset()`.")
+    .with_help("For Salesforce the session is alive, so the API refused the call for another reason: look at the API's answer\n(scopes of the app, permissions of the Run-As user, IP restrictions). The token is not used for the time that this failure holds;
+if the next login brings it once more, it serves again. `reset()` ends the wait.")
 }
 
 #[cfg(test)]

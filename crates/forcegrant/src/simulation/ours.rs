@@ -16,9 +16,10 @@ use super::salesforce::{Answer, Granted, TokenId};
 use super::{SECOND, Time};
 use crate::cache::budget::{Allowance, Budget, BudgetSettings};
 use crate::cache::landing::{Circumstances, Landed, Outcome};
+use crate::cache::lease::{self, Lease, Minted};
 use crate::cache::policy::{FailureSettings, LifetimeSettings};
 use crate::cache::slot::Slot;
-use crate::cache::state::{self, Lease, Minted, Zone};
+use crate::cache::state::Zone;
 use crate::clock::{Moment, millis, to_system_time};
 use crate::credentials::KeyPair;
 use crate::error::{Code, Error};
@@ -181,7 +182,7 @@ impl<'a> Ours<'a> {
                     introspected: None,
                     random: dice.unit(),
                 };
-                state::lease(
+                lease::lease(
                     minted,
                     self.slot.state().learned,
                     at,

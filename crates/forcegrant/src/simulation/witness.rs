@@ -14,6 +14,8 @@ pub(super) struct Witness {
     /// The token of the last success and the end that its answer stated.
     stated: Option<(TokenId, Time)>,
     rejected: Option<TokenId>,
+    /// A login brought the rejected token back, which was a failure.
+    disputed: bool,
     /// The last failure, how many of its kind came in a row, and until when it holds at least.
     failed: Option<(Kind, u32, Time)>,
 }
@@ -32,6 +34,7 @@ impl Witness {
             flights: 0,
             stated: None,
             rejected: None,
+            disputed: false,
             failed: None,
         }
     }
@@ -55,6 +58,16 @@ impl Witness {
             Some(Answer::Granted(granted)) => {
                 self.stated = granted.ends.map(|ends| (granted.token, ends));
                 self.failed = None;
+                if self.rejected == Some(granted.token) {
+                    // The second time in a row, once the hold is over, Salesforce has the last word.
+                    if self.disputed {
+                        self.rejected = None;
+                    } else {
+                        let until = now + self.shortest_hold(Kind::Refusal, 0);
+                        self.failed = Some((Kind::Refusal, 0, until));
+                    }
+                    self.disputed = !self.disputed;
+                }
                 return;
             }
             Some(Answer::Unavailable | Answer::TimedOut) => Kind::Transient,
@@ -71,6 +84,7 @@ impl Witness {
 
     pub(super) fn rejected(&mut self, token: TokenId) {
         self.rejected = Some(token);
+        self.disputed = false;
     }
 
     /// # Panics

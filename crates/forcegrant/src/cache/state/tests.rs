@@ -2,8 +2,9 @@ use proptest::prelude::*;
 use serde_json::Map;
 
 use super::*;
+use crate::cache::lease::{Minted, lease};
 use crate::secret::Secret;
-use crate::token::TokenFormat;
+use crate::token::{Grant, TokenFormat};
 
 const START: Moment = Moment {
     wall: 1_700_000_000_000,
@@ -261,7 +262,7 @@ fn rejections_lower_the_estimate_and_survival_raises_it() {
         "nothing was survived yet"
     );
     let state = with(&state, lease_at("b", None, at(500_000)), at(500_000));
-    assert_eq!(state.learned, Learned(Some(945_000)));
+    assert_eq!(state.learned, Learned(Some(918_000)));
     // A stated end teaches nothing.
     let state = with(&State::default(), lease_at("a", Some(600), START), START);
     assert_eq!(

@@ -1,0 +1,127 @@
+import {
+  type CallCredentials,
+  credentials,
+  InterceptingCall,
+  type InterceptingListener,
+  type Interceptor,
+  type InterceptorOptions,
+  Metadata,
+  type NextCall,
+  type StatusObject,
+} from '@grpc/grpc-js'
+import type { Client } from './client.cjs'
+import { TokenRejectedError } from './errors.cjs'
+import type { Token } from './token.cjs'
+import { grpcVerdict } from './verdict.cjs'
+
+/**
+ * Call credentials for the Pub/Sub API: `accesstoken`, `instanceurl` and `tenantid` of a token at hand. The host of the
+ * API must be named in the option `trustedHosts`, such as `'.pubsub.salesforce.com'`; gRPC itself sends them over
+ * TLS only. They do not see what comes of a call: {@link interceptor} does.
+ */
+export function callCredentials(client: Client): CallCredentials {
+  return bringing(client, () => {})
+}
+
+/**
+ * An interceptor that gives each call such credentials, and drops the very token that a call was refused for
+ * (UNAUTHENTICATED). A unary call is then made once more with a new token; of one that streams, the next call
+ * gets it.
+ */
+export function interceptor(client: Client): Interceptor {
+  return (options, nextCall) => new Exchange(client, options, nextCall).call()
+}
+
+class Exchange {
+  readonly #client: Client
+  readonly #options: InterceptorOptions
+  readonly #nextCall: NextCall
+  readonly #isUnary: boolean
+  #token: Token | undefined
+  #metadata = new Metadata()
+  #message: unknown
+  #isOver = false
+  /** The second call, once there is one. */
+  #second: ReturnType<NextCall> | undefined
+
+  constructor(client: Client, options: InterceptorOptions, nextCall: NextCall) {
+    const own = bringing(client, (token) => {
+      this.#token = token
+    })
+    this.#client = client
+    this.#options = { ...options, credentials: options.credentials?.compose(own) ?? own }
+    this.#nextCall = nextCall
+    const { requestStream, responseStream } = options.method_definition
+    this.#isUnary = !requestStream && !responseStream
+  }
+
+  call(): InterceptingCall {
+    return new InterceptingCall(this.#nextCall(this.#options), {
+      start: (metadata, listener, next) => {
+        this.#metadata = metadata.clone()
+        next(metadata, {
+          onReceiveStatus: (status, pass) => {
+            if (this.#isExpired(status) && this.#isUnary && !this.#isOver) this.#again(listener)
+            else pass(status)
+          },
+        })
+      },
+      sendMessage: (message, next) => {
+        if (this.#isUnary) this.#message = message
+        next(message)
+      },
+      cancel: (next) => {
+        this.#isOver = true
+        this.#second?.cancelWithStatus(1, 'Cancelled on client')
+        next()
+      },
+    })
+  }
+
+  #isExpired({ code }: StatusObject): boolean {
+    if (this.#token === undefined || grpcVerdict(code) !== 'session_expired') return false
+    this.#client.invalidate(this.#token)
+    return true
+  }
+
+  #again(listener: InterceptingListener): void {
+    const second = this.#nextCall(this.#options)
+    this.#second = second
+    second.start(this.#metadata, {
+      onReceiveMetadata: (metadata) => listener.onReceiveMetadata(metadata),
+      onReceiveMessage: (message) => listener.onReceiveMessage(message),
+      onReceiveStatus: (status) => listener.onReceiveStatus(status),
+    })
+    second.sendMessage(this.#message)
+    second.startRead()
+    second.halfClose()
+  }
+}
+
+function bringing(client: Client, note: (token: Token) => void): CallCredentials {
+  return credentials.createFromMetadataGenerator(({ service_url: url }, callback) => {
+    client.token().then(
+      (token) => {
+        if (!client.mayCarry(token, url)) return callback(untrusted(url))
+        note(token)
+        const metadata = new Metadata()
+        metadata.set('accesstoken', token.accessToken)
+        metadata.set('instanceurl', token.instanceUrl)
+        if (token.orgId !== undefined) metadata.set('tenantid', token.orgId)
+        callback(null, metadata)
+      },
+      (error: Error) => callback(error),
+    )
+  })
+}
+
+function untrusted(url: string): TokenRejectedError {
+  const { host } = new URL(url)
+  const help = `If it is yours or Salesforce's, name it in the option \`trustedHosts\`: ['${host}'].`
+  return new TokenRejectedError({
+    code: 'api_access_refused',
+    kind: 'token',
+    message: `no token goes to ${host}, which is not the token's instance\n  ${help}`,
+    help,
+  })
+}

@@ -1,0 +1,1 @@
+export { callCredentials, interceptor } from './grpc.cjs'

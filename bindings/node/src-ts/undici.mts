@@ -1,0 +1,1 @@
+export { forcegrant } from './undici.cjs'

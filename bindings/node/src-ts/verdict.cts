@@ -1,0 +1,104 @@
+import { native } from './loader.cjs'
+import type * as Native from './native.cjs'
+
+/** What an API's answer says about the token. */
+export type Verdict =
+  /** The call was served. */
+  | 'fine'
+  /** The session is dead: `invalidate` the token and ask for another. */
+  | 'session_expired'
+  /** The session lives, but the app lacks the scope `api`. A new token does not help. */
+  | 'rest_not_allowed'
+  /** The session lives, but the app is not attached to the agent. */
+  | 'agent_not_attached'
+  /** The token is for another audience, or of a form that this API does not take. */
+  | 'wrong_audience'
+  /** The API is switched off for the org or user, or this address may not use it. */
+  | 'blocked'
+  | 'daily_limit'
+  | 'concurrent_limit'
+  | 'rate_limited'
+  /** The service can not answer now. */
+  | 'unavailable'
+  /** An answer about the request, not about the token. */
+  | 'other'
+
+/** The API requests of an org in the last 24 hours. */
+export interface ApiUsage {
+  readonly used: number
+  readonly limit: number
+}
+
+/** Headers as any HTTP client has them. */
+export type HeadersLike =
+  | { get(name: string): unknown }
+  | Readonly<Record<string, string | number | readonly string[] | null | undefined>>
+
+/** The parts of an answer that a verdict needs. */
+export interface ApiAnswer {
+  readonly status: number
+  readonly headers?: HeadersLike | null | undefined
+  /** The body or its beginning: a few hundred bytes do. */
+  readonly body?: string | Uint8Array | null | undefined
+}
+
+/** A verdict and what else the answer tells. */
+export interface Judgement {
+  readonly verdict: Verdict
+  /** Milliseconds to wait, when the answer says so. */
+  readonly retryAfter: number | undefined
+  readonly apiUsage: ApiUsage | undefined
+}
+
+/** Reads an answer of REST, Bulk, SOAP, Connect, identity or userinfo: for HTTP clients of your own. */
+export function verdict(answer: ApiAnswer): Judgement {
+  const { status, body } = answer
+  if (!Number.isInteger(status) || status < 0 || status > 999) {
+    throw new TypeError('verdict takes { status, headers, body }; status is the number of an HTTP status')
+  }
+  const parts: Native.NativeAnswer = { status }
+  const retryAfter = header(answer.headers, 'retry-after')
+  const limitInfo = header(answer.headers, LIMIT_INFO)
+  if (retryAfter !== undefined) parts.retryAfter = retryAfter
+  if (limitInfo !== undefined) parts.limitInfo = limitInfo
+  if (body !== undefined && body !== null) parts.body = typeof body === 'string' ? Buffer.from(body) : body
+  return judgement(native().verdict(parts))
+}
+
+/** Reads the status of a gRPC call (of the Pub/Sub API). */
+export function grpcVerdict(code: number): Verdict {
+  return native().grpcVerdict(code).verdict as Verdict
+}
+
+/** @internal What of a body is looked at. */
+export const ENOUGH = 2048
+
+/** @internal The statuses whose body decides whether the session is dead. */
+export function isTelling(status: number): boolean {
+  return status === 400 || status === 401 || status === 403 || status === 500
+}
+
+/** @internal The usage alone: most answers are fine, and nothing else in them matters. */
+export function usageIn(headers: HeadersLike): ApiUsage | undefined {
+  return header(headers, LIMIT_INFO) === undefined ? undefined : verdict({ status: 200, headers }).apiUsage
+}
+
+const LIMIT_INFO = 'sforce-limit-info'
+
+function judgement({ verdict, retryAfter, used, limit }: Native.NativeJudgement): Judgement {
+  const apiUsage = used === undefined || limit === undefined ? undefined : Object.freeze({ used, limit })
+  return Object.freeze({ verdict: verdict as Verdict, retryAfter, apiUsage })
+}
+
+function header(headers: HeadersLike | null | undefined, name: string): string | undefined {
+  if (headers === undefined || headers === null) return undefined
+  let value: unknown
+  if (typeof headers.get === 'function') {
+    value = headers.get(name)
+  } else {
+    const key = Object.keys(headers).find((candidate) => candidate.toLowerCase() === name)
+    value = key === undefined ? undefined : (headers as Record<string, unknown>)[key]
+  }
+  if (Array.isArray(value)) return value.join(', ')
+  return value === undefined || value === null ? undefined : String(value)
+}

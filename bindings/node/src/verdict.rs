@@ -1,0 +1,70 @@
+//! What an API's answer says about the token.
+
+use forcegrant::{ApiAnswer, ApiUsage, Verdict, grpc_verdict as core_grpc_verdict};
+use napi::bindgen_prelude::Uint8Array;
+use napi_derive::napi;
+
+use crate::data::{count, milliseconds};
+
+/// The parts of an answer that matter.
+#[napi(object, object_to_js = false)]
+pub struct NativeAnswer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The first bytes of the body.
+    pub body: Option<Uint8Array>,
+    /// The header `Retry-After`.
+    pub retry_after: Option<String>,
+    /// The header `Sforce-Limit-Info`.
+    pub limit_info: Option<String>,
+}
+
+/// What they say.
+#[napi(object, object_from_js = false)]
+pub struct NativeJudgement {
+    /// A stable word.
+    pub verdict: String,
+    /// Whether a new token helps.
+    pub session_expired: bool,
+    /// How long to wait.
+    pub retry_after: Option<f64>,
+    /// API requests of the last 24 hours.
+    pub used: Option<f64>,
+    /// How many are allowed.
+    pub limit: Option<f64>,
+}
+
+/// The verdict on an answer over HTTP.
+#[napi(catch_unwind)]
+pub fn verdict(answer: NativeAnswer) -> NativeJudgement {
+    let parts = ApiAnswer {
+        status: answer.status,
+        body: answer.body.as_deref().unwrap_or_default(),
+        retry_after: answer.retry_after.as_deref(),
+        limit_info: answer.limit_info.as_deref(),
+    };
+    let usage = parts.api_usage();
+    let numbers = |number: fn(ApiUsage) -> u64| usage.map(|usage| count(number(usage)));
+    NativeJudgement {
+        retry_after: parts.retry_after().map(milliseconds),
+        used: numbers(|usage| usage.used),
+        limit: numbers(|usage| usage.limit),
+        ..judged(parts.verdict())
+    }
+}
+
+/// The verdict on the status of a gRPC call.
+#[napi(catch_unwind)]
+pub fn grpc_verdict(code: u32) -> NativeJudgement {
+    judged(core_grpc_verdict(code))
+}
+
+fn judged(verdict: Verdict) -> NativeJudgement {
+    NativeJudgement {
+        verdict: verdict.as_str().to_owned(),
+        session_expired: verdict == Verdict::SessionExpired,
+        retry_after: None,
+        used: None,
+        limit: None,
+    }
+}

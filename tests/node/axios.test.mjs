@@ -1,0 +1,102 @@
+// forcegrant/axios: an axios instance whose token renews itself.
+import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
+import { after, before, test } from 'node:test'
+import axios from 'axios'
+import { Client, ReplayError } from 'forcegrant'
+import { attach } from 'forcegrant/axios'
+import { startEmulator } from 'forcegrant/testing'
+import { callsThrough, JOBS, LIMITS } from './support/calls.mjs'
+import { httpsAgentFor } from './support/network.mjs'
+
+function open(options) {
+  return (client, { emulator }) => {
+    const httpsAgent = httpsAgentFor(emulator)
+    const instance = axios.create({ httpsAgent, proxy: false, ...options })
+    attach(instance, client)
+    return {
+      async call({ path, method, body, signal }) {
+        try {
+          const { status, data } = await instance.request({ url: path, method, data: body, signal })
+          return { status, data }
+        } catch (error) {
+          if (error.response === undefined) throw error
+          return { status: error.response.status, data: error.response.data }
+        }
+      },
+      close: () => httpsAgent.destroy(),
+    }
+  }
+}
+
+const shared = {
+  stream: (text) => Readable.from([text]),
+  isCancelled: (error) => assert.ok(axios.isCancel(error), String(error)),
+  isNotReplayable: (error) => assert.ok(error instanceof ReplayError, String(error)),
+}
+callsThrough('axios', { ...shared, open: open({}) })
+callsThrough('axios, any status resolves', { ...shared, open: open({ validateStatus: () => true }) })
+
+let emulator
+let httpsAgent
+
+before(async () => {
+  emulator = await startEmulator()
+  httpsAgent = httpsAgentFor(emulator)
+})
+after(async () => {
+  httpsAgent?.destroy()
+  await emulator?.close()
+})
+
+test('axios: objects, forms and streamed answers go through a renewal', async () => {
+  const client = new Client(emulator.clientOptions())
+  const instance = axios.create({ httpsAgent, proxy: false })
+  const detach = attach(instance, client)
+  const form = new FormData()
+  form.set('one', new Blob(['text']), 'one.txt')
+  for (const data of [{ object: 'Account' }, form, new URLSearchParams({ x: '1' }), Buffer.from('{}')]) {
+    await client.token()
+    await emulator.control('kill_sessions')
+    const headers = data instanceof FormData ? {} : { 'content-type': 'application/json' }
+    assert.equal((await instance.post(JOBS, data, { headers })).status, 200)
+    const [one, two] = (await emulator.control('requests', { endpoint: 'bulk' })).requests.slice(-2)
+    assert.ok(one.body_bytes > 0)
+    assert.deepEqual([one.answered, two.answered, two.body_bytes], [401, 200, one.body_bytes])
+  }
+  await emulator.control('kill_sessions')
+  const { data: stream } = await instance.get(LIMITS, { responseType: 'stream' })
+  const chunks = await stream.toArray()
+  assert.equal(JSON.parse(Buffer.concat(chunks)).DailyApiRequests.Max, 15_000)
+
+  const fault = { endpoint: 'limits', kind: 'status', status: 400, body: 'not about the token', first: 1 }
+  await emulator.control('fault', fault)
+  const refused = await instance.get(LIMITS, { responseType: 'stream' }).catch((error) => error.response)
+  assert.equal(Buffer.concat(await refused.data.toArray()).toString(), fault.body)
+
+  detach()
+  await assert.rejects(instance.get(client.cached().instanceUrl + LIMITS), { status: 401 })
+})
+
+test('axios: a redirect to a host below the instance loses the token too', async () => {
+  await emulator.control('reset')
+  const instance = axios.create({ httpsAgent, proxy: false, validateStatus: () => true })
+  attach(instance, new Client(emulator.clientOptions()))
+  const location = `https://${emulator.org.myDomain}:444/services/data/v67.0/query`
+  await emulator.control('fault', { endpoint: 'limits', kind: 'redirect', status: 307, location })
+  const { status } = await instance.get(LIMITS)
+  assert.equal(status, 401)
+  const [{ headers }] = (await emulator.control('requests', { endpoint: 'query' })).requests
+  assert.equal(headers.authorization, undefined)
+})
+
+test("axios: a caller's own Authorization header is left alone", async () => {
+  await emulator.control('reset')
+  const instance = axios.create({ httpsAgent, proxy: false, validateStatus: () => true })
+  const client = new Client(emulator.clientOptions())
+  attach(instance, client)
+  const url = emulator.org.instanceUrl + LIMITS
+  const { status } = await instance.get(url, { headers: { authorization: 'Bearer mine' } })
+  assert.equal(status, 401)
+  assert.equal(client.status().mints, 0)
+})

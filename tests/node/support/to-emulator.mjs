@@ -1,0 +1,9 @@
+// Imported before a script that knows nothing of the emulator: its calls go there.
+import https from 'node:https'
+import { fetch, setGlobalDispatcher } from 'undici'
+import { agentFor, httpsAgentFor } from './network.mjs'
+
+const emulator = JSON.parse(process.env.TEST_EMULATOR)
+setGlobalDispatcher(agentFor(emulator, { keepAliveTimeout: 1 }))
+globalThis.fetch = fetch
+https.globalAgent = httpsAgentFor(emulator)
