@@ -1,5 +1,7 @@
 //! Executes one scenario.
 
+mod outcomes;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +15,7 @@ use crate::driver::Driver;
 use crate::expect::{self, Checked, Saved};
 use crate::options;
 use crate::placeholders::Placeholders;
-use crate::scenario::{Cached, Listed, Options, Outcome, Pair, Scenario, Setup, Step};
+use crate::scenario::{Cached, Listed, Options, Pair, Scenario, Setup, Step};
 
 const MAIN: &str = "main";
 
@@ -315,75 +317,6 @@ impl<D: Driver> World<'_, D> {
             return Err("the callers got different tokens".to_owned());
         }
         Ok(outcomes)
-    }
-
-    fn herd_outcomes(
-        &mut self,
-        outcomes: Vec<Result<Token, Error>>,
-        expected: Option<&Outcome>,
-        secrets: &[String],
-        mut save: Option<String>,
-    ) -> Checked {
-        for (number, outcome) in outcomes.into_iter().enumerate() {
-            self.outcome(outcome, expected, secrets, save.take())
-                .map_err(|problem| format!("caller {}: {problem}", number + 1))?;
-        }
-        Ok(())
-    }
-
-    fn outcome(
-        &mut self,
-        outcome: Result<Token, Error>,
-        expected: Option<&Outcome>,
-        secrets: &[String],
-        save: Option<String>,
-    ) -> Checked {
-        match (outcome, expected) {
-            (Ok(token), None) => {
-                self.save(save, token);
-                Ok(())
-            }
-            (Ok(token), Some(Outcome::Token(listed))) => {
-                expect::token(&token, listed, &self.saved, self.now())?;
-                self.save(save, token);
-                Ok(())
-            }
-            (Err(error), Some(Outcome::Error(listed))) => {
-                expect::error(&error, listed, &self.saved, secrets)
-            }
-            (Ok(_), Some(Outcome::Error(_))) => {
-                Err("there was a token instead of an error".to_owned())
-            }
-            (Ok(_), Some(Outcome::Verified(_))) => {
-                Err("`verified` is for the step verify".to_owned())
-            }
-            (Err(error), _) => Err(format!("{}: {error}", error.code())),
-        }
-    }
-
-    fn verify(
-        &mut self,
-        outcome: Result<forcegrant::Verified, Error>,
-        expected: Option<&Outcome>,
-        secrets: &[String],
-        save: Option<String>,
-    ) -> Checked {
-        match (outcome, expected) {
-            (Ok(verified), Some(Outcome::Verified(listed))) => {
-                expect::verified(&verified, listed, &self.saved, self.now())?;
-                self.save(save, verified.token);
-                Ok(())
-            }
-            (Ok(verified), expected) => self.outcome(Ok(verified.token), expected, secrets, save),
-            (Err(error), expected) => self.outcome(Err(error), expected, secrets, save),
-        }
-    }
-
-    fn save(&mut self, name: Option<String>, token: Token) {
-        if let Some(name) = name {
-            self.placeholders.set(&name, token.access_token());
-            self.saved.insert(name, token);
-        }
     }
 
     fn client(&self, with: Option<&str>) -> Result<(&D::Client, Vec<String>), String> {
