@@ -96,7 +96,13 @@ def falsify(parent: Any, key: str | int) -> bool:
     """Changes `parent[key]` to something that cannot be met. False: there is no such thing."""
     value = parent[key]
     opposite = {"same_as": "differs_from", "differs_from": "same_as"}.get(str(key))
-    never = {"message_lacks": ["e"], "headers_lack": ["host"], "form_lacks": ["grant_type"], "retry_after_at_most": 0}
+    never = {
+        "message_lacks": ["e"],
+        "headers_lack": ["host"],
+        "form_lacks": ["grant_type"],
+        "retry_after_at_least": 1_000_000_000,
+        "retry_after_at_most": 0,
+    }
     if opposite is not None:
         if opposite in parent:
             return False

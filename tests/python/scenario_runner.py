@@ -72,7 +72,7 @@ class Run(Generic[AnyClient]):
         self.scenario = scenario
         self.clock: TestClock | None = None
         self.clients: dict[str, AnyClient] = {}
-        self.secrets: dict[str, str] = {}
+        self.secrets: dict[str, list[str]] = {}
         self.tokens: dict[str, Token] = {}
         self.at = ""
 
@@ -182,12 +182,15 @@ class Run(Generic[AnyClient]):
         options["proxy"] = {"none": None, "environment": "env"}.get(proxy, proxy)
         options.setdefault("retry_backoff", 0.001)
         options["clock"] = self.clock
-        self.secrets[name] = credentials[2]
+        secrets = [credentials[2]]
+        if "next_credentials" in options:
+            options["next_credentials"] = key_pair(options["next_credentials"], secrets)
+        self.secrets[name] = secrets
         if build_error is not None:
             try:
                 self.driver.build(*credentials, **options)
             except ForcegrantError as error:
-                self._check_error(error, self._substitute(build_error), credentials[2])
+                self._check_error(error, self._substitute(build_error), secrets)
             else:
                 raise AssertionError("the client was built")
             assert not self.emulator.requests("token"), "a token request was sent"
@@ -285,6 +288,20 @@ class Run(Generic[AnyClient]):
         for number, (seen, wanted) in enumerate(zip(log, expect, strict=True), 1):
             self._check_request(seen, Fields(wanted, f"request {number}"))
 
+    def _do_set_credentials(self, name: str, step: Fields) -> None:
+        secrets = self.secrets[name]
+        current = {part: step.take(part) for part in ("client_id", "client_secret")}
+        client_id, client_secret = key_pair(current, secrets)
+        following = step.take("next_credentials")
+        options = {"next_credentials": key_pair(following, secrets)} if following else {}
+        self.clients[name].set_credentials(client_id, client_secret, **options)
+
+    def _do_drop_retired(self, name: str, step: Fields) -> None:
+        expect = Fields(step.take("expect"), "expect")
+        dropped = expect.take("dropped")
+        expect.done()
+        assert self.clients[name].drop_retired() == dropped, f"dropped is not {dropped}"
+
     # Expectations
 
     def _caught(self, call: Callable[[AnyClient], Any], name: str) -> Any:
@@ -346,11 +363,11 @@ class Run(Generic[AnyClient]):
         assert token.access_token not in repr(token)
         assert_equal(seen, expect)
 
-    def _check_error(self, error: ForcegrantError, expected: JSON, secret: str) -> None:
+    def _check_error(self, error: ForcegrantError, expected: JSON, secrets: list[str]) -> None:
         expect = Fields(expected, "error")
         text = str(error)
         assert len(text) > 10, f"the text says nothing: {text!r}"
-        for unsaid in (secret, *(token.access_token for token in self.tokens.values())):
+        for unsaid in (*secrets, *(token.access_token for token in self.tokens.values())):
             assert not unsaid or unsaid not in text + repr(error), "the text holds a secret"
         assert type(error) is _errors.CLASSES[error.kind], f"{type(error)} for {error.kind}"
         for part in expect.take("message_contains", []):
@@ -359,6 +376,9 @@ class Run(Generic[AnyClient]):
             assert part.lower() not in text.lower(), f"{part!r} is in {text!r}"
         if expect.has("has_retry_after"):
             assert (error.retry_after is not None) == expect.take("has_retry_after")
+        if expect.has("retry_after_at_least"):
+            least = expect.take("retry_after_at_least")
+            assert error.retry_after is not None and error.retry_after >= least  # noqa: PT018
         if expect.has("retry_after_at_most"):
             most = expect.take("retry_after_at_most")
             assert error.retry_after is not None and error.retry_after <= most  # noqa: PT018
@@ -404,6 +424,15 @@ class Run(Generic[AnyClient]):
         assert not set(expect.take("headers_lack", [])) & set(headers)
         names = "host sni method path listener via_proxy answered".split()  # noqa: SIM905
         assert_equal({name: seen[name] for name in names}, expect)
+
+
+def key_pair(given: JSON, secrets: list[str]) -> tuple[str, str]:
+    """Give the pair as the package takes it, and note its secret."""
+    fields = Fields(given, "key pair")
+    pair = (fields.take("client_id"), fields.take("client_secret"))
+    fields.done()
+    secrets.append(pair[1])
+    return pair
 
 
 def assert_equal(seen: JSON, expect: Fields) -> None:

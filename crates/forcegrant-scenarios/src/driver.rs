@@ -3,7 +3,7 @@
 use std::sync::{Arc, Barrier};
 use std::thread;
 
-use forcegrant::{Client, ClientBuilder, Error, Status, Token, Verified, blocking};
+use forcegrant::{Client, ClientBuilder, Error, KeyPairs, Status, Token, Verified, blocking};
 
 /// How a runner calls the core.
 pub trait Driver {
@@ -34,6 +34,10 @@ pub trait Driver {
     fn status(client: &Self::Client) -> Status;
     /// Forgets token and failures.
     fn reset(client: &Self::Client);
+    /// Uses other key pairs from the next login on.
+    fn set_credentials(client: &Self::Client, pairs: KeyPairs);
+    /// Drops the token if its pair is retired.
+    fn drop_retired(client: &Self::Client) -> bool;
 }
 
 /// `forcegrant::Client` under an executor.
@@ -98,6 +102,14 @@ impl Driver for Async {
     fn reset(client: &Client) {
         client.reset();
     }
+
+    fn set_credentials(client: &Client, pairs: KeyPairs) {
+        client.set_credentials(pairs);
+    }
+
+    fn drop_retired(client: &Client) -> bool {
+        client.drop_retired()
+    }
 }
 
 /// `forcegrant::blocking::Client` on threads.
@@ -160,6 +172,14 @@ impl Driver for Blocking {
 
     fn reset(client: &blocking::Client) {
         client.reset();
+    }
+
+    fn set_credentials(client: &blocking::Client, pairs: KeyPairs) {
+        client.clone().into_async().set_credentials(pairs);
+    }
+
+    fn drop_retired(client: &blocking::Client) -> bool {
+        client.clone().into_async().drop_retired()
     }
 }
 

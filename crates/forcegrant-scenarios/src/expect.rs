@@ -58,8 +58,13 @@ pub(crate) fn token(token: &Token, expected: &Listed, saved: &Saved, now: System
     })
 }
 
-/// Besides what is expected: neither the secret nor a saved token is in the text.
-pub(crate) fn error(error: &Error, expected: &Listed, saved: &Saved, secret: &str) -> Checked {
+/// Besides what is expected: neither a secret nor a saved token is in the text.
+pub(crate) fn error(
+    error: &Error,
+    expected: &Listed,
+    saved: &Saved,
+    secrets: &[String],
+) -> Checked {
     let text = error.help().map_or_else(
         || error.message().to_owned(),
         |help| format!("{}\n{help}", error.message()),
@@ -77,6 +82,11 @@ pub(crate) fn error(error: &Error, expected: &Listed, saved: &Saved, secret: &st
     });
     each(expected, &actual, |name, wanted| {
         Some(match name {
+            "retry_after_at_least" => {
+                let wait = error.retry_after().map(|wait| wait.as_secs_f64());
+                let least = wanted.as_f64().unwrap_or(f64::INFINITY);
+                differ_if(wait.is_none_or(|wait| wait < least), name, &json!(wait))
+            }
             "retry_after_at_most" => {
                 let wait = error.retry_after().map(|wait| wait.as_secs_f64());
                 differ_if(
@@ -97,11 +107,13 @@ pub(crate) fn error(error: &Error, expected: &Listed, saved: &Saved, secret: &st
         })
     })
     .map_err(|problem| format!("{problem}; the error is {}: {text}", error.code()))?;
-    let secret = secret.trim();
     let told = saved
         .values()
         .any(|token| text.contains(token.access_token()))
-        || (secret.len() >= 8 && text.contains(secret));
+        || secrets
+            .iter()
+            .map(|secret| secret.trim())
+            .any(|secret| secret.len() >= 8 && text.contains(secret));
     if told || text.len() <= 10 {
         return Err(format!(
             "the text of {} tells a secret, or nothing: {text}",

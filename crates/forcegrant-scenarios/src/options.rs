@@ -7,7 +7,7 @@ use std::time::Duration;
 use forcegrant::{AuthStyle, Client, ClientBuilder, Proxy, Roots, TestClock};
 
 use crate::Stage;
-use crate::scenario::{Options, Style};
+use crate::scenario::{Budget, Options, Style};
 
 type Setter = fn(ClientBuilder, Duration) -> ClientBuilder;
 
@@ -71,7 +71,23 @@ pub(crate) fn builder(
     if let Some(attempts) = options.max_attempts {
         builder = builder.max_attempts(attempts);
     }
-    let durations: [(Option<f64>, Setter); 8] = [
+    if let Some(next) = options.next_credentials {
+        builder = builder.next_credentials(next.client_id, next.client_secret);
+    }
+    if let Some(introspect) = options.introspect {
+        builder = builder.introspect(introspect);
+    }
+    if let Some(budget) = options.login_budget {
+        builder = builder.login_budget(match budget {
+            Budget::Logins(logins) => Some(logins),
+            Budget::Off(_) => None,
+        });
+    }
+    let durations: [(Option<f64>, Setter); 9] = [
+        (
+            options.introspection_timeout,
+            ClientBuilder::introspection_timeout,
+        ),
         (options.connect_timeout, ClientBuilder::connect_timeout),
         (options.attempt_timeout, ClientBuilder::attempt_timeout),
         (options.total_timeout, ClientBuilder::total_timeout),

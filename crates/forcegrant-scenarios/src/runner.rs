@@ -1,9 +1,11 @@
 //! Executes one scenario.
 
+mod outcomes;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use forcegrant::{Error, TestClock, Token};
+use forcegrant::{Error, KeyPair, KeyPairs, TestClock, Token};
 use forcegrant_emulator::Emulator;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -13,7 +15,7 @@ use crate::driver::Driver;
 use crate::expect::{self, Checked, Saved};
 use crate::options;
 use crate::placeholders::Placeholders;
-use crate::scenario::{Cached, Listed, Options, Outcome, Scenario, Setup, Step};
+use crate::scenario::{Cached, Listed, Options, Pair, Scenario, Setup, Step};
 
 const MAIN: &str = "main";
 
@@ -76,8 +78,8 @@ struct World<'a, D: Driver> {
     placeholders: Placeholders,
     hosts: Vec<String>,
     clock: Option<TestClock>,
-    /// By name, each with its secret.
-    clients: BTreeMap<String, (D::Client, String)>,
+    /// By name, each with the secrets it was given.
+    clients: BTreeMap<String, (D::Client, Vec<String>)>,
     saved: Saved,
 }
 
@@ -107,18 +109,21 @@ impl<D: Driver> World<'_, D> {
         options: Options,
         build_error: Option<&Listed>,
     ) -> Checked {
-        let secret = match &options.client_secret {
-            Some(secret) => secret.clone(),
-            None => self.stage.org.client_secret.clone(),
-        };
+        let first = options.client_secret.as_ref();
+        let next = options.next_credentials.as_ref();
+        let secrets: Vec<_> = [first.unwrap_or(&self.stage.org.client_secret)]
+            .into_iter()
+            .chain(next.map(|pair| &pair.client_secret))
+            .cloned()
+            .collect();
         let builder = options::builder(options, &self.hosts, self.clock.as_ref(), self.stage)?;
         match (D::build(builder), build_error) {
             (Ok(client), None) => {
-                self.clients.insert(name.to_owned(), (client, secret));
+                self.clients.insert(name.to_owned(), (client, secrets));
                 Ok(())
             }
             (Ok(_), Some(_)) => Err("it was built, and should not have been".to_owned()),
-            (Err(error), Some(expected)) => expect::error(&error, expected, &self.saved, &secret),
+            (Err(error), Some(expected)) => expect::error(&error, expected, &self.saved, &secrets),
             (Err(error), None) => Err(error.to_string()),
         }
     }
@@ -128,9 +133,9 @@ impl<D: Driver> World<'_, D> {
             Step::Token {
                 with, save, expect, ..
             } => {
-                let (client, secret) = self.client(with.as_deref())?;
+                let (client, secrets) = self.client(with.as_deref())?;
                 let outcome = D::token(client);
-                self.outcome(outcome, expect.as_ref(), &secret, save)
+                self.outcome(outcome, expect.as_ref(), &secrets, save)
             }
             Step::Cached {
                 with, save, expect, ..
@@ -144,8 +149,8 @@ impl<D: Driver> World<'_, D> {
                 ..
             } => {
                 let outcomes = self.herd(with.as_deref(), callers, release_after_arrival)?;
-                let secret = self.client(with.as_deref())?.1;
-                self.herd_outcomes(outcomes, expect.as_ref(), &secret, save)
+                let secrets = self.client(with.as_deref())?.1;
+                self.herd_outcomes(outcomes, expect.as_ref(), &secrets, save)
             }
             Step::Invalidate {
                 with,
@@ -157,8 +162,8 @@ impl<D: Driver> World<'_, D> {
             Step::Verify {
                 with, save, expect, ..
             } => {
-                let (client, secret) = self.client(with.as_deref())?;
-                self.verify(D::verify(client), expect.as_ref(), &secret, save)
+                let (client, secrets) = self.client(with.as_deref())?;
+                self.verify(D::verify(client), expect.as_ref(), &secrets, save)
             }
             Step::Reset { with, .. } => {
                 D::reset(self.client(with.as_deref())?.0);
@@ -202,6 +207,26 @@ impl<D: Driver> World<'_, D> {
                 }
                 expect.map_or(Ok(()), |expected| requests(&log, &expected))
             }
+            Step::SetCredentials {
+                with,
+                client_id,
+                client_secret,
+                next_credentials,
+                ..
+            } => {
+                let current = Pair {
+                    client_id,
+                    client_secret,
+                };
+                self.set_credentials(with.as_deref(), current, next_credentials)
+            }
+            Step::DropRetired { with, expect, .. } => {
+                if D::drop_retired(self.client(with.as_deref())?.0) == expect.dropped {
+                    Ok(())
+                } else {
+                    Err(format!("`dropped` is not {}", expect.dropped))
+                }
+            }
         }
     }
 
@@ -231,6 +256,29 @@ impl<D: Driver> World<'_, D> {
         } else {
             Err(format!("{evicted} of {times} reports evicted the token"))
         }
+    }
+
+    fn set_credentials(
+        &mut self,
+        with: Option<&str>,
+        current: Pair,
+        next: Option<Pair>,
+    ) -> Checked {
+        let name = with.unwrap_or(MAIN);
+        let (client, secrets) = self
+            .clients
+            .get_mut(name)
+            .ok_or_else(|| format!("there is no client {name}"))?;
+        let mut key_pair = |pair: Pair| {
+            secrets.push(pair.client_secret.clone());
+            KeyPair::new(pair.client_id, pair.client_secret).map_err(|error| error.to_string())
+        };
+        let mut pairs = KeyPairs::new(key_pair(current)?);
+        if let Some(next) = next {
+            pairs = pairs.with_next(key_pair(next)?);
+        }
+        D::set_credentials(client, pairs);
+        Ok(())
     }
 
     fn advance(&self, seconds: f64) -> Checked {
@@ -271,82 +319,13 @@ impl<D: Driver> World<'_, D> {
         Ok(outcomes)
     }
 
-    fn herd_outcomes(
-        &mut self,
-        outcomes: Vec<Result<Token, Error>>,
-        expected: Option<&Outcome>,
-        secret: &str,
-        mut save: Option<String>,
-    ) -> Checked {
-        for (number, outcome) in outcomes.into_iter().enumerate() {
-            self.outcome(outcome, expected, secret, save.take())
-                .map_err(|problem| format!("caller {}: {problem}", number + 1))?;
-        }
-        Ok(())
-    }
-
-    fn outcome(
-        &mut self,
-        outcome: Result<Token, Error>,
-        expected: Option<&Outcome>,
-        secret: &str,
-        save: Option<String>,
-    ) -> Checked {
-        match (outcome, expected) {
-            (Ok(token), None) => {
-                self.save(save, token);
-                Ok(())
-            }
-            (Ok(token), Some(Outcome::Token(listed))) => {
-                expect::token(&token, listed, &self.saved, self.now())?;
-                self.save(save, token);
-                Ok(())
-            }
-            (Err(error), Some(Outcome::Error(listed))) => {
-                expect::error(&error, listed, &self.saved, secret)
-            }
-            (Ok(_), Some(Outcome::Error(_))) => {
-                Err("there was a token instead of an error".to_owned())
-            }
-            (Ok(_), Some(Outcome::Verified(_))) => {
-                Err("`verified` is for the step verify".to_owned())
-            }
-            (Err(error), _) => Err(format!("{}: {error}", error.code())),
-        }
-    }
-
-    fn verify(
-        &mut self,
-        outcome: Result<forcegrant::Verified, Error>,
-        expected: Option<&Outcome>,
-        secret: &str,
-        save: Option<String>,
-    ) -> Checked {
-        match (outcome, expected) {
-            (Ok(verified), Some(Outcome::Verified(listed))) => {
-                expect::verified(&verified, listed, &self.saved, self.now())?;
-                self.save(save, verified.token);
-                Ok(())
-            }
-            (Ok(verified), expected) => self.outcome(Ok(verified.token), expected, secret, save),
-            (Err(error), expected) => self.outcome(Err(error), expected, secret, save),
-        }
-    }
-
-    fn save(&mut self, name: Option<String>, token: Token) {
-        if let Some(name) = name {
-            self.placeholders.set(&name, token.access_token());
-            self.saved.insert(name, token);
-        }
-    }
-
-    fn client(&self, with: Option<&str>) -> Result<(&D::Client, String), String> {
+    fn client(&self, with: Option<&str>) -> Result<(&D::Client, Vec<String>), String> {
         let name = with.unwrap_or(MAIN);
-        let (client, secret) = self
+        let (client, secrets) = self
             .clients
             .get(name)
             .ok_or_else(|| format!("there is no client {name}"))?;
-        Ok((client, secret.clone()))
+        Ok((client, secrets.clone()))
     }
 
     fn log(&self, endpoint: &str) -> Result<Vec<Value>, String> {

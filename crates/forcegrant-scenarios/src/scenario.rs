@@ -82,6 +82,32 @@ pub(crate) struct Options {
     pub(crate) max_stale: Option<f64>,
     pub(crate) refusal_backoff: Option<(f64, f64)>,
     pub(crate) transient_backoff: Option<(f64, f64)>,
+    pub(crate) next_credentials: Option<Pair>,
+    pub(crate) introspect: Option<bool>,
+    pub(crate) introspection_timeout: Option<f64>,
+    pub(crate) login_budget: Option<Budget>,
+}
+
+/// A key and its secret.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pair {
+    pub(crate) client_id: String,
+    pub(crate) client_secret: String,
+}
+
+/// Logins an hour, or the word that switches the budget off.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Budget {
+    Logins(u32),
+    Off(Off),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Off {
+    None,
 }
 
 #[derive(Deserialize)]
@@ -179,6 +205,20 @@ pub(crate) enum Step {
         #[serde(rename = "note")]
         _note: Option<String>,
     },
+    SetCredentials {
+        with: Option<String>,
+        client_id: String,
+        client_secret: String,
+        next_credentials: Option<Pair>,
+        #[serde(rename = "note")]
+        _note: Option<String>,
+    },
+    DropRetired {
+        with: Option<String>,
+        expect: Dropped,
+        #[serde(rename = "note")]
+        _note: Option<String>,
+    },
 }
 
 /// What a call must come to.
@@ -201,6 +241,12 @@ pub(crate) enum Cached {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Evicted {
     pub(crate) evicted: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Dropped {
+    pub(crate) dropped: bool,
 }
 
 /// All scenarios of a folder, in the order of file names.

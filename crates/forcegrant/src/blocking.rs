@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::builder::ClientBuilder;
+use crate::credentials::KeyPairs;
 use crate::engine::Start;
 use crate::error::{Code, Error};
 use crate::secret::Secret;
@@ -58,6 +59,22 @@ impl Client {
     /// See [`crate::Client::invalidate_access_token`].
     pub fn invalidate_access_token(&self, access_token: &str) -> bool {
         self.0.invalidate_access_token(access_token)
+    }
+
+    /// See [`crate::Client::set_credentials`].
+    pub fn set_credentials(&self, pairs: KeyPairs) {
+        self.0.set_credentials(pairs);
+    }
+
+    /// See [`crate::Client::drop_retired`].
+    pub fn drop_retired(&self) -> bool {
+        self.0.drop_retired()
+    }
+
+    /// See [`crate::Client::may_carry`].
+    #[must_use]
+    pub fn may_carry(&self, token: &Token, url: &str) -> bool {
+        self.0.may_carry(token, url)
     }
 
     /// See [`crate::Client::status`].

@@ -67,6 +67,8 @@ export function expectError(error, expected, view) {
     has_retry_after: error.retryAfter !== undefined,
   }
   const others = {
+    retry_after_at_least: (seconds) =>
+      assert.ok(error.retryAfter >= seconds * 1000, `retryAfter is ${error.retryAfter}`),
     retry_after_at_most: (seconds) =>
       assert.ok(error.retryAfter <= seconds * 1000, `retryAfter is ${error.retryAfter}`),
     message_contains(parts) {

@@ -22,6 +22,7 @@ const SECONDS = [
   'refresh_window',
   'safety_margin',
   'max_stale',
+  'introspection_timeout',
 ]
 const PAIRS = ['refusal_backoff', 'transient_backoff']
 const AS_THEY_ARE = [
@@ -33,6 +34,8 @@ const AS_THEY_ARE = [
   'trusted_hosts',
   'allow_http_loopback',
   'max_attempts',
+  'introspect',
+  'login_budget',
 ]
 
 export async function runScenario(scenario, emulator) {
@@ -110,7 +113,8 @@ class Run {
       if (AS_THEY_ARE.includes(name)) options[camel] = value
       else if (SECONDS.includes(name)) options[camel] = value * 1000
       else if (PAIRS.includes(name)) options[camel] = value.map((seconds) => seconds * 1000)
-      else if (!['resolve', 'roots', 'proxy'].includes(name)) throw new Error(`unknown option ${name}`)
+      else if (!['resolve', 'roots', 'proxy', 'next_credentials'].includes(name))
+        throw new Error(`unknown option ${name}`)
     }
     const { resolve = {}, roots = 'emulator', proxy = 'none' } = given
     options.resolve = {}
@@ -119,9 +123,21 @@ class Run {
     for (const [host, address] of Object.entries(resolve)) options.resolve[this.filled(host)] = address
     options.roots = roots === 'emulator' ? this.emulator.caPem : roots
     options.proxy = proxy === 'environment' ? 'env' : proxy
+    if (given.next_credentials !== undefined) options.nextCredentials = this.keyPair(given.next_credentials)
     if (this.clock !== undefined) options.clock = this.clock
     this.secrets.add(options.clientSecret)
     return new Client(options)
+  }
+
+  /** The pair as the package takes it; its secret is noted. */
+  keyPair(given) {
+    const { client_id: clientId, client_secret: clientSecret } = only(
+      given,
+      ['client_id', 'client_secret'],
+      'key pair',
+    )
+    this.secrets.add(clientSecret)
+    return { clientId, clientSecret }
   }
 
   mustNotBuild(options, expected) {
@@ -269,6 +285,20 @@ const STEPS = {
       if (count !== undefined) assert.equal(seen, count, 'the number of requests')
       assert.ok(seen >= count_at_least && seen <= count_at_most, `${seen} requests`)
       if (expect !== undefined) expectRequests(requests, expect)
+    },
+  ],
+  set_credentials: [
+    ['with', 'client_id', 'client_secret', 'next_credentials'],
+    (run, { client_id, client_secret, next_credentials: next }, client) => {
+      const current = run.keyPair({ client_id, client_secret })
+      client.setCredentials(current, next === undefined ? undefined : run.keyPair(next))
+    },
+  ],
+  drop_retired: [
+    ['with', 'expect'],
+    (_run, { expect }, client) => {
+      only(expect, ['dropped'], 'expect')
+      assert.equal(client.dropRetired(), expect.dropped, 'dropped')
     },
   ],
 }

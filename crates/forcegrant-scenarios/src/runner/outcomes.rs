@@ -1,0 +1,79 @@
+//! What came of a call, held against what was expected of it.
+
+use forcegrant::{Error, Token};
+
+use super::World;
+use crate::driver::Driver;
+use crate::expect::{self, Checked};
+use crate::scenario::Outcome;
+
+impl<D: Driver> World<'_, D> {
+    pub(super) fn herd_outcomes(
+        &mut self,
+        outcomes: Vec<Result<Token, Error>>,
+        expected: Option<&Outcome>,
+        secrets: &[String],
+        mut save: Option<String>,
+    ) -> Checked {
+        for (number, outcome) in outcomes.into_iter().enumerate() {
+            self.outcome(outcome, expected, secrets, save.take())
+                .map_err(|problem| format!("caller {}: {problem}", number + 1))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn outcome(
+        &mut self,
+        outcome: Result<Token, Error>,
+        expected: Option<&Outcome>,
+        secrets: &[String],
+        save: Option<String>,
+    ) -> Checked {
+        match (outcome, expected) {
+            (Ok(token), None) => {
+                self.save(save, token);
+                Ok(())
+            }
+            (Ok(token), Some(Outcome::Token(listed))) => {
+                expect::token(&token, listed, &self.saved, self.now())?;
+                self.save(save, token);
+                Ok(())
+            }
+            (Err(error), Some(Outcome::Error(listed))) => {
+                expect::error(&error, listed, &self.saved, secrets)
+            }
+            (Ok(_), Some(Outcome::Error(_))) => {
+                Err("there was a token instead of an error".to_owned())
+            }
+            (Ok(_), Some(Outcome::Verified(_))) => {
+                Err("`verified` is for the step verify".to_owned())
+            }
+            (Err(error), _) => Err(format!("{}: {error}", error.code())),
+        }
+    }
+
+    pub(super) fn verify(
+        &mut self,
+        outcome: Result<forcegrant::Verified, Error>,
+        expected: Option<&Outcome>,
+        secrets: &[String],
+        save: Option<String>,
+    ) -> Checked {
+        match (outcome, expected) {
+            (Ok(verified), Some(Outcome::Verified(listed))) => {
+                expect::verified(&verified, listed, &self.saved, self.now())?;
+                self.save(save, verified.token);
+                Ok(())
+            }
+            (Ok(verified), expected) => self.outcome(Ok(verified.token), expected, secrets, save),
+            (Err(error), expected) => self.outcome(Err(error), expected, secrets, save),
+        }
+    }
+
+    pub(super) fn save(&mut self, name: Option<String>, token: Token) {
+        if let Some(name) = name {
+            self.placeholders.set(&name, token.access_token());
+            self.saved.insert(name, token);
+        }
+    }
+}
