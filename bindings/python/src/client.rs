@@ -24,8 +24,8 @@ use crate::wait::{in_slices, until_there};
 /// ```
 ///
 /// `login_url` is the org's My Domain, in any of the forms that people copy out of a browser;
-/// `client_secret` may be left out where the option `client_secret_file` says where it is. The
-/// options are those of `forcegrant.options.ClientOptions`. Nothing is sent, and no thread
+/// `client_secret` may be left out where the option `client_secret_file` says where it is, and both
+/// it and `client_id` where `credentials_callback` brings them. The options are those of `forcegrant.options.ClientOptions`. Nothing is sent, and no thread
 /// started, before a token is asked for.
 ///
 /// One client serves any number of threads, and works on in a forked child. It needs no closing:
@@ -41,7 +41,7 @@ impl Client {
     #[new]
     #[pyo3(
         signature = (login_url, client_id=None, client_secret=None, **options),
-        text_signature = "(login_url, client_id, client_secret=None, **options)"
+        text_signature = "(login_url, client_id=None, client_secret=None, **options)"
     )]
     fn new(
         login_url: &Bound<'_, PyAny>,
@@ -53,11 +53,13 @@ impl Client {
         if let Ok(core) = login_url.cast::<Core>() {
             return Ok(PyClassInitializer::from(Handle::new(core)).add_subclass(Self));
         }
-        let Some(client_id) = client_id else {
+        let asked = options
+            .is_some_and(|options| options.contains("credentials_callback").unwrap_or(false));
+        if client_id.is_none() && !asked {
             return Err(PyTypeError::new_err(
                 "a client takes login_url, client_id and client_secret; Client.from_env() reads the environment",
             ));
-        };
+        }
         let core = Core::new(login_url, client_id, client_secret, options)?;
         Ok(PyClassInitializer::from(core.into_handle()).add_subclass(Self))
     }
@@ -103,7 +105,9 @@ impl Client {
         let py = slf.py();
         let handle = slf.as_super().get();
         let shared = &handle.shared;
-        let outcome = until_there(py, &mut shared.changing().start_verify())?;
+        let outcome = until_there(py, &mut shared.changing().start_verify(), || {
+            handle.answer(py)
+        })?;
         handle.deliver(py)?;
         match outcome {
             Ok(verified) => Verified::new(py, shared, &verified),
@@ -115,7 +119,9 @@ impl Client {
     fn wait_idle(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let handle = slf.as_super().get();
-        let outcome = until_there(py, &mut handle.shared.client().start_wait_idle())?;
+        let outcome = until_there(py, &mut handle.shared.client().start_wait_idle(), || {
+            handle.answer(py)
+        })?;
         handle.deliver(py)?;
         outcome.map_err(|error| raise(py, &error))
     }
@@ -149,7 +155,7 @@ fn wait_for_token(
     mut pending: Pending<forcegrant::Token>,
     limit: Option<Duration>,
 ) -> PyResult<Py<Token>> {
-    let outcome = in_slices(py, &mut pending, limit)?;
+    let outcome = in_slices(py, &mut pending, limit, || handle.answer(py))?;
     handle.deliver(py)?;
     match outcome {
         Some(outcome) => handle.shared.outcome(py, outcome),

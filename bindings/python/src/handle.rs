@@ -8,9 +8,10 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use crate::error::raise;
+use crate::asker::Asker;
+use crate::error::{invalid_option, raise};
 use crate::kept::{Found, Shared};
-use crate::options::{apply, credentials, listener, text};
+use crate::options::{apply, callable, credentials, text};
 use crate::outlet::Outlet;
 use crate::report::Status;
 use crate::token::Token;
@@ -21,26 +22,45 @@ use crate::wait::Wait;
 pub(crate) struct Core {
     shared: Arc<Shared>,
     listener: Option<Py<PyAny>>,
+    callback: Option<Py<PyAny>>,
 }
 
 impl Core {
     fn build(
         py: Python<'_>,
-        builder: ClientBuilder,
+        mut builder: ClientBuilder,
+        given: bool,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let (builder, listener) = match options {
-            Some(options) => (apply(builder, options)?, listener(options)?),
-            None => (builder, None),
+        let function = |name| match options {
+            Some(options) => callable(options, name),
+            None => Ok(None),
         };
+        let (listener, callback) = (function("on_event")?, function("credentials_callback")?);
+        let asker = callback.as_ref().map(|_| Asker::new());
+        if let Some(asker) = &asker {
+            if given {
+                return Err(invalid_option(
+                    py,
+                    "credentials_callback",
+                    "it stands beside credentials that are given",
+                    "Give the one or the other: with a callback leave client_id and client_secret out, and do not use from_env.",
+                ));
+            }
+            builder = asker.attach(builder);
+        }
+        if let Some(options) = options {
+            builder = apply(builder, options)?;
+        }
         let outlet = Outlet::new();
         let client = outlet
             .attach(builder)
             .build()
             .map_err(|error| raise(py, &error))?;
         Ok(Self {
-            shared: Arc::new(Shared::new(client, outlet)),
+            shared: Arc::new(Shared::new(client, outlet, asker)),
             listener,
+            callback,
         })
     }
 
@@ -48,6 +68,7 @@ impl Core {
         Handle {
             shared: self.shared,
             listener: self.listener,
+            callback: self.callback,
         }
     }
 }
@@ -55,23 +76,25 @@ impl Core {
 #[pymethods]
 impl Core {
     #[new]
-    #[pyo3(signature = (login_url, client_id, client_secret=None, options=None))]
+    #[pyo3(signature = (login_url, client_id=None, client_secret=None, options=None))]
     pub(crate) fn new(
         login_url: &Bound<'_, PyAny>,
-        client_id: &Bound<'_, PyAny>,
+        client_id: Option<&Bound<'_, PyAny>>,
         client_secret: Option<&Bound<'_, PyAny>>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        // Without a secret an option says where it is; else the core says that it is missing.
+        // Without them an option says where they are; else the core says that they are missing.
+        let client_id = client_id.map(|id| text("client_id", id)).transpose()?;
         let client_secret = client_secret
             .map(|secret| text("client_secret", secret))
             .transpose()?;
+        let given = client_id.is_some() || client_secret.is_some();
         let builder = forcegrant::Client::builder(
             text("login_url", login_url)?,
-            text("client_id", client_id)?,
+            client_id.unwrap_or_default(),
             client_secret.unwrap_or_default(),
         );
-        Self::build(login_url.py(), builder, options)
+        Self::build(login_url.py(), builder, given, options)
     }
 
     /// Take the org and the credentials from the environment.
@@ -79,11 +102,12 @@ impl Core {
     #[pyo3(signature = (options=None))]
     pub(crate) fn from_env(py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let builder = ClientBuilder::from_env().map_err(|error| raise(py, &error))?;
-        Self::build(py, builder, options)
+        Self::build(py, builder, true, options)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.listener)
+        visit.call(&self.listener)?;
+        visit.call(&self.callback)
     }
 }
 
@@ -94,12 +118,19 @@ pub(crate) struct Handle {
     /// Each handle has a reference of its own, for the collector of cycles: a listener often is a
     /// method of what holds the client.
     listener: Option<Py<PyAny>>,
+    callback: Option<Py<PyAny>>,
 }
 
 impl Handle {
     /// Tells the events that wait, on this thread.
     pub(crate) fn deliver(&self, py: Python<'_>) -> PyResult<()> {
+        self.answer(py)?;
         self.shared.deliver(py, self.listener.as_ref())
+    }
+
+    /// Has the callback answer the core's question for credentials, if one waits.
+    pub(crate) fn answer(&self, py: Python<'_>) -> PyResult<()> {
+        self.shared.answer(py, self.callback.as_ref())
     }
 
     /// A token that is good to use now, or a wait for one.
@@ -124,11 +155,16 @@ impl Handle {
                 .listener
                 .as_ref()
                 .map(|listener| listener.clone_ref(py)),
+            callback: core
+                .callback
+                .as_ref()
+                .map(|callback| callback.clone_ref(py)),
         }
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.listener)
+        visit.call(&self.listener)?;
+        visit.call(&self.callback)
     }
 
     /// Tell `on_event` and `logging` what has happened since they were last told, on this thread.
@@ -138,6 +174,16 @@ impl Handle {
     /// listeners.
     fn deliver_events(&self, py: Python<'_>) -> PyResult<()> {
         self.deliver(py)
+    }
+
+    /// Whether a callback brings the credentials.
+    fn _asks(&self) -> bool {
+        self.shared.asks()
+    }
+
+    /// Have the callback answer the core's question for credentials, if one waits.
+    fn _answer(&self, py: Python<'_>) -> PyResult<()> {
+        self.answer(py)
     }
 
     /// Whether a token may be sent to a URL: only over https, to the token's instance or API
@@ -246,6 +292,10 @@ impl Handle {
                 .listener
                 .as_ref()
                 .map(|listener| listener.clone_ref(py)),
+            callback: self
+                .callback
+                .as_ref()
+                .map(|callback| callback.clone_ref(py)),
         }
     }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use forcegrant::{Client, Error, Pending, Start};
 use pyo3::prelude::*;
 
+use crate::asker::Asker;
 use crate::error::raise;
 use crate::outlet::Outlet;
 use crate::time;
@@ -18,6 +19,7 @@ use crate::wait::Wait;
 pub(crate) struct Shared {
     client: Client,
     outlet: Arc<Outlet>,
+    asker: Option<Arc<Asker>>,
     kept: Mutex<Kept>,
 }
 
@@ -35,10 +37,11 @@ pub(crate) enum Found {
 }
 
 impl Shared {
-    pub(crate) fn new(client: Client, outlet: Arc<Outlet>) -> Self {
+    pub(crate) fn new(client: Client, outlet: Arc<Outlet>, asker: Option<Arc<Asker>>) -> Self {
         Self {
             client,
             outlet,
+            asker,
             kept: Mutex::default(),
         }
     }
@@ -53,6 +56,19 @@ impl Shared {
         let mut kept = self.lock();
         (kept.from, kept.until) = (0, 0);
         &self.client
+    }
+
+    /// Whether a callback brings the credentials.
+    pub(crate) fn asks(&self) -> bool {
+        self.asker.is_some()
+    }
+
+    /// Has the callback answer the core's question for credentials, if one waits, on this thread.
+    pub(crate) fn answer(&self, py: Python<'_>, callback: Option<&Py<PyAny>>) -> PyResult<()> {
+        match (&self.asker, callback) {
+            (Some(asker), Some(callback)) => asker.serve(py, callback),
+            _ => Ok(()),
+        }
     }
 
     /// Tells the events that wait, on this thread.

@@ -3,6 +3,7 @@
 //! waiting in an event loop) is in `python/forcegrant`.
 #![forbid(unsafe_code)]
 
+mod asker;
 mod client;
 mod clock;
 mod error;
@@ -29,6 +30,8 @@ use pyo3::prelude::*;
 mod _native {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::asker::Question;
     #[pymodule_export]
     use crate::client::Client;
     #[pymodule_export]

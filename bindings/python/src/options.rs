@@ -12,7 +12,8 @@ use pyo3::types::{PyBytes, PyDelta, PyDict, PyMapping, PyString, PyTuple};
 use crate::clock::TestClock;
 use crate::error::invalid_option;
 
-const NAMES: [&str; 26] = [
+const NAMES: [&str; 27] = [
+    "credentials_callback",
     "client_secret_file",
     "next_credentials",
     "introspect",
@@ -96,16 +97,16 @@ fn set(builder: ClientBuilder, name: &str, value: &Bound<'_, PyAny>) -> PyResult
             builder.transient_backoff(first, cap)
         }
         "clock" => builder.clock(clock(value)?),
-        // `on_event`: see `listener`.
+        // `on_event` and `credentials_callback`: see `callable`.
         _ => builder,
     })
 }
 
-/// The function that is called with every event, if there is one.
-pub(crate) fn listener(options: &Bound<'_, PyDict>) -> PyResult<Option<Py<PyAny>>> {
-    match options.get_item("on_event")? {
-        Some(listener) if listener.is_callable() => Ok(Some(listener.unbind())),
-        Some(other) if !other.is_none() => Err(wrong_type("on_event", &other, "a callable")),
+/// The function that an option names, if it does.
+pub(crate) fn callable(options: &Bound<'_, PyDict>, name: &str) -> PyResult<Option<Py<PyAny>>> {
+    match options.get_item(name)? {
+        Some(function) if function.is_callable() => Ok(Some(function.unbind())),
+        Some(other) if !other.is_none() => Err(wrong_type(name, &other, "a callable")),
         _ => Ok(None),
     }
 }

@@ -15,11 +15,13 @@ use crate::wake::{self, End};
 /// How often a waiting thread looks whether Ctrl-C was pressed.
 const SLICE: Duration = Duration::from_millis(50);
 
-/// Waits with the interpreter released. `None`: the time is over.
+/// Waits with the interpreter released, and does something between the slices. `None`: the time is
+/// over.
 pub(crate) fn in_slices<T: Clone + Send>(
     py: Python<'_>,
     pending: &mut Pending<T>,
     limit: Option<Duration>,
+    between: impl Fn() -> PyResult<()>,
 ) -> PyResult<Option<Result<T, Error>>> {
     let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
     loop {
@@ -29,6 +31,7 @@ pub(crate) fn in_slices<T: Clone + Send>(
             return Ok(Some(outcome));
         }
         py.check_signals()?;
+        between()?;
         if left.is_some_and(|left| left.is_zero()) {
             return Ok(None);
         }
@@ -39,9 +42,10 @@ pub(crate) fn in_slices<T: Clone + Send>(
 pub(crate) fn until_there<T: Clone + Send>(
     py: Python<'_>,
     pending: &mut Pending<T>,
+    between: impl Fn() -> PyResult<()>,
 ) -> PyResult<Result<T, Error>> {
     loop {
-        if let Some(outcome) = in_slices(py, pending, None)? {
+        if let Some(outcome) = in_slices(py, pending, None, &between)? {
             return Ok(outcome);
         }
     }

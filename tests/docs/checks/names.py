@@ -56,6 +56,9 @@ def options() -> None:
     }
     python = set(re.findall(r"^    (\w+): .*$", read(PYTHON_OPTIONS), re.MULTILINE))
     node = set(re.findall(r"^  (\w+)\?: ", read(NODE_OPTIONS), re.MULTILINE))
+    # The ways to give credentials exclude one another, so they stand in alternatives, deeper.
+    alternatives = set(re.findall(r"^ {6,}(\w+)\??: ", read(NODE_OPTIONS), re.MULTILINE))
+    node |= alternatives & {camel_case(name) for name in builder}
     # What a client of one language alone calls APIs by.
     node.remove("fetch")
     for language, has, named in (("Python", python, str), ("Node", node, camel_case)):

@@ -6,6 +6,7 @@ from forcegrant._native import Client, Core, Handle, Token, seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from typing_extensions import Self, Unpack
@@ -38,7 +39,7 @@ class AsyncClient(Handle):
     def __new__(
         cls,
         login_url: str,
-        client_id: str,
+        client_id: str | None = None,
         client_secret: str | None = None,
         **options: Unpack[ClientOptions],
     ) -> Self:
@@ -78,15 +79,18 @@ class AsyncClient(Handle):
             return found
         from forcegrant import _waiting  # noqa: PLC0415 - asyncio is slow to import
 
-        wait = await _waiting.settled(found, self._waits, limit)
+        wait = await _waiting.settled(found, self._waits, limit, self._asked())
         self.deliver_events()
         return wait.result(limit)
+
+    def _asked(self) -> Callable[[], None] | None:
+        return self._answer if self._asks() else None
 
     async def verify(self) -> Verified:
         """Get a new token and make one harmless API call with it. Raises what `token` raises."""
         from forcegrant import _waiting  # noqa: PLC0415
 
-        wait = await _waiting.settled(self._start_verify())
+        wait = await _waiting.settled(self._start_verify(), answer=self._asked())
         self.deliver_events()
         return wait.result()
 
@@ -94,7 +98,7 @@ class AsyncClient(Handle):
         """Wait until no request for a token is on its way."""
         from forcegrant import _waiting  # noqa: PLC0415
 
-        wait = await _waiting.settled(self._start_wait_idle())
+        wait = await _waiting.settled(self._start_wait_idle(), answer=self._asked())
         self.deliver_events()
         wait.result()
 

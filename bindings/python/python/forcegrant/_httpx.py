@@ -21,7 +21,7 @@ class HttpxAuth(httpx.Auth):
 
     def __init__(self, core: Core) -> None:
         # As `from_env` does; it is not for everybody.
-        self._client: Client = Client(core)  # type: ignore[arg-type,call-arg]
+        self._client: Client = Client(core)  # type: ignore[arg-type]
         self._async_client = AsyncClient.from_client(self._client)
         self._instances = _calls.Instances()
 

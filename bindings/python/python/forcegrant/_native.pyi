@@ -9,7 +9,7 @@ from typing_extensions import Self, Unpack, disjoint_base
 
 from forcegrant._client import AsyncClient
 from forcegrant._errors import ForcegrantError
-from forcegrant.options import ClientOptions, Seconds
+from forcegrant.options import ClientOptions, KeyPairs, Seconds
 
 __all__ = [
     "Client",
@@ -19,6 +19,7 @@ __all__ = [
     "Floor",
     "Handle",
     "Measurement",
+    "Question",
     "Status",
     "TestClock",
     "Token",
@@ -299,13 +300,24 @@ class Core:
     def __new__(
         cls,
         login_url: str,
-        client_id: str,
+        client_id: str | None = None,
         client_secret: str | None = None,
         options: Mapping[str, object] | None = None,
     ) -> Self: ...
     @staticmethod
     def from_env(options: Mapping[str, object] | None = None) -> Core:
         """Take the org and the credentials from the environment."""
+
+@final
+class Question:
+    """A question for credentials that waits for its answer. Dropped without one, it is told so."""
+
+    def answer(self, pairs: KeyPairs) -> None:
+        """Answer with a tuple of client id and client secret, or a dict of such tuples: `current`
+        and, if there is one, `next`. Raises `TypeError` for anything else.
+        """
+    def fail(self, reason: str) -> None:
+        """Say why there is no answer."""
 
 @disjoint_base
 class Handle:
@@ -320,6 +332,10 @@ class Handle:
         is for programs that make none of them for a long time. Never waits for anything but the
         listeners.
         """
+    def _asks(self) -> bool:
+        """Whether a callback brings the credentials."""
+    def _answer(self) -> None:
+        """Have the callback answer the core's question for credentials, if one waits."""
     def may_carry(self, token: Token, url: str) -> bool:
         """Whether a token may be sent to a URL: only over https, to the token's instance or API
         instance, or to a host that the option `trusted_hosts` names. Asks nobody.
@@ -392,9 +408,10 @@ class Client(Handle):
     ```
 
     `login_url` is the org's My Domain, in any of the forms that people copy out of a browser;
-    `client_secret` may be left out where the option `client_secret_file` says where it is. The
-    options are those of `forcegrant.options.ClientOptions`. Nothing is sent, and no thread
-    started, before a token is asked for.
+    `client_secret` may be left out where the option `client_secret_file` says where it is, and both
+    it and `client_id` where `credentials_callback` brings them. The options are those of
+    `forcegrant.options.ClientOptions`. Nothing is sent, and no thread started, before a token is
+    asked for.
 
     One client serves any number of threads, and works on in a forked child. It needs no closing:
     `with` and `close()` are there for symmetry, and the token is never revoked, because Salesforce
@@ -406,7 +423,7 @@ class Client(Handle):
     def __new__(
         cls,
         login_url: str,
-        client_id: str,
+        client_id: str | None = None,
         client_secret: str | None = None,
         **options: Unpack[ClientOptions],
     ) -> Self: ...

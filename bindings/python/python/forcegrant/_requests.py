@@ -23,7 +23,7 @@ class RequestsAuth(AuthBase):
 
     def __init__(self, core: Core) -> None:
         # As `from_env` does; it is not for everybody.
-        self._client: Client = Client(core)  # type: ignore[arg-type,call-arg]
+        self._client: Client = Client(core)  # type: ignore[arg-type]
         self._instances = _calls.Instances()
 
     def __call__(self, r: PreparedRequest) -> PreparedRequest:

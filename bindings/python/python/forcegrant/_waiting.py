@@ -14,6 +14,7 @@ import weakref
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TypeAlias
 
     from forcegrant._native import Wait
@@ -21,13 +22,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+# How often a loop in which someone waits looks whether the core asks for credentials.
+_QUESTIONS_EVERY = 0.05
+
+
 async def settled(
-    wait: Wait[T], registry: Registry[T] | None = None, timeout: float | None = None
+    wait: Wait[T],
+    registry: Registry[T] | None = None,
+    timeout: float | None = None,
+    answer: Callable[[], None] | None = None,
 ) -> Wait[T]:
     """Return the wait when it is settled, or when `timeout` seconds are over.
 
     With a `registry`, callers in one loop share the socket of a wait that is on
     its way. A caller that is cancelled leaves the others, and the core, undisturbed.
+    `answer` is called now and then meanwhile: the core may ask for credentials.
     """
     if wait.done():
         return wait
@@ -37,7 +46,7 @@ async def settled(
     # One that is settled and only waits for the loop's attention belongs to those
     # who asked before: what it brings may have been reported dead since.
     if watch is None or watch.loop is not loop or watch.wait.done():
-        watch = _Watch(wait, loop, registry)
+        watch = _Watch(wait, loop, registry, answer)
     await watch.join(timeout)
     return watch.wait
 
@@ -45,10 +54,16 @@ async def settled(
 class _Watch(Generic[T]):
     """The callers of one loop that wait for the same thing."""
 
-    __slots__ = ("__weakref__", "callers", "loop", "registry", "sock", "task", "wait")
+    __slots__ = (
+        "__weakref__", "answer", "callers", "loop", "registry", "sock", "task", "ticker", "wait",
+    )  # fmt: skip
 
     def __init__(
-        self, wait: Wait[T], loop: asyncio.AbstractEventLoop, registry: Registry[T] | None
+        self,
+        wait: Wait[T],
+        loop: asyncio.AbstractEventLoop,
+        registry: Registry[T] | None,
+        answer: Callable[[], None] | None,
     ) -> None:
         self.wait = wait
         self.loop = loop
@@ -63,6 +78,15 @@ class _Watch(Generic[T]):
             self.task = loop.create_task(self.receive())
         if registry is not None:
             registry[id(loop)] = weakref.ref(self)
+        self.answer = answer
+        self.ticker: asyncio.TimerHandle | None = None
+        if answer is not None:
+            self.tick()
+
+    def tick(self) -> None:
+        self.ticker = self.loop.call_later(_QUESTIONS_EVERY, self.tick)
+        if self.answer is not None:
+            self.answer()
 
     async def join(self, timeout: float | None) -> None:
         caller = self.loop.create_future()
@@ -90,6 +114,8 @@ class _Watch(Generic[T]):
         self.close()
 
     def close(self) -> None:
+        if self.ticker is not None:
+            self.ticker.cancel()
         if self.sock.fileno() == -1:
             return
         if self.registry is not None:

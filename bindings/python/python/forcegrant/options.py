@@ -6,7 +6,7 @@ nothing imports it at run time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
 from os import PathLike
 from typing import Literal, TypeAlias, TypedDict
@@ -15,6 +15,11 @@ from forcegrant._native import Event, TestClock
 
 Seconds: TypeAlias = float | timedelta
 """A length of time: a number of seconds or a `timedelta`."""
+
+
+KeyPairs: TypeAlias = tuple[str, str] | dict[str, tuple[str, str]]
+"""A client id and secret; or a dict of such pairs, `current` and `next`, while one
+replaces the other."""
 
 
 class ClientOptions(TypedDict, total=False):
@@ -31,6 +36,11 @@ class ClientOptions(TypedDict, total=False):
     next_credentials: tuple[str, str] | None
     """A second client id and secret that are live while one pair replaces the other;
     tried when the first is refused. [none]"""
+    credentials_callback: Callable[[], KeyPairs | Awaitable[KeyPairs]] | None
+    """Brings the credentials, from a vault say: asked at the first login and when they are
+    refused, on the thread of a caller that waits, and given up after `total_timeout`. An async
+    function needs an `AsyncClient`; a plain one holds up the event loop. With it, leave
+    `client_id` and `client_secret` out. [none]"""
     introspect: bool | None
     """Ask the introspection endpoint once after each login when the token ends, if the
     answer did not say. [False]"""

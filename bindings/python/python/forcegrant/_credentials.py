@@ -1,0 +1,58 @@
+"""Answering the core's question for credentials, on a thread of Python's."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from forcegrant._native import Question
+    from forcegrant.options import KeyPairs
+
+
+def answer(question: Question, callback: Callable[[], KeyPairs | Awaitable[KeyPairs]]) -> None:
+    """Have `callback` answer; what it throws becomes the answer that there is none."""
+    try:
+        pairs = callback()
+        if not inspect.isawaitable(pairs):
+            question.answer(pairs)
+            return
+    except Exception as error:
+        question.fail(_reason(error))
+        return
+    _in_the_loop(question, pairs)
+
+
+def _in_the_loop(question: Question, pairs: Awaitable[KeyPairs]) -> None:
+    # A running loop means that asyncio is imported.
+    asyncio = sys.modules.get("asyncio")
+    try:
+        if asyncio is None:
+            raise RuntimeError
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        if inspect.iscoroutine(pairs):
+            pairs.close()
+        question.fail("an async credentials_callback is answered in an event loop: use AsyncClient")
+        return
+    task = loop.create_task(_finish(question, pairs))
+    _TASKS.add(task)
+    task.add_done_callback(_TASKS.discard)
+
+
+async def _finish(question: Question, pairs: Awaitable[KeyPairs]) -> None:
+    try:
+        question.answer(await pairs)
+    except Exception as error:
+        question.fail(_reason(error))
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+# A loop keeps no strong reference to its tasks.
+_TASKS: set[object] = set()
