@@ -25,7 +25,7 @@ client: Client = Client("acme.my.salesforce.com", "id", "secret", **options)
 client = Client.from_env(connect_timeout=timedelta(seconds=1), refusal_backoff=(5, 60))
 client = Client("acme.my.salesforce.com", "id", "secret", clock=TestClock(), roots=b"pem")
 
-Client("acme.my.salesforce.com")  # E: call-arg
+Client()  # E: call-arg
 Client("acme.my.salesforce.com", "id", client_secret_file="secret")
 Client("acme.my.salesforce.com", "id", "secret", total_timout=3)  # E: call-arg
 Client("acme.my.salesforce.com", "id", "secret", total_timeout="3")  # E: arg-type
