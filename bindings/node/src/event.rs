@@ -72,7 +72,7 @@ impl Outlet {
     /// Has the builder's client send its events here.
     pub(crate) fn attach(&self, builder: ClientBuilder) -> ClientBuilder {
         let outlet = Arc::clone(&self.0);
-        builder.on_event(move |event| {
+        builder.on_event_inline(move |event| {
             if let Some(call) = outlet.get() {
                 // A queue that is closing has nobody to deliver to.
                 let _ = call.call(event.into(), ThreadsafeFunctionCallMode::NonBlocking);

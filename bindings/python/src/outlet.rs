@@ -48,7 +48,7 @@ impl Outlet {
     /// Has the builder's client send its events here.
     pub(crate) fn attach(self: &Arc<Self>, builder: ClientBuilder) -> ClientBuilder {
         let outlet = Arc::clone(self);
-        builder.on_event(move |event| outlet.put(event))
+        builder.on_event_inline(move |event| outlet.put(event))
     }
 
     fn put(&self, event: &forcegrant::Event) {

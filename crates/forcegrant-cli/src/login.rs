@@ -37,7 +37,7 @@ pub(crate) fn verify(
     let trace = Arc::new(Mutex::new(Trace::default()));
     let listener = Arc::clone(&trace);
     let client = configuration.client(|builder| {
-        builder.on_event(move |event| {
+        builder.on_event_inline(move |event| {
             listener
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)

@@ -296,10 +296,15 @@ impl ClientBuilder {
         self
     }
 
-    /// Calls `listener` with everything that happens, on the thread where it happens: mostly the
-    /// worker's. It must be quick; a panic in it harms nothing else.
-    pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.events = Events::to(listener);
+    /// Calls `listener` with everything that happens, in order, on a thread that exists only while
+    /// events are delivered. A slow or panicking listener harms nothing else; when a thousand events
+    /// wait for it, the oldest are dropped.
+    pub fn on_event(self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.with_events(Events::apart(listener))
+    }
+
+    pub(crate) fn with_events(mut self, events: Events) -> Self {
+        self.events = events;
         self
     }
 

@@ -1,11 +1,14 @@
 //! What happened, for logs, metrics and callbacks. No event holds a secret or a token.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::builder::ClientBuilder;
 use crate::error::Error;
+use crate::process::PerProcess;
 use crate::token::Expiry;
 
 /// Something that happened in a client. Tokens appear as fingerprints only.
@@ -139,23 +142,108 @@ impl Event {
     }
 }
 
-type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
+/// Events that may wait for a slow callback; then the oldest make room.
+const MOST: usize = 1_024;
 
 /// Delivers events to the user's callback and, with the feature, to `tracing`.
 #[derive(Clone, Default)]
-pub(crate) struct Events(Option<Listener>);
+pub(crate) struct Events(Option<Arc<Delivery>>);
+
+struct Delivery {
+    listener: Box<dyn Fn(&Event) + Send + Sync>,
+    /// Events on their way to a thread of their own; `None`: delivered where they happen.
+    outbox: Option<PerProcess<Outbox>>,
+}
+
+#[derive(Default)]
+struct Outbox(Mutex<Queue>);
+
+#[derive(Default)]
+struct Queue {
+    events: VecDeque<Event>,
+    /// A thread delivers; it ends with the last event.
+    is_served: bool,
+}
 
 impl Events {
-    pub(crate) fn to(listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(listener)))
+    /// To a callback on a thread of its own, so that a slow one delays no login.
+    pub(crate) fn apart(listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        Self::to(listener, Some(PerProcess::default()))
+    }
+
+    /// To a callback on the thread where things happen.
+    pub(crate) fn inline(listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        Self::to(listener, None)
+    }
+
+    fn to(
+        listener: impl Fn(&Event) + Send + Sync + 'static,
+        outbox: Option<PerProcess<Outbox>>,
+    ) -> Self {
+        Self(Some(Arc::new(Delivery {
+            listener: Box::new(listener),
+            outbox,
+        })))
     }
 
     /// Delivers one event. A callback that panics harms nothing but itself.
     pub(crate) fn emit(&self, host: &str, event: &Event) {
         trace(host, event);
-        if let Some(listener) = &self.0 {
-            let _ = std::panic::catch_unwind(AssertUnwindSafe(|| listener(event)));
+        let Some(delivery) = &self.0 else { return };
+        match &delivery.outbox {
+            None => delivery.call(event),
+            Some(outbox) => outbox.current().send(delivery, event),
         }
+    }
+}
+
+impl Delivery {
+    fn call(&self, event: &Event) {
+        let _ = std::panic::catch_unwind(AssertUnwindSafe(|| (self.listener)(event)));
+    }
+}
+
+impl Outbox {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // No foreign code runs under this lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn send(self: Arc<Self>, delivery: &Arc<Delivery>, event: &Event) {
+        let mut queue = self.lock();
+        if queue.events.len() == MOST {
+            queue.events.pop_front();
+        }
+        queue.events.push_back(event.clone());
+        if queue.is_served {
+            return;
+        }
+        let (own, delivery) = (Arc::clone(&self), Arc::clone(delivery));
+        let thread = std::thread::Builder::new().name("forcegrant-events".to_owned());
+        // Without a thread they wait for the next event.
+        queue.is_served = thread.spawn(move || own.serve(&delivery)).is_ok();
+    }
+
+    fn serve(&self, delivery: &Delivery) {
+        while let Some(event) = self.next() {
+            delivery.call(&event);
+        }
+    }
+
+    fn next(&self) -> Option<Event> {
+        let mut queue = self.lock();
+        let event = queue.events.pop_front();
+        queue.is_served = event.is_some();
+        event
+    }
+}
+
+impl ClientBuilder {
+    /// [`ClientBuilder::on_event`] on the thread where it happens, mostly the worker's: for bindings,
+    /// which hand events on at once, and for tests. It must be quick.
+    #[doc(hidden)]
+    pub fn on_event_inline(self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.with_events(Events::inline(listener))
     }
 }
 
@@ -224,14 +312,55 @@ fn trace(host: &str, event: &Event) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
+
+    const STARTED: Event = Event::MintStarted { background: false };
 
     #[test]
     fn a_panicking_callback_harms_nothing() {
-        let events = Events::to(|_| panic!("a callback that panics, on purpose"));
-        events.emit(
-            "acme.my.salesforce.com",
-            &Event::MintStarted { background: false },
+        for events in [
+            Events::inline(|_| panic!("a callback that panics, on purpose")),
+            Events::apart(|_| panic!("a callback that panics, on purpose")),
+        ] {
+            events.emit("acme.my.salesforce.com", &STARTED);
+            events.emit("acme.my.salesforce.com", &STARTED);
+        }
+    }
+
+    /// The callback does not return before the test lets it; whoever emits goes on meanwhile.
+    #[test]
+    fn a_slow_callback_delays_nobody_and_loses_only_the_oldest() {
+        let (go, gate) = mpsc::channel::<()>();
+        let (told, heard) = mpsc::channel();
+        let gate = Mutex::new(gate);
+        let events = Events::apart(move |event| {
+            let _ = gate.lock().unwrap().recv();
+            let Event::MintFailed { attempts, .. } = event else {
+                return;
+            };
+            told.send(*attempts).unwrap();
+        });
+        let last = u32::try_from(MOST).unwrap() + 100;
+        for attempts in 1..=last {
+            events.emit(
+                "acme.my.salesforce.com",
+                &Event::MintFailed {
+                    error: crate::error::Error::new(crate::error::Code::Timeout, "on purpose"),
+                    attempts,
+                    took: Duration::ZERO,
+                },
+            );
+        }
+        drop(go);
+        drop(events);
+        let numbers: Vec<_> = heard.iter().collect();
+        assert!(numbers.is_sorted() && numbers.last() == Some(&last));
+        assert!(
+            (MOST..=MOST + 1).contains(&numbers.len()),
+            "{}",
+            numbers.len()
         );
     }
 }

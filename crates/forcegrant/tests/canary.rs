@@ -122,7 +122,9 @@ fn no_error_event_or_trace_shows_a_secret_or_a_token() {
             .auth_style(style)
             .refusal_backoff(Duration::ZERO, Duration::ZERO)
             .transient_backoff(Duration::ZERO, Duration::ZERO)
-            .on_event(move |event| seen.add(&format!("{event:?} {event:#?} {}", event.name())))
+            .on_event_inline(move |event| {
+                seen.add(&format!("{event:?} {event:#?} {}", event.name()));
+            })
     };
     for style in [AuthStyle::Body, AuthStyle::Basic] {
         let client = watched(style).build_blocking().unwrap();

@@ -61,7 +61,7 @@ fn unknown_certificate_authorities_are_not_tried_again() {
     let heard = Arc::clone(&made);
     let client = builder(&emulator)
         .roots(Roots::Platform)
-        .on_event(move |event| {
+        .on_event_inline(move |event| {
             if let Event::MintFailed { attempts, .. } = event {
                 heard.store(*attempts, Ordering::SeqCst);
             }
