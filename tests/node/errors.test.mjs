@@ -194,5 +194,5 @@ async function failure(promise) {
 
 test('docs/errors.md has the code that is of this package alone', () => {
   const text = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8')
-  assert.match(text, /^\| `request_not_replayable` \| `token` \| Node: `ReplayError`/m)
+  assert.match(text, /^\| `request_not_replayable` \| `token` \| Node and Python: `ReplayError`/m)
 })
