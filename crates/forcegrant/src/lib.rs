@@ -53,6 +53,7 @@ mod secret;
 #[doc(hidden)]
 pub mod simulation;
 mod status;
+pub mod store;
 mod sync;
 mod token;
 mod verdict;
