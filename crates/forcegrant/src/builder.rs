@@ -318,9 +318,9 @@ impl ClientBuilder {
     /// the option and a right value.
     pub fn build(self) -> Result<Client, Error> {
         checks::numbers(&self)?;
+        let (source, given) = checks::source(self.credentials.clone(), self.next.clone())?;
         let mut trust =
             TrustPolicy::new(self.trusted_hosts.iter().cloned(), self.allow_http_loopback)?;
-        let (source, given) = checks::source(self.credentials.clone(), self.next.clone())?;
         let endpoint = match &self.token_url {
             Some(url) => {
                 if !self.login_url.trim().is_empty() {
