@@ -100,7 +100,7 @@ impl Client {
 
     /// The host that the credentials are sent to.
     #[must_use]
-    pub fn login_host(&self) -> &str {
+    pub fn login_host(&self) -> String {
         self.0.login_host()
     }
 

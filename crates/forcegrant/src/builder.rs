@@ -13,15 +13,15 @@ use crate::cache::budget::BudgetSettings;
 use crate::cache::policy::{Backoff, FailureSettings, LifetimeSettings};
 use crate::client::Client;
 use crate::clock::Clock;
-use crate::credentials::{KeyPairs, Keyring, LoadedKeyPairs, Source};
-use crate::engine::{Engine, Shared};
+use crate::credentials::{KeyPairs, Keyring, Load, Loaded, Source};
+use crate::engine::{Engine, Profile, Shared};
 use crate::environment;
 use crate::error::{Error, invalid_option};
 use crate::event::{Event, Events};
 use crate::grant::request::AuthStyle;
 use crate::grant::retry::RetrySettings;
 use crate::host::{LoginEndpoint, TrustPolicy, is_host_name, printable};
-use crate::http::{HttpSettings, HttpTransport, Proxy, Roots, Transport};
+use crate::http::{HttpSettings, HttpTransport, Proxy, Roots};
 use crate::secret::Secret;
 
 /// Collects the options of a [`Client`]. Nothing is checked, read or started before
@@ -137,8 +137,11 @@ impl ClientBuilder {
             + Send
             + 'static,
     {
-        let load = move || -> LoadedKeyPairs { Box::pin(load()) };
-        self.credentials = Given::Source(Source::Callback(Arc::new(load)));
+        let load: Load = Arc::new(move || {
+            let loading = load();
+            Box::pin(async move { Loaded::of(loading.await) })
+        });
+        self.credentials = Given::Source(Source::Callback(load));
         self
     }
 
@@ -315,8 +318,9 @@ impl ClientBuilder {
     /// the option and a right value.
     pub fn build(self) -> Result<Client, Error> {
         checks::numbers(&self)?;
-        let source = checks::source(self.credentials, self.next)?;
-        let mut trust = TrustPolicy::new(self.trusted_hosts, self.allow_http_loopback)?;
+        let (source, given) = checks::source(self.credentials.clone(), self.next.clone())?;
+        let mut trust =
+            TrustPolicy::new(self.trusted_hosts.iter().cloned(), self.allow_http_loopback)?;
         let endpoint = match &self.token_url {
             Some(url) => {
                 if !self.login_url.trim().is_empty() {
@@ -326,10 +330,18 @@ impl ClientBuilder {
             }
             None => LoginEndpoint::from_login_url(&self.login_url, &trust)?,
         };
-        let introspection = self
-            .introspect
-            .then(|| checks::introspection(&endpoint, self.introspection_timeout))
-            .transpose()?;
+        if self.introspect {
+            checks::introspection(&endpoint)?;
+        }
+        Ok(Client::from_engine(Engine {
+            profile: Arc::new(self.profile(trust)?),
+            keyring: Keyring::new(source, given, Some(endpoint))?,
+            state: Shared::default(),
+        }))
+    }
+
+    /// What is left of the options without the credentials and where they go.
+    fn profile(self, trust: TrustPolicy) -> Result<Profile, Error> {
         let mut http = self.http;
         for (host, _) in &mut http.resolve {
             *host = host.trim().to_ascii_lowercase();
@@ -341,10 +353,7 @@ impl ClientBuilder {
                 ));
             }
         }
-        let transport: Box<dyn Transport> = Box::new(HttpTransport::new(http)?);
-        Ok(Client::from_engine(Engine {
-            endpoint,
-            keyring: Keyring::new(source)?,
+        Ok(Profile {
             auth_style: self.auth_style,
             trust,
             retry: self.retry,
@@ -352,12 +361,11 @@ impl ClientBuilder {
             lifetimes: self.lifetimes,
             failures: self.failures,
             budget: self.budget,
-            introspection,
+            introspection: self.introspect.then_some(self.introspection_timeout),
             clock: self.clock,
             events: self.events,
-            transport,
-            state: Shared::default(),
-        }))
+            transport: Box::new(HttpTransport::new(http)?),
+        })
     }
 
     /// [`ClientBuilder::build`] for threads.

@@ -18,7 +18,7 @@ use crate::event::{Event, Events};
 use crate::flight::{AtDesk, Desk, Flight};
 use crate::grant::request::AuthStyle;
 use crate::grant::retry::RetrySettings;
-use crate::host::{LoginEndpoint, TrustPolicy};
+use crate::host::TrustPolicy;
 use crate::http::Transport;
 use crate::mint;
 use crate::process::PerProcess;
@@ -38,11 +38,17 @@ pub enum Start {
     Pending(Pending<Token>),
 }
 
-/// One client's settings and state.
+/// One client: what it has of its own, and what it may share with others.
 #[derive(Debug)]
 pub(crate) struct Engine {
-    pub(crate) endpoint: LoginEndpoint,
+    pub(crate) profile: Arc<Profile>,
     pub(crate) keyring: Keyring,
+    pub(crate) state: Shared,
+}
+
+/// What the clients of many orgs have in common: every option but the credentials and where they go.
+#[derive(Debug)]
+pub(crate) struct Profile {
     pub(crate) auth_style: AuthStyle,
     pub(crate) trust: TrustPolicy,
     pub(crate) retry: RetrySettings,
@@ -50,18 +56,11 @@ pub(crate) struct Engine {
     pub(crate) lifetimes: LifetimeSettings,
     pub(crate) failures: FailureSettings,
     pub(crate) budget: BudgetSettings,
-    pub(crate) introspection: Option<IntrospectionSettings>,
+    /// Whether a new token is introspected: the time for that request.
+    pub(crate) introspection: Option<Duration>,
     pub(crate) clock: Clock,
     pub(crate) events: Events,
     pub(crate) transport: Box<dyn Transport>,
-    pub(crate) state: Shared,
-}
-
-/// Whether and how a new token is introspected.
-#[derive(Clone, Debug)]
-pub(crate) struct IntrospectionSettings {
-    pub(crate) url: String,
-    pub(crate) timeout: Duration,
 }
 
 /// The part of a client that changes.
@@ -85,6 +84,12 @@ impl std::ops::Deref for Engine {
 }
 
 impl Engine {
+    /// The host that the credentials are sent to; empty while nobody has said.
+    pub(crate) fn login_host(&self) -> String {
+        let endpoint = self.keyring.endpoint();
+        endpoint.map_or_else(String::new, |endpoint| endpoint.host.clone())
+    }
+
     fn desk(&self) -> Arc<Desk<Token>> {
         self.desk.current()
     }
@@ -98,7 +103,7 @@ impl Engine {
         let start = match zone {
             Zone::Fresh(token) => Start::Ready(token),
             Zone::Aging(token) | Zone::Lapsed(token) => {
-                if self.slot.state().may_refresh(self.clock.now()) {
+                if self.slot.state().may_refresh(self.profile.clock.now()) {
                     // Nobody waits for it. Should it not start, a later call tries again.
                     drop(at_desk.board(|flight| self.launch(flight, true)));
                 }
@@ -114,7 +119,7 @@ impl Engine {
     }
 
     fn zone_now(&self) -> Zone {
-        let now = self.clock.now();
+        let now = self.profile.clock.now();
         let state = self.slot.state();
         match state.classify(now) {
             // What failed, failed with other credentials.
@@ -184,14 +189,18 @@ impl Engine {
     pub(crate) fn peek(&self) -> Option<Token> {
         let desk = self.desk();
         let at_desk = desk.lock();
-        let token = self.slot.state().classify(self.clock.now()).token()?;
+        let token = self
+            .slot
+            .state()
+            .classify(self.profile.clock.now())
+            .token()?;
         self.look_at_desk(&at_desk);
         Some(token)
     }
 
     fn look_at_desk(&self, at_desk: &AtDesk<'_, Token>) -> Option<(i64, i64)> {
-        let (coarse, now) = (self.clock.coarse_wall(), self.clock.now());
-        let length = self.clock.view_length();
+        let (coarse, now) = (self.profile.clock.coarse_wall(), self.profile.clock.now());
+        let length = self.profile.clock.view_length();
         self.slot
             .state()
             .look(now, coarse, length, at_desk.is_in_flight())
@@ -230,8 +239,8 @@ impl Engine {
             let desk = self.desk();
             let _lock = desk.lock();
             let state = self.slot.state();
-            let now = self.clock.now();
-            let Some(next) = state.invalidated(fingerprint, now, &self.lifetimes) else {
+            let now = self.profile.clock.now();
+            let Some(next) = state.invalidated(fingerprint, now, &self.profile.lifetimes) else {
                 return false;
             };
             let age = next.rejected_age.unwrap_or_default();
@@ -292,7 +301,7 @@ impl Engine {
     pub(crate) fn status(&self) -> Status {
         let desk = self.desk();
         let in_flight = desk.lock().is_in_flight();
-        let now = self.clock.now();
+        let now = self.profile.clock.now();
         let state = self.slot.state();
         let zone = state.classify(now);
         Status::new(
@@ -302,12 +311,14 @@ impl Engine {
             in_flight,
             self.mints.load(Ordering::Relaxed),
             self.failed.load(Ordering::Relaxed),
-            &self.endpoint.host,
+            &self.login_host(),
         )
     }
 
     pub(crate) fn emit(&self, event: &Event) {
-        self.events.emit(&self.endpoint.host, event);
+        let endpoint = self.keyring.endpoint();
+        let host = endpoint.as_ref().map_or("", |endpoint| &endpoint.host);
+        self.profile.events.emit(host, event);
     }
 
     /// Makes the outcome of a mint the next state. `None`: mint again.
@@ -324,9 +335,9 @@ impl Engine {
             let circumstances = Circumstances {
                 generation,
                 overtaken,
-                now: self.clock.now(),
-                lifetimes: &self.lifetimes,
-                failures: &self.failures,
+                now: self.profile.clock.now(),
+                lifetimes: &self.profile.lifetimes,
+                failures: &self.profile.failures,
                 random: random::unit(),
             };
             let landed = state.landed(outcome.result, &circumstances)?;
@@ -345,7 +356,7 @@ impl Engine {
                 self.emit(&Event::MintSucceeded {
                     fingerprint,
                     expiry: token.expiry(),
-                    lifetime: left(&token, self.clock.now().wall),
+                    lifetime: left(&token, self.profile.clock.now().wall),
                     attempts,
                     took,
                 });

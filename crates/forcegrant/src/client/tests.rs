@@ -129,7 +129,7 @@ fn fixture_with(
         .on_event_inline(move |event| log.lock().unwrap().push(event.name()));
     let built = options(builder).build().unwrap();
     let mut engine = Arc::into_inner(built.engine).unwrap();
-    engine.transport = Box::new(Theatre(Arc::clone(&stage)));
+    Arc::get_mut(&mut engine.profile).unwrap().transport = Box::new(Theatre(Arc::clone(&stage)));
     Fixture {
         client: Client::from_engine(engine).into(),
         clock,
@@ -360,7 +360,8 @@ fn a_thread_that_gives_up_leaves_the_login_to_the_others() {
 fn a_callback_that_panics_harms_nothing() {
     let f = fixture([Play::Token("a")]);
     let mut engine = Arc::into_inner(f.client.into_async().engine).unwrap();
-    engine.events = Events::inline(|_| panic!("a callback that panics, on purpose"));
+    Arc::get_mut(&mut engine.profile).unwrap().events =
+        Events::inline(|_| panic!("a callback that panics, on purpose"));
     let client = blocking::Client::from(Client::from_engine(engine));
     assert_eq!(client.token().unwrap().access_token(), "a");
 }
