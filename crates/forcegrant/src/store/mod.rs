@@ -18,6 +18,7 @@
 //! the way for a while, which an event says, and the login goes ahead without it.
 
 mod breaker;
+pub mod conformance;
 #[cfg(feature = "store-file")]
 mod file;
 mod process;
@@ -49,7 +50,7 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 /// the future. A future may be dropped at any point. After a fork the store is used in the child
 /// too: locks and connections must be the child's own.
 ///
-/// Each clause below is checked by the conformance suite.
+/// Each clause below is checked by the [conformance suite](conformance).
 pub trait Store: Send + Sync + fmt::Debug {
     /// The entry under `key`, whole and as it was put, or none.
     ///
@@ -88,7 +89,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn release<'a>(&'a self, key: &'a str, lease: &'a Lease) -> StoreFuture<'a, ()>;
 
     /// Waits until the lease with this fence is not held any more, or for `limit`, whichever is
-    /// first. It may return early: the caller looks again.
+    /// first. It may return early: the caller looks again. While the lease is held it leaves a moment
+    /// before it does, so that a caller who looks in a loop does not spin.
     ///
     /// Without a way to be told, a store does what this default does: it sleeps for a moment.
     fn watch<'a>(&'a self, key: &'a str, fence: u64, limit: Duration) -> StoreFuture<'a, ()> {

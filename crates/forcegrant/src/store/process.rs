@@ -245,3 +245,43 @@ impl fmt::Debug for ProcessStore {
         f.write_str("ProcessStore")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_keeps_the_contract() {
+        let store = ProcessStore::default();
+        crate::store::conformance::check(&store).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_entry_lives_as_long_as_a_client_that_uses_it() {
+        let lease = Lease {
+            owner: "a".to_owned(),
+            fence: 1,
+        };
+        let (one, two) = (ProcessStore::default(), ProcessStore::default());
+        let minute = Duration::from_secs(60);
+        one.put("lives", b"x", minute, &lease).await.unwrap();
+        assert!(two.get("lives").await.unwrap().is_some());
+        drop(one);
+        assert!(two.get("lives").await.unwrap().is_some());
+        drop(two);
+        let three = ProcessStore::default();
+        assert!(three.get("lives").await.unwrap().is_none());
+    }
+
+    /// 100,000 stores that come and go leave nothing behind.
+    #[test]
+    fn what_nobody_holds_is_thrown_out() {
+        for number in 0..1_000 {
+            ProcessStore::default().drawer(&format!("gone-{number}"));
+        }
+        let registry = REGISTRY.get_or_init(PerProcess::default).current();
+        let drawers = lock(&registry.0);
+        let gone = |key: &&String| key.starts_with("gone-");
+        assert!(drawers.drawers.keys().filter(gone).count() < 200);
+    }
+}

@@ -57,7 +57,7 @@ impl Folder {
     /// refused if others could write to it.
     pub(super) fn place(&self, key: &str) -> Result<Place<'_>> {
         let known = |c: char| matches!(c, '0'..='9' | 'a'..='z' | '.' | ':' | '-');
-        if key.is_empty() || key.len() > 80 || !key.chars().all(known) || key.starts_with('.') {
+        if key.is_empty() || key.len() > 80 || !key.chars().all(known) {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
                 "this key names no file",
@@ -74,7 +74,7 @@ impl Folder {
         Ok(Place {
             folder: self,
             // A colon is not for Windows.
-            name: key.replace(':', "-"),
+            name: key.replace(':', "_"),
         })
     }
 

@@ -216,3 +216,6 @@ fn end(
     }
     Ok(())
 }
+
+#[cfg(all(test, unix))]
+mod tests;
