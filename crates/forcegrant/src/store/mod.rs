@@ -18,11 +18,16 @@
 //! the way for a while, which an event says, and the login goes ahead without it.
 
 pub mod conformance;
+#[cfg(feature = "store-redis")]
+mod redis;
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
+
+#[cfg(feature = "store-redis")]
+pub use self::redis::RedisStore;
 
 /// What a step of a store comes to.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
