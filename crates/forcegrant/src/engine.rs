@@ -24,7 +24,9 @@ use crate::mint;
 use crate::process::PerProcess;
 use crate::random;
 use crate::status::Status;
+use crate::store::Share;
 use crate::token::Token;
+use crate::turn::{self, Turn};
 use crate::verify::{self, Verified};
 use crate::wait::{Pending, Promise};
 use crate::worker;
@@ -61,6 +63,8 @@ pub(crate) struct Profile {
     pub(crate) clock: Clock,
     pub(crate) events: Events,
     pub(crate) transport: Box<dyn Transport>,
+    /// Through what tokens are shared; `None`: with nobody.
+    pub(crate) share: Option<Share>,
 }
 
 /// The part of a client that changes.
@@ -105,12 +109,14 @@ impl Engine {
             Zone::Aging(token) | Zone::Lapsed(token) => {
                 if self.slot.state().may_refresh(self.profile.clock.now()) {
                     // Nobody waits for it. Should it not start, a later call tries again.
-                    drop(at_desk.board(|flight| self.launch(flight, true)));
+                    drop(at_desk.board(|flight| self.launch(flight, Purpose::Refresh)));
                 }
                 Start::Ready(token)
             }
             Zone::Cooling(error) => Start::Pending(Pending::ready(Err(error))),
-            Zone::Empty => Start::Pending(at_desk.board(|flight| self.launch(flight, false))),
+            Zone::Empty => {
+                Start::Pending(at_desk.board(|flight| self.launch(flight, Purpose::Token)))
+            }
         };
         self.look_at_desk(&at_desk);
         drop(at_desk);
@@ -155,7 +161,7 @@ impl Engine {
                 let mut at_desk = desk.lock();
                 match at_desk.flight() {
                     Some(other) => Ok(other),
-                    None => Err(at_desk.board(|flight| self.launch(flight, false))),
+                    None => Err(at_desk.board(|flight| self.launch(flight, Purpose::Login))),
                 }
             };
             match other {
@@ -172,8 +178,8 @@ impl Engine {
         }
     }
 
-    fn launch(self: &Arc<Self>, flight: Flight<Token>, background: bool) -> Result<(), Error> {
-        worker::spawn(fly(Arc::clone(self), flight, background))
+    fn launch(self: &Arc<Self>, flight: Flight<Token>, purpose: Purpose) -> Result<(), Error> {
+        worker::spawn(fly(Arc::clone(self), flight, purpose))
             .map_err(|error| worker_unavailable(&error))
     }
 
@@ -257,7 +263,7 @@ impl Engine {
     pub(crate) fn reset(&self) {
         let desk = self.desk();
         let _lock = desk.lock();
-        let next = self.slot.state().cleared();
+        let next = self.slot.state().cleared(self.profile.clock.now());
         self.slot.replace(next);
     }
 
@@ -347,8 +353,17 @@ impl Engine {
         let (attempts, took) = (outcome.attempts, outcome.took);
         match landed {
             landing::Outcome::Token(token) => {
-                self.mints.fetch_add(1, Ordering::Relaxed);
                 let fingerprint = token.fingerprint().to_owned();
+                let lifetime = left(&token, self.profile.clock.now().wall);
+                if outcome.is_of_another {
+                    self.emit(&Event::TokenAdopted {
+                        fingerprint,
+                        expiry: token.expiry(),
+                        lifetime,
+                    });
+                    return Some(Ok(token));
+                }
+                self.mints.fetch_add(1, Ordering::Relaxed);
                 if outcome.signature_matches == Some(false) {
                     let fingerprint = fingerprint.clone();
                     self.emit(&Event::SignatureMismatch { fingerprint });
@@ -356,7 +371,7 @@ impl Engine {
                 self.emit(&Event::MintSucceeded {
                     fingerprint,
                     expiry: token.expiry(),
-                    lifetime: left(&token, self.profile.clock.now().wall),
+                    lifetime,
                     attempts,
                     took,
                 });
@@ -388,18 +403,59 @@ fn left(token: &Token, wall: i64) -> Duration {
     Duration::from_millis(u64::try_from(left).unwrap_or(0))
 }
 
+/// What a flight is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// Callers wait for a token.
+    Token,
+    /// A usable token is served meanwhile.
+    Refresh,
+    /// Only a login of its own will do.
+    Login,
+}
+
 /// The job of a flight. A mint that a report of a dead token overtook is repeated once, as its
 /// answer may be older than the report.
-async fn fly(engine: Arc<Engine>, flight: Flight<Token>, background: bool) {
+async fn fly(engine: Arc<Engine>, flight: Flight<Token>, purpose: Purpose) {
     let mut overtaken = false;
     loop {
         let generation = engine.slot.state().generation;
-        engine.emit(&Event::MintStarted { background });
-        let outcome = mint::mint(&engine).await;
-        match engine.settle(outcome, generation, overtaken) {
-            Some(result) => return flight.land(&result),
-            None => overtaken = true,
+        let (outcome, holding) = match turn::take(&engine, purpose == Purpose::Login).await {
+            Turn::Adopted(lease) => (mint::Outcome::of_another(Ok(*lease)), None),
+            Turn::Told(error) => (mint::Outcome::of_another(Err(error)), None),
+            Turn::Login(holding) => {
+                let background = purpose == Purpose::Refresh;
+                engine.emit(&Event::MintStarted { background });
+                let outcome = match &holding {
+                    Some(holding) => holding.during(mint::mint(&engine)).await,
+                    None => mint::mint(&engine).await,
+                };
+                (outcome, holding)
+            }
+        };
+        let brought = outcome.result.as_ref().ok();
+        let packed = holding
+            .as_ref()
+            .zip(brought)
+            .map(|(holding, lease)| holding.pack(lease));
+        let counting = holding
+            .as_ref()
+            .map(|holding| holding.counting(outcome.answers));
+        let settled = engine.settle(outcome, generation, overtaken);
+        if let Some(holding) = holding {
+            // Before the callers go on: a script that ends with its first token has shared it.
+            let failure = settled.as_ref().and_then(|result| result.as_ref().err());
+            holding.hand_over(packed, failure).await;
         }
+        let Some(result) = settled else {
+            overtaken = true;
+            continue;
+        };
+        flight.land(&result);
+        if let Some(counting) = counting {
+            counting.await;
+        }
+        return;
     }
 }
 

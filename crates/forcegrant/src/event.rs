@@ -45,6 +45,23 @@ pub enum Event {
         /// From the first request to the token.
         took: Duration,
     },
+    /// Another client's login brought a token that serves here too (option `store`).
+    #[non_exhaustive]
+    TokenAdopted {
+        /// The token's fingerprint.
+        fingerprint: String,
+        /// When it ends.
+        expiry: Expiry,
+        /// What was left of its life when it was found.
+        lifetime: Duration,
+    },
+    /// The store failed or was late. It is left out of the way for a while, and logins go ahead
+    /// without it.
+    #[non_exhaustive]
+    StoreFailed {
+        /// Why; its `retry_after` says how long.
+        error: Error,
+    },
     /// A login failed for good.
     #[non_exhaustive]
     MintFailed {
@@ -128,6 +145,8 @@ impl Event {
             Self::MintStarted { .. } => "mint_started",
             Self::MintRetried { .. } => "mint_retried",
             Self::MintSucceeded { .. } => "mint_succeeded",
+            Self::TokenAdopted { .. } => "token_adopted",
+            Self::StoreFailed { .. } => "store_failed",
             Self::MintFailed { .. } => "mint_failed",
             Self::LeaseAged { .. } => "lease_aged",
             Self::LeaseLapsed { .. } => "lease_lapsed",
@@ -299,7 +318,16 @@ fn trace(host: &str, event: &Event) {
         Event::CredentialsRotated { fingerprint, .. } => {
             info!(target: "forcegrant", host, %fingerprint, "{name}");
         }
-        Event::IntrospectionFailed { error } | Event::CredentialsReloadFailed { error } => {
+        Event::TokenAdopted {
+            fingerprint,
+            expiry,
+            ..
+        } => {
+            info!(target: "forcegrant", host, %fingerprint, source = expiry.source().as_str(), "{name}");
+        }
+        Event::IntrospectionFailed { error }
+        | Event::StoreFailed { error }
+        | Event::CredentialsReloadFailed { error } => {
             warn!(target: "forcegrant", host, code = error.code(), message = error.message(), "{name}");
         }
         Event::LeaseLapsed { fingerprint }

@@ -56,6 +56,7 @@ mod status;
 pub mod store;
 mod sync;
 mod token;
+mod turn;
 mod verdict;
 mod verify;
 mod wait;

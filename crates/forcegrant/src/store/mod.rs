@@ -17,17 +17,30 @@
 //! Every step has a time limit (option `store_timeout`). A store that fails or is late is left out of
 //! the way for a while, which an event says, and the login goes ahead without it.
 
+mod breaker;
 pub mod conformance;
+#[cfg(feature = "store-file")]
+mod file;
+mod process;
+pub(crate) mod record;
 #[cfg(feature = "store-redis")]
 mod redis;
+pub(crate) mod seal;
+mod sharing;
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+#[cfg(feature = "store-file")]
+pub use self::file::FileStore;
+#[cfg(test)]
+pub(crate) use self::process::ProcessStore as InMemory;
 #[cfg(feature = "store-redis")]
 pub use self::redis::RedisStore;
+pub use self::sharing::Sharing;
+pub(crate) use self::sharing::{Share, route};
 
 /// What a step of a store comes to.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;

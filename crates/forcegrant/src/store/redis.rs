@@ -6,6 +6,7 @@ mod links;
 mod scripts;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::Value;
@@ -28,15 +29,18 @@ use crate::store::{Acquired, Lease, POLL, Put, Store, StoreError, StoreFuture, S
 /// Waiting is done by asking again, every 50 ms at first and every quarter of a second later, and
 /// not by publishing: that needs a connection more for each who waits, and rights on channels.
 ///
+/// Clones are one store: they share connections.
+///
 /// A user with an ACL needs `~forcegrant:*` (the prefix), and `+get +set +del +pttl +pexpire +time
 /// +hincrby +hgetall +hdel +eval +evalsha`, with `+asking` in a Cluster.
+#[derive(Clone)]
 pub struct RedisStore {
     address: Address,
     prefix: String,
     roots: Roots,
     sentinel_login: Login,
     login: Login,
-    links: Links,
+    links: Arc<Links>,
 }
 
 /// The longest wait for one step, should nobody else set a limit.
@@ -66,7 +70,7 @@ impl RedisStore {
             roots: Roots::default(),
             sentinel_login: Login::default(),
             login,
-            links: Links::default(),
+            links: Arc::default(),
         })
     }
 

@@ -115,11 +115,11 @@ impl Links {
             Kind::Cluster => call.slot,
             _ => 0,
         };
-        let mut asked = None;
+        let mut named = None;
         let mut last = None;
         for _ in 0..TRIES {
-            let asking = asked.is_some();
-            let host = match asked.take() {
+            let asking = named.is_some();
+            let host = match named.take() {
                 Some(host) => host,
                 None => own.find(store, slot).await?,
             };
@@ -127,7 +127,7 @@ impl Links {
             let mut suspicion = Suspicion::new(&own, &host);
             let (mut link, fresh) = match own.kept(&host) {
                 Some(link) => (link, false),
-                None => match own.connect(store, &host, &store.login).await {
+                None => match own.connect(store, &host).await {
                     Ok(link) => (link, true),
                     Err(failed) => {
                         drop(suspicion);
@@ -154,8 +154,8 @@ impl Links {
                 suspicion.allay();
             }
             match verdict {
-                Verdict::Moved(to) => own.known().remember(slot, to),
-                Verdict::Ask(to) => asked = Some(to),
+                Verdict::Moved(to) => drop(own.known().routes.insert(slot, to)),
+                Verdict::Ask(to) => named = Some(to),
                 Verdict::TryAgain => sleep(PAUSE).await,
                 // A connection that was kept may have ended long ago, and a server that another one
                 // named may be a replica by now. A new one of the address tells the truth.
@@ -203,7 +203,7 @@ impl Own {
                 Ok(found) => {
                     let mut known = self.known();
                     known.first = at % hosts.len();
-                    known.remember(slot, found.clone());
+                    known.routes.insert(slot, found.clone());
                     return Ok(found);
                 }
                 Err(error) => last = Some(error),
@@ -219,9 +219,9 @@ impl Own {
         master: &str,
     ) -> Result<Host, StoreError> {
         let mut suspicion = Suspicion::new(self, host);
-        let (info, tls) = (store.sentinel_login.info(0), store);
-        // Not kept: it is asked once for each runtime.
-        let mut connection = self.open(tls, host, &info).await?;
+        // Not kept: it is asked when the master is not known, and that is seldom.
+        let info = store.sentinel_login.info(0);
+        let mut connection = self.open(store, host, &info).await?;
         let found: Option<(String, u16)> = redis::cmd("SENTINEL")
             .arg("get-master-addr-by-name")
             .arg(master)
@@ -247,13 +247,8 @@ impl Own {
             .cloned()
     }
 
-    async fn connect(
-        &self,
-        store: &RedisStore,
-        host: &Host,
-        login: &Login,
-    ) -> Result<Link, StoreError> {
-        let info = login.info(store.address.database);
+    async fn connect(&self, store: &RedisStore, host: &Host) -> Result<Link, StoreError> {
+        let info = store.login.info(store.address.database);
         let connection = self.open(store, host, &info).await?;
         let runtime = Handle::current().id();
         let mut known = self.known();
@@ -327,12 +322,6 @@ impl Own {
     fn forget_routes(&self, host: &Host) {
         let mut known = self.known();
         known.routes.retain(|_, route| route != host);
-    }
-}
-
-impl Known {
-    fn remember(&mut self, slot: u16, host: Host) {
-        self.routes.insert(slot, host);
     }
 }
 
