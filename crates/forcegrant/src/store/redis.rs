@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::Value;
+use tokio::time::{Instant, sleep, timeout};
 
 use self::address::Address;
 use self::links::{Links, Login};
@@ -45,6 +46,10 @@ pub struct RedisStore {
 
 /// The longest wait for one step, should nobody else set a limit.
 const STEP: Duration = Duration::from_secs(10);
+/// The longest wait for one look of one who waits for a login.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long looks may fail before the wait does.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Between two looks of one who waits for long.
 const LONGEST_POLL: Duration = Duration::from_millis(250);
 
@@ -134,9 +139,8 @@ impl RedisStore {
             arguments,
             slot: address::slot(key),
         };
-        tokio::time::timeout(STEP, self.links.run(self, &call))
-            .await
-            .map_err(|_| StoreError::new(format!("Redis did not answer within {STEP:?}")))?
+        let answer = timeout(STEP, self.links.run(self, &call)).await;
+        answer.unwrap_or_else(|_| Err(late(STEP)))
     }
 }
 
@@ -201,15 +205,28 @@ impl Store for RedisStore {
 
     fn watch<'a>(&'a self, key: &'a str, fence: u64, limit: Duration) -> StoreFuture<'a, ()> {
         Box::pin(async move {
-            let end = tokio::time::Instant::now() + limit;
-            let mut pause = POLL;
+            let end = Instant::now() + limit;
+            let (mut pause, mut failing_since) = (POLL, None);
             loop {
-                let held = numbers(&self.run(&scripts::HOLDER, key, &[]).await?);
-                let left = end.saturating_duration_since(tokio::time::Instant::now());
-                if held != [fence] || left.is_zero() {
+                let look = timeout(LOOK, self.run(&scripts::HOLDER, key, &[])).await;
+                let now = Instant::now();
+                let left = end.saturating_duration_since(now);
+                match look.unwrap_or_else(|_| Err(late(LOOK))) {
+                    Ok(held) if numbers(&held) != [fence] => return Ok(()),
+                    Ok(_) => failing_since = None,
+                    // A restart or a failover in the middle of a login must not send all who wait
+                    // for it to log in themselves.
+                    Err(error) => {
+                        let since = *failing_since.get_or_insert(now);
+                        if now.duration_since(since) >= PATIENCE {
+                            return Err(error);
+                        }
+                    }
+                }
+                if left.is_zero() {
                     return Ok(());
                 }
-                tokio::time::sleep(pause.min(left)).await;
+                sleep(pause.min(left)).await;
                 pause = (pause * 5 / 4).min(LONGEST_POLL);
             }
         })
@@ -277,6 +294,10 @@ fn numbers(value: &Value) -> Vec<u64> {
 
 fn millis(time: Duration) -> Vec<u8> {
     time.as_millis().max(1).to_string().into_bytes()
+}
+
+fn late(limit: Duration) -> StoreError {
+    StoreError::new(format!("Redis did not answer within {limit:?}"))
 }
 
 fn unexpected(step: &str) -> StoreError {

@@ -69,6 +69,28 @@ async fn a_server_that_stands_still_holds_nobody_after_it_goes_on() {
 }
 
 #[tokio::test]
+async fn who_waits_for_a_login_outlasts_a_restart_but_not_more() {
+    let mut server = Server::start(&[]);
+    let store = RedisStore::new(&server.url()).unwrap();
+    let Ok(Acquired::Granted { fence }) = acquire(&store, "k", "aa").await else {
+        panic!("not granted");
+    };
+    let waiting = store.clone();
+    let waits = tokio::spawn(async move {
+        let limit = Duration::from_secs(60);
+        waiting.watch("k", fence, limit).await
+    });
+    tokio::task::yield_now().await;
+    server.restart();
+    waits.await.unwrap().unwrap();
+    server.signal("STOP");
+    let start = Instant::now();
+    let limit = Duration::from_secs(60);
+    store.watch("k", fence, limit).await.unwrap_err();
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
 async fn a_connection_that_swallows_all_is_given_up() {
     let server = Server::start(&[]);
     let proxy = Proxy::start(server.port).await;

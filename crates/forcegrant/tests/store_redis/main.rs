@@ -1,5 +1,9 @@
-//! The Redis store against real servers. What the client makes of their faults is in `client.rs`.
+//! The Redis store against real servers. What callers notice of their faults is in
+//! `callers.rs`.
 
+mod callers;
+#[path = "../common/mod.rs"]
+mod common;
 mod faults;
 mod proxy;
 mod server;
