@@ -43,7 +43,8 @@ impl fmt::Display for Violation {
 }
 
 /// Checks every clause, whatever the others come to. Must run on a tokio runtime with I/O and time.
-/// A step that takes longer than five seconds is a violation.
+/// A step that takes longer than five seconds is a violation. One check keeps the thread that polls
+/// it while others work: a store that needs tasks of the same runtime wants one with several threads.
 ///
 /// # Errors
 /// Each clause that is violated, in the order of [`clauses`].

@@ -23,6 +23,8 @@ pub mod conformance;
 mod file;
 mod process;
 pub(crate) mod record;
+#[cfg(feature = "store-redis")]
+mod redis;
 pub(crate) mod seal;
 mod sharing;
 
@@ -35,6 +37,8 @@ use std::time::Duration;
 pub use self::file::FileStore;
 #[cfg(test)]
 pub(crate) use self::process::ProcessStore as InMemory;
+#[cfg(feature = "store-redis")]
+pub use self::redis::RedisStore;
 pub use self::sharing::Sharing;
 pub(crate) use self::sharing::{Share, route};
 
