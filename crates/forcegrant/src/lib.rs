@@ -46,6 +46,7 @@ mod host;
 mod http;
 pub mod measurement;
 mod mint;
+mod pool;
 mod process;
 mod random;
 mod secret;
@@ -71,6 +72,7 @@ pub use crate::event::Event;
 pub use crate::grant::request::AuthStyle;
 pub use crate::http::{Proxy, Roots};
 pub use crate::measurement::{Measurement, MeasurementKind};
+pub use crate::pool::{ClientPool, ClientPoolBuilder, OrgCredentials, Prewarmed};
 pub use crate::secret::Secret;
 #[cfg(doctest)]
 pub use crate::secret::SecretsCannotBeShown;
