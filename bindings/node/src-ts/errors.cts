@@ -16,6 +16,7 @@ export const ERROR_CODES = Object.freeze({
   invalid_login_url: 'configuration',
   untrusted_host: 'configuration',
   missing_credentials: 'configuration',
+  unknown_key: 'configuration',
   credentials_unavailable: 'configuration',
   unsupported_login_host: 'refused',
   no_run_as_user: 'refused',

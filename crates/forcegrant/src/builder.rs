@@ -321,7 +321,7 @@ impl ClientBuilder {
     /// events are delivered. A slow or panicking listener harms nothing else; when a thousand events
     /// wait for it, the oldest are dropped.
     pub fn on_event(self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.with_events(Events::apart(listener))
+        self.with_events(Events::apart(move |_, event| listener(event)))
     }
 
     pub(crate) fn with_events(mut self, events: Events) -> Self {
@@ -353,9 +353,18 @@ impl ClientBuilder {
         }
         Ok(Client::from_engine(Engine {
             profile: Arc::new(self.profile(trust)?),
+            key: Box::default(),
             keyring: Keyring::new(source, given, Some(endpoint))?,
             state: Shared::default(),
         }))
+    }
+
+    /// What the clients of a pool share. Their credentials and where they go come later, one by one.
+    pub(crate) fn shared_profile(self) -> Result<Profile, Error> {
+        checks::numbers(&self)?;
+        checks::shared(&self)?;
+        let trust = TrustPolicy::new(self.trusted_hosts.iter().cloned(), self.allow_http_loopback)?;
+        self.profile(trust)
     }
 
     /// What is left of the options without the credentials and where they go.
@@ -385,6 +394,7 @@ impl ClientBuilder {
             events: self.events,
             share: self.sharing.share(self.store_timeout, route),
             transport: Box::new(HttpTransport::new(http)?),
+            gate: None,
         })
     }
 

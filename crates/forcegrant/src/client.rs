@@ -61,6 +61,10 @@ impl Client {
         }
     }
 
+    pub(crate) fn from_shared(engine: Arc<Engine>) -> Self {
+        Self { engine }
+    }
+
     /// A usable token: the one at hand in nanoseconds, or that of a login which all concurrent
     /// callers share.
     ///
@@ -185,8 +189,7 @@ impl Client {
     /// Uses these credentials from the next login on. A failure that is remembered says nothing about
     /// them and is forgotten. The token at hand goes on serving; see [`Client::drop_retired`].
     pub fn set_credentials(&self, pairs: KeyPairs) {
-        self.engine.keyring.replace(pairs, None);
-        self.engine.forget_failure();
+        self.engine.set_credentials(pairs, None);
     }
 
     /// Drops the token at hand if it was issued to a key pair that is not among the credentials any

@@ -389,6 +389,8 @@ codes! {
         "The host is not one of Salesforce's; name it in `trusted_hosts` if the secret may go there.";
     MissingCredentials = "missing_credentials", K::Configuration, false, Some(SetupStep::KeyAndSecret),
         "A client id, client secret or login URL is missing; the message names the variable or option.";
+    UnknownKey = "unknown_key", K::Configuration, false, NO_STEP,
+        "A pool has no credentials for this key: insert them, or give the pool a callback that brings them.";
 
     UnsupportedLoginHost = "unsupported_login_host", K::Refused, false, Some(SetupStep::Hostname),
         "This host does not serve the client credentials flow; use the org's My Domain.";

@@ -111,6 +111,25 @@ pub(super) fn numbers(builder: &ClientBuilder) -> Result<(), Error> {
     Ok(())
 }
 
+/// That nothing of one org is among the options of all.
+pub(super) fn shared(builder: &ClientBuilder) -> Result<(), Error> {
+    let source = match &builder.credentials {
+        Given::Values(..) => None,
+        Given::SecretFile(..) | Given::FileBesideSource => Some("client_secret_file"),
+        Given::Source(_) => Some("credentials_callback"),
+    };
+    let next = builder.next.as_ref().map(|_| "next_credentials");
+    let url = builder.token_url.as_ref().map(|_| "token_url");
+    match source.or(next).or(url) {
+        None => Ok(()),
+        Some(name) => Err(invalid_option(
+            name,
+            "it belongs to one org, and these options are for all clients of a pool",
+            "Insert each org's credentials, or give the pool itself a callback that brings them.",
+        )),
+    }
+}
+
 /// One source of credentials from what was given.
 /// The pairs too, where they were given as values.
 pub(super) fn source(
