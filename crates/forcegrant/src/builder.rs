@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::cache::budget::BudgetSettings;
 use crate::cache::policy::{Backoff, FailureSettings, LifetimeSettings};
-use crate::calls::CallRetry;
+use crate::calls::{CallRetry, Calls};
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::credentials::{KeyPairs, Keyring, LoadedKeyPairs, Source};
@@ -345,6 +345,9 @@ impl ClientBuilder {
                 ));
             }
         }
+        let calls = Calls::new(self.calls);
+        #[cfg(feature = "http-client")]
+        let calls = calls.with_http(http.clone());
         let transport: Box<dyn Transport> = Box::new(HttpTransport::new(http)?);
         Ok(Client::from_engine(Engine {
             endpoint,
@@ -362,7 +365,7 @@ impl ClientBuilder {
             transport,
             state: Shared::default(),
         })
-        .with_call_retry(self.calls))
+        .with_calls(calls))
     }
 
     /// [`ClientBuilder::build`] for threads.

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::builder::ClientBuilder;
-use crate::calls::CallRetry;
 use crate::calls::Calls;
 use crate::credentials::KeyPairs;
 use crate::engine::{Engine, Start};
@@ -65,9 +64,9 @@ impl Client {
         }
     }
 
-    pub(crate) fn with_call_retry(self, retry: CallRetry) -> Self {
+    pub(crate) fn with_calls(self, calls: Calls) -> Self {
         Self {
-            calls: Arc::new(Calls::new(retry)),
+            calls: Arc::new(calls),
             ..self
         }
     }

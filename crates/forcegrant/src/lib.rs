@@ -61,6 +61,9 @@ mod verify;
 mod wait;
 mod worker;
 
+#[cfg(feature = "http-client")]
+pub use reqwest;
+
 pub use crate::builder::ClientBuilder;
 pub use crate::cache::state::CacheState;
 pub use crate::client::{Client, View};

@@ -1,6 +1,8 @@
 //! The calls of one client: the pure rooms beside this one, and what it remembers for them.
 
 use std::sync::Arc;
+#[cfg(feature = "http-client")]
+use std::sync::OnceLock;
 
 use arc_swap::ArcSwapOption;
 
@@ -10,6 +12,10 @@ use crate::calls::target::Instances;
 use crate::calls::usage::LastUsage;
 use crate::client::Client;
 use crate::error::Error;
+#[cfg(feature = "http-client")]
+use crate::http::{self, HttpSettings};
+#[cfg(feature = "http-client")]
+use crate::process::PerProcess;
 use crate::random;
 use crate::token::Token;
 use crate::verdict::{ApiAnswer, ApiUsage};
@@ -20,6 +26,16 @@ pub(crate) struct Calls {
     pub(crate) retry: CallRetry,
     usage: LastUsage,
     instances: ArcSwapOption<Instances>,
+    #[cfg(feature = "http-client")]
+    http: Http,
+}
+
+/// The HTTP client of `Client::request`: made at the first call of each process.
+#[cfg(feature = "http-client")]
+#[derive(Debug, Default)]
+struct Http {
+    settings: HttpSettings,
+    client: PerProcess<OnceLock<reqwest::Client>>,
 }
 
 impl Calls {
@@ -28,6 +44,26 @@ impl Calls {
             retry,
             ..Self::default()
         }
+    }
+
+    /// With an HTTP client of these settings.
+    #[cfg(feature = "http-client")]
+    pub(crate) fn with_http(self, settings: HttpSettings) -> Self {
+        let http = Http {
+            settings,
+            ..Http::default()
+        };
+        Self { http, ..self }
+    }
+
+    #[cfg(feature = "http-client")]
+    pub(crate) fn http(&self) -> Result<reqwest::Client, Error> {
+        let cell = self.http.client.current();
+        if let Some(client) = cell.get() {
+            return Ok(client.clone());
+        }
+        let client = http::for_calls(&self.http.settings)?;
+        Ok(cell.get_or_init(|| client).clone())
     }
 
     fn aim(&self, instance_url: &str, api: Option<&str>, url: &str) -> Result<String, Error> {

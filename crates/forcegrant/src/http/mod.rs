@@ -13,6 +13,8 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 pub(crate) use self::transport::HttpTransport;
+#[cfg(feature = "http-client")]
+pub(crate) use self::transport::for_calls;
 use crate::grant::response::Failure;
 use crate::secret::Secret;
 
