@@ -16,7 +16,7 @@ pub(crate) fn builder(
     options: Options,
     hosts: &[String],
     clock: Option<&TestClock>,
-    Stage { emulator, org }: &Stage,
+    Stage { emulator, org, .. }: &Stage,
 ) -> Result<ClientBuilder, String> {
     let mut builder = Client::builder(
         options.login_url.unwrap_or_else(|| org.my_domain.clone()),
@@ -83,7 +83,11 @@ pub(crate) fn builder(
             Budget::Off(_) => None,
         });
     }
-    let durations: [(Option<f64>, Setter); 9] = [
+    let durations: [(Option<f64>, Setter); 10] = [
+        (
+            options.call_retry_after_cap,
+            ClientBuilder::call_retry_after_cap,
+        ),
         (
             options.introspection_timeout,
             ClientBuilder::introspection_timeout,
@@ -101,6 +105,12 @@ pub(crate) fn builder(
         if let Some(value) = value {
             builder = set(builder, seconds(value)?);
         }
+    }
+    if let Some(attempts) = options.call_attempts {
+        builder = builder.call_attempts(attempts);
+    }
+    if let Some((first, cap)) = options.call_backoff {
+        builder = builder.call_backoff(seconds(first)?, seconds(cap)?);
     }
     if let Some((first, cap)) = options.refusal_backoff {
         builder = builder.refusal_backoff(seconds(first)?, seconds(cap)?);
