@@ -217,6 +217,17 @@ export function notReplayable(httpStatus: number): ReplayError {
   })
 }
 
+/** @internal */
+export function noTokenGoesTo(host: string): TokenRejectedError {
+  const help = `If it is yours or Salesforce's, name it in the option \`trustedHosts\`: ['${host}'].`
+  return new TokenRejectedError({
+    code: 'api_access_refused',
+    kind: 'token',
+    message: `no token goes to ${host}, which is not the token's instance\n  ${help}`,
+    help,
+  })
+}
+
 /** Errors of the core's: they have texts, and no frames of JavaScript. */
 function chain(texts: readonly string[] = []): Error | undefined {
   return texts.reduceRight<Error | undefined>((beneath, text) => {

@@ -1,6 +1,7 @@
 import { Connection, type ConnectionConfig, type HttpRequest, type HttpResponse, type Schema } from 'jsforce'
 import type { Client } from './client.cjs'
-import { notReplayable, TokenRejectedError } from './errors.cjs'
+import { noTokenGoesTo, notReplayable, TokenRejectedError } from './errors.cjs'
+import { renewStreaming } from './streaming.cjs'
 import type { Token } from './token.cjs'
 import { ENOUGH, isTelling, usageIn, verdict } from './verdict.cjs'
 
@@ -12,31 +13,39 @@ export type ConnectOptions<S extends Schema> = Omit<
 
 /**
  * A connection of jsforce whose session renews itself by the client: a dead session costs one login, and the request
- * goes out again, to the instance where the new token belongs. A token goes only where `client.mayCarry` says.
+ * goes out again, to the instance where the new token belongs. A token goes only where `client.mayCarry` says. Each
+ * request has the client's present token: one that was refreshed behind it, or that another caller found dead, is
+ * replaced without a refusal. Streaming clients that the connection makes renew themselves too.
  *
- * What goes wrong with a login reaches the caller in the words of jsforce ("Unable to refresh session due to"), with
- * the message of this package; `client.status().lastError` has the error itself. Do not call `logout`: it ends
- * the session for everybody who shares the app and its user.
+ * What goes wrong with a login after a refusal reaches the caller in the words of jsforce ("Unable to refresh session
+ * due to"), with the message of this package; `client.status().lastError` has the error itself. Do not call `logout`:
+ * it ends the session for everybody who shares the app and its user.
  */
 export async function connect<S extends Schema = Schema>(
   client: Client,
   options?: ConnectOptions<S> | null,
 ): Promise<Connection<S>> {
-  const session = new Session(client, await client.token())
-  const connection = new Connection<S>({
+  const first = await client.token()
+  const connection: Connection<S> = new Connection<S>({
     ...options,
-    accessToken: session.token.accessToken,
-    instanceUrl: session.token.instanceUrl,
-    refreshFn: (refreshed, callback) => {
+    accessToken: first.accessToken,
+    instanceUrl: first.instanceUrl,
+    refreshFn: (_, callback) => {
       session.renew().then(
-        (token) => {
-          refreshed.instanceUrl = token.instanceUrl
-          callback(null, token.accessToken)
-        },
+        (token) => callback(null, token.accessToken),
         (error: Error) => callback(error),
       )
     },
   })
+  const session = new Session(client, first, connection)
+  const delegate = connection._refreshDelegate
+  if (delegate) {
+    // jsforce asks these before each request: where it would wait for its own renewal, it waits for any token.
+    const isRefreshing = delegate.isRefreshing.bind(delegate)
+    const waitRefresh = delegate.waitRefresh.bind(delegate)
+    delegate.isRefreshing = () => isRefreshing() || session.isWaiting()
+    delegate.waitRefresh = () => (isRefreshing() ? waitRefresh() : session.wait())
+  }
   const transport = connection._transport
   const send = transport.httpRequest.bind(transport)
   transport.httpRequest = (request, sending = {}) => {
@@ -54,13 +63,15 @@ export async function connect<S extends Schema = Schema>(
     )
     return answered
   }
+  renewStreaming(connection, client)
   return connection
 }
 
 /** The token of a connection, and what is known of it. */
 class Session {
   readonly #client: Client
-  token: Token
+  readonly #connection: { accessToken?: string | null | undefined; instanceUrl: string }
+  #token: Token
   /** The instances that tokens of this connection belonged to: what was meant for one goes to the present one. */
   readonly #instances: Set<string>
   /** Whether the token has been refused, and whether it ever served. A first one may have lain about. */
@@ -68,22 +79,38 @@ class Session {
   #isProved = true
   /** Requests that went out, and so have no stream any more, with the token that they carried. */
   readonly #sent = new WeakMap<HttpRequest, Token | undefined>()
+  #asked: Promise<Token>
 
-  constructor(client: Client, token: Token) {
+  constructor(client: Client, token: Token, connection: Connection<Schema> | object) {
     this.#client = client
-    this.token = token
+    this.#connection = connection as Connection
+    this.#token = token
+    this.#asked = Promise.resolve(token)
     this.#instances = new Set([token.instanceUrl])
+  }
+
+  /** Takes over the client's token. True if there is none, and a request has to {@link wait}. */
+  isWaiting(): boolean {
+    // Asked first: the answer of `cached` alone would never start the refresh of an aging token.
+    this.#asked = this.#client.token()
+    this.#asked.catch(() => {})
+    const token = this.#client.cached()
+    if (token === undefined) return true
+    this.#adopt(token, true)
+    return false
+  }
+
+  async wait(): Promise<void> {
+    this.#adopt(await this.#asked, true)
   }
 
   async renew(): Promise<Token> {
     // A late report of an older token: the present one has not been refused.
-    if (!this.#isRefused) return this.token
-    this.#client.invalidate(this.token)
+    if (!this.#isRefused) return this.#token
+    this.#client.invalidate(this.#token)
     if (!this.#isProved) throw freshRefused()
     const token = await this.#client.token()
-    this.token = token
-    this.#instances.add(token.instanceUrl)
-    this.#isRefused = this.#isProved = false
+    this.#adopt(token, false)
     return token
   }
 
@@ -95,11 +122,14 @@ class Session {
     }
     const url = new URL(request.url)
     if (this.#instances.has(url.origin)) {
-      request.url = this.token.instanceUrl + request.url.slice(url.origin.length)
+      request.url = this.#token.instanceUrl + request.url.slice(url.origin.length)
     }
-    const carries = this.#client.mayCarry(this.token, request.url)
-    if (!carries) request.headers = bare(request.headers)
-    this.#sent.set(request, carries ? this.token : undefined)
+    const carries = this.#client.mayCarry(this.#token, request.url)
+    if (!carries) {
+      if (holds(request, this.#token)) throw noTokenGoesTo(url.host)
+      request.headers = bare(request.headers)
+    }
+    this.#sent.set(request, carries ? this.#token : undefined)
   }
 
   /** Where a redirect leads: without the token if that is another origin, whose answer then says nothing about it. */
@@ -111,13 +141,26 @@ class Session {
   }
 
   saw(request: HttpRequest, { statusCode: status, headers, body }: HttpResponse): void {
-    if (this.#sent.get(request) !== this.token) return
+    if (this.#sent.get(request) !== this.#token) return
     const usage = usageIn(headers)
     if (usage !== undefined) this.#client.noteUsage(usage)
     const text = typeof body === 'string' ? body.slice(0, ENOUGH) : ''
     if (status < 400) this.#isProved = true
-    else if (isTelling(status) && verdict({ status, body: text }).verdict === 'session_expired')
+    else if (isTelling(status) && verdict({ status, body: text }).verdict === 'session_expired') {
       this.#isRefused = true
+      // jsforce renews nothing after a 403: the next request finds that there is no token.
+      if (status === 403) this.#client.invalidate(this.#token)
+    }
+  }
+
+  #adopt(token: Token, isProved: boolean): void {
+    if (token === this.#token) return
+    this.#token = token
+    this.#instances.add(token.instanceUrl)
+    this.#isRefused = false
+    this.#isProved = isProved
+    this.#connection.accessToken = token.accessToken
+    this.#connection.instanceUrl = token.instanceUrl
   }
 }
 
@@ -128,7 +171,7 @@ function next(from: HttpRequest, url: string): HttpRequest {
 
 function bare(headers: HttpRequest['headers']): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(headers ?? {}).filter(([name]) => !/^(authorization|cookie)$/i.test(name)),
+    Object.entries(headers ?? {}).filter(([name]) => !/^(authorization|cookie|x-sfdc-session)$/i.test(name)),
   )
 }
 
@@ -136,6 +179,12 @@ function bare(headers: HttpRequest['headers']): Record<string, string> {
 function isGone({ body, method }: HttpRequest): boolean {
   if (body === undefined || body === null) return /^(post|put|patch)$/i.test(method)
   return typeof body === 'object' && Symbol.asyncIterator in body
+}
+
+/** Whether jsforce wrote the token into the address or the body, as it does for SOAP and `identity`. */
+function holds({ url, body }: HttpRequest, { accessToken }: Token): boolean {
+  if (url.includes(accessToken) || url.includes(encodeURIComponent(accessToken))) return true
+  return typeof body === 'string' && body.includes(accessToken)
 }
 
 function refusedElsewhere(): TokenRejectedError {
