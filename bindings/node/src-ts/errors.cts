@@ -49,13 +49,15 @@ export const ERROR_CODES = Object.freeze({
   untrusted_instance_url: 'response',
   token_dead_on_arrival: 'token',
   same_token_returned: 'token',
+  fresh_token_refused: 'token',
+  request_not_replayable: 'token',
   api_access_refused: 'token',
   internal: 'internal',
   worker_unavailable: 'internal',
 } as const satisfies Record<string, ErrorKind>)
 
 /** A stable name for what went wrong; the same in Rust, Python and Node. */
-export type ErrorCode = keyof typeof ERROR_CODES | 'request_not_replayable'
+export type ErrorCode = keyof typeof ERROR_CODES
 
 /** Which of the six steps of the set-up in Salesforce to look at. */
 export type SetupStep =
@@ -192,7 +194,8 @@ for (const [name, type] of Object.entries({
  *   otherwise made in a callback that no caller is on the stack of.
  */
 export function makeError(data: ErrorData, site?: Error): ForcegrantError {
-  const type: typeof ForcegrantError = CLASSES[data.kind as ErrorKind] ?? InternalError
+  const type: typeof ForcegrantError = 
+    data.code === 'request_not_replayable' ? ReplayError : (CLASSES[data.kind as ErrorKind] ?? InternalError)
   const error = new type({ ...data, cause: chain(data.causes) } as ErrorDetails)
   const frames = site?.stack
   if (typeof frames === 'string') {

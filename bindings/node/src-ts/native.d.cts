@@ -276,6 +276,12 @@ export interface NativeOptions {
   retryBackoff?: number
   /** Longest `Retry-After`. */
   retryAfterCap?: number
+  /** How many tries of an API call. */
+  callAttempts?: number
+  /** First and longest pause between them. */
+  callBackoff?: [first: number, cap: number]
+  /** Longest `Retry-After` between them. */
+  callRetryAfterCap?: number
   /** The session timeout of the org. */
   sessionTimeout?: number
   /** How long before the end to refresh. */

@@ -1,5 +1,6 @@
 //! The options of a client, checked when it is built.
 
+mod calls;
 mod checks;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use crate::cache::budget::BudgetSettings;
 use crate::cache::policy::{Backoff, FailureSettings, LifetimeSettings};
+use crate::calls::CallRetry;
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::credentials::{KeyPairs, Keyring, LoadedKeyPairs, Source};
@@ -44,6 +46,7 @@ pub struct ClientBuilder {
     budget: BudgetSettings,
     introspect: bool,
     introspection_timeout: Duration,
+    calls: CallRetry,
     clock: Clock,
     events: Events,
 }
@@ -81,6 +84,7 @@ impl ClientBuilder {
             budget: BudgetSettings::default(),
             introspect: false,
             introspection_timeout: Duration::from_secs(5),
+            calls: CallRetry::default(),
             clock: Clock::system(),
             events: Events::default(),
         }
@@ -357,7 +361,8 @@ impl ClientBuilder {
             events: self.events,
             transport,
             state: Shared::default(),
-        }))
+        })
+        .with_call_retry(self.calls))
     }
 
     /// [`ClientBuilder::build`] for threads.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::builder::ClientBuilder;
+use crate::calls::CallRetry;
+use crate::calls::Calls;
 use crate::credentials::KeyPairs;
 use crate::engine::{Engine, Start};
 use crate::error::Error;
@@ -20,6 +22,7 @@ use crate::wait::{Pending, Promise};
 #[derive(Clone)]
 pub struct Client {
     engine: Arc<Engine>,
+    pub(crate) calls: Arc<Calls>,
 }
 
 /// A token and the span of wall-clock time in which it may be handed out without asking the client
@@ -58,6 +61,14 @@ impl Client {
     pub(crate) fn from_engine(engine: Engine) -> Self {
         Self {
             engine: Arc::new(engine),
+            calls: Arc::default(),
+        }
+    }
+
+    pub(crate) fn with_call_retry(self, retry: CallRetry) -> Self {
+        Self {
+            calls: Arc::new(Calls::new(retry)),
+            ..self
         }
     }
 

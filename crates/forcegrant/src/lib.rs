@@ -33,6 +33,7 @@ pub mod blocking;
 mod budgets;
 mod builder;
 mod cache;
+pub mod calls;
 mod client;
 mod clock;
 mod credentials;
