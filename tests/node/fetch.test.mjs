@@ -142,7 +142,7 @@ test('a Request will do, and an URL', async () => {
 
 test('a path that leads to another host is refused before anything is sent', async () => {
   for (const path of ['//evil.example/x', '\\\\evil.example\\x', '/\\evil.example/x']) {
-    await assert.rejects(client.fetch(path), TypeError)
+    await assert.rejects(client.fetch(path), { name: 'ConfigurationError', code: 'invalid_option' })
   }
   assert.equal((await emulator.control('requests')).requests.length, 1)
 })

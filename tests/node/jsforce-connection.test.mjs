@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import https from 'node:https'
 import { connect } from 'forcegrant/jsforce'
-import { callsThrough, DEAD, FOREIGN, LIMITS } from './support/calls.mjs'
+import { callsThrough, FOREIGN, LIMITS } from './support/calls.mjs'
 import { httpsAgentFor } from './support/network.mjs'
 
 // jsforce sends by the agent of the process.
@@ -58,6 +58,7 @@ async function open(client) {
 }
 
 const NO_END = 'a request of jsforce whose answer breaks off never settles, with this package or without'
+const ITS_OWN = 'jsforce repeats what a busy service answers by itself: its option is `retry` of a request'
 const NO_SIGNAL = 'jsforce has no way to cancel a request'
 callsThrough('jsforce', {
   open,
@@ -74,6 +75,11 @@ callsThrough('jsforce', {
     'a call that is cancelled while it waits for the token leaves the login to others': NO_SIGNAL,
     'a call that is cancelled while its session is renewed leaves the login to others': NO_SIGNAL,
     'a call that is served leaves no listener behind': NO_SIGNAL,
+    'a busy service is asked again, as often as the client is told': ITS_OWN,
+    'only what may be repeated by its method and its body is': ITS_OWN,
+    'Retry-After is waited for, up to its cap': ITS_OWN,
+    'a call that waits for a busy service can be renewed too': ITS_OWN,
+    'a call that is cancelled while it waits for a busy service ends at once': NO_SIGNAL,
     "a caller's own Authorization header is sent as it is, and nothing is renewed":
       'jsforce itself writes the header of every request',
   },
@@ -89,18 +95,6 @@ callsThrough('jsforce', {
       assert.equal(requests.length, 2)
       for (const { headers } of requests) assert.equal(headers.authorization, undefined)
       assert.equal(await world.logins(), 1, 'what another origin answers says nothing about the token')
-    },
-    async 'a fresh token that is refused too ends in the answer'(world) {
-      const { call } = await world.open()
-      await world.control('configure', { app: { distinct_tokens: true } })
-      await world.fault(DEAD)
-      // jsforce asks for another token as long as it gets one.
-      await assert.rejects(call({ path: LIMITS }), /a new token was refused too/)
-      assert.equal((await world.sent('limits')).length, 2)
-      assert.equal(await world.logins(), 2)
-      // And the connection lives on.
-      await world.control('clear_faults')
-      assert.equal((await call({ path: LIMITS })).status, 200)
     },
   },
 })

@@ -194,7 +194,7 @@ for (const [name, type] of Object.entries({
  *   otherwise made in a callback that no caller is on the stack of.
  */
 export function makeError(data: ErrorData, site?: Error): ForcegrantError {
-  const type: typeof ForcegrantError = 
+  const type: typeof ForcegrantError =
     data.code === 'request_not_replayable' ? ReplayError : (CLASSES[data.kind as ErrorKind] ?? InternalError)
   const error = new type({ ...data, cause: chain(data.causes) } as ErrorDetails)
   const frames = site?.stack
@@ -203,21 +203,6 @@ export function makeError(data: ErrorData, site?: Error): ForcegrantError {
     setStack(error, `${error.name}: ${error.message}${first < 0 ? '' : frames.slice(first)}`)
   }
   return error
-}
-
-/** @internal */
-export function notReplayable(httpStatus: number): ReplayError {
-  const help =
-    'The token was dropped. Send the request again with a new body, or give the body as a string, a Buffer or a Blob,\n' +
-    'which can be sent twice.'
-  return new ReplayError({
-    code: 'request_not_replayable',
-    kind: 'token',
-    message: `the session has expired, and the request cannot be repeated: its body is a stream\n  ${help.replace('\n', '\n  ')}`,
-    retryable: true,
-    httpStatus,
-    help,
-  })
 }
 
 /** @internal */

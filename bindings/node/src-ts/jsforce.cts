@@ -1,9 +1,9 @@
 import { Connection, type ConnectionConfig, type HttpRequest, type HttpResponse, type Schema } from 'jsforce'
+import { bodyCounts, checkRenewed, enough, noteUsage } from './calls.cjs'
 import type { Client } from './client.cjs'
-import { noTokenGoesTo, notReplayable, TokenRejectedError } from './errors.cjs'
+import { makeError, noTokenGoesTo, TokenRejectedError } from './errors.cjs'
 import { renewStreaming } from './streaming.cjs'
 import type { Token } from './token.cjs'
-import { ENOUGH, isTelling, usageIn, verdict } from './verdict.cjs'
 
 /** What of a connection's configuration is not decided here. */
 export type ConnectOptions<S extends Schema> = Omit<
@@ -56,15 +56,22 @@ export async function connect<S extends Schema = Schema>(
       return given && session.redirected(given, request)
     }
     const answered = send(request, { ...sending, followRedirect: followRedirect === false ? false : follow })
-    // Beside the caller, to whom a failure is told.
-    answered.then(
-      (response) => session.saw(request, response),
-      () => {},
-    )
-    return answered
+    const judged = answered.then((response) => {
+      session.judge(request, response)
+      return response
+    })
+    return Object.assign(judged, { stream: () => answered.stream() })
   }
   renewStreaming(connection, client)
   return connection
+}
+
+/** A request as it went out. */
+interface Sent {
+  /** The token that it carried, if it did. */
+  readonly token: Token | undefined
+  readonly isReplayable: boolean
+  readonly isReplayed: boolean
 }
 
 /** The token of a connection, and what is known of it. */
@@ -72,13 +79,8 @@ class Session {
   readonly #client: Client
   readonly #connection: { accessToken?: string | null | undefined; instanceUrl: string }
   #token: Token
-  /** The instances that tokens of this connection belonged to: what was meant for one goes to the present one. */
-  readonly #instances: Set<string>
-  /** Whether the token has been refused, and whether it ever served. A first one may have lain about. */
   #isRefused = false
-  #isProved = true
-  /** Requests that went out, and so have no stream any more, with the token that they carried. */
-  readonly #sent = new WeakMap<HttpRequest, Token | undefined>()
+  readonly #sent = new WeakMap<HttpRequest, Sent>()
   #asked: Promise<Token>
 
   constructor(client: Client, token: Token, connection: Connection<Schema> | object) {
@@ -86,7 +88,6 @@ class Session {
     this.#connection = connection as Connection
     this.#token = token
     this.#asked = Promise.resolve(token)
-    this.#instances = new Set([token.instanceUrl])
   }
 
   /** Takes over the client's token. True if there is none, and a request has to {@link wait}. */
@@ -96,69 +97,77 @@ class Session {
     this.#asked.catch(() => {})
     const token = this.#client.cached()
     if (token === undefined) return true
-    this.#adopt(token, true)
+    this.#adopt(token)
     return false
   }
 
   async wait(): Promise<void> {
-    this.#adopt(await this.#asked, true)
+    this.#adopt(await this.#asked)
   }
 
   async renew(): Promise<Token> {
+    const before = this.#token
     // A late report of an older token: the present one has not been refused.
-    if (!this.#isRefused) return this.#token
-    this.#client.invalidate(this.#token)
-    if (!this.#isProved) throw freshRefused()
+    if (!this.#isRefused) return before
     const token = await this.#client.token()
-    this.#adopt(token, false)
+    checkRenewed(before, token)
+    this.#adopt(token)
     return token
   }
 
   /** Before a request goes out, or goes out again. */
   prepare(request: HttpRequest): void {
-    if (this.#sent.has(request)) {
-      if (this.#sent.get(request) === undefined) throw refusedElsewhere()
-      if (isGone(request)) throw notReplayable(401)
+    const before = this.#sent.get(request)
+    if (before !== undefined) {
+      // jsforce would ask again for ever where nothing was renewed.
+      if (before.token === undefined) throw refusedElsewhere()
+      if (before.token === this.#token) throw notRenewed()
     }
-    const url = new URL(request.url)
-    if (this.#instances.has(url.origin)) {
-      request.url = this.#token.instanceUrl + request.url.slice(url.origin.length)
-    }
-    const carries = this.#client.mayCarry(this.#token, request.url)
+    const { url, carries } = this.#client.route(this.#token, request.url)
+    request.url = url
     if (!carries) {
-      if (holds(request, this.#token)) throw noTokenGoesTo(url.host)
+      if (holds(request, this.#token)) throw noTokenGoesTo(new URL(url).host)
       request.headers = bare(request.headers)
     }
-    this.#sent.set(request, carries ? this.#token : undefined)
+    const token = carries ? this.#token : undefined
+    this.#sent.set(request, { token, isReplayable: !isStream(request), isReplayed: before !== undefined })
   }
 
   /** Where a redirect leads: without the token if that is another origin, whose answer then says nothing about it. */
   redirected(request: HttpRequest, from: HttpRequest): HttpRequest {
     const url = new URL(request.url, from.url)
     const stays = url.origin === new URL(from.url).origin
-    if (!stays) this.#sent.set(from, undefined)
+    if (!stays) this.#sent.set(from, { token: undefined, isReplayable: false, isReplayed: false })
     return { ...request, url: url.href, headers: (stays ? request.headers : bare(request.headers)) ?? {} }
   }
 
-  saw(request: HttpRequest, { statusCode: status, headers, body }: HttpResponse): void {
-    if (this.#sent.get(request) !== this.#token) return
-    const usage = usageIn(headers)
-    if (usage !== undefined) this.#client.noteUsage(usage)
-    const text = typeof body === 'string' ? body.slice(0, ENOUGH) : ''
-    if (status < 400) this.#isProved = true
-    else if (isTelling(status) && verdict({ status, body: text }).verdict === 'session_expired') {
-      this.#isRefused = true
-      // jsforce renews nothing after a 403: the next request finds that there is no token.
-      if (status === 403) this.#client.invalidate(this.#token)
+  /** An answer, before jsforce sees it. Throws what the request ends in. */
+  judge(request: HttpRequest, { statusCode: status, headers, body: text }: HttpResponse): void {
+    const sent = this.#sent.get(request)
+    if (sent?.token === undefined) return
+    if (status < 400) {
+      noteUsage(this.#client, headers)
+      return
     }
+    const body = bodyCounts(status) && typeof text === 'string' ? text.slice(0, enough()) : ''
+    const { step, error } = this.#client.judge(sent.token, {
+      method: request.method,
+      replayable: sent.isReplayable,
+      replayed: sent.isReplayed,
+      // jsforce repeats what a busy service answers by options of its own.
+      attempts: 0xffff_ffff,
+      status,
+      headers,
+      body,
+    })
+    if (step === 'fail' && error !== undefined) throw makeError(error)
+    if (step === 'replay' && sent.token === this.#token) this.#isRefused = true
   }
 
-  #adopt(token: Token, isProved: boolean): void {
+  #adopt(token: Token): void {
     if (token === this.#token) return
     this.#token = token
-    this.#instances.add(token.instanceUrl)
     this.#isRefused = false
-    this.#isProved = isProved
     this.#connection.accessToken = token.accessToken
     this.#connection.instanceUrl = token.instanceUrl
   }
@@ -175,8 +184,8 @@ function bare(headers: HttpRequest['headers']): Record<string, string> {
   )
 }
 
-/** A body that is a stream, or was written into the request's own. */
-function isGone({ body, method }: HttpRequest): boolean {
+/** A body that is a stream, or is written into the request's own. */
+function isStream({ body, method }: HttpRequest): boolean {
   if (body === undefined || body === null) return /^(post|put|patch)$/i.test(method)
   return typeof body === 'object' && Symbol.asyncIterator in body
 }
@@ -187,6 +196,18 @@ function holds({ url, body }: HttpRequest, { accessToken }: Token): boolean {
   return typeof body === 'string' && body.includes(accessToken)
 }
 
+function notRenewed(): TokenRejectedError {
+  const help =
+    'A new token does not cure it: look at the app, at the audience of its tokens, and at the API that was called.'
+  return new TokenRejectedError({
+    code: 'api_access_refused',
+    kind: 'token',
+    message: `the API refused the token, whose session is alive\n  ${help}`,
+    httpStatus: 401,
+    help,
+  })
+}
+
 function refusedElsewhere(): TokenRejectedError {
   const help = 'No token went there. If the host is yours, name it in the option `trustedHosts`.'
   return new TokenRejectedError({
@@ -194,17 +215,6 @@ function refusedElsewhere(): TokenRejectedError {
     kind: 'token',
     message: `a host that the token is not for refused the request\n  ${help}`,
     httpStatus: 401,
-    help,
-  })
-}
-
-function freshRefused(): TokenRejectedError {
-  const help =
-    "The API refused a token that was issued a moment ago: look at the API's answer, and try again later."
-  return new TokenRejectedError({
-    code: 'same_token_returned',
-    kind: 'token',
-    message: `a new token was refused too\n  ${help}`,
     help,
   })
 }

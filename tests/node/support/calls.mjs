@@ -206,14 +206,29 @@ export const CASES = {
     assert.equal(await world.logins(), 2)
   },
 
-  async 'a fresh token that is refused too ends in the answer'(world) {
+  async 'a fresh token that is refused too ends in an error, not in a loop'(world) {
+    const { client, call } = await world.open()
+    await world.control('configure', { app: { distinct_tokens: true } })
+    await world.fault(DEAD)
+    const failed = await call({ path: LIMITS }).catch((error) => error)
+    const error = failed.cause instanceof TokenRejectedError ? failed.cause : failed
+    assert.ok(error instanceof TokenRejectedError, String(failed?.stack ?? failed))
+    assert.deepEqual([error.code, error.httpStatus], ['fresh_token_refused', 401])
+    assert.equal((await world.sent('limits')).length, 2)
+    assert.equal(await world.logins(), 2)
+    // It may have been this API alone: the next call finds out.
+    assert.equal(client.status().state, 'fresh')
+    await world.control('clear_faults')
+    assert.equal((await call({ path: LIMITS })).status, 200)
+  },
+
+  async 'a hundred calls whose fresh token is refused too end in errors'(world) {
     const { call } = await world.open()
     await world.control('configure', { app: { distinct_tokens: true } })
     await world.fault(DEAD)
-    const { status, data } = await call({ path: LIMITS })
-    assert.equal(status, 401)
-    assert.equal(data[0].errorCode, 'INVALID_SESSION_ID')
-    assert.equal((await world.sent('limits')).length, 2)
+    const calls = Array.from({ length: 100 }, () => call({ path: LIMITS }).catch((error) => error))
+    for (const error of await Promise.all(calls)) assert.equal(error.code, 'fresh_token_refused')
+    assert.equal((await world.sent('limits')).length, 200)
     assert.equal(await world.logins(), 2)
   },
 
@@ -358,6 +373,87 @@ export const CASES = {
     const { length: sent } = await world.sent('limits')
     const { leavesListeners: bare = 0 } = world.adapter
     assert.ok(getEventListeners(signal, 'abort').length <= bare * sent)
+  },
+
+  async 'a busy service is not asked again, unless the client is told so'(world) {
+    const { call } = await world.open()
+    await world.fault({ kind: '503_html' })
+    const { methodThatMeetsErrors: method = 'GET' } = world.adapter
+    assert.equal((await call({ path: LIMITS, method })).status, 503)
+    assert.equal((await world.sent('limits')).length, 1)
+  },
+
+  async 'a busy service is asked again, as often as the client is told'(world) {
+    const { call } = await world.open({ callAttempts: 3, callBackoff: [1, 2] })
+    await world.fault({ kind: '503_html', first: 1 })
+    await world.fault({ kind: '429', first: 1 })
+    assert.equal((await call({ path: LIMITS })).status, 200)
+    await world.control('clear_faults')
+    await world.fault({ kind: '503_html' })
+    const { status, data } = await call({ path: LIMITS })
+    assert.equal(status, 503)
+    assert.match(data, /<html/i, 'the body is whole')
+    assert.deepEqual(
+      (await world.sent('limits')).map(({ answered }) => answered),
+      ['503_html', '429', 200, '503_html', '503_html', '503_html'],
+    )
+    assert.equal(await world.logins(), 1)
+  },
+
+  async 'only what may be repeated by its method and its body is'(world) {
+    const { call } = await world.open({ callAttempts: 3, callBackoff: [1, 2] })
+    await world.fault({ endpoint: 'bulk', kind: '503_html' })
+    const { stream } = world.adapter
+    for (const [method, body, times] of [
+      ['POST', '{}', 1],
+      ['PATCH', '{}', 1],
+      ['PUT', '{}', 3],
+      ['PUT', stream('{}'), 1],
+      ['DELETE', undefined, 3],
+    ]) {
+      const before = (await world.sent('bulk')).length
+      assert.equal((await call({ path: JOBS, method, body })).status, 503)
+      assert.equal((await world.sent('bulk')).length - before, times, `${method} ${body}`)
+    }
+  },
+
+  async 'Retry-After is waited for, up to its cap'(world) {
+    const { call } = await world.open({ callAttempts: 2, callBackoff: [0, 0], callRetryAfterCap: 1000 })
+    await world.fault({ kind: '429_retry_after', seconds: 1, first: 1 })
+    const started = performance.now()
+    assert.equal((await call({ path: LIMITS })).status, 200)
+    assert.ok(performance.now() - started >= 990)
+    await world.fault({ kind: '429_retry_after', seconds: 2, first: 1 })
+    assert.equal((await call({ path: LIMITS })).status, 429)
+    assert.equal((await world.sent('limits')).length, 3)
+  },
+
+  async 'a call that waits for a busy service can be renewed too'(world) {
+    const { client, call } = await world.open({ callAttempts: 2, callBackoff: [1, 1] })
+    await client.token()
+    await world.control('kill_sessions')
+    await world.fault({ kind: '503_html', first: 1 })
+    assert.equal((await call({ path: LIMITS })).status, 200)
+    assert.deepEqual(
+      (await world.sent('limits')).map(({ answered }) => answered),
+      ['503_html', 401, 200],
+    )
+    assert.equal(await world.logins(), 2)
+  },
+
+  async 'a call that is cancelled while it waits for a busy service ends at once'(world) {
+    const { client, call } = await world.open({ callAttempts: 2 })
+    await client.token()
+    await world.fault({ kind: '429_retry_after', seconds: 30, first: 1 })
+    const controller = new AbortController()
+    const held = call({ path: LIMITS, signal: controller.signal }).catch((error) => error)
+    await world.control('wait_requests', { endpoint: 'limits', count: 1 })
+    // Its answer is on the way: once another call is through, it has been taken in.
+    await call({ path: LIMITS })
+    controller.abort()
+    world.adapter.isCancelled(await held)
+    assert.ok(getEventListeners(controller.signal, 'abort').length <= (world.adapter.leavesListeners ?? 0))
+    assert.equal((await world.sent('limits')).length, 2)
   },
 
   async "a caller's own Authorization header is sent as it is, and nothing is renewed"(world) {
