@@ -13,6 +13,7 @@ mod handle;
 mod kept;
 mod options;
 mod outlet;
+mod per_process;
 mod report;
 mod time;
 mod token;
