@@ -178,6 +178,11 @@ with context.Pool(2) as pool:
     scripts.run(script, forcegrant_org, "-W", "ignore::DeprecationWarning")
 
 
+def test_fifty_forks_during_logins(tmp_path: Path) -> None:
+    """The short form of a soak, which does it a thousand times."""
+    scripts.soak(tmp_path, "forks.py", "50")
+
+
 # Exit, with a request that is held for good
 
 BLOCKED = """
