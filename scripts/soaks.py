@@ -43,6 +43,7 @@ def python() -> list[Soak]:
     """The Python package."""
     return [
         Soak("python forks", [[PYTHON, "tests/soak/forks.py"]], FOR_PYTHON),
+        Soak("python exits", [[PYTHON, "tests/soak/exits.py"]], FOR_PYTHON),
     ]
 
 
