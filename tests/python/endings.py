@@ -66,10 +66,12 @@ class Ending:
 
     def complaint(self, exit_code: int | None, errors: str) -> str:
         """Say what is wrong with how a process ended; nothing if all is well."""
-        lines = errors.splitlines()
-        fine = exit_code == self.exit_code and (lines[-1:] or [""]) == [self.last_words]
         if self.last_words:
-            fine = fine and errors.count("Traceback") == 1 and "forcegrant" not in errors
+            said = errors.splitlines()[-1:] == [self.last_words]
+            fine = said and errors.count("Traceback") == 1 and "forcegrant" not in errors
+        else:
+            fine = errors == ""
+        fine = fine and exit_code == self.exit_code
         return (
             "" if fine else f"exit code {exit_code}, and on standard error: {errors or 'nothing'}"
         )
