@@ -44,6 +44,7 @@ def python() -> list[Soak]:
     return [
         Soak("python forks", [[PYTHON, "tests/soak/forks.py"]], FOR_PYTHON),
         Soak("python exits", [[PYTHON, "tests/soak/exits.py"]], FOR_PYTHON),
+        Soak("python leaks", [[PYTHON, "tests/soak/leaks.py"]], FOR_PYTHON),
     ]
 
 

@@ -232,3 +232,8 @@ def test_clients_that_come_and_go_leave_nothing(forcegrant_org: Org, tmp_path: P
     # A token and its answer are larger than this.
     assert each < 2000, each
     assert files <= 1
+
+
+def test_memory_threads_and_descriptors_stay_what_they_were(tmp_path: Path) -> None:
+    """The short form of a soak."""
+    assert scripts.soak(tmp_path, "leaks.py", "200").count("threads 1 to 1") == 3

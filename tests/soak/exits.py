@@ -23,13 +23,13 @@ def main(times: int) -> int:
             emulator.hold()
             wrong = endings.wrong(ending, emulator.org, Path(folder), times)
             print(f"{name}: {len(wrong)} of {times} went wrong", flush=True)
-            complaints += [f"{name}: {said}" for said in wrong]
+            for said in sorted(set(wrong)):
+                print(said, flush=True)
+            complaints += wrong
     kinds = len(endings.ENDINGS)
     print(
         f"soak: {kinds} ways to end x {times} with a login under way, {len(complaints)} went wrong"
     )
-    for said in sorted(set(complaints)):
-        print(said)
     return 1 if complaints else 0
 
 
