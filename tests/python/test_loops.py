@@ -563,3 +563,67 @@ def test_a_thread_that_ends_while_its_loop_waits(forcegrant_org: Org) -> None:
     forcegrant_org.emulator.release()
     assert asyncio.run(client.token()) is client.cached()
     assert forcegrant_org.emulator.counters()["token_requests"] == 1
+
+
+# gevent, which turns the calls of a thread into switches between greenlets
+
+
+def test_greenlets_run_while_others_wait(forcegrant_org: Org, tmp_path: Path) -> None:
+    script = scripts.write(
+        tmp_path,
+        """
+        from gevent import monkey; monkey.patch_all()
+        import gevent, forcegrant
+        sf = client()
+
+        # Whoever lets the login go on is a greenlet too.
+        calls = [gevent.spawn(sf.token) for _ in range(50)]
+
+        def ask_for_a_moment():
+            try:
+                sf.token(timeout=0.01)
+            except forcegrant.RequestTimeoutError as error:
+                return error
+
+        impatient = gevent.spawn(ask_for_a_moment)
+        gone = gevent.spawn(sf.token)
+        waited = []
+        while len(waited) < 5:
+            waited.append(control("wait_requests", endpoint="token", count=1))
+        gone.kill()
+        assert isinstance(gone.value, gevent.GreenletExit)
+        assert impatient.get(timeout=10).code == "timeout"
+        control("release")
+        gevent.joinall(calls, timeout=10, raise_error=True)
+        assert {id(call.value) for call in calls} == {id(sf.cached())}
+        assert control("counters")["token_requests"] == 1
+        # In a thread of the system there are no greenlets.
+        sf.reset()
+        thread = gevent.get_hub().threadpool.spawn(sf.token)
+        assert thread.get(timeout=10) is sf.cached()
+        """,
+    )
+    forcegrant_org.emulator.hold()
+    assert scripts.run(script, forcegrant_org) == ""
+
+
+def test_a_greenlet_that_brings_the_credentials(forcegrant_org: Org, tmp_path: Path) -> None:
+    """The callback switches to another greenlet, which waits for the token as well."""
+    script = scripts.write(
+        tmp_path,
+        """
+        from gevent import monkey; monkey.patch_all()
+        import gevent, forcegrant
+        host, *pair = SETUP["credentials"]
+
+        def callback():
+            gevent.sleep(0.05)
+            return tuple(pair)
+
+        sf = forcegrant.Client(host, credentials_callback=callback, **SETUP["options"])
+        calls = [gevent.spawn(sf.token, timeout=5) for _ in range(10)]
+        gevent.joinall(calls, raise_error=True)
+        assert {id(call.value) for call in calls} == {id(sf.cached())}
+        """,
+    )
+    assert scripts.run(script, forcegrant_org) == ""
