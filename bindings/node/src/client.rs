@@ -10,6 +10,7 @@ use napi_derive::napi;
 use crate::clock::NativeTestClock;
 use crate::credentials::{self, NativeQuestion};
 use crate::data::{NativeError, NativeLease, NativeStatus, NativeToken};
+use crate::defect::{keep_silent, reach};
 use crate::event::{NativeEvent, Outlet};
 use crate::options::{NativeKeyPair, NativeOptions};
 use crate::wait::{NativeOutcome, NativeWait, Waits, lock};
@@ -32,6 +33,8 @@ pub fn open(
     on_event: Option<Function<'_, NativeEvent, ()>>,
     credentials: Option<Function<'_, NativeQuestion, ()>>,
 ) -> Result<NativeOpened> {
+    keep_silent();
+    reach("open");
     let mut opened = NativeOpened {
         client: None,
         error: None,
@@ -114,6 +117,7 @@ impl NativeClient {
     /// The token, or a wait for one. `known` is the lease that the caller has.
     #[napi(catch_unwind)]
     pub fn start<'env>(&self, env: &'env Env, known: u32) -> Result<NativeStarted<'env>> {
+        reach("call");
         let mut started = NativeStarted::default();
         let mut pending = match self.shared.client.start() {
             Start::Pending(pending) => pending,
