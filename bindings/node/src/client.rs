@@ -227,7 +227,7 @@ impl NativeClient {
     /// The host that the credentials go to.
     #[napi(catch_unwind)]
     pub fn login_host(&self) -> String {
-        self.shared.client.login_host().to_owned()
+        self.shared.client.login_host()
     }
 }
 

@@ -161,6 +161,16 @@ impl From<&Event> for NativeEvent {
                 data.attempts = Some(*attempts);
                 data.took = Some(milliseconds(*took));
             }
+            Event::TokenAdopted {
+                fingerprint,
+                expiry,
+                lifetime,
+                ..
+            } => {
+                data.fingerprint = Some(fingerprint.clone());
+                data.expiry = Some((*expiry).into());
+                data.lifetime = Some(milliseconds(*lifetime));
+            }
             Event::Invalidated {
                 fingerprint, age, ..
             } => {
@@ -180,6 +190,7 @@ impl From<&Event> for NativeEvent {
                 data.fingerprint = Some(fingerprint.clone());
             }
             Event::IntrospectionFailed { error, .. }
+            | Event::StoreFailed { error, .. }
             | Event::CredentialsReloadFailed { error, .. } => data.error = Some(error.into()),
             Event::LeaseAged { fingerprint, .. }
             | Event::LeaseLapsed { fingerprint, .. }

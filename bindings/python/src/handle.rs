@@ -280,7 +280,7 @@ impl Handle {
 
     /// The host that tokens are asked from.
     #[getter]
-    fn login_host(&self) -> &str {
+    fn login_host(&self) -> String {
         self.shared.client().login_host()
     }
 

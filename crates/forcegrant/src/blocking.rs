@@ -7,6 +7,7 @@ use crate::builder::ClientBuilder;
 use crate::credentials::KeyPairs;
 use crate::engine::Start;
 use crate::error::{Code, Error};
+pub use crate::pool::blocking::ClientPool;
 use crate::secret::Secret;
 use crate::status::Status;
 use crate::token::Token;
@@ -100,7 +101,7 @@ impl Client {
 
     /// The host that the credentials are sent to.
     #[must_use]
-    pub fn login_host(&self) -> &str {
+    pub fn login_host(&self) -> String {
         self.0.login_host()
     }
 
@@ -133,7 +134,7 @@ impl fmt::Debug for Client {
     }
 }
 
-fn wait<T: Clone>(mut pending: Pending<T>) -> Result<T, Error> {
+pub(crate) fn wait<T: Clone>(mut pending: Pending<T>) -> Result<T, Error> {
     loop {
         if let Some(result) = pending.wait_timeout(Duration::from_secs(3_600)) {
             return result;
@@ -141,7 +142,7 @@ fn wait<T: Clone>(mut pending: Pending<T>) -> Result<T, Error> {
     }
 }
 
-fn wait_at_most(mut pending: Pending<Token>, timeout: Duration) -> Result<Token, Error> {
+pub(crate) fn wait_at_most(mut pending: Pending<Token>, timeout: Duration) -> Result<Token, Error> {
     let begun = Instant::now();
     pending.wait_timeout(timeout).unwrap_or_else(|| {
         Err(Error::new(

@@ -46,6 +46,8 @@ mod host;
 mod http;
 pub mod measurement;
 mod mint;
+mod obtain;
+mod pool;
 mod process;
 mod random;
 mod secret;
@@ -53,6 +55,7 @@ mod secret;
 #[doc(hidden)]
 pub mod simulation;
 mod status;
+pub mod store;
 mod sync;
 mod token;
 mod verdict;
@@ -71,6 +74,7 @@ pub use crate::event::Event;
 pub use crate::grant::request::AuthStyle;
 pub use crate::http::{Proxy, Roots};
 pub use crate::measurement::{Measurement, MeasurementKind};
+pub use crate::pool::{ClientPool, ClientPoolBuilder, OrgCredentials, Prewarmed};
 pub use crate::secret::Secret;
 #[cfg(doctest)]
 pub use crate::secret::SecretsCannotBeShown;
