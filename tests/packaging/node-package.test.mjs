@@ -33,6 +33,7 @@ test('the package holds what it needs, and nothing else', () => {
     for (const ending of ['cjs', 'mjs', 'd.cts', 'd.mts'])
       needed.push(`bindings/node/dist/${entry}.${ending}`)
   }
+  needed.push('bindings/node/dist/cli.cjs')
   for (const name of needed) assert.ok(names.includes(name), `${name} is missing`)
   const allowed =
     /^(package\.json|README\.md|LICENSE-(MIT|APACHE)|bindings\/node\/dist\/[a-z]+\.(cjs|mjs|d\.cts|d\.mts))$/
@@ -89,6 +90,12 @@ test('installs into an empty folder, and works by import and by require', async 
     const { stdout, stderr } = await run(process.execPath, [script], { cwd: folder, env })
     assert.deepEqual({ stdout, stderr }, { stdout: expected, stderr: '' })
   }
+})
+
+test('npx forcegrant is the command line', async () => {
+  const folder = await installed('cli', [packed.file])
+  const { stdout } = await run('npx', ['--no-install', 'forcegrant', '--version'], { cwd: folder })
+  assert.equal(stdout, `forcegrant ${version}\n`)
 })
 
 test('the emulator runs as a command', async () => {

@@ -176,6 +176,8 @@ def test_wheels_work_where_nothing_else_is(
     clean = {"FORCEGRANT_EMULATOR": "", "PYTHONPATH": ""}
     done = run(python, "-I", "-c", FIRST_STEPS, cwd=tmp_path, env=clean)
     assert (done.stdout, done.stderr) == (f"{version()}\n", "")
+    done = run(environment / "bin/forcegrant", "--version", cwd=tmp_path, env=clean)
+    assert (done.stdout, done.stderr) == (f"forcegrant {version()}\n", "")
 
 
 def test_sdist_holds_the_sources_and_builds(sdist: Path, dist: Path, tmp_path: Path) -> None:

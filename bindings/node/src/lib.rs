@@ -9,6 +9,7 @@
     clippy::must_use_candidate
 )]
 
+mod cli;
 mod client;
 mod clock;
 mod credentials;

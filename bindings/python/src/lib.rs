@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod asker;
+mod cli;
 mod client;
 mod clock;
 mod error;
@@ -32,6 +33,8 @@ mod _native {
 
     #[pymodule_export]
     use crate::asker::Question;
+    #[pymodule_export]
+    use crate::cli::cli;
     #[pymodule_export]
     use crate::client::Client;
     #[pymodule_export]

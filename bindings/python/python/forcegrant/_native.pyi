@@ -27,6 +27,7 @@ __all__ = [
     "Verified",
     "Wait",
     "__version__",
+    "cli",
     "error_table",
     "seconds",
     "verdict",
@@ -478,6 +479,13 @@ class Floor:
 
     def __new__(cls, text: str) -> Self: ...
     def text(self) -> str: ...
+
+def cli(args: list[str]) -> int:
+    """Run the command line with the arguments after the program's name; give the exit code.
+
+    It writes to the process's own standard streams, past `sys.stdout` and `sys.stderr`. It looks
+    for no signals: leave Ctrl-C to the system before.
+    """
 
 def error_table() -> list[dict[str, Any]]:
     """The core's table of errors: a list of dicts, one for each code."""
