@@ -41,6 +41,12 @@ def checks() -> list[Suite]:
             [[PYTHON, "scripts/lock_files.py"]],
             number_of(r"lock files: (\d+)", "files"),
         ),
+        Suite("version", [[PYTHON, "scripts/version.py"]], number_of(r"version .*: (\d+) places", "places")),
+        # Not `advisories`: that needs a database from elsewhere; the workflow of CI has it.
+        Suite(
+            "licences and sources",
+            [["cargo", "deny", "--locked", "check", "licenses", "bans", "sources"]],
+        ),
         Suite("rustfmt", [["cargo", "fmt", "--all", "--check"]]),
         Suite("ruff", [["ruff", "check", "."], ["ruff", "format", "--check", "."]]),
         Suite(
