@@ -9,13 +9,15 @@ import sys
 
 from workspace import ROOT
 
+REQUIREMENTS = ["requirements-dev.txt", "requirements-release.txt"]
+
 
 def main() -> int:
     """Returns the exit code."""
     wrong = [*cargo_lock(), *package_lock(), *requirements()]
     for line in wrong:
         print(line, file=sys.stderr)
-    print("lock files: 3 files checked")
+    print(f"lock files: {2 + len(REQUIREMENTS)} files checked")
     return 1 if wrong else 0
 
 
@@ -46,12 +48,13 @@ def package_lock() -> list[str]:
 
 
 def requirements() -> list[str]:
-    """requirements-dev.txt pins every package to one version."""
+    """Every package of the files with requirements is pinned to one version."""
     wrong = []
-    for number, line in enumerate((ROOT / "requirements-dev.txt").read_text(encoding="utf-8").splitlines(), 1):
-        requirement = line.split("#")[0].strip()
-        if requirement and not re.fullmatch(r"[\w.-]+(\[[\w,-]+\])?==[\w.]+(\s*;.+)?", requirement):
-            wrong.append(f"requirements-dev.txt:{number}: {requirement} is not pinned")
+    for name in REQUIREMENTS:
+        for number, line in enumerate((ROOT / name).read_text(encoding="utf-8").splitlines(), 1):
+            requirement = line.split("#")[0].strip()
+            if requirement and not re.fullmatch(r"[\w.-]+(\[[\w,-]+\])?==[\w.]+(\s*;.+)?", requirement):
+                wrong.append(f"{name}:{number}: {requirement} is not pinned")
     return wrong
 
 

@@ -42,6 +42,11 @@ def checks() -> list[Suite]:
             number_of(r"lock files: (\d+)", "files"),
         ),
         Suite("version", [[PYTHON, "scripts/version.py"]], number_of(r"version .*: (\d+) places", "places")),
+        Suite(
+            "workflows",
+            [[PYTHON, "scripts/lint_workflows.py"]],
+            number_of(r"workflows: \d+ files, (\d+) checks", "checks"),
+        ),
         # Not `advisories`: that needs a database from elsewhere; the workflow of CI has it.
         Suite(
             "licences and sources",

@@ -102,7 +102,10 @@ def replaced(found: re.Match[str], version: str) -> str:
 def everywhere(root: Path) -> list[tuple[tuple[Place, str], list[str]]]:
     """Every place in every file, with the versions that stand there."""
     return [
-        ((place, path.relative_to(root).as_posix()), re.findall(place.pattern, path.read_text(encoding="utf-8"), re.MULTILINE))
+        (
+            (place, path.relative_to(root).as_posix()),
+            re.findall(place.pattern, path.read_text(encoding="utf-8"), re.MULTILINE),
+        )
         for place in PLACES
         for path in sorted(root.glob(place.files))
     ]
