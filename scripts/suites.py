@@ -112,6 +112,16 @@ def rust(reports: Path) -> list[Suite]:
             env={"RUSTDOCFLAGS": "--deny warnings"},
         ),
         Suite(
+            "public interface",
+            [[PYTHON, "scripts/public_api.py"]],
+            number_of(r"public interface: (\d+) crates", "crates"),
+        ),
+        Suite(
+            "features",
+            [[PYTHON, "scripts/features.py"]],
+            number_of(r"features: (\d+) combinations", "combinations"),
+        ),
+        Suite(
             "quickstart",
             [["cargo", "run", "--quiet", "--locked", *TRACING, "--example", "quickstart"]],
         ),
