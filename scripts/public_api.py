@@ -1,8 +1,8 @@
 """Finds types and traits of other crates in the public interface of the core: `public_api.py`.
 
-Who uses such a type is bound to that crate's version. What is exposed on purpose stands in ALLOWED, with the reason. The
-JSON of rustdoc needs a switch that is meant for nightly compilers; nothing that is shipped is built so. Documentation of
-all features together is checked on the way: a warning is an error.
+Who uses such a type is bound to that crate's version. What is exposed on purpose stands in ALLOWED, with the reason.
+The JSON of rustdoc needs a switch that is meant for nightly compilers; nothing that is shipped is built so. On the way
+the documentation of all features together is checked: a warning is an error.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-import public_api  # noqa: E402
+import public_api
 
 PATHS = {
     "1": {"crate_id": 0, "path": ["forcegrant", "Client"]},
