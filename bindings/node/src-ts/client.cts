@@ -96,7 +96,7 @@ export class Client {
     this.#listening = given.onEvent !== undefined || isWatched()
     const listener = this.#listening ? told : undefined
     const opened = guarded(
-      () => native().open(given.options, fromEnv, given.clock, listener, given.credentials),
+      () => native().open(given.options, fromEnv, given.clock, listener, given.credentials, given.store),
       new.target,
     )
     if (opened.error !== undefined) throw makeError(opened.error, callSite(new.target))

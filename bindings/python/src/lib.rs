@@ -18,6 +18,7 @@ mod options;
 mod outlet;
 mod per_process;
 mod report;
+mod store;
 mod time;
 mod token;
 mod verdict;
@@ -50,6 +51,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(options::seconds, module)?)?;
     module.add_class::<report::Status>()?;
     module.add_class::<report::Verified>()?;
+    module.add_class::<store::StoreStep>()?;
+    module.add_class::<store::StoreCheck>()?;
     module.add_class::<token::Expiry>()?;
     module.add_class::<token::Token>()?;
     module.add_class::<verdict::Verdict>()?;

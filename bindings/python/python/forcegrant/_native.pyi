@@ -12,6 +12,7 @@ from typing_extensions import Self, Unpack, disjoint_base
 
 from forcegrant._client import AsyncClient
 from forcegrant._errors import ForcegrantError
+from forcegrant.stores import Store
 from forcegrant.options import ClientOptions, KeyPairs, Seconds
 
 __all__ = [
@@ -25,6 +26,8 @@ __all__ = [
     "Measurement",
     "Question",
     "Status",
+    "StoreCheck",
+    "StoreStep",
     "TestClock",
     "Token",
     "Verdict",
@@ -347,6 +350,35 @@ class Question:
     def answer(self, pairs: KeyPairs) -> None:
         """Answer with a tuple of client id and client secret, or a dict of such tuples: `current`
         and, if there is one, `next`. Raises `TypeError` for anything else.
+        """
+    def fail(self, reason: str) -> None:
+        """Say why there is no answer."""
+
+@final
+class StoreCheck:
+    """A check of the contract of a store that is written in Python, under way on a thread of its own."""
+
+    def __new__(cls, store: Store) -> Self:
+        """Raises `TypeError` for what is no store."""
+    def serve(self) -> list[str] | None:
+        """Have the store take the steps that wait, on this thread. Give what it does not keep, one line
+        each, when the check is over; None before.
+        """
+
+@final
+class StoreStep:
+    """One step that waits to be taken. Dropped before, the core is told that nobody came."""
+
+    @property
+    def method(self) -> str:
+        """The method of the store that takes it."""
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """Its arguments; a lease is a tuple of owner and fence."""
+    def answer(self, value: Any) -> None:
+        """Answer with what the method returned: for `get` None or a tuple of entry and seconds left
+        (or None); for `put` a bool; for `acquire` a tuple of whether it was granted, the fence and
+        the seconds left; for `count` a number. Raises `TypeError` for anything else.
         """
     def fail(self, reason: str) -> None:
         """Say why there is no answer."""
