@@ -11,6 +11,7 @@ use crate::Stage;
 use crate::scenario::{Budget, Options, Style};
 
 type Setter = fn(ClientBuilder, Duration) -> ClientBuilder;
+type PairSetter = fn(ClientBuilder, Duration, Duration) -> ClientBuilder;
 
 /// A builder with the scenario's options on top of the runner's own.
 pub(crate) fn builder(
@@ -88,6 +89,9 @@ pub(crate) fn builder(
         let sharing: Sharing = store.parse().map_err(|error| format!("store: {error}"))?;
         builder = builder.store(sharing);
     }
+    if let Some(attempts) = options.call_attempts {
+        builder = builder.call_attempts(attempts);
+    }
     let durations: [(Option<f64>, Setter); 11] = [
         (
             options.call_retry_after_cap,
@@ -107,22 +111,28 @@ pub(crate) fn builder(
         (options.max_stale, ClientBuilder::max_stale),
         (options.store_timeout, ClientBuilder::store_timeout),
     ];
+    let pairs: [(Option<(f64, f64)>, PairSetter); 3] = [
+        (options.call_backoff, ClientBuilder::call_backoff),
+        (options.refusal_backoff, ClientBuilder::refusal_backoff),
+        (options.transient_backoff, ClientBuilder::transient_backoff),
+    ];
+    times(builder, &durations, &pairs)
+}
+
+fn times(
+    mut builder: ClientBuilder,
+    durations: &[(Option<f64>, Setter)],
+    pairs: &[(Option<(f64, f64)>, PairSetter)],
+) -> Result<ClientBuilder, String> {
     for (value, set) in durations {
         if let Some(value) = value {
-            builder = set(builder, seconds(value)?);
+            builder = set(builder, seconds(*value)?);
         }
     }
-    if let Some(attempts) = options.call_attempts {
-        builder = builder.call_attempts(attempts);
-    }
-    if let Some((first, cap)) = options.call_backoff {
-        builder = builder.call_backoff(seconds(first)?, seconds(cap)?);
-    }
-    if let Some((first, cap)) = options.refusal_backoff {
-        builder = builder.refusal_backoff(seconds(first)?, seconds(cap)?);
-    }
-    if let Some((first, cap)) = options.transient_backoff {
-        builder = builder.transient_backoff(seconds(first)?, seconds(cap)?);
+    for (value, set) in pairs {
+        if let Some((first, cap)) = value {
+            builder = set(builder, seconds(*first)?, seconds(*cap)?);
+        }
     }
     Ok(builder)
 }
