@@ -11,7 +11,6 @@ use crate::Stage;
 use crate::scenario::{Budget, Options, Style};
 
 type Setter = fn(ClientBuilder, Duration) -> ClientBuilder;
-type PairSetter = fn(ClientBuilder, Duration, Duration) -> ClientBuilder;
 
 /// A builder with the scenario's options on top of the runner's own.
 pub(crate) fn builder(
@@ -20,13 +19,21 @@ pub(crate) fn builder(
     clock: Option<&TestClock>,
     Stage { emulator, org, .. }: &Stage,
 ) -> Result<ClientBuilder, String> {
-    let mut builder = Client::builder(
-        options.login_url.unwrap_or_else(|| org.my_domain.clone()),
-        options.client_id.unwrap_or_else(|| org.client_id.clone()),
+    let builder = Client::builder(
+        options
+            .login_url
+            .clone()
+            .unwrap_or_else(|| org.my_domain.clone()),
+        options
+            .client_id
+            .clone()
+            .unwrap_or_else(|| org.client_id.clone()),
         options
             .client_secret
+            .clone()
             .unwrap_or_else(|| org.client_secret.clone()),
     );
+    let mut builder = durations(builder, &options)?;
 
     let usual = hosts.iter().chain([&org.my_domain]);
     let mut resolve: BTreeMap<_, _> = usual
@@ -92,7 +99,12 @@ pub(crate) fn builder(
     if let Some(attempts) = options.call_attempts {
         builder = builder.call_attempts(attempts);
     }
-    let durations: [(Option<f64>, Setter); 11] = [
+    Ok(builder)
+}
+
+/// The options that are lengths of time.
+fn durations(mut builder: ClientBuilder, options: &Options) -> Result<ClientBuilder, String> {
+    let single: [(Option<f64>, Setter); 11] = [
         (
             options.call_retry_after_cap,
             ClientBuilder::call_retry_after_cap,
@@ -111,28 +123,19 @@ pub(crate) fn builder(
         (options.max_stale, ClientBuilder::max_stale),
         (options.store_timeout, ClientBuilder::store_timeout),
     ];
-    let pairs: [(Option<(f64, f64)>, PairSetter); 3] = [
-        (options.call_backoff, ClientBuilder::call_backoff),
-        (options.refusal_backoff, ClientBuilder::refusal_backoff),
-        (options.transient_backoff, ClientBuilder::transient_backoff),
-    ];
-    times(builder, &durations, &pairs)
-}
-
-fn times(
-    mut builder: ClientBuilder,
-    durations: &[(Option<f64>, Setter)],
-    pairs: &[(Option<(f64, f64)>, PairSetter)],
-) -> Result<ClientBuilder, String> {
-    for (value, set) in durations {
+    for (value, set) in single {
         if let Some(value) = value {
-            builder = set(builder, seconds(*value)?);
+            builder = set(builder, seconds(value)?);
         }
     }
-    for (value, set) in pairs {
-        if let Some((first, cap)) = value {
-            builder = set(builder, seconds(*first)?, seconds(*cap)?);
-        }
+    if let Some((first, cap)) = options.call_backoff {
+        builder = builder.call_backoff(seconds(first)?, seconds(cap)?);
+    }
+    if let Some((first, cap)) = options.refusal_backoff {
+        builder = builder.refusal_backoff(seconds(first)?, seconds(cap)?);
+    }
+    if let Some((first, cap)) = options.transient_backoff {
+        builder = builder.transient_backoff(seconds(first)?, seconds(cap)?);
     }
     Ok(builder)
 }
