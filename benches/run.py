@@ -20,6 +20,7 @@ PARTS = (
         *["cargo", "bench", "--quiet", "--locked", "--package", "forcegrant", "--package", "forcegrant-emulator"],
         *["--bench", "against_floor"],
     ],
+    ["cargo", "bench", "--quiet", "--locked", "--package", "forcegrant-adapters", "--bench", "calls"],
     [sys.executable, str(HERE / "python_cached.py")],
     ["node", str(HERE / "node_cached.mjs")],
 )
@@ -33,6 +34,7 @@ GOALS = (
     (("read", "Rust"), "15 ns"),
     (("await", "Rust"), "15 ns"),
     (("mint",), "1.15"),
+    (("calls",), "1.05"),
     (("read", "Python"), "2"),
     (("await", "Python"), "2"),
     (("await", "Node"), "2"),

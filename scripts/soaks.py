@@ -55,4 +55,9 @@ def node() -> list[Soak]:
 
 def rust() -> list[Soak]:
     """The crates."""
-    return []
+    build = ["cargo", "build", "--release", "--locked", "--package", "forcegrant-adapters", "--bin", "soak"]
+    soak = ["cargo", "run", "--quiet", *build[2:], "--"]
+    return [
+        Soak("rust leaks", [[*soak, "leaks"]], [build]),
+        Soak("rust memory", [[*soak, "memory"]], [build]),
+    ]

@@ -347,6 +347,10 @@ export interface NativeOptions {
   refusalBackoff?: [first: number, cap: number]
   /** First and longest pause after a passing failure. */
   transientBackoff?: [first: number, cap: number]
+  /** What tokens are shared through. */
+  store?: string
+  /** For each step of it. */
+  storeTimeout?: number
 }
 
 /** How a wait ended; all empty when it was given up. */

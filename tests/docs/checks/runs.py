@@ -177,6 +177,17 @@ def rust(block: Block) -> None:
     assert emulator().logins() == 1
 
 
+def rust_recipe(block: Block) -> None:
+    """The block stands in an example word for word; the example tries it with an org of its own."""
+    holders = [path for path in files() if re.search(r"/examples/\w+\.rs$", path) and block.text in read(path)]
+    assert holders, f"no file in crates/*/examples holds the block of {block.place} word for word"
+    package, example = holders[0].split("/")[1], Path(holders[0]).stem
+    run([*CARGO, "build", "--quiet", "--package", package, "--example", example], os.environ, ROOT, limit=900)
+    program = target_folder() / os.environ.get("CARGO_BUILD_TARGET", "") / "debug" / "examples" / example
+    printed = run([str(program)], os.environ, ROOT)
+    assert "the recipe holds" in printed, printed
+
+
 def pasted_hosts() -> None:
     """The table of what people paste says what the client does."""
     name = "docs/guides/setup.md"
@@ -218,4 +229,8 @@ KNOWN: dict[str | None, Callable[[Block], None]] = {
     "node-401": functools.partial(recovery, "recovery.mjs", NODE, NODE_401),
     "node-testing": node_testing,
     "rust": rust,
+    "rust-reqwest": rust_recipe,
+    "rust-reqwest-middleware": rust_recipe,
+    "rust-tower": rust_recipe,
+    "rust-tonic": rust_recipe,
 }
