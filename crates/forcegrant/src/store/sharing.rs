@@ -1,12 +1,16 @@
 //! What a client shares its tokens through, and how a store that fails is kept out of the way.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+#[cfg(feature = "store-file")]
+use url::Url;
+
 use crate::clock::Clock;
 use crate::engine::Engine;
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, invalid_option};
 use crate::event::Event;
 use crate::grant::request::AuthStyle;
 use crate::http::{HttpSettings, Proxy};
@@ -14,6 +18,8 @@ use crate::process::PerProcess;
 use crate::random;
 use crate::secret::fingerprint;
 use crate::store::breaker::Breaker;
+#[cfg(feature = "store-file")]
+use crate::store::file::FileStore;
 use crate::store::process::ProcessStore;
 use crate::store::{Store, StoreError, StoreFuture};
 
@@ -70,6 +76,45 @@ impl Sharing {
             route,
             counts,
         })
+    }
+}
+
+/// The text form, for settings that come from a file or another language: `off`, `process`, `file`
+/// (in the user's cache folder), `file:///var/cache/my-service` (in this folder).
+///
+/// # Errors
+/// `invalid_option`, which says what there is.
+impl FromStr for Sharing {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text {
+            "off" => Ok(Self::off()),
+            "process" => Ok(Self::process()),
+            #[cfg(feature = "store-file")]
+            "file" => FileStore::in_user_cache().map(Self::store),
+            other => Self::from_url(other),
+        }
+    }
+}
+
+impl Sharing {
+    fn from_url(text: &str) -> Result<Self, Error> {
+        match text.split_once(':') {
+            #[cfg(feature = "store-file")]
+            Some(("file", _)) => {
+                let url = Url::parse(text).ok();
+                let folder = url.and_then(|url| url.to_file_path().ok());
+                // What is no path is an empty one, which the store refuses.
+                FileStore::new(folder.unwrap_or_default()).map(Self::store)
+            }
+            _ => Err(invalid_option(
+                "store",
+                // The text may be a URL that holds a password.
+                "this names no store",
+                "Give \"off\", \"process\", \"file\" or \"file:///an/absolute/folder\".",
+            )),
+        }
     }
 }
 
@@ -200,5 +245,24 @@ impl Guarded {
 impl fmt::Debug for Guarded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.store.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_form_names_every_store() {
+        let shown = |text: &str| format!("{:?}", text.parse::<Sharing>().unwrap().0);
+        assert_eq!(shown("off"), "Off");
+        assert_eq!(shown("process"), "Process");
+        #[cfg(feature = "store-file")]
+        assert!(shown("file:///var/cache/x").contains("/var/cache/x"));
+        for text in ["", "files", "file:relative", "ftp://hunter22@x", "http://x"] {
+            let error = text.parse::<Sharing>().unwrap_err();
+            assert_eq!(error.code(), "invalid_option");
+            assert!(!error.to_string().contains("hunter22"));
+        }
     }
 }
