@@ -9,6 +9,7 @@ import hashlib
 import os
 import platform
 import shutil
+import subprocess
 import sys
 import venv
 from pathlib import Path
@@ -17,9 +18,10 @@ from workspace import NODE_MODULES, ROOT, VENV, VENV_PYTHON, run, version
 
 
 def install(env: dict[str, str]) -> None:
-    """Both languages' development packages, at the versions of their lock files."""
+    """Both languages' development packages, at the versions of their lock files, and servers."""
     install_python(env)
     install_node(env)
+    install_redis(env)
 
 
 def install_python(env: dict[str, str]) -> None:
@@ -45,6 +47,23 @@ def install_node(env: dict[str, str]) -> None:
         return
     run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], env)
     stamp.set()
+
+
+def install_redis(env: dict[str, str]) -> None:
+    """Debian's redis-server, for the tests that start their own. Who may not install it does without."""
+    may = hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get") is not None
+    if shutil.which("redis-server") is not None or not may:
+        return
+    # RUNLEVEL: it is not to be started as a service.
+    quietly = {**env, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    for command in (
+        ["apt-get", "update", "--quiet=2"],
+        ["apt-get", "install", "--quiet=2", "--no-install-recommends", "--yes", "redis-server"],
+    ):
+        print(f"$ {' '.join(command)}", flush=True)
+        if subprocess.run(command, env=quietly, stdin=subprocess.DEVNULL, check=False).returncode != 0:
+            print("The suite of the Redis store will be left out.", flush=True)
+            return
 
 
 def build(env: dict[str, str]) -> None:

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use redis::FromRedisValue;
@@ -82,6 +83,12 @@ impl Server {
         command.query(&mut connection)
     }
 
+    /// Whether it says this of its replication. Not while it loads what its master sent.
+    pub(crate) fn says(&self, word: &str) -> bool {
+        self.try_command::<String>(&["INFO", "replication"])
+            .is_ok_and(|info| info.contains(word))
+    }
+
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -125,13 +132,16 @@ impl Drop for Server {
     }
 }
 
-/// A port of this machine that nobody uses.
+/// A port of this machine that nobody uses, and no other test will.
 pub(crate) fn free_port() -> u16 {
+    static GIVEN: Mutex<Vec<u16>> = Mutex::new(Vec::new());
     loop {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
+        let mut given = GIVEN.lock().unwrap();
         // A Cluster's nodes talk to each other 10,000 above.
-        if port < 55_000 {
+        if port < 55_000 && !given.contains(&port) {
+            given.push(port);
             return port;
         }
     }

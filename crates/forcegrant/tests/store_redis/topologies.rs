@@ -194,8 +194,7 @@ async fn sentinels_tell_the_master_before_and_after_a_failover() {
     let sentinel = Server::sentinel(master.port);
     eventually("the sentinel knows the replica", || {
         let replicas: Vec<redis::Value> = sentinel.command(&["SENTINEL", "REPLICAS", "main"]);
-        let info: String = replica.command(&["INFO", "replication"]);
-        !replicas.is_empty() && info.contains("master_link_status:up")
+        !replicas.is_empty() && replica.says("master_link_status:up")
     });
     let url = format!(
         "redis+sentinel://127.0.0.1:{},127.0.0.1:{}/main",
@@ -221,11 +220,7 @@ async fn sentinels_tell_the_master_before_and_after_a_failover() {
     assert!(after > before);
     // The old master is back as a replica: the same store goes on with the new one.
     master.restart();
-    eventually("the old master is a replica", || {
-        master
-            .command::<String>(&["INFO", "replication"])
-            .contains("role:slave")
-    });
+    eventually("the old master is a replica", || master.says("role:slave"));
     conforms(&store).await;
     let nobody = format!("redis+sentinel://127.0.0.1:{}/nobody", sentinel.port);
     let error = acquire(&RedisStore::new(&nobody).unwrap(), "k", "aa").await;
