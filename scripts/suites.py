@@ -96,6 +96,11 @@ def rust(reports: Path) -> list[Suite]:
             needs="redis-server",
         ),
         Suite(
+            "herd of processes",
+            [[PYTHON, "scripts/herd.py", "--short"]],
+            number_of(r"herd: (\d+) passed, 0 failed", "cases"),
+        ),
+        Suite(
             "model of the flight",
             [[*of_core, "--features", "model", "--lib", "flight::model"]],
             counts.cargo,
