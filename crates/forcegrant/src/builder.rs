@@ -1,5 +1,6 @@
 //! The options of a client, checked when it is built.
 
+mod calls;
 mod checks;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use crate::cache::budget::BudgetSettings;
 use crate::cache::policy::{Backoff, FailureSettings, LifetimeSettings};
+use crate::calls::{CallRetry, CallSettings};
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::credentials::{KeyPairs, Keyring, Load, Loaded, Source};
@@ -45,6 +47,7 @@ pub struct ClientBuilder {
     budget: BudgetSettings,
     introspect: bool,
     introspection_timeout: Duration,
+    calls: CallRetry,
     clock: Clock,
     events: Events,
     sharing: Sharing,
@@ -84,6 +87,7 @@ impl ClientBuilder {
             budget: BudgetSettings::default(),
             introspect: false,
             introspection_timeout: Duration::from_secs(5),
+            calls: CallRetry::default(),
             clock: Clock::system(),
             events: Events::default(),
             sharing: Sharing::default(),
@@ -321,7 +325,7 @@ impl ClientBuilder {
     /// events are delivered. A slow or panicking listener harms nothing else; when a thousand events
     /// wait for it, the oldest are dropped.
     pub fn on_event(self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.with_events(Events::apart(listener))
+        self.with_events(Events::apart(move |_, event| listener(event)))
     }
 
     pub(crate) fn with_events(mut self, events: Events) -> Self {
@@ -353,9 +357,19 @@ impl ClientBuilder {
         }
         Ok(Client::from_engine(Engine {
             profile: Arc::new(self.profile(trust)?),
+            key: Box::default(),
             keyring: Keyring::new(source, given, Some(endpoint))?,
             state: Shared::default(),
         }))
+    }
+
+    /// What the clients of a pool share. Their credentials and where they go come later, one by one.
+    pub(crate) fn shared_profile(mut self) -> Result<Profile, Error> {
+        checks::numbers(&self)?;
+        checks::shared(&self)?;
+        self.sharing = self.sharing.beyond_process();
+        let trust = TrustPolicy::new(self.trusted_hosts.iter().cloned(), self.allow_http_loopback)?;
+        self.profile(trust)
     }
 
     /// What is left of the options without the credentials and where they go.
@@ -372,6 +386,9 @@ impl ClientBuilder {
             }
         }
         let route = store::route(&http, self.auth_style, &self.clock);
+        let calls = CallSettings::new(self.calls);
+        #[cfg(feature = "http-client")]
+        let calls = calls.with_http(http.clone());
         Ok(Profile {
             auth_style: self.auth_style,
             trust,
@@ -385,6 +402,8 @@ impl ClientBuilder {
             events: self.events,
             share: self.sharing.share(self.store_timeout, route),
             transport: Box::new(HttpTransport::new(http)?),
+            gate: None,
+            calls,
         })
     }
 

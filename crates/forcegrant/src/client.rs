@@ -19,7 +19,7 @@ use crate::wait::{Pending, Promise};
 /// [`blocking::Client`](crate::blocking::Client) with the same names. Dropping it revokes nothing.
 #[derive(Clone)]
 pub struct Client {
-    engine: Arc<Engine>,
+    pub(crate) engine: Arc<Engine>,
 }
 
 /// A token and the span of wall-clock time in which it may be handed out without asking the client
@@ -59,6 +59,10 @@ impl Client {
         Self {
             engine: Arc::new(engine),
         }
+    }
+
+    pub(crate) fn from_shared(engine: Arc<Engine>) -> Self {
+        Self { engine }
     }
 
     /// A usable token: the one at hand in nanoseconds, or that of a login which all concurrent
@@ -185,8 +189,7 @@ impl Client {
     /// Uses these credentials from the next login on. A failure that is remembered says nothing about
     /// them and is forgotten. The token at hand goes on serving; see [`Client::drop_retired`].
     pub fn set_credentials(&self, pairs: KeyPairs) {
-        self.engine.keyring.replace(pairs, None);
-        self.engine.forget_failure();
+        self.engine.set_credentials(pairs, None);
     }
 
     /// Drops the token at hand if it was issued to a key pair that is not among the credentials any

@@ -311,6 +311,15 @@ impl Keyring {
         rotated
     }
 
+    /// Whether these are the pairs at hand.
+    pub(crate) fn is_held(&self, pairs: &KeyPairs) -> bool {
+        let held = self.held.load();
+        let fingerprints =
+            |pairs: &KeyPairs| -> Vec<_> { pairs.iter().map(KeyPair::fingerprint).collect() };
+        let held = held.pairs.as_ref().map(fingerprints);
+        held == Some(fingerprints(pairs))
+    }
+
     /// Whether a pair of this fingerprint is still one of those at hand.
     pub(crate) fn holds(&self, fingerprint: &str) -> bool {
         let held = self.held.load();
@@ -377,7 +386,7 @@ pub(crate) fn is_about_the_pair(error: &Error) -> bool {
     matches!(error.code(), "invalid_client_id" | "invalid_client_secret")
 }
 
-fn callback_failed(error: &(dyn std::error::Error + 'static)) -> Error {
+pub(crate) fn callback_failed(error: &(dyn std::error::Error + 'static)) -> Error {
     let cause = Cause::of(error, &|text| redact(text, &[], 300));
     unavailable("the callback failed").with_cause(cause)
 }

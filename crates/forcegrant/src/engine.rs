@@ -11,22 +11,24 @@ use crate::cache::learning::Learned;
 use crate::cache::policy::{FailureSettings, LifetimeSettings};
 use crate::cache::slot::Slot;
 use crate::cache::state::{CacheState, Zone};
+use crate::calls::{CallSettings, Calls};
 use crate::clock::{Clock, to_wall};
-use crate::credentials::Keyring;
+use crate::credentials::{KeyPairs, Keyring};
 use crate::error::{Cause, Code, Error};
 use crate::event::{Event, Events};
 use crate::flight::{AtDesk, Desk, Flight};
 use crate::grant::request::AuthStyle;
 use crate::grant::retry::RetrySettings;
-use crate::host::TrustPolicy;
+use crate::host::{LoginEndpoint, TrustPolicy};
 use crate::http::Transport;
 use crate::mint;
+use crate::obtain::{self, Obtained};
+use crate::pool::gate::{Gate, Turn};
 use crate::process::PerProcess;
 use crate::random;
 use crate::status::Status;
 use crate::store::Share;
 use crate::token::Token;
-use crate::turn::{self, Turn};
 use crate::verify::{self, Verified};
 use crate::wait::{Pending, Promise};
 use crate::worker;
@@ -44,6 +46,8 @@ pub enum Start {
 #[derive(Debug)]
 pub(crate) struct Engine {
     pub(crate) profile: Arc<Profile>,
+    /// Its key in a pool; else empty.
+    pub(crate) key: Box<str>,
     pub(crate) keyring: Keyring,
     pub(crate) state: Shared,
 }
@@ -65,6 +69,10 @@ pub(crate) struct Profile {
     pub(crate) transport: Box<dyn Transport>,
     /// Through what tokens are shared; `None`: with nobody.
     pub(crate) share: Option<Share>,
+    /// Where logins wait for their turn, if they share a pace.
+    pub(crate) gate: Option<Arc<Gate>>,
+    /// For the calls of an API through these clients.
+    pub(crate) calls: CallSettings,
 }
 
 /// The part of a client that changes.
@@ -75,6 +83,9 @@ pub(crate) struct Shared {
     /// Rebuilt after a fork, as its lock may be held and its flight is the parent's.
     desk: PerProcess<Desk<Token>>,
     verifications: PerProcess<Desk<Verified>>,
+    /// The place of the flight among those that wait for their turn.
+    pub(crate) turn: Turn,
+    pub(crate) calls: Calls,
     mints: AtomicU64,
     failed: AtomicU64,
 }
@@ -100,6 +111,18 @@ impl Engine {
 
     /// The way in when no view covers the present: look at both clocks and act.
     pub(crate) fn ask(self: &Arc<Self>) -> Start {
+        self.ask_for(false)
+    }
+
+    /// A token ahead of the callers: its login goes behind theirs.
+    pub(crate) fn prewarm(self: &Arc<Self>) -> Pending<Token> {
+        match self.ask_for(true) {
+            Start::Ready(token) => Pending::ready(Ok(token)),
+            Start::Pending(pending) => pending,
+        }
+    }
+
+    fn ask_for(self: &Arc<Self>, later: bool) -> Start {
         let desk = self.desk();
         let mut at_desk = desk.lock();
         let zone = self.zone_now();
@@ -115,7 +138,16 @@ impl Engine {
             }
             Zone::Cooling(error) => Start::Pending(Pending::ready(Err(error))),
             Zone::Empty => {
-                Start::Pending(at_desk.board(|flight| self.launch(flight, Purpose::Token)))
+                let purpose = if later {
+                    Purpose::Refresh
+                } else {
+                    Purpose::Token
+                };
+                let pending = at_desk.board(|flight| self.launch(flight, purpose));
+                if !later {
+                    self.hurry();
+                }
+                Start::Pending(pending)
             }
         };
         self.look_at_desk(&at_desk);
@@ -160,7 +192,10 @@ impl Engine {
                 let desk = self.desk();
                 let mut at_desk = desk.lock();
                 match at_desk.flight() {
-                    Some(other) => Ok(other),
+                    Some(other) => {
+                        self.hurry();
+                        Ok(other)
+                    }
                     None => Err(at_desk.board(|flight| self.launch(flight, Purpose::Login))),
                 }
             };
@@ -178,7 +213,15 @@ impl Engine {
         }
     }
 
+    /// Somebody waits for the flight, which may have been started behind the callers.
+    fn hurry(&self) {
+        if let Some(gate) = &self.profile.gate {
+            gate.hurry(&self.turn);
+        }
+    }
+
     fn launch(self: &Arc<Self>, flight: Flight<Token>, purpose: Purpose) -> Result<(), Error> {
+        self.turn.reset();
         worker::spawn(fly(Arc::clone(self), flight, purpose))
             .map_err(|error| worker_unavailable(&error))
     }
@@ -278,7 +321,10 @@ impl Engine {
         }
     }
 
-    pub(crate) fn forget_failure(&self) {
+    /// Credentials from the caller, and where they go, if that is new. A failure that is remembered
+    /// says nothing about them.
+    pub(crate) fn set_credentials(&self, pairs: KeyPairs, endpoint: Option<LoginEndpoint>) {
+        self.keyring.replace(pairs, endpoint);
         let desk = self.desk();
         let _lock = desk.lock();
         let next = self.slot.state().with_new_credentials();
@@ -324,7 +370,7 @@ impl Engine {
     pub(crate) fn emit(&self, event: &Event) {
         let endpoint = self.keyring.endpoint();
         let host = endpoint.as_ref().map_or("", |endpoint| &endpoint.host);
-        self.profile.events.emit(host, event);
+        self.profile.events.emit(host, &self.key, event);
     }
 
     /// Makes the outcome of a mint the next state. `None`: mint again.
@@ -420,15 +466,16 @@ async fn fly(engine: Arc<Engine>, flight: Flight<Token>, purpose: Purpose) {
     let mut overtaken = false;
     loop {
         let generation = engine.slot.state().generation;
-        let (outcome, holding) = match turn::take(&engine, purpose == Purpose::Login).await {
-            Turn::Adopted(lease) => (mint::Outcome::of_another(Ok(*lease)), None),
-            Turn::Told(error) => (mint::Outcome::of_another(Err(error)), None),
-            Turn::Login(holding) => {
+        let (outcome, holding) = match obtain::obtain(&engine, purpose == Purpose::Login).await {
+            Obtained::Adopted(lease) => (mint::Outcome::of_another(Ok(*lease)), None),
+            Obtained::Told(error) => (mint::Outcome::of_another(Err(error)), None),
+            Obtained::Login(holding) => {
                 let background = purpose == Purpose::Refresh;
                 engine.emit(&Event::MintStarted { background });
+                let login = mint::in_turn(&engine, background);
                 let outcome = match &holding {
-                    Some(holding) => holding.during(mint::mint(&engine)).await,
-                    None => mint::mint(&engine).await,
+                    Some(holding) => holding.during(login).await,
+                    None => login.await,
                 };
                 (outcome, holding)
             }

@@ -51,11 +51,30 @@ struct Mint<'a> {
     answers: u32,
 }
 
+/// A mint, once it is this login's turn.
+pub(crate) async fn in_turn(engine: &Engine, background: bool) -> Outcome {
+    let Some(gate) = &engine.profile.gate else {
+        return mint(engine).await;
+    };
+    let limit = engine.profile.retry.total;
+    match gate.pass(&engine.turn, background, limit).await {
+        Ok(permit) => permit.carry(mint(engine)).await,
+        Err(error) => Outcome {
+            result: Err(error),
+            signature_matches: None,
+            attempts: 0,
+            answers: 0,
+            took: limit,
+            is_of_another: false,
+        },
+    }
+}
+
 /// Asks the token endpoint, again where that may help, within the time allowed.
 ///
 /// A pair that is refused is replaced once: the source is read again, and a pair that was not tried
 /// yet is tried, each at most once.
-pub(crate) async fn mint(engine: &Engine) -> Outcome {
+async fn mint(engine: &Engine) -> Outcome {
     let mut mint = Mint {
         engine,
         begun: Instant::now(),
