@@ -54,7 +54,7 @@ impl Server {
              sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 3000\n"
         );
         std::fs::write(&file, text).unwrap();
-        let child = quiet(Command::new("redis-server").arg(&file).arg("--sentinel"));
+        let child = quiet(Command::new(program()).arg(&file).arg("--sentinel"));
         let server = Self {
             child,
             arguments: Vec::new(),
@@ -157,9 +157,14 @@ pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 fn spawn(port: u16, folder: &std::path::Path, arguments: &[String]) -> Child {
-    let mut command = Command::new("redis-server");
+    let mut command = Command::new(program());
     command.args(["--port", &port.to_string()]);
     quiet(command.arg("--dir").arg(folder).args(arguments))
+}
+
+/// Debian's, unless another (an older one, or Valkey) is named.
+fn program() -> std::ffi::OsString {
+    std::env::var_os("FORCEGRANT_REDIS_SERVER").unwrap_or_else(|| "redis-server".into())
 }
 
 fn quiet(command: &mut Command) -> Child {

@@ -243,12 +243,11 @@ impl Cluster {
         let start =
             |_| Server::start(&["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]);
         let nodes: Vec<_> = (0..3).map(start).collect();
-        for (node, (first, last)) in
-            nodes
-                .iter()
-                .zip([("0", "5460"), ("5461", "10922"), ("10923", "16383")])
-        {
-            node.command::<()>(&["CLUSTER", "ADDSLOTSRANGE", first, last]);
+        for (node, slots) in nodes.iter().zip([0..=5460, 5461..=10922, 10923..=16383]) {
+            let slots: Vec<_> = slots.map(|slot: u16| slot.to_string()).collect();
+            let mut words = vec!["CLUSTER", "ADDSLOTS"];
+            words.extend(slots.iter().map(String::as_str));
+            node.command::<()>(&words);
         }
         // Three that begin with the same epoch disagree for a while.
         for (epoch, node) in ["1", "2", "3"].iter().zip(&nodes) {

@@ -164,7 +164,11 @@ impl Links {
                 {
                     own.forget_routes(&host);
                 }
-                Verdict::Elsewhere | Verdict::Final => return Err(told(&error, &host)),
+                Verdict::Elsewhere | Verdict::Final => {
+                    // Should it be another server's business by now, the next step finds out.
+                    own.forget_routes(&host);
+                    return Err(told(&error, &host));
+                }
             }
             last = Some(told(&error, &host));
         }
