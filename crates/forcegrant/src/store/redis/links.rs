@@ -104,7 +104,8 @@ struct Link {
 }
 
 impl Links {
-    /// Runs a step where its key is.
+    /// Runs a step where its key is. Should the connection break before the answer, it is run again:
+    /// all steps come to the same then, but for a count, which may be too high and is never too low.
     pub(super) async fn run(
         &self,
         store: &RedisStore,
