@@ -14,7 +14,10 @@ import sys
 import venv
 from pathlib import Path
 
-from workspace import NODE_MODULES, ROOT, VENV, VENV_PYTHON, run, version
+from workspace import NODE_MODULES, ROOT, VENV, VENV_PYTHON, environment, run, version
+
+# Other runtimes for the Node package: large, and of use to one suite only.
+NODE_RUNTIMES = ROOT / "tests" / "node-runtimes"
 
 
 def install(env: dict[str, str]) -> None:
@@ -39,13 +42,15 @@ def install_python(env: dict[str, str]) -> None:
     stamp.set()
 
 
-def install_node(env: dict[str, str]) -> None:
-    """node_modules, exactly as package-lock.json says."""
+def install_node(env: dict[str, str], folder: Path = ROOT) -> None:
+    """A folder's node_modules, exactly as its package-lock.json says."""
     node = ".".join(map(str, version("node", "")))
-    stamp = Stamp(NODE_MODULES / ".forcegrant", [ROOT / "package.json", ROOT / "package-lock.json"], node)
+    sources = [folder / "package.json", folder / "package-lock.json"]
+    stamp = Stamp(folder / NODE_MODULES.name / ".forcegrant", sources, node)
     if stamp.is_current():
         return
-    run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], env)
+    where = ["--prefix", str(folder.relative_to(ROOT))] if folder != ROOT else []
+    run(["npm", "ci", *where, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], env)
     stamp.set()
 
 
@@ -106,7 +111,13 @@ def clean(env: dict[str, str]) -> None:
     for folder in (
         VENV,
         NODE_MODULES,
+        NODE_RUNTIMES / NODE_MODULES.name,
         Path(env["CARGO_TARGET_DIR"]),
         ROOT / "bindings" / "node" / "dist",
     ):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    # What one suite alone needs: a folder with a package-lock.json of its own.
+    install_node(environment(), ROOT / sys.argv[1])

@@ -152,6 +152,14 @@ def together(reports: Path) -> list[Suite]:
         Suite("Python packages", [["pytest", "-q", "tests/packaging"]], counts.pytest),
         Suite("Node packages", [["npm", "run", "--silent", "test:packaging"]], counts.node),
         Suite(
+            "Node runtimes",
+            [
+                [PYTHON, "scripts/prepare.py", "tests/node-runtimes"],
+                ["npm", "run", "--silent", "test:runtimes"],
+            ],
+            counts.node,
+        ),
+        Suite(
             "documentation",
             [[PYTHON, "tests/docs/check.py"]],
             number_of(r"docs: (\d+) passed", "checks"),

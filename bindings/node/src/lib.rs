@@ -9,10 +9,12 @@
     clippy::must_use_candidate
 )]
 
+mod calls;
 mod client;
 mod clock;
 mod credentials;
 mod data;
+mod defect;
 mod event;
 mod options;
 mod verdict;

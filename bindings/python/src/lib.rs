@@ -4,6 +4,7 @@
 #![deny(unsafe_code)]
 
 mod asker;
+mod calls;
 mod client;
 mod clock;
 mod error;
@@ -34,6 +35,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     interpreter::refuse_others(module.py())?;
 
     module.add_class::<asker::Question>()?;
+    module.add_class::<calls::Call>()?;
+    module.add_function(wrap_pyfunction!(calls::counts, module)?)?;
     module.add_class::<client::Client>()?;
     module.add_class::<clock::TestClock>()?;
     module.add_function(wrap_pyfunction!(error::error_table, module)?)?;
@@ -50,8 +53,12 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<verdict::Verdict>()?;
     module.add_class::<wait::Wait>()?;
 
-    let verdict = wrap_pyfunction!(verdict::verdict, module)?;
-    verdict.setattr("__module__", "forcegrant")?;
-    module.add_function(verdict)?;
+    for function in [
+        wrap_pyfunction!(verdict::verdict, module)?,
+        wrap_pyfunction!(verdict::grpc_verdict, module)?,
+    ] {
+        function.setattr("__module__", "forcegrant")?;
+        module.add_function(function)?;
+    }
     module.add("__version__", env!("CARGO_PKG_VERSION"))
 }
