@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tokio::sync::oneshot;
 
+use crate::guest;
 use crate::options::credentials;
 use crate::per_process::PerProcess;
 
@@ -68,8 +69,8 @@ impl Asker {
         // Nothing of Python's runs under the lock.
         while let Some(question) = self.next(&desk) {
             let question = Bound::new(py, Question(Mutex::new(Some(question))))?;
-            py.import("forcegrant._credentials")?
-                .call_method1("answer", (question, callback))?;
+            let answer = guest::module(py, "forcegrant._credentials")?.getattr("answer")?;
+            guest::call(&answer, (question, callback), None)?;
         }
         Ok(())
     }
