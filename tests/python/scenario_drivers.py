@@ -7,8 +7,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-import trio
-
 from forcegrant import AsyncClient, Client, ForcegrantError, Token, Verified
 from scenario_calls import Answer, CallRequest, from_threads, in_loop
 
@@ -142,38 +140,3 @@ class Loop:
     def close(self) -> None:
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
-
-
-class Trio(Loop):
-    """`AsyncClient`, called in runs of trio's; calls of APIs are left to asyncio."""
-
-    name = "python-trio"
-
-    def token(self, client: AsyncClient) -> Token:
-        return trio.run(client.token)
-
-    def verify(self, client: AsyncClient) -> Verified:
-        return trio.run(client.verify)
-
-    def wait_idle(self, client: AsyncClient) -> None:
-        trio.run(client.wait_idle)
-
-    def herd(
-        self, client: AsyncClient, callers: int, meanwhile: Callable[[], None]
-    ) -> list[Token | ForcegrantError]:
-        outcomes: list[Token | ForcegrantError] = []
-
-        async def call() -> None:
-            try:
-                outcomes.append(await client.token())
-            except ForcegrantError as error:
-                outcomes.append(error)
-
-        async def all_of_them() -> None:
-            async with trio.open_nursery() as nursery:
-                for _ in range(callers):
-                    nursery.start_soon(call)
-                await trio.to_thread.run_sync(meanwhile)
-
-        trio.run(all_of_them)
-        return outcomes

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scenario_drivers import Loop, Threads, Trio
+from scenario_drivers import Loop, Threads
 from scenario_runner import Run, load
 
 if TYPE_CHECKING:
@@ -48,13 +48,3 @@ def test_scenario(
     finally:
         calls.close()
     ran[driver.name].append(str(scenario["id"]))
-
-
-@pytest.mark.parametrize("scenario", CHOSEN, ids=lambda scenario: scenario["id"])
-def test_scenario_in_trio(scenario: dict[str, object], forcegrant_emulator: Emulator) -> None:
-    """A sixth runner, beside the five that are counted."""
-    calls = Trio()
-    try:
-        Run[Any](forcegrant_emulator, calls, scenario).run()
-    finally:
-        calls.close()
