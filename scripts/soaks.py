@@ -45,6 +45,7 @@ def python() -> list[Soak]:
         Soak("python forks", [[PYTHON, "tests/soak/forks.py"]], FOR_PYTHON),
         Soak("python exits", [[PYTHON, "tests/soak/exits.py"]], FOR_PYTHON),
         Soak("python leaks", [[PYTHON, "tests/soak/leaks.py"]], FOR_PYTHON),
+        Soak("python memory", [[PYTHON, "tests/soak/memory.py"]], FOR_PYTHON),
     ]
 
 

@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tokio::sync::oneshot;
 
+use crate::guest;
 use crate::options::credentials;
 use crate::per_process::PerProcess;
 use crate::store::StoreStep;
@@ -87,13 +88,13 @@ impl Asker {
             match question {
                 Asked::Credentials(question) => {
                     let question = Bound::new(py, Question(Mutex::new(Some(question))))?;
-                    py.import("forcegrant._credentials")?
-                        .call_method1("answer", (question, &callback))?;
+                    let answer = guest::module(py, "forcegrant._credentials")?.getattr("answer")?;
+                    guest::call(&answer, (question, &callback), None)?;
                 }
                 Asked::Store(step) => {
                     let step = Bound::new(py, step)?;
-                    py.import("forcegrant._stores")?
-                        .call_method1("take", (step, &store))?;
+                    let take = guest::module(py, "forcegrant._stores")?.getattr("take")?;
+                    guest::call(&take, (step, &store), None)?;
                 }
             }
         }

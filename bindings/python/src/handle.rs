@@ -12,6 +12,7 @@ use pyo3::types::{PyDict, PyString};
 use crate::asker::Asker;
 use crate::calls::{Call, numbers};
 use crate::error::{invalid_option, raise};
+use crate::guest;
 use crate::kept::{Found, Shared};
 use crate::options::{apply, callable, credentials, text};
 use crate::outlet::Outlet;
@@ -377,8 +378,6 @@ pub(crate) fn adapter<'py>(
     options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let core = handle.getattr("_core")?;
-    handle
-        .py()
-        .import("forcegrant._extras")?
-        .call_method1("adapter", (extra, name, core, options))
+    let adapter = guest::module(handle.py(), "forcegrant._extras")?.getattr("adapter")?;
+    guest::call(&adapter, (extra, name, core, options), None)
 }

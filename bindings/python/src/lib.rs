@@ -11,6 +11,7 @@ mod clock;
 mod error;
 mod event;
 mod floor;
+mod guest;
 mod handle;
 mod interpreter;
 mod kept;

@@ -49,6 +49,21 @@ const second = await get('/services/data/v67.0/limits')
 console.log(first.status, second.status, sf.status().mints)
 """
 
+DEPLOYED_WSGI = """
+def start_response(status, headers):
+    print(status)
+print(b"".join(application({}, start_response)).decode())
+"""
+DEPLOYED_ASGI = """
+import asyncio
+async def send(message):
+    print(message.get("status", ""), message.get("body", b"").decode())
+asyncio.run(application({"type": "http"}, None, send))
+"""
+DEPLOYED_CELERY = """
+print(200, limits())
+"""
+
 
 def checks() -> Iterator[Check]:
     yield Check("every code block is named or not to be run", all_known)
@@ -125,6 +140,13 @@ def quick_start(file: str, command: list[str], block: Block) -> None:
 def recovery(file: str, command: list[str], after: str, block: Block) -> None:
     printed = execute(block, file, command, after, logins=2)
     assert printed.split() == ["200", "200", "2"], printed
+
+
+def deployed(file: str, after: str, block: Block) -> None:
+    """Called as its server calls it; the servers themselves are in tests/python/test_servers.py."""
+    printed = execute(block, file, PYTHON, after)
+    assert printed.split()[0] == "200", printed
+    assert "DailyApiRequests" in printed, printed
 
 
 def verified(block: Block) -> None:
@@ -224,6 +246,9 @@ KNOWN: dict[str | None, Callable[[Block], None]] = {
     "python-401": functools.partial(recovery, "recovery.py", PYTHON, PYTHON_401),
     "python-verify": verified,
     "python-testing": python_testing,
+    "deploy-wsgi": functools.partial(deployed, "deploy_wsgi.py", DEPLOYED_WSGI),
+    "deploy-asgi": functools.partial(deployed, "deploy_asgi.py", DEPLOYED_ASGI),
+    "deploy-celery": functools.partial(deployed, "deploy_celery.py", DEPLOYED_CELERY),
     "node-import": functools.partial(quick_start, "quick_start.mjs", NODE),
     "node-require": functools.partial(quick_start, "quick_start.cjs", NODE),
     "node-401": functools.partial(recovery, "recovery.mjs", NODE, NODE_401),
