@@ -21,6 +21,7 @@ PARTS = (
         *["--bench", "against_floor"],
     ],
     [sys.executable, str(HERE / "python_cached.py")],
+    [sys.executable, str(HERE / "python_calls.py")],
     ["node", str(HERE / "node_cached.mjs")],
 )
 PART_LIMIT_SECONDS = 900
@@ -36,6 +37,8 @@ GOALS = (
     (("read", "Python"), "2"),
     (("await", "Python"), "2"),
     (("await", "Node"), "2"),
+    (("call,", "gRPC"), ""),
+    (("call,",), "1.05"),
 )
 
 
