@@ -35,6 +35,7 @@ __all__ = [
     "cli",
     "error_table",
     "grpc_verdict",
+    "renewed",
     "seconds",
     "verdict",
 ]
@@ -554,11 +555,17 @@ class Floor:
 
 def body_counts(status: int) -> bool:
     """Whether the body of an answer with this status has to be read for it to be judged."""
+
 def cli(args: list[str]) -> int:
     """Run the command line with the arguments after the program's name; give the exit code.
 
     It writes to the process's own standard streams, past `sys.stdout` and `sys.stderr`. It looks
     for no signals: leave Ctrl-C to the system before.
+    """
+
+def renewed(before: Token, now: Token) -> None:
+    """Check the token that a call is made again with: raises `TokenRejectedError` if it is the one
+    that was refused.
     """
 
 def error_table() -> list[dict[str, Any]]:
