@@ -243,11 +243,15 @@ class Emulator:
     # How programs reach it.
 
     def options(self, *hosts: str) -> ClientOptions:
-        """Give the options with which a `Client` reaches it, for the named hosts."""
+        """Give the options with which a `Client` reaches it, for the named hosts.
+
+        Clients share no tokens: those of one test are not for the next.
+        """
         return {
             "resolve": dict.fromkeys(hosts, self.https),
             "roots": self.ca_pem,
             "proxy": None,
+            "store": "off",
         }
 
     def environment(self) -> dict[str, str]:
