@@ -38,6 +38,7 @@ __all__ = [
     "cli",
     "error_table",
     "grpc_verdict",
+    "renewed",
     "seconds",
     "verdict",
 ]
@@ -192,8 +193,8 @@ class Event:
     def name(self) -> str:
         """A stable word: `mint_started`, `mint_retried`, `mint_succeeded`, `mint_failed`,
         `lease_aged`, `lease_lapsed`, `invalidated`, `same_token_returned`,
-        `token_adopted`, `store_failed`, `introspection_failed`, `login_budget_warning`, `credentials_rotated`,
-        `credentials_reload_failed` or `signature_mismatch`.
+        `token_adopted`, `store_failed`, `introspection_failed`, `login_budget_warning`,
+        `credentials_rotated`, `credentials_reload_failed` or `signature_mismatch`.
         """
     @property
     def level(self) -> Literal["debug", "info", "warning"]:
@@ -592,6 +593,11 @@ def cli(args: list[str]) -> int:
 
     It writes to the process's own standard streams, past `sys.stdout` and `sys.stderr`. It looks
     for no signals: leave Ctrl-C to the system before.
+    """
+
+def renewed(before: Token, now: Token) -> None:
+    """Check the token that a call is made again with: raises `TokenRejectedError` if it is the one
+    that was refused.
     """
 
 def error_table() -> list[dict[str, Any]]:
