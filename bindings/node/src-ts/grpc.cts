@@ -99,18 +99,41 @@ class Exchange {
 }
 
 function bringing(client: Client, note: (token: Token) => void): CallCredentials {
+  const present = presentation(client)
   return credentials.createFromMetadataGenerator(({ service_url: url }, callback) => {
-    client.token().then(
-      (token) => {
-        if (!client.mayCarry(token, url)) return callback(noTokenGoesTo(new URL(url).host))
-        note(token)
-        const metadata = new Metadata()
-        metadata.set('accesstoken', token.accessToken)
-        metadata.set('instanceurl', token.instanceUrl)
-        if (token.orgId !== undefined) metadata.set('tenantid', token.orgId)
-        callback(null, metadata)
-      },
-      (error: Error) => callback(error),
-    )
+    const bring = (token: Token) => {
+      const metadata = present(token, url)
+      if (metadata === undefined) return callback(noTokenGoesTo(new URL(url).host))
+      note(token)
+      callback(null, metadata)
+    }
+    const kept = client.kept()
+    if (kept !== undefined) bring(kept)
+    else client.token().then(bring, (error: Error) => callback(error))
   })
+}
+
+const PRESENTATIONS = new WeakMap<Client, (token: Token, url: string) => Metadata | undefined>()
+
+/** What a token is presented by, made once for it and a service; none where it may not go. */
+function presentation(client: Client): (token: Token, url: string) => Metadata | undefined {
+  const known = PRESENTATIONS.get(client)
+  if (known !== undefined) return known
+  let last: { token: Token; url: string; metadata: Metadata | undefined } | undefined
+  const present = (token: Token, url: string) => {
+    if (last === undefined || last.token !== token || last.url !== url) {
+      last = { token, url, metadata: client.mayCarry(token, url) ? metadataOf(token) : undefined }
+    }
+    return last.metadata
+  }
+  PRESENTATIONS.set(client, present)
+  return present
+}
+
+function metadataOf(token: Token): Metadata {
+  const metadata = new Metadata()
+  metadata.set('accesstoken', token.accessToken)
+  metadata.set('instanceurl', token.instanceUrl)
+  if (token.orgId !== undefined) metadata.set('tenantid', token.orgId)
+  return metadata
 }

@@ -92,6 +92,11 @@ class Session {
 
   /** Takes over the client's token. True if there is none, and a request has to {@link wait}. */
   isWaiting(): boolean {
+    const kept = this.#client.kept()
+    if (kept !== undefined) {
+      this.#adopt(kept)
+      return false
+    }
     // Asked first: the answer of `cached` alone would never start the refresh of an aging token.
     this.#asked = this.#client.token()
     this.#asked.catch(() => {})
