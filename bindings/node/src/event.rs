@@ -10,6 +10,7 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 
 use crate::data::{NativeError, NativeExpiry, milliseconds};
+use crate::defect::reach;
 
 /// An event: its name, and what events of that name have.
 #[napi(object, object_from_js = false)]
@@ -74,6 +75,7 @@ impl Outlet {
         let outlet = Arc::clone(&self.0);
         builder.on_event_inline(move |event| {
             if let Some(call) = outlet.get() {
+                reach("event");
                 // A queue that is closing has nobody to deliver to.
                 let _ = call.call(event.into(), ThreadsafeFunctionCallMode::NonBlocking);
             }
@@ -159,6 +161,16 @@ impl From<&Event> for NativeEvent {
                 data.attempts = Some(*attempts);
                 data.took = Some(milliseconds(*took));
             }
+            Event::TokenAdopted {
+                fingerprint,
+                expiry,
+                lifetime,
+                ..
+            } => {
+                data.fingerprint = Some(fingerprint.clone());
+                data.expiry = Some((*expiry).into());
+                data.lifetime = Some(milliseconds(*lifetime));
+            }
             Event::Invalidated {
                 fingerprint, age, ..
             } => {
@@ -178,6 +190,7 @@ impl From<&Event> for NativeEvent {
                 data.fingerprint = Some(fingerprint.clone());
             }
             Event::IntrospectionFailed { error, .. }
+            | Event::StoreFailed { error, .. }
             | Event::CredentialsReloadFailed { error, .. } => data.error = Some(error.into()),
             Event::LeaseAged { fingerprint, .. }
             | Event::LeaseLapsed { fingerprint, .. }

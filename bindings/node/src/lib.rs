@@ -10,10 +10,12 @@
 )]
 
 mod calls;
+mod cli;
 mod client;
 mod clock;
 mod credentials;
 mod data;
+mod defect;
 mod event;
 mod options;
 mod verdict;

@@ -6,7 +6,6 @@ use super::{ClientBuilder, Given};
 use crate::cache::budget::SALESFORCE_LIMIT;
 use crate::calls::CallRetry;
 use crate::credentials::{KeyPair, KeyPairs, Source};
-use crate::engine::IntrospectionSettings;
 use crate::error::{Error, invalid_option};
 use crate::grant::introspection;
 use crate::host::LoginEndpoint;
@@ -46,6 +45,12 @@ pub(super) fn numbers(builder: &ClientBuilder) -> Result<(), Error> {
         builder.introspection_timeout,
         instant,
         hours(1),
+    )?;
+    within(
+        "store_timeout",
+        builder.store_timeout,
+        instant,
+        Duration::from_secs(60),
     )?;
     if let Some(stop) = builder
         .budget
@@ -120,6 +125,25 @@ fn calls(retry: &CallRetry) -> Result<(), Error> {
     Ok(())
 }
 
+/// That nothing of one org is among the options of all.
+pub(super) fn shared(builder: &ClientBuilder) -> Result<(), Error> {
+    let source = match &builder.credentials {
+        Given::Values(..) => None,
+        Given::SecretFile(..) | Given::FileBesideSource => Some("client_secret_file"),
+        Given::Source(_) => Some("credentials_callback"),
+    };
+    let next = builder.next.as_ref().map(|_| "next_credentials");
+    let url = builder.token_url.as_ref().map(|_| "token_url");
+    match source.or(next).or(url) {
+        None => Ok(()),
+        Some(name) => Err(invalid_option(
+            name,
+            "it belongs to one org, and these options are for all clients of a pool",
+            "Insert each org's credentials, or give the pool itself a callback that brings them.",
+        )),
+    }
+}
+
 fn within(name: &str, value: Duration, least: Duration, most: Duration) -> Result<(), Error> {
     if value >= least && value <= most {
         return Ok(());
@@ -136,17 +160,22 @@ fn hours(count: u64) -> Duration {
 }
 
 /// One source of credentials from what was given.
-pub(super) fn source(given: Given, next: Option<(String, Secret)>) -> Result<Source, Error> {
+/// The pairs too, where they were given as values.
+pub(super) fn source(
+    given: Given,
+    next: Option<(String, Secret)>,
+) -> Result<(Source, Option<KeyPairs>), Error> {
     let next = next
         .map(|(id, secret)| KeyPair::new(id, secret))
         .transpose()?;
     match (given, next) {
         (Given::Values(id, secret), next) => {
             let pairs = KeyPairs::new(KeyPair::new(id, secret)?);
-            Ok(Source::Given(match next {
+            let pairs = match next {
                 Some(next) => pairs.with_next(next),
                 None => pairs,
-            }))
+            };
+            Ok((Source::Given, Some(pairs)))
         }
         (Given::FileBesideSource, _) => Err(invalid_option(
             "client_secret_file",
@@ -158,22 +187,21 @@ pub(super) fn source(given: Given, next: Option<(String, Secret)>) -> Result<Sou
             "it goes only with a client secret that is given as a value",
             "A file, the environment and a callback are read again instead; a callback can bring both pairs.",
         )),
-        (Given::SecretFile(client_id, path), None) => Ok(Source::SecretFile { client_id, path }),
-        (Given::Source(source), None) => Ok(source),
+        (Given::SecretFile(client_id, path), None) => {
+            Ok((Source::SecretFile { client_id, path }, None))
+        }
+        (Given::Source(source), None) => Ok((source, None)),
     }
 }
 
-/// How a new token is introspected.
-pub(super) fn introspection(
-    endpoint: &LoginEndpoint,
-    timeout: Duration,
-) -> Result<IntrospectionSettings, Error> {
-    let url = introspection::url_beside(endpoint.token_url.as_str()).ok_or_else(|| {
-        invalid_option(
+/// Whether a new token can be introspected there.
+pub(super) fn introspection(endpoint: &LoginEndpoint) -> Result<(), Error> {
+    match introspection::url_beside(endpoint.token_url.as_str()) {
+        Some(_) => Ok(()),
+        None => Err(invalid_option(
             "introspect",
             "the introspection endpoint can not be derived from `token_url`",
             "Its path must end in `/token`, as Salesforce's does; or leave `introspect` off.",
-        )
-    })?;
-    Ok(IntrospectionSettings { url, timeout })
+        )),
+    }
 }

@@ -1,6 +1,8 @@
 //! The calls of one client: the pure rooms beside this one, and what it remembers for them.
 
 use std::sync::Arc;
+#[cfg(feature = "http-client")]
+use std::sync::OnceLock;
 
 use arc_swap::ArcSwapOption;
 
@@ -10,19 +12,38 @@ use crate::calls::target::Instances;
 use crate::calls::usage::LastUsage;
 use crate::client::Client;
 use crate::error::Error;
+#[cfg(feature = "http-client")]
+use crate::http::{self, HttpSettings};
+#[cfg(feature = "http-client")]
+use crate::process::PerProcess;
 use crate::random;
 use crate::token::Token;
 use crate::verdict::{ApiAnswer, ApiUsage};
 
-/// What a client keeps for its calls; one for all its clones.
+/// What a client remembers for its calls; one for all its clones.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
-    pub(crate) retry: CallRetry,
     usage: LastUsage,
     instances: ArcSwapOption<Instances>,
 }
 
-impl Calls {
+/// What holds for the calls of all clients with the same options.
+#[derive(Debug, Default)]
+pub(crate) struct CallSettings {
+    pub(crate) retry: CallRetry,
+    #[cfg(feature = "http-client")]
+    http: Http,
+}
+
+/// The HTTP client of `Client::request`: made at the first call of each process.
+#[cfg(feature = "http-client")]
+#[derive(Debug, Default)]
+struct Http {
+    settings: HttpSettings,
+    client: PerProcess<OnceLock<reqwest::Client>>,
+}
+
+impl CallSettings {
     pub(crate) fn new(retry: CallRetry) -> Self {
         Self {
             retry,
@@ -30,6 +51,28 @@ impl Calls {
         }
     }
 
+    /// With an HTTP client of these settings.
+    #[cfg(feature = "http-client")]
+    pub(crate) fn with_http(self, settings: HttpSettings) -> Self {
+        let http = Http {
+            settings,
+            ..Http::default()
+        };
+        Self { http, ..self }
+    }
+
+    #[cfg(feature = "http-client")]
+    pub(crate) fn http(&self) -> Result<reqwest::Client, Error> {
+        let cell = self.http.client.current();
+        if let Some(client) = cell.get() {
+            return Ok(client.clone());
+        }
+        let client = http::for_calls(&self.http.settings)?;
+        Ok(cell.get_or_init(|| client).clone())
+    }
+}
+
+impl Calls {
     fn aim(&self, instance_url: &str, api: Option<&str>, url: &str) -> Result<String, Error> {
         let known = self.instances.load();
         if let Some(known) = known.as_ref()
@@ -67,7 +110,9 @@ impl Client {
         api_instance_url: Option<&str>,
         path_or_url: &str,
     ) -> Result<String, Error> {
-        self.calls.aim(instance_url, api_instance_url, path_or_url)
+        self.engine
+            .calls
+            .aim(instance_url, api_instance_url, path_or_url)
     }
 
     /// Takes in the answer to a call that carried this token: notes the API usage, reports the token
@@ -81,7 +126,7 @@ impl Client {
         if call.answer.status < 400 {
             return Next::Deliver;
         }
-        let decision = replay::decide(call, &self.calls.retry, random::unit());
+        let decision = replay::decide(call, &self.engine.profile.calls.retry, random::unit());
         if decision.drops_token {
             self.invalidate_access_token(access_token);
         }
@@ -92,12 +137,12 @@ impl Client {
     /// adapter of this client. `None` before the first.
     #[must_use]
     pub fn limits(&self) -> Option<ApiUsage> {
-        self.calls.usage.last()
+        self.engine.calls.usage.last()
     }
 
     /// Notes what an answer told: for HTTP clients without an adapter.
     pub fn note_usage(&self, usage: ApiUsage) {
-        self.calls.usage.note(usage);
+        self.engine.calls.usage.note(usage);
     }
 
     /// Notes a header `Sforce-Limit-Info`, as [`Client::note_usage`].

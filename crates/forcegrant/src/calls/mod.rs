@@ -21,11 +21,37 @@
 //! [`Client::judge`]: crate::Client::judge
 
 mod client;
+#[cfg(any(feature = "http-client", feature = "tower"))]
+pub(crate) mod exchange;
+#[cfg(feature = "tonic")]
+pub(crate) mod grpc;
+#[cfg(feature = "http-client")]
+pub(crate) mod http;
+#[cfg(feature = "reqwest-middleware")]
+pub(crate) mod middleware;
+#[cfg(any(feature = "http-client", feature = "tower"))]
+pub(crate) mod peek;
 pub(crate) mod replay;
 pub(crate) mod retry;
+#[cfg(feature = "tower")]
+pub(crate) mod service;
+#[cfg(feature = "tonic")]
+pub(crate) mod tape;
 pub(crate) mod target;
 pub(crate) mod usage;
 
-pub(crate) use self::client::Calls;
+pub(crate) use self::client::{CallSettings, Calls};
+#[cfg(any(feature = "http-client", feature = "tower"))]
+pub use self::exchange::CallError;
+#[cfg(feature = "tonic")]
+pub use self::grpc::{GrpcAuthenticated, GrpcAuthenticationLayer, GrpcInterceptor};
+#[cfg(feature = "http-client")]
+pub use self::http::Call;
+#[cfg(feature = "reqwest-middleware")]
+pub use self::middleware::Authentication;
+#[cfg(any(feature = "http-client", feature = "tower"))]
+pub use self::peek::Peeked;
 pub use self::replay::{CallAnswer, ENOUGH, Next, body_counts, renewed};
 pub use self::retry::CallRetry;
+#[cfg(feature = "tower")]
+pub use self::service::{Authenticated, AuthenticationLayer, Cloned, Once, Replay};
