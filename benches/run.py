@@ -22,6 +22,7 @@ PARTS = (
     ],
     [sys.executable, str(HERE / "python_cached.py")],
     ["node", str(HERE / "node_cached.mjs")],
+    ["node", str(HERE / "node_calls.mjs")],
 )
 PART_LIMIT_SECONDS = 900
 
@@ -36,6 +37,7 @@ GOALS = (
     (("read", "Python"), "2"),
     (("await", "Python"), "2"),
     (("await", "Node"), "2"),
+    (("call", "Node"), "1.05"),
 )
 
 
