@@ -4,6 +4,18 @@ import { ApiCall, bodyCounts, isSameOrigin, noteUsage } from './calls.cjs'
 import type { Client } from './client.cjs'
 import type { Token } from './token.cjs'
 
+interface Interceptors {
+  use(...given: never[]): number
+  eject(id: number): void
+}
+
+/** What is used of an instance of axios. Its own types are others for `import` than for `require`. */
+export interface AxiosLike {
+  readonly interceptors: { readonly request: Interceptors; readonly response: Interceptors }
+  getUri(config?: object): string
+  request(config: object): Promise<unknown>
+}
+
 /** What a request of ours was sent with. A class, because axios hands such values on as they are. */
 class Sent {
   constructor(
@@ -26,9 +38,11 @@ type Config = InternalAxiosRequestConfig & { [BEFORE]?: Sent }
  * meets a dead session is repeated once with a new token, as `client.fetch` does it. Calls to other hosts go as
  * they are. Give it an instance of `axios.create()` without a `baseURL`.
  *
+ * @param given an instance of axios
  * @returns a function that detaches it
  */
-export function attach(instance: AxiosInstance, client: Client): () => void {
+export function attach(given: AxiosLike, client: Client): () => void {
+  const instance = given as unknown as AxiosInstance
   const sent = new WeakMap<object, Sent>()
 
   const requests = instance.interceptors.request.use(async (config: Config) => {
