@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use url::Url;
 use zeroize::Zeroizing;
@@ -102,7 +103,9 @@ impl HttpTransport {
             builder = builder.header(*name, value);
         }
         if let Some(body) = &request.body {
-            builder = builder.body(body.expose().to_owned());
+            // The copy that is sent is wiped when it has been: it holds the client's secret.
+            let bytes = Zeroizing::new(body.expose().as_bytes().to_vec());
+            builder = builder.body(Bytes::from_owner(bytes));
         }
         let lost = |error: reqwest::Error| self.classify(error, &host);
         let mut answer = builder.send().await.map_err(lost)?;
