@@ -9,6 +9,7 @@ import hashlib
 import os
 import platform
 import shutil
+import subprocess
 import sys
 import venv
 from pathlib import Path
@@ -20,9 +21,10 @@ NODE_RUNTIMES = ROOT / "tests" / "node-runtimes"
 
 
 def install(env: dict[str, str]) -> None:
-    """Both languages' development packages, at the versions of their lock files."""
+    """Both languages' development packages, at the versions of their lock files, and servers for tests."""
     install_python(env)
     install_node(env)
+    install_servers(env)
 
 
 def install_python(env: dict[str, str]) -> None:
@@ -50,6 +52,22 @@ def install_node(env: dict[str, str], folder: Path = ROOT) -> None:
     where = ["--prefix", str(folder.relative_to(ROOT))] if folder != ROOT else []
     run(["npm", "ci", *where, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], env)
     stamp.set()
+
+
+def install_servers(env: dict[str, str]) -> None:
+    """redis-server from Debian, where that is possible; tests that need it are skipped without it."""
+    apt = shutil.which("apt-get")
+    if shutil.which("redis-server") or apt is None or os.name == "nt" or os.geteuid() != 0:
+        return
+    quiet = {**env, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["update"], ["install", "--yes", "--no-install-recommends", "redis-server"]):
+        # No reason to stop: a machine without a network has everything else.
+        done = subprocess.run(
+            [apt, "-qq", *command], env=quiet, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            print(f"redis-server is not installed, so a few tests are skipped: {done.stderr.strip()}", flush=True)
+            return
 
 
 def build(env: dict[str, str]) -> None:

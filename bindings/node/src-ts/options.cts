@@ -43,6 +43,15 @@ export interface CommonOptions {
   retryBackoff?: Maybe<number>
   /** The longest `Retry-After` that is waited for. */
   retryAfterCap?: Maybe<number>
+  /**
+   * Tries of one API call through this client's adapters: more than one repeats calls that are answered with 503, 429
+   * and the like, if their method may be repeated (not POST or PATCH) and their body can be sent again. 1: off.
+   */
+  callAttempts?: Maybe<number>
+  /** The base of the pause between two of them, and the longest pause. */
+  callBackoff?: Maybe<readonly [first: number, cap: number]>
+  /** The longest `Retry-After` that is waited for between two of them. */
+  callRetryAfterCap?: Maybe<number>
   /** The session timeout set in the org, from which the end of a token is estimated. */
   sessionTimeout?: Maybe<number>
   /** How long before its end a token is refreshed, in the background. */
@@ -153,6 +162,9 @@ const CHECKS: Record<Option, Check> = {
   maxAttempts: whole,
   retryBackoff: milliseconds,
   retryAfterCap: milliseconds,
+  callAttempts: whole,
+  callBackoff: pair,
+  callRetryAfterCap: milliseconds,
   sessionTimeout: milliseconds,
   refreshWindow: milliseconds,
   safetyMargin: milliseconds,

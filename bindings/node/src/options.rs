@@ -58,6 +58,13 @@ pub struct NativeOptions {
     pub retry_backoff: Option<f64>,
     /// Longest `Retry-After`.
     pub retry_after_cap: Option<f64>,
+    /// How many tries of an API call.
+    pub call_attempts: Option<u32>,
+    /// First and longest pause between them.
+    #[napi(ts_type = "[first: number, cap: number]")]
+    pub call_backoff: Option<Vec<f64>>,
+    /// Longest `Retry-After` between them.
+    pub call_retry_after_cap: Option<f64>,
     /// The session timeout of the org.
     pub session_timeout: Option<f64>,
     /// How long before the end to refresh.
@@ -107,6 +114,9 @@ impl NativeOptions {
         }
         if let Some(attempts) = self.max_attempts {
             builder = builder.max_attempts(attempts);
+        }
+        if let Some(attempts) = self.call_attempts {
+            builder = builder.call_attempts(attempts);
         }
         self.durations(builder)
     }
@@ -175,6 +185,11 @@ impl NativeOptions {
             ),
             ("retryBackoff", self.retry_backoff, B::retry_backoff),
             ("retryAfterCap", self.retry_after_cap, B::retry_after_cap),
+            (
+                "callRetryAfterCap",
+                self.call_retry_after_cap,
+                B::call_retry_after_cap,
+            ),
             ("sessionTimeout", self.session_timeout, B::session_timeout),
             ("refreshWindow", self.refresh_window, B::refresh_window),
             ("safetyMargin", self.safety_margin, B::safety_margin),
@@ -186,7 +201,8 @@ impl NativeOptions {
                 builder = set(builder, duration(name, value)?);
             }
         }
-        let pairs: [(&str, Option<&[f64]>, SetPair); 2] = [
+        let pairs: [(&str, Option<&[f64]>, SetPair); 3] = [
+            ("callBackoff", self.call_backoff.as_deref(), B::call_backoff),
             (
                 "refusalBackoff",
                 self.refusal_backoff.as_deref(),

@@ -17,7 +17,7 @@ pub(crate) fn builder(
     options: Options,
     hosts: &[String],
     clock: Option<&TestClock>,
-    Stage { emulator, org }: &Stage,
+    Stage { emulator, org, .. }: &Stage,
 ) -> Result<ClientBuilder, String> {
     let mut builder = Client::builder(
         options.login_url.unwrap_or_else(|| org.my_domain.clone()),
@@ -88,7 +88,11 @@ pub(crate) fn builder(
         let sharing: Sharing = store.parse().map_err(|error| format!("store: {error}"))?;
         builder = builder.store(sharing);
     }
-    let durations: [(Option<f64>, Setter); 10] = [
+    let durations: [(Option<f64>, Setter); 11] = [
+        (
+            options.call_retry_after_cap,
+            ClientBuilder::call_retry_after_cap,
+        ),
         (
             options.introspection_timeout,
             ClientBuilder::introspection_timeout,
@@ -107,6 +111,12 @@ pub(crate) fn builder(
         if let Some(value) = value {
             builder = set(builder, seconds(value)?);
         }
+    }
+    if let Some(attempts) = options.call_attempts {
+        builder = builder.call_attempts(attempts);
+    }
+    if let Some((first, cap)) = options.call_backoff {
+        builder = builder.call_backoff(seconds(first)?, seconds(cap)?);
     }
     if let Some((first, cap)) = options.refusal_backoff {
         builder = builder.refusal_backoff(seconds(first)?, seconds(cap)?);

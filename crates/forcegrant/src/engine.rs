@@ -11,6 +11,7 @@ use crate::cache::learning::Learned;
 use crate::cache::policy::{FailureSettings, LifetimeSettings};
 use crate::cache::slot::Slot;
 use crate::cache::state::{CacheState, Zone};
+use crate::calls::{CallSettings, Calls};
 use crate::clock::{Clock, to_wall};
 use crate::credentials::{KeyPairs, Keyring};
 use crate::error::{Cause, Code, Error};
@@ -70,6 +71,8 @@ pub(crate) struct Profile {
     pub(crate) share: Option<Share>,
     /// Where logins wait for their turn, if they share a pace.
     pub(crate) gate: Option<Arc<Gate>>,
+    /// For the calls of an API through these clients.
+    pub(crate) calls: CallSettings,
 }
 
 /// The part of a client that changes.
@@ -82,6 +85,7 @@ pub(crate) struct Shared {
     verifications: PerProcess<Desk<Verified>>,
     /// The place of the flight among those that wait for their turn.
     pub(crate) turn: Turn,
+    pub(crate) calls: Calls,
     mints: AtomicU64,
     failed: AtomicU64,
 }

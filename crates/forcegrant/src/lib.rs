@@ -33,6 +33,7 @@ pub mod blocking;
 mod budgets;
 mod builder;
 mod cache;
+pub mod calls;
 mod client;
 mod clock;
 mod credentials;
@@ -62,6 +63,9 @@ mod verdict;
 mod verify;
 mod wait;
 mod worker;
+
+#[cfg(feature = "http-client")]
+pub use reqwest;
 
 pub use crate::builder::ClientBuilder;
 pub use crate::cache::state::CacheState;

@@ -78,6 +78,14 @@ class ClientOptions(TypedDict, total=False):
     """Longest pause before the second attempt; doubles, drawn at random. [0.25 s]"""
     retry_after_cap: Seconds | None
     """Longest `Retry-After` that is waited for. [10 s]"""
+    call_attempts: int | None
+    """Attempts of one API call through this client's adapters: more than one repeats calls that
+    are answered with 503, 429 and the like, if their method may be repeated (not POST or PATCH)
+    and their body can be sent again. [1: off]"""
+    call_backoff: tuple[Seconds, Seconds] | None
+    """Longest first pause between two of them, and the longest of all. [(0.5 s, 10 s)]"""
+    call_retry_after_cap: Seconds | None
+    """Longest `Retry-After` that is waited for between two of them. [30 s]"""
     session_timeout: Seconds | None
     """What the org's session settings say (15 min to 24 h). [unknown: 30 min assumed]"""
     refresh_window: Seconds | None
