@@ -10,6 +10,8 @@ from pathlib import Path
 
 from workspace import ROOT
 
+REQUIREMENTS = ["requirements-dev.txt", "requirements-release.txt"]
+
 
 def main() -> int:
     """Returns the exit code."""
@@ -19,7 +21,7 @@ def main() -> int:
         wrong += package_lock(lock)
     for line in wrong:
         print(line, file=sys.stderr)
-    print(f"lock files: {2 + len(npm_locks)} files checked")
+    print(f"lock files: {1 + len(npm_locks) + len(REQUIREMENTS)} files checked")
     return 1 if wrong else 0
 
 
@@ -50,12 +52,13 @@ def package_lock(file: Path) -> list[str]:
 
 
 def requirements() -> list[str]:
-    """requirements-dev.txt pins every package to one version."""
+    """Every package of the files with requirements is pinned to one version."""
     wrong = []
-    for number, line in enumerate((ROOT / "requirements-dev.txt").read_text(encoding="utf-8").splitlines(), 1):
-        requirement = line.split("#")[0].strip()
-        if requirement and not re.fullmatch(r"[\w.-]+(\[[\w,-]+\])?==[\w.]+(\s*;.+)?", requirement):
-            wrong.append(f"requirements-dev.txt:{number}: {requirement} is not pinned")
+    for name in REQUIREMENTS:
+        for number, line in enumerate((ROOT / name).read_text(encoding="utf-8").splitlines(), 1):
+            requirement = line.split("#")[0].strip()
+            if requirement and not re.fullmatch(r"[\w.-]+(\[[\w,-]+\])?==[\w.]+(\s*;.+)?", requirement):
+                wrong.append(f"{name}:{number}: {requirement} is not pinned")
     return wrong
 
 

@@ -41,6 +41,17 @@ def checks() -> list[Suite]:
             [[PYTHON, "scripts/lock_files.py"]],
             number_of(r"lock files: (\d+)", "files"),
         ),
+        Suite("version", [[PYTHON, "scripts/version.py"]], number_of(r"version .*: (\d+) places", "places")),
+        Suite(
+            "workflows",
+            [[PYTHON, "scripts/lint_workflows.py"]],
+            number_of(r"workflows: \d+ files, (\d+) checks", "checks"),
+        ),
+        # Not `advisories`: that needs a database from elsewhere; the workflow of CI has it.
+        Suite(
+            "licences and sources",
+            [["cargo", "deny", "--locked", "check", "licenses", "bans", "sources"]],
+        ),
         Suite("rustfmt", [["cargo", "fmt", "--all", "--check"]]),
         Suite("ruff", [["ruff", "check", "."], ["ruff", "format", "--check", "."]]),
         Suite(
@@ -99,6 +110,16 @@ def rust(reports: Path) -> list[Suite]:
             "rustdoc",
             [["cargo", "doc", "--locked", "--no-deps", *TRACING]],
             env={"RUSTDOCFLAGS": "--deny warnings"},
+        ),
+        Suite(
+            "public interface",
+            [[PYTHON, "scripts/public_api.py"]],
+            number_of(r"public interface: (\d+) crates", "crates"),
+        ),
+        Suite(
+            "features",
+            [[PYTHON, "scripts/features.py"]],
+            number_of(r"features: (\d+) combinations", "combinations"),
         ),
         Suite(
             "quickstart",

@@ -61,6 +61,11 @@ export declare function bodyCounts(status: number): boolean
 
 /** How many bytes of a body are looked at. */
 export declare const ENOUGH: number
+/**
+ * Runs the command line with the arguments after the program's name, and returns the exit code.
+ * It writes to the process's own standard streams, and blocks until the command is done.
+ */
+export declare function cli(args: Array<string>): number
 
 /** The core's table of errors, for the test that compares it with the classes. */
 export declare function errorTable(): Array<NativeErrorRow>

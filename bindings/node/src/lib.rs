@@ -10,6 +10,7 @@
 )]
 
 mod calls;
+mod cli;
 mod client;
 mod clock;
 mod credentials;

@@ -5,6 +5,7 @@
 
 mod asker;
 mod calls;
+mod cli;
 mod client;
 mod clock;
 mod error;
@@ -37,6 +38,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<asker::Question>()?;
     module.add_class::<calls::Call>()?;
     module.add_function(wrap_pyfunction!(calls::counts, module)?)?;
+    module.add_function(wrap_pyfunction!(cli::cli, module)?)?;
     module.add_class::<client::Client>()?;
     module.add_class::<clock::TestClock>()?;
     module.add_function(wrap_pyfunction!(error::error_table, module)?)?;

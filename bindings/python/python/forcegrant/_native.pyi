@@ -32,6 +32,7 @@ __all__ = [
     "Wait",
     "__version__",
     "body_counts",
+    "cli",
     "error_table",
     "grpc_verdict",
     "seconds",
@@ -553,6 +554,12 @@ class Floor:
 
 def body_counts(status: int) -> bool:
     """Whether the body of an answer with this status has to be read for it to be judged."""
+def cli(args: list[str]) -> int:
+    """Run the command line with the arguments after the program's name; give the exit code.
+
+    It writes to the process's own standard streams, past `sys.stdout` and `sys.stderr`. It looks
+    for no signals: leave Ctrl-C to the system before.
+    """
 
 def error_table() -> list[dict[str, Any]]:
     """The core's table of errors: a list of dicts, one for each code."""
