@@ -109,8 +109,9 @@ impl NativeOptions {
             builder = builder.login_budget(self.login_budget);
         }
         if let Some(store) = &self.store {
-            let sharing = store.parse::<Sharing>();
-            let sharing = sharing.map_err(|error| Box::new((&error).into()))?;
+            let sharing: Sharing = store
+                .parse()
+                .map_err(|error: forcegrant::Error| Box::new((&error).into()))?;
             builder = builder.store(sharing);
         }
         if let Some(attempts) = self.max_attempts {
