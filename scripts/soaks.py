@@ -51,7 +51,12 @@ def python() -> list[Soak]:
 
 def node() -> list[Soak]:
     """The Node package."""
-    return []
+    return [
+        Soak("node workers", [["node", "tests/soak/node_workers.mjs"]], FOR_NODE),
+        Soak("node exits", [["node", "tests/soak/node_exits.mjs"]], FOR_NODE),
+        Soak("node memory", [["node", "tests/soak/node_memory.mjs"]], FOR_NODE),
+        Soak("node leaks", [["node", "tests/soak/node_leaks.mjs"]], FOR_NODE),
+    ]
 
 
 def rust() -> list[Soak]:
