@@ -7,7 +7,7 @@ import { native } from './loader.cjs'
 import type * as Native from './native.cjs'
 import { type ClientOptions, type EnvOptions, toNative } from './options.cjs'
 import { type Expiry, Token } from './token.cjs'
-import type { ApiUsage } from './verdict.cjs'
+import { type ApiAnswer, type ApiUsage, header, LIMIT_INFO } from './verdict.cjs'
 
 /** What the calls that may wait can be told. */
 export interface CallOptions {
@@ -80,7 +80,6 @@ export class Client {
   #lease = 0
   #flight: Flight | undefined
   readonly #fetch: typeof globalThis.fetch | undefined
-  #usage: ApiUsage | undefined
   /** Changes with each `reset` and eviction: what a flight brings from before is not kept. */
   #epoch = 0
 
@@ -151,12 +150,13 @@ export class Client {
    * A path goes to the token's instance. The token goes only where {@link mayCarry} says, and to no other origin by
    * a redirect. When the answer says that the session is dead, the token is dropped and the request sent once more
    * with a new one, to the instance where that one belongs; but not after a 403, and not when the body is a stream:
-   * that is a `ReplayError`. A new token that is refused too ends in that answer. A request that brings an
-   * `Authorization` header of its own is sent as it is.
+   * that is a `ReplayError`. A new token that is refused too ends in a `TokenRejectedError`. A request that brings an
+   * `Authorization` header of its own is sent as it is. The option `callAttempts` repeats what a busy service
+   * answers with 503 or 429.
    */
   async fetch(pathOrUrl: string | URL | Request, init?: RequestInit | null): Promise<Response> {
     const send = this.#fetch ?? globalThis.fetch
-    return fetchWith({ client: this, send, note: (usage) => this.noteUsage(usage) }, pathOrUrl, init)
+    return fetchWith({ client: this, send }, pathOrUrl, init)
   }
 
   /**
@@ -169,12 +169,38 @@ export class Client {
 
   /** The org's API requests in the last 24 hours, as the last answer to this client told them. */
   limits(): ApiUsage | undefined {
-    return this.#usage
+    const usage = this.#handle.limits()
+    return usage === null ? undefined : Object.freeze(usage)
+  }
+
+  /** @internal Where a call with this token goes, and whether the token goes along. */
+  route(token: Token, pathOrUrl: string): { url: string; carries: boolean } {
+    const { url, carries, error } = this.#handle.route(token.instanceUrl, token.apiInstanceUrl, pathOrUrl)
+    if (url === undefined) throw error === undefined ? lost(callSite(this.route)) : makeError(error)
+    return { url, carries }
+  }
+
+  /** @internal What comes next after the answer to a call that carried a token. */
+  judge(
+    token: Token,
+    call: ApiAnswer & { method: string; replayable: boolean; replayed: boolean; attempts: number },
+  ): Native.NativeNext {
+    const { headers, body, ...others } = call
+    const { accessToken } = token
+    const wanted: Native.NativeCall = { ...others, accessToken }
+    const retryAfter = header(headers, 'retry-after')
+    const limitInfo = header(headers, LIMIT_INFO)
+    if (retryAfter !== undefined) wanted.retryAfter = retryAfter
+    if (limitInfo !== undefined) wanted.limitInfo = limitInfo
+    if (body !== undefined && body !== null) wanted.body = typeof body === 'string' ? Buffer.from(body) : body
+    const next = this.#native.judge(wanted)
+    if (next.gone && this.#token?.accessToken === accessToken) this.#forget()
+    return next
   }
 
   /** @internal For what calls APIs in this client's name. */
-  noteUsage(usage: ApiUsage): void {
-    this.#usage = usage
+  noteLimitInfo(header: string): void {
+    this.#handle.noteLimitInfo(header)
   }
 
   /** Where the client stands; for logs and health checks. */

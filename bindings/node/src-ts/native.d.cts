@@ -8,6 +8,14 @@ export declare class NativeClient {
   invalidate(accessToken: string): boolean
   /** Whether a token of these instances may go to a URL. */
   mayCarry(instanceUrl: string, apiInstanceUrl: string | undefined | null, url: string): boolean
+  /** Where a call with a token of these instances goes, and whether the token goes along. */
+  route(instanceUrl: string, apiInstanceUrl: string | undefined | null, pathOrUrl: string): NativeRoute
+  /** Takes in an answer, and says what comes next. */
+  judge(call: NativeCall): NativeNext
+  /** Notes a header `Sforce-Limit-Info`. */
+  noteLimitInfo(header: string): void
+  /** The API usage that was noted last. */
+  limits(): NativeApiUsage | null
   /** Where the client stands. */
   status(): NativeStatus
   /** Mints afresh, then calls an API. */
@@ -48,6 +56,12 @@ export declare class NativeTestClock {
   now(): number
 }
 
+/** Whether the body decides what an answer of this status means. */
+export declare function bodyCounts(status: number): boolean
+
+/** How many bytes of a body are looked at. */
+export declare const ENOUGH: number
+
 /**
  * Runs the command line with the arguments after the program's name, and returns the exit code.
  * It writes to the process's own standard streams, and blocks until the command is done.
@@ -81,6 +95,28 @@ export interface NativeApiUsage {
   used: number
   /** Allowed in a day. */
   limit: number
+}
+
+/** The answer to a call that carried a token. */
+export interface NativeCall {
+  /** The token. */
+  accessToken: string
+  /** The method of the request. */
+  method: string
+  /** Whether it can be sent again. */
+  replayable: boolean
+  /** Whether it was, with a renewed token. */
+  replayed: boolean
+  /** How many were sent. */
+  attempts: number
+  /** The HTTP status. */
+  status: number
+  /** The first bytes of the body. */
+  body?: Uint8Array
+  /** The header `Retry-After`. */
+  retryAfter?: string
+  /** The header `Sforce-Limit-Info`. */
+  limitInfo?: string
 }
 
 /** An error as data. */
@@ -228,6 +264,18 @@ export interface NativeMeasurement {
   attributes: Record<string, string>
 }
 
+/** What comes next. */
+export interface NativeNext {
+  /** What to do. */
+  step: 'deliver' | 'replay' | 'retry' | 'fail'
+  /** How long to wait before that. */
+  pause?: number
+  /** The failure. */
+  error?: NativeError
+  /** Whether the token is not the one at hand any more. */
+  gone: boolean
+}
+
 /** What `open` made: a client, or an error. */
 export interface NativeOpened {
   /** The client. */
@@ -282,6 +330,12 @@ export interface NativeOptions {
   retryBackoff?: number
   /** Longest `Retry-After`. */
   retryAfterCap?: number
+  /** How many tries of an API call. */
+  callAttempts?: number
+  /** First and longest pause between them. */
+  callBackoff?: [first: number, cap: number]
+  /** Longest `Retry-After` between them. */
+  callRetryAfterCap?: number
   /** The session timeout of the org. */
   sessionTimeout?: number
   /** How long before the end to refresh. */
@@ -304,6 +358,16 @@ export interface NativeOutcome {
   error?: NativeError
   /** What a verification learned of the org's daily API calls. */
   apiUsage?: NativeApiUsage
+}
+
+/** Where a call goes. */
+export interface NativeRoute {
+  /** The address. */
+  url?: string
+  /** Whether the token goes along. */
+  carries: boolean
+  /** Why there is no address. */
+  error?: NativeError
 }
 
 /** A token or an error at once, or a wait for one of them. */
@@ -391,6 +455,9 @@ export declare function open(options: NativeOptions, fromEnv: boolean, clock?: N
 
 /** `release` or `debug`: what is measured and packed must be the former. */
 export declare function profile(): string
+
+/** The failure of a renewal that brought the same token. */
+export declare function renewed(before: string, now: string): NativeError | null
 
 /** The verdict on an answer over HTTP. */
 export declare function verdict(answer: NativeAnswer): NativeJudgement

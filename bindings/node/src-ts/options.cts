@@ -43,6 +43,15 @@ export interface CommonOptions {
   retryBackoff?: Maybe<number>
   /** The longest `Retry-After` that is waited for. */
   retryAfterCap?: Maybe<number>
+  /**
+   * Tries of one API call through this client's adapters: more than one repeats calls that are answered with 503, 429
+   * and the like, if their method may be repeated (not POST or PATCH) and their body can be sent again. 1: off.
+   */
+  callAttempts?: Maybe<number>
+  /** The base of the pause between two of them, and the longest pause. */
+  callBackoff?: Maybe<readonly [first: number, cap: number]>
+  /** The longest `Retry-After` that is waited for between two of them. */
+  callRetryAfterCap?: Maybe<number>
   /** The session timeout set in the org, from which the end of a token is estimated. */
   sessionTimeout?: Maybe<number>
   /** How long before its end a token is refreshed, in the background. */
@@ -55,6 +64,14 @@ export interface CommonOptions {
   refusalBackoff?: Maybe<readonly [first: number, cap: number]>
   /** First and longest pause after a passing failure; `[0, 0]` asks every time. */
   transientBackoff?: Maybe<readonly [first: number, cap: number]>
+  /**
+   * Whom the client shares its token and its logins with: the clients of this process (the default), nobody,
+   * or the user's processes on this machine, through a folder in the user's cache or one of your own:
+   * `file:///var/cache/my-service`.
+   */
+  store?: Maybe<'process' | 'off' | 'file' | (string & {})>
+  /** For each step of a store; then the login goes ahead without it. */
+  storeTimeout?: Maybe<number>
   /** A clock that stands still until it is moved: `TestClock` of `forcegrant/testing`. */
   clock?: Maybe<TestClock>
   /**
@@ -145,12 +162,17 @@ const CHECKS: Record<Option, Check> = {
   maxAttempts: whole,
   retryBackoff: milliseconds,
   retryAfterCap: milliseconds,
+  callAttempts: whole,
+  callBackoff: pair,
+  callRetryAfterCap: milliseconds,
   sessionTimeout: milliseconds,
   refreshWindow: milliseconds,
   safetyMargin: milliseconds,
   maxStale: milliseconds,
   refusalBackoff: pair,
   transientBackoff: pair,
+  store: text('"process", "off", "file" or the URL of a store'),
+  storeTimeout: milliseconds,
 }
 
 /** @internal What crosses to the native side. */

@@ -7,9 +7,10 @@ use forcegrant::{Client, ClientBuilder, Error, Start, Token, Verified};
 use napi::bindgen_prelude::{Env, Function, Result};
 use napi_derive::napi;
 
+use crate::calls::{self, NativeCall, NativeNext, NativeRoute};
 use crate::clock::NativeTestClock;
 use crate::credentials::{self, NativeQuestion};
-use crate::data::{NativeError, NativeLease, NativeStatus, NativeToken};
+use crate::data::{NativeApiUsage, NativeError, NativeLease, NativeStatus, NativeToken};
 use crate::event::{NativeEvent, Outlet};
 use crate::options::{NativeKeyPair, NativeOptions};
 use crate::wait::{NativeOutcome, NativeWait, Waits, lock};
@@ -159,6 +160,36 @@ impl NativeClient {
         self.shared.client.may_carry_for(&instance_url, api, &url)
     }
 
+    /// Where a call with a token of these instances goes, and whether the token goes along.
+    #[napi(catch_unwind)]
+    pub fn route(
+        &self,
+        instance_url: String,
+        api_instance_url: Option<String>,
+        path_or_url: String,
+    ) -> NativeRoute {
+        let api = api_instance_url.as_deref();
+        calls::route(&self.shared.client, &instance_url, api, &path_or_url)
+    }
+
+    /// Takes in an answer, and says what comes next.
+    #[napi(catch_unwind)]
+    pub fn judge(&self, call: NativeCall) -> NativeNext {
+        calls::judge(&self.shared.client, &call)
+    }
+
+    /// Notes a header `Sforce-Limit-Info`.
+    #[napi(catch_unwind)]
+    pub fn note_limit_info(&self, header: String) {
+        self.shared.client.note_limit_info(&header);
+    }
+
+    /// The API usage that was noted last.
+    #[napi(catch_unwind)]
+    pub fn limits(&self) -> Option<NativeApiUsage> {
+        calls::limits(&self.shared.client)
+    }
+
     /// Where the client stands.
     #[napi(catch_unwind)]
     pub fn status(&self) -> NativeStatus {
@@ -223,7 +254,7 @@ impl NativeClient {
     /// The host that the credentials go to.
     #[napi(catch_unwind)]
     pub fn login_host(&self) -> String {
-        self.shared.client.login_host().to_owned()
+        self.shared.client.login_host()
     }
 }
 

@@ -9,6 +9,7 @@
     clippy::must_use_candidate
 )]
 
+mod calls;
 mod cli;
 mod client;
 mod clock;

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use forcegrant::store::Sharing;
 use forcegrant::{AuthStyle, ClientBuilder, Proxy, Roots};
 use napi_derive::napi;
 
@@ -57,6 +58,13 @@ pub struct NativeOptions {
     pub retry_backoff: Option<f64>,
     /// Longest `Retry-After`.
     pub retry_after_cap: Option<f64>,
+    /// How many tries of an API call.
+    pub call_attempts: Option<u32>,
+    /// First and longest pause between them.
+    #[napi(ts_type = "[first: number, cap: number]")]
+    pub call_backoff: Option<Vec<f64>>,
+    /// Longest `Retry-After` between them.
+    pub call_retry_after_cap: Option<f64>,
     /// The session timeout of the org.
     pub session_timeout: Option<f64>,
     /// How long before the end to refresh.
@@ -71,6 +79,10 @@ pub struct NativeOptions {
     /// First and longest pause after a passing failure.
     #[napi(ts_type = "[first: number, cap: number]")]
     pub transient_backoff: Option<Vec<f64>>,
+    /// What tokens are shared through.
+    pub store: Option<String>,
+    /// For each step of it.
+    pub store_timeout: Option<f64>,
 }
 
 /// A consumer key and secret.
@@ -96,8 +108,15 @@ impl NativeOptions {
         if self.login_budget.is_some() || self.no_login_budget == Some(true) {
             builder = builder.login_budget(self.login_budget);
         }
+        if let Some(store) = &self.store {
+            let sharing: Sharing = store.parse().map_err(|error| Box::new((&error).into()))?;
+            builder = builder.store(sharing);
+        }
         if let Some(attempts) = self.max_attempts {
             builder = builder.max_attempts(attempts);
+        }
+        if let Some(attempts) = self.call_attempts {
+            builder = builder.call_attempts(attempts);
         }
         self.durations(builder)
     }
@@ -155,7 +174,7 @@ impl NativeOptions {
         type Set = fn(ClientBuilder, Duration) -> ClientBuilder;
         type SetPair = fn(ClientBuilder, Duration, Duration) -> ClientBuilder;
         type B = ClientBuilder;
-        let singles: [(&str, Option<f64>, Set); 10] = [
+        let singles: [(&str, Option<f64>, Set); 11] = [
             ("connectTimeout", self.connect_timeout, B::connect_timeout),
             ("attemptTimeout", self.attempt_timeout, B::attempt_timeout),
             ("totalTimeout", self.total_timeout, B::total_timeout),
@@ -166,17 +185,24 @@ impl NativeOptions {
             ),
             ("retryBackoff", self.retry_backoff, B::retry_backoff),
             ("retryAfterCap", self.retry_after_cap, B::retry_after_cap),
+            (
+                "callRetryAfterCap",
+                self.call_retry_after_cap,
+                B::call_retry_after_cap,
+            ),
             ("sessionTimeout", self.session_timeout, B::session_timeout),
             ("refreshWindow", self.refresh_window, B::refresh_window),
             ("safetyMargin", self.safety_margin, B::safety_margin),
             ("maxStale", self.max_stale, B::max_stale),
+            ("storeTimeout", self.store_timeout, B::store_timeout),
         ];
         for (name, value, set) in singles {
             if let Some(value) = value {
                 builder = set(builder, duration(name, value)?);
             }
         }
-        let pairs: [(&str, Option<&[f64]>, SetPair); 2] = [
+        let pairs: [(&str, Option<&[f64]>, SetPair); 3] = [
+            ("callBackoff", self.call_backoff.as_deref(), B::call_backoff),
             (
                 "refusalBackoff",
                 self.refusal_backoff.as_deref(),

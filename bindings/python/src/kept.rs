@@ -73,7 +73,7 @@ impl Shared {
 
     /// Tells the events that wait, on this thread.
     pub(crate) fn deliver(&self, py: Python<'_>, listener: Option<&Py<PyAny>>) -> PyResult<()> {
-        self.outlet.deliver(py, self.client.login_host(), listener)
+        self.outlet.deliver(py, &self.client.login_host(), listener)
     }
 
     /// The token if the last view covers the present.

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod asker;
+mod calls;
 mod cli;
 mod client;
 mod clock;
@@ -34,6 +35,8 @@ mod _native {
     #[pymodule_export]
     use crate::asker::Question;
     #[pymodule_export]
+    use crate::calls::{Call, counts};
+    #[pymodule_export]
     use crate::cli::cli;
     #[pymodule_export]
     use crate::client::Client;
@@ -54,15 +57,17 @@ mod _native {
     #[pymodule_export]
     use crate::token::{Expiry, Token};
     #[pymodule_export]
-    use crate::verdict::{Verdict, verdict};
+    use crate::verdict::{Verdict, grpc_verdict, verdict};
     #[pymodule_export]
     use crate::wait::Wait;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        module
-            .getattr("verdict")?
-            .setattr("__module__", "forcegrant")?;
+        for function in ["verdict", "grpc_verdict"] {
+            module
+                .getattr(function)?
+                .setattr("__module__", "forcegrant")?;
+        }
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

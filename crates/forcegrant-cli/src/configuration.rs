@@ -85,7 +85,7 @@ impl<'a> Configuration<'a> {
     /// The host that the credentials will be sent to.
     pub(crate) fn check_host(&self, login_url: &str) -> Result<String, Error> {
         let client = self.builder(login_url, "x", Secret::new("x")).build()?;
-        Ok(client.login_host().to_owned())
+        Ok(client.login_host())
     }
 
     pub(crate) fn check_network(&self) -> Result<(), Problem> {

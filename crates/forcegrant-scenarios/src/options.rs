@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use forcegrant::store::Sharing;
 use forcegrant::{AuthStyle, Client, ClientBuilder, Proxy, Roots, TestClock};
 
 use crate::Stage;
@@ -16,7 +17,7 @@ pub(crate) fn builder(
     options: Options,
     hosts: &[String],
     clock: Option<&TestClock>,
-    Stage { emulator, org }: &Stage,
+    Stage { emulator, org, .. }: &Stage,
 ) -> Result<ClientBuilder, String> {
     let mut builder = Client::builder(
         options.login_url.unwrap_or_else(|| org.my_domain.clone()),
@@ -83,7 +84,15 @@ pub(crate) fn builder(
             Budget::Off(_) => None,
         });
     }
-    let durations: [(Option<f64>, Setter); 9] = [
+    if let Some(store) = options.store {
+        let sharing: Sharing = store.parse().map_err(|error| format!("store: {error}"))?;
+        builder = builder.store(sharing);
+    }
+    let durations: [(Option<f64>, Setter); 11] = [
+        (
+            options.call_retry_after_cap,
+            ClientBuilder::call_retry_after_cap,
+        ),
         (
             options.introspection_timeout,
             ClientBuilder::introspection_timeout,
@@ -96,11 +105,18 @@ pub(crate) fn builder(
         (options.refresh_window, ClientBuilder::refresh_window),
         (options.safety_margin, ClientBuilder::safety_margin),
         (options.max_stale, ClientBuilder::max_stale),
+        (options.store_timeout, ClientBuilder::store_timeout),
     ];
     for (value, set) in durations {
         if let Some(value) = value {
             builder = set(builder, seconds(value)?);
         }
+    }
+    if let Some(attempts) = options.call_attempts {
+        builder = builder.call_attempts(attempts);
+    }
+    if let Some((first, cap)) = options.call_backoff {
+        builder = builder.call_backoff(seconds(first)?, seconds(cap)?);
     }
     if let Some((first, cap)) = options.refusal_backoff {
         builder = builder.refusal_backoff(seconds(first)?, seconds(cap)?);

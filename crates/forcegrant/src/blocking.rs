@@ -4,12 +4,15 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::builder::ClientBuilder;
+use crate::calls::{CallAnswer, Next};
 use crate::credentials::KeyPairs;
 use crate::engine::Start;
 use crate::error::{Code, Error};
+pub use crate::pool::blocking::ClientPool;
 use crate::secret::Secret;
 use crate::status::Status;
 use crate::token::Token;
+use crate::verdict::ApiUsage;
 use crate::verify::Verified;
 use crate::wait::Pending;
 
@@ -77,6 +80,25 @@ impl Client {
         self.0.may_carry(token, url)
     }
 
+    /// See [`crate::Client::aim`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn aim(&self, token: &Token, path_or_url: &str) -> Result<String, Error> {
+        self.0.aim(token, path_or_url)
+    }
+
+    /// See [`crate::Client::judge`].
+    pub fn judge(&self, access_token: &str, call: &CallAnswer<'_>) -> Next {
+        self.0.judge(access_token, call)
+    }
+
+    /// See [`crate::Client::limits`].
+    #[must_use]
+    pub fn limits(&self) -> Option<ApiUsage> {
+        self.0.limits()
+    }
+
     /// See [`crate::Client::status`].
     #[must_use]
     pub fn status(&self) -> Status {
@@ -100,7 +122,7 @@ impl Client {
 
     /// The host that the credentials are sent to.
     #[must_use]
-    pub fn login_host(&self) -> &str {
+    pub fn login_host(&self) -> String {
         self.0.login_host()
     }
 
@@ -133,7 +155,7 @@ impl fmt::Debug for Client {
     }
 }
 
-fn wait<T: Clone>(mut pending: Pending<T>) -> Result<T, Error> {
+pub(crate) fn wait<T: Clone>(mut pending: Pending<T>) -> Result<T, Error> {
     loop {
         if let Some(result) = pending.wait_timeout(Duration::from_secs(3_600)) {
             return result;
@@ -141,7 +163,7 @@ fn wait<T: Clone>(mut pending: Pending<T>) -> Result<T, Error> {
     }
 }
 
-fn wait_at_most(mut pending: Pending<Token>, timeout: Duration) -> Result<Token, Error> {
+pub(crate) fn wait_at_most(mut pending: Pending<Token>, timeout: Duration) -> Result<Token, Error> {
     let begun = Instant::now();
     pending.wait_timeout(timeout).unwrap_or_else(|| {
         Err(Error::new(

@@ -1,5 +1,6 @@
 //! The options of a client, checked when it is built.
 
+mod calls;
 mod checks;
 
 use std::fmt;
@@ -11,18 +12,20 @@ use std::time::Duration;
 
 use crate::cache::budget::BudgetSettings;
 use crate::cache::policy::{Backoff, FailureSettings, LifetimeSettings};
+use crate::calls::{CallRetry, CallSettings};
 use crate::client::Client;
 use crate::clock::Clock;
-use crate::credentials::{KeyPairs, Keyring, LoadedKeyPairs, Source};
-use crate::engine::{Engine, Shared};
+use crate::credentials::{KeyPairs, Keyring, Load, Loaded, Source};
+use crate::engine::{Engine, Profile, Shared};
 use crate::environment;
 use crate::error::{Error, invalid_option};
 use crate::event::{Event, Events};
 use crate::grant::request::AuthStyle;
 use crate::grant::retry::RetrySettings;
 use crate::host::{LoginEndpoint, TrustPolicy, is_host_name, printable};
-use crate::http::{HttpSettings, HttpTransport, Proxy, Roots, Transport};
+use crate::http::{HttpSettings, HttpTransport, Proxy, Roots};
 use crate::secret::Secret;
+use crate::store::{self, Sharing};
 
 /// Collects the options of a [`Client`]. Nothing is checked, read or started before
 /// [`ClientBuilder::build`].
@@ -44,8 +47,11 @@ pub struct ClientBuilder {
     budget: BudgetSettings,
     introspect: bool,
     introspection_timeout: Duration,
+    calls: CallRetry,
     clock: Clock,
     events: Events,
+    sharing: Sharing,
+    store_timeout: Duration,
 }
 
 /// Credentials as they were given, not yet checked.
@@ -81,8 +87,11 @@ impl ClientBuilder {
             budget: BudgetSettings::default(),
             introspect: false,
             introspection_timeout: Duration::from_secs(5),
+            calls: CallRetry::default(),
             clock: Clock::system(),
             events: Events::default(),
+            sharing: Sharing::default(),
+            store_timeout: Duration::from_secs(1),
         }
     }
 
@@ -137,8 +146,11 @@ impl ClientBuilder {
             + Send
             + 'static,
     {
-        let load = move || -> LoadedKeyPairs { Box::pin(load()) };
-        self.credentials = Given::Source(Source::Callback(Arc::new(load)));
+        let load: Load = Arc::new(move || {
+            let loading = load();
+            Box::pin(async move { Loaded::of(loading.await) })
+        });
+        self.credentials = Given::Source(Source::Callback(load));
         self
     }
 
@@ -296,11 +308,24 @@ impl ClientBuilder {
         self
     }
 
+    /// Whom the client shares its token and its logins with: a store, or [`Sharing`]. Default: the
+    /// clients of this process that have the same credentials.
+    pub fn store(mut self, store: impl Into<Sharing>) -> Self {
+        self.sharing = store.into();
+        self
+    }
+
+    /// Time for each step of the store; then the login goes ahead without it. Default 1 s.
+    pub fn store_timeout(mut self, timeout: Duration) -> Self {
+        self.store_timeout = timeout;
+        self
+    }
+
     /// Calls `listener` with everything that happens, in order, on a thread that exists only while
     /// events are delivered. A slow or panicking listener harms nothing else; when a thousand events
     /// wait for it, the oldest are dropped.
     pub fn on_event(self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.with_events(Events::apart(listener))
+        self.with_events(Events::apart(move |_, event| listener(event)))
     }
 
     pub(crate) fn with_events(mut self, events: Events) -> Self {
@@ -315,8 +340,9 @@ impl ClientBuilder {
     /// the option and a right value.
     pub fn build(self) -> Result<Client, Error> {
         checks::numbers(&self)?;
-        let source = checks::source(self.credentials, self.next)?;
-        let mut trust = TrustPolicy::new(self.trusted_hosts, self.allow_http_loopback)?;
+        let (source, given) = checks::source(self.credentials.clone(), self.next.clone())?;
+        let mut trust =
+            TrustPolicy::new(self.trusted_hosts.iter().cloned(), self.allow_http_loopback)?;
         let endpoint = match &self.token_url {
             Some(url) => {
                 if !self.login_url.trim().is_empty() {
@@ -326,10 +352,27 @@ impl ClientBuilder {
             }
             None => LoginEndpoint::from_login_url(&self.login_url, &trust)?,
         };
-        let introspection = self
-            .introspect
-            .then(|| checks::introspection(&endpoint, self.introspection_timeout))
-            .transpose()?;
+        if self.introspect {
+            checks::introspection(&endpoint)?;
+        }
+        Ok(Client::from_engine(Engine {
+            profile: Arc::new(self.profile(trust)?),
+            key: Box::default(),
+            keyring: Keyring::new(source, given, Some(endpoint))?,
+            state: Shared::default(),
+        }))
+    }
+
+    /// What the clients of a pool share. Their credentials and where they go come later, one by one.
+    pub(crate) fn shared_profile(self) -> Result<Profile, Error> {
+        checks::numbers(&self)?;
+        checks::shared(&self)?;
+        let trust = TrustPolicy::new(self.trusted_hosts.iter().cloned(), self.allow_http_loopback)?;
+        self.profile(trust)
+    }
+
+    /// What is left of the options without the credentials and where they go.
+    fn profile(self, trust: TrustPolicy) -> Result<Profile, Error> {
         let mut http = self.http;
         for (host, _) in &mut http.resolve {
             *host = host.trim().to_ascii_lowercase();
@@ -341,10 +384,11 @@ impl ClientBuilder {
                 ));
             }
         }
-        let transport: Box<dyn Transport> = Box::new(HttpTransport::new(http)?);
-        Ok(Client::from_engine(Engine {
-            endpoint,
-            keyring: Keyring::new(source)?,
+        let route = store::route(&http, self.auth_style, &self.clock);
+        let calls = CallSettings::new(self.calls);
+        #[cfg(feature = "http-client")]
+        let calls = calls.with_http(http.clone());
+        Ok(Profile {
             auth_style: self.auth_style,
             trust,
             retry: self.retry,
@@ -352,12 +396,14 @@ impl ClientBuilder {
             lifetimes: self.lifetimes,
             failures: self.failures,
             budget: self.budget,
-            introspection,
+            introspection: self.introspect.then_some(self.introspection_timeout),
             clock: self.clock,
             events: self.events,
-            transport,
-            state: Shared::default(),
-        }))
+            share: self.sharing.share(self.store_timeout, route),
+            transport: Box::new(HttpTransport::new(http)?),
+            gate: None,
+            calls,
+        })
     }
 
     /// [`ClientBuilder::build`] for threads.

@@ -19,7 +19,7 @@ use crate::wait::{Pending, Promise};
 /// [`blocking::Client`](crate::blocking::Client) with the same names. Dropping it revokes nothing.
 #[derive(Clone)]
 pub struct Client {
-    engine: Arc<Engine>,
+    pub(crate) engine: Arc<Engine>,
 }
 
 /// A token and the span of wall-clock time in which it may be handed out without asking the client
@@ -61,6 +61,10 @@ impl Client {
         }
     }
 
+    pub(crate) fn from_shared(engine: Arc<Engine>) -> Self {
+        Self { engine }
+    }
+
     /// A usable token: the one at hand in nanoseconds, or that of a login which all concurrent
     /// callers share.
     ///
@@ -77,13 +81,17 @@ impl Client {
     #[must_use]
     pub fn cached(&self) -> Option<Token> {
         let engine = &self.engine;
-        let read = engine.slot.read(engine.clock.coarse_wall());
+        let read = engine.slot.read(engine.profile.clock.coarse_wall());
         read.or_else(|| engine.peek())
     }
 
     /// The same as [`Client::token`] for callers that wait in their own way.
     pub fn start(&self) -> Start {
-        match self.engine.slot.read(self.engine.clock.coarse_wall()) {
+        match self
+            .engine
+            .slot
+            .read(self.engine.profile.clock.coarse_wall())
+        {
             Some(token) => Start::Ready(token),
             None => self.engine.ask(),
         }
@@ -138,7 +146,7 @@ impl Client {
         let instances: Vec<_> = std::iter::once(instance_url)
             .chain(api_instance_url)
             .collect();
-        self.engine.trust.may_carry(url, &instances)
+        self.engine.profile.trust.may_carry(url, &instances)
     }
 
     /// What the cache knows now.
@@ -181,8 +189,7 @@ impl Client {
     /// Uses these credentials from the next login on. A failure that is remembered says nothing about
     /// them and is forgotten. The token at hand goes on serving; see [`Client::drop_retired`].
     pub fn set_credentials(&self, pairs: KeyPairs) {
-        self.engine.keyring.replace(pairs);
-        self.engine.forget_failure();
+        self.engine.set_credentials(pairs, None);
     }
 
     /// Drops the token at hand if it was issued to a key pair that is not among the credentials any
@@ -194,15 +201,15 @@ impl Client {
 
     /// The host that the credentials are sent to.
     #[must_use]
-    pub fn login_host(&self) -> &str {
-        &self.engine.endpoint.host
+    pub fn login_host(&self) -> String {
+        self.engine.login_host()
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("login_host", &self.engine.endpoint.host)
+            .field("login_host", &self.engine.login_host())
             .field("credentials", &self.engine.keyring)
             .finish_non_exhaustive()
     }

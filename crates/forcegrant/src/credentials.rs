@@ -7,10 +7,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::ArcSwap;
 
 use crate::environment;
 use crate::error::{Cause, Code, Error, invalid_option};
+use crate::host::LoginEndpoint;
 use crate::secret::{Secret, fingerprint, redact};
 
 /// A consumer key and consumer secret, in OAuth's terms client id and client secret.
@@ -122,13 +123,39 @@ pub type LoadedKeyPairs = Pin<
     Box<dyn Future<Output = Result<KeyPairs, Box<dyn std::error::Error + Send + Sync>>> + Send>,
 >;
 
-type Load = Arc<dyn Fn() -> LoadedKeyPairs + Send + Sync>;
+/// A callback that brings credentials.
+pub(crate) type Load = Arc<dyn Fn() -> Loading + Send + Sync>;
+
+type Loading = Pin<Box<dyn Future<Output = Result<Loaded, Error>> + Send>>;
+
+/// What a callback brought.
+#[derive(Clone, Debug)]
+pub(crate) struct Loaded {
+    /// Where the pairs go, if the callback says that too.
+    pub(crate) endpoint: Option<Arc<LoginEndpoint>>,
+    pub(crate) pairs: KeyPairs,
+}
+
+impl Loaded {
+    /// What a user's callback returned.
+    pub(crate) fn of(
+        result: Result<KeyPairs, Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Result<Self, Error> {
+        match result {
+            Ok(pairs) => Ok(Self {
+                endpoint: None,
+                pairs,
+            }),
+            Err(error) => Err(callback_failed(error.as_ref())),
+        }
+    }
+}
 
 /// Where credentials come from.
 #[derive(Clone)]
 pub(crate) enum Source {
     /// From the caller, who replaces them.
-    Given(KeyPairs),
+    Given,
     /// The environment, and the secret's file that it may name.
     Environment,
     /// A file that holds the secret, as container secrets are mounted.
@@ -140,7 +167,7 @@ pub(crate) enum Source {
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Given(_) => "Given",
+            Self::Given => "Given",
             Self::Environment => "Environment",
             Self::SecretFile { .. } => "SecretFile",
             Self::Callback(_) => "Callback",
@@ -148,16 +175,26 @@ impl fmt::Debug for Source {
     }
 }
 
-/// The pairs at hand. Plain data behind an atomic pointer, so a fork finds it whole.
+/// The pairs at hand and where they go. Plain data behind an atomic pointer, so a fork finds it whole.
 #[derive(Debug)]
 pub(crate) struct Keyring {
     source: Source,
-    held: ArcSwapOption<Held>,
+    held: ArcSwap<Held>,
+}
+
+/// Where to log in, and with what. One value, so that no pair meets another org's endpoint.
+#[derive(Clone, Debug)]
+pub(crate) struct Login {
+    pub(crate) endpoint: Arc<LoginEndpoint>,
+    pub(crate) pair: KeyPair,
 }
 
 #[derive(Clone, Debug)]
 struct Held {
-    pairs: KeyPairs,
+    /// `None` until a callback that brings it has answered.
+    endpoint: Option<Arc<LoginEndpoint>>,
+    /// `None` until a callback has answered.
+    pairs: Option<KeyPairs>,
     /// The fingerprint of the pair that worked last.
     active: Option<String>,
     /// The state of the secret's file when it was read.
@@ -168,135 +205,148 @@ type Stamp = (SystemTime, u64);
 
 impl Keyring {
     /// Reads the source once, where that needs no waiting, so that a wrong one is noticed when the
-    /// client is built.
-    pub(crate) fn new(source: Source) -> Result<Self, Error> {
+    /// client is built. `given`: the pairs that came from the caller.
+    pub(crate) fn new(
+        source: Source,
+        given: Option<KeyPairs>,
+        endpoint: Option<LoginEndpoint>,
+    ) -> Result<Self, Error> {
         let stamp = source.stamp();
         let pairs = match &source {
-            Source::Callback(_) => None,
+            Source::Callback(_) | Source::Given => given,
             other => Some(other.read()?),
         };
-        let held = pairs.map(|pairs| {
-            Arc::new(Held {
+        Ok(Self {
+            source,
+            held: ArcSwap::from_pointee(Held {
+                endpoint: endpoint.map(Arc::new),
                 pairs,
                 active: None,
                 stamp,
-            })
-        });
-        Ok(Self {
-            source,
-            held: ArcSwapOption::new(held),
+            }),
         })
+    }
+
+    /// Where the credentials go. `None` until a callback that brings it has answered.
+    pub(crate) fn endpoint(&self) -> Option<Arc<LoginEndpoint>> {
+        self.held.load().endpoint.clone()
     }
 
     /// The pair to log in with: the one that worked last, else the current one. A file that has
     /// changed is read first, a callback is asked the first time.
-    pub(crate) async fn pair(&self, limit: Duration) -> Result<KeyPair, Error> {
-        if self.held.load().is_none() || self.has_changed() {
+    pub(crate) async fn login(&self, limit: Duration) -> Result<Login, Error> {
+        if self.held.load().pairs.is_none() || self.has_changed() {
             self.reload(limit).await?;
         }
         self.at_hand().ok_or_else(|| unavailable("there are none"))
     }
 
     /// The pair to log in with, without reading anything.
-    pub(crate) fn at_hand(&self) -> Option<KeyPair> {
-        let held = self.held.load_full()?;
+    pub(crate) fn at_hand(&self) -> Option<Login> {
+        let held = self.held.load();
+        let pairs = held.pairs.as_ref()?;
         let active = held.active.as_ref();
-        let found = held
-            .pairs
+        let found = pairs
             .iter()
             .find(|pair| Some(&pair.fingerprint()) == active);
-        Some(found.unwrap_or(&held.pairs.current).clone())
+        held.login(found.unwrap_or(&pairs.current))
     }
 
     /// A pair at hand that was not tried yet.
-    pub(crate) fn untried(&self, tried: &[String]) -> Option<KeyPair> {
-        let held = self.held.load_full()?;
+    pub(crate) fn untried(&self, tried: &[String]) -> Option<Login> {
+        let held = self.held.load();
         let untried = |pair: &&KeyPair| !tried.contains(&pair.fingerprint());
-        held.pairs.iter().find(untried).cloned()
+        held.login(held.pairs.as_ref()?.iter().find(untried)?)
     }
 
     /// Reads the source again; a callback has until `limit`.
     pub(crate) async fn reload(&self, limit: Duration) -> Result<(), Error> {
         let stamp = self.source.stamp();
-        let pairs = match &self.source {
-            Source::Given(_) => return Ok(()),
+        let loaded = match &self.source {
+            Source::Given => return Ok(()),
             Source::Callback(load) => match tokio::time::timeout(limit, load()).await {
-                Ok(Ok(pairs)) => pairs,
-                Ok(Err(error)) => {
-                    let cause = Cause::of(error.as_ref(), &|text| redact(text, &[], 300));
-                    return Err(unavailable("the callback failed").with_cause(cause));
-                }
+                Ok(loaded) => loaded?,
                 Err(_) => return Err(unavailable("the callback did not answer in time")),
             },
-            other => other.read()?,
+            other => Loaded {
+                endpoint: None,
+                pairs: other.read()?,
+            },
         };
-        self.hold(pairs, stamp);
+        self.hold(loaded, stamp);
         Ok(())
     }
 
-    /// Pairs from the caller, in place of those at hand.
-    pub(crate) fn replace(&self, pairs: KeyPairs) {
-        self.hold(pairs, self.source.stamp());
+    /// Pairs from the caller, in place of those at hand; and the endpoint too, if one is given.
+    pub(crate) fn replace(&self, pairs: KeyPairs, endpoint: Option<LoginEndpoint>) {
+        let endpoint = endpoint.map(Arc::new);
+        self.hold(Loaded { endpoint, pairs }, self.source.stamp());
     }
 
-    fn hold(&self, pairs: KeyPairs, stamp: Option<Stamp>) {
-        let active = self
-            .held
-            .load()
-            .as_ref()
-            .and_then(|held| held.active.clone());
-        self.held.store(Some(Arc::new(Held {
-            pairs,
-            active,
+    fn hold(&self, loaded: Loaded, stamp: Option<Stamp>) {
+        let held = self.held.load();
+        self.held.store(Arc::new(Held {
+            endpoint: loaded.endpoint.or_else(|| held.endpoint.clone()),
+            pairs: Some(loaded.pairs),
+            active: held.active.clone(),
             stamp,
-        })));
+        }));
     }
 
     /// Notes the pair that worked. `true`: it is another one than before.
     pub(crate) fn worked(&self, pair: &KeyPair) -> bool {
-        let Some(held) = self.held.load_full() else {
+        let held = self.held.load();
+        let Some(pairs) = &held.pairs else {
             return false;
         };
         let fingerprint = Some(pair.fingerprint());
         if held.active == fingerprint {
             return false;
         }
-        let rotated =
-            held.active.is_some() || fingerprint != Some(held.pairs.current.fingerprint());
-        self.held.store(Some(Arc::new(Held {
+        let rotated = held.active.is_some() || fingerprint != Some(pairs.current.fingerprint());
+        self.held.store(Arc::new(Held {
             active: fingerprint,
             ..Held::clone(&held)
-        })));
+        }));
         rotated
+    }
+
+    /// Whether these are the pairs at hand.
+    pub(crate) fn is_held(&self, pairs: &KeyPairs) -> bool {
+        let held = self.held.load();
+        let fingerprints =
+            |pairs: &KeyPairs| -> Vec<_> { pairs.iter().map(KeyPair::fingerprint).collect() };
+        let held = held.pairs.as_ref().map(fingerprints);
+        held == Some(fingerprints(pairs))
     }
 
     /// Whether a pair of this fingerprint is still one of those at hand.
     pub(crate) fn holds(&self, fingerprint: &str) -> bool {
-        let held = self.held.load_full();
-        held.is_some_and(|held| {
-            held.pairs
-                .iter()
-                .any(|pair| pair.fingerprint() == fingerprint)
-        })
+        let held = self.held.load();
+        let mut pairs = held.pairs.iter().flat_map(KeyPairs::iter);
+        pairs.any(|pair| pair.fingerprint() == fingerprint)
     }
 
     /// Whether the secret's file is another than the one that was read. Looks at the file's
     /// metadata only.
     pub(crate) fn has_changed(&self) -> bool {
         let stamp = self.source.stamp();
-        stamp.is_some()
-            && self
-                .held
-                .load()
-                .as_ref()
-                .is_some_and(|held| held.stamp != stamp)
+        stamp.is_some() && self.held.load().stamp != stamp
+    }
+}
+
+impl Held {
+    fn login(&self, pair: &KeyPair) -> Option<Login> {
+        Some(Login {
+            endpoint: Arc::clone(self.endpoint.as_ref()?),
+            pair: pair.clone(),
+        })
     }
 }
 
 impl Source {
     fn read(&self) -> Result<KeyPairs, Error> {
         match self {
-            Self::Given(pairs) => Ok(pairs.clone()),
             Self::Environment => {
                 let found = environment::read_process()?;
                 KeyPair::new(found.client_id, found.client_secret).map(KeyPairs::new)
@@ -305,7 +355,7 @@ impl Source {
                 let secret = read_secret_file("client_secret_file", path)?;
                 KeyPair::new(client_id, secret).map(KeyPairs::new)
             }
-            Self::Callback(_) => Err(unavailable("a callback can not be read at once")),
+            Self::Given | Self::Callback(_) => Err(unavailable("there is nothing to read")),
         }
     }
 
@@ -313,7 +363,7 @@ impl Source {
         let path = match self {
             Self::SecretFile { path, .. } => path.clone(),
             Self::Environment => environment::secret_file()?,
-            Self::Given(_) | Self::Callback(_) => return None,
+            Self::Given | Self::Callback(_) => return None,
         };
         let metadata = std::fs::metadata(path).ok()?;
         Some((metadata.modified().ok()?, metadata.len()))
@@ -334,6 +384,11 @@ pub(crate) fn read_secret_file(option: &str, path: &Path) -> Result<Secret, Erro
 /// Whether a refusal says that the pair is wrong, so that another may be right.
 pub(crate) fn is_about_the_pair(error: &Error) -> bool {
     matches!(error.code(), "invalid_client_id" | "invalid_client_secret")
+}
+
+pub(crate) fn callback_failed(error: &(dyn std::error::Error + 'static)) -> Error {
+    let cause = Cause::of(error, &|text| redact(text, &[], 300));
+    unavailable("the callback failed").with_cause(cause)
 }
 
 fn unavailable(problem: &str) -> Error {
@@ -384,15 +439,18 @@ mod tests {
     #[test]
     fn the_pair_that_worked_last_comes_first() {
         let (one, two) = (pair("a", "1"), pair("a", "2"));
-        let ring = Keyring::new(Source::Given(
-            KeyPairs::new(one.clone()).with_next(two.clone()),
-        ))
-        .unwrap();
-        let at_hand = || ring.at_hand().unwrap().fingerprint();
+        let pairs = KeyPairs::new(one.clone()).with_next(two.clone());
+        let trust = crate::host::TrustPolicy::default();
+        let endpoint = LoginEndpoint::from_login_url("acme.my.salesforce.com", &trust).unwrap();
+        let ring = Keyring::new(Source::Given, Some(pairs), Some(endpoint)).unwrap();
+        let at_hand = || ring.at_hand().unwrap().pair.fingerprint();
         assert_eq!(at_hand(), one.fingerprint());
         assert!(!ring.worked(&one), "the first success is no rotation");
         assert_eq!(
-            ring.untried(&[one.fingerprint()]).unwrap().fingerprint(),
+            ring.untried(&[one.fingerprint()])
+                .unwrap()
+                .pair
+                .fingerprint(),
             two.fingerprint()
         );
         assert!(ring.worked(&two));
@@ -402,7 +460,7 @@ mod tests {
                 .is_none()
         );
         // Once the old pair is gone, the new one is the current one.
-        ring.replace(KeyPairs::new(two.clone()));
+        ring.replace(KeyPairs::new(two.clone()), None);
         assert!(ring.holds(&two.fingerprint()) && !ring.holds(&one.fingerprint()));
         assert_eq!(at_hand(), two.fingerprint());
     }

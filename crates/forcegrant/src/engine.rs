@@ -11,8 +11,9 @@ use crate::cache::learning::Learned;
 use crate::cache::policy::{FailureSettings, LifetimeSettings};
 use crate::cache::slot::Slot;
 use crate::cache::state::{CacheState, Zone};
+use crate::calls::{CallSettings, Calls};
 use crate::clock::{Clock, to_wall};
-use crate::credentials::Keyring;
+use crate::credentials::{KeyPairs, Keyring};
 use crate::error::{Cause, Code, Error};
 use crate::event::{Event, Events};
 use crate::flight::{AtDesk, Desk, Flight};
@@ -21,9 +22,12 @@ use crate::grant::retry::RetrySettings;
 use crate::host::{LoginEndpoint, TrustPolicy};
 use crate::http::Transport;
 use crate::mint;
+use crate::obtain::{self, Obtained};
+use crate::pool::gate::{Gate, Turn};
 use crate::process::PerProcess;
 use crate::random;
 use crate::status::Status;
+use crate::store::Share;
 use crate::token::Token;
 use crate::verify::{self, Verified};
 use crate::wait::{Pending, Promise};
@@ -38,11 +42,19 @@ pub enum Start {
     Pending(Pending<Token>),
 }
 
-/// One client's settings and state.
+/// One client: what it has of its own, and what it may share with others.
 #[derive(Debug)]
 pub(crate) struct Engine {
-    pub(crate) endpoint: LoginEndpoint,
+    pub(crate) profile: Arc<Profile>,
+    /// Its key in a pool; else empty.
+    pub(crate) key: Box<str>,
     pub(crate) keyring: Keyring,
+    pub(crate) state: Shared,
+}
+
+/// What the clients of many orgs have in common: every option but the credentials and where they go.
+#[derive(Debug)]
+pub(crate) struct Profile {
     pub(crate) auth_style: AuthStyle,
     pub(crate) trust: TrustPolicy,
     pub(crate) retry: RetrySettings,
@@ -50,18 +62,17 @@ pub(crate) struct Engine {
     pub(crate) lifetimes: LifetimeSettings,
     pub(crate) failures: FailureSettings,
     pub(crate) budget: BudgetSettings,
-    pub(crate) introspection: Option<IntrospectionSettings>,
+    /// Whether a new token is introspected: the time for that request.
+    pub(crate) introspection: Option<Duration>,
     pub(crate) clock: Clock,
     pub(crate) events: Events,
     pub(crate) transport: Box<dyn Transport>,
-    pub(crate) state: Shared,
-}
-
-/// Whether and how a new token is introspected.
-#[derive(Clone, Debug)]
-pub(crate) struct IntrospectionSettings {
-    pub(crate) url: String,
-    pub(crate) timeout: Duration,
+    /// Through what tokens are shared; `None`: with nobody.
+    pub(crate) share: Option<Share>,
+    /// Where logins wait for their turn, if they share a pace.
+    pub(crate) gate: Option<Arc<Gate>>,
+    /// For the calls of an API through these clients.
+    pub(crate) calls: CallSettings,
 }
 
 /// The part of a client that changes.
@@ -72,6 +83,9 @@ pub(crate) struct Shared {
     /// Rebuilt after a fork, as its lock may be held and its flight is the parent's.
     desk: PerProcess<Desk<Token>>,
     verifications: PerProcess<Desk<Verified>>,
+    /// The place of the flight among those that wait for their turn.
+    pub(crate) turn: Turn,
+    pub(crate) calls: Calls,
     mints: AtomicU64,
     failed: AtomicU64,
 }
@@ -85,12 +99,30 @@ impl std::ops::Deref for Engine {
 }
 
 impl Engine {
+    /// The host that the credentials are sent to; empty while nobody has said.
+    pub(crate) fn login_host(&self) -> String {
+        let endpoint = self.keyring.endpoint();
+        endpoint.map_or_else(String::new, |endpoint| endpoint.host.clone())
+    }
+
     fn desk(&self) -> Arc<Desk<Token>> {
         self.desk.current()
     }
 
     /// The way in when no view covers the present: look at both clocks and act.
     pub(crate) fn ask(self: &Arc<Self>) -> Start {
+        self.ask_for(false)
+    }
+
+    /// A token ahead of the callers: its login goes behind theirs.
+    pub(crate) fn prewarm(self: &Arc<Self>) -> Pending<Token> {
+        match self.ask_for(true) {
+            Start::Ready(token) => Pending::ready(Ok(token)),
+            Start::Pending(pending) => pending,
+        }
+    }
+
+    fn ask_for(self: &Arc<Self>, later: bool) -> Start {
         let desk = self.desk();
         let mut at_desk = desk.lock();
         let zone = self.zone_now();
@@ -98,14 +130,25 @@ impl Engine {
         let start = match zone {
             Zone::Fresh(token) => Start::Ready(token),
             Zone::Aging(token) | Zone::Lapsed(token) => {
-                if self.slot.state().may_refresh(self.clock.now()) {
+                if self.slot.state().may_refresh(self.profile.clock.now()) {
                     // Nobody waits for it. Should it not start, a later call tries again.
-                    drop(at_desk.board(|flight| self.launch(flight, true)));
+                    drop(at_desk.board(|flight| self.launch(flight, Purpose::Refresh)));
                 }
                 Start::Ready(token)
             }
             Zone::Cooling(error) => Start::Pending(Pending::ready(Err(error))),
-            Zone::Empty => Start::Pending(at_desk.board(|flight| self.launch(flight, false))),
+            Zone::Empty => {
+                let purpose = if later {
+                    Purpose::Refresh
+                } else {
+                    Purpose::Token
+                };
+                let pending = at_desk.board(|flight| self.launch(flight, purpose));
+                if !later {
+                    self.hurry();
+                }
+                Start::Pending(pending)
+            }
         };
         self.look_at_desk(&at_desk);
         drop(at_desk);
@@ -114,7 +157,7 @@ impl Engine {
     }
 
     fn zone_now(&self) -> Zone {
-        let now = self.clock.now();
+        let now = self.profile.clock.now();
         let state = self.slot.state();
         match state.classify(now) {
             // What failed, failed with other credentials.
@@ -149,8 +192,11 @@ impl Engine {
                 let desk = self.desk();
                 let mut at_desk = desk.lock();
                 match at_desk.flight() {
-                    Some(other) => Ok(other),
-                    None => Err(at_desk.board(|flight| self.launch(flight, false))),
+                    Some(other) => {
+                        self.hurry();
+                        Ok(other)
+                    }
+                    None => Err(at_desk.board(|flight| self.launch(flight, Purpose::Login))),
                 }
             };
             match other {
@@ -167,8 +213,16 @@ impl Engine {
         }
     }
 
-    fn launch(self: &Arc<Self>, flight: Flight<Token>, background: bool) -> Result<(), Error> {
-        worker::spawn(fly(Arc::clone(self), flight, background))
+    /// Somebody waits for the flight, which may have been started behind the callers.
+    fn hurry(&self) {
+        if let Some(gate) = &self.profile.gate {
+            gate.hurry(&self.turn);
+        }
+    }
+
+    fn launch(self: &Arc<Self>, flight: Flight<Token>, purpose: Purpose) -> Result<(), Error> {
+        self.turn.reset();
+        worker::spawn(fly(Arc::clone(self), flight, purpose))
             .map_err(|error| worker_unavailable(&error))
     }
 
@@ -184,14 +238,18 @@ impl Engine {
     pub(crate) fn peek(&self) -> Option<Token> {
         let desk = self.desk();
         let at_desk = desk.lock();
-        let token = self.slot.state().classify(self.clock.now()).token()?;
+        let token = self
+            .slot
+            .state()
+            .classify(self.profile.clock.now())
+            .token()?;
         self.look_at_desk(&at_desk);
         Some(token)
     }
 
     fn look_at_desk(&self, at_desk: &AtDesk<'_, Token>) -> Option<(i64, i64)> {
-        let (coarse, now) = (self.clock.coarse_wall(), self.clock.now());
-        let length = self.clock.view_length();
+        let (coarse, now) = (self.profile.clock.coarse_wall(), self.profile.clock.now());
+        let length = self.profile.clock.view_length();
         self.slot
             .state()
             .look(now, coarse, length, at_desk.is_in_flight())
@@ -230,8 +288,8 @@ impl Engine {
             let desk = self.desk();
             let _lock = desk.lock();
             let state = self.slot.state();
-            let now = self.clock.now();
-            let Some(next) = state.invalidated(fingerprint, now, &self.lifetimes) else {
+            let now = self.profile.clock.now();
+            let Some(next) = state.invalidated(fingerprint, now, &self.profile.lifetimes) else {
                 return false;
             };
             let age = next.rejected_age.unwrap_or_default();
@@ -248,7 +306,7 @@ impl Engine {
     pub(crate) fn reset(&self) {
         let desk = self.desk();
         let _lock = desk.lock();
-        let next = self.slot.state().cleared();
+        let next = self.slot.state().cleared(self.profile.clock.now());
         self.slot.replace(next);
     }
 
@@ -263,7 +321,10 @@ impl Engine {
         }
     }
 
-    pub(crate) fn forget_failure(&self) {
+    /// Credentials from the caller, and where they go, if that is new. A failure that is remembered
+    /// says nothing about them.
+    pub(crate) fn set_credentials(&self, pairs: KeyPairs, endpoint: Option<LoginEndpoint>) {
+        self.keyring.replace(pairs, endpoint);
         let desk = self.desk();
         let _lock = desk.lock();
         let next = self.slot.state().with_new_credentials();
@@ -292,7 +353,7 @@ impl Engine {
     pub(crate) fn status(&self) -> Status {
         let desk = self.desk();
         let in_flight = desk.lock().is_in_flight();
-        let now = self.clock.now();
+        let now = self.profile.clock.now();
         let state = self.slot.state();
         let zone = state.classify(now);
         Status::new(
@@ -302,12 +363,14 @@ impl Engine {
             in_flight,
             self.mints.load(Ordering::Relaxed),
             self.failed.load(Ordering::Relaxed),
-            &self.endpoint.host,
+            &self.login_host(),
         )
     }
 
     pub(crate) fn emit(&self, event: &Event) {
-        self.events.emit(&self.endpoint.host, event);
+        let endpoint = self.keyring.endpoint();
+        let host = endpoint.as_ref().map_or("", |endpoint| &endpoint.host);
+        self.profile.events.emit(host, &self.key, event);
     }
 
     /// Makes the outcome of a mint the next state. `None`: mint again.
@@ -324,9 +387,9 @@ impl Engine {
             let circumstances = Circumstances {
                 generation,
                 overtaken,
-                now: self.clock.now(),
-                lifetimes: &self.lifetimes,
-                failures: &self.failures,
+                now: self.profile.clock.now(),
+                lifetimes: &self.profile.lifetimes,
+                failures: &self.profile.failures,
                 random: random::unit(),
             };
             let landed = state.landed(outcome.result, &circumstances)?;
@@ -336,8 +399,17 @@ impl Engine {
         let (attempts, took) = (outcome.attempts, outcome.took);
         match landed {
             landing::Outcome::Token(token) => {
-                self.mints.fetch_add(1, Ordering::Relaxed);
                 let fingerprint = token.fingerprint().to_owned();
+                let lifetime = left(&token, self.profile.clock.now().wall);
+                if outcome.is_of_another {
+                    self.emit(&Event::TokenAdopted {
+                        fingerprint,
+                        expiry: token.expiry(),
+                        lifetime,
+                    });
+                    return Some(Ok(token));
+                }
+                self.mints.fetch_add(1, Ordering::Relaxed);
                 if outcome.signature_matches == Some(false) {
                     let fingerprint = fingerprint.clone();
                     self.emit(&Event::SignatureMismatch { fingerprint });
@@ -345,7 +417,7 @@ impl Engine {
                 self.emit(&Event::MintSucceeded {
                     fingerprint,
                     expiry: token.expiry(),
-                    lifetime: left(&token, self.clock.now().wall),
+                    lifetime,
                     attempts,
                     took,
                 });
@@ -377,18 +449,60 @@ fn left(token: &Token, wall: i64) -> Duration {
     Duration::from_millis(u64::try_from(left).unwrap_or(0))
 }
 
+/// What a flight is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// Callers wait for a token.
+    Token,
+    /// A usable token is served meanwhile.
+    Refresh,
+    /// Only a login of its own will do.
+    Login,
+}
+
 /// The job of a flight. A mint that a report of a dead token overtook is repeated once, as its
 /// answer may be older than the report.
-async fn fly(engine: Arc<Engine>, flight: Flight<Token>, background: bool) {
+async fn fly(engine: Arc<Engine>, flight: Flight<Token>, purpose: Purpose) {
     let mut overtaken = false;
     loop {
         let generation = engine.slot.state().generation;
-        engine.emit(&Event::MintStarted { background });
-        let outcome = mint::mint(&engine).await;
-        match engine.settle(outcome, generation, overtaken) {
-            Some(result) => return flight.land(&result),
-            None => overtaken = true,
+        let (outcome, holding) = match obtain::obtain(&engine, purpose == Purpose::Login).await {
+            Obtained::Adopted(lease) => (mint::Outcome::of_another(Ok(*lease)), None),
+            Obtained::Told(error) => (mint::Outcome::of_another(Err(error)), None),
+            Obtained::Login(holding) => {
+                let background = purpose == Purpose::Refresh;
+                engine.emit(&Event::MintStarted { background });
+                let login = mint::in_turn(&engine, background);
+                let outcome = match &holding {
+                    Some(holding) => holding.during(login).await,
+                    None => login.await,
+                };
+                (outcome, holding)
+            }
+        };
+        let brought = outcome.result.as_ref().ok();
+        let packed = holding
+            .as_ref()
+            .zip(brought)
+            .map(|(holding, lease)| holding.pack(lease));
+        let counting = holding
+            .as_ref()
+            .map(|holding| holding.counting(outcome.answers));
+        let settled = engine.settle(outcome, generation, overtaken);
+        if let Some(holding) = holding {
+            // Before the callers go on: a script that ends with its first token has shared it.
+            let failure = settled.as_ref().and_then(|result| result.as_ref().err());
+            holding.hand_over(packed, failure).await;
         }
+        let Some(result) = settled else {
+            overtaken = true;
+            continue;
+        };
+        flight.land(&result);
+        if let Some(counting) = counting {
+            counting.await;
+        }
+        return;
     }
 }
 

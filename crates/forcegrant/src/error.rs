@@ -4,6 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod portable;
+
+pub(crate) use self::portable::Portable;
+
 use self::Code as C;
 use self::ErrorKind as K;
 
@@ -357,6 +361,9 @@ macro_rules! codes {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub(crate) enum Code { $($name),* }
 
+        /// All of them, in the order of [`TABLE`].
+        const CODES: &[Code] = &[$(Code::$name),*];
+
         /// Every error code, in the order of docs/errors.md.
         pub const TABLE: &[Row] = &[
             $(Row { code: $code, kind: $kind, retryable: $retryable, setup_step: $step, meaning: $meaning }),*
@@ -382,6 +389,8 @@ codes! {
         "The host is not one of Salesforce's; name it in `trusted_hosts` if the secret may go there.";
     MissingCredentials = "missing_credentials", K::Configuration, false, Some(SetupStep::KeyAndSecret),
         "A client id, client secret or login URL is missing; the message names the variable or option.";
+    UnknownKey = "unknown_key", K::Configuration, false, NO_STEP,
+        "A pool has no credentials for this key: insert them, or give the pool a callback that brings them.";
 
     UnsupportedLoginHost = "unsupported_login_host", K::Refused, false, Some(SetupStep::Hostname),
         "This host does not serve the client credentials flow; use the org's My Domain.";
@@ -457,8 +466,14 @@ codes! {
         "The token had already ended when it arrived; check this machine's clock.";
     SameTokenReturned = "same_token_returned", K::Token, true, NO_STEP,
         "Salesforce returned the very token that was reported as rejected: the rejection has another reason.";
+    FreshTokenRefused = "fresh_token_refused", K::Token, true, NO_STEP,
+        "An API call met a dead session, and the API refused the new token too: the refusal has another reason.";
+    RequestNotReplayable = "request_not_replayable", K::Token, true, NO_STEP,
+        "An API call met a dead session, and its body is a stream that has been read; the token is dropped: send the call again with a new body, or give the body as text or bytes.";
     ApiAccessRefused = "api_access_refused", K::Token, false, Some(SetupStep::CreateApp),
         "A token was issued, but the API refused it; the app's scopes or the user's permissions do not allow API access.";
+    StoreFailed = "store_failed", K::Unavailable, true, NO_STEP,
+        "The store that clients share tokens through failed or was late; the login went ahead without it.";
 
     Internal = "internal", K::Internal, true, NO_STEP,
         "A defect of this library; please report it. The next call starts afresh.";

@@ -45,6 +45,23 @@ pub enum Event {
         /// From the first request to the token.
         took: Duration,
     },
+    /// Another client's login brought a token that serves here too (option `store`).
+    #[non_exhaustive]
+    TokenAdopted {
+        /// The token's fingerprint.
+        fingerprint: String,
+        /// When it ends.
+        expiry: Expiry,
+        /// What was left of its life when it was found.
+        lifetime: Duration,
+    },
+    /// The store failed or was late. It is left out of the way for a while, and logins go ahead
+    /// without it.
+    #[non_exhaustive]
+    StoreFailed {
+        /// Why; its `retry_after` says how long.
+        error: Error,
+    },
     /// A login failed for good.
     #[non_exhaustive]
     MintFailed {
@@ -128,6 +145,8 @@ impl Event {
             Self::MintStarted { .. } => "mint_started",
             Self::MintRetried { .. } => "mint_retried",
             Self::MintSucceeded { .. } => "mint_succeeded",
+            Self::TokenAdopted { .. } => "token_adopted",
+            Self::StoreFailed { .. } => "store_failed",
             Self::MintFailed { .. } => "mint_failed",
             Self::LeaseAged { .. } => "lease_aged",
             Self::LeaseLapsed { .. } => "lease_lapsed",
@@ -149,8 +168,11 @@ const MOST: usize = 1_024;
 #[derive(Clone, Default)]
 pub(crate) struct Events(Option<Arc<Delivery>>);
 
+/// Takes the key of a pool's client, else an empty text; and what happened.
+type Listener = dyn Fn(&str, &Event) + Send + Sync;
+
 struct Delivery {
-    listener: Box<dyn Fn(&Event) + Send + Sync>,
+    listener: Box<Listener>,
     /// Events on their way to a thread of their own; `None`: delivered where they happen.
     outbox: Option<PerProcess<Outbox>>,
 }
@@ -160,24 +182,24 @@ struct Outbox(Mutex<Queue>);
 
 #[derive(Default)]
 struct Queue {
-    events: VecDeque<Event>,
+    events: VecDeque<(Box<str>, Event)>,
     /// A thread delivers; it ends with the last event.
     is_served: bool,
 }
 
 impl Events {
     /// To a callback on a thread of its own, so that a slow one delays no login.
-    pub(crate) fn apart(listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+    pub(crate) fn apart(listener: impl Fn(&str, &Event) + Send + Sync + 'static) -> Self {
         Self::to(listener, Some(PerProcess::default()))
     }
 
     /// To a callback on the thread where things happen.
-    pub(crate) fn inline(listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+    pub(crate) fn inline(listener: impl Fn(&str, &Event) + Send + Sync + 'static) -> Self {
         Self::to(listener, None)
     }
 
     fn to(
-        listener: impl Fn(&Event) + Send + Sync + 'static,
+        listener: impl Fn(&str, &Event) + Send + Sync + 'static,
         outbox: Option<PerProcess<Outbox>>,
     ) -> Self {
         Self(Some(Arc::new(Delivery {
@@ -187,19 +209,19 @@ impl Events {
     }
 
     /// Delivers one event. A callback that panics harms nothing but itself.
-    pub(crate) fn emit(&self, host: &str, event: &Event) {
+    pub(crate) fn emit(&self, host: &str, key: &str, event: &Event) {
         trace(host, event);
         let Some(delivery) = &self.0 else { return };
         match &delivery.outbox {
-            None => delivery.call(event),
-            Some(outbox) => outbox.current().send(delivery, event),
+            None => delivery.call(key, event),
+            Some(outbox) => outbox.current().send(delivery, key, event),
         }
     }
 }
 
 impl Delivery {
-    fn call(&self, event: &Event) {
-        let _ = std::panic::catch_unwind(AssertUnwindSafe(|| (self.listener)(event)));
+    fn call(&self, key: &str, event: &Event) {
+        let _ = std::panic::catch_unwind(AssertUnwindSafe(|| (self.listener)(key, event)));
     }
 }
 
@@ -209,12 +231,12 @@ impl Outbox {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn send(self: Arc<Self>, delivery: &Arc<Delivery>, event: &Event) {
+    fn send(self: Arc<Self>, delivery: &Arc<Delivery>, key: &str, event: &Event) {
         let mut queue = self.lock();
         if queue.events.len() == MOST {
             queue.events.pop_front();
         }
-        queue.events.push_back(event.clone());
+        queue.events.push_back((key.into(), event.clone()));
         if queue.is_served {
             return;
         }
@@ -225,12 +247,12 @@ impl Outbox {
     }
 
     fn serve(&self, delivery: &Delivery) {
-        while let Some(event) = self.next() {
-            delivery.call(&event);
+        while let Some((key, event)) = self.next() {
+            delivery.call(&key, &event);
         }
     }
 
-    fn next(&self) -> Option<Event> {
+    fn next(&self) -> Option<(Box<str>, Event)> {
         let mut queue = self.lock();
         let event = queue.events.pop_front();
         queue.is_served = event.is_some();
@@ -243,7 +265,7 @@ impl ClientBuilder {
     /// which hand events on at once, and for tests. It must be quick.
     #[doc(hidden)]
     pub fn on_event_inline(self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.with_events(Events::inline(listener))
+        self.with_events(Events::inline(move |_, event| listener(event)))
     }
 }
 
@@ -299,7 +321,16 @@ fn trace(host: &str, event: &Event) {
         Event::CredentialsRotated { fingerprint, .. } => {
             info!(target: "forcegrant", host, %fingerprint, "{name}");
         }
-        Event::IntrospectionFailed { error } | Event::CredentialsReloadFailed { error } => {
+        Event::TokenAdopted {
+            fingerprint,
+            expiry,
+            ..
+        } => {
+            info!(target: "forcegrant", host, %fingerprint, source = expiry.source().as_str(), "{name}");
+        }
+        Event::IntrospectionFailed { error }
+        | Event::StoreFailed { error }
+        | Event::CredentialsReloadFailed { error } => {
             warn!(target: "forcegrant", host, code = error.code(), message = error.message(), "{name}");
         }
         Event::LeaseLapsed { fingerprint }
@@ -321,11 +352,11 @@ mod tests {
     #[test]
     fn a_panicking_callback_harms_nothing() {
         for events in [
-            Events::inline(|_| panic!("a callback that panics, on purpose")),
-            Events::apart(|_| panic!("a callback that panics, on purpose")),
+            Events::inline(|_, _| panic!("a callback that panics, on purpose")),
+            Events::apart(|_, _| panic!("a callback that panics, on purpose")),
         ] {
-            events.emit("acme.my.salesforce.com", &STARTED);
-            events.emit("acme.my.salesforce.com", &STARTED);
+            events.emit("acme.my.salesforce.com", "", &STARTED);
+            events.emit("acme.my.salesforce.com", "", &STARTED);
         }
     }
 
@@ -335,7 +366,7 @@ mod tests {
         let (go, gate) = mpsc::channel::<()>();
         let (told, heard) = mpsc::channel();
         let gate = Mutex::new(gate);
-        let events = Events::apart(move |event| {
+        let events = Events::apart(move |_, event| {
             let _ = gate.lock().unwrap().recv();
             let Event::MintFailed { attempts, .. } = event else {
                 return;
@@ -346,6 +377,7 @@ mod tests {
         for attempts in 1..=last {
             events.emit(
                 "acme.my.salesforce.com",
+                "",
                 &Event::MintFailed {
                     error: crate::error::Error::new(crate::error::Code::Timeout, "on purpose"),
                     attempts,

@@ -33,6 +33,7 @@ pub mod blocking;
 mod budgets;
 mod builder;
 mod cache;
+pub mod calls;
 mod client;
 mod clock;
 mod credentials;
@@ -46,6 +47,8 @@ mod host;
 mod http;
 pub mod measurement;
 mod mint;
+mod obtain;
+mod pool;
 mod process;
 mod random;
 mod secret;
@@ -53,12 +56,16 @@ mod secret;
 #[doc(hidden)]
 pub mod simulation;
 mod status;
+pub mod store;
 mod sync;
 mod token;
 mod verdict;
 mod verify;
 mod wait;
 mod worker;
+
+#[cfg(feature = "http-client")]
+pub use reqwest;
 
 pub use crate::builder::ClientBuilder;
 pub use crate::cache::state::CacheState;
@@ -71,6 +78,7 @@ pub use crate::event::Event;
 pub use crate::grant::request::AuthStyle;
 pub use crate::http::{Proxy, Roots};
 pub use crate::measurement::{Measurement, MeasurementKind};
+pub use crate::pool::{ClientPool, ClientPoolBuilder, OrgCredentials, Prewarmed};
 pub use crate::secret::Secret;
 #[cfg(doctest)]
 pub use crate::secret::SecretsCannotBeShown;

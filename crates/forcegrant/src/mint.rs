@@ -7,7 +7,7 @@ use crate::budgets;
 use crate::cache::budget::Allowance;
 use crate::cache::lease::{self, Lease, Minted};
 use crate::clock::{Moment, to_system_time};
-use crate::credentials::{KeyPair, is_about_the_pair};
+use crate::credentials::{Login, is_about_the_pair};
 use crate::engine::Engine;
 use crate::error::{Code, Error};
 use crate::event::Event;
@@ -22,7 +22,25 @@ pub(crate) struct Outcome {
     pub(crate) result: Result<Lease, Error>,
     pub(crate) signature_matches: Option<bool>,
     pub(crate) attempts: u32,
+    /// Of these, how many the endpoint answered.
+    pub(crate) answers: u32,
     pub(crate) took: Duration,
+    /// It came from the store: another client logged in.
+    pub(crate) is_of_another: bool,
+}
+
+impl Outcome {
+    /// What another client's login came to.
+    pub(crate) fn of_another(result: Result<Lease, Error>) -> Self {
+        Self {
+            result,
+            signature_matches: None,
+            attempts: 0,
+            answers: 0,
+            took: Duration::ZERO,
+            is_of_another: true,
+        }
+    }
 }
 
 /// One mint under way.
@@ -30,23 +48,44 @@ struct Mint<'a> {
     engine: &'a Engine,
     begun: Instant,
     attempts: u32,
+    answers: u32,
+}
+
+/// A mint, once it is this login's turn.
+pub(crate) async fn in_turn(engine: &Engine, background: bool) -> Outcome {
+    let Some(gate) = &engine.profile.gate else {
+        return mint(engine).await;
+    };
+    let limit = engine.profile.retry.total;
+    match gate.pass(&engine.turn, background, limit).await {
+        Ok(permit) => permit.carry(mint(engine)).await,
+        Err(error) => Outcome {
+            result: Err(error),
+            signature_matches: None,
+            attempts: 0,
+            answers: 0,
+            took: limit,
+            is_of_another: false,
+        },
+    }
 }
 
 /// Asks the token endpoint, again where that may help, within the time allowed.
 ///
 /// A pair that is refused is replaced once: the source is read again, and a pair that was not tried
 /// yet is tried, each at most once.
-pub(crate) async fn mint(engine: &Engine) -> Outcome {
+async fn mint(engine: &Engine) -> Outcome {
     let mut mint = Mint {
         engine,
         begun: Instant::now(),
         attempts: 0,
+        answers: 0,
     };
     let mut signature_matches = None;
     let result = match mint.with_any_pair().await {
-        Ok((pair, started, grant)) => {
+        Ok((login, started, grant)) => {
             signature_matches = grant.signature_matches;
-            mint.lease(&pair, started, grant).await
+            mint.lease(&login, started, grant).await
         }
         Err(error) => Err(error),
     };
@@ -54,33 +93,40 @@ pub(crate) async fn mint(engine: &Engine) -> Outcome {
         result,
         signature_matches,
         attempts: mint.attempts,
+        answers: mint.answers,
         took: mint.begun.elapsed(),
+        is_of_another: false,
     }
 }
 
 impl Mint<'_> {
     /// What is left of the time for the whole mint.
     fn left(&self) -> Duration {
-        self.engine.retry.total.saturating_sub(self.begun.elapsed())
+        self.engine
+            .profile
+            .retry
+            .total
+            .saturating_sub(self.begun.elapsed())
     }
 
-    async fn with_any_pair(&mut self) -> Result<(KeyPair, Moment, Grant), Error> {
+    async fn with_any_pair(&mut self) -> Result<(Login, Moment, Grant), Error> {
         let keyring = &self.engine.keyring;
-        let mut pair = match keyring.pair(self.left()).await {
-            Ok(pair) => pair,
+        let mut login = match keyring.login(self.left()).await {
+            Ok(login) => login,
             Err(error) => self.at_hand_after(error)?,
         };
         let mut tried = Vec::new();
         loop {
-            let error = match self.with_pair(&pair).await {
+            let pair = &login.pair;
+            let error = match self.with_pair(&login).await {
                 Ok((started, grant)) => {
-                    if keyring.worked(&pair) {
+                    if keyring.worked(pair) {
                         self.engine.emit(&Event::CredentialsRotated {
                             client_id: pair.client_id().to_owned(),
                             fingerprint: pair.fingerprint(),
                         });
                     }
-                    return Ok((pair, started, grant));
+                    return Ok((login, started, grant));
                 }
                 Err(error) => error,
             };
@@ -91,34 +137,34 @@ impl Mint<'_> {
             if let Err(error) = keyring.reload(self.left()).await {
                 self.engine.emit(&Event::CredentialsReloadFailed { error });
             }
-            pair = keyring.untried(&tried).ok_or(error)?;
+            login = keyring.untried(&tried).ok_or(error)?;
         }
     }
 
     /// A source that fails does not stop a client that has credentials.
-    fn at_hand_after(&self, error: Error) -> Result<KeyPair, Error> {
-        let Some(pair) = self.engine.keyring.at_hand() else {
+    fn at_hand_after(&self, error: Error) -> Result<Login, Error> {
+        let Some(login) = self.engine.keyring.at_hand() else {
             return Err(error);
         };
         self.engine.emit(&Event::CredentialsReloadFailed { error });
-        Ok(pair)
+        Ok(login)
     }
 
-    async fn with_pair(&mut self, pair: &KeyPair) -> Result<(Moment, Grant), Error> {
+    async fn with_pair(&mut self, login: &Login) -> Result<(Moment, Grant), Error> {
         let engine = self.engine;
         let mut attempts = 0;
         loop {
-            let started = engine.clock.now();
-            self.ask_budget(pair, started)?;
+            let started = engine.profile.clock.now();
+            self.ask_budget(login, started)?;
             self.attempts += 1;
             attempts += 1;
-            let failure = match self.attempt(pair).await {
+            let failure = match self.attempt(login).await {
                 Ok(grant) => return Ok((started, grant)),
                 Err(failure) => failure,
             };
             let pause = failure.transient.then(|| {
                 let (spent, wait) = (self.begun.elapsed(), failure.error.retry_after());
-                retry::pause(&engine.retry, attempts, spent, wait, random::unit())
+                retry::pause(&engine.profile.retry, attempts, spent, wait, random::unit())
             });
             let Some(pause) = pause.flatten() else {
                 return Err(failure.error);
@@ -132,24 +178,26 @@ impl Mint<'_> {
         }
     }
 
-    async fn attempt(&self, pair: &KeyPair) -> Result<Grant, Failure> {
-        let engine = self.engine;
-        let request = request::encode(engine.endpoint.token_url.as_str(), pair, engine.auth_style);
-        let timeout = engine.attempt_timeout.min(self.left());
-        let response = engine.transport.send(&request, timeout).await?;
-        self.count(pair);
+    async fn attempt(&mut self, login: &Login) -> Result<Grant, Failure> {
+        let profile = &self.engine.profile;
+        let Login { endpoint, pair } = login;
+        let request = request::encode(endpoint.token_url.as_str(), pair, profile.auth_style);
+        let timeout = profile.attempt_timeout.min(self.left());
+        let response = profile.transport.send(&request, timeout).await?;
+        self.answers += 1;
+        self.count(login);
         let context = Context {
-            host: &engine.endpoint.host,
+            host: &endpoint.host,
             pair,
-            trust: &engine.trust,
-            now: to_system_time(engine.clock.now().wall),
+            trust: &profile.trust,
+            now: to_system_time(profile.clock.now().wall),
         };
         decode(&response, &context)
     }
 
-    fn ask_budget(&self, pair: &KeyPair, now: Moment) -> Result<(), Error> {
-        let settings = self.engine.budget;
-        let allowance = self.with_budget(pair, |budget| budget.ask(now.boot, settings));
+    fn ask_budget(&self, login: &Login, now: Moment) -> Result<(), Error> {
+        let settings = self.engine.profile.budget;
+        let allowance = self.with_budget(login, |budget| budget.ask(now.boot, settings));
         match allowance {
             Allowance::Granted => Ok(()),
             Allowance::Spent { frees_in } => Err(budget_spent(settings.stop, frees_in)),
@@ -157,9 +205,12 @@ impl Mint<'_> {
     }
 
     /// Every answer of the endpoint counts, as refused logins may count at Salesforce too.
-    fn count(&self, pair: &KeyPair) {
-        let (settings, boot) = (self.engine.budget, self.engine.clock.now().boot);
-        let warning = self.with_budget(pair, |budget| budget.count(boot, settings));
+    fn count(&self, login: &Login) {
+        let (settings, boot) = (
+            self.engine.profile.budget,
+            self.engine.profile.clock.now().boot,
+        );
+        let warning = self.with_budget(login, |budget| budget.count(boot, settings));
         if let (Some(used), Some(stop)) = (warning, settings.stop) {
             self.engine.emit(&Event::LoginBudgetWarning { used, stop });
         }
@@ -167,23 +218,23 @@ impl Mint<'_> {
 
     fn with_budget<T>(
         &self,
-        pair: &KeyPair,
+        login: &Login,
         act: impl FnOnce(&mut crate::cache::budget::Budget) -> T,
     ) -> T {
-        let (host, clock) = (&self.engine.endpoint.host, self.engine.clock.identity());
-        budgets::with(host, pair.client_id(), clock, act)
+        let clock = self.engine.profile.clock.identity();
+        budgets::with(&login.endpoint.host, login.pair.client_id(), clock, act)
     }
 
-    async fn lease(&self, pair: &KeyPair, started: Moment, grant: Grant) -> Result<Lease, Error> {
+    async fn lease(&self, login: &Login, started: Moment, grant: Grant) -> Result<Lease, Error> {
         let engine = self.engine;
-        let introspected = match self.introspect(pair, &grant).await {
+        let introspected = match self.introspect(login, &grant).await {
             Some(Introspected::Inactive) => return Err(inactive()),
             Some(Introspected::Active { ends }) => ends,
             None => None,
         };
         let minted = Minted {
             grant,
-            pair: pair.fingerprint(),
+            pair: login.pair.fingerprint(),
             started,
             introspected,
             random: random::unit(),
@@ -191,37 +242,38 @@ impl Mint<'_> {
         lease::lease(
             minted,
             engine.learned(),
-            engine.clock.now(),
-            &engine.lifetimes,
+            engine.profile.clock.now(),
+            &engine.profile.lifetimes,
         )
     }
 
     /// Asks when the token ends, if the answer did not say and the user wants to know.
-    async fn introspect(&self, pair: &KeyPair, grant: &Grant) -> Option<Introspected> {
-        let engine = self.engine;
-        let settings = engine.introspection.as_ref()?;
+    async fn introspect(&self, login: &Login, grant: &Grant) -> Option<Introspected> {
+        let profile = &self.engine.profile;
+        let timeout = profile.introspection?;
         if grant.jwt.is_some() || grant.expires_in.is_some() {
             return None;
         }
         let token = grant.access_token.expose();
-        let request = introspection::encode(&settings.url, token, pair, engine.auth_style);
-        let answer = engine.transport.send(&request, settings.timeout).await;
+        let url = introspection::url_beside(login.endpoint.token_url.as_str())?;
+        let request = introspection::encode(&url, token, &login.pair, profile.auth_style);
+        let answer = profile.transport.send(&request, timeout).await;
         let answer = answer.map_err(|failure| failure.error);
         match answer.and_then(|response| introspection::decode(&response)) {
             Ok(introspected) => Some(introspected),
             Err(error) => {
-                engine.emit(&Event::IntrospectionFailed { error });
+                self.engine.emit(&Event::IntrospectionFailed { error });
                 None
             }
         }
     }
 }
 
-fn budget_spent(stop: Option<u32>, frees_in: Duration) -> Error {
+pub(crate) fn budget_spent(stop: Option<u32>, frees_in: Duration) -> Error {
     Error::new(
         Code::LoginBudgetExceeded,
         format!(
-            "this process has made {} logins to this org within an hour, and makes no more for {} s",
+            "{} logins were made to this org within an hour, and no more are made for {} s",
             stop.unwrap_or_default(),
             frees_in.as_secs()
         ),

@@ -162,6 +162,11 @@ impl Token {
         &self.parts().grant.extra
     }
 
+    /// What the token endpoint answered.
+    pub(crate) fn grant(&self) -> &Grant {
+        &self.parts().grant
+    }
+
     /// Whether both are the very same answer, not merely the same token text.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0.0, &other.0.0)

@@ -38,9 +38,10 @@ pub(crate) async fn verify(engine: &Arc<Engine>) -> Result<Verified, Error> {
         ],
         body: None,
     };
-    let answer = engine
+    let profile = &engine.profile;
+    let answer = profile
         .transport
-        .send(&request, engine.attempt_timeout)
+        .send(&request, profile.attempt_timeout)
         .await;
     let answer = answer.map_err(|failure| failure.error)?;
     if !(200..=299).contains(&answer.status) {

@@ -37,6 +37,7 @@ from forcegrant._native import (
     Verdict,
     Verified,
     __version__,
+    grpc_verdict,
     verdict,
 )
 
@@ -62,5 +63,6 @@ __all__ = [
     "Verdict",
     "Verified",
     "__version__",
+    "grpc_verdict",
     "verdict",
 ]

@@ -78,6 +78,14 @@ class ClientOptions(TypedDict, total=False):
     """Longest pause before the second attempt; doubles, drawn at random. [0.25 s]"""
     retry_after_cap: Seconds | None
     """Longest `Retry-After` that is waited for. [10 s]"""
+    call_attempts: int | None
+    """Attempts of one API call through this client's adapters: more than one repeats calls that
+    are answered with 503, 429 and the like, if their method may be repeated (not POST or PATCH)
+    and their body can be sent again. [1: off]"""
+    call_backoff: tuple[Seconds, Seconds] | None
+    """Longest first pause between two of them, and the longest of all. [(0.5 s, 10 s)]"""
+    call_retry_after_cap: Seconds | None
+    """Longest `Retry-After` that is waited for between two of them. [30 s]"""
     session_timeout: Seconds | None
     """What the org's session settings say (15 min to 24 h). [unknown: 30 min assumed]"""
     refresh_window: Seconds | None
@@ -92,6 +100,12 @@ class ClientOptions(TypedDict, total=False):
     switches it off. [(5 s, 60 s)]"""
     transient_backoff: tuple[Seconds, Seconds] | None
     """The same for failures that pass. [(1 s, 300 s)]"""
+    store: Literal["process", "off", "file"] | str | None
+    """Whom the client shares its token and its logins with: the clients of this process,
+    nobody, the user's processes on this machine (through a folder in the user's cache, or one
+    of your own: "file:///var/cache/my-service"). ["process"]"""
+    store_timeout: Seconds | None
+    """For each step of a store; then the login goes ahead without it. [1 s]"""
     clock: TestClock | None
     """A `forcegrant.testing.TestClock`, so that a test can move time. [the system's]"""
     on_event: Callable[[Event], object] | None

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{ClientBuilder, Given};
 use crate::cache::budget::SALESFORCE_LIMIT;
+use crate::calls::CallRetry;
 use crate::credentials::{KeyPair, KeyPairs, Source};
-use crate::engine::IntrospectionSettings;
 use crate::error::{Error, invalid_option};
 use crate::grant::introspection;
 use crate::host::LoginEndpoint;
@@ -13,19 +13,7 @@ use crate::secret::Secret;
 
 /// Every number against its range.
 pub(super) fn numbers(builder: &ClientBuilder) -> Result<(), Error> {
-    const HOUR: u64 = 3_600;
-    let within = |name: &str, value: Duration, least: Duration, most: Duration| {
-        if value >= least && value <= most {
-            return Ok(());
-        }
-        Err(invalid_option(
-            name,
-            &format!("{value:?} is out of range"),
-            &format!("Give a duration from {least:?} to {most:?}."),
-        ))
-    };
     let (zero, instant) = (Duration::ZERO, Duration::from_millis(1));
-    let hours = |count: u64| Duration::from_secs(count * HOUR);
     let lifetimes = &builder.lifetimes;
     within(
         "connect_timeout",
@@ -57,6 +45,12 @@ pub(super) fn numbers(builder: &ClientBuilder) -> Result<(), Error> {
         builder.introspection_timeout,
         instant,
         hours(1),
+    )?;
+    within(
+        "store_timeout",
+        builder.store_timeout,
+        instant,
+        Duration::from_secs(60),
     )?;
     if let Some(stop) = builder
         .budget
@@ -103,21 +97,85 @@ pub(super) fn numbers(builder: &ClientBuilder) -> Result<(), Error> {
             "Give a number from 1 to 10.",
         ));
     }
+    calls(&builder.calls)
+}
+
+fn calls(retry: &CallRetry) -> Result<(), Error> {
+    within("call_backoff", retry.cap, Duration::ZERO, hours(1))?;
+    within(
+        "call_retry_after_cap",
+        retry.retry_after_cap,
+        Duration::ZERO,
+        hours(1),
+    )?;
+    if retry.first > retry.cap {
+        return Err(invalid_option(
+            "call_backoff",
+            "the first pause is longer than the longest",
+            "Give the longest first pause and the longest of all, for example 500 ms and 10 s.",
+        ));
+    }
+    if !(1..=10).contains(&retry.max_attempts) {
+        return Err(invalid_option(
+            "call_attempts",
+            &format!("{} is out of range", retry.max_attempts),
+            "Give a number from 1 to 10; 1 means that no call is repeated.",
+        ));
+    }
     Ok(())
 }
 
+/// That nothing of one org is among the options of all.
+pub(super) fn shared(builder: &ClientBuilder) -> Result<(), Error> {
+    let source = match &builder.credentials {
+        Given::Values(..) => None,
+        Given::SecretFile(..) | Given::FileBesideSource => Some("client_secret_file"),
+        Given::Source(_) => Some("credentials_callback"),
+    };
+    let next = builder.next.as_ref().map(|_| "next_credentials");
+    let url = builder.token_url.as_ref().map(|_| "token_url");
+    match source.or(next).or(url) {
+        None => Ok(()),
+        Some(name) => Err(invalid_option(
+            name,
+            "it belongs to one org, and these options are for all clients of a pool",
+            "Insert each org's credentials, or give the pool itself a callback that brings them.",
+        )),
+    }
+}
+
+fn within(name: &str, value: Duration, least: Duration, most: Duration) -> Result<(), Error> {
+    if value >= least && value <= most {
+        return Ok(());
+    }
+    Err(invalid_option(
+        name,
+        &format!("{value:?} is out of range"),
+        &format!("Give a duration from {least:?} to {most:?}."),
+    ))
+}
+
+fn hours(count: u64) -> Duration {
+    Duration::from_secs(count * 3_600)
+}
+
 /// One source of credentials from what was given.
-pub(super) fn source(given: Given, next: Option<(String, Secret)>) -> Result<Source, Error> {
+/// The pairs too, where they were given as values.
+pub(super) fn source(
+    given: Given,
+    next: Option<(String, Secret)>,
+) -> Result<(Source, Option<KeyPairs>), Error> {
     let next = next
         .map(|(id, secret)| KeyPair::new(id, secret))
         .transpose()?;
     match (given, next) {
         (Given::Values(id, secret), next) => {
             let pairs = KeyPairs::new(KeyPair::new(id, secret)?);
-            Ok(Source::Given(match next {
+            let pairs = match next {
                 Some(next) => pairs.with_next(next),
                 None => pairs,
-            }))
+            };
+            Ok((Source::Given, Some(pairs)))
         }
         (Given::FileBesideSource, _) => Err(invalid_option(
             "client_secret_file",
@@ -129,22 +187,21 @@ pub(super) fn source(given: Given, next: Option<(String, Secret)>) -> Result<Sou
             "it goes only with a client secret that is given as a value",
             "A file, the environment and a callback are read again instead; a callback can bring both pairs.",
         )),
-        (Given::SecretFile(client_id, path), None) => Ok(Source::SecretFile { client_id, path }),
-        (Given::Source(source), None) => Ok(source),
+        (Given::SecretFile(client_id, path), None) => {
+            Ok((Source::SecretFile { client_id, path }, None))
+        }
+        (Given::Source(source), None) => Ok((source, None)),
     }
 }
 
-/// How a new token is introspected.
-pub(super) fn introspection(
-    endpoint: &LoginEndpoint,
-    timeout: Duration,
-) -> Result<IntrospectionSettings, Error> {
-    let url = introspection::url_beside(endpoint.token_url.as_str()).ok_or_else(|| {
-        invalid_option(
+/// Whether a new token can be introspected there.
+pub(super) fn introspection(endpoint: &LoginEndpoint) -> Result<(), Error> {
+    match introspection::url_beside(endpoint.token_url.as_str()) {
+        Some(_) => Ok(()),
+        None => Err(invalid_option(
             "introspect",
             "the introspection endpoint can not be derived from `token_url`",
             "Its path must end in `/token`, as Salesforce's does; or leave `introspect` off.",
-        )
-    })?;
-    Ok(IntrospectionSettings { url, timeout })
+        )),
+    }
 }

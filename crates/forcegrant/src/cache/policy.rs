@@ -19,6 +19,8 @@ pub(crate) struct LifetimeSettings {
     /// How long past an *estimated* end a token may serve while refreshing fails transiently.
     /// `None`: twice the estimated lifetime.
     pub(crate) max_stale: Option<Duration>,
+    /// Jitter moves the start of ageing earlier by at most this part of the window, in percent.
+    pub(crate) spread: u8,
 }
 
 impl Default for LifetimeSettings {
@@ -28,6 +30,7 @@ impl Default for LifetimeSettings {
             refresh_window: Duration::from_secs(15 * 60),
             safety_margin: Duration::from_secs(60),
             max_stale: None,
+            spread: 20,
         }
     }
 }
@@ -36,7 +39,7 @@ impl Default for LifetimeSettings {
 /// Salesforce's default of two hours, since an answer may carry a session that is well on its way.
 pub(crate) const DEFAULT_LIFETIME: Duration = Duration::from_secs(30 * 60);
 
-/// The jitter moves the start of ageing earlier by at most this part of the window.
+/// Jitter shortens a back-off by at most this part.
 const JITTER_PART: f64 = 0.2;
 
 /// A lifetime in milliseconds from the start of the request, and where it comes from.
@@ -140,7 +143,10 @@ pub(crate) fn windows(lifetime: Lifetime, settings: &LifetimeSettings, random: f
     };
     let ends = length - margin;
     let window = (length / 2).min(millis(settings.refresh_window));
-    let jitter = scale(window, JITTER_PART * random.clamp(0.0, 1.0));
+    let jitter = scale(
+        window,
+        f64::from(settings.spread) / 100.0 * random.clamp(0.0, 1.0),
+    );
     let stale = if known {
         ends
     } else {

@@ -1,6 +1,7 @@
 //! The client over a transport that a test plays by hand: no sockets, no sleeps.
 
 mod lifecycle;
+mod sharing;
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -121,6 +122,14 @@ fn fixture_with(
     let stage = Arc::new(Stage::default());
     stage.plays.lock().unwrap().extend(plays);
     let clock = TestClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+    fixture_on(stage, clock, options)
+}
+
+fn fixture_on(
+    stage: Arc<Stage>,
+    clock: TestClock,
+    options: impl FnOnce(ClientBuilder) -> ClientBuilder,
+) -> Fixture {
     let events = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&events);
     let builder = Client::builder("acme.my.salesforce.com", "id", "hunter22")
@@ -129,7 +138,7 @@ fn fixture_with(
         .on_event_inline(move |event| log.lock().unwrap().push(event.name()));
     let built = options(builder).build().unwrap();
     let mut engine = Arc::into_inner(built.engine).unwrap();
-    engine.transport = Box::new(Theatre(Arc::clone(&stage)));
+    Arc::get_mut(&mut engine.profile).unwrap().transport = Box::new(Theatre(Arc::clone(&stage)));
     Fixture {
         client: Client::from_engine(engine).into(),
         clock,
@@ -360,7 +369,8 @@ fn a_thread_that_gives_up_leaves_the_login_to_the_others() {
 fn a_callback_that_panics_harms_nothing() {
     let f = fixture([Play::Token("a")]);
     let mut engine = Arc::into_inner(f.client.into_async().engine).unwrap();
-    engine.events = Events::inline(|_| panic!("a callback that panics, on purpose"));
+    Arc::get_mut(&mut engine.profile).unwrap().events =
+        Events::inline(|_, _| panic!("a callback that panics, on purpose"));
     let client = blocking::Client::from(Client::from_engine(engine));
     assert_eq!(client.token().unwrap().access_token(), "a");
 }

@@ -1,0 +1,191 @@
+//! The options of a pool.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use super::gate::Gate;
+use super::pacing::PacingSettings;
+use super::table::Table;
+use super::{Ask, ClientPool, OrgCredentials, Pool};
+use crate::builder::ClientBuilder;
+use crate::credentials::{Loaded, callback_failed};
+use crate::error::{Error, invalid_option};
+use crate::event::{Event, Events};
+use crate::host::LoginEndpoint;
+use crate::process::PerProcess;
+use crate::secret::Secret;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// A user's callback, whatever its own type.
+type Callback = Arc<
+    dyn Fn(
+            String,
+        )
+            -> std::pin::Pin<Box<dyn Future<Output = Result<OrgCredentials, Failure>> + Send>>
+        + Send
+        + Sync,
+>;
+
+/// Collects the options of a [`ClientPool`]. Nothing is checked, read or started before
+/// [`ClientPoolBuilder::build`].
+#[derive(Clone)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct ClientPoolBuilder {
+    options: ClientBuilder,
+    most: usize,
+    pacing: PacingSettings,
+    callback: Option<Callback>,
+}
+
+/// More would not fit into the memory of the machines of today.
+const MOST: usize = 10_000_000;
+
+/// Orgs that logged in together are refreshed over half a window, not over a fifth as one client is.
+pub(super) const SPREAD: u8 = 50;
+
+impl ClientPoolBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            options: ClientBuilder::new(String::new(), String::new(), Secret::new("")),
+            most: 10_000,
+            pacing: PacingSettings::default(),
+            callback: None,
+        }
+    }
+
+    /// Sets the options that all clients share, by the methods of [`ClientBuilder`]; those about the
+    /// credentials and the token URL of one org are refused by [`ClientPoolBuilder::build`].
+    pub fn options(mut self, set: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
+        self.options = set(self.options);
+        self
+    }
+
+    /// How many clients are kept, 1 to 10,000,000. Default 10,000.
+    pub fn max_clients(mut self, most: usize) -> Self {
+        self.most = most;
+        self
+    }
+
+    /// How many logins of the pool start within a second, 1 to 100,000; up to a tenth of that may
+    /// start together. Retries within a login are not counted. Default 100; `None`: no limit.
+    pub fn logins_per_second(mut self, rate: Option<u32>) -> Self {
+        self.pacing.per_second = rate;
+        self
+    }
+
+    /// How many logins of the pool are in the air at once, 1 to 10,000. One that takes longer than
+    /// two seconds is not counted, up to four times as many, so that orgs which do not answer hold up
+    /// no others. Default 64; `None`: no limit.
+    pub fn concurrent_logins(mut self, most: Option<u32>) -> Self {
+        self.pacing.at_once = most;
+        self
+    }
+
+    /// A callback that brings the credentials of a key that was not inserted: from a database or a
+    /// vault. It is asked at the first login of a key and when a login is refused for its
+    /// credentials; callers of one key share the question. It runs on the worker's runtime, so it
+    /// must not block; `total_timeout` bounds it. A failure is remembered as a passing one is.
+    pub fn credentials_callback<F, L>(mut self, load: F) -> Self
+    where
+        F: Fn(String) -> L + Send + Sync + 'static,
+        L: Future<Output = Result<OrgCredentials, Failure>> + Send + 'static,
+    {
+        self.callback = Some(Arc::new(move |key| Box::pin(load(key))));
+        self
+    }
+
+    /// Calls `listener` with a key and what happened to it: see [`ClientBuilder::on_event`].
+    pub fn on_event(mut self, listener: impl Fn(&str, &Event) + Send + Sync + 'static) -> Self {
+        self.options = self.options.with_events(Events::apart(listener));
+        self
+    }
+
+    /// [`ClientPoolBuilder::on_event`] on the thread where it happens: for bindings and tests.
+    #[doc(hidden)]
+    pub fn on_event_inline(
+        mut self,
+        listener: impl Fn(&str, &Event) + Send + Sync + 'static,
+    ) -> Self {
+        self.options = self.options.with_events(Events::inline(listener));
+        self
+    }
+
+    /// Checks every option and makes the pool. Sends nothing and starts nothing.
+    ///
+    /// # Errors
+    /// `invalid_option`; it names the option and a right value.
+    pub fn build(self) -> Result<ClientPool, Error> {
+        let within = |name: &str, value: usize, most: usize, none: &str| {
+            if (1..=most).contains(&value) {
+                return Ok(());
+            }
+            Err(invalid_option(
+                name,
+                &format!("{value} is out of range"),
+                &format!("Give a number from 1 to {most}{none}."),
+            ))
+        };
+        within("max_clients", self.most, MOST, "")?;
+        let (rate, at_once) = (self.pacing.per_second, self.pacing.at_once);
+        let none = ", or none for no limit";
+        within("logins_per_second", rate.map_or(1, whole), 100_000, none)?;
+        within("concurrent_logins", at_once.map_or(1, whole), 10_000, none)?;
+        let mut profile = self.options.shared_profile()?;
+        profile.lifetimes.spread = SPREAD;
+        if rate.is_some() || at_once.is_some() {
+            profile.gate = Some(Gate::new(self.pacing, profile.clock.clone()));
+        }
+        let trust = Arc::new(profile.trust.clone());
+        let source = self.callback.map(|callback| -> Ask {
+            Arc::new(move |key| {
+                let (loading, trust) = (callback(key), Arc::clone(&trust));
+                Box::pin(async move {
+                    let found = loading
+                        .await
+                        .map_err(|error| callback_failed(error.as_ref()))?;
+                    Ok(Loaded {
+                        endpoint: Some(Arc::new(LoginEndpoint::from_login_url(
+                            &found.login_url,
+                            &trust,
+                        )?)),
+                        pairs: found.pairs,
+                    })
+                })
+            })
+        });
+        Ok(ClientPool {
+            pool: Arc::new(Pool {
+                profile: Arc::new(profile),
+                most: self.most,
+                source,
+                table: Table::new(self.most),
+                ring: PerProcess::default(),
+            }),
+        })
+    }
+
+    /// [`ClientPoolBuilder::build`] for threads.
+    ///
+    /// # Errors
+    /// As [`ClientPoolBuilder::build`].
+    pub fn build_blocking(self) -> Result<crate::blocking::ClientPool, Error> {
+        self.build().map(crate::blocking::ClientPool::from)
+    }
+}
+
+fn whole(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+impl fmt::Debug for ClientPoolBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientPoolBuilder")
+            .field("options", &self.options)
+            .field("max_clients", &self.most)
+            .field("pacing", &self.pacing)
+            .field("has_callback", &self.callback.is_some())
+            .finish()
+    }
+}

@@ -1,0 +1,244 @@
+//! Where logins wait for their turn. The order and the pace are decided in `pacing`.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::clock::Clock;
+use crate::error::{Code, Error};
+use crate::pool::pacing::{Lane, Next, Pacer, PacingSettings, Ticket};
+use crate::process::PerProcess;
+use crate::worker;
+
+/// A login in the air for so long is slow.
+const SLOW_AFTER: Duration = Duration::from_secs(2);
+
+/// One for all the logins of a pool.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    settings: PacingSettings,
+    clock: Clock,
+    /// A forked child has neither the parent's logins nor its locks.
+    room: PerProcess<Room>,
+}
+
+#[derive(Default)]
+struct Room(Mutex<Inside>);
+
+#[derive(Default)]
+struct Inside {
+    /// Made when the first login comes.
+    pacer: Option<Pacer>,
+    doors: HashMap<Ticket, oneshot::Sender<()>>,
+    last: Ticket,
+    /// A timer runs that looks again when the rate allows.
+    is_timed: bool,
+}
+
+/// Leave to be in the air; ends with its drop.
+pub(crate) struct Permit {
+    gate: Arc<Gate>,
+    room: Arc<Room>,
+    lane: Lane,
+}
+
+/// Where a login shows its place in the line, so that others can hurry it.
+#[derive(Debug, Default)]
+pub(crate) struct Turn(AtomicU64);
+
+/// The bit beside the ticket that says: somebody waits for it.
+const AWAITED: u64 = 1 << 63;
+
+/// A place in the line; given up with its drop.
+struct Place<'a> {
+    gate: &'a Arc<Gate>,
+    room: Arc<Room>,
+    ticket: Ticket,
+    turn: &'a Turn,
+}
+
+impl Turn {
+    /// Before each login: nobody waits for it yet.
+    pub(crate) fn reset(&self) {
+        self.0.store(0, Ordering::SeqCst);
+    }
+}
+
+impl Gate {
+    pub(crate) fn new(settings: PacingSettings, clock: Clock) -> Arc<Self> {
+        Arc::new(Self {
+            settings,
+            clock,
+            room: PerProcess::default(),
+        })
+    }
+
+    /// Waits for the turn of a login. `limit`: the longest wait of a login that somebody waits for; one in the background waits for
+    /// as long as it takes.
+    pub(crate) async fn pass(
+        self: &Arc<Self>,
+        turn: &Turn,
+        background: bool,
+        limit: Duration,
+    ) -> Result<Permit, Error> {
+        let room = self.room.current();
+        let (door, opened) = oneshot::channel();
+        let place = {
+            let mut inside = room.lock();
+            inside.last += 1;
+            let ticket = inside.last;
+            inside.doors.insert(ticket, door);
+            // Whoever hurries it sees the ticket, or is seen here.
+            let awaited = turn.0.swap(ticket, Ordering::SeqCst) & AWAITED != 0;
+            let urgent = awaited || !background;
+            self.pacer(&mut inside).arrive(ticket, urgent);
+            Place {
+                gate: self,
+                room: Arc::clone(&room),
+                ticket,
+                turn,
+            }
+        };
+        self.open_doors(&room);
+        if background {
+            let _ = opened.await;
+        } else {
+            let _ = tokio::time::timeout(limit, opened).await;
+        }
+        place.leave().ok_or_else(|| {
+            let waiting = room.lock().pacer.as_ref().map_or(0, Pacer::waiting);
+            no_turn(limit, waiting)
+        })
+    }
+
+    /// Somebody waits for the login whose turn this is.
+    pub(crate) fn hurry(&self, turn: &Turn) {
+        let ticket = turn.0.fetch_or(AWAITED, Ordering::SeqCst) & !AWAITED;
+        if ticket != 0 {
+            let room = self.room.current();
+            self.pacer(&mut room.lock()).hurry(ticket);
+        }
+    }
+
+    fn pacer<'a>(&self, inside: &'a mut Inside) -> &'a mut Pacer {
+        let now = self.clock.now().boot;
+        inside
+            .pacer
+            .get_or_insert_with(|| Pacer::new(self.settings, now))
+    }
+
+    /// Lets in who may start, and sets a timer for the next if only the rate holds it back.
+    fn open_doors(self: &Arc<Self>, room: &Arc<Room>) {
+        let mut inside = room.lock();
+        let Some(wait) = self.open(&mut inside) else {
+            return;
+        };
+        if inside.is_timed {
+            return;
+        }
+        let (gate, own) = (Arc::clone(self), Arc::clone(room));
+        let timer = worker::spawn(async move {
+            let mut wait = wait;
+            loop {
+                tokio::time::sleep(Duration::from_millis(wait)).await;
+                let mut inside = own.lock();
+                let Some(longer) = gate.open(&mut inside) else {
+                    inside.is_timed = false;
+                    return;
+                };
+                wait = longer;
+            }
+        });
+        // Without a thread the next login that comes or ends tries again.
+        inside.is_timed = timer.is_ok();
+    }
+
+    /// `Some`: the next may start after so many milliseconds.
+    fn open(&self, inside: &mut Inside) -> Option<u64> {
+        let now = self.clock.now().boot;
+        loop {
+            match self.pacer(inside).next(now) {
+                Next::Start(ticket) => {
+                    // Should nobody stand there any more, the place's drop gives the permit back.
+                    if let Some(door) = inside.doors.remove(&ticket) {
+                        let _ = door.send(());
+                    }
+                }
+                Next::Wait(wait) => return Some(wait),
+                Next::Nothing => return None,
+            }
+        }
+    }
+}
+
+impl Permit {
+    /// Runs a login. One that takes long is counted apart from the quick ones.
+    pub(crate) async fn carry<F: Future>(mut self, login: F) -> F::Output {
+        let mut login = Box::pin(login);
+        if let Ok(output) = tokio::time::timeout(SLOW_AFTER, login.as_mut()).await {
+            return output;
+        }
+        self.lane = Lane::Slow;
+        self.gate.pacer(&mut self.room.lock()).slow_down();
+        self.gate.open_doors(&self.room);
+        login.await
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.gate.pacer(&mut self.room.lock()).land(self.lane);
+        self.gate.open_doors(&self.room);
+    }
+}
+
+impl Place<'_> {
+    /// The permit, if the door was opened.
+    fn leave(&self) -> Option<Permit> {
+        if self.turn.0.swap(0, Ordering::SeqCst) & !AWAITED != self.ticket {
+            return None;
+        }
+        let mut inside = self.room.lock();
+        if inside.doors.remove(&self.ticket).is_some() {
+            self.gate.pacer(&mut inside).leave(self.ticket);
+            return None;
+        }
+        Some(Permit {
+            gate: Arc::clone(self.gate),
+            room: Arc::clone(&self.room),
+            lane: Lane::Quick,
+        })
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        // A permit that nobody took is given back.
+        drop(self.leave());
+    }
+}
+
+impl Room {
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        // No foreign code runs under this lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Room")
+    }
+}
+
+fn no_turn(limit: Duration, waiting: usize) -> Error {
+    Error::new(
+        Code::Timeout,
+        format!("the login had no turn within {limit:?}: {waiting} logins of this pool wait"),
+    )
+    .with_help("The pool starts only so many logins in a second and at once: `logins_per_second` and `concurrent_logins`.\nLog in ahead with `prewarm`, allow more, or give callers more time with `total_timeout`.")
+}

@@ -1,0 +1,449 @@
+//! Many orgs in one process: clients by key, of which the ones read last are kept.
+
+pub(crate) mod blocking;
+mod builder;
+pub(crate) mod gate;
+pub(crate) mod pacing;
+mod prewarm;
+mod ring;
+mod table;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+pub use self::builder::ClientPoolBuilder;
+pub use self::prewarm::Prewarmed;
+use self::ring::{Ring, Seated};
+use self::table::{Keyed, Table};
+use crate::client::{Client, View};
+use crate::credentials::{KeyPair, KeyPairs, Keyring, Loaded, Source};
+use crate::engine::{Engine, Profile, Shared, Start};
+use crate::error::{Code, Error};
+use crate::host::LoginEndpoint;
+use crate::process::PerProcess;
+use crate::secret::Secret;
+use crate::status::Status;
+use crate::token::Token;
+use crate::wait::{Pending, Promise};
+
+/// Keeps the access tokens of many orgs, each under a key of yours: a tenant, a connection id.
+///
+/// A cheap handle: clones share one pool. Each key has a client of its own, so that one org's
+/// failures and delays are no other's; options, transport and the pace of logins are shared. At most
+/// `max_clients` are kept: when one more comes, one that was not read lately goes.
+#[derive(Clone)]
+pub struct ClientPool {
+    pool: Arc<Pool>,
+}
+
+/// Where one org's credentials go and what they are: what a credentials callback returns.
+#[derive(Clone, Debug)]
+pub struct OrgCredentials {
+    login_url: String,
+    pairs: KeyPairs,
+}
+
+impl OrgCredentials {
+    /// The org's login URL, as for [`Client::builder`], and its key pairs.
+    #[must_use]
+    pub fn new(login_url: impl Into<String>, pairs: KeyPairs) -> Self {
+        Self {
+            login_url: login_url.into(),
+            pairs,
+        }
+    }
+
+    /// One pair.
+    ///
+    /// # Errors
+    /// As [`KeyPair::new`].
+    pub fn of(
+        login_url: impl Into<String>,
+        client_id: impl AsRef<str>,
+        client_secret: impl Into<Secret>,
+    ) -> Result<Self, Error> {
+        let pair = KeyPair::new(client_id, client_secret)?;
+        Ok(Self::new(login_url, KeyPairs::new(pair)))
+    }
+}
+
+struct Pool {
+    profile: Arc<Profile>,
+    most: usize,
+    source: Option<Ask>,
+    table: Table<Seat>,
+    /// The lock of whoever changes the table. A forked child makes its own from the table.
+    ring: PerProcess<OnceLock<Mutex<Ring<Seat>>>>,
+}
+
+/// The callback for credentials, asked with a key.
+type Ask = Arc<dyn Fn(String) -> Asked + Send + Sync>;
+type Asked = Pin<Box<dyn Future<Output = Result<Loaded, Error>> + Send>>;
+
+/// A client's place in the pool.
+struct Seat {
+    engine: Arc<Engine>,
+    /// Read since the hand came by.
+    mark: AtomicBool,
+    place: AtomicUsize,
+}
+
+impl ClientPool {
+    /// A pool with its options.
+    pub fn builder() -> ClientPoolBuilder {
+        ClientPoolBuilder::new()
+    }
+
+    /// The token of this key: the one at hand in nanoseconds, or that of a login which all its
+    /// concurrent callers share. See [`Client::token`].
+    ///
+    /// # Errors
+    /// `unknown_key` where nobody gave credentials for it; `credentials_unavailable` where the
+    /// callback failed; or the error of the login.
+    pub async fn token(&self, key: &str) -> Result<Token, Error> {
+        match self.start(key) {
+            Start::Ready(token) => Ok(token),
+            Start::Pending(pending) => pending.await,
+        }
+    }
+
+    /// The same as [`ClientPool::token`] for callers that wait in their own way.
+    pub fn start(&self, key: &str) -> Start {
+        let coarse = self.pool.profile.clock.coarse_wall();
+        let read = self.pool.table.look(key, |seat| {
+            seat.touch();
+            let read = seat.engine.slot.read(coarse);
+            read.ok_or_else(|| Arc::clone(&seat.engine))
+        });
+        let engine = match read {
+            Some(Ok(token)) => return Start::Ready(token),
+            Some(Err(engine)) => engine,
+            None => match self.pool.find_or_make(key) {
+                Ok(engine) => engine,
+                Err(error) => return Start::Pending(Pending::ready(Err(error))),
+            },
+        };
+        engine.ask()
+    }
+
+    /// The usable token at hand, if there is one. Never waits and never starts a login.
+    #[must_use]
+    pub fn cached(&self, key: &str) -> Option<Token> {
+        self.known(key)?.cached()
+    }
+
+    /// The token at hand and how long it may be handed out: see [`Client::view`].
+    #[must_use]
+    pub fn view(&self, key: &str) -> Option<View> {
+        self.known(key)?.view()
+    }
+
+    /// The client of a key, to use by itself. It goes on working when the pool lets go of it.
+    ///
+    /// # Errors
+    /// `unknown_key` where nobody gave credentials for it. A callback is not asked yet.
+    pub fn client(&self, key: &str) -> Result<Client, Error> {
+        if let Some(client) = self.known(key) {
+            return Ok(client);
+        }
+        self.pool.find_or_make(key).map(Client::from_shared)
+    }
+
+    /// Gives the pool an org. For a key that it knows, this replaces the credentials: the token at
+    /// hand stays if they are for the same login host, as it still works; for another host the key
+    /// starts afresh. The same credentials again change nothing.
+    ///
+    /// What was inserted is forgotten when the pool is full and the key was not read lately; where
+    /// that may happen, use a credentials callback.
+    ///
+    /// # Errors
+    /// `invalid_login_url`, `untrusted_host`, `missing_credentials` or `invalid_option`.
+    pub fn insert(
+        &self,
+        key: &str,
+        login_url: impl Into<String>,
+        client_id: impl AsRef<str>,
+        client_secret: impl Into<Secret>,
+    ) -> Result<Client, Error> {
+        let credentials = OrgCredentials::of(login_url, client_id, client_secret)?;
+        self.insert_credentials(key, credentials)
+    }
+
+    /// [`ClientPool::insert`] for more than one key pair.
+    ///
+    /// # Errors
+    /// As [`ClientPool::insert`].
+    pub fn insert_credentials(
+        &self,
+        key: &str,
+        credentials: OrgCredentials,
+    ) -> Result<Client, Error> {
+        let endpoint =
+            LoginEndpoint::from_login_url(&credentials.login_url, &self.pool.profile.trust)?;
+        let engine = self.pool.insert(key, endpoint, credentials.pairs)?;
+        Ok(Client::from_shared(engine))
+    }
+
+    /// [`ClientPool::insert_credentials`] for a key that the pool knows.
+    ///
+    /// # Errors
+    /// `unknown_key` for another; else as [`ClientPool::insert`].
+    pub fn set_credentials(&self, key: &str, credentials: OrgCredentials) -> Result<(), Error> {
+        if !self.contains(key) {
+            return Err(unknown(key));
+        }
+        self.insert_credentials(key, credentials).map(drop)
+    }
+
+    /// Forgets a key, its credentials and its token. Callers of a login in flight get its result.
+    /// Returns whether the key was known.
+    pub fn remove(&self, key: &str) -> bool {
+        let removed = {
+            let ring = self.pool.ring();
+            let mut ring = lock(&ring);
+            let removed = self.pool.table.remove(key);
+            if let Some(seat) = &removed {
+                ring.remove(seat);
+            }
+            removed
+        };
+        removed.is_some()
+    }
+
+    /// Reports that an API rejected this key's token as dead: see [`Client::invalidate`].
+    pub fn invalidate(&self, key: &str, token: &Token) -> bool {
+        self.known(key)
+            .is_some_and(|client| client.invalidate(token))
+    }
+
+    /// The same for a caller that kept only the text of the token.
+    pub fn invalidate_access_token(&self, key: &str, access_token: &str) -> bool {
+        self.known(key)
+            .is_some_and(|client| client.invalidate_access_token(access_token))
+    }
+
+    /// What the cache of a key knows now. `None`: the pool does not know the key.
+    #[must_use]
+    pub fn status(&self, key: &str) -> Option<Status> {
+        self.pool.table.look(key, |seat| seat.engine.status())
+    }
+
+    /// What the cache of every key knows, one after the other, in no particular order. Keys that
+    /// come or go meanwhile may be missed.
+    pub fn statuses(&self) -> impl Iterator<Item = (String, Status)> + '_ {
+        let all = self.pool.table.all();
+        all.map(|seat| (seat.key().to_owned(), seat.engine.status()))
+    }
+
+    /// Whether the pool knows a key now. A credentials callback may bring others.
+    #[must_use]
+    pub fn contains(&self, key: &str) -> bool {
+        self.pool.table.look(key, |_| ()).is_some()
+    }
+
+    /// How many clients the pool holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let ring = self.pool.ring();
+        let ring = lock(&ring);
+        ring.len()
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Logs in for every key that has no usable token, behind the logins that callers wait for, and
+    /// says what came of it when all are done. Dropping the future leaves the logins running.
+    pub async fn prewarm<K: AsRef<str>>(&self, keys: impl IntoIterator<Item = K>) -> Prewarmed {
+        self.start_prewarm(keys).await.unwrap_or_default()
+    }
+
+    /// The same as [`ClientPool::prewarm`] for callers that wait in their own way.
+    pub fn start_prewarm<K: AsRef<str>>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Pending<Prewarmed> {
+        prewarm::prewarm(keys, |key| match self.pool.engine(key) {
+            Ok(engine) => engine.prewarm(),
+            Err(error) => Pending::ready(Err(error)),
+        })
+    }
+
+    /// Done when no login and no verification of the clients in the pool is in flight.
+    pub async fn wait_idle(&self) {
+        let _ = self.start_wait_idle().await;
+    }
+
+    /// The same as [`ClientPool::wait_idle`] for callers that wait in their own way.
+    pub fn start_wait_idle(&self) -> Pending<()> {
+        prewarm::all(self.pool.table.all().map(|seat| {
+            let promise = Promise::new();
+            let pending = promise.pending();
+            Arc::clone(&seat.engine).when_idle(promise);
+            pending
+        }))
+    }
+
+    fn known(&self, key: &str) -> Option<Client> {
+        self.pool.table.look(key, |seat| {
+            seat.touch();
+            Client::from_shared(Arc::clone(&seat.engine))
+        })
+    }
+}
+
+impl Pool {
+    fn engine(self: &Arc<Self>, key: &str) -> Result<Arc<Engine>, Error> {
+        let known = self.table.look(key, |seat| {
+            seat.touch();
+            Arc::clone(&seat.engine)
+        });
+        known.map_or_else(|| self.find_or_make(key), Ok)
+    }
+
+    /// The client of a key that was not found without the lock.
+    #[cold]
+    fn find_or_make(self: &Arc<Self>, key: &str) -> Result<Arc<Engine>, Error> {
+        let ask = self.source.as_ref().ok_or_else(|| unknown(key))?;
+        let ring = self.ring();
+        let mut ring = lock(&ring);
+        if let Some(engine) = self.table.look(key, |seat| Arc::clone(&seat.engine)) {
+            return Ok(engine);
+        }
+        let (ask, own): (_, Arc<str>) = (Arc::clone(ask), key.into());
+        let source = Source::Callback(Arc::new(move || ask(own.as_ref().to_owned())));
+        let keyring = Keyring::new(source, None, None)?;
+        let (engine, evicted) = self.seat(&mut ring, key, keyring);
+        drop(ring);
+        // Outside the lock, as the last handle of a client drops much.
+        drop(evicted);
+        Ok(engine)
+    }
+
+    fn insert(
+        self: &Arc<Self>,
+        key: &str,
+        endpoint: LoginEndpoint,
+        pairs: KeyPairs,
+    ) -> Result<Arc<Engine>, Error> {
+        let ring = self.ring();
+        let mut ring = lock(&ring);
+        let known = self.table.look(key, |seat| {
+            seat.touch();
+            Arc::clone(&seat.engine)
+        });
+        if let Some(engine) = known {
+            let before = engine.keyring.endpoint();
+            if before.is_none_or(|before| before.token_url == endpoint.token_url) {
+                if !engine.keyring.is_held(&pairs) {
+                    engine.set_credentials(pairs, Some(endpoint));
+                }
+                return Ok(engine);
+            }
+        }
+        let keyring = Keyring::new(Source::Given, Some(pairs), Some(endpoint))?;
+        let (engine, evicted) = self.seat(&mut ring, key, keyring);
+        drop(ring);
+        drop(evicted);
+        Ok(engine)
+    }
+
+    /// A new client, in place of the one with its key or of one that was not read lately.
+    fn seat(
+        &self,
+        ring: &mut Ring<Seat>,
+        key: &str,
+        keyring: Keyring,
+    ) -> (Arc<Engine>, Option<Arc<Seat>>) {
+        let engine = Arc::new(Engine {
+            profile: Arc::clone(&self.profile),
+            key: key.into(),
+            keyring,
+            state: Shared::default(),
+        });
+        let seat = Arc::new(Seat {
+            engine: Arc::clone(&engine),
+            mark: AtomicBool::new(false),
+            place: AtomicUsize::new(0),
+        });
+        if let Some(old) = self.table.insert(&seat) {
+            ring.replace(&old, seat);
+            return (engine, Some(old));
+        }
+        let evicted = ring.insert(seat, self.most);
+        if let Some(evicted) = &evicted {
+            self.table.remove(evicted.key());
+        }
+        (engine, evicted)
+    }
+
+    fn ring(&self) -> Arc<OnceLock<Mutex<Ring<Seat>>>> {
+        let ring = self.ring.current();
+        ring.get_or_init(|| Mutex::new(Ring::new(self.table.all())));
+        ring
+    }
+}
+
+/// The lock that `Pool::ring` has made.
+fn lock(ring: &OnceLock<Mutex<Ring<Seat>>>) -> MutexGuard<'_, Ring<Seat>> {
+    let ring = ring.get_or_init(|| Mutex::new(Ring::new(std::iter::empty())));
+    // No foreign code runs under this lock.
+    ring.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Seat {
+    /// Written only when it changes something, so that readers share the cache line.
+    #[inline]
+    fn touch(&self) {
+        if !self.mark.load(Ordering::Relaxed) {
+            self.mark.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Keyed for Seat {
+    fn key(&self) -> &str {
+        &self.engine.key
+    }
+}
+
+impl Seated for Seat {
+    fn unmark(&self) -> bool {
+        self.mark.swap(false, Ordering::Relaxed)
+    }
+
+    fn place(&self) -> usize {
+        self.place.load(Ordering::Relaxed)
+    }
+
+    fn sit(&self, place: usize) {
+        self.place.store(place, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for ClientPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientPool")
+            .field("len", &self.len())
+            .field("max_clients", &self.pool.most)
+            .finish_non_exhaustive()
+    }
+}
+
+fn unknown(key: &str) -> Error {
+    let key = crate::secret::redact(key, &[], 100);
+    Error::new(
+        Code::UnknownKey,
+        format!("the pool has no credentials for the key `{key}`"),
+    )
+    .with_help("Insert them first. A full pool forgets the keys that were not used lately: raise `max_clients`,\nor give the pool a credentials callback, which is asked with the key whenever it is needed.")
+}
+
+#[cfg(all(test, not(feature = "model")))]
+mod tests;

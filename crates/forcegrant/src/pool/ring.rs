@@ -1,0 +1,176 @@
+//! Which client has to go when the pool is full: the clock algorithm. A read marks its client and
+//! does nothing else; the hand goes round, takes marks away, and evicts the first client without one.
+
+use std::sync::Arc;
+
+/// Steps of the hand for one eviction. When so many clients in a row were read lately, the next one
+/// goes all the same: a bound on the work, at no price that a user would notice.
+const STEPS: usize = 64;
+
+#[derive(Debug)]
+pub(super) struct Ring<T> {
+    seats: Vec<Arc<T>>,
+    hand: usize,
+}
+
+/// What sits on a ring.
+pub(super) trait Seated {
+    /// Takes its mark away. `true`: it had one, so it was read since the hand came by.
+    fn unmark(&self) -> bool;
+    fn place(&self) -> usize;
+    fn sit(&self, place: usize);
+}
+
+impl<T: Seated> Ring<T> {
+    pub(super) fn new(all: impl Iterator<Item = Arc<T>>) -> Self {
+        let seats: Vec<_> = all.collect();
+        for (place, seat) in seats.iter().enumerate() {
+            seat.sit(place);
+        }
+        Self { seats, hand: 0 }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.seats.len()
+    }
+
+    /// Seats a newcomer, where `most` may sit. Returns who had to go.
+    pub(super) fn insert(&mut self, newcomer: Arc<T>, most: usize) -> Option<Arc<T>> {
+        if self.seats.len() < most {
+            newcomer.sit(self.seats.len());
+            self.seats.push(newcomer);
+            return None;
+        }
+        let place = self.next_to_go();
+        newcomer.sit(place);
+        // The hand has just passed the newcomer's place, so it comes there last.
+        self.hand = (place + 1) % self.seats.len();
+        Some(std::mem::replace(&mut self.seats[place], newcomer))
+    }
+
+    /// Puts another in somebody's place.
+    pub(super) fn replace(&mut self, old: &T, new: Arc<T>) {
+        let place = old.place();
+        new.sit(place);
+        self.seats[place] = new;
+    }
+
+    pub(super) fn remove(&mut self, seat: &T) {
+        let place = seat.place();
+        self.seats.swap_remove(place);
+        if let Some(moved) = self.seats.get(place) {
+            moved.sit(place);
+        }
+        if self.hand >= self.seats.len() {
+            self.hand = 0;
+        }
+    }
+
+    fn next_to_go(&mut self) -> usize {
+        for _ in 0..STEPS.min(self.seats.len()) {
+            if !self.seats[self.hand].unmark() {
+                break;
+            }
+            self.hand = (self.hand + 1) % self.seats.len();
+        }
+        self.hand
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Debug, Default)]
+    struct Seat {
+        name: u32,
+        mark: AtomicBool,
+        place: AtomicUsize,
+    }
+
+    impl Seated for Seat {
+        fn unmark(&self) -> bool {
+            self.mark.swap(false, Ordering::Relaxed)
+        }
+
+        fn place(&self) -> usize {
+            self.place.load(Ordering::Relaxed)
+        }
+
+        fn sit(&self, place: usize) {
+            self.place.store(place, Ordering::Relaxed);
+        }
+    }
+
+    fn seat(name: u32) -> Arc<Seat> {
+        Arc::new(Seat {
+            name,
+            ..Seat::default()
+        })
+    }
+
+    #[test]
+    fn who_is_read_stays_and_who_is_not_goes() {
+        let mut ring = Ring::new(std::iter::empty());
+        let hot = seat(0);
+        ring.insert(Arc::clone(&hot), 8);
+        for name in 1..10_000 {
+            hot.mark.store(true, Ordering::Relaxed);
+            let gone = ring.insert(seat(name), 8);
+            assert!(gone.is_none_or(|gone| gone.name != 0));
+        }
+    }
+
+    #[test]
+    fn without_reads_the_oldest_goes() {
+        let mut ring = Ring::new(std::iter::empty());
+        let gone: Vec<_> = (0..10)
+            .filter_map(|name| ring.insert(seat(name), 4))
+            .map(|gone| gone.name)
+            .collect();
+        assert_eq!(gone, [0, 1, 2, 3, 4, 5]);
+    }
+
+    proptest! {
+        /// Who is seated is who came and neither left nor was sent away; never more than allowed; and
+        /// everyone knows the own place.
+        #[test]
+        fn nobody_is_lost(steps in prop::collection::vec((0u8..3, any::<prop::sample::Index>()), 0..300), most in 1usize..20) {
+            let mut ring = Ring::new(std::iter::empty());
+            let mut model = BTreeSet::new();
+            let mut present: Vec<Arc<Seat>> = Vec::new();
+            for (name, (what, index)) in (0u32..).zip(steps) {
+                match what {
+                    0 => {
+                        let new = seat(name);
+                        present.push(Arc::clone(&new));
+                        model.insert(name);
+                        if let Some(gone) = ring.insert(new, most) {
+                            prop_assert!(model.remove(&gone.name));
+                            present.retain(|one| one.name != gone.name);
+                        }
+                    }
+                    1 if !present.is_empty() => {
+                        let one = present.swap_remove(index.index(present.len()));
+                        model.remove(&one.name);
+                        ring.remove(&one);
+                    }
+                    _ if !present.is_empty() => {
+                        let one = &present[index.index(present.len())];
+                        one.mark.store(true, Ordering::Relaxed);
+                    }
+                    _ => {}
+                }
+                prop_assert!(ring.len() <= most);
+                let seated: BTreeSet<_> = ring.seats.iter().map(|seat| seat.name).collect();
+                prop_assert_eq!(&seated, &model);
+                prop_assert!(ring.seats.iter().enumerate().all(|(place, seat)| seat.place() == place));
+            }
+        }
+    }
+}
