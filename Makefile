@@ -4,7 +4,7 @@ PYTHON ?= python3
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help test ready demo bench simulation build format clean
+.PHONY: help test ready demo bench simulation build docs format clean
 
 help:
 	@echo 'make demo    shows it: a token in Rust, Python and Node, from an emulated org or your own'
@@ -12,6 +12,7 @@ help:
 	@echo 'make bench   what a cached read and a mint cost, beside the least they could'
 	@echo 'make simulation   the policy beside others, over simulated weeks (SEED=1)'
 	@echo 'make build   both packages, usable in the repository (debug builds)'
+	@echo 'make docs    the reference of each language, from its sources, into target/docs'
 	@echo 'make format  writes every source file in its format'
 	@echo 'make clean   removes all that was built or installed in the repository'
 
@@ -31,6 +32,9 @@ simulation:
 
 build:
 	@$(PYTHON) scripts/run.py build
+
+docs:
+	@$(PYTHON) scripts/docs.py
 
 format:
 	@$(PYTHON) scripts/run.py format

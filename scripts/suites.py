@@ -173,6 +173,16 @@ def together(reports: Path) -> list[Suite]:
         Suite("Python packages", [["pytest", "-q", "tests/packaging"]], counts.pytest),
         Suite("Node packages", [["npm", "run", "--silent", "test:packaging"]], counts.node),
         Suite(
+            "reference",
+            [[PYTHON, "scripts/python_reference.py"], ["node", "bindings/node/scripts/docs.mjs"]],
+            number_of(r"reference: (\d+) documented names", "names"),
+        ),
+        Suite(
+            "types of examples",
+            [[PYTHON, "tests/docs/types_of_examples.py"]],
+            number_of(r"types: (\d+) examples", "examples"),
+        ),
+        Suite(
             "documentation",
             [[PYTHON, "tests/docs/check.py"]],
             number_of(r"docs: (\d+) passed", "checks"),
