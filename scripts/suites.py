@@ -183,6 +183,14 @@ def together(reports: Path) -> list[Suite]:
             number_of(r"types: (\d+) examples", "examples"),
         ),
         Suite(
+            "Node runtimes",
+            [
+                [PYTHON, "scripts/prepare.py", "tests/node-runtimes"],
+                ["npm", "run", "--silent", "test:runtimes"],
+            ],
+            counts.node,
+        ),
+        Suite(
             "documentation",
             [[PYTHON, "tests/docs/check.py"]],
             number_of(r"docs: (\d+) passed", "checks"),

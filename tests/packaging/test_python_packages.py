@@ -9,6 +9,7 @@ import email
 import email.message
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -97,6 +98,18 @@ def version() -> str:
     found = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)
     assert found is not None
     return found[1]
+
+
+def own_target_dir() -> Path:
+    """A target folder for the sdist alone, in which only the dependencies are still built.
+
+    Cargo takes the unpacked crates for those of the checkout, and as all files of an sdist have one
+    old time, it would take what it once built from the checkout for theirs.
+    """
+    folder = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "sdist"
+    for fingerprint in folder.glob("**/.fingerprint/forcegrant*"):
+        shutil.rmtree(fingerprint)
+    return folder
 
 
 def names(wheel: Path) -> set[str]:
@@ -210,7 +223,7 @@ def test_sdist_holds_the_sources_and_builds(sdist: Path, dist: Path, tmp_path: P
     profile = {
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
         "MATURIN_PEP517_ARGS": "--profile dev",
-        "CARGO_TARGET_DIR": os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target")),
+        "CARGO_TARGET_DIR": str(own_target_dir()),
     }
     run(sys.executable, *build, "--wheel-dir", tmp_path, sdist, cwd=tmp_path, env=profile)
     built = one(tmp_path.glob("*.whl"))

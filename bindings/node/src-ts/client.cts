@@ -1,5 +1,6 @@
 import { type InspectOptionsStylized, inspect } from 'node:util'
 import { isKeyPair, type KeyPair } from './credentials.cjs'
+import { callSite, guarded, lost } from './defect.cjs'
 import { type ErrorData, type ForcegrantError, makeError } from './errors.cjs'
 import { isWatched, outlet } from './event.cjs'
 import { fetchWith } from './fetch.cjs'
@@ -106,7 +107,10 @@ export class Client {
     let host = ''
     this.#listening = given.onEvent !== undefined || isWatched()
     const listener = this.#listening ? told : undefined
-    const opened = native().open(given.options, fromEnv, given.clock, listener, given.credentials)
+    const opened = guarded(
+      () => native().open(given.options, fromEnv, given.clock, listener, given.credentials),
+      new.target,
+    )
     if (opened.error !== undefined) throw makeError(opened.error, callSite(new.target))
     if (opened.client === undefined) throw lost(callSite(new.target))
     this.#handle = opened.client
@@ -139,7 +143,7 @@ export class Client {
   cached(): Token | undefined {
     const now = Date.now()
     if (now >= this.#from && now < this.#until) return this.#token
-    const lease = this.#native.cached(this.#lease)
+    const lease = this.#call((native) => native.cached(this.#lease), Client.prototype.cached)
     return lease === null ? undefined : this.#keep(lease)
   }
 
@@ -151,7 +155,7 @@ export class Client {
   invalidate(token: Token | string): boolean {
     const text = token instanceof Token ? token.accessToken : token
     if (typeof text !== 'string') throw new TypeError('invalidate takes a Token or the text of one')
-    const evicted = this.#native.invalidate(text)
+    const evicted = this.#call((native) => native.invalidate(text), Client.prototype.invalidate)
     if (evicted) this.#forget()
     return evicted
   }
@@ -176,7 +180,11 @@ export class Client {
    * host that the option `trustedHosts` names.
    */
   mayCarry(token: Token, url: string | URL): boolean {
-    return this.#handle.mayCarry(token.instanceUrl, token.apiInstanceUrl, String(url))
+    const { instanceUrl, apiInstanceUrl } = token
+    return this.#call(
+      (native) => native.mayCarry(instanceUrl, apiInstanceUrl, String(url)),
+      Client.prototype.mayCarry,
+    )
   }
 
   /** The org's API requests in the last 24 hours, as the last answer to this client told them. */
@@ -217,7 +225,7 @@ export class Client {
 
   /** Where the client stands; for logs and health checks. */
   status(): Status {
-    const status = this.#native.status()
+    const status = this.#call((native) => native.status(), Client.prototype.status)
     return Object.freeze({
       state: status.state,
       inFlight: status.inFlight,
@@ -240,7 +248,7 @@ export class Client {
     const signal = options?.signal ?? undefined
     signal?.throwIfAborted()
     const site = callSite(Client.prototype.verify)
-    const wait = this.#native.startVerify()
+    const wait = this.#call((native) => native.startVerify(), Client.prototype.verify)
     const outcome = await unlessAborted(wait.outcome, signal, () => this.#native.cancel(wait.id))
     if (outcome.error !== undefined) throw makeError(outcome.error, site)
     const { lease, apiUsage } = outcome
@@ -256,14 +264,14 @@ export class Client {
     const signal = options?.signal ?? undefined
     signal?.throwIfAborted()
     const site = callSite(Client.prototype.waitIdle)
-    const wait = this.#native.startIdle()
+    const wait = this.#call((native) => native.startIdle(), Client.prototype.waitIdle)
     const outcome = await unlessAborted(wait.outcome, signal, () => this.#native.cancel(wait.id))
     if (outcome.error !== undefined) throw makeError(outcome.error, site)
   }
 
   /** Forgets the token and every failure. */
   reset(): void {
-    this.#native.reset()
+    this.#call((native) => native.reset(), Client.prototype.reset)
     this.#forget()
   }
 
@@ -275,7 +283,10 @@ export class Client {
     for (const pair of next === undefined || next === null ? [current] : [current, next]) {
       if (!isKeyPair(pair)) throw new TypeError('setCredentials takes { clientId, clientSecret }')
     }
-    const error = this.#native.setCredentials(current, next)
+    const error = this.#call(
+      (native) => native.setCredentials(current, next),
+      Client.prototype.setCredentials,
+    )
     if (error !== null) throw makeError(error, callSite(Client.prototype.setCredentials))
     // Who comes now asks the core, which knows whether a failure still counts.
     this.#flight = undefined
@@ -288,7 +299,7 @@ export class Client {
    * @returns whether it was dropped
    */
   dropRetired(): boolean {
-    const dropped = this.#native.dropRetired()
+    const dropped = this.#call((native) => native.dropRetired(), Client.prototype.dropRetired)
     if (dropped) this.#forget()
     return dropped
   }
@@ -314,13 +325,17 @@ export class Client {
     return this.#handle
   }
 
+  #call<T>(use: (native: Native.NativeClient) => T, entry: unknown): T {
+    return guarded(() => use(this.#native), entry)
+  }
+
   async #ask(signal: AbortSignal | undefined): Promise<Token> {
     signal?.throwIfAborted()
     let flight = this.#flight
     if (flight === undefined) {
       const now = Date.now()
       if (this.#token !== undefined && now >= this.#from && now < this.#until) return this.#token
-      const started = this.#native.start(this.#lease)
+      const started = this.#call((native) => native.start(this.#lease), Client.prototype.token)
       if (started.lease !== undefined) return this.#keep(started.lease)
       if (started.error !== undefined) throw makeError(started.error, callSite(Client.prototype.token))
       if (started.wait === undefined) throw lost(callSite(Client.prototype.token))
@@ -408,18 +423,6 @@ function unlessAborted<T>(
       },
     )
   })
-}
-
-/** An error that holds the frames of whoever called `entry`. */
-function callSite(entry: unknown): Error {
-  const site = new Error()
-  Error.captureStackTrace(site, entry as () => unknown)
-  return site
-}
-
-/** The native side broke its word. */
-function lost(site: Error): ForcegrantError {
-  return makeError({ code: 'internal', kind: 'internal', message: 'the native part gave no answer' }, site)
 }
 
 function date(milliseconds: number | undefined): Date | undefined {

@@ -62,7 +62,7 @@ export async function connect<S extends Schema = Schema>(
     })
     return Object.assign(judged, { stream: () => answered.stream() })
   }
-  renewStreaming(connection, client)
+  renewStreaming(connection, client, () => session.isWaiting())
   return connection
 }
 

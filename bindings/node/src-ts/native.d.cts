@@ -61,7 +61,6 @@ export declare function bodyCounts(status: number): boolean
 
 /** How many bytes of a body are looked at. */
 export declare const ENOUGH: number
-
 /**
  * Runs the command line with the arguments after the program's name, and returns the exit code.
  * It writes to the process's own standard streams, and blocks until the command is done.

@@ -27,16 +27,19 @@ interface Streaming {
 
 /**
  * Has every streaming client that a connection makes from now on send the client's present token, and renew it: a
- * session that ends costs a new handshake, after which the subscriptions are made again.
+ * session that ends costs a new handshake, after which the subscriptions are made again. `update` has the connection
+ * take over the present instance, to which a new client goes.
  */
-export function renewStreaming(connection: object, client: Client): void {
+export function renewStreaming(connection: object, client: Client, update: () => void): void {
   // `jsforce/core` comes without.
   const { streaming } = connection as { streaming?: Streaming }
   if (streaming === undefined) return
   const create = streaming._createClient.bind(streaming)
-  streaming._createClient = (channel, extensions) =>
+  streaming._createClient = (channel, extensions) => {
+    update()
     // First of all, so that the user's own extensions do not see what is mended.
-    create(channel, [new Renewal(client), ...(extensions ?? [])])
+    return create(channel, [new Renewal(client), ...(extensions ?? [])])
+  }
 }
 
 /** An extension of faye's client. */
@@ -72,10 +75,10 @@ class Renewal {
       if (message.successful === true) this.#isProved = true
     } else if (this.#token === undefined) {
       if (this.#isLoginFailing) again(message, LOGIN_PAUSE)
-    } else {
+    } else if (this.#isProved) {
       this.#client.invalidate(this.#token)
-      if (this.#isProved) again(message, 0)
       this.#isProved = false
+      again(message, 0)
     }
     pass(message)
   }
@@ -99,7 +102,7 @@ const LOGIN_PAUSE = 5000
 function isRefusal({ channel, successful, error, errorCode, ext }: Message): boolean {
   if (errorCode === 'INVALID_SESSION_ID') return true
   if (successful !== false || channel === undefined || !channel.startsWith('/meta/')) return false
-  return [error, ext?.sfdc?.failureReason].some((why) => String(why).startsWith('401:'))
+  return [error, ext?.sfdc?.failureReason].some((why) => String(why).startsWith('401::'))
 }
 
 /** The server says that it is over ("none"); with another token it is not. A failed handshake repeats itself. */

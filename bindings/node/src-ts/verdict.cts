@@ -1,3 +1,4 @@
+import { guarded } from './defect.cjs'
 import { native } from './loader.cjs'
 import type * as Native from './native.cjs'
 
@@ -68,12 +69,12 @@ export function verdict(answer: ApiAnswer): Judgement {
   if (retryAfter !== undefined) parts.retryAfter = retryAfter
   if (limitInfo !== undefined) parts.limitInfo = limitInfo
   if (body !== undefined && body !== null) parts.body = typeof body === 'string' ? Buffer.from(body) : body
-  return judgement(native().verdict(parts))
+  return judgement(guarded(() => native().verdict(parts), verdict))
 }
 
 /** Reads the status of a gRPC call (of the Pub/Sub API). */
 export function grpcVerdict(code: number): Verdict {
-  return native().grpcVerdict(code).verdict as Verdict
+  return guarded(() => native().grpcVerdict(code), grpcVerdict).verdict as Verdict
 }
 
 /** @internal */

@@ -11,6 +11,7 @@ use crate::calls::{self, NativeCall, NativeNext, NativeRoute};
 use crate::clock::NativeTestClock;
 use crate::credentials::{self, NativeQuestion};
 use crate::data::{NativeApiUsage, NativeError, NativeLease, NativeStatus, NativeToken};
+use crate::defect::{keep_silent, reach};
 use crate::event::{NativeEvent, Outlet};
 use crate::options::{NativeKeyPair, NativeOptions};
 use crate::wait::{NativeOutcome, NativeWait, Waits, lock};
@@ -33,6 +34,8 @@ pub fn open(
     on_event: Option<Function<'_, NativeEvent, ()>>,
     credentials: Option<Function<'_, NativeQuestion, ()>>,
 ) -> Result<NativeOpened> {
+    keep_silent();
+    reach("open");
     let mut opened = NativeOpened {
         client: None,
         error: None,
@@ -115,6 +118,7 @@ impl NativeClient {
     /// The token, or a wait for one. `known` is the lease that the caller has.
     #[napi(catch_unwind)]
     pub fn start<'env>(&self, env: &'env Env, known: u32) -> Result<NativeStarted<'env>> {
+        reach("call");
         let mut started = NativeStarted::default();
         let mut pending = match self.shared.client.start() {
             Start::Pending(pending) => pending,

@@ -11,6 +11,7 @@ use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 use tokio::sync::oneshot;
 
+use crate::defect::reach;
 use crate::options::NativeKeyPair;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -58,6 +59,7 @@ pub(crate) fn ask(
     Ok(builder.credentials_callback(move || {
         let call = Arc::clone(&call);
         async move {
+            reach("login");
             let (asker, answer) = oneshot::channel();
             let question = NativeQuestion { asker: Some(asker) };
             if call.call(question, ThreadsafeFunctionCallMode::NonBlocking) != Status::Ok {

@@ -15,6 +15,7 @@ mod client;
 mod clock;
 mod credentials;
 mod data;
+mod defect;
 mod event;
 mod options;
 mod verdict;

@@ -109,7 +109,9 @@ impl NativeOptions {
             builder = builder.login_budget(self.login_budget);
         }
         if let Some(store) = &self.store {
-            let sharing: Sharing = store.parse().map_err(|error| Box::new((&error).into()))?;
+            let sharing: Sharing = store
+                .parse()
+                .map_err(|error: forcegrant::Error| Box::new((&error).into()))?;
             builder = builder.store(sharing);
         }
         if let Some(attempts) = self.max_attempts {
@@ -174,7 +176,7 @@ impl NativeOptions {
         type Set = fn(ClientBuilder, Duration) -> ClientBuilder;
         type SetPair = fn(ClientBuilder, Duration, Duration) -> ClientBuilder;
         type B = ClientBuilder;
-        let singles: [(&str, Option<f64>, Set); 11] = [
+        let singles: [(&str, Option<f64>, Set); 12] = [
             ("connectTimeout", self.connect_timeout, B::connect_timeout),
             ("attemptTimeout", self.attempt_timeout, B::attempt_timeout),
             ("totalTimeout", self.total_timeout, B::total_timeout),

@@ -364,9 +364,10 @@ impl ClientBuilder {
     }
 
     /// What the clients of a pool share. Their credentials and where they go come later, one by one.
-    pub(crate) fn shared_profile(self) -> Result<Profile, Error> {
+    pub(crate) fn shared_profile(mut self) -> Result<Profile, Error> {
         checks::numbers(&self)?;
         checks::shared(&self)?;
+        self.sharing = self.sharing.beyond_process();
         let trust = TrustPolicy::new(self.trusted_hosts.iter().cloned(), self.allow_http_loopback)?;
         self.profile(trust)
     }

@@ -8,7 +8,7 @@ token = client.token()
 token.access_token, token.instance_url
 ```
 
-`Client` is for threads, `AsyncClient` for asyncio. Every failure is a
+`Client` is for threads, `AsyncClient` for asyncio and trio. Every failure is a
 `ForcegrantError`. Importing this package starts no thread, reads no
 environment variable and sets up no logging.
 """

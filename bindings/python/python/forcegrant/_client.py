@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class AsyncClient(Handle):
-    """Tokens of one app in one Salesforce org, for asyncio.
+    """Tokens of one app in one Salesforce org, for asyncio and trio.
 
     ```python
     client = AsyncClient("acme.my.salesforce.com", client_id, client_secret)
@@ -78,7 +78,7 @@ class AsyncClient(Handle):
         found = self._find()
         if isinstance(found, Token):
             return found
-        from forcegrant import _waiting  # noqa: PLC0415 - asyncio is slow to import
+        from forcegrant import _waiting  # noqa: PLC0415 - slow to import
 
         wait = await _waiting.settled(found, self._waits, limit, self._asked())
         self.deliver_events()

@@ -127,14 +127,16 @@ def _prepared(call: Call, request: httpx.Request, token: Token) -> httpx.Request
     """Give a request of its own, so that the caller's stays as it is."""
     given = str(request.url)
     url, carries = call.prepare(token, given)
-    headers = request.headers.copy()
+    headers, target = request.headers.copy(), request.url
     if url != given:
-        headers["Host"] = httpx.URL(url).netloc.decode("ascii")
+        target = httpx.URL(url)
+        headers["Host"] = target.netloc.decode("ascii")
     if carries:
         headers["Authorization"] = token.authorization
     return httpx.Request(
         request.method,
-        url,
+        # As an object: to read it again would be half of what all this costs.
+        target,
         headers=headers,
         stream=request.stream,
         extensions=request.extensions,

@@ -47,7 +47,8 @@ impl CallSettings {
     pub(crate) fn new(retry: CallRetry) -> Self {
         Self {
             retry,
-            ..Self::default()
+            #[cfg(feature = "http-client")]
+            http: Http::default(),
         }
     }
 
