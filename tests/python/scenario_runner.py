@@ -319,7 +319,7 @@ class Run(Generic[AnyClient]):
                 self._check_error(outcome, expect.take("error"), self.secrets[name])
             else:
                 assert expect.has("answer"), f"it was answered with {outcome.status}"
-                assert expected or outcome.status < 400, f"it was answered with {outcome.status}"  # noqa: PLR2004
+                assert expected or outcome.status < 400, f"it was answered with {outcome.status}"
                 self._check_answer(outcome, expect.take("answer"))
             expect.done()
 
