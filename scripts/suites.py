@@ -177,6 +177,12 @@ def together(reports: Path) -> list[Suite]:
             [[PYTHON, "scripts/python_reference.py"], ["node", "bindings/node/scripts/docs.mjs"]],
             number_of(r"reference: (\d+) documented names", "names"),
         ),
+        # After the suites `public interface` and `reference`, which say what each language has.
+        Suite(
+            "one interface",
+            [[PYTHON, "scripts/api_table.py"]],
+            number_of(r"one interface: \d+ types, (\d+) members", "members"),
+        ),
         Suite(
             "types of examples",
             [[PYTHON, "tests/docs/types_of_examples.py"]],
