@@ -306,9 +306,7 @@ class Run(Generic[AnyClient]):
                 self.emulator.wait_requests(arrival, endpoint="data")
                 self.emulator.release()
 
-        outcomes = self.driver.call(
-            self.clients[name], self.emulator, request, callers, meanwhile
-        )
+        outcomes = self.driver.call(self.clients[name], self.emulator, request, callers, meanwhile)
         assert len(outcomes) == callers
         expected = step.take("expect")
         for outcome in outcomes:
