@@ -65,29 +65,21 @@ def with_simple_salesforce(emulator: Emulator, client: Client) -> None:
     token = client.token()
     with session(emulator) as mine, session(emulator) as theirs:
         ours = client.simple_salesforce(session=mine)
-        floor = Salesforce(
-            session_id=token.access_token, instance_url=token.instance_url, session=theirs
-        )
+        floor = Salesforce(session_id=token.access_token, instance_url=token.instance_url, session=theirs)
         measure("calls, Python simple_salesforce", ours.limits, floor.limits)
 
 
-async def with_async_httpx(
-    emulator: Emulator, client: Client, bare: dict[str, str], url: str
-) -> None:
+async def with_async_httpx(emulator: Emulator, client: Client, bare: dict[str, str], url: str) -> None:
     options: Any = {"proxy": emulator.proxy, "verify": tls(emulator)}
     auth = client.async_client().httpx_auth()
     async with (
         httpx.AsyncClient(auth=auth, **options) as ours,
         httpx.AsyncClient(headers=bare, **options) as floor,
     ):
-        await measure_awaits(
-            "calls, Python httpx, asyncio", lambda: ours.get(url), lambda: floor.get(url)
-        )
+        await measure_awaits("calls, Python httpx, asyncio", lambda: ours.get(url), lambda: floor.get(url))
 
 
-async def with_aiohttp(
-    emulator: Emulator, client: Client, bare: dict[str, str], url: str
-) -> None:
+async def with_aiohttp(emulator: Emulator, client: Client, bare: dict[str, str], url: str) -> None:
     def http(**options: Any) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(ssl=tls(emulator))
         return aiohttp.ClientSession(proxy=emulator.proxy, connector=connector, **options)

@@ -1,4 +1,4 @@
-"""What is shipped brings no one else's packages along, and what runs at a release is pinned to what was looked at."""
+"""D5: what is shipped brings no one else's packages along, and what runs at a release is pinned to what was looked at."""
 
 from __future__ import annotations
 

@@ -554,6 +554,7 @@ class Floor:
 
 def body_counts(status: int) -> bool:
     """Whether the body of an answer with this status has to be read for it to be judged."""
+
 def cli(args: list[str]) -> int:
     """Run the command line with the arguments after the program's name; give the exit code.
 
