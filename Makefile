@@ -4,7 +4,7 @@ PYTHON ?= python3
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help test ready soak demo bench herd simulation build format clean
+.PHONY: help test ready soak demo bench herd simulation build docs format clean
 
 help:
 	@echo 'make demo    shows it: a token in Rust, Python and Node, from an emulated org or your own'
@@ -14,6 +14,7 @@ help:
 	@echo 'make herd    how many logins a fleet of processes needs that shares a store, and how long its callers wait'
 	@echo 'make simulation   the policy beside others, over simulated weeks (SEED=1)'
 	@echo 'make build   both packages, usable in the repository (debug builds)'
+	@echo 'make docs    the reference of each language, from its sources, into target/docs'
 	@echo 'make format  writes every source file in its format'
 	@echo 'make clean   removes all that was built or installed in the repository'
 
@@ -39,6 +40,9 @@ simulation:
 
 build:
 	@$(PYTHON) scripts/run.py build
+
+docs:
+	@$(PYTHON) scripts/docs.py
 
 format:
 	@$(PYTHON) scripts/run.py format

@@ -44,6 +44,7 @@ def python() -> list[Soak]:
     return [
         Soak("python forks", [[PYTHON, "tests/soak/forks.py"]], FOR_PYTHON),
         Soak("python exits", [[PYTHON, "tests/soak/exits.py"]], FOR_PYTHON),
+        Soak("python sdist offline", [[PYTHON, "tests/soak/sdist_offline.py"]]),
         Soak("python leaks", [[PYTHON, "tests/soak/leaks.py"]], FOR_PYTHON),
         Soak("python memory", [[PYTHON, "tests/soak/memory.py"]], FOR_PYTHON),
     ]

@@ -189,6 +189,22 @@ def together(reports: Path) -> list[Suite]:
         Suite("Python packages", [["pytest", "-q", "tests/packaging"]], counts.pytest),
         Suite("Node packages", [["npm", "run", "--silent", "test:packaging"]], counts.node),
         Suite(
+            "reference",
+            [[PYTHON, "scripts/python_reference.py"], ["node", "bindings/node/scripts/docs.mjs"]],
+            number_of(r"reference: (\d+) documented names", "names"),
+        ),
+        # After the suites `public interface` and `reference`, which say what each language has.
+        Suite(
+            "one interface",
+            [[PYTHON, "scripts/api_table.py"]],
+            number_of(r"one interface: \d+ types, (\d+) members", "members"),
+        ),
+        Suite(
+            "types of examples",
+            [[PYTHON, "tests/docs/types_of_examples.py"]],
+            number_of(r"types: (\d+) examples", "examples"),
+        ),
+        Suite(
             "Node runtimes",
             [
                 [PYTHON, "scripts/prepare.py", "tests/node-runtimes"],

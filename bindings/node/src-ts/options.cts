@@ -17,6 +17,7 @@ export interface CommonOptions {
   nextCredentials?: Maybe<KeyPair>
   /** Asks Salesforce after each login when the token ends, if the answer did not say. */
   introspect?: Maybe<boolean>
+  /** For that request. */
   introspectionTimeout?: Maybe<number>
   /** How many logins this process may make within an hour, for this org and client id; `'none'`: any number. */
   loginBudget?: Maybe<number | 'none'>
@@ -34,11 +35,13 @@ export interface CommonOptions {
   roots?: Maybe<'platform' | 'bundled' | (string & {})>
   /** `'env'` reads the usual variables, a URL names the proxy, `null` or `'none'` goes without one. */
   proxy?: 'env' | 'none' | (string & {}) | null | undefined
+  /** To connect, TLS included. */
   connectTimeout?: Maybe<number>
   /** For one try of the token request. */
   attemptTimeout?: Maybe<number>
   /** For all tries of one token request together. */
   totalTimeout?: Maybe<number>
+  /** How many tries one token request has at most. */
   maxAttempts?: Maybe<number>
   /** The base of the pause between tries; it doubles, and is drawn at random below that. */
   retryBackoff?: Maybe<number>
