@@ -1,4 +1,4 @@
-"""Processes of Rust, Python and Node share one token and one login through a file or Redis store."""
+"""Processes of Rust, Python and Node share one token and one login through one store."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from subprocess import PIPE
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from forcegrant.testing import Emulator
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ import json, sys
 from forcegrant import Client
 setup = json.loads(sys.stdin.readline())
 sf = Client(setup["my_domain"], setup["client_id"], setup["client_secret"], proxy=None,
-            resolve={setup["my_domain"]: setup["address"]}, roots=setup["ca_pem"], store=setup["store"])
+            resolve={setup["my_domain"]: setup["address"]}, roots=setup["ca_pem"],
+            store=setup["store"])
 for line in sys.stdin:
     if line.strip() == "invalidate":
         sf.invalidate(sf.cached())
@@ -44,8 +46,13 @@ for await (const line of createInterface({ input: process.stdin })) {
   if (sf === undefined) {
     const setup = JSON.parse(line)
     sf = new Client({
-      loginUrl: setup.my_domain, clientId: setup.client_id, clientSecret: setup.client_secret, proxy: null,
-      resolve: { [setup.my_domain]: setup.address }, roots: setup.ca_pem, store: setup.store,
+      loginUrl: setup.my_domain,
+      clientId: setup.client_id,
+      clientSecret: setup.client_secret,
+      proxy: null,
+      resolve: { [setup.my_domain]: setup.address },
+      roots: setup.ca_pem,
+      store: setup.store,
     })
     continue
   }
