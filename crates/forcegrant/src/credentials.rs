@@ -91,7 +91,8 @@ impl KeyPair {
 #[derive(Clone, Debug)]
 pub struct KeyPairs {
     current: KeyPair,
-    next: Option<KeyPair>,
+    /// Apart, as few have one.
+    next: Option<Box<KeyPair>>,
 }
 
 impl KeyPairs {
@@ -108,13 +109,13 @@ impl KeyPairs {
     #[must_use]
     pub fn with_next(self, next: KeyPair) -> Self {
         Self {
-            next: Some(next),
+            next: Some(Box::new(next)),
             ..self
         }
     }
 
     fn iter(&self) -> impl Iterator<Item = &KeyPair> {
-        std::iter::once(&self.current).chain(&self.next)
+        std::iter::once(&self.current).chain(self.next.as_deref())
     }
 }
 
@@ -159,9 +160,16 @@ pub(crate) enum Source {
     /// The environment, and the secret's file that it may name.
     Environment,
     /// A file that holds the secret, as container secrets are mounted.
-    SecretFile { client_id: String, path: PathBuf },
+    SecretFile(Box<SecretFile>),
     /// A callback.
     Callback(Load),
+}
+
+/// A client id beside the file of its secret.
+#[derive(Clone, Debug)]
+pub(crate) struct SecretFile {
+    pub(crate) client_id: String,
+    pub(crate) path: PathBuf,
 }
 
 impl fmt::Debug for Source {
@@ -169,7 +177,7 @@ impl fmt::Debug for Source {
         f.write_str(match self {
             Self::Given => "Given",
             Self::Environment => "Environment",
-            Self::SecretFile { .. } => "SecretFile",
+            Self::SecretFile(_) => "SecretFile",
             Self::Callback(_) => "Callback",
         })
     }
@@ -198,7 +206,7 @@ struct Held {
     /// The fingerprint of the pair that worked last.
     active: Option<String>,
     /// The state of the secret's file when it was read.
-    stamp: Option<Stamp>,
+    stamp: Option<Box<Stamp>>,
 }
 
 type Stamp = (SystemTime, u64);
@@ -283,7 +291,7 @@ impl Keyring {
         self.hold(Loaded { endpoint, pairs }, self.source.stamp());
     }
 
-    fn hold(&self, loaded: Loaded, stamp: Option<Stamp>) {
+    fn hold(&self, loaded: Loaded, stamp: Option<Box<Stamp>>) {
         let held = self.held.load();
         self.held.store(Arc::new(Held {
             endpoint: loaded.endpoint.or_else(|| held.endpoint.clone()),
@@ -351,22 +359,22 @@ impl Source {
                 let found = environment::read_process()?;
                 KeyPair::new(found.client_id, found.client_secret).map(KeyPairs::new)
             }
-            Self::SecretFile { client_id, path } => {
-                let secret = read_secret_file("client_secret_file", path)?;
-                KeyPair::new(client_id, secret).map(KeyPairs::new)
+            Self::SecretFile(file) => {
+                let secret = read_secret_file("client_secret_file", &file.path)?;
+                KeyPair::new(&file.client_id, secret).map(KeyPairs::new)
             }
             Self::Given | Self::Callback(_) => Err(unavailable("there is nothing to read")),
         }
     }
 
-    fn stamp(&self) -> Option<Stamp> {
+    fn stamp(&self) -> Option<Box<Stamp>> {
         let path = match self {
-            Self::SecretFile { path, .. } => path.clone(),
+            Self::SecretFile(file) => file.path.clone(),
             Self::Environment => environment::secret_file()?,
             Self::Given | Self::Callback(_) => return None,
         };
         let metadata = std::fs::metadata(path).ok()?;
-        Some((metadata.modified().ok()?, metadata.len()))
+        Some(Box::new((metadata.modified().ok()?, metadata.len())))
     }
 }
 

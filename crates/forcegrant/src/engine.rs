@@ -1,8 +1,8 @@
 //! What is behind every handle of a client: by the state, a caller gets the token at hand, joins the
 //! flight, or starts one; and the result of a flight becomes the next state.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::cache::budget::BudgetSettings;
@@ -75,7 +75,8 @@ pub(crate) struct Shared {
     pub(crate) slot: Slot,
     /// Rebuilt after a fork, as its lock may be held and its flight is the parent's.
     desk: PerProcess<Desk<Token>>,
-    verifications: PerProcess<Desk<Verified>>,
+    /// Made at the first verification: few clients see one.
+    verifications: OnceLock<Box<PerProcess<Desk<Verified>>>>,
     /// The place of the flight among those that wait for their turn.
     pub(crate) turn: Turn,
     mints: AtomicU64,
@@ -244,7 +245,7 @@ impl Engine {
 
     /// Joins the verification in flight, or starts one.
     pub(crate) fn verify(self: &Arc<Self>) -> Pending<Verified> {
-        let desk = self.verifications.current();
+        let desk = self.verifications.get_or_init(Box::default).current();
         let mut at_desk = desk.lock();
         at_desk.board(|flight| {
             let engine = Arc::clone(self);
@@ -256,7 +257,8 @@ impl Engine {
     /// Keeps the promise once no login and no verification is in flight.
     pub(crate) fn when_idle(self: Arc<Self>, promise: Promise<()>) {
         // A verification makes a login, so it is waited for first.
-        let verification = self.verifications.current().lock().flight();
+        let verifications = self.verifications.get();
+        let verification = verifications.and_then(|desk| desk.current().lock().flight());
         if let Some(verification) = verification {
             verification
                 .on_ready(move |_| self.when_idle(promise))
@@ -436,7 +438,11 @@ async fn fly(engine: Arc<Engine>, flight: Flight<Token>, background: bool) {
         engine.emit(&Event::MintStarted { background });
         let outcome = mint::in_turn(&engine, background).await;
         match engine.settle(outcome, generation, overtaken) {
-            Some(result) => return flight.land(&result),
+            Some(result) => {
+                flight.land(&result);
+                engine.desk().lock().clear();
+                return;
+            }
             None => overtaken = true,
         }
     }

@@ -135,7 +135,7 @@ impl ClientPoolBuilder {
         let mut profile = self.options.shared_profile()?;
         profile.lifetimes.spread = SPREAD;
         if rate.is_some() || at_once.is_some() {
-            profile.gate = Some(Gate::new(self.pacing, profile.clock.clone()));
+            profile.gate = Some(Arc::new(Gate::new(self.pacing, profile.clock.clone())));
         }
         let trust = Arc::new(profile.trust.clone());
         let source = self.callback.map(|callback| -> Ask {

@@ -115,7 +115,7 @@ impl ClientPool {
         let coarse = self.pool.profile.clock.coarse_wall();
         let read = self.pool.table.look(key, |seat| {
             seat.touch();
-            let read = seat.engine.slot.read(coarse);
+            let read = seat.engine.slot.read_shared(coarse);
             read.ok_or_else(|| Arc::clone(&seat.engine))
         });
         let engine = match read {
