@@ -45,6 +45,8 @@ def test_every_option_has_the_type_that_is_annotated() -> None:
         max_stale=60,
         refusal_backoff=(1, timedelta(seconds=2)),
         transient_backoff=(0, 0),
+        store="off",
+        store_timeout=0.5,
         clock=TestClock(),
     )
     assert client.login_host == "gateway.example.com"
@@ -65,6 +67,9 @@ def test_every_option_has_the_type_that_is_annotated() -> None:
         ({"resolve": {"acme.my.salesforce.com": "localhost:80"}}, "not an IP address"),
         ({"auth_style": "jwt"}, "no style 'jwt'"),
         ({"login_budget": -1}, "login_budget"),
+        ({"store": "memcached://hunter22@host"}, "names no store"),
+        ({"store": "file:relative"}, "not an absolute path"),
+        ({"store_timeout": 0}, "store_timeout"),
         ({"roots": "ca.pem"}, "roots"),
         ({"proxy": "nonsense://"}, "proxy"),
     ],

@@ -44,6 +44,7 @@ export const ERROR_CODES = Object.freeze({
   connection_lost: 'transport',
   server_unavailable: 'unavailable',
   rate_limited: 'unavailable',
+  store_failed: 'unavailable',
   redirected: 'response',
   unexpected_response: 'response',
   response_too_large: 'response',

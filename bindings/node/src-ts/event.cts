@@ -46,6 +46,16 @@ export type Happening =
       readonly attempts: number
       readonly took: number
     }
+  /** Another client's login brought a token that serves here too (option `store`). */
+  | {
+      readonly name: 'token_adopted'
+      readonly fingerprint: string
+      readonly expiry: Expiry
+      /** What was left of the token's life when it was found. */
+      readonly lifetime: number
+    }
+  /** The store failed or was late: logins go ahead without it for `error.retryAfter`. */
+  | { readonly name: 'store_failed'; readonly error: ForcegrantError }
   /** A login failed for good. */
   | {
       readonly name: 'mint_failed'

@@ -55,6 +55,14 @@ export interface CommonOptions {
   refusalBackoff?: Maybe<readonly [first: number, cap: number]>
   /** First and longest pause after a passing failure; `[0, 0]` asks every time. */
   transientBackoff?: Maybe<readonly [first: number, cap: number]>
+  /**
+   * Whom the client shares its token and its logins with: the clients of this process (the default), nobody,
+   * or the user's processes on this machine, through a folder in the user's cache or one of your own:
+   * `file:///var/cache/my-service`.
+   */
+  store?: Maybe<'process' | 'off' | 'file' | (string & {})>
+  /** For each step of a store; then the login goes ahead without it. */
+  storeTimeout?: Maybe<number>
   /** A clock that stands still until it is moved: `TestClock` of `forcegrant/testing`. */
   clock?: Maybe<TestClock>
   /**
@@ -151,6 +159,8 @@ const CHECKS: Record<Option, Check> = {
   maxStale: milliseconds,
   refusalBackoff: pair,
   transientBackoff: pair,
+  store: text('"process", "off", "file" or the URL of a store'),
+  storeTimeout: milliseconds,
 }
 
 /** @internal What crosses to the native side. */

@@ -159,6 +159,16 @@ impl From<&Event> for NativeEvent {
                 data.attempts = Some(*attempts);
                 data.took = Some(milliseconds(*took));
             }
+            Event::TokenAdopted {
+                fingerprint,
+                expiry,
+                lifetime,
+                ..
+            } => {
+                data.fingerprint = Some(fingerprint.clone());
+                data.expiry = Some((*expiry).into());
+                data.lifetime = Some(milliseconds(*lifetime));
+            }
             Event::Invalidated {
                 fingerprint, age, ..
             } => {
@@ -178,6 +188,7 @@ impl From<&Event> for NativeEvent {
                 data.fingerprint = Some(fingerprint.clone());
             }
             Event::IntrospectionFailed { error, .. }
+            | Event::StoreFailed { error, .. }
             | Event::CredentialsReloadFailed { error, .. } => data.error = Some(error.into()),
             Event::LeaseAged { fingerprint, .. }
             | Event::LeaseLapsed { fingerprint, .. }

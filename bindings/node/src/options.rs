@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use forcegrant::store::Sharing;
 use forcegrant::{AuthStyle, ClientBuilder, Proxy, Roots};
 use napi_derive::napi;
 
@@ -71,6 +72,10 @@ pub struct NativeOptions {
     /// First and longest pause after a passing failure.
     #[napi(ts_type = "[first: number, cap: number]")]
     pub transient_backoff: Option<Vec<f64>>,
+    /// What tokens are shared through.
+    pub store: Option<String>,
+    /// For each step of it.
+    pub store_timeout: Option<f64>,
 }
 
 /// A consumer key and secret.
@@ -95,6 +100,10 @@ impl NativeOptions {
         }
         if self.login_budget.is_some() || self.no_login_budget == Some(true) {
             builder = builder.login_budget(self.login_budget);
+        }
+        if let Some(store) = &self.store {
+            let sharing: Sharing = store.parse().map_err(|error| Box::new((&error).into()))?;
+            builder = builder.store(sharing);
         }
         if let Some(attempts) = self.max_attempts {
             builder = builder.max_attempts(attempts);
@@ -155,7 +164,7 @@ impl NativeOptions {
         type Set = fn(ClientBuilder, Duration) -> ClientBuilder;
         type SetPair = fn(ClientBuilder, Duration, Duration) -> ClientBuilder;
         type B = ClientBuilder;
-        let singles: [(&str, Option<f64>, Set); 10] = [
+        let singles: [(&str, Option<f64>, Set); 11] = [
             ("connectTimeout", self.connect_timeout, B::connect_timeout),
             ("attemptTimeout", self.attempt_timeout, B::attempt_timeout),
             ("totalTimeout", self.total_timeout, B::total_timeout),
@@ -170,6 +179,7 @@ impl NativeOptions {
             ("refreshWindow", self.refresh_window, B::refresh_window),
             ("safetyMargin", self.safety_margin, B::safety_margin),
             ("maxStale", self.max_stale, B::max_stale),
+            ("storeTimeout", self.store_timeout, B::store_timeout),
         ];
         for (name, value, set) in singles {
             if let Some(value) = value {

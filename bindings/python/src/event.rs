@@ -18,7 +18,7 @@ use crate::token::Expiry;
 pub(crate) struct Event {
     /// A stable word: `mint_started`, `mint_retried`, `mint_succeeded`, `mint_failed`,
     /// `lease_aged`, `lease_lapsed`, `invalidated`, `same_token_returned`,
-    /// `introspection_failed`, `login_budget_warning`, `credentials_rotated`,
+    /// `token_adopted`, `store_failed`, `introspection_failed`, `login_budget_warning`, `credentials_rotated`,
     /// `credentials_reload_failed` or `signature_mismatch`.
     name: &'static str,
     /// How much it matters: `debug`, `info` or `warning`.
@@ -128,6 +128,16 @@ impl Event {
                 data.attempts = Some(*attempts);
                 data.took = Some(*took);
             }
+            Core::TokenAdopted {
+                fingerprint,
+                expiry,
+                lifetime,
+                ..
+            } => {
+                data.fingerprint = Some(fingerprint.clone());
+                data.expiry = Some(Py::new(py, Expiry(*expiry))?);
+                data.lifetime = Some(*lifetime);
+            }
             Core::Invalidated {
                 fingerprint, age, ..
             } => {
@@ -147,6 +157,7 @@ impl Event {
                 data.fingerprint = Some(fingerprint.clone());
             }
             Core::IntrospectionFailed { error, .. }
+            | Core::StoreFailed { error, .. }
             | Core::CredentialsReloadFailed { error, .. } => data.error = failed(error)?,
             Core::LeaseAged { fingerprint, .. }
             | Core::LeaseLapsed { fingerprint, .. }
@@ -257,9 +268,10 @@ fn level(event: &forcegrant::Event) -> &'static str {
     use forcegrant::Event as Core;
     match event {
         Core::MintStarted { .. } | Core::LeaseAged { .. } => "debug",
-        Core::MintSucceeded { .. } | Core::Invalidated { .. } | Core::CredentialsRotated { .. } => {
-            "info"
-        }
+        Core::MintSucceeded { .. }
+        | Core::TokenAdopted { .. }
+        | Core::Invalidated { .. }
+        | Core::CredentialsRotated { .. } => "info",
         _ => "warning",
     }
 }

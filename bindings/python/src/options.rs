@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use forcegrant::store::Sharing;
 use forcegrant::{AuthStyle, ClientBuilder, Proxy, Roots};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -12,7 +13,7 @@ use pyo3::types::{PyBytes, PyDelta, PyDict, PyMapping, PyString, PyTuple};
 use crate::clock::TestClock;
 use crate::error::invalid_option;
 
-const NAMES: [&str; 27] = [
+const NAMES: [&str; 29] = [
     "credentials_callback",
     "client_secret_file",
     "next_credentials",
@@ -38,6 +39,8 @@ const NAMES: [&str; 27] = [
     "max_stale",
     "refusal_backoff",
     "transient_backoff",
+    "store",
+    "store_timeout",
     "clock",
     "on_event",
 ];
@@ -96,6 +99,8 @@ fn set(builder: ClientBuilder, name: &str, value: &Bound<'_, PyAny>) -> PyResult
             let (first, cap) = durations(name, value)?;
             builder.transient_backoff(first, cap)
         }
+        "store" => builder.store(sharing(value)?),
+        "store_timeout" => builder.store_timeout(duration(name, value)?),
         "clock" => builder.clock(clock(value)?),
         // `on_event` and `credentials_callback`: see `callable`.
         _ => builder,
@@ -205,6 +210,13 @@ fn proxy(value: &Bound<'_, PyAny>) -> PyResult<Proxy> {
         "env" => Proxy::Environment,
         url => Proxy::Url(url.to_owned()),
     })
+}
+
+/// What tokens are shared through, in the text form of the core.
+fn sharing(value: &Bound<'_, PyAny>) -> PyResult<Sharing> {
+    let text = text("store", value)?;
+    text.parse()
+        .map_err(|error| crate::error::raise(value.py(), &error))
 }
 
 fn login_budget(value: &Bound<'_, PyAny>) -> PyResult<Option<u32>> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use forcegrant::store::Sharing;
 use forcegrant::{AuthStyle, Client, ClientBuilder, Proxy, Roots, TestClock};
 
 use crate::Stage;
@@ -83,7 +84,11 @@ pub(crate) fn builder(
             Budget::Off(_) => None,
         });
     }
-    let durations: [(Option<f64>, Setter); 9] = [
+    if let Some(store) = options.store {
+        let sharing: Sharing = store.parse().map_err(|error| format!("store: {error}"))?;
+        builder = builder.store(sharing);
+    }
+    let durations: [(Option<f64>, Setter); 10] = [
         (
             options.introspection_timeout,
             ClientBuilder::introspection_timeout,
@@ -96,6 +101,7 @@ pub(crate) fn builder(
         (options.refresh_window, ClientBuilder::refresh_window),
         (options.safety_margin, ClientBuilder::safety_margin),
         (options.max_stale, ClientBuilder::max_stale),
+        (options.store_timeout, ClientBuilder::store_timeout),
     ];
     for (value, set) in durations {
         if let Some(value) = value {

@@ -86,6 +86,8 @@ pub(crate) struct Options {
     pub(crate) introspect: Option<bool>,
     pub(crate) introspection_timeout: Option<f64>,
     pub(crate) login_budget: Option<Budget>,
+    pub(crate) store: Option<String>,
+    pub(crate) store_timeout: Option<f64>,
 }
 
 /// A key and its secret.

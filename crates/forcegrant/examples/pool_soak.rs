@@ -151,7 +151,7 @@ fn pool(most: usize, server: &str) -> Result<blocking::ClientPool, Failure> {
             let server = server.clone();
             async move {
                 let id = format!("3MVG9{key:x>width$}", width = CLIENT_ID_LENGTH - 5);
-                let secret = format!("{key:S>width$}", width = SECRET_LENGTH);
+                let secret = format!("{key:S>SECRET_LENGTH$}");
                 Ok(OrgCredentials::of(server, id, secret)?)
             }
         })

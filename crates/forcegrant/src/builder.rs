@@ -23,6 +23,7 @@ use crate::grant::retry::RetrySettings;
 use crate::host::{LoginEndpoint, TrustPolicy, is_host_name, printable};
 use crate::http::{HttpSettings, HttpTransport, Proxy, Roots};
 use crate::secret::Secret;
+use crate::store::{self, Sharing};
 
 /// Collects the options of a [`Client`]. Nothing is checked, read or started before
 /// [`ClientBuilder::build`].
@@ -46,6 +47,8 @@ pub struct ClientBuilder {
     introspection_timeout: Duration,
     clock: Clock,
     events: Events,
+    sharing: Sharing,
+    store_timeout: Duration,
 }
 
 /// Credentials as they were given, not yet checked.
@@ -83,6 +86,8 @@ impl ClientBuilder {
             introspection_timeout: Duration::from_secs(5),
             clock: Clock::system(),
             events: Events::default(),
+            sharing: Sharing::default(),
+            store_timeout: Duration::from_secs(1),
         }
     }
 
@@ -299,11 +304,24 @@ impl ClientBuilder {
         self
     }
 
+    /// Whom the client shares its token and its logins with: a store, or [`Sharing`]. Default: the
+    /// clients of this process that have the same credentials.
+    pub fn store(mut self, store: impl Into<Sharing>) -> Self {
+        self.sharing = store.into();
+        self
+    }
+
+    /// Time for each step of the store; then the login goes ahead without it. Default 1 s.
+    pub fn store_timeout(mut self, timeout: Duration) -> Self {
+        self.store_timeout = timeout;
+        self
+    }
+
     /// Calls `listener` with everything that happens, in order, on a thread that exists only while
     /// events are delivered. A slow or panicking listener harms nothing else; when a thousand events
     /// wait for it, the oldest are dropped.
     pub fn on_event(self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.with_events(Events::apart(move |_, event| listener(event)))
+        self.with_events(Events::apart(move |_, _, event| listener(event)))
     }
 
     pub(crate) fn with_events(mut self, events: Events) -> Self {
@@ -342,7 +360,8 @@ impl ClientBuilder {
     }
 
     /// What the clients of a pool share. Their credentials and where they go come later, one by one.
-    pub(crate) fn shared_profile(self) -> Result<Profile, Error> {
+    pub(crate) fn shared_profile(mut self) -> Result<Profile, Error> {
+        self.sharing = self.sharing.beyond_the_process();
         checks::numbers(&self)?;
         checks::shared(&self)?;
         let trust = TrustPolicy::new(self.trusted_hosts.iter().cloned(), self.allow_http_loopback)?;
@@ -362,6 +381,7 @@ impl ClientBuilder {
                 ));
             }
         }
+        let route = store::route(&http, self.auth_style, &self.clock);
         Ok(Profile {
             auth_style: self.auth_style,
             trust,
@@ -373,6 +393,7 @@ impl ClientBuilder {
             introspection: self.introspect.then_some(self.introspection_timeout),
             clock: self.clock,
             events: self.events,
+            share: self.sharing.share(self.store_timeout, route),
             transport: Box::new(HttpTransport::new(http)?),
             gate: None,
         })

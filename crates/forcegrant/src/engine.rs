@@ -21,11 +21,13 @@ use crate::grant::retry::RetrySettings;
 use crate::host::{LoginEndpoint, TrustPolicy};
 use crate::http::Transport;
 use crate::mint;
-use crate::pool::gate::{Gate, Turn};
+use crate::pool::gate::{Gate, Standing};
 use crate::process::PerProcess;
 use crate::random;
 use crate::status::Status;
+use crate::store::Share;
 use crate::token::Token;
+use crate::turn::{self, Turn};
 use crate::verify::{self, Verified};
 use crate::wait::{Pending, Promise};
 use crate::worker;
@@ -66,6 +68,8 @@ pub(crate) struct Profile {
     pub(crate) transport: Box<dyn Transport>,
     /// Where logins wait for their turn, if they share a pace.
     pub(crate) gate: Option<Arc<Gate>>,
+    /// Through what tokens are shared; `None`: with nobody.
+    pub(crate) share: Option<Share>,
 }
 
 /// The part of a client that changes.
@@ -78,7 +82,7 @@ pub(crate) struct Shared {
     /// Made at the first verification: few clients see one.
     verifications: OnceLock<Box<PerProcess<Desk<Verified>>>>,
     /// The place of the flight among those that wait for their turn.
-    pub(crate) turn: Turn,
+    pub(crate) standing: Standing,
     mints: AtomicU64,
     failed: AtomicU64,
 }
@@ -104,18 +108,18 @@ impl Engine {
 
     /// The way in when no view covers the present: look at both clocks and act.
     pub(crate) fn ask(self: &Arc<Self>) -> Start {
-        self.ask_for(false)
+        self.ask_for(Purpose::Token)
     }
 
     /// A token ahead of the callers: its login goes behind theirs.
     pub(crate) fn prewarm(self: &Arc<Self>) -> Pending<Token> {
-        match self.ask_for(true) {
+        match self.ask_for(Purpose::Ahead) {
             Start::Ready(token) => Pending::ready(Ok(token)),
             Start::Pending(pending) => pending,
         }
     }
 
-    fn ask_for(self: &Arc<Self>, later: bool) -> Start {
+    fn ask_for(self: &Arc<Self>, purpose: Purpose) -> Start {
         let desk = self.desk();
         let mut at_desk = desk.lock();
         let zone = self.zone_now();
@@ -125,14 +129,14 @@ impl Engine {
             Zone::Aging(token) | Zone::Lapsed(token) => {
                 if self.slot.state().may_refresh(self.profile.clock.now()) {
                     // Nobody waits for it. Should it not start, a later call tries again.
-                    drop(at_desk.board(|flight| self.launch(flight, true)));
+                    drop(at_desk.board(|flight| self.launch(flight, Purpose::Refresh)));
                 }
                 Start::Ready(token)
             }
             Zone::Cooling(error) => Start::Pending(Pending::ready(Err(error))),
             Zone::Empty => {
-                let pending = at_desk.board(|flight| self.launch(flight, later));
-                if !later {
+                let pending = at_desk.board(|flight| self.launch(flight, purpose));
+                if purpose == Purpose::Token {
                     self.hurry();
                 }
                 Start::Pending(pending)
@@ -184,7 +188,7 @@ impl Engine {
                         self.hurry();
                         Ok(other)
                     }
-                    None => Err(at_desk.board(|flight| self.launch(flight, false))),
+                    None => Err(at_desk.board(|flight| self.launch(flight, Purpose::Login))),
                 }
             };
             match other {
@@ -204,13 +208,13 @@ impl Engine {
     /// Somebody waits for the flight, which may have been started behind the callers.
     fn hurry(&self) {
         if let Some(gate) = &self.profile.gate {
-            gate.hurry(&self.turn);
+            gate.hurry(&self.standing);
         }
     }
 
-    fn launch(self: &Arc<Self>, flight: Flight<Token>, background: bool) -> Result<(), Error> {
-        self.turn.reset();
-        worker::spawn(fly(Arc::clone(self), flight, background))
+    fn launch(self: &Arc<Self>, flight: Flight<Token>, purpose: Purpose) -> Result<(), Error> {
+        self.standing.reset();
+        worker::spawn(fly(Arc::clone(self), flight, purpose))
             .map_err(|error| worker_unavailable(&error))
     }
 
@@ -295,7 +299,7 @@ impl Engine {
     pub(crate) fn reset(&self) {
         let desk = self.desk();
         let _lock = desk.lock();
-        let next = self.slot.state().cleared();
+        let next = self.slot.state().cleared(self.profile.clock.now());
         self.slot.replace(next);
     }
 
@@ -388,8 +392,17 @@ impl Engine {
         let (attempts, took) = (outcome.attempts, outcome.took);
         match landed {
             landing::Outcome::Token(token) => {
-                self.mints.fetch_add(1, Ordering::Relaxed);
                 let fingerprint = token.fingerprint().to_owned();
+                let lifetime = left(&token, self.profile.clock.now().wall);
+                if outcome.is_of_another {
+                    self.emit(&Event::TokenAdopted {
+                        fingerprint,
+                        expiry: token.expiry(),
+                        lifetime,
+                    });
+                    return Some(Ok(token));
+                }
+                self.mints.fetch_add(1, Ordering::Relaxed);
                 if outcome.signature_matches == Some(false) {
                     let fingerprint = fingerprint.clone();
                     self.emit(&Event::SignatureMismatch { fingerprint });
@@ -397,7 +410,7 @@ impl Engine {
                 self.emit(&Event::MintSucceeded {
                     fingerprint,
                     expiry: token.expiry(),
-                    lifetime: left(&token, self.profile.clock.now().wall),
+                    lifetime,
                     attempts,
                     took,
                 });
@@ -429,22 +442,62 @@ fn left(token: &Token, wall: i64) -> Duration {
     Duration::from_millis(u64::try_from(left).unwrap_or(0))
 }
 
+/// What a flight is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// Callers wait for a token.
+    Token,
+    /// A usable token is served meanwhile.
+    Refresh,
+    /// Nobody waits for it yet.
+    Ahead,
+    /// Only a login of its own will do.
+    Login,
+}
+
 /// The job of a flight. A mint that a report of a dead token overtook is repeated once, as its
 /// answer may be older than the report.
-async fn fly(engine: Arc<Engine>, flight: Flight<Token>, background: bool) {
+async fn fly(engine: Arc<Engine>, flight: Flight<Token>, purpose: Purpose) {
     let mut overtaken = false;
     loop {
         let generation = engine.slot.state().generation;
-        engine.emit(&Event::MintStarted { background });
-        let outcome = mint::in_turn(&engine, background).await;
-        match engine.settle(outcome, generation, overtaken) {
-            Some(result) => {
-                flight.land(&result);
-                engine.desk().lock().clear();
-                return;
+        let (outcome, holding) = match turn::take(&engine, purpose == Purpose::Login).await {
+            Turn::Adopted(lease) => (mint::Outcome::of_another(Ok(*lease)), None),
+            Turn::Told(error) => (mint::Outcome::of_another(Err(error)), None),
+            Turn::Login(holding) => {
+                let background = matches!(purpose, Purpose::Refresh | Purpose::Ahead);
+                engine.emit(&Event::MintStarted { background });
+                let outcome = match &holding {
+                    Some(holding) => holding.during(mint::in_turn(&engine, background)).await,
+                    None => mint::in_turn(&engine, background).await,
+                };
+                (outcome, holding)
             }
-            None => overtaken = true,
+        };
+        let brought = outcome.result.as_ref().ok();
+        let packed = holding
+            .as_ref()
+            .zip(brought)
+            .map(|(holding, lease)| holding.pack(lease));
+        let counting = holding
+            .as_ref()
+            .map(|holding| holding.counting(outcome.answers));
+        let settled = engine.settle(outcome, generation, overtaken);
+        if let Some(holding) = holding {
+            // Before the callers go on: a script that ends with its first token has shared it.
+            let failure = settled.as_ref().and_then(|result| result.as_ref().err());
+            holding.hand_over(packed, failure).await;
         }
+        let Some(result) = settled else {
+            overtaken = true;
+            continue;
+        };
+        flight.land(&result);
+        engine.desk().lock().clear();
+        if let Some(counting) = counting {
+            counting.await;
+        }
+        return;
     }
 }
 

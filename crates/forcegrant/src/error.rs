@@ -4,6 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod portable;
+
+pub(crate) use self::portable::Portable;
+
 use self::Code as C;
 use self::ErrorKind as K;
 
@@ -357,6 +361,9 @@ macro_rules! codes {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub(crate) enum Code { $($name),* }
 
+        /// All of them, in the order of [`TABLE`].
+        const CODES: &[Code] = &[$(Code::$name),*];
+
         /// Every error code, in the order of docs/errors.md.
         pub const TABLE: &[Row] = &[
             $(Row { code: $code, kind: $kind, retryable: $retryable, setup_step: $step, meaning: $meaning }),*
@@ -461,6 +468,8 @@ codes! {
         "Salesforce returned the very token that was reported as rejected: the rejection has another reason.";
     ApiAccessRefused = "api_access_refused", K::Token, false, Some(SetupStep::CreateApp),
         "A token was issued, but the API refused it; the app's scopes or the user's permissions do not allow API access.";
+    StoreFailed = "store_failed", K::Unavailable, true, NO_STEP,
+        "The store that clients share tokens through failed or was late; the login went ahead without it.";
 
     Internal = "internal", K::Internal, true, NO_STEP,
         "A defect of this library; please report it. The next call starts afresh.";

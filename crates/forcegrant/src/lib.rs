@@ -54,8 +54,10 @@ mod secret;
 #[doc(hidden)]
 pub mod simulation;
 mod status;
+pub mod store;
 mod sync;
 mod token;
+mod turn;
 mod verdict;
 mod verify;
 mod wait;

@@ -81,6 +81,18 @@ pub const CATALOGUE: &[Instrument] = &[
         "What a new token has left to live, known or estimated, by how that is known.",
     ),
     counter(
+        "forcegrant.token.adoptions",
+        "{token}",
+        &["source"],
+        "Tokens of other clients' logins, found in the store.",
+    ),
+    counter(
+        "forcegrant.store.failures",
+        "{failure}",
+        &[],
+        "Steps of the store that failed or were late.",
+    ),
+    counter(
         "forcegrant.token.rejections",
         "{token}",
         &[],
@@ -194,6 +206,10 @@ impl Event {
                 all
             }
             Self::MintFailed { error, took, .. } => ended(error.code(), *took),
+            Self::TokenAdopted { expiry, .. } => {
+                count("forcegrant.token.adoptions", &[expiry.source().as_str()])
+            }
+            Self::StoreFailed { .. } => count("forcegrant.store.failures", &[]),
             Self::LeaseAged { .. } => count("forcegrant.token.refreshes_due", &[]),
             Self::LeaseLapsed { .. } => count("forcegrant.token.lapses", &[]),
             Self::Invalidated { age, .. } => vec![
@@ -292,7 +308,15 @@ mod tests {
                 client_id: "id".to_owned(),
                 fingerprint: fingerprint.clone(),
             },
-            Event::CredentialsReloadFailed { error },
+            Event::CredentialsReloadFailed {
+                error: error.clone(),
+            },
+            Event::StoreFailed { error },
+            Event::TokenAdopted {
+                fingerprint: fingerprint.clone(),
+                expiry,
+                lifetime: took,
+            },
             Event::SignatureMismatch { fingerprint },
         ]
     }

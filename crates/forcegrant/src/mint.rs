@@ -22,7 +22,25 @@ pub(crate) struct Outcome {
     pub(crate) result: Result<Lease, Error>,
     pub(crate) signature_matches: Option<bool>,
     pub(crate) attempts: u32,
+    /// Of these, how many the endpoint answered.
+    pub(crate) answers: u32,
     pub(crate) took: Duration,
+    /// It came from the store: another client logged in.
+    pub(crate) is_of_another: bool,
+}
+
+impl Outcome {
+    /// What another client's login came to.
+    pub(crate) fn of_another(result: Result<Lease, Error>) -> Self {
+        Self {
+            result,
+            signature_matches: None,
+            attempts: 0,
+            answers: 0,
+            took: Duration::ZERO,
+            is_of_another: true,
+        }
+    }
 }
 
 /// One mint under way.
@@ -30,6 +48,7 @@ struct Mint<'a> {
     engine: &'a Engine,
     begun: Instant,
     attempts: u32,
+    answers: u32,
 }
 
 /// A mint, once it is this login's turn.
@@ -38,13 +57,15 @@ pub(crate) async fn in_turn(engine: &Engine, background: bool) -> Outcome {
         return mint(engine).await;
     };
     let limit = engine.profile.retry.total;
-    match gate.pass(&engine.turn, background, limit).await {
+    match gate.pass(&engine.standing, background, limit).await {
         Ok(permit) => permit.carry(mint(engine)).await,
         Err(error) => Outcome {
             result: Err(error),
             signature_matches: None,
             attempts: 0,
+            answers: 0,
             took: limit,
+            is_of_another: false,
         },
     }
 }
@@ -58,6 +79,7 @@ async fn mint(engine: &Engine) -> Outcome {
         engine,
         begun: Instant::now(),
         attempts: 0,
+        answers: 0,
     };
     let mut signature_matches = None;
     let result = match mint.with_any_pair().await {
@@ -71,7 +93,9 @@ async fn mint(engine: &Engine) -> Outcome {
         result,
         signature_matches,
         attempts: mint.attempts,
+        answers: mint.answers,
         took: mint.begun.elapsed(),
+        is_of_another: false,
     }
 }
 
@@ -154,12 +178,13 @@ impl Mint<'_> {
         }
     }
 
-    async fn attempt(&self, login: &Login) -> Result<Grant, Failure> {
+    async fn attempt(&mut self, login: &Login) -> Result<Grant, Failure> {
         let profile = &self.engine.profile;
         let Login { endpoint, pair } = login;
         let request = request::encode(&endpoint.token_url, pair, profile.auth_style);
         let timeout = profile.attempt_timeout.min(self.left());
         let response = profile.transport.send(&request, timeout).await?;
+        self.answers += 1;
         self.count(login);
         let context = Context {
             host: &endpoint.host,
@@ -244,11 +269,11 @@ impl Mint<'_> {
     }
 }
 
-fn budget_spent(stop: Option<u32>, frees_in: Duration) -> Error {
+pub(crate) fn budget_spent(stop: Option<u32>, frees_in: Duration) -> Error {
     Error::new(
         Code::LoginBudgetExceeded,
         format!(
-            "this process has made {} logins to this org within an hour, and makes no more for {} s",
+            "{} logins were made to this org within an hour, and no more are made for {} s",
             stop.unwrap_or_default(),
             frees_in.as_secs()
         ),

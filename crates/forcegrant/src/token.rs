@@ -169,6 +169,11 @@ impl Token {
         &self.parts().grant.extra
     }
 
+    /// What the token endpoint answered, without the token itself.
+    pub(crate) fn grant(&self) -> &Grant {
+        &self.parts().grant
+    }
+
     /// Whether both are the very same answer, not merely the same token text.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(self.parts(), other.parts())

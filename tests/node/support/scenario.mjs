@@ -22,6 +22,7 @@ const SECONDS = [
   'refresh_window',
   'safety_margin',
   'max_stale',
+  'store_timeout',
   'introspection_timeout',
 ]
 const PAIRS = ['refusal_backoff', 'transient_backoff']
@@ -36,6 +37,7 @@ const AS_THEY_ARE = [
   'max_attempts',
   'introspect',
   'login_budget',
+  'store',
 ]
 
 export async function runScenario(scenario, emulator) {

@@ -182,7 +182,7 @@ class Event:
     def name(self) -> str:
         """A stable word: `mint_started`, `mint_retried`, `mint_succeeded`, `mint_failed`,
         `lease_aged`, `lease_lapsed`, `invalidated`, `same_token_returned`,
-        `introspection_failed`, `login_budget_warning`, `credentials_rotated`,
+        `token_adopted`, `store_failed`, `introspection_failed`, `login_budget_warning`, `credentials_rotated`,
         `credentials_reload_failed` or `signature_mismatch`.
         """
     @property

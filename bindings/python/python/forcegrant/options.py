@@ -92,6 +92,12 @@ class ClientOptions(TypedDict, total=False):
     switches it off. [(5 s, 60 s)]"""
     transient_backoff: tuple[Seconds, Seconds] | None
     """The same for failures that pass. [(1 s, 300 s)]"""
+    store: Literal["process", "off", "file"] | str | None
+    """Whom the client shares its token and its logins with: the clients of this process,
+    nobody, the user's processes on this machine (through a folder in the user's cache, or one
+    of your own: "file:///var/cache/my-service"). ["process"]"""
+    store_timeout: Seconds | None
+    """For each step of a store; then the login goes ahead without it. [1 s]"""
     clock: TestClock | None
     """A `forcegrant.testing.TestClock`, so that a test can move time. [the system's]"""
     on_event: Callable[[Event], object] | None

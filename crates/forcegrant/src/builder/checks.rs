@@ -57,6 +57,12 @@ pub(super) fn numbers(builder: &ClientBuilder) -> Result<(), Error> {
         instant,
         hours(1),
     )?;
+    within(
+        "store_timeout",
+        builder.store_timeout,
+        instant,
+        Duration::from_secs(60),
+    )?;
     if let Some(stop) = builder
         .budget
         .stop

@@ -28,6 +28,8 @@ pub(crate) struct State {
     pub(crate) learned: Learned,
     /// The age of the last token that was reported as rejected, in milliseconds.
     pub(crate) rejected_age: Option<u64>,
+    /// The last reset: a token that others requested before it does not serve.
+    pub(crate) fresh_after: Option<Moment>,
 }
 
 /// What failed, and how long that holds.
@@ -352,10 +354,11 @@ impl State {
         }
     }
 
-    /// Nothing known any more.
-    pub(crate) fn cleared(&self) -> Self {
+    /// Nothing known any more, and nothing that others knew before.
+    pub(crate) fn cleared(&self, now: Moment) -> Self {
         Self {
             generation: self.without_token().generation,
+            fresh_after: Some(now),
             ..Self::default()
         }
     }

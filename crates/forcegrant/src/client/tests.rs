@@ -1,6 +1,7 @@
 //! The client over a transport that a test plays by hand: no sockets, no sleeps.
 
 mod lifecycle;
+mod sharing;
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -121,6 +122,14 @@ fn fixture_with(
     let stage = Arc::new(Stage::default());
     stage.plays.lock().unwrap().extend(plays);
     let clock = TestClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+    fixture_on(stage, clock, options)
+}
+
+fn fixture_on(
+    stage: Arc<Stage>,
+    clock: TestClock,
+    options: impl FnOnce(ClientBuilder) -> ClientBuilder,
+) -> Fixture {
     let events = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&events);
     let builder = Client::builder("acme.my.salesforce.com", "id", "hunter22")
@@ -361,7 +370,7 @@ fn a_callback_that_panics_harms_nothing() {
     let f = fixture([Play::Token("a")]);
     let mut engine = Arc::into_inner(f.client.into_async().engine).unwrap();
     Arc::get_mut(&mut engine.profile).unwrap().events =
-        Events::inline(|_, _| panic!("a callback that panics, on purpose"));
+        Events::inline(|_, _, _| panic!("a callback that panics, on purpose"));
     let client = blocking::Client::from(Client::from_engine(engine));
     assert_eq!(client.token().unwrap().access_token(), "a");
 }

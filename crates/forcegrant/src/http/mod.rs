@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+#[cfg(feature = "store-redis")]
+pub(crate) use self::tls::{check as check_roots, config as tls_config};
 pub(crate) use self::transport::HttpTransport;
 use crate::grant::response::Failure;
 use crate::secret::Secret;

@@ -137,6 +137,11 @@ impl Fixture {
         (arrival, gone)
     }
 
+    fn gate(&self) -> Arc<gate::Gate> {
+        let pool = self.pool.clone().into_async();
+        Arc::clone(pool.pool.profile.gate.as_ref().unwrap())
+    }
+
     fn insert(&self, key: &str, secret: &str) {
         self.pool.insert(key, host(key), "id", secret).unwrap();
     }
@@ -383,6 +388,10 @@ fn a_caller_goes_before_those_who_are_prewarmed_and_takes_its_own_along() {
     let warm = f.pool.clone().into_async().start_prewarm(keys);
     // One that is being prewarmed, and one that is new.
     let (mut known, mut new) = (f.start("org19"), f.start("new"));
+    let gate = f.gate();
+    while gate.waiting() < 21 {
+        std::thread::yield_now();
+    }
     go.send(()).unwrap();
     for caller in [&mut known, &mut new] {
         caller
@@ -458,7 +467,7 @@ fn ten_thousand_orgs_that_logged_in_together_are_not_refreshed_together() {
 fn events_say_whose_they_are() {
     let (sender, receiver) = mpsc::channel();
     let f = fixture_of_all(|builder| {
-        builder.on_event_inline(move |key, event| {
+        builder.on_event_inline(move |_, key, event| {
             let _ = sender.send((key.to_owned(), event.name()));
         })
     });

@@ -161,7 +161,7 @@ fn a_report_evicts_only_the_token_it_names() {
         reported(&next, "a", at(1)).is_none(),
         "a second report finds nothing"
     );
-    assert!(!next.cleared().is_rejected(&fingerprint));
+    assert!(!next.cleared(at(2)).is_rejected(&fingerprint));
 }
 
 #[test]
@@ -353,7 +353,7 @@ proptest! {
                         state = next;
                     }
                 }
-                Step::Reset => state = state.cleared(),
+                Step::Reset => state = state.cleared(now),
             }
             let zone = state.classify(now);
             if let Some(token) = zone.clone().token() {

@@ -1,0 +1,342 @@
+//! Clients that share a token: through the process, and through stores that fail and lie.
+
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use super::*;
+use crate::store::{Acquired, Lease, Put, Sharing, Store, StoreError, StoreFuture, Stored};
+
+impl Fixture {
+    /// Another client with the same clock, at the same endpoint.
+    fn beside(&self, options: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
+        fixture_on(Arc::clone(&self.stage), self.clock.clone(), options)
+    }
+}
+
+/// A store in memory that can fail, hang and lie. Clones are one store.
+#[derive(Clone, Debug, Default)]
+struct Tricky(Arc<Tricks>);
+
+#[derive(Debug, Default)]
+struct Tricks {
+    contents: crate::store::InMemory,
+    fails: AtomicBool,
+    hangs: AtomicBool,
+    /// Another has every lease.
+    is_held: AtomicBool,
+    /// An entry is what another put, or garbage.
+    garbage: AtomicBool,
+    left: Mutex<Option<Duration>>,
+    /// Logins of others.
+    others: AtomicU64,
+    steps: AtomicUsize,
+    watches: AtomicUsize,
+}
+
+impl Tricky {
+    fn play<'a, T: Send + 'a>(&'a self, step: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
+        self.0.steps.fetch_add(1, Ordering::SeqCst);
+        if self.0.fails.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(StoreError::new("on purpose")) });
+        }
+        if self.0.hangs.load(Ordering::SeqCst) {
+            return Box::pin(std::future::pending());
+        }
+        step
+    }
+
+    fn steps(&self) -> usize {
+        self.0.steps.load(Ordering::SeqCst)
+    }
+}
+
+impl Store for Tricky {
+    fn get<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Stored>> {
+        if self.0.garbage.load(Ordering::SeqCst) {
+            let entry = b"garbage".repeat(20);
+            return self.play(Box::pin(
+                async move { Ok(Some(Stored { entry, left: None })) },
+            ));
+        }
+        let left = *self.0.left.lock().unwrap();
+        self.play(Box::pin(async move {
+            let stored = self.0.contents.get(key).await?;
+            Ok(stored.map(|stored| Stored { left, ..stored }))
+        }))
+    }
+
+    fn put<'a>(
+        &'a self,
+        key: &'a str,
+        entry: &'a [u8],
+        time_to_live: Duration,
+        lease: &'a Lease,
+    ) -> StoreFuture<'a, Put> {
+        self.play(self.0.contents.put(key, entry, time_to_live, lease))
+    }
+
+    fn acquire<'a>(
+        &'a self,
+        key: &'a str,
+        owner: &'a str,
+        time: Duration,
+    ) -> StoreFuture<'a, Acquired> {
+        if self.0.is_held.load(Ordering::SeqCst) {
+            let held = Acquired::Held {
+                fence: 7,
+                left: Duration::from_millis(30),
+            };
+            return self.play(Box::pin(async move { Ok(held) }));
+        }
+        self.play(self.0.contents.acquire(key, owner, time))
+    }
+
+    fn release<'a>(&'a self, key: &'a str, lease: &'a Lease) -> StoreFuture<'a, ()> {
+        self.play(self.0.contents.release(key, lease))
+    }
+
+    fn watch<'a>(&'a self, key: &'a str, fence: u64, limit: Duration) -> StoreFuture<'a, ()> {
+        self.0.watches.fetch_add(1, Ordering::SeqCst);
+        self.play(self.0.contents.watch(key, fence, limit))
+    }
+
+    fn count<'a>(&'a self, key: &'a str, logins: u32) -> StoreFuture<'a, u64> {
+        let others = self.0.others.load(Ordering::SeqCst);
+        self.play(Box::pin(async move {
+            Ok(others + self.0.contents.count(key, logins).await?)
+        }))
+    }
+}
+
+fn with(store: &Tricky) -> impl FnOnce(ClientBuilder) -> ClientBuilder + use<> {
+    let store = store.clone();
+    move |builder| builder.store(store)
+}
+
+fn text(f: &Fixture) -> String {
+    f.client.token().unwrap().access_token().to_owned()
+}
+
+#[test]
+fn clients_of_one_process_share_a_login() {
+    let one = fixture([Play::Token("a")]);
+    let two = one.beside(|builder| builder);
+    assert_eq!((text(&one), text(&two)), ("a".to_owned(), "a".to_owned()));
+    assert_eq!(one.requests(), 1);
+    assert_eq!(two.take_events(), ["token_adopted"]);
+    assert_eq!(
+        (one.client.status().mints, two.client.status().mints),
+        (1, 0)
+    );
+}
+
+#[test]
+fn sharing_can_be_switched_off_and_ends_with_the_last_client() {
+    let one = fixture_with(
+        [Play::Token("a"), Play::Token("b"), Play::Token("c")],
+        |builder| builder.store(Sharing::off()),
+    );
+    let two = one.beside(|builder| builder);
+    assert_eq!((text(&one), text(&two)), ("a".to_owned(), "b".to_owned()));
+    let (stage, clock) = (Arc::clone(&two.stage), two.clock.clone());
+    drop(two);
+    let three = fixture_on(stage, clock, |builder| builder);
+    assert_eq!(text(&three), "c");
+}
+
+/// A18: the secret, the way of authenticating and the route are part of what is shared.
+#[test]
+fn another_secret_style_or_route_shares_nothing() {
+    let one = fixture([
+        Play::Token("a"),
+        Play::Token("b"),
+        Play::Token("c"),
+        Play::Token("d"),
+    ]);
+    let basic = one.beside(|builder| builder.auth_style(crate::AuthStyle::Basic));
+    let routed = one.beside(|builder| {
+        builder.resolve("acme.my.salesforce.com", "127.0.0.1:1".parse().unwrap())
+    });
+    let other = one.beside(|builder| builder);
+    other.client.set_credentials(crate::KeyPairs::new(
+        crate::KeyPair::new("id", "hunter23").unwrap(),
+    ));
+    for (f, token) in [(&one, "a"), (&basic, "b"), (&routed, "c"), (&other, "d")] {
+        assert_eq!(text(f), token);
+    }
+}
+
+#[test]
+fn a_fleet_that_lost_its_session_logs_in_once() {
+    let one = fixture([Play::Token("a"), Play::Token("b")]);
+    let fleet: Vec<_> = (0..8).map(|_| one.beside(|builder| builder)).collect();
+    let tokens: Vec<_> = fleet.iter().map(|f| f.client.token().unwrap()).collect();
+    assert_eq!(one.requests(), 1);
+    for (f, token) in fleet.iter().zip(&tokens) {
+        assert!(f.client.invalidate(token));
+    }
+    for f in &fleet {
+        assert_eq!(text(f), "b");
+    }
+    // Nobody told this one, and it was the first.
+    assert_eq!(text(&one), "b");
+    assert_eq!(one.requests(), 2);
+}
+
+#[test]
+fn a_refresh_of_one_serves_all() {
+    let store = Tricky::default();
+    let one = fixture_with([Play::Token("a"), Play::Token("b")], with(&store));
+    let two = one.beside(with(&store));
+    assert_eq!((text(&one), text(&two)), ("a".to_owned(), "a".to_owned()));
+    one.pass(1_000);
+    assert_eq!(text(&one), "a");
+    one.client.wait_idle();
+    assert_eq!((text(&one), one.requests()), ("b".to_owned(), 2));
+    assert_eq!(text(&two), "a", "served while it looks");
+    two.client.wait_idle();
+    assert_eq!((text(&two), two.requests()), ("b".to_owned(), 2));
+}
+
+/// Callers of two clients wait for one login, and both hear that it failed.
+#[test]
+fn those_who_waited_for_a_login_hear_that_it_failed() {
+    let (refusal, arrival, go) = held(Play::Refuse);
+    let store = Tricky::default();
+    let one = fixture_with([refusal], with(&store));
+    let two = one.beside(with(&store));
+    let (first, second) = (one.client.clone(), two.client.clone());
+    let first = std::thread::spawn(move || first.token().unwrap_err());
+    arrival.recv().unwrap();
+    let second = std::thread::spawn(move || second.token().unwrap_err());
+    while store.0.watches.load(Ordering::SeqCst) == 0 {
+        std::thread::yield_now();
+    }
+    go.send(()).unwrap();
+    let (first, second) = (first.join().unwrap(), second.join().unwrap());
+    assert_eq!(
+        (first.code(), second.code()),
+        ("no_run_as_user", "no_run_as_user")
+    );
+    assert_eq!(second.setup_step(), first.setup_step());
+    assert_eq!(one.requests(), 1);
+}
+
+#[test]
+fn a_reset_asks_for_a_token_that_is_newer() {
+    let one = fixture([Play::Token("a"), Play::Token("b")]);
+    let two = one.beside(|builder| builder);
+    assert_eq!((text(&one), text(&two)), ("a".to_owned(), "a".to_owned()));
+    two.client.reset();
+    two.pass(2);
+    assert_eq!(text(&two), "b");
+    assert_eq!(text(&one), "a", "which still works");
+}
+
+#[test]
+fn a_store_that_fails_is_an_event_and_is_left_alone_for_a_while() {
+    let store = Tricky::default();
+    store.0.fails.store(true, Ordering::SeqCst);
+    let f = fixture_with(["a", "b", "c"].map(Play::Token), with(&store));
+    assert_eq!(text(&f), "a");
+    assert_eq!(
+        f.take_events(),
+        ["store_failed", "mint_started", "mint_succeeded"]
+    );
+    let steps = store.steps();
+    f.client.reset();
+    assert_eq!(text(&f), "b");
+    assert_eq!(f.take_events(), ["mint_started", "mint_succeeded"]);
+    assert_eq!(store.steps(), steps);
+    // Back again: the fleet converges.
+    store.0.fails.store(false, Ordering::SeqCst);
+    f.pass(2);
+    f.client.reset();
+    f.pass(2);
+    assert_eq!(text(&f), "c");
+    assert_eq!(text(&f.beside(with(&store))), "c");
+    assert_eq!(f.requests(), 3);
+}
+
+#[test]
+fn a_store_that_hangs_delays_a_login_by_its_timeout() {
+    let store = Tricky::default();
+    store.0.hangs.store(true, Ordering::SeqCst);
+    let f = fixture_with([Play::Token("a")], |builder| {
+        with(&store)(builder).store_timeout(Duration::from_millis(20))
+    });
+    assert_eq!(text(&f), "a");
+    assert_eq!(
+        f.take_events(),
+        ["store_failed", "mint_started", "mint_succeeded"]
+    );
+}
+
+#[test]
+fn entries_that_are_not_ours_cost_a_login() {
+    let store = Tricky::default();
+    store.0.garbage.store(true, Ordering::SeqCst);
+    let f = fixture_with([Play::Token("a")], with(&store));
+    assert_eq!(text(&f), "a");
+    assert_eq!(f.take_events(), ["mint_started", "mint_succeeded"]);
+}
+
+#[test]
+fn a_lease_that_never_ends_is_waited_for_no_longer_than_a_login_may_take() {
+    let store = Tricky::default();
+    store.0.is_held.store(true, Ordering::SeqCst);
+    let f = fixture_with([Play::Token("a")], |builder| {
+        with(&store)(builder).total_timeout(Duration::from_millis(100))
+    });
+    assert_eq!(text(&f), "a");
+    assert_eq!(
+        f.take_events(),
+        ["store_failed", "mint_started", "mint_succeeded"]
+    );
+}
+
+/// This machine's clock is behind: by the store's, the token has 100 s left of its 3,600.
+#[test]
+fn the_clock_of_the_store_counts_too() {
+    let store = Tricky::default();
+    let one = fixture_with(
+        [Play::ExpiresIn("a", 3_600), Play::ExpiresIn("b", 3_600)],
+        with(&store),
+    );
+    assert_eq!(text(&one), "a");
+    let two = one.beside(with(&store));
+    *store.0.left.lock().unwrap() = Some(Duration::from_secs(100));
+    let token = two.client.token().unwrap();
+    assert_eq!(token.access_token(), "a");
+    let left = token.expiry().at().duration_since(two.clock.now()).unwrap();
+    assert!(left <= Duration::from_secs(160), "{left:?}");
+}
+
+#[test]
+fn a_login_with_the_next_pair_is_shared_by_that_pair() {
+    let store = Tricky::default();
+    let rotating =
+        |builder: ClientBuilder| with(&store)(builder).next_credentials("id", "hunter23");
+    let one = fixture_with([Play::RefusePair, Play::Token("a")], rotating);
+    assert_eq!(text(&one), "a");
+    let two = one.beside(with(&store));
+    two.client.set_credentials(crate::KeyPairs::new(
+        crate::KeyPair::new("id", "hunter23").unwrap(),
+    ));
+    assert_eq!((text(&two), two.requests()), ("a".to_owned(), 2));
+}
+
+/// The budget is that of all who share a store.
+#[test]
+fn logins_of_a_fleet_are_counted_together() {
+    let store = Tricky::default();
+    let one = fixture_with([Play::Token("a")], |builder| {
+        with(&store)(builder).login_budget(Some(3))
+    });
+    assert_eq!(text(&one), "a");
+    one.client.wait_idle();
+    store.0.others.store(2, Ordering::SeqCst);
+    one.client.reset();
+    let error = one.client.token().unwrap_err();
+    assert_eq!(error.code(), "login_budget_exceeded");
+    assert_eq!(one.requests(), 1);
+}

@@ -1,0 +1,159 @@
+//! The contract of a [`Store`] as checks: run them from a test of every store, your own included.
+//!
+//! ```no_run
+//! # async fn example(store: &dyn forcegrant::store::Store) {
+//! forcegrant::store::conformance::check(store).await.unwrap();
+//! # }
+//! ```
+//!
+//! The store may be in use by others: keys are drawn at random and their entries end soon. It takes
+//! a few seconds, as some clauses are about time. The names of the checks are those in the report.
+//!
+//! What it can not see from outside: that a counter forgets after an hour, that a store works in the
+//! child of a fork, and what becomes of entries that others damaged; for the last there is
+//! [`check_damaged`].
+
+mod entries;
+mod leases;
+mod probe;
+mod sharing;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use self::probe::{Probe, all_of};
+use crate::store::{Put, Store};
+
+/// A clause of the contract that a store does not keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The name of the check.
+    pub clause: &'static str,
+    /// What was seen, and what was expected.
+    pub finding: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.clause, self.finding)
+    }
+}
+
+/// Checks every clause, whatever the others come to. Must run on a tokio runtime with I/O and time.
+/// A step that takes longer than five seconds is a violation. One check keeps the thread that polls
+/// it while others work: a store that needs tasks of the same runtime wants one with several threads.
+///
+/// # Errors
+/// Each clause that is violated, in the order of [`clauses`].
+pub async fn check(store: &dyn Store) -> Result<(), Vec<Violation>> {
+    let probe = Probe::new(store);
+    // What waits does so side by side; what keeps the store busy comes one after the other, so that
+    // it does not disturb what looks at clocks.
+    let mut findings = all_of(TIMED.iter().map(|clause| clause.run(&probe)).collect()).await;
+    for clause in PLAIN {
+        findings.push(clause.run(&probe).await);
+    }
+    let violations: Vec<_> = findings.into_iter().flatten().collect();
+    if violations.is_empty() {
+        Ok(())
+    } else {
+        Err(violations)
+    }
+}
+
+/// Checks that an entry which `damage` spoiled behind the store's back (cut, overwritten, of another
+/// kind; it gets the key) is none and no error, and can be replaced. Call it for each way of damage.
+///
+/// # Errors
+/// What was seen instead.
+pub async fn check_damaged(
+    store: &dyn Store,
+    damage: &(dyn Fn(&str) + Sync),
+) -> Result<(), Violation> {
+    damaged_entry_is_none(&Probe::new(store), damage)
+        .await
+        .map_err(|finding| Violation {
+            clause: "damaged_entry_is_none",
+            finding,
+        })
+}
+
+/// The names of all checks of [`check`].
+pub fn clauses() -> impl Iterator<Item = &'static str> {
+    TIMED.iter().chain(PLAIN).map(|clause| clause.name)
+}
+
+/// What a check found: nothing, or what is wrong.
+type Finding = Result<(), String>;
+
+struct Clause {
+    name: &'static str,
+    check: for<'a> fn(&'a Probe<'a>) -> Pin<Box<dyn Future<Output = Finding> + Send + 'a>>,
+}
+
+impl Clause {
+    async fn run(&self, probe: &Probe<'_>) -> Option<Violation> {
+        let finding = (self.check)(probe).await.err()?;
+        Some(Violation {
+            clause: self.name,
+            finding,
+        })
+    }
+}
+
+macro_rules! clauses {
+    ($($room:ident::$name:ident),+ $(,)?) => {
+        &[$(Clause { name: stringify!($name), check: |probe| Box::pin($room::$name(probe)) }),+]
+    };
+}
+
+/// These spend most of their time waiting.
+const TIMED: &[Clause] = clauses![
+    entries::entry_ends_after_its_time_to_live,
+    leases::lease_lasts_its_time,
+    leases::forgotten_lease_ends_by_itself,
+    leases::owner_keeps_the_lease_by_asking_again,
+    leases::watch_ends_with_the_lease,
+    leases::watch_keeps_its_limit,
+    leases::watch_does_not_spin,
+];
+
+const PLAIN: &[Clause] = clauses![
+    entries::nothing_is_none,
+    entries::entry_comes_back_whole,
+    entries::time_left_is_within_the_time_to_live,
+    entries::readers_see_the_old_entry_or_the_new_one,
+    entries::entry_with_a_greater_fence_stays,
+    entries::put_ends_the_lease_of_its_owner,
+    entries::put_leaves_the_lease_of_another_alone,
+    leases::one_owner_at_a_time,
+    leases::fences_grow,
+    leases::release_ends_the_lease,
+    leases::release_leaves_the_lease_of_another_alone,
+    sharing::count_is_the_sum,
+    sharing::count_loses_nothing_among_many,
+    sharing::keys_are_apart,
+    sharing::entry_lease_and_counter_are_apart,
+    sharing::dropped_futures_do_no_harm,
+    sharing::runtimes_come_and_go,
+];
+
+async fn damaged_entry_is_none(probe: &Probe<'_>, damage: &(dyn Fn(&str) + Sync)) -> Finding {
+    let key = probe.key();
+    let lease = probe.granted(&key).await?;
+    probe.put(&key, b"before the damage", &lease).await?;
+    damage(&key);
+    if let Some(stored) = probe.get(&key).await? {
+        return Err(format!(
+            "get returned {} bytes of an entry that was damaged",
+            stored.entry.len()
+        ));
+    }
+    let lease = probe.granted(&key).await?;
+    let put = probe.put(&key, b"after the damage", &lease).await?;
+    probe::expect("put over a damaged entry", put, Put::Stored)?;
+    probe.expect_entry(&key, b"after the damage").await
+}

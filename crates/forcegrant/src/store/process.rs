@@ -1,0 +1,287 @@
+//! The default store: clients of one process that know the same credentials share a token.
+//!
+//! An entry lives as long as a client that uses it, so there is nothing to bound and nothing to
+//! clean up.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::cache::budget::{Budget, BudgetSettings};
+use crate::clock::millis;
+use crate::process::PerProcess;
+use crate::store::{Acquired, Lease, Put, Store, StoreFuture, Stored};
+
+/// One client's way to what the process shares.
+#[derive(Default)]
+pub(crate) struct ProcessStore {
+    /// Keeps this client's drawers in being. A child of a fork has its own.
+    held: PerProcess<Mutex<HashMap<String, Arc<Drawer>>>>,
+}
+
+#[derive(Default)]
+struct Registry(Mutex<Drawers>);
+
+#[derive(Default)]
+struct Drawers {
+    drawers: HashMap<String, Weak<Drawer>>,
+    /// Those that nobody holds any more are thrown out when the table has grown to this.
+    sweep_at: usize,
+}
+
+#[derive(Default)]
+struct Drawer {
+    contents: Mutex<Contents>,
+    lease_ended: Notify,
+}
+
+#[derive(Default)]
+struct Contents {
+    entry: Option<Entry>,
+    lease: Option<Held>,
+    last_fence: u64,
+    logins: Budget,
+}
+
+struct Entry {
+    bytes: Vec<u8>,
+    fence: u64,
+    ends: Instant,
+}
+
+struct Held {
+    lease: Lease,
+    ends: Instant,
+}
+
+static REGISTRY: OnceLock<PerProcess<Registry>> = OnceLock::new();
+
+/// What was locked is plain data, whole at any time.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl ProcessStore {
+    fn drawer(&self, key: &str) -> Arc<Drawer> {
+        let held = self.held.current();
+        let mut held = lock(&held);
+        if let Some(drawer) = held.get(key) {
+            return Arc::clone(drawer);
+        }
+        let registry = REGISTRY.get_or_init(PerProcess::default).current();
+        let drawer = lock(&registry.0).drawer(key);
+        held.insert(key.to_owned(), Arc::clone(&drawer));
+        drawer
+    }
+
+    fn with<T>(&self, key: &str, act: impl FnOnce(&mut Contents, &Notify) -> T) -> T {
+        let drawer = self.drawer(key);
+        let mut contents = lock(&drawer.contents);
+        contents.expire(Instant::now());
+        act(&mut contents, &drawer.lease_ended)
+    }
+}
+
+impl Drawers {
+    fn drawer(&mut self, key: &str) -> Arc<Drawer> {
+        if let Some(drawer) = self.drawers.get(key).and_then(Weak::upgrade) {
+            return drawer;
+        }
+        if self.drawers.len() >= self.sweep_at {
+            self.drawers.retain(|_, drawer| drawer.strong_count() > 0);
+            self.sweep_at = (self.drawers.len() * 2).max(64);
+        }
+        let drawer = Arc::new(Drawer::default());
+        self.drawers.insert(key.to_owned(), Arc::downgrade(&drawer));
+        drawer
+    }
+}
+
+impl Contents {
+    fn expire(&mut self, now: Instant) {
+        self.entry = self.entry.take().filter(|entry| now < entry.ends);
+        self.lease = self.lease.take().filter(|held| now < held.ends);
+    }
+
+    fn acquire(&mut self, owner: &str, now: Instant, time: Duration) -> Acquired {
+        match &mut self.lease {
+            Some(held) if held.lease.owner != owner => Acquired::Held {
+                fence: held.lease.fence,
+                left: held.ends.saturating_duration_since(now),
+            },
+            Some(held) => {
+                held.ends = now + time;
+                Acquired::Granted {
+                    fence: held.lease.fence,
+                }
+            }
+            None => {
+                self.last_fence += 1;
+                let fence = self.last_fence;
+                self.lease = Some(Held {
+                    lease: Lease {
+                        owner: owner.to_owned(),
+                        fence,
+                    },
+                    ends: now + time,
+                });
+                Acquired::Granted { fence }
+            }
+        }
+    }
+
+    fn end(&mut self, owner: &str, ended: &Notify) {
+        if self
+            .lease
+            .as_ref()
+            .is_some_and(|held| held.lease.owner == owner)
+        {
+            self.lease = None;
+            ended.notify_waiters();
+        }
+    }
+}
+
+impl Store for ProcessStore {
+    fn get<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Stored>> {
+        Box::pin(async move {
+            let entry = self.with(key, |contents, _| {
+                contents.entry.as_ref().map(|entry| entry.bytes.clone())
+            });
+            Ok(entry.map(|entry| Stored { entry, left: None }))
+        })
+    }
+
+    fn put<'a>(
+        &'a self,
+        key: &'a str,
+        entry: &'a [u8],
+        time_to_live: Duration,
+        lease: &'a Lease,
+    ) -> StoreFuture<'a, Put> {
+        Box::pin(async move {
+            Ok(self.with(key, |contents, ended| {
+                contents.end(&lease.owner, ended);
+                let there = contents.entry.as_ref();
+                if there.is_some_and(|there| there.fence > lease.fence) {
+                    return Put::Outdated;
+                }
+                contents.entry = Some(Entry {
+                    bytes: entry.to_vec(),
+                    fence: lease.fence,
+                    ends: Instant::now() + time_to_live,
+                });
+                contents.last_fence = contents.last_fence.max(lease.fence);
+                Put::Stored
+            }))
+        })
+    }
+
+    fn acquire<'a>(
+        &'a self,
+        key: &'a str,
+        owner: &'a str,
+        time: Duration,
+    ) -> StoreFuture<'a, Acquired> {
+        Box::pin(async move {
+            Ok(self.with(key, |contents, _| {
+                contents.acquire(owner, Instant::now(), time)
+            }))
+        })
+    }
+
+    fn release<'a>(&'a self, key: &'a str, lease: &'a Lease) -> StoreFuture<'a, ()> {
+        Box::pin(async move {
+            self.with(key, |contents, ended| contents.end(&lease.owner, ended));
+            Ok(())
+        })
+    }
+
+    fn watch<'a>(&'a self, key: &'a str, fence: u64, limit: Duration) -> StoreFuture<'a, ()> {
+        Box::pin(async move {
+            let drawer = self.drawer(key);
+            // Made before the look, so that an end in between is not missed.
+            let ended = drawer.lease_ended.notified();
+            let left = {
+                let mut contents = lock(&drawer.contents);
+                let now = Instant::now();
+                contents.expire(now);
+                let held = contents
+                    .lease
+                    .as_ref()
+                    .filter(|held| held.lease.fence == fence);
+                held.map(|held| held.ends.saturating_duration_since(now))
+            };
+            if let Some(left) = left {
+                // Over time is as good as an end.
+                let _ = tokio::time::timeout(limit.min(left), ended).await;
+            }
+            Ok(())
+        })
+    }
+
+    fn count<'a>(&'a self, key: &'a str, logins: u32) -> StoreFuture<'a, u64> {
+        static START: OnceLock<Instant> = OnceLock::new();
+        // Only counted: the stop is the caller's.
+        let settings = BudgetSettings { stop: None };
+        Box::pin(async move {
+            let boot = millis(START.get_or_init(Instant::now).elapsed());
+            Ok(self.with(key, |contents, _| {
+                contents.logins.ask(boot, settings);
+                for _ in 0..logins {
+                    contents.logins.count(boot, settings);
+                }
+                u64::from(contents.logins.used())
+            }))
+        })
+    }
+}
+
+impl fmt::Debug for ProcessStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ProcessStore")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_keeps_the_contract() {
+        let store = ProcessStore::default();
+        crate::store::conformance::check(&store).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_entry_lives_as_long_as_a_client_that_uses_it() {
+        let lease = Lease {
+            owner: "a".to_owned(),
+            fence: 1,
+        };
+        let (one, two) = (ProcessStore::default(), ProcessStore::default());
+        let minute = Duration::from_secs(60);
+        one.put("lives", b"x", minute, &lease).await.unwrap();
+        assert!(two.get("lives").await.unwrap().is_some());
+        drop(one);
+        assert!(two.get("lives").await.unwrap().is_some());
+        drop(two);
+        let three = ProcessStore::default();
+        assert!(three.get("lives").await.unwrap().is_none());
+    }
+
+    /// 100,000 stores that come and go leave nothing behind.
+    #[test]
+    fn what_nobody_holds_is_thrown_out() {
+        for number in 0..1_000 {
+            ProcessStore::default().drawer(&format!("gone-{number}"));
+        }
+        let registry = REGISTRY.get_or_init(PerProcess::default).current();
+        let drawers = lock(&registry.0);
+        let gone = |key: &&String| key.starts_with("gone-");
+        assert!(drawers.drawers.keys().filter(gone).count() < 200);
+    }
+}

@@ -1,0 +1,75 @@
+//! What an error of Redis means for the step, and how it is told.
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+use super::address::Host;
+use crate::store::StoreError;
+
+/// What to do about an error.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// This server has the slot now, for good.
+    Moved(Host),
+    /// This server may have the key already.
+    Ask(Host),
+    /// The server gives the slot away at this moment.
+    TryAgain,
+    /// The connection, or the server at its end, is not what it was.
+    Elsewhere,
+    /// Another try would end the same.
+    Final,
+}
+
+/// `from` is the server that answered.
+pub(super) fn verdict(error: &RedisError, from: &Host) -> Verdict {
+    let target = || {
+        let (text, _) = error.redirect_node()?;
+        let mut host = Host::parse(text, from.port)?;
+        if host.name.is_empty() || host.name == "?" {
+            host.name.clone_from(&from.name);
+        }
+        Some(host)
+    };
+    match error.kind() {
+        ErrorKind::Server(ServerErrorKind::Moved) => {
+            target().map_or(Verdict::Elsewhere, Verdict::Moved)
+        }
+        ErrorKind::Server(ServerErrorKind::Ask) => {
+            target().map_or(Verdict::Elsewhere, Verdict::Ask)
+        }
+        ErrorKind::Server(ServerErrorKind::TryAgain) => Verdict::TryAgain,
+        ErrorKind::Io
+        | ErrorKind::Parse
+        | ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown) => {
+            Verdict::Elsewhere
+        }
+        _ => Verdict::Final,
+    }
+}
+
+/// In words of our own: a server may repeat what it was sent, a password among it.
+pub(super) fn told(error: &RedisError, from: &Host) -> StoreError {
+    let what = match (error.kind(), error.code()) {
+        (ErrorKind::AuthenticationFailed, _) | (_, Some("NOAUTH" | "WRONGPASS")) => {
+            "it wants another user or password"
+        }
+        (ErrorKind::Server(ServerErrorKind::NoPerm), _) => {
+            "the user may not do this (NOPERM); docs/guides/stores.md lists the rights it needs"
+        }
+        (_, Some("OOM")) => "it is full (OOM)",
+        (ErrorKind::Server(ServerErrorKind::ReadOnly), _) => "it is a replica (READONLY)",
+        (ErrorKind::Server(ServerErrorKind::BusyLoading), _) => "it is starting (LOADING)",
+        (ErrorKind::Server(ServerErrorKind::ClusterDown), _) => "its Cluster is down (CLUSTERDOWN)",
+        (ErrorKind::Server(ServerErrorKind::TryAgain), _) => {
+            "a slot of its Cluster is on the move (TRYAGAIN)"
+        }
+        (ErrorKind::Io, _) if error.is_connection_refusal() => "it refuses connections",
+        (ErrorKind::Io, _) => "the connection broke",
+        (ErrorKind::Parse, _) => "it answered something that is not Redis's protocol",
+        (_, Some(code)) if code.len() <= 16 && code.bytes().all(|c| c.is_ascii_uppercase()) => {
+            return StoreError::new(format!("Redis at {from}: it answered {code}"));
+        }
+        _ => "it answered with an error",
+    };
+    StoreError::new(format!("Redis at {from}: {what}"))
+}

@@ -1,0 +1,257 @@
+//! How entries are named and sealed, so that a store needs no trust. Pure, but for the nonce.
+//!
+//! Everything comes from the client secret by HKDF-SHA256, with what tells two endpoints apart as
+//! the context. So there is no other key to manage, clients with another secret, host or way of
+//! authenticating share nothing, and a name tells nothing about the org.
+
+use std::fmt;
+
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
+use zeroize::Zeroizing;
+
+use crate::credentials::KeyPair;
+
+/// The format of names and entries. Another version neither reads nor replaces these.
+const VERSION: u8 = 1;
+/// AES-256-GCM.
+const ALGORITHM: u8 = 1;
+const MAGIC: [u8; 2] = *b"fg";
+const KEY_ID: usize = 8;
+const NONCE: usize = 12;
+const HEADER: usize = MAGIC.len() + 2 + KEY_ID + NONCE;
+
+/// What an entry tells; part of its name, and of what its seal covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A token.
+    Token,
+    /// Why the last login failed.
+    Failure,
+}
+
+/// Names and seals the entries of one key pair at one endpoint.
+pub(crate) struct Sealer {
+    name: String,
+    key_id: [u8; KEY_ID],
+    key: LessSafeKey,
+}
+
+/// The length that a derived value shall have.
+struct Length(usize);
+
+impl KeyType for Length {
+    fn len(&self) -> usize {
+        self.0
+    }
+}
+
+impl Sealer {
+    /// For this pair. `endpoint` is everything beside the pair that tells whether two clients would
+    /// get the same token.
+    pub(crate) fn new(pair: &KeyPair, endpoint: &str) -> Self {
+        let salt = Salt::new(HKDF_SHA256, b"forcegrant store 1");
+        let secret = salt.extract(pair.client_secret().expose().as_bytes());
+        // One block of output for each use, each with a context of its own.
+        let mut name = [0; 16];
+        let mut key_id = [0; KEY_ID];
+        let mut key = Zeroizing::new([0; 32]);
+        for (purpose, output) in [
+            ("name", &mut name[..]),
+            ("key id", &mut key_id[..]),
+            ("key", &mut key[..]),
+        ] {
+            let context = [
+                purpose.as_bytes(),
+                b"\0",
+                pair.client_id().as_bytes(),
+                b"\0",
+                endpoint.as_bytes(),
+            ];
+            secret
+                .expand(&context, Length(output.len()))
+                .and_then(|block| block.fill(output))
+                .expect("these lengths are below HKDF's limit");
+        }
+        let key = UnboundKey::new(&AES_256_GCM, &*key).expect("the key has AES-256's length");
+        Self {
+            name: hex(&name),
+            key_id,
+            key: LessSafeKey::new(key),
+        }
+    }
+
+    /// The name of the entry of this kind.
+    pub(crate) fn name(&self, kind: Kind) -> String {
+        let kind = match kind {
+            Kind::Token => "token",
+            Kind::Failure => "failure",
+        };
+        format!("fg{VERSION}:{}:{kind}", self.name)
+    }
+
+    /// Seals an entry. `None`: the system has no randomness.
+    pub(crate) fn seal(&self, kind: Kind, plain: &[u8]) -> Option<Vec<u8>> {
+        let mut nonce = [0; NONCE];
+        // At random: the counters of forked or copied processes would repeat. 2^32 entries of one
+        // key are safe; a login a second for a century is fewer.
+        getrandom::fill(&mut nonce).ok()?;
+        let mut entry = Vec::with_capacity(HEADER + plain.len() + AES_256_GCM.tag_len());
+        entry.extend_from_slice(&MAGIC);
+        entry.extend_from_slice(&[VERSION, ALGORITHM]);
+        entry.extend_from_slice(&self.key_id);
+        entry.extend_from_slice(&nonce);
+        let covered = self.covered(kind, &entry);
+        // Encrypted where it stands, so that no copy of the plain text is left behind.
+        let mut text = Zeroizing::new(plain.to_vec());
+        let tag = self
+            .key
+            .seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(covered),
+                &mut text,
+            )
+            .ok()?;
+        entry.extend_from_slice(&text);
+        entry.extend_from_slice(tag.as_ref());
+        Some(entry)
+    }
+
+    /// What was sealed. `None`: it is of another version or key, was put under another name, or is
+    /// not whole.
+    pub(crate) fn open(&self, kind: Kind, mut entry: Vec<u8>) -> Option<Zeroizing<Vec<u8>>> {
+        let header = entry.get(..HEADER)?;
+        let (start, nonce) = header.split_at(HEADER - NONCE);
+        let expected = [&MAGIC[..], &[VERSION, ALGORITHM], &self.key_id].concat();
+        if start != expected {
+            return None;
+        }
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let covered = self.covered(kind, header);
+        let mut text = Zeroizing::new(entry.split_off(HEADER));
+        let length = self
+            .key
+            .open_in_place(nonce, Aad::from(covered), &mut text)
+            .ok()?
+            .len();
+        text.truncate(length);
+        Some(text)
+    }
+
+    /// What a seal covers beside the text: the header and the name.
+    fn covered(&self, kind: Kind, header: &[u8]) -> Vec<u8> {
+        [header, self.name(kind).as_bytes()].concat()
+    }
+}
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sealer")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The name of the login counter of an app in an org. It needs no secret: who can guess both may
+/// know the count.
+pub(crate) fn counter_name(host: &str, client_id: &str) -> String {
+    let text = format!("{host}\0{client_id}");
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    format!("fg{VERSION}:{}:logins", hex(&digest.as_ref()[..16]))
+}
+
+/// Who asks for a lease: 128 random bits. `None`: the system has no randomness.
+pub(crate) fn owner() -> Option<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(hex(&bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use fmt::Write;
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ENDPOINT: &str = "https://acme.my.salesforce.com/services/oauth2/token";
+
+    fn sealer(id: &str, secret: &str, endpoint: &str) -> Sealer {
+        Sealer::new(&KeyPair::new(id, secret).unwrap(), endpoint)
+    }
+
+    #[test]
+    fn what_is_sealed_opens_and_shows_nothing() {
+        let sealer = sealer("id", "hunter22", ENDPOINT);
+        let entry = sealer.seal(Kind::Token, b"the token").unwrap();
+        assert!(!entry.windows(5).any(|bytes| bytes == b"token"));
+        assert_eq!(
+            *sealer.open(Kind::Token, entry.clone()).unwrap(),
+            b"the token"
+        );
+        assert_ne!(entry, sealer.seal(Kind::Token, b"the token").unwrap());
+        assert!(!format!("{sealer:?}").contains("hunter22"));
+    }
+
+    /// A18: another secret, id, endpoint or kind shares nothing.
+    #[test]
+    fn another_secret_id_or_endpoint_shares_nothing() {
+        let one = sealer("id", "hunter22", ENDPOINT);
+        let entry = one.seal(Kind::Token, b"the token").unwrap();
+        for other in [
+            sealer("id", "hunter23", ENDPOINT),
+            sealer("ie", "hunter22", ENDPOINT),
+            sealer("id", "hunter22", "https://other.my.salesforce.com/"),
+        ] {
+            assert_ne!(one.name(Kind::Token), other.name(Kind::Token));
+            assert_eq!(other.open(Kind::Token, entry.clone()), None);
+        }
+        assert_eq!(one.open(Kind::Failure, entry), None);
+        assert_ne!(one.name(Kind::Token), one.name(Kind::Failure));
+    }
+
+    /// The format is shared by languages and releases: a change of it is a new version.
+    #[test]
+    fn names_stay_as_they_are() {
+        let sealer = sealer("id", "hunter22", ENDPOINT);
+        assert_eq!(sealer.name(Kind::Token), NAME_OF_THE_EXAMPLE);
+        assert_eq!(
+            counter_name("acme.my.salesforce.com", "id"),
+            COUNTER_OF_THE_EXAMPLE
+        );
+        let old = EXAMPLE
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+            .collect();
+        assert_eq!(*sealer.open(Kind::Token, old).unwrap(), b"the token");
+    }
+
+    const NAME_OF_THE_EXAMPLE: &str = "fg1:d43705a5d280ec2d1da10ec8c9462c76:token";
+    const COUNTER_OF_THE_EXAMPLE: &str = "fg1:bebcb22302b2b2c4d6ded0b7a269563f:logins";
+    const EXAMPLE: &str = "66670101840e98e0c51ff6f496ab0503cedaa5e2017aea018292c0660f77843d4d883a2302884544e6c4f067a723aec4d1";
+
+    proptest! {
+        /// No change of a single bit, no cut and no garbage opens.
+        #[test]
+        fn nothing_else_opens(bit in 0usize..64 * 8, cut in 0usize..64, garbage in any::<Vec<u8>>()) {
+            let sealer = sealer("id", "hunter22", ENDPOINT);
+            let entry = sealer.seal(Kind::Token, b"a token of some length, sealed").unwrap();
+            let mut torn = entry.clone();
+            let place = bit % (torn.len() * 8);
+            torn[place / 8] ^= 1 << (place % 8);
+            prop_assert_eq!(sealer.open(Kind::Token, torn), None);
+            let cut = cut % entry.len();
+            prop_assert_eq!(sealer.open(Kind::Token, entry[..cut].to_vec()), None);
+            prop_assert_eq!(sealer.open(Kind::Token, garbage), None);
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! What a client shares its tokens through, and how a store that fails is kept out of the way.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+#[cfg(feature = "store-file")]
+use url::Url;
+
+use crate::clock::Clock;
+use crate::engine::Engine;
+use crate::error::{Code, Error, invalid_option};
+use crate::event::Event;
+use crate::grant::request::AuthStyle;
+use crate::http::{HttpSettings, Proxy};
+use crate::process::PerProcess;
+use crate::random;
+use crate::secret::fingerprint;
+use crate::store::breaker::Breaker;
+#[cfg(feature = "store-file")]
+use crate::store::file::FileStore;
+use crate::store::process::ProcessStore;
+use crate::store::{Store, StoreError, StoreFuture};
+
+/// Whom a client shares its token with: the option `store`.
+///
+/// Whoever shares a token shares its logins: one client logs in, and the others use what it got.
+/// Only clients with the same client id, client secret, token endpoint and route to it (proxy,
+/// `resolve`, `auth_style`) share.
+#[derive(Clone, Debug, Default)]
+pub struct Sharing(Choice);
+
+#[derive(Clone, Debug, Default)]
+enum Choice {
+    Off,
+    #[default]
+    Process,
+    Store(Arc<Guarded>),
+}
+
+impl Sharing {
+    /// With nobody.
+    #[must_use]
+    pub fn off() -> Self {
+        Self(Choice::Off)
+    }
+
+    /// With the clients of this process: the default. The shared token lives as long as one of
+    /// them.
+    #[must_use]
+    pub fn process() -> Self {
+        Self(Choice::Process)
+    }
+
+    /// With everyone who uses this store. Clones share its circuit breaker too.
+    #[must_use]
+    pub fn store(store: impl Store + 'static) -> Self {
+        Self(Choice::Store(Arc::new(Guarded::new(Box::new(store)))))
+    }
+
+    /// What is left of it for the clients of a pool, which is itself what this process shares.
+    pub(crate) fn beyond_the_process(self) -> Self {
+        match self.0 {
+            Choice::Process => Self::off(),
+            _ => self,
+        }
+    }
+
+    /// The share of clients with one route: what beside the pair and the token endpoint tells
+    /// whether two clients would get the same token.
+    pub(crate) fn share(&self, timeout: Duration, route: String) -> Option<Share> {
+        let (store, counts) = match &self.0 {
+            Choice::Off => return None,
+            Choice::Process => {
+                let store = Guarded::new(Box::new(ProcessStore::default()));
+                (Arc::new(store), false)
+            }
+            Choice::Store(store) => (Arc::clone(store), true),
+        };
+        Some(Share {
+            store,
+            timeout,
+            route,
+            counts,
+        })
+    }
+}
+
+/// The text form, for settings that come from a file or another language: `off`, `process`, `file`
+/// (in the user's cache folder), `file:///var/cache/my-service` (in this folder).
+///
+/// # Errors
+/// `invalid_option`, which says what there is.
+impl FromStr for Sharing {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text {
+            "off" => Ok(Self::off()),
+            "process" => Ok(Self::process()),
+            #[cfg(feature = "store-file")]
+            "file" => FileStore::in_user_cache().map(Self::store),
+            other => Self::from_url(other),
+        }
+    }
+}
+
+impl Sharing {
+    fn from_url(text: &str) -> Result<Self, Error> {
+        match text.split_once(':') {
+            #[cfg(feature = "store-file")]
+            Some(("file", _)) => {
+                let url = Url::parse(text).ok();
+                let folder = url.and_then(|url| url.to_file_path().ok());
+                // What is no path is an empty one, which the store refuses.
+                FileStore::new(folder.unwrap_or_default()).map(Self::store)
+            }
+            _ => Err(invalid_option(
+                "store",
+                // The text may be a URL that holds a password.
+                "this names no store",
+                "Give \"off\", \"process\", \"file\" or \"file:///an/absolute/folder\".",
+            )),
+        }
+    }
+}
+
+impl<S: Store + 'static> From<S> for Sharing {
+    fn from(store: S) -> Self {
+        Self::store(store)
+    }
+}
+
+/// A client's share in a store.
+#[derive(Clone, Debug)]
+pub(crate) struct Share {
+    store: Arc<Guarded>,
+    /// For each step.
+    timeout: Duration,
+    pub(crate) route: String,
+    /// Whether logins are counted in the store too. Those of one process are counted already.
+    pub(crate) counts: bool,
+}
+
+impl Share {
+    /// The store, if it is not out of the way.
+    pub(crate) fn open(&self, engine: &Engine) -> Option<&dyn Store> {
+        let boot = engine.profile.clock.now().boot;
+        let may_ask = self.store.with_breaker(|breaker| breaker.may_ask(boot));
+        may_ask.then_some(&*self.store.store)
+    }
+
+    /// Takes one step. `None`: it failed, or was late.
+    pub(crate) async fn step<T>(&self, engine: &Engine, step: StoreFuture<'_, T>) -> Option<T> {
+        self.step_within(self.timeout, engine, step).await
+    }
+
+    /// The same for a step that waits for `patience` on purpose.
+    pub(crate) async fn wait<T>(
+        &self,
+        patience: Duration,
+        engine: &Engine,
+        step: StoreFuture<'_, T>,
+    ) -> Option<T> {
+        self.step_within(patience + self.timeout, engine, step)
+            .await
+    }
+
+    async fn step_within<T>(
+        &self,
+        limit: Duration,
+        engine: &Engine,
+        step: StoreFuture<'_, T>,
+    ) -> Option<T> {
+        match tokio::time::timeout(limit, step).await {
+            Ok(Ok(value)) => {
+                self.store.with_breaker(Breaker::worked);
+                Some(value)
+            }
+            Ok(Err(error)) => {
+                self.failed(engine, &error);
+                None
+            }
+            Err(_) => {
+                let late = format!("no answer within {} ms", limit.as_millis());
+                self.failed(engine, &StoreError::new(late));
+                None
+            }
+        }
+    }
+
+    /// Keeps the store out of the way for a while, and says so.
+    pub(crate) fn failed(&self, engine: &Engine, error: &StoreError) {
+        let boot = engine.profile.clock.now().boot;
+        let pause = self
+            .store
+            .with_breaker(|breaker| breaker.failed(boot, random::unit()));
+        let error = Error::new(
+            Code::StoreFailed,
+            format!("the store that tokens are shared through failed: {error}"),
+        )
+        .with_help("Logins go ahead without it, and it is asked again later.")
+        .with_retry_after(Some(Duration::from_millis(pause)));
+        engine.emit(&Event::StoreFailed { error });
+    }
+}
+
+/// What beside the pair and the token endpoint tells whether two clients would get the same token:
+/// where the requests really go, as an org may tie a session to the address it was asked from.
+pub(crate) fn route(http: &HttpSettings, style: AuthStyle, clock: &Clock) -> String {
+    let mut resolve: Vec<_> = http
+        .resolve
+        .iter()
+        .map(|(host, address)| format!("{host}={address}"))
+        .collect();
+    resolve.sort_unstable();
+    let proxy = match &http.proxy {
+        Proxy::Environment => "environment",
+        Proxy::None => "none",
+        // It may hold a password.
+        Proxy::Url(url) => &fingerprint(url),
+    };
+    format!(
+        "{}\0{}\0{proxy}\0{}",
+        style.as_str(),
+        resolve.join(","),
+        clock.identity()
+    )
+}
+
+/// A store and its circuit breaker.
+struct Guarded {
+    store: Box<dyn Store>,
+    breaker: PerProcess<Mutex<Breaker>>,
+}
+
+impl Guarded {
+    fn new(store: Box<dyn Store>) -> Self {
+        Self {
+            store,
+            breaker: PerProcess::default(),
+        }
+    }
+
+    fn with_breaker<T>(&self, act: impl FnOnce(&mut Breaker) -> T) -> T {
+        let breaker = self.breaker.current();
+        let mut breaker = breaker.lock().unwrap_or_else(PoisonError::into_inner);
+        act(&mut breaker)
+    }
+}
+
+impl fmt::Debug for Guarded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.store.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_form_names_every_store() {
+        let shown = |text: &str| format!("{:?}", text.parse::<Sharing>().unwrap().0);
+        assert_eq!(shown("off"), "Off");
+        assert_eq!(shown("process"), "Process");
+        #[cfg(feature = "store-file")]
+        assert!(shown("file:///var/cache/x").contains("/var/cache/x"));
+        for text in ["", "files", "file:relative", "ftp://hunter22@x", "http://x"] {
+            let error = text.parse::<Sharing>().unwrap_err();
+            assert_eq!(error.code(), "invalid_option");
+            assert!(!error.to_string().contains("hunter22"));
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! A token from the store, or the right to log in: the effects of sharing. What an entry is worth is
+//! decided in `store/record.rs`.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
+
+use crate::cache::lease::Lease;
+use crate::clock::{to_system_time, to_wall};
+use crate::credentials::Login;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::grant::response::Context;
+use crate::mint::budget_spent;
+use crate::random;
+use crate::store::record::{self, Origin, Reader};
+use crate::store::seal::{self, Kind, Sealer};
+use crate::store::{self, Acquired, Share, StoreError};
+use crate::token::ExpirySource;
+
+/// How long a lease is granted for. Its holder extends it three times as often, so it outlives a
+/// holder that was killed by this at most.
+const LEASE: Duration = Duration::from_secs(10);
+
+/// A store that says at once that nothing has changed is not asked more often than this.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How long a failure is told to those who waited for the login, at least and at most.
+const TOLD: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+
+/// What a flight comes to before it logs in.
+pub(crate) enum Turn {
+    /// Another client's login serves.
+    Adopted(Box<Lease>),
+    /// The login of another client, which this one waited for, failed.
+    Told(Error),
+    /// Log in, mostly under a lease. Without one nothing is shared, or the store is out of the way.
+    Login(Option<Holding>),
+}
+
+/// The right to log in, and where the result goes.
+pub(crate) struct Holding {
+    visit: Visit,
+    lease: store::Lease,
+}
+
+/// A client at the store, with one key pair.
+#[derive(Clone)]
+struct Visit {
+    engine: Arc<Engine>,
+    share: Share,
+    login: Login,
+    sealer: Arc<Sealer>,
+    /// The name of the token's entry.
+    key: String,
+}
+
+/// Asks the store, if there is one. `afresh`: what is there does not serve.
+pub(crate) async fn take(engine: &Arc<Engine>, afresh: bool) -> Turn {
+    if engine.profile.share.is_none() {
+        return Turn::Login(None);
+    }
+    let login = engine.keyring.login(engine.profile.retry.total).await.ok();
+    // A source that fails is the login's business.
+    let Some(login) = login.or_else(|| engine.keyring.at_hand()) else {
+        return Turn::Login(None);
+    };
+    let (Some(visit), Some(owner)) = (Visit::new(engine, login), seal::owner()) else {
+        return Turn::Login(None);
+    };
+    match visit.look(afresh).await {
+        Some(lease) => Turn::Adopted(lease),
+        None => visit.queue(owner, afresh).await,
+    }
+}
+
+impl Visit {
+    fn new(engine: &Arc<Engine>, login: Login) -> Option<Self> {
+        let share = engine.profile.share.as_ref()?;
+        let endpoint = format!("{}\0{}", login.endpoint.token_url, share.route);
+        let sealer = Arc::new(Sealer::new(&login.pair, &endpoint));
+        Some(Self {
+            key: sealer.name(Kind::Token),
+            engine: Arc::clone(engine),
+            share: share.clone(),
+            login,
+            sealer,
+        })
+    }
+
+    /// Waits for the lease, or for what its holder brings.
+    async fn queue(self, owner: String, afresh: bool) -> Turn {
+        let begun = Instant::now();
+        loop {
+            let lease = match self.acquire(&owner).await {
+                None => return Turn::Login(None),
+                Some(Acquired::Granted { fence }) => store::Lease { owner, fence },
+                Some(Acquired::Held { fence, left }) => {
+                    let patience = self
+                        .engine
+                        .profile
+                        .retry
+                        .total
+                        .saturating_sub(begun.elapsed());
+                    if patience.is_zero() {
+                        let error = StoreError::new("another held the lease for too long");
+                        self.share.failed(&self.engine, &error);
+                        return Turn::Login(None);
+                    }
+                    let looked = Instant::now();
+                    self.watch(fence, left.min(patience).min(LEASE)).await;
+                    if let Some(lease) = self.look(afresh).await {
+                        return Turn::Adopted(lease);
+                    }
+                    if let Some(error) = self.failure(fence, afresh).await {
+                        return Turn::Told(error);
+                    }
+                    tokio::time::sleep(PAUSE.saturating_sub(looked.elapsed())).await;
+                    continue;
+                }
+            };
+            return self.granted(lease, afresh).await;
+        }
+    }
+
+    async fn granted(self, lease: store::Lease, afresh: bool) -> Turn {
+        // Between the look and the grant another may have logged in.
+        let found = self.look(afresh).await;
+        let holding = Holding { visit: self, lease };
+        if let Some(lease) = found {
+            holding.release().await;
+            return Turn::Adopted(lease);
+        }
+        if let Some(error) = holding.visit.spent().await {
+            holding.release().await;
+            return Turn::Told(error);
+        }
+        Turn::Login(Some(holding))
+    }
+
+    async fn acquire(&self, owner: &str) -> Option<Acquired> {
+        let step = self
+            .share
+            .open(&self.engine)?
+            .acquire(&self.key, owner, LEASE);
+        self.share.step(&self.engine, step).await
+    }
+
+    async fn watch(&self, fence: u64, limit: Duration) {
+        let Some(store) = self.share.open(&self.engine) else {
+            return;
+        };
+        let step = store.watch(&self.key, fence, limit);
+        let _ = self.share.wait(limit, &self.engine, step).await;
+    }
+
+    async fn open(&self, kind: Kind) -> Option<(Zeroizing<Vec<u8>>, Option<Duration>)> {
+        let name = self.sealer.name(kind);
+        let step = self.share.open(&self.engine)?.get(&name);
+        let stored = self.share.step(&self.engine, step).await??;
+        Some((self.sealer.open(kind, stored.entry)?, stored.left))
+    }
+
+    /// What is in the store, if this client can use it.
+    async fn look(&self, afresh: bool) -> Option<Box<Lease>> {
+        if afresh {
+            return None;
+        }
+        let (text, left) = self.open(Kind::Token).await?;
+        let engine = &self.engine;
+        let (state, now) = (engine.slot.state(), engine.profile.clock.now());
+        let reader = Reader {
+            state: &state,
+            now,
+            lifetimes: &engine.profile.lifetimes,
+            context: Context {
+                host: &self.login.endpoint.host,
+                pair: &self.login.pair,
+                trust: &engine.profile.trust,
+                now: to_system_time(now.wall),
+            },
+            random: random::unit(),
+        };
+        record::read_token(&text, left, &reader).map(Box::new)
+    }
+
+    /// Why the login under this lease failed.
+    async fn failure(&self, fence: u64, afresh: bool) -> Option<Error> {
+        if afresh {
+            return None;
+        }
+        let (text, _) = self.open(Kind::Failure).await?;
+        record::read_failure(&text, fence)
+    }
+
+    /// Whether all who share the store have used the login budget up.
+    async fn spent(&self) -> Option<Error> {
+        let stop = self.engine.profile.budget.stop?;
+        let used = self.count(0).await?;
+        // The store does not say when it frees; the next minute is the soonest.
+        (used >= u64::from(stop)).then(|| budget_spent(Some(stop), Duration::from_secs(60)))
+    }
+
+    async fn count(&self, logins: u32) -> Option<u64> {
+        if !self.share.counts {
+            return None;
+        }
+        let counter = seal::counter_name(&self.login.endpoint.host, self.login.pair.client_id());
+        let step = self.share.open(&self.engine)?.count(&counter, logins);
+        self.share.step(&self.engine, step).await
+    }
+
+    async fn put(&self, kind: Kind, plain: &[u8], lives: Duration, lease: &store::Lease) {
+        let entry = self.sealer.seal(kind, plain);
+        let (Some(entry), Some(store)) = (entry, self.share.open(&self.engine)) else {
+            return;
+        };
+        let name = self.sealer.name(kind);
+        let step = store.put(&name, &entry, lives, lease);
+        let _ = self.share.step(&self.engine, step).await;
+    }
+}
+
+impl Holding {
+    /// Extends the lease while the work lasts.
+    pub(crate) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
+        let (visit, owner) = (self.visit.clone(), self.lease.owner.clone());
+        let _extension = AbortOnDrop(tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(LEASE / 3).await;
+                visit.acquire(&owner).await;
+            }
+        }));
+        work.await
+    }
+
+    /// The entry for what a login brought.
+    pub(crate) fn pack(&self, lease: &Lease) -> Packed {
+        let age = lease.age(self.visit.engine.profile.clock.now());
+        let lives = lease.windows.stale.max(lease.windows.ends);
+        let lives = lives.saturating_sub(age).max(SHORTEST);
+        let expiry = lease.token.expiry();
+        let origin = Origin {
+            started: lease.started.wall,
+            introspected: (expiry.source() == ExpirySource::Introspection)
+                .then(|| to_wall(expiry.at()) / 1_000),
+            age,
+            lives,
+        };
+        Packed {
+            text: record::write_token(&origin, &lease.token),
+            lives: Duration::from_millis(lives),
+            pair: lease.pair.clone(),
+        }
+    }
+
+    /// Tells the others what came of the login, and ends the lease.
+    pub(crate) async fn hand_over(self, packed: Option<Packed>, failure: Option<&Error>) {
+        if let Some(error) = failure {
+            let text = record::write_failure(self.lease.fence, error);
+            let told = error.retry_after().unwrap_or(TOLD.0).clamp(TOLD.0, TOLD.1);
+            self.visit
+                .put(Kind::Failure, &text, told, &self.lease)
+                .await;
+        }
+        match packed {
+            Some(packed) if packed.pair == self.visit.login.pair.fingerprint() => {
+                self.visit
+                    .put(Kind::Token, &packed.text, packed.lives, &self.lease)
+                    .await;
+            }
+            Some(packed) => {
+                self.release().await;
+                self.put_under_other_pair(&packed).await;
+            }
+            None => self.release().await,
+        }
+    }
+
+    /// The login went through with another pair than the one that the lease is for.
+    async fn put_under_other_pair(&self, packed: &Packed) {
+        let visit = &self.visit;
+        let login = visit.engine.keyring.at_hand();
+        let login = login.filter(|login| login.pair.fingerprint() == packed.pair);
+        let Some(other) = login.and_then(|login| Visit::new(&visit.engine, login)) else {
+            return;
+        };
+        // Should another have the lease, it logs in just now.
+        if let Some(Acquired::Granted { fence }) = other.acquire(&self.lease.owner).await {
+            let lease = store::Lease {
+                owner: self.lease.owner.clone(),
+                fence,
+            };
+            other
+                .put(Kind::Token, &packed.text, packed.lives, &lease)
+                .await;
+        }
+    }
+
+    /// Ends the lease.
+    pub(crate) async fn release(&self) {
+        let visit = &self.visit;
+        let Some(store) = visit.share.open(&visit.engine) else {
+            return;
+        };
+        let step = store.release(&visit.key, &self.lease);
+        let _ = visit.share.step(&visit.engine, step).await;
+    }
+
+    /// Counts the logins that the endpoint answered, for all who share the store.
+    pub(crate) fn counting(&self, logins: u32) -> impl Future<Output = ()> + use<> {
+        let visit = self.visit.clone();
+        async move {
+            if logins > 0 {
+                visit.count(logins).await;
+            }
+        }
+    }
+}
+
+/// The entry for a token, not sealed yet.
+pub(crate) struct Packed {
+    text: Zeroizing<Vec<u8>>,
+    lives: Duration,
+    /// The fingerprint of the pair that the token was issued to.
+    pair: String,
+}
+
+/// The shortest time to live of an entry, in milliseconds.
+const SHORTEST: u64 = 1_000;
+
+/// Ends a task together with what it serves.
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
