@@ -6,14 +6,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use forcegrant::{ClientBuilder, KeyPair, KeyPairs};
+use forcegrant::{ClientBuilder, ClientPoolBuilder, KeyPair, KeyPairs, OrgCredentials};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tokio::sync::oneshot;
 
 use crate::options::credentials;
+use crate::pool::org_of;
 
-type Answer = Result<KeyPairs, Box<dyn std::error::Error + Send + Sync>>;
+type Answer<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// What the core asks for, and where the answer goes.
+enum Asked {
+    /// The credentials of a client.
+    Pairs(oneshot::Sender<Answer<KeyPairs>>),
+    /// The org of a pool's key.
+    Org(String, oneshot::Sender<Answer<OrgCredentials>>),
+}
 
 pub(crate) struct Asker {
     /// Whether a question waits: all that a caller looks at mostly.
@@ -24,7 +33,7 @@ pub(crate) struct Asker {
 /// What belongs to one process: a forked child has neither the parent's questions nor its locks.
 struct Desk {
     process: u32,
-    questions: Mutex<VecDeque<oneshot::Sender<Answer>>>,
+    questions: Mutex<VecDeque<Asked>>,
 }
 
 impl Asker {
@@ -39,7 +48,7 @@ impl Asker {
     pub(crate) fn attach(self: &Arc<Self>, builder: ClientBuilder) -> ClientBuilder {
         let asker = Arc::clone(self);
         builder.credentials_callback(move || {
-            let answer = asker.ask();
+            let answer = asker.ask(Asked::Pairs);
             async move {
                 answer
                     .await
@@ -48,9 +57,25 @@ impl Asker {
         })
     }
 
-    fn ask(&self) -> oneshot::Receiver<Answer> {
-        let (question, answer) = oneshot::channel();
-        self.desk().lock().push_back(question);
+    /// The same for a pool, which asks with a key.
+    pub(crate) fn attach_pool(self: &Arc<Self>, builder: ClientPoolBuilder) -> ClientPoolBuilder {
+        let asker = Arc::clone(self);
+        builder.credentials_callback(move |key| {
+            let answer = asker.ask(|sender| Asked::Org(key, sender));
+            async move {
+                answer
+                    .await
+                    .unwrap_or_else(|_| Err("nobody answered".into()))
+            }
+        })
+    }
+
+    fn ask<T>(
+        &self,
+        question: impl FnOnce(oneshot::Sender<Answer<T>>) -> Asked,
+    ) -> oneshot::Receiver<Answer<T>> {
+        let (sender, answer) = oneshot::channel();
+        self.desk().lock().push_back(question(sender));
         self.some.store(true, Ordering::Release);
         answer
     }
@@ -76,7 +101,7 @@ impl Asker {
         Ok(())
     }
 
-    fn next(&self, desk: &Desk) -> Option<oneshot::Sender<Answer>> {
+    fn next(&self, desk: &Desk) -> Option<Asked> {
         let mut questions = desk.lock();
         let question = questions.pop_front();
         if question.is_none() {
@@ -109,7 +134,7 @@ impl Desk {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<oneshot::Sender<Answer>>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Asked>> {
         self.questions
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -118,42 +143,77 @@ impl Desk {
 
 /// A question for credentials that waits for its answer. Dropped without one, it is told so.
 #[pyclass(frozen, module = "forcegrant._native")]
-pub(crate) struct Question(Mutex<Option<oneshot::Sender<Answer>>>);
+pub(crate) struct Question(Mutex<Option<Asked>>);
 
 impl Question {
-    fn send(&self, answer: Answer) {
-        let question = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(question) = question {
-            // The core may have given up meanwhile.
-            let _ = question.send(answer);
-        }
+    fn lock(&self) -> MutexGuard<'_, Option<Asked>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[pymethods]
 impl Question {
-    /// Answer with a tuple of client id and client secret, or a dict of such tuples: `current`
-    /// and, if there is one, `next`. Raises `TypeError` for anything else.
-    fn answer(&self, pairs: &Bound<'_, PyAny>) -> PyResult<()> {
-        let name = "credentials_callback";
-        let (current, next) = match pairs.cast::<PyDict>() {
-            Ok(pairs) => (pairs.get_item("current")?, pairs.get_item("next")?),
-            Err(_) => (Some(pairs.clone()), None),
-        };
-        let current = current.unwrap_or_else(|| pairs.clone());
-        let current = credentials(name, &current)?;
-        let next = match next {
-            Some(next) if !next.is_none() => Some(credentials(name, &next)?),
+    /// The key that a pool asks for; None when a client asks.
+    #[getter]
+    fn key(&self) -> Option<String> {
+        match &*self.lock() {
+            Some(Asked::Org(key, _)) => Some(key.clone()),
             _ => None,
-        };
-        self.send(key_pairs(current, next).map_err(Into::into));
+        }
+    }
+
+    /// Answer with a tuple of client id and client secret, or a dict of such tuples: `current`
+    /// and, if there is one, `next`. A pool is answered with a tuple of login URL, client id and
+    /// client secret, or a dict of `login_url`, `client_id`, `client_secret` and, if there is one,
+    /// `next_credentials`. Raises `TypeError` for anything else.
+    fn answer(&self, answer: &Bound<'_, PyAny>) -> PyResult<()> {
+        // In any case the question is over; the core may have given up meanwhile.
+        let asked = self.lock().take();
+        match asked {
+            Some(Asked::Pairs(sender)) => match pairs_of(answer) {
+                Ok(pairs) => drop(sender.send(pairs.map_err(Into::into))),
+                Err(error) => return self.put_back(Asked::Pairs(sender), error),
+            },
+            Some(Asked::Org(key, sender)) => match org_of(answer) {
+                Ok(org) => drop(sender.send(Ok(org))),
+                Err(error) => return self.put_back(Asked::Org(key, sender), error),
+            },
+            None => {}
+        }
         Ok(())
     }
 
     /// Say why there is no answer.
     fn fail(&self, reason: String) {
-        self.send(Err(reason.into()));
+        match self.lock().take() {
+            Some(Asked::Pairs(sender)) => drop(sender.send(Err(reason.into()))),
+            Some(Asked::Org(_, sender)) => drop(sender.send(Err(reason.into()))),
+            None => {}
+        }
     }
+}
+
+impl Question {
+    /// A wrong answer leaves the question open, for `fail`.
+    fn put_back(&self, asked: Asked, error: PyErr) -> PyResult<()> {
+        *self.lock() = Some(asked);
+        Err(error)
+    }
+}
+
+fn pairs_of(pairs: &Bound<'_, PyAny>) -> PyResult<Result<KeyPairs, forcegrant::Error>> {
+    let name = "credentials_callback";
+    let (current, next) = match pairs.cast::<PyDict>() {
+        Ok(pairs) => (pairs.get_item("current")?, pairs.get_item("next")?),
+        Err(_) => (Some(pairs.clone()), None),
+    };
+    let current = current.unwrap_or_else(|| pairs.clone());
+    let current = credentials(name, &current)?;
+    let next = match next {
+        Some(next) if !next.is_none() => Some(credentials(name, &next)?),
+        _ => None,
+    };
+    Ok(key_pairs(current, next))
 }
 
 fn key_pairs(

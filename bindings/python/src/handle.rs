@@ -64,6 +64,19 @@ impl Core {
         })
     }
 
+    /// Over a client that is built: one of a pool.
+    pub(crate) fn of(
+        shared: Arc<Shared>,
+        listener: Option<Py<PyAny>>,
+        callback: Option<Py<PyAny>>,
+    ) -> Self {
+        Self {
+            shared,
+            listener,
+            callback,
+        }
+    }
+
     pub(crate) fn into_handle(self) -> Handle {
         Handle {
             shared: self.shared,

@@ -13,6 +13,7 @@ mod handle;
 mod kept;
 mod options;
 mod outlet;
+mod pool;
 mod report;
 mod time;
 mod token;
@@ -46,6 +47,8 @@ mod _native {
     use crate::handle::{Core, Handle};
     #[pymodule_export]
     use crate::options::seconds;
+    #[pymodule_export]
+    use crate::pool::{ClientPool, PoolCore, PoolHandle, Prewarmed};
     #[pymodule_export]
     use crate::report::{Status, Verified};
     #[pymodule_export]

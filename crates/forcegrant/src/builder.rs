@@ -353,7 +353,7 @@ impl ClientBuilder {
         }
         Ok(Client::from_engine(Engine {
             profile: Arc::new(self.profile(trust)?),
-            key: Box::default(),
+            key: "".into(),
             keyring: Keyring::new(source, given, Some(endpoint))?,
             state: Shared::default(),
         }))

@@ -127,6 +127,9 @@ pub type LoadedKeyPairs = Pin<
 /// A callback that brings credentials.
 pub(crate) type Load = Arc<dyn Fn() -> Loading + Send + Sync>;
 
+/// A callback of a pool, asked with a key.
+pub(crate) type LoadOrg = Arc<dyn Fn(String) -> Loading + Send + Sync>;
+
 type Loading = Pin<Box<dyn Future<Output = Result<Loaded, Error>> + Send>>;
 
 /// What a callback brought.
@@ -163,6 +166,8 @@ pub(crate) enum Source {
     SecretFile(Box<SecretFile>),
     /// A callback.
     Callback(Load),
+    /// A pool's callback, and the key to ask it with.
+    Org(LoadOrg, Arc<str>),
 }
 
 /// A client id beside the file of its secret.
@@ -178,7 +183,7 @@ impl fmt::Debug for Source {
             Self::Given => "Given",
             Self::Environment => "Environment",
             Self::SecretFile(_) => "SecretFile",
-            Self::Callback(_) => "Callback",
+            Self::Callback(_) | Self::Org(..) => "Callback",
         })
     }
 }
@@ -221,7 +226,7 @@ impl Keyring {
     ) -> Result<Self, Error> {
         let stamp = source.stamp();
         let pairs = match &source {
-            Source::Callback(_) | Source::Given => given,
+            Source::Callback(_) | Source::Org(..) | Source::Given => given,
             other => Some(other.read()?),
         };
         Ok(Self {
@@ -272,10 +277,8 @@ impl Keyring {
         let stamp = self.source.stamp();
         let loaded = match &self.source {
             Source::Given => return Ok(()),
-            Source::Callback(load) => match tokio::time::timeout(limit, load()).await {
-                Ok(loaded) => loaded?,
-                Err(_) => return Err(unavailable("the callback did not answer in time")),
-            },
+            Source::Callback(load) => in_time(limit, load()).await?,
+            Source::Org(load, key) => in_time(limit, load(key.as_ref().to_owned())).await?,
             other => Loaded {
                 endpoint: None,
                 pairs: other.read()?,
@@ -363,7 +366,9 @@ impl Source {
                 let secret = read_secret_file("client_secret_file", &file.path)?;
                 KeyPair::new(&file.client_id, secret).map(KeyPairs::new)
             }
-            Self::Given | Self::Callback(_) => Err(unavailable("there is nothing to read")),
+            Self::Given | Self::Callback(_) | Self::Org(..) => {
+                Err(unavailable("there is nothing to read"))
+            }
         }
     }
 
@@ -371,7 +376,7 @@ impl Source {
         let path = match self {
             Self::SecretFile(file) => file.path.clone(),
             Self::Environment => environment::secret_file()?,
-            Self::Given | Self::Callback(_) => return None,
+            Self::Given | Self::Callback(_) | Self::Org(..) => return None,
         };
         let metadata = std::fs::metadata(path).ok()?;
         Some(Box::new((metadata.modified().ok()?, metadata.len())))
@@ -392,6 +397,11 @@ pub(crate) fn read_secret_file(option: &str, path: &Path) -> Result<Secret, Erro
 /// Whether a refusal says that the pair is wrong, so that another may be right.
 pub(crate) fn is_about_the_pair(error: &Error) -> bool {
     matches!(error.code(), "invalid_client_id" | "invalid_client_secret")
+}
+
+async fn in_time(limit: Duration, loading: Loading) -> Result<Loaded, Error> {
+    let loaded = tokio::time::timeout(limit, loading).await;
+    loaded.unwrap_or_else(|_| Err(unavailable("the callback did not answer in time")))
 }
 
 pub(crate) fn callback_failed(error: &(dyn std::error::Error + 'static)) -> Error {

@@ -46,7 +46,7 @@ pub enum Start {
 pub(crate) struct Engine {
     pub(crate) profile: Arc<Profile>,
     /// Its key in a pool; else empty.
-    pub(crate) key: Box<str>,
+    pub(crate) key: Arc<str>,
     pub(crate) keyring: Keyring,
     pub(crate) state: Shared,
 }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::gate::Gate;
 use super::pacing::PacingSettings;
 use super::table::Table;
-use super::{Ask, ClientPool, OrgCredentials, Pool};
+use super::{ClientPool, OrgCredentials, Pool};
 use crate::builder::ClientBuilder;
-use crate::credentials::{Loaded, callback_failed};
+use crate::credentials::{LoadOrg, Loaded, callback_failed};
 use crate::error::{Error, invalid_option};
 use crate::event::{Event, Events};
 use crate::host::LoginEndpoint;
@@ -140,7 +140,7 @@ impl ClientPoolBuilder {
             profile.gate = Some(Arc::new(Gate::new(self.pacing, profile.clock.clone())));
         }
         let trust = Arc::new(profile.trust.clone());
-        let source = self.callback.map(|callback| -> Ask {
+        let source = self.callback.map(|callback| -> LoadOrg {
             Arc::new(move |key| {
                 let (loading, trust) = (callback(key), Arc::clone(&trust));
                 Box::pin(async move {

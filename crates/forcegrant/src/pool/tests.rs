@@ -1,6 +1,8 @@
 //! The pool over a transport that a test plays by hand: no sockets, no sleeps.
 
 use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
