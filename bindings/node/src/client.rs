@@ -228,6 +228,15 @@ impl NativeClient {
 }
 
 impl NativeClient {
+    /// One of a pool, which has the events.
+    pub(crate) fn of_pool(client: Client) -> Self {
+        Self::new(client, Outlet::default())
+    }
+
+    pub(crate) fn core(&self) -> &Client {
+        &self.shared.client
+    }
+
     fn new(client: Client, events: Outlet) -> Self {
         let shared = Shared {
             client,

@@ -15,6 +15,7 @@ mod credentials;
 mod data;
 mod event;
 mod options;
+mod pool;
 mod verdict;
 mod wait;
 

@@ -10,13 +10,22 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from forcegrant._native import Question
-    from forcegrant.options import KeyPairs
+    from forcegrant.options import KeyPairs, OrgCredentials
 
 
-def answer(question: Question, callback: Callable[[], KeyPairs | Awaitable[KeyPairs]]) -> None:
-    """Have `callback` answer; what it throws becomes the answer that there is none."""
+def answer(
+    question: Question,
+    callback: Callable[
+        ..., KeyPairs | OrgCredentials | Awaitable[KeyPairs] | Awaitable[OrgCredentials]
+    ],
+) -> None:
+    """Have `callback` answer; what it throws becomes the answer that there is none.
+
+    A pool asks with a key, a client with nothing.
+    """
     try:
-        pairs = callback()
+        key = question.key
+        pairs = callback() if key is None else callback(key)
         if not inspect.isawaitable(pairs):
             question.answer(pairs)
             return
@@ -26,7 +35,7 @@ def answer(question: Question, callback: Callable[[], KeyPairs | Awaitable[KeyPa
     _in_the_loop(question, pairs)
 
 
-def _in_the_loop(question: Question, pairs: Awaitable[KeyPairs]) -> None:
+def _in_the_loop(question: Question, pairs: Awaitable[KeyPairs | OrgCredentials]) -> None:
     # A running loop means that asyncio is imported.
     asyncio = sys.modules.get("asyncio")
     try:
@@ -36,14 +45,16 @@ def _in_the_loop(question: Question, pairs: Awaitable[KeyPairs]) -> None:
     except RuntimeError:
         if inspect.iscoroutine(pairs):
             pairs.close()
-        question.fail("an async credentials_callback is answered in an event loop: use AsyncClient")
+        question.fail(
+            "an async credentials_callback is answered in an event loop: use AsyncClient or AsyncClientPool"
+        )
         return
     task = loop.create_task(_finish(question, pairs))
     _TASKS.add(task)
     task.add_done_callback(_TASKS.discard)
 
 
-async def _finish(question: Question, pairs: Awaitable[KeyPairs]) -> None:
+async def _finish(question: Question, pairs: Awaitable[KeyPairs | OrgCredentials]) -> None:
     try:
         question.answer(await pairs)
     except Exception as error:
