@@ -4,11 +4,12 @@ PYTHON ?= python3
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help test ready demo bench simulation build format clean
+.PHONY: help test ready soak demo bench simulation build format clean
 
 help:
 	@echo 'make demo    shows it: a token in Rust, Python and Node, from an emulated org or your own'
 	@echo 'make test    every check and every test ("make ready" is the same); SUITES="pytest clippy" runs only these'
+	@echo 'make soak    the long tests: forks, exits, leaks; SOAKS="python rust" runs only these'
 	@echo 'make bench   what a cached read and a mint cost, beside the least they could'
 	@echo 'make simulation   the policy beside others, over simulated weeks (SEED=1)'
 	@echo 'make build   both packages, usable in the repository (debug builds)'
@@ -19,6 +20,9 @@ test:
 	@$(PYTHON) scripts/ready.py $(SUITES)
 
 ready: test
+
+soak:
+	@$(PYTHON) scripts/soak.py $(SOAKS)
 
 demo:
 	@$(PYTHON) scripts/run.py demo

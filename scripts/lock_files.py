@@ -6,16 +6,22 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 from workspace import ROOT
+
+REQUIREMENTS = ["requirements-dev.txt", "requirements-release.txt"]
 
 
 def main() -> int:
     """Returns the exit code."""
-    wrong = [*cargo_lock(), *package_lock(), *requirements()]
+    npm_locks = [Path("package-lock.json"), Path("tests", "node-runtimes", "package-lock.json")]
+    wrong = [*cargo_lock(), *requirements()]
+    for lock in npm_locks:
+        wrong += package_lock(lock)
     for line in wrong:
         print(line, file=sys.stderr)
-    print("lock files: 3 files checked")
+    print(f"lock files: {1 + len(npm_locks) + len(REQUIREMENTS)} files checked")
     return 1 if wrong else 0
 
 
@@ -30,28 +36,29 @@ def cargo_lock() -> list[str]:
     return [f"Cargo.lock: a crate from {source}" for source in sorted(sources - {known})]
 
 
-def package_lock() -> list[str]:
-    """package-lock.json says what, with which checksum, and not where from; `npm ci` checks the rest."""
-    packages = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+def package_lock(file: Path) -> list[str]:
+    """A package-lock.json says what, with which checksum, and not where from; `npm ci` checks the rest."""
+    packages = json.loads((ROOT / file).read_text(encoding="utf-8"))["packages"]
     wrong = []
     for path, package in packages.items():
         if "node_modules/" not in path or package.get("link"):
             continue
         if "resolved" in package:
-            wrong.append(f"package-lock.json: {path} names an address")
+            wrong.append(f"{file}: {path} names an address")
         # Other platforms' packages may be unknown to the registry at hand; see complete-lock.mjs.
         if "integrity" not in package and not package.get("optional"):
-            wrong.append(f"package-lock.json: {path} has no checksum")
+            wrong.append(f"{file}: {path} has no checksum")
     return wrong
 
 
 def requirements() -> list[str]:
-    """requirements-dev.txt pins every package to one version."""
+    """Every package of the files with requirements is pinned to one version."""
     wrong = []
-    for number, line in enumerate((ROOT / "requirements-dev.txt").read_text(encoding="utf-8").splitlines(), 1):
-        requirement = line.split("#")[0].strip()
-        if requirement and not re.fullmatch(r"[\w.-]+(\[[\w,-]+\])?==[\w.]+(\s*;.+)?", requirement):
-            wrong.append(f"requirements-dev.txt:{number}: {requirement} is not pinned")
+    for name in REQUIREMENTS:
+        for number, line in enumerate((ROOT / name).read_text(encoding="utf-8").splitlines(), 1):
+            requirement = line.split("#")[0].strip()
+            if requirement and not re.fullmatch(r"[\w.-]+(\[[\w,-]+\])?==[\w.]+(\s*;.+)?", requirement):
+                wrong.append(f"{name}:{number}: {requirement} is not pinned")
     return wrong
 
 

@@ -9,17 +9,22 @@ import hashlib
 import os
 import platform
 import shutil
+import subprocess
 import sys
 import venv
 from pathlib import Path
 
-from workspace import NODE_MODULES, ROOT, VENV, VENV_PYTHON, run, version
+from workspace import NODE_MODULES, ROOT, VENV, VENV_PYTHON, environment, run, version
+
+# Other runtimes for the Node package: large, and of use to one suite only.
+NODE_RUNTIMES = ROOT / "tests" / "node-runtimes"
 
 
 def install(env: dict[str, str]) -> None:
-    """Both languages' development packages, at the versions of their lock files."""
+    """Both languages' development packages, at the versions of their lock files, and servers for tests."""
     install_python(env)
     install_node(env)
+    install_servers(env)
 
 
 def install_python(env: dict[str, str]) -> None:
@@ -37,14 +42,32 @@ def install_python(env: dict[str, str]) -> None:
     stamp.set()
 
 
-def install_node(env: dict[str, str]) -> None:
-    """node_modules, exactly as package-lock.json says."""
+def install_node(env: dict[str, str], folder: Path = ROOT) -> None:
+    """A folder's node_modules, exactly as its package-lock.json says."""
     node = ".".join(map(str, version("node", "")))
-    stamp = Stamp(NODE_MODULES / ".forcegrant", [ROOT / "package.json", ROOT / "package-lock.json"], node)
+    sources = [folder / "package.json", folder / "package-lock.json"]
+    stamp = Stamp(folder / NODE_MODULES.name / ".forcegrant", sources, node)
     if stamp.is_current():
         return
-    run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], env)
+    where = ["--prefix", str(folder.relative_to(ROOT))] if folder != ROOT else []
+    run(["npm", "ci", *where, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], env)
     stamp.set()
+
+
+def install_servers(env: dict[str, str]) -> None:
+    """redis-server from Debian, where that is possible; tests that need it are skipped without it."""
+    apt = shutil.which("apt-get")
+    if shutil.which("redis-server") or apt is None or os.name == "nt" or os.geteuid() != 0:
+        return
+    quiet = {**env, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["update"], ["install", "--yes", "--no-install-recommends", "redis-server"]):
+        # No reason to stop: a machine without a network has everything else.
+        done = subprocess.run(
+            [apt, "-qq", *command], env=quiet, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            print(f"redis-server is not installed, so a few tests are skipped: {done.stderr.strip()}", flush=True)
+            return
 
 
 def build(env: dict[str, str]) -> None:
@@ -88,7 +111,13 @@ def clean(env: dict[str, str]) -> None:
     for folder in (
         VENV,
         NODE_MODULES,
+        NODE_RUNTIMES / NODE_MODULES.name,
         Path(env["CARGO_TARGET_DIR"]),
         ROOT / "bindings" / "node" / "dist",
     ):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    # What one suite alone needs: a folder with a package-lock.json of its own.
+    install_node(environment(), ROOT / sys.argv[1])

@@ -103,8 +103,8 @@ def run_suite(suite: Suite, env: dict[str, str]) -> tuple[Line, str | None]:
     return Line(suite.name, what, time.monotonic() - started), problem
 
 
-def stream(command: list[str], env: dict[str, str]) -> tuple[str | None, str]:
-    """Runs a command, showing its output as it comes. What went wrong, and the output."""
+def stream(command: list[str], env: dict[str, str], limit: float = LIMIT_SECONDS) -> tuple[str | None, str]:
+    """Runs a command for `limit` seconds at most, showing its output as it comes. What went wrong, and the output."""
     try:
         process = subprocess.Popen(
             command,
@@ -132,11 +132,11 @@ def stream(command: list[str], env: dict[str, str]) -> tuple[str | None, str]:
     reader.start()
     problem = None
     try:
-        code = process.wait(LIMIT_SECONDS)
+        code = process.wait(limit)
         if code != 0:
             problem = f"exit code {code} of: {' '.join(command)}"
     except subprocess.TimeoutExpired:
-        problem = f"it did not end within {LIMIT_SECONDS // 60} minutes: {' '.join(command)}"
+        problem = f"it did not end within {limit / 60:g} minutes: {' '.join(command)}"
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

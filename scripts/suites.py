@@ -41,6 +41,17 @@ def checks() -> list[Suite]:
             [[PYTHON, "scripts/lock_files.py"]],
             number_of(r"lock files: (\d+)", "files"),
         ),
+        Suite("version", [[PYTHON, "scripts/version.py"]], number_of(r"version .*: (\d+) places", "places")),
+        Suite(
+            "workflows",
+            [[PYTHON, "scripts/lint_workflows.py"]],
+            number_of(r"workflows: \d+ files, (\d+) checks", "checks"),
+        ),
+        # Not `advisories`: that needs a database from elsewhere; the workflow of CI has it.
+        Suite(
+            "licences and sources",
+            [["cargo", "deny", "--locked", "check", "licenses", "bans", "sources"]],
+        ),
         Suite("rustfmt", [["cargo", "fmt", "--all", "--check"]]),
         Suite("ruff", [["ruff", "check", "."], ["ruff", "format", "--check", "."]]),
         Suite(
@@ -101,6 +112,16 @@ def rust(reports: Path) -> list[Suite]:
             env={"RUSTDOCFLAGS": "--deny warnings"},
         ),
         Suite(
+            "public interface",
+            [[PYTHON, "scripts/public_api.py"]],
+            number_of(r"public interface: (\d+) crates", "crates"),
+        ),
+        Suite(
+            "features",
+            [[PYTHON, "scripts/features.py"]],
+            number_of(r"features: (\d+) combinations", "combinations"),
+        ),
+        Suite(
             "quickstart",
             [["cargo", "run", "--quiet", "--locked", *TRACING, "--example", "quickstart"]],
         ),
@@ -151,6 +172,14 @@ def together(reports: Path) -> list[Suite]:
         ),
         Suite("Python packages", [["pytest", "-q", "tests/packaging"]], counts.pytest),
         Suite("Node packages", [["npm", "run", "--silent", "test:packaging"]], counts.node),
+        Suite(
+            "Node runtimes",
+            [
+                [PYTHON, "scripts/prepare.py", "tests/node-runtimes"],
+                ["npm", "run", "--silent", "test:runtimes"],
+            ],
+            counts.node,
+        ),
         Suite(
             "documentation",
             [[PYTHON, "tests/docs/check.py"]],

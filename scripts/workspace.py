@@ -84,11 +84,11 @@ def built(profile: str, name: str, env: dict[str, str]) -> Path:
     return Path(env["CARGO_TARGET_DIR"], env["CARGO_BUILD_TARGET"], profile, name)
 
 
-def run(command: list[str], env: dict[str, str]) -> None:
+def run(command: list[str], env: dict[str, str], folder: Path = ROOT) -> None:
     """Runs a step of the set-up; its failure ends the program."""
     print(f"$ {' '.join(command)}", flush=True)
     try:
-        code = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, check=False).returncode
+        code = subprocess.run(command, cwd=folder, env=env, stdin=subprocess.DEVNULL, check=False).returncode
     except OSError as error:
         fail(f"{command[0]} does not start: {error}")
     if code != 0:

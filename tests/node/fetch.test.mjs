@@ -1,7 +1,7 @@
 // client.fetch: the platform's fetch with a token that renews itself.
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
-import { Client, ReplayError, TokenRejectedError } from 'forcegrant'
+import { Client } from 'forcegrant'
 import { startEmulator } from 'forcegrant/testing'
 import { callsThrough, JOBS, LIMITS } from './support/calls.mjs'
 import { agentFor, fetchBy } from './support/network.mjs'
@@ -16,16 +16,9 @@ callsThrough('fetch', {
     },
   }),
   stream: (text) => new Blob([text]).stream(),
+  // undici's `fetch` takes its listener away when the request is collected.
+  leavesListeners: 1,
   isCancelled: (error) => assert.equal(error.name, 'AbortError'),
-  isNotReplayable(error) {
-    assert.ok(error instanceof ReplayError && error instanceof TokenRejectedError)
-    assert.equal(error.name, 'ReplayError')
-    assert.deepEqual(
-      [error.code, error.kind, error.retryable, error.httpStatus],
-      ['request_not_replayable', 'token', true, 401],
-    )
-    assert.match(error.help, /new body/)
-  },
 })
 
 let emulator
@@ -149,19 +142,9 @@ test('a Request will do, and an URL', async () => {
 
 test('a path that leads to another host is refused before anything is sent', async () => {
   for (const path of ['//evil.example/x', '\\\\evil.example\\x', '/\\evil.example/x']) {
-    await assert.rejects(client.fetch(path), TypeError)
+    await assert.rejects(client.fetch(path), { name: 'ConfigurationError', code: 'invalid_option' })
   }
   assert.equal((await emulator.control('requests')).requests.length, 1)
-})
-
-test('a 403 is never repeated, although it tells of a dead session', async () => {
-  const token = await client.token()
-  await emulator.control('kill_sessions')
-  const answer = await client.fetch('/services/oauth2/userinfo')
-  assert.deepEqual([answer.status, await answer.text()], [403, 'Bad_OAuth_Token'])
-  assert.equal((await sent('userinfo')).length, 1)
-  assert.equal(client.cached(), undefined)
-  assert.notEqual((await client.token()).accessToken, token.accessToken)
 })
 
 test('the answer of a call is whole after its beginning was looked at', async () => {

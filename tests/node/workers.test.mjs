@@ -1,11 +1,9 @@
 // C3: worker threads come and go while requests are up.
-import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { startEmulator } from 'forcegrant/testing'
-import { assertClean, runFixture } from './support/child.mjs'
+import { terminate } from './support/workers.mjs'
 
-const WORKERS = Number(process.env.FORCEGRANT_TEST_WORKERS ?? 20)
-const ROUNDS = Number(process.env.FORCEGRANT_TEST_WORKER_ROUNDS ?? 2)
+const WORKERS = 100
 let emulator
 
 before(async () => {
@@ -13,16 +11,7 @@ before(async () => {
 })
 after(() => emulator?.close())
 
-test(`${WORKERS} workers are terminated at any moment of a request, ${ROUNDS} times`, async () => {
-  for (let round = 0; round < ROUNDS; round++) {
-    await emulator.control('reset')
-    await emulator.control('configure', { app: { distinct_tokens: true } })
-    await emulator.control('fault', { endpoint: 'token', kind: 'slow_head', params: { ms: 20 } })
-    const run = await runFixture('workers.mjs', {
-      options: emulator.clientOptions(),
-      env: { TEST_WORKERS: String(WORKERS) },
-    })
-    assertClean(run)
-    assert.ok(JSON.parse(run.stdout).tokens >= WORKERS / 4)
-  }
-})
+for (const round of ['once', 'twice']) {
+  test(`${WORKERS} workers are terminated at any moment of a request, ${round}`, () =>
+    terminate(emulator, WORKERS))
+}

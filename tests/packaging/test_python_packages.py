@@ -9,6 +9,7 @@ import email
 import email.message
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -28,6 +29,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "bindings/python/python/forcegrant"
 EMULATOR = ROOT / "bindings/python-emulator"
 MEGABYTE = 1_000_000
+
+sys.path.insert(0, str(ROOT / "scripts"))
+import binaries  # noqa: E402
 
 # A user's first steps, in an interpreter that sees nothing but the installed packages.
 FIRST_STEPS = """
@@ -96,9 +100,21 @@ def version() -> str:
     return found[1]
 
 
+def own_target_dir() -> Path:
+    """A target folder for the sdist alone, in which only the dependencies are still built.
+
+    Cargo takes the unpacked crates for those of the checkout, and as all files of an sdist have one
+    old time, it would take what it once built from the checkout for theirs.
+    """
+    folder = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "sdist"
+    for fingerprint in folder.glob("**/.fingerprint/forcegrant*"):
+        shutil.rmtree(fingerprint)
+    return folder
+
+
 def names(wheel: Path) -> set[str]:
     with zipfile.ZipFile(wheel) as archive:
-        return {name for name in archive.namelist() if "/sboms/" not in name}
+        return set(archive.namelist())
 
 
 def metadata(wheel: Path, file: str = "METADATA") -> email.message.Message:
@@ -176,6 +192,8 @@ def test_wheels_work_where_nothing_else_is(
     clean = {"FORCEGRANT_EMULATOR": "", "PYTHONPATH": ""}
     done = run(python, "-I", "-c", FIRST_STEPS, cwd=tmp_path, env=clean)
     assert (done.stdout, done.stderr) == (f"{version()}\n", "")
+    done = run(environment / "bin/forcegrant", "--version", cwd=tmp_path, env=clean)
+    assert (done.stdout, done.stderr) == (f"forcegrant {version()}\n", "")
 
 
 def test_sdist_holds_the_sources_and_builds(sdist: Path, dist: Path, tmp_path: Path) -> None:
@@ -205,10 +223,60 @@ def test_sdist_holds_the_sources_and_builds(sdist: Path, dist: Path, tmp_path: P
     profile = {
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
         "MATURIN_PEP517_ARGS": "--profile dev",
-        "CARGO_TARGET_DIR": os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target")),
+        "CARGO_TARGET_DIR": str(own_target_dir()),
     }
     run(sys.executable, *build, "--wheel-dir", tmp_path, sdist, cwd=tmp_path, env=profile)
     built = one(tmp_path.glob("*.whl"))
     assert names(built) >= sources()
     assert "-cp310-abi3-" in built.name
     assert dist.is_dir()
+
+
+def test_wheel_needs_no_newer_c_library_than_its_tag_says(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        needed = binaries.glibc(archive.read("forcegrant/_native.abi3.so"))
+    tag = re.search(r"manylinux_(\d+)_(\d+)", wheel.name)
+    assert tag is not None, f"{wheel.name} promises nothing"
+    assert needed is not None
+    assert needed <= (int(tag[1]), int(tag[2]))
+
+
+def test_wheels_name_no_path_of_this_machine(wheel: Path, emulator_wheel: Path) -> None:
+    for path in (wheel, emulator_wheel):
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                # In a release those in binaries are neutral: see scripts/release_build.py.
+                if not name.endswith(".so") and "/scripts/" not in name:
+                    text = archive.read(name)
+                    assert str(ROOT).encode() not in text, name
+                    assert str(Path.home()).encode() + b"/" not in text, name
+
+
+def test_sdist_holds_no_more_than_it_needs(sdist: Path, tmp_path: Path) -> None:
+    (tmp_path / sdist.name).write_bytes(sdist.read_bytes())
+    verify = (ROOT / "scripts/verify_release.py", tmp_path, "--only", "sdist")
+    assert "1 files, 0 problems" in run(sys.executable, *verify).stdout
+
+
+def test_sdist_resolves_offline_to_the_locked_crates(sdist: Path, tmp_path: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (folder,) = tmp_path.iterdir()
+    locked = packages(folder / "Cargo.lock")
+    tree = (
+        "cargo",
+        "tree",
+        "--offline",
+        "--package",
+        "forcegrant-python",
+        "--edges",
+        "normal,build",
+    )
+    assert "pyo3 v" in run(*tree, cwd=folder).stdout
+    # The workspace in it is smaller: fewer crates are needed, and those are the same.
+    assert packages(folder / "Cargo.lock") <= locked
+
+
+def packages(lock: Path) -> set[tuple[str, ...]]:
+    pattern = r'^name = "(.+)"\nversion = "(.+)"\n(?:source = ".+"\nchecksum = "(.+)")?'
+    return set(re.findall(pattern, lock.read_text(), re.MULTILINE))

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite("scenario_drivers", "scenario_runner", "scripts")
+pytest.register_assert_rewrite("endings", "scenario_drivers", "scenario_runner", "scripts")

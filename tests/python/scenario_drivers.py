@@ -8,9 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from forcegrant import AsyncClient, Client, ForcegrantError, Token, Verified
+from scenario_calls import Answer, CallRequest, from_threads, in_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from forcegrant.testing import Emulator
 
 AnyClient = TypeVar("AnyClient", Client, AsyncClient)
 
@@ -27,6 +30,14 @@ class Driver(Protocol[AnyClient]):
     def herd(
         self, client: AnyClient, callers: int, meanwhile: Callable[[], None]
     ) -> list[Token | ForcegrantError]: ...
+    def call(
+        self,
+        client: AnyClient,
+        emulator: Emulator,
+        request: CallRequest,
+        callers: int,
+        meanwhile: Callable[[], None],
+    ) -> list[Answer | ForcegrantError]: ...
     def close(self) -> None: ...
 
 
@@ -64,6 +75,16 @@ class Threads:
             together.wait()
             meanwhile()
             return [call.result() for call in calls]
+
+    def call(
+        self,
+        client: Client,
+        emulator: Emulator,
+        request: CallRequest,
+        callers: int,
+        meanwhile: Callable[[], None],
+    ) -> list[Answer | ForcegrantError]:
+        return from_threads(client, emulator, request, callers, meanwhile)
 
     def close(self) -> None:
         pass
@@ -104,6 +125,17 @@ class Loop:
             return await asyncio.gather(*calls)
 
         return self._loop.run_until_complete(all_of_them())
+
+    def call(
+        self,
+        client: AsyncClient,
+        emulator: Emulator,
+        request: CallRequest,
+        callers: int,
+        meanwhile: Callable[[], None],
+    ) -> list[Answer | ForcegrantError]:
+        calls = in_loop(client, emulator, request, callers, meanwhile)
+        return self._loop.run_until_complete(calls)
 
     def close(self) -> None:
         self._loop.run_until_complete(self._loop.shutdown_default_executor())

@@ -14,8 +14,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
 
-from forcegrant import ForcegrantError, Status, Token, Verified, _errors
+from forcegrant import ForcegrantError, ReplayError, Status, Token, Verified, _errors, verdict
 from forcegrant.testing import Emulator, TestClock
+from scenario_calls import Answer, CallRequest
 from scenario_drivers import AnyClient, Driver
 
 if TYPE_CHECKING:
@@ -296,6 +297,55 @@ class Run(Generic[AnyClient]):
         options = {"next_credentials": key_pair(following, secrets)} if following else {}
         self.clients[name].set_credentials(client_id, client_secret, **options)
 
+    def _do_call(self, name: str, step: Fields) -> None:
+        request = self._call_request(step)
+        callers, arrival = step.take("callers", 1), step.take("release_after_arrival")
+
+        def meanwhile() -> None:
+            if arrival is not None:
+                self.emulator.wait_requests(arrival, endpoint="data")
+                self.emulator.release()
+
+        outcomes = self.driver.call(
+            self.clients[name], self.emulator, request, callers, meanwhile
+        )
+        assert len(outcomes) == callers
+        expected = step.take("expect")
+        for outcome in outcomes:
+            if isinstance(outcome, ForcegrantError) and "error" not in (expected or {}):
+                raise outcome
+            expect = Fields(expected or {"answer": {}}, "expect")
+            if isinstance(outcome, ForcegrantError):
+                self._check_error(outcome, expect.take("error"), self.secrets[name])
+            else:
+                assert expect.has("answer"), f"it was answered with {outcome.status}"
+                assert expected or outcome.status < 400, f"it was answered with {outcome.status}"  # noqa: PLR2004
+                self._check_answer(outcome, expect.take("answer"))
+            expect.done()
+
+    def _call_request(self, step: Fields) -> CallRequest:
+        path, url = step.take("path"), step.take("url")
+        body = Fields(step.take("body", {}), "body")
+        text, stream = body.take("bytes"), body.take("stream")
+        body.done()
+        return CallRequest(
+            method=step.take("method", "GET"),
+            url=url or self.emulator.org.instance_url + path,
+            headers=step.take("headers", {}),
+            body=(stream, True) if stream else (text, False) if text else None,
+        )
+
+    def _do_limits(self, name: str, step: Fields) -> None:
+        known = self.clients[name].limits()
+        expect = Fields(step.take("expect"), "expect")
+        if expect.take("none"):
+            assert known is None, f"the usage is {known}"
+        else:
+            usage = Fields(expect.take("usage"), "usage")
+            assert known == (usage.take("used"), usage.take("limit")), f"the usage is {known}"
+            usage.done()
+        expect.done()
+
     def _do_drop_retired(self, name: str, step: Fields) -> None:
         expect = Fields(step.take("expect"), "expect")
         dropped = expect.take("dropped")
@@ -369,7 +419,10 @@ class Run(Generic[AnyClient]):
         assert len(text) > 10, f"the text says nothing: {text!r}"
         for unsaid in (*secrets, *(token.access_token for token in self.tokens.values())):
             assert not unsaid or unsaid not in text + repr(error), "the text holds a secret"
-        assert type(error) is _errors.CLASSES[error.kind], f"{type(error)} for {error.kind}"
+        wanted = _errors.CLASSES[error.kind]
+        if error.code == "request_not_replayable":
+            wanted = ReplayError
+        assert type(error) is wanted, f"{type(error)} for {error.kind}"
         for part in expect.take("message_contains", []):
             assert part.lower() in text.lower(), f"{part!r} is not in {text!r}"
         for part in expect.take("message_lacks", []):
@@ -386,6 +439,13 @@ class Run(Generic[AnyClient]):
             "code kind retryable http_status oauth_error oauth_description setup_step".split()  # noqa: SIM905
         )
         assert_equal({name: getattr(error, name) for name in names}, expect)
+
+    def _check_answer(self, answer: Answer, expected: JSON) -> None:
+        expect = Fields(expected, "answer")
+        for part in expect.take("body_contains", []):
+            assert part.encode() in answer.body, f"{part!r} is not in {answer.body!r}"
+        said = str(verdict(answer.status, answer.headers, answer.body))
+        assert_equal({"status": answer.status, "verdict": said}, expect)
 
     def _check_verified(self, verified: Verified, expected: JSON) -> None:
         expect = Fields(expected, "verified")
@@ -422,7 +482,7 @@ class Run(Generic[AnyClient]):
         assert_subset(headers, expect.take("headers", {}), "headers")
         assert not set(expect.take("form_lacks", [])) & set(form)
         assert not set(expect.take("headers_lack", [])) & set(headers)
-        names = "host sni method path listener via_proxy answered".split()  # noqa: SIM905
+        names = "host sni method path body_bytes listener via_proxy answered".split()  # noqa: SIM905
         assert_equal({name: seen[name] for name in names}, expect)
 
 

@@ -11,13 +11,14 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from forcegrant.testing import Org
+
+SOAK = Path(__file__).resolve().parents[1] / "soak"
 
 PRELUDE = """\
 import http.client, json, os, sys, threading, time
@@ -80,3 +81,20 @@ def run(path: Path, org: Org, *args: str, code: int = 0) -> str:
         raise
     assert (process.returncode, errors) == (code, ""), output
     return output
+
+
+def soak(folder: Path, name: str, *args: str) -> str:
+    """Run a program of tests/soak in its short form; give what it reports."""
+    done = subprocess.run(
+        [sys.executable, str(SOAK / name), *args],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    reports = [line for line in done.stdout.splitlines() if line.startswith("soak: ")]
+    assert reports
+    return "\n".join(reports)

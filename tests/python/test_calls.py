@@ -2,144 +2,46 @@
 
 from __future__ import annotations
 
-import asyncio
-import io
 import json
-import ssl
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 import requests
 
+from callers import CALLERS, JOBS, LIMITS, QUERY, Answer, Caller, GivenUp
 from forcegrant import ReplayError, TokenRejectedError, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Callable, Iterator
 
-    from forcegrant import Client
-    from forcegrant.testing import Emulator, Org
+    from forcegrant.testing import Org
 
-LIMITS = "/services/data/v67.0/limits"
-JOBS = "/services/data/v67.0/jobs/ingest"
 FOREIGN = "https://acme--uat.sandbox.my.salesforce.com"
 EXPIRED = '[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]'
 
 
-class Answer(NamedTuple):
-    status: int
-    text: str
+@pytest.fixture(params=CALLERS)
+def calling(request: pytest.FixtureRequest, forcegrant_org: Org) -> Iterator[Callable[..., Caller]]:
+    opened: list[Caller] = []
+
+    def opening(**options: Any) -> Caller:
+        opened.append(request.param(forcegrant_org.client(**options), forcegrant_org.emulator))
+        return opened[-1]
+
+    yield opening
+    for caller in opened:
+        caller.close()
 
 
-class Caller:
-    """One way of calling; `stream` is a body that can be read once."""
-
-    def __init__(self, client: Client, emulator: Emulator) -> None:
-        self.client, self.emulator = client, emulator
-
-    def call(self, url: str, method: str = "GET", body: str | None = None) -> Answer:
-        raise NotImplementedError
-
-    def stream(self, url: str, body: str) -> Answer:
-        raise NotImplementedError
-
-    def many(self, url: str, count: int) -> list[Answer]:
-        with ThreadPoolExecutor(count) as pool:
-            return list(pool.map(lambda _: self.call(url), range(count)))
-
-    def close(self) -> None:
-        """Close what is open."""
-
-
-class Httpx(Caller):
-    def __init__(self, client: Client, emulator: Emulator) -> None:
-        super().__init__(client, emulator)
-        self.http = httpx.Client(
-            auth=client.httpx_auth(),
-            proxy=emulator.proxy,
-            verify=ssl.create_default_context(cadata=emulator.ca_pem),
-            follow_redirects=True,
-            timeout=30,
-            limits=httpx.Limits(max_connections=200),
-        )
-
-    def call(self, url: str, method: str = "GET", body: str | None = None) -> Answer:
-        answer = self.http.request(method, url, content=body)
-        return Answer(answer.status_code, answer.text)
-
-    def stream(self, url: str, body: str) -> Answer:
-        def content() -> Iterator[bytes]:
-            yield body.encode()
-
-        answer = self.http.post(url, content=content())
-        return Answer(answer.status_code, answer.text)
-
-    def close(self) -> None:
-        self.http.close()
-
-
-class AsyncHttpx(Caller):
-    """Every call in a loop of its own."""
-
-    def __init__(self, client: Client, emulator: Emulator) -> None:
-        super().__init__(client, emulator)
-        self.auth = client.async_client().httpx_auth()
-
-    async def send(self, *args: Any, count: int = 1, **kwargs: Any) -> list[Answer]:
-        async with httpx.AsyncClient(
-            auth=self.auth,
-            proxy=self.emulator.proxy,
-            verify=ssl.create_default_context(cadata=self.emulator.ca_pem),
-            follow_redirects=True,
-            timeout=30,
-            limits=httpx.Limits(max_connections=200),
-        ) as http:
-            calls = [http.request(*args, **kwargs) for _ in range(count)]
-            answers = await asyncio.gather(*calls)
-            return [Answer(answer.status_code, answer.text) for answer in answers]
-
-    def call(self, url: str, method: str = "GET", body: str | None = None) -> Answer:
-        return asyncio.run(self.send(method, url, content=body))[0]
-
-    def stream(self, url: str, body: str) -> Answer:
-        async def content() -> AsyncIterator[bytes]:
-            yield body.encode()
-
-        return asyncio.run(self.send("POST", url, content=content()))[0]
-
-    def many(self, url: str, count: int) -> list[Answer]:
-        return asyncio.run(self.send("GET", url, count=count))
-
-
-class Requests(Caller):
-    def __init__(self, client: Client, emulator: Emulator) -> None:
-        super().__init__(client, emulator)
-        self.http = requests.Session()
-        self.http.trust_env = False
-        self.http.auth = client.requests_auth()
-        self.http.proxies = {"https": emulator.proxy}
-        self.http.verify = str(emulator.ca_file())
-
-    def call(self, url: str, method: str = "GET", body: Any = None) -> Answer:
-        answer = self.http.request(method, url, data=body, timeout=30)
-        return Answer(answer.status_code, answer.text)
-
-    def stream(self, url: str, body: str) -> Answer:
-        answer = self.http.post(url, data=iter([body.encode()]), timeout=30)
-        return Answer(answer.status_code, answer.text)
-
-    def close(self) -> None:
-        self.http.close()
-
-
-@pytest.fixture(params=[Httpx, AsyncHttpx, Requests])
-def opened(request: pytest.FixtureRequest, forcegrant_org: Org) -> Iterator[Caller]:
-    caller = request.param(forcegrant_org.client(), forcegrant_org.emulator)
-    yield caller
-    caller.close()
+@pytest.fixture
+def opened(calling: Callable[..., Caller]) -> Caller:
+    return calling()
 
 
 def logins(org: Org) -> int:
@@ -195,7 +97,7 @@ def test_calls_follow_an_instance_that_moved(opened: Caller, forcegrant_org: Org
 
 
 def test_another_origin_sees_no_token(opened: Caller, forcegrant_org: Org) -> None:
-    query = f"{FOREIGN}/services/data/v67.0/query"
+    query = FOREIGN + QUERY
     forcegrant_org.emulator.control(
         "fault", endpoint="limits", kind="redirect", status=307, location=query, first=1
     )
@@ -231,12 +133,14 @@ def test_the_same_token_again_ends_in_an_error(opened: Caller, forcegrant_org: O
     assert logins(forcegrant_org) == 2
 
 
-def test_a_fresh_token_that_is_refused_too_ends_in_the_answer(
+def test_a_fresh_token_that_is_refused_too_ends_in_an_error(
     opened: Caller, forcegrant_org: Org
 ) -> None:
     forcegrant_org.configure(app={"distinct_tokens": True})
     dead(forcegrant_org)
-    assert opened.call(forcegrant_org.instance_url + LIMITS) == Answer(401, EXPIRED)
+    with pytest.raises(TokenRejectedError) as caught:
+        opened.call(forcegrant_org.instance_url + LIMITS)
+    assert (caught.value.code, caught.value.http_status) == ("fresh_token_refused", 401)
     assert len(forcegrant_org.emulator.requests("limits")) == 2
     assert logins(forcegrant_org) == 2
 
@@ -266,37 +170,101 @@ def test_a_403_is_never_repeated(opened: Caller, forcegrant_org: Org) -> None:
     assert opened.client.cached() is None
 
 
-def test_a_header_of_the_callers_own_is_left_alone(forcegrant_org: Org) -> None:
-    own = {"Authorization": "Bearer mine"}
-    for cls in (Httpx, Requests):
-        caller = cls(forcegrant_org.client(), forcegrant_org.emulator)
-        answer = caller.http.get(forcegrant_org.instance_url + LIMITS, headers=own)
-        assert answer.status_code == 401
-        caller.close()
-    headers = [r["headers"]["authorization"] for r in forcegrant_org.emulator.requests("limits")]
-    assert headers == ["Bearer mine"] * 2
-    assert logins(forcegrant_org) == 0
+def test_a_call_that_is_given_up_disturbs_nobody(opened: Caller, forcegrant_org: Org) -> None:
+    emulator, url = forcegrant_org.emulator, forcegrant_org.instance_url + LIMITS
+    emulator.hold("limits")
+    with pytest.raises(GivenUp):
+        opened.give_up(url, "limits")
+    emulator.release()
+    emulator.clear_faults()
+    assert opened.call(url).status == 200
+    assert logins(forcegrant_org) == 1
 
 
-def test_requests_sends_a_file_again_from_where_it_began(forcegrant_org: Org) -> None:
-    caller = Requests(forcegrant_org.client(), forcegrant_org.emulator)
-    caller.client.token()
+def test_the_answer_of_a_dead_session_may_be_slow(opened: Caller, forcegrant_org: Org) -> None:
+    opened.client.token()
     forcegrant_org.kill_sessions()
-    file = io.BytesIO(b"skipped,sent")
-    file.seek(8)
-    assert caller.call(forcegrant_org.instance_url + JOBS, "POST", file).status == 200
-    assert [r["body_bytes"] for r in forcegrant_org.emulator.requests("bulk")] == [4, 4]
-    caller.close()
+    forcegrant_org.emulator.fault("limits", "slow_body", ms=200)
+    answer = opened.call(forcegrant_org.instance_url + LIMITS)
+    assert json.loads(answer.text)["DailyApiRequests"]["Max"] == 15_000
+    assert len(forcegrant_org.emulator.requests("limits")) == 2
+    assert logins(forcegrant_org) == 2
 
 
-def test_httpx_hands_out_a_body_that_is_streamed(forcegrant_org: Org) -> None:
-    caller = Httpx(forcegrant_org.client(), forcegrant_org.emulator)
-    caller.client.token()
+def test_the_answer_of_a_dead_session_may_break_off(opened: Caller, forcegrant_org: Org) -> None:
+    opened.client.token()
     forcegrant_org.kill_sessions()
-    with caller.http.stream("GET", forcegrant_org.instance_url + LIMITS) as answer:
-        assert not answer.is_closed
-        assert json.loads(answer.read())["DailyApiRequests"]
-    caller.close()
+    forcegrant_org.emulator.fault("limits", "cut_body", first=1)
+    assert opened.call(forcegrant_org.instance_url + LIMITS).status == 200
+    assert logins(forcegrant_org) == 2
+    forcegrant_org.emulator.fault("limits", "cut_body")
+    with pytest.raises(opened.failure):
+        opened.call(forcegrant_org.instance_url + LIMITS)
+    assert logins(forcegrant_org) == 2
+    assert opened.client.status().state == "fresh"
+
+
+def test_the_usage_is_remembered(opened: Caller, forcegrant_org: Org) -> None:
+    assert opened.client.limits() is None
+    opened.call(forcegrant_org.instance_url + LIMITS)
+    assert opened.client.limits() == (1, 15_000)
+    assert opened.client.async_client().limits() == (1, 15_000)
+
+
+BUSY = {"endpoint": "limits", "kind": "status", "status": 503, "body": "busy"}
+
+
+def test_nothing_is_repeated_for_a_busy_service_by_default(
+    opened: Caller, forcegrant_org: Org
+) -> None:
+    forcegrant_org.emulator.control("fault", **BUSY)
+    assert opened.call(forcegrant_org.instance_url + LIMITS) == Answer(503, "busy")
+    assert len(forcegrant_org.emulator.requests("limits")) == 1
+
+
+def test_a_busy_service_is_asked_again_if_wanted(
+    calling: Callable[..., Caller], forcegrant_org: Org
+) -> None:
+    opened = calling(call_attempts=3, call_backoff=(0.001, 0.002))
+    url, emulator = forcegrant_org.instance_url + LIMITS, forcegrant_org.emulator
+    emulator.control("fault", first=2, **BUSY)
+    assert opened.call(url).status == 200
+    assert len(emulator.requests("limits")) == 3
+    emulator.control("fault", **BUSY)
+    assert opened.call(url) == Answer(503, "busy")
+    assert len(emulator.requests("limits")) == 6
+    # Not what may have been done already, nor what would take too long.
+    assert opened.call(url, "POST", "{}").status == 503
+    emulator.clear_faults()
+    emulator.control("fault", **{**BUSY, "status": 429, "headers": {"Retry-After": "3600"}})
+    assert opened.call(url).status == 429
+    assert len(emulator.requests("limits")) == 8
+    assert logins(forcegrant_org) == 1
+
+
+def test_retry_after_is_waited_for(calling: Callable[..., Caller], forcegrant_org: Org) -> None:
+    opened = calling(call_attempts=2)
+    opened.client.token()
+    busy = {**BUSY, "status": 429, "headers": {"Retry-After": "1"}}
+    forcegrant_org.emulator.control("fault", first=1, **busy)
+    begun = time.monotonic()
+    assert opened.call(forcegrant_org.instance_url + LIMITS).status == 200
+    assert 1.0 <= time.monotonic() - begun < 5.0
+
+
+def test_a_busy_service_and_a_dead_session_in_one_call(
+    calling: Callable[..., Caller], forcegrant_org: Org
+) -> None:
+    opened = calling(call_attempts=2, call_backoff=(0.001, 0.002))
+    opened.client.token()
+    forcegrant_org.kill_sessions()
+    forcegrant_org.emulator.control("fault", first=1, **BUSY)
+    body = "x" * 100_000
+    assert opened.call(forcegrant_org.instance_url + LIMITS, "PUT", body).status == 200
+    sent = [(r["answered"], r["body_bytes"]) for r in forcegrant_org.emulator.requests("limits")]
+    assert [size for _, size in sent] == [len(body)] * 3
+    assert [answered for answered, _ in sent][1:] == [401, 200]
+    assert logins(forcegrant_org) == 2
 
 
 def test_trust_is_the_cores(forcegrant_org: Org) -> None:
@@ -309,9 +277,49 @@ def test_trust_is_the_cores(forcegrant_org: Org) -> None:
 
 
 def test_nothing_is_imported_before_it_is_asked_for() -> None:
-    code = "import forcegrant, sys; print({'httpx', 'requests'} & set(sys.modules))"
+    code = (
+        "import forcegrant, sys\n"
+        "print({'httpx', 'requests', 'aiohttp', 'grpc', 'simple_salesforce'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+ADAPTERS = {
+    "httpx": ("httpx", "httpx_auth"),
+    "requests": ("requests", "requests_auth"),
+    "aiohttp": ("aiohttp", "aiohttp_middleware"),
+    "grpc": ("grpcio", "grpc_auth"),
+    "simple_salesforce": ("simple-salesforce", "simple_salesforce"),
+}
+
+
+@pytest.mark.parametrize("library", ADAPTERS)
+def test_a_library_that_is_missing_or_old_is_told(
+    forcegrant_org: Org, monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    client = forcegrant_org.client()
+    distribution, name = ADAPTERS[library]
+    extra = distribution.removesuffix("io")
+    monkeypatch.setattr(metadata, "version", lambda given: f"0.1.9rc{len(given)}")
+    with pytest.raises(ImportError) as caught:
+        getattr(client, name)()
+    assert str(caught.value).startswith(f"{distribution} 0.1.9rc{len(distribution)} is too old")
+    assert str(caught.value).endswith(f"pip install --upgrade 'forcegrant[{extra}]'")
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ModuleNotFoundError) as missing:
+        getattr(client, name)()
+    told = f"{library} is not installed: pip install 'forcegrant[{extra}]'"
+    assert (str(missing.value), missing.value.name) == (told, library)
+    assert logins(forcegrant_org) == 0
+
+
+def test_the_extras_are_those_that_are_told_of() -> None:
+    from forcegrant import _extras
+
+    project = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text()
+    for extra, (_, _, distribution, oldest) in _extras._EXTRAS.items():
+        assert f'{extra} = ["{distribution}>={".".join(map(str, oldest))}"' in project
 
 
 # The verdict

@@ -119,6 +119,7 @@ def test_new_credentials_keep_the_token(forcegrant_org: Org) -> None:
     token = pool.token("acme")
     pool.set_credentials("acme", org.my_domain, org.client_id, "0" * 64)
     assert pool.token("acme") == token
+    org.kill_sessions()
     assert pool.invalidate("acme", token.access_token)
     assert not pool.invalidate("acme", token)
     with pytest.raises(RefusedError):
@@ -183,7 +184,7 @@ def test_a_pool_that_is_full_forgets(forcegrant_org: Org) -> None:
 
 def test_callers_time_out_and_the_login_goes_on(forcegrant_org: Org) -> None:
     pool = pool_of(forcegrant_org)
-    forcegrant_org.emulator.fault("hold")
+    forcegrant_org.emulator.fault("token", "hold")
     with pytest.raises(RequestTimeoutError):
         pool.token("acme", timeout=0.05)
     forcegrant_org.emulator.release()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
+import endings
 import scripts
+from endings import ENDINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,6 +141,10 @@ assert os.waitpid(child, 0)[1] == 0
 """
     script = scripts.write(tmp_path, using(use, code))
     scripts.run(script, forcegrant_org, "-W", "ignore::DeprecationWarning")
+    counters = forcegrant_org.emulator.counters()
+    # The parent's token is the child's, and nobody speaks over a connection of another's.
+    assert counters["token_requests"] == 1 or use != "warm"
+    assert counters["connections"] == counters["token_requests"]
 
 
 @pytest.mark.parametrize("use", USES)
@@ -178,77 +183,20 @@ with context.Pool(2) as pool:
     scripts.run(script, forcegrant_org, "-W", "ignore::DeprecationWarning")
 
 
+def test_fifty_forks_during_logins(tmp_path: Path) -> None:
+    """The short form of a soak, which does it a thousand times."""
+    scripts.soak(tmp_path, "forks.py", "50")
+
+
 # Exit, with a request that is held for good
-
-BLOCKED = """
-def ask():
-    try:
-        sf.token()
-    finally:
-        pass
-
-def ask_in_a_loop():
-    import asyncio
-    asyncio.run(sf.async_client().token())
-"""
-ENDINGS = {
-    "return": "import contextlib, forcegrant\n"
-    "with contextlib.suppress(forcegrant.RequestTimeoutError): sf.token(timeout=0.01)\n"
-    "arrived()",
-    "sys.exit": "import contextlib, forcegrant\n"
-    "with contextlib.suppress(forcegrant.RequestTimeoutError): sf.token(timeout=0.01)\n"
-    "arrived(); sys.exit(0)",
-    "daemon threads": "for target in (ask, ask, ask_in_a_loop):\n"
-    "    threading.Thread(target=target, daemon=True).start()\n"
-    "arrived()",
-    "daemon threads and sys.exit": "for target in (ask, ask_in_a_loop):\n"
-    "    threading.Thread(target=target, daemon=True).start()\n"
-    "arrived(); sys.exit(0)",
-    "asyncio": "import asyncio\n"
-    "async def main():\n"
-    "    tasks = [asyncio.create_task(sf.async_client().token()) for _ in range(3)]\n"
-    "    await asyncio.sleep(0)\n"
-    "    arrived()\n"
-    "asyncio.run(main())",
-    "asyncio, loop left open": "import asyncio\n"
-    "loop = asyncio.new_event_loop()\n"
-    "task = loop.create_task(sf.async_client().token())\n"
-    "loop.run_until_complete(asyncio.sleep(0, loop))\n"
-    "task._log_destroy_pending = False\n"
-    "arrived()",
-}
-
-
-def exit_script(folder: Path, code: str) -> Path:
-    return scripts.write(
-        folder,
-        "sf = client()\n"
-        "def arrived():\n"
-        "    control('wait_requests', endpoint='token', count=1)\n" + BLOCKED + code + "\n",
-    )
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_exit_with_a_request_on_its_way(forcegrant_org: Org, tmp_path: Path, ending: str) -> None:
-    script = exit_script(tmp_path, ENDINGS[ending])
+    """Some twenty times each; a soak does it two hundred times."""
     forcegrant_org.emulator.hold()
-    with ThreadPoolExecutor(4) as pool:
-        runs = [pool.submit(scripts.run, script, forcegrant_org) for _ in range(20)]
-        for run in runs:
-            assert run.result() == ""
-
-
-def test_exit_by_an_exception(forcegrant_org: Org, tmp_path: Path) -> None:
-    code = "threading.Thread(target=ask, daemon=True).start()\narrived(); 1 / 0"
-    script = exit_script(tmp_path, code)
-    forcegrant_org.emulator.hold()
-    for _ in range(5):
-        process = scripts.start(script, forcegrant_org)
-        _, errors = process.communicate(timeout=20)
-        assert process.returncode == 1
-        assert errors.splitlines()[-1] == "ZeroDivisionError: division by zero"
-        assert errors.count("Traceback") == 1
-        assert "forcegrant" not in errors
+    times = ENDINGS[ending].times
+    assert endings.wrong(ENDINGS[ending], forcegrant_org, tmp_path, times) == []
 
 
 # Leaks
@@ -284,3 +232,8 @@ def test_clients_that_come_and_go_leave_nothing(forcegrant_org: Org, tmp_path: P
     # A token and its answer are larger than this.
     assert each < 2000, each
     assert files <= 1
+
+
+def test_memory_threads_and_descriptors_stay_what_they_were(tmp_path: Path) -> None:
+    """The short form of a soak."""
+    assert scripts.soak(tmp_path, "leaks.py", "200").count("threads 1 to 1") == 3

@@ -19,7 +19,8 @@ NAMES = sorted(path.name for path in RECIPES.glob("python-*.md"))
 
 
 def test_there_are_recipes() -> None:
-    assert {"python-events.md", "python-httpx.md", "python-requests.md"} <= set(NAMES)
+    clients = ("httpx", "requests", "aiohttp", "simple-salesforce", "grpc")
+    assert {"python-events.md", *(f"python-{client}.md" for client in clients)} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -18,7 +18,8 @@ const OS = [
 ]
 const CPU = ['arm64', 'arm', 'ia32', 'loong64', 'mips64el', 'ppc64', 'riscv64', 's390x', 'wasm32', 'x64']
 
-const file = path.join(import.meta.dirname, '..', '..', '..', 'package-lock.json')
+const root = path.join(import.meta.dirname, '..', '..', '..')
+const file = path.join(root, process.argv[2] ?? '', 'package-lock.json')
 const lock = JSON.parse(readFileSync(file, 'utf8'))
 let added = 0
 for (const { optionalDependencies = {} } of Object.values(lock.packages)) {

@@ -1,26 +1,25 @@
 import { Readable } from 'node:stream'
 import type { AxiosInstance, AxiosResponse, InternalAxiosRequestConfig } from 'axios'
+import { ApiCall, bodyCounts, noteUsage } from './calls.cjs'
 import type { Client } from './client.cjs'
-import { notReplayable } from './errors.cjs'
 import type { Token } from './token.cjs'
-import { isTelling, usageIn, verdict } from './verdict.cjs'
 
 /** What a request of ours was sent with. A class, because axios hands such values on as they are. */
 class Sent {
   constructor(
+    readonly call: ApiCall,
     readonly token: Token,
     /** The URL that it went to: another origin's answer says nothing about the token. */
     readonly url: string,
-    readonly isSecond: boolean,
     /** Whether the instance was filled in here. */
     readonly isRelative: boolean,
   ) {}
 }
 
-/** Where the configuration of a second request holds what the first was sent with. */
-const FIRST = 'forcegrantFirst'
+/** Where the configuration of a repeated request holds what was sent before. */
+const BEFORE = 'forcegrantBefore'
 
-type Config = InternalAxiosRequestConfig & { [FIRST]?: Sent }
+type Config = InternalAxiosRequestConfig & { [BEFORE]?: Sent }
 
 /**
  * Has an axios instance send the client's token, and renew it: a path goes to the token's instance, and a call that
@@ -33,21 +32,29 @@ export function attach(instance: AxiosInstance, client: Client): () => void {
   const sent = new WeakMap<object, Sent>()
 
   const requests = instance.interceptors.request.use(async (config: Config) => {
-    const first = config[FIRST]
-    delete config[FIRST]
-    if (first !== undefined) config.headers.delete('Authorization')
+    const before = config[BEFORE]
+    delete config[BEFORE]
+    if (before !== undefined) config.headers.delete('Authorization')
     if (config.headers.has('Authorization')) return config
-    const token = await tokenFor(client, config)
+    const { method = 'get', data } = config
+    const signal = config.signal as AbortSignal | undefined
+    const call = before?.call ?? new ApiCall(client, method, !isStream(data), signal)
+    const token = await tokenFor(call, signal)
     // Cancelled meanwhile: axios itself says so next.
     if (token === undefined) return config
-    const isRelative = first?.isRelative ?? (config.baseURL === undefined && isPath(config.url))
-    if (isRelative) config.baseURL = token.instanceUrl
-    else if (first !== undefined) move(config, instance, first.token, token)
-    const url = instance.getUri(config)
-    if (!client.mayCarry(token, url)) return config
+    const isRelative = before?.isRelative ?? (config.baseURL === undefined && isPath(config.url))
+    const given = isRelative ? (config.url ?? '') : withoutParameters(config, instance)
+    const { url, carries } = client.route(token, given)
+    if (isRelative) {
+      config.baseURL = token.instanceUrl
+    } else if (url !== given) {
+      config.url = url
+      delete config.baseURL
+    }
+    if (!carries) return config
     config.headers.set('Authorization', token.authorization)
     guardRedirects(config, url)
-    sent.set(config, new Sent(token, url, first !== undefined, isRelative))
+    sent.set(config, new Sent(call, token, url, isRelative))
     return config
   })
 
@@ -55,25 +62,30 @@ export function attach(instance: AxiosInstance, client: Client): () => void {
     const { config, status } = response
     const before = sent.get(config)
     if (before === undefined || !isSameOrigin(finalUrl(response) ?? before.url, before.url)) return undefined
-    const usage = usageIn(response.headers as Record<string, string>)
-    if (usage !== undefined) client.noteUsage(usage)
-    if (before.isSecond || !isTelling(status)) return undefined
-    const body = await text(response)
-    if (verdict({ status, body }).verdict !== 'session_expired') return undefined
-    client.invalidate(before.token)
-    if (status === 403) return undefined
-    if (isGone(config.data)) throw notReplayable(status)
-    const second: Config = { ...config, [FIRST]: before }
-    return instance.request(second)
+    const headers = response.headers as Record<string, string>
+    if (status < 400) {
+      noteUsage(client, headers)
+      return undefined
+    }
+    const body = bodyCounts(status) ? await text(response) : undefined
+    const again = before.call.judge(before.token, { status, headers, body })
+    if (again === undefined) return undefined
+    if (response.data instanceof Readable) response.data.destroy()
+    await again.catch((error) => {
+      // axios itself says next that the request is cancelled.
+      if (config.signal?.aborted !== true) throw error
+    })
+    const repeated: Config = { ...config, [BEFORE]: before }
+    return instance.request(repeated)
   }
 
   const responses = instance.interceptors.response.use(
     async (response) => (await settle(response)) ?? response,
     async (error) => {
       const response: AxiosResponse | undefined = error?.response
-      const renewed = response?.config === undefined ? undefined : await settle(response)
-      if (renewed === undefined) throw error
-      return renewed
+      const repeated = response?.config === undefined ? undefined : await settle(response)
+      if (repeated === undefined) throw error
+      return repeated
     },
   )
   return () => {
@@ -82,10 +94,9 @@ export function attach(instance: AxiosInstance, client: Client): () => void {
   }
 }
 
-async function tokenFor(client: Client, config: Config): Promise<Token | undefined> {
-  const signal = config.signal as AbortSignal | undefined
+async function tokenFor(call: ApiCall, signal: AbortSignal | undefined): Promise<Token | undefined> {
   try {
-    return await client.token(signal && { signal })
+    return await call.token()
   } catch (error) {
     if (signal?.aborted) return undefined
     throw error
@@ -96,18 +107,9 @@ function isPath(url: string | undefined): boolean {
   return url === undefined || !/^([a-z][a-z\d+.-]*:)?[/\\]{2}/i.test(url)
 }
 
-/** What went to the instance of the first token goes to that of the second. */
-function move(config: Config, instance: AxiosInstance, from: Token, to: Token): void {
-  const url = instance.getUri({ baseURL: config.baseURL as string, url: config.url as string })
-  for (const [old, fresh] of [
-    [from.instanceUrl, to.instanceUrl],
-    [from.apiInstanceUrl, to.apiInstanceUrl],
-  ]) {
-    if (old === undefined || fresh === undefined || !isSameOrigin(url, old)) continue
-    config.url = fresh + url.slice(new URL(url).origin.length)
-    delete config.baseURL
-    return
-  }
+/** The address; axios adds the parameters itself, later on. */
+function withoutParameters({ baseURL, url }: Config, instance: AxiosInstance): string {
+  return instance.getUri({ ...(baseURL !== undefined && { baseURL }), ...(url !== undefined && { url }) })
 }
 
 /** axios drops the header at a redirect to another domain, but not to one below it, nor to another port of it. */
@@ -127,10 +129,11 @@ function finalUrl(response: AxiosResponse): string | undefined {
   return request?.res?.responseUrl ?? request?.responseURL
 }
 
-/** The body as text. A stream is read for it, and replaced by one that holds the same. */
+/** The body. A stream is read for it, and replaced by one that holds the same. */
 async function text(response: AxiosResponse): Promise<string | Uint8Array> {
   const { data } = response
-  if (typeof data === 'string' || data instanceof Uint8Array) return data
+  if (typeof data === 'string') return data
+  if (data instanceof Uint8Array) return data
   if (data instanceof ArrayBuffer) return new Uint8Array(data)
   if (data instanceof Readable) {
     const chunks: Buffer[] = []
@@ -143,8 +146,8 @@ async function text(response: AxiosResponse): Promise<string | Uint8Array> {
   return JSON.stringify(data) ?? ''
 }
 
-/** A stream, which has been read. */
-function isGone(data: unknown): boolean {
+/** A stream is gone once it is read. */
+function isStream(data: unknown): boolean {
   return typeof data === 'object' && data !== null && (Symbol.asyncIterator in data || 'getReader' in data)
 }
 

@@ -1,5 +1,6 @@
 import { type InspectOptionsStylized, inspect } from 'node:util'
 import { isKeyPair, type KeyPair } from './credentials.cjs'
+import { callSite, guarded, lost } from './defect.cjs'
 import { type ErrorData, type ForcegrantError, makeError } from './errors.cjs'
 import { isWatched, outlet } from './event.cjs'
 import { fetchWith } from './fetch.cjs'
@@ -7,7 +8,7 @@ import { native } from './loader.cjs'
 import type * as Native from './native.cjs'
 import { type ClientOptions, type EnvOptions, toNative } from './options.cjs'
 import { type Expiry, Token } from './token.cjs'
-import type { ApiUsage } from './verdict.cjs'
+import { type ApiAnswer, type ApiUsage, header, LIMIT_INFO } from './verdict.cjs'
 
 /** What the calls that may wait can be told. */
 export interface CallOptions {
@@ -62,6 +63,15 @@ interface Landed {
 
 const ENVIRONMENT = Symbol('environment')
 
+/** @internal The source of a client that a pool holds. */
+export const POOL = Symbol('pool')
+
+/** @internal What a pool makes a client over. */
+export interface OfPool {
+  handle: Native.NativeClient
+  fetch: typeof globalThis.fetch | undefined
+}
+
 /**
  * Access tokens of one org for one app.
  *
@@ -80,14 +90,26 @@ export class Client {
   #lease = 0
   #flight: Flight | undefined
   readonly #fetch: typeof globalThis.fetch | undefined
-  #usage: ApiUsage | undefined
   /** Changes with each `reset` and eviction: what a flight brings from before is not kept. */
   #epoch = 0
 
   constructor(options: ClientOptions)
   /** @internal */
   constructor(options: EnvOptions | null | undefined, source: typeof ENVIRONMENT)
-  constructor(options: ClientOptions | EnvOptions | null | undefined, source?: typeof ENVIRONMENT) {
+  /** @internal */
+  constructor(options: OfPool, source: typeof POOL)
+  constructor(
+    options: ClientOptions | EnvOptions | OfPool | null | undefined,
+    source?: typeof ENVIRONMENT | typeof POOL,
+  ) {
+    if (source === POOL) {
+      const member = options as OfPool
+      this.#handle = member.handle
+      this.#fetch = member.fetch
+      // The pool has the events.
+      this.#listening = true
+      return
+    }
     const fromEnv = source === ENVIRONMENT
     const given = toNative(options, fromEnv)
     // Refers to the host, once it is known, and not to the client, which could never be collected then.
@@ -95,7 +117,10 @@ export class Client {
     let host = ''
     this.#listening = given.onEvent !== undefined || isWatched()
     const listener = this.#listening ? told : undefined
-    const opened = native().open(given.options, fromEnv, given.clock, listener, given.credentials)
+    const opened = guarded(
+      () => native().open(given.options, fromEnv, given.clock, listener, given.credentials),
+      new.target,
+    )
     if (opened.error !== undefined) throw makeError(opened.error, callSite(new.target))
     if (opened.client === undefined) throw lost(callSite(new.target))
     this.#handle = opened.client
@@ -128,7 +153,7 @@ export class Client {
   cached(): Token | undefined {
     const now = Date.now()
     if (now >= this.#from && now < this.#until) return this.#token
-    const lease = this.#native.cached(this.#lease)
+    const lease = this.#call((native) => native.cached(this.#lease), Client.prototype.cached)
     return lease === null ? undefined : this.#keep(lease)
   }
 
@@ -140,7 +165,7 @@ export class Client {
   invalidate(token: Token | string): boolean {
     const text = token instanceof Token ? token.accessToken : token
     if (typeof text !== 'string') throw new TypeError('invalidate takes a Token or the text of one')
-    const evicted = this.#native.invalidate(text)
+    const evicted = this.#call((native) => native.invalidate(text), Client.prototype.invalidate)
     if (evicted) this.#forget()
     return evicted
   }
@@ -151,12 +176,13 @@ export class Client {
    * A path goes to the token's instance. The token goes only where {@link mayCarry} says, and to no other origin by
    * a redirect. When the answer says that the session is dead, the token is dropped and the request sent once more
    * with a new one, to the instance where that one belongs; but not after a 403, and not when the body is a stream:
-   * that is a `ReplayError`. A new token that is refused too ends in that answer. A request that brings an
-   * `Authorization` header of its own is sent as it is.
+   * that is a `ReplayError`. A new token that is refused too ends in a `TokenRejectedError`. A request that brings an
+   * `Authorization` header of its own is sent as it is. The option `callAttempts` repeats what a busy service
+   * answers with 503 or 429.
    */
   async fetch(pathOrUrl: string | URL | Request, init?: RequestInit | null): Promise<Response> {
     const send = this.#fetch ?? globalThis.fetch
-    return fetchWith({ client: this, send, note: (usage) => this.noteUsage(usage) }, pathOrUrl, init)
+    return fetchWith({ client: this, send }, pathOrUrl, init)
   }
 
   /**
@@ -164,37 +190,53 @@ export class Client {
    * host that the option `trustedHosts` names.
    */
   mayCarry(token: Token, url: string | URL): boolean {
-    return this.#handle.mayCarry(token.instanceUrl, token.apiInstanceUrl, String(url))
+    const { instanceUrl, apiInstanceUrl } = token
+    return this.#call(
+      (native) => native.mayCarry(instanceUrl, apiInstanceUrl, String(url)),
+      Client.prototype.mayCarry,
+    )
   }
 
   /** The org's API requests in the last 24 hours, as the last answer to this client told them. */
   limits(): ApiUsage | undefined {
-    return this.#usage
+    const usage = this.#handle.limits()
+    return usage === null ? undefined : Object.freeze(usage)
+  }
+
+  /** @internal Where a call with this token goes, and whether the token goes along. */
+  route(token: Token, pathOrUrl: string): { url: string; carries: boolean } {
+    const { url, carries, error } = this.#handle.route(token.instanceUrl, token.apiInstanceUrl, pathOrUrl)
+    if (url === undefined) throw error === undefined ? lost(callSite(this.route)) : makeError(error)
+    return { url, carries }
+  }
+
+  /** @internal What comes next after the answer to a call that carried a token. */
+  judge(
+    token: Token,
+    call: ApiAnswer & { method: string; replayable: boolean; replayed: boolean; attempts: number },
+  ): Native.NativeNext {
+    const { headers, body, ...others } = call
+    const { accessToken } = token
+    const wanted: Native.NativeCall = { ...others, accessToken }
+    const retryAfter = header(headers, 'retry-after')
+    const limitInfo = header(headers, LIMIT_INFO)
+    if (retryAfter !== undefined) wanted.retryAfter = retryAfter
+    if (limitInfo !== undefined) wanted.limitInfo = limitInfo
+    if (body !== undefined && body !== null) wanted.body = typeof body === 'string' ? Buffer.from(body) : body
+    const next = this.#native.judge(wanted)
+    if (next.gone && this.#token?.accessToken === accessToken) this.#forget()
+    return next
   }
 
   /** @internal For what calls APIs in this client's name. */
-  noteUsage(usage: ApiUsage): void {
-    this.#usage = usage
+  noteLimitInfo(header: string): void {
+    this.#handle.noteLimitInfo(header)
   }
 
   /** Where the client stands; for logs and health checks. */
   status(): Status {
-    const status = this.#native.status()
-    return Object.freeze({
-      state: status.state,
-      inFlight: status.inFlight,
-      expiry: status.expiry && Object.freeze({ ...status.expiry, at: new Date(status.expiry.at) }),
-      refreshAt: date(status.refreshAt),
-      fingerprint: status.fingerprint,
-      mints: status.mints,
-      failures: status.failures,
-      lastError: status.lastError && makeError(status.lastError),
-      lastFailureAt: date(status.lastFailureAt),
-      coolingUntil: date(status.coolingUntil),
-      lastRejectedAge: status.lastRejectedAge,
-      learnedLifetime: status.learnedLifetime,
-      loginHost: status.loginHost,
-    }) as Status
+    const status = this.#call((native) => native.status(), Client.prototype.status)
+    return toStatus(status)
   }
 
   /** Gets a new token and makes one harmless API call with it: for start-up checks. */
@@ -202,7 +244,7 @@ export class Client {
     const signal = options?.signal ?? undefined
     signal?.throwIfAborted()
     const site = callSite(Client.prototype.verify)
-    const wait = this.#native.startVerify()
+    const wait = this.#call((native) => native.startVerify(), Client.prototype.verify)
     const outcome = await unlessAborted(wait.outcome, signal, () => this.#native.cancel(wait.id))
     if (outcome.error !== undefined) throw makeError(outcome.error, site)
     const { lease, apiUsage } = outcome
@@ -218,14 +260,14 @@ export class Client {
     const signal = options?.signal ?? undefined
     signal?.throwIfAborted()
     const site = callSite(Client.prototype.waitIdle)
-    const wait = this.#native.startIdle()
+    const wait = this.#call((native) => native.startIdle(), Client.prototype.waitIdle)
     const outcome = await unlessAborted(wait.outcome, signal, () => this.#native.cancel(wait.id))
     if (outcome.error !== undefined) throw makeError(outcome.error, site)
   }
 
   /** Forgets the token and every failure. */
   reset(): void {
-    this.#native.reset()
+    this.#call((native) => native.reset(), Client.prototype.reset)
     this.#forget()
   }
 
@@ -237,7 +279,10 @@ export class Client {
     for (const pair of next === undefined || next === null ? [current] : [current, next]) {
       if (!isKeyPair(pair)) throw new TypeError('setCredentials takes { clientId, clientSecret }')
     }
-    const error = this.#native.setCredentials(current, next)
+    const error = this.#call(
+      (native) => native.setCredentials(current, next),
+      Client.prototype.setCredentials,
+    )
     if (error !== null) throw makeError(error, callSite(Client.prototype.setCredentials))
     // Who comes now asks the core, which knows whether a failure still counts.
     this.#flight = undefined
@@ -250,7 +295,7 @@ export class Client {
    * @returns whether it was dropped
    */
   dropRetired(): boolean {
-    const dropped = this.#native.dropRetired()
+    const dropped = this.#call((native) => native.dropRetired(), Client.prototype.dropRetired)
     if (dropped) this.#forget()
     return dropped
   }
@@ -276,13 +321,17 @@ export class Client {
     return this.#handle
   }
 
+  #call<T>(use: (native: Native.NativeClient) => T, entry: unknown): T {
+    return guarded(() => use(this.#native), entry)
+  }
+
   async #ask(signal: AbortSignal | undefined): Promise<Token> {
     signal?.throwIfAborted()
     let flight = this.#flight
     if (flight === undefined) {
       const now = Date.now()
       if (this.#token !== undefined && now >= this.#from && now < this.#until) return this.#token
-      const started = this.#native.start(this.#lease)
+      const started = this.#call((native) => native.start(this.#lease), Client.prototype.token)
       if (started.lease !== undefined) return this.#keep(started.lease)
       if (started.error !== undefined) throw makeError(started.error, callSite(Client.prototype.token))
       if (started.wait === undefined) throw lost(callSite(Client.prototype.token))
@@ -345,8 +394,10 @@ export class Client {
 /**
  * The promise, or a rejection with the signal's reason as soon as it is aborted; either way the signal is
  * left without our listener.
+ *
+ * @internal
  */
-function unlessAborted<T>(
+export function unlessAborted<T>(
   promise: Promise<T>,
   signal: AbortSignal | undefined,
   leave: () => void,
@@ -372,16 +423,23 @@ function unlessAborted<T>(
   })
 }
 
-/** An error that holds the frames of whoever called `entry`. */
-function callSite(entry: unknown): Error {
-  const site = new Error()
-  Error.captureStackTrace(site, entry as () => unknown)
-  return site
-}
-
-/** The native side broke its word. */
-function lost(site: Error): ForcegrantError {
-  return makeError({ code: 'internal', kind: 'internal', message: 'the native part gave no answer' }, site)
+/** @internal */
+export function toStatus(status: Native.NativeStatus): Status {
+  return Object.freeze({
+    state: status.state,
+    inFlight: status.inFlight,
+    expiry: status.expiry && Object.freeze({ ...status.expiry, at: new Date(status.expiry.at) }),
+    refreshAt: date(status.refreshAt),
+    fingerprint: status.fingerprint,
+    mints: status.mints,
+    failures: status.failures,
+    lastError: status.lastError && makeError(status.lastError),
+    lastFailureAt: date(status.lastFailureAt),
+    coolingUntil: date(status.coolingUntil),
+    lastRejectedAge: status.lastRejectedAge,
+    learnedLifetime: status.learnedLifetime,
+    loginHost: status.loginHost,
+  }) as Status
 }
 
 function date(milliseconds: number | undefined): Date | undefined {

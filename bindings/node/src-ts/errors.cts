@@ -51,13 +51,15 @@ export const ERROR_CODES = Object.freeze({
   untrusted_instance_url: 'response',
   token_dead_on_arrival: 'token',
   same_token_returned: 'token',
+  fresh_token_refused: 'token',
+  request_not_replayable: 'token',
   api_access_refused: 'token',
   internal: 'internal',
   worker_unavailable: 'internal',
 } as const satisfies Record<string, ErrorKind>)
 
 /** A stable name for what went wrong; the same in Rust, Python and Node. */
-export type ErrorCode = keyof typeof ERROR_CODES | 'request_not_replayable'
+export type ErrorCode = keyof typeof ERROR_CODES
 
 /** Which of the six steps of the set-up in Salesforce to look at. */
 export type SetupStep =
@@ -194,7 +196,8 @@ for (const [name, type] of Object.entries({
  *   otherwise made in a callback that no caller is on the stack of.
  */
 export function makeError(data: ErrorData, site?: Error): ForcegrantError {
-  const type: typeof ForcegrantError = CLASSES[data.kind as ErrorKind] ?? InternalError
+  const type: typeof ForcegrantError =
+    data.code === 'request_not_replayable' ? ReplayError : (CLASSES[data.kind as ErrorKind] ?? InternalError)
   const error = new type({ ...data, cause: chain(data.causes) } as ErrorDetails)
   const frames = site?.stack
   if (typeof frames === 'string') {
@@ -205,16 +208,12 @@ export function makeError(data: ErrorData, site?: Error): ForcegrantError {
 }
 
 /** @internal */
-export function notReplayable(httpStatus: number): ReplayError {
-  const help =
-    'The token was dropped. Send the request again with a new body, or give the body as a string, a Buffer or a Blob,\n' +
-    'which can be sent twice.'
-  return new ReplayError({
-    code: 'request_not_replayable',
+export function noTokenGoesTo(host: string): TokenRejectedError {
+  const help = `If it is yours or Salesforce's, name it in the option \`trustedHosts\`: ['${host}'].`
+  return new TokenRejectedError({
+    code: 'api_access_refused',
     kind: 'token',
-    message: `the session has expired, and the request cannot be repeated: its body is a stream\n  ${help.replace('\n', '\n  ')}`,
-    retryable: true,
-    httpStatus,
+    message: `no token goes to ${host}, which is not the token's instance\n  ${help}`,
     help,
   })
 }

@@ -1,8 +1,6 @@
+import { ApiCall, bodyCounts, enough, noteUsage } from './calls.cjs'
 import type { Client } from './client.cjs'
-import { notReplayable } from './errors.cjs'
 import type { Token } from './token.cjs'
-import type { ApiUsage } from './verdict.cjs'
-import { ENOUGH, isTelling, usageIn, verdict } from './verdict.cjs'
 
 type Fetch = typeof globalThis.fetch
 
@@ -10,7 +8,6 @@ type Fetch = typeof globalThis.fetch
 export interface Caller {
   readonly client: Client
   readonly send: Fetch
-  readonly note: (usage: ApiUsage) => void
 }
 
 interface Hop {
@@ -37,23 +34,26 @@ export async function fetchWith(
   input: string | URL | Request,
   init: RequestInit | null | undefined,
 ): Promise<Response> {
-  const { client } = caller
+  const { client, send } = caller
   const call = normalise(input, init)
-  const waiting = call.signal && { signal: call.signal }
   // The caller's own header: nothing of ours goes along, and nothing is ours to renew.
   const isOwn = call.headers.has('authorization')
-  if (isOwn && URL.canParse(call.url)) return caller.send(call.url, outgoing(call, call, call.redirect))
-  const first = await client.token(waiting)
-  if (isOwn) return caller.send(target(call.url, first), outgoing(call, call, call.redirect))
-  const answer = await follow(caller, call, target(call.url, first), first)
-  if (!(await isExpired(answer, call.signal))) return answer.response
-  client.invalidate(first)
-  if (answer.response.status === 403) return answer.response
-  discard(answer.response)
-  if (!isReplayable(call.body)) throw notReplayable(answer.response.status)
-  const second = await client.token(waiting)
-  const again = await follow(caller, call, target(call.url, second, first), second)
-  return again.response
+  if (isOwn && URL.canParse(call.url)) return send(call.url, outgoing(call, call, call.redirect))
+  const wanted = new ApiCall(client, call.method, isReplayable(call.body), call.signal)
+  for (;;) {
+    const token = await wanted.token()
+    const { url, carries } = client.route(token, call.url)
+    if (isOwn) return send(url, outgoing(call, call, call.redirect))
+    const { response, carried } = await follow(caller, call, url, carries ? token : undefined)
+    const { status, headers } = response
+    // Another origin's answers say nothing about the token.
+    if (!carried || status < 400) return response
+    const body = bodyCounts(status) ? await beginning(response, call.signal) : undefined
+    const again = wanted.judge(token, { status, headers, body })
+    if (again === undefined) return response
+    discard(response)
+    await again
+  }
 }
 
 interface Answer {
@@ -63,19 +63,19 @@ interface Answer {
 }
 
 /** One request, and the redirects it leads to. Only the origin that it starts with sees the token. */
-async function follow(caller: Caller, call: Call, url: string, token: Token): Promise<Answer> {
+async function follow(caller: Caller, call: Call, url: string, token: Token | undefined): Promise<Answer> {
   let hop: Hop = { ...call, url }
-  let carried = caller.client.mayCarry(token, url)
+  let carried = token !== undefined
   for (let redirects = 0; ; redirects += 1) {
-    if (!carried) {
+    if (token === undefined || !carried) {
       const response = await caller.send(hop.url, outgoing(call, hop, call.redirect))
       return { response: redirects > 0 ? redirected(response) : response, carried }
     }
     const headers = new Headers(hop.headers)
     headers.set('authorization', token.authorization)
     const response = await caller.send(hop.url, outgoing(call, { ...hop, headers }, 'manual'))
-    const usage = usageIn(response.headers)
-    if (usage !== undefined) caller.note(usage)
+    // Of the others the verdict takes care.
+    if (response.status < 400) noteUsage(caller.client, response.headers)
     const next = call.redirect === 'manual' ? undefined : location(response, hop.url)
     if (next === undefined) return { response: redirects > 0 ? redirected(response) : response, carried }
     discard(response)
@@ -87,19 +87,12 @@ async function follow(caller: Caller, call: Call, url: string, token: Token): Pr
   }
 }
 
-/** The dead session of this very token; another origin's answers say nothing about it. */
-async function isExpired({ response, carried }: Answer, signal: AbortSignal | undefined): Promise<boolean> {
-  const { status, headers } = response
-  if (!carried || !isTelling(status)) return false
-  return verdict({ status, headers, body: await beginning(response, signal) }).verdict === 'session_expired'
-}
-
 /** The first bytes of a body that stays readable. A body that breaks off is judged by what came of it. */
 async function beginning(response: Response, signal: AbortSignal | undefined): Promise<Uint8Array> {
   const reader = response.clone().body?.getReader()
   const chunks: Uint8Array[] = []
   try {
-    for (let length = 0; reader !== undefined && length < ENOUGH; ) {
+    for (let length = 0; reader !== undefined && length < enough(); ) {
       const { done, value } = await reader.read()
       if (done) break
       chunks.push(value)
@@ -141,24 +134,6 @@ function outgoing(call: Call, { method, headers, body }: Hop, redirect: Call['re
   if (body === undefined) delete init.body
   else init.body = body
   return init
-}
-
-/** Where a request goes: paths to the token's instance. What went to the instance before it follows it. */
-function target(url: string, token: Token, before?: Token): string {
-  if (!URL.canParse(url)) {
-    const found = new URL(url, `${token.instanceUrl}/`)
-    if (isSameOrigin(found.href, token.instanceUrl)) return found.href
-    throw new TypeError('a path that leads to another host: give the whole URL')
-  }
-  const moved = new URL(url)
-  for (const [from, to] of [
-    [before?.instanceUrl, token.instanceUrl],
-    [before?.apiInstanceUrl, token.apiInstanceUrl],
-  ]) {
-    if (from === undefined || to === undefined || !isSameOrigin(moved.href, from)) continue
-    return to + moved.href.slice(moved.origin.length)
-  }
-  return moved.href
 }
 
 function location(response: Response, base: string): string | undefined {

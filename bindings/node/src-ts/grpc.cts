@@ -10,7 +10,7 @@ import {
   type StatusObject,
 } from '@grpc/grpc-js'
 import type { Client } from './client.cjs'
-import { TokenRejectedError } from './errors.cjs'
+import { noTokenGoesTo } from './errors.cjs'
 import type { Token } from './token.cjs'
 import { grpcVerdict } from './verdict.cjs'
 
@@ -102,7 +102,7 @@ function bringing(client: Client, note: (token: Token) => void): CallCredentials
   return credentials.createFromMetadataGenerator(({ service_url: url }, callback) => {
     client.token().then(
       (token) => {
-        if (!client.mayCarry(token, url)) return callback(untrusted(url))
+        if (!client.mayCarry(token, url)) return callback(noTokenGoesTo(new URL(url).host))
         note(token)
         const metadata = new Metadata()
         metadata.set('accesstoken', token.accessToken)
@@ -112,16 +112,5 @@ function bringing(client: Client, note: (token: Token) => void): CallCredentials
       },
       (error: Error) => callback(error),
     )
-  })
-}
-
-function untrusted(url: string): TokenRejectedError {
-  const { host } = new URL(url)
-  const help = `If it is yours or Salesforce's, name it in the option \`trustedHosts\`: ['${host}'].`
-  return new TokenRejectedError({
-    code: 'api_access_refused',
-    kind: 'token',
-    message: `no token goes to ${host}, which is not the token's instance\n  ${help}`,
-    help,
   })
 }

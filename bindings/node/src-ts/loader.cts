@@ -1,10 +1,23 @@
 import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import path from 'node:path'
 import { InternalError } from './errors.cjs'
 import type * as Native from './native.cjs'
 
 /** @internal */
 export type NativeModule = typeof Native
+
+/** @internal What a release carries binaries for; a test compares it with `napi.targets` in package.json. */
+export const PLATFORMS: readonly string[] = Object.freeze([
+  'linux-x64-gnu',
+  'linux-arm64-gnu',
+  'linux-x64-musl',
+  'linux-arm64-musl',
+  'darwin-x64',
+  'darwin-arm64',
+  'win32-x64-msvc',
+  'win32-arm64-msvc',
+])
 
 let loaded: NativeModule | undefined
 
@@ -14,30 +27,41 @@ let loaded: NativeModule | undefined
  * @internal
  */
 export function native(): NativeModule {
-  loaded ??= load(__dirname, require)
+  loaded ??= load()
   return loaded
 }
 
-/** @internal Apart from its state, for tests. */
-export function load(folder: string, requireFrom: (id: string) => unknown): NativeModule {
-  const { version } = requireFrom('../../../package.json') as { version: string }
+function load(): NativeModule {
+  // Said in one piece, so that a bundler sees it and takes the file in.
+  const { version } = require('../../../package.json') as { version: string }
   const failures: unknown[] = []
   for (const platform of candidates()) {
-    const file = path.join(folder, `forcegrant.${platform}.node`)
-    // A build of this very folder wins; a release keeps each platform's binary in a package of its own.
-    for (const id of existsSync(file) ? [file, `forcegrant-${platform}`] : [`forcegrant-${platform}`]) {
-      let found: NativeModule
-      try {
-        found = requireFrom(id) as NativeModule
-      } catch (error) {
-        failures.push(error)
-        continue
+    for (const home of homes()) {
+      const file = path.join(path.dirname(home), `forcegrant.${platform}.node`)
+      const name = `forcegrant-${platform}`
+      // A binary in this very folder wins; a release keeps each platform's in a package of its own.
+      for (const id of existsSync(file) ? [file, name] : [name]) {
+        let found: NativeModule
+        try {
+          found = createRequire(home)(id) as NativeModule
+        } catch (error) {
+          failures.push(error)
+          continue
+        }
+        checkVersion(found, id === file ? 'the binary in its folder' : id, version)
+        return found
       }
-      checkVersion(found, id === file ? 'the binary in its folder' : id, version)
-      return found
     }
   }
   throw missing(version, failures)
+}
+
+/** The files that the binary is looked for from: this one, unless a bundler made it part of an ES module. */
+function homes(): string[] {
+  if (typeof __filename === 'string') return [__filename]
+  const program = process.argv[1]
+  const here = path.join(process.cwd(), 'index.js')
+  return program === undefined ? [here] : [path.resolve(program), here]
 }
 
 /** On Linux the C library decides; whichever package is there was chosen by the package manager. */
@@ -51,34 +75,36 @@ function candidates(): string[] {
 function checkVersion(found: NativeModule, from: string, version: string): void {
   const actual = typeof found.version === 'function' ? found.version() : 'unknown'
   if (actual === version) return
-  throw new InternalError({
-    code: 'internal',
-    kind: 'internal',
-    message:
-      `version ${version} of the package forcegrant found version ${actual} of its native part (${from}).\n` +
+  throw internal(
+    `version ${version} of the package forcegrant found version ${actual} of its native part (${from}).\n` +
       '  Two installations were mixed. Remove node_modules and the entries of forcegrant in the lock file,\n' +
       `  then run: npm install forcegrant@${version}`,
-  })
+  )
 }
 
 function missing(version: string, failures: unknown[]): InternalError {
-  const wanted = `forcegrant-${hostPlatform()}`
+  const host = hostPlatform()
+  const wanted = `forcegrant-${host}`
   // "Not found" is what one expects of the candidates that were not installed; anything else is the reason.
   const reason = failures.find((error) => (error as { code?: string }).code !== 'MODULE_NOT_FOUND')
-  return new InternalError({
-    code: 'internal',
-    kind: 'internal',
-    message:
-      `the native part of forcegrant for this platform (${process.platform} ${process.arch}, Node ${process.version}) ` +
-      `${reason === undefined ? 'is not installed' : 'does not load'}.\n` +
-      `  It comes in the package ${wanted}, an optional dependency of forcegrant.\n` +
+  const what =
+    `the native part of forcegrant for this platform (${process.platform} ${process.arch}, Node ${process.version}) ` +
+    `${reason === undefined ? 'is not installed' : 'does not load'}.\n`
+  const help = PLATFORMS.includes(host)
+    ? `  It comes in the package ${wanted}, an optional dependency of forcegrant.\n` +
       '  Package managers leave it out when optional dependencies are off (npm: --omit=optional), or when the\n' +
-      '  lock file or node_modules was made on another platform.\n' +
-      `  To fix it, run: npm install ${wanted}@${version}\n` +
-      '  In a clone of the repository, run: npm run build' +
-      (reason === undefined ? '' : `\n  The loader said: ${firstLine(reason)}`),
-    cause: reason ?? failures[0],
-  })
+      '  lock file or node_modules was made on another platform. A bundler must leave it out of the bundle.\n' +
+      `  To fix it, run: npm install ${wanted}@${version}\n`
+    : `  There is no package for ${host}; there are packages for ${PLATFORMS.join(', ')}.\n`
+  const said = reason === undefined ? '' : `\n  The loader said: ${firstLine(reason)}`
+  return internal(
+    `${what}${help}  In a clone of the repository, run: npm run build${said}`,
+    reason ?? failures[0],
+  )
+}
+
+function internal(message: string, cause?: unknown): InternalError {
+  return new InternalError({ code: 'internal', kind: 'internal', message, cause })
 }
 
 function hostPlatform(): string {

@@ -8,6 +8,14 @@ export declare class NativeClient {
   invalidate(accessToken: string): boolean
   /** Whether a token of these instances may go to a URL. */
   mayCarry(instanceUrl: string, apiInstanceUrl: string | undefined | null, url: string): boolean
+  /** Where a call with a token of these instances goes, and whether the token goes along. */
+  route(instanceUrl: string, apiInstanceUrl: string | undefined | null, pathOrUrl: string): NativeRoute
+  /** Takes in an answer, and says what comes next. */
+  judge(call: NativeCall): NativeNext
+  /** Notes a header `Sforce-Limit-Info`. */
+  noteLimitInfo(header: string): void
+  /** The API usage that was noted last. */
+  limits(): NativeApiUsage | null
   /** Where the client stands. */
   status(): NativeStatus
   /** Mints afresh, then calls an API. */
@@ -28,10 +36,42 @@ export declare class NativeClient {
   loginHost(): string
 }
 
+/** A handle of the core's pool. */
+export declare class NativePool {
+  /** The client of a key. */
+  client(key: string): NativeOpened
+  /** Whether this is the client that the pool holds for a key; it counts as a use. */
+  holds(key: string, client: NativeClient): boolean
+  /** Gives the pool an org. */
+  insert(key: string, org: NativeOrg): NativeError | null
+  /** Replaces the credentials of a key. */
+  setCredentials(key: string, org: NativeOrg): NativeError | null
+  /** Forgets a key. */
+  remove(key: string): boolean
+  /** Whether the pool knows a key. */
+  has(key: string): boolean
+  /** How many clients it holds. */
+  size(): number
+  /** Where the client of a key stands. */
+  status(key: string): NativeStatus | null
+  /** Where all stand. */
+  statuses(): Array<NativeMember>
+  /** Logs in ahead. */
+  prewarm(keys: Array<string>): Promise<NativePrewarmed>
+  /** Waits until nothing is in flight. */
+  waitIdle(): Promise<NativePrewarmed>
+  /** Has the events go to a listener, if they go to none yet. */
+  listen(listener: (arg: NativeEvent) => void): void
+}
+
 /** A question for credentials. When it is collected without an answer, the asker is told. */
 export declare class NativeQuestion {
+  /** The key that a pool asks for. */
+  get key(): string | null
   /** Answers with credentials. Only the first answer counts. */
   answer(current: NativeKeyPair, next?: NativeKeyPair | undefined | null): void
+  /** Answers a pool. */
+  answerOrg(answer: NativeOrg): void
   /** Answers that there are none: the texts of what went wrong, from the outside in. */
   fail(texts: Array<string>): void
 }
@@ -47,6 +87,18 @@ export declare class NativeTestClock {
   /** The wall clock, in milliseconds since 1970. */
   now(): number
 }
+
+/** Whether the body decides what an answer of this status means. */
+export declare function bodyCounts(status: number): boolean
+
+/**
+ * Runs the command line with the arguments after the program's name, and returns the exit code.
+ * It writes to the process's own standard streams, and blocks until the command is done.
+ */
+export declare function cli(args: Array<string>): number
+
+/** How many bytes of a body are looked at. */
+export declare const ENOUGH: number
 
 /** The core's table of errors, for the test that compares it with the classes. */
 export declare function errorTable(): Array<NativeErrorRow>
@@ -75,6 +127,28 @@ export interface NativeApiUsage {
   used: number
   /** Allowed in a day. */
   limit: number
+}
+
+/** The answer to a call that carried a token. */
+export interface NativeCall {
+  /** The token. */
+  accessToken: string
+  /** The method of the request. */
+  method: string
+  /** Whether it can be sent again. */
+  replayable: boolean
+  /** Whether it was, with a renewed token. */
+  replayed: boolean
+  /** How many were sent. */
+  attempts: number
+  /** The HTTP status. */
+  status: number
+  /** The first bytes of the body. */
+  body?: Uint8Array
+  /** The header `Retry-After`. */
+  retryAfter?: string
+  /** The header `Sforce-Limit-Info`. */
+  limitInfo?: string
 }
 
 /** An error as data. */
@@ -119,6 +193,10 @@ export interface NativeErrorRow {
 export interface NativeEvent {
   /** A stable word. */
   name: string
+  /** The client's key in its pool. */
+  key?: string
+  /** The host of a pool's client. */
+  loginHost?: string
   /** Whether nobody waits for the login. */
   background?: boolean
   /** Attempts made. */
@@ -155,6 +233,14 @@ export interface NativeExpiry {
   source: string
   /** `known` or `estimated`. */
   certainty: string
+}
+
+/** A key and why its login failed. */
+export interface NativeFailure {
+  /** The key. */
+  key: string
+  /** Why. */
+  error: NativeError
 }
 
 /** One instrument of the core's catalogue. */
@@ -222,10 +308,38 @@ export interface NativeMeasurement {
   attributes: Record<string, string>
 }
 
+/** A key and where its client stands. */
+export interface NativeMember {
+  /** The key. */
+  key: string
+  /** Where it stands. */
+  status: NativeStatus
+}
+
+/** What comes next. */
+export interface NativeNext {
+  /** What to do. */
+  step: 'deliver' | 'replay' | 'retry' | 'fail'
+  /** How long to wait before that. */
+  pause?: number
+  /** The failure. */
+  error?: NativeError
+  /** Whether the token is not the one at hand any more. */
+  gone: boolean
+}
+
 /** What `open` made: a client, or an error. */
 export interface NativeOpened {
   /** The client. */
   client?: NativeClient
+  /** Why there is none. */
+  error?: NativeError
+}
+
+/** What `open_pool` made: a pool, or an error. */
+export interface NativeOpenedPool {
+  /** The pool. */
+  pool?: NativePool
   /** Why there is none. */
   error?: NativeError
 }
@@ -276,6 +390,12 @@ export interface NativeOptions {
   retryBackoff?: number
   /** Longest `Retry-After`. */
   retryAfterCap?: number
+  /** How many tries of an API call. */
+  callAttempts?: number
+  /** First and longest pause between them. */
+  callBackoff?: [first: number, cap: number]
+  /** Longest `Retry-After` between them. */
+  callRetryAfterCap?: number
   /** The session timeout of the org. */
   sessionTimeout?: number
   /** How long before the end to refresh. */
@@ -288,6 +408,22 @@ export interface NativeOptions {
   refusalBackoff?: [first: number, cap: number]
   /** First and longest pause after a passing failure. */
   transientBackoff?: [first: number, cap: number]
+  /** What tokens are shared through. */
+  store?: string
+  /** For each step of it. */
+  storeTimeout?: number
+}
+
+/** Where one org's credentials go and what they are. */
+export interface NativeOrg {
+  /** The My Domain host. */
+  loginUrl: string
+  /** The consumer key. */
+  clientId: string
+  /** The consumer secret. */
+  clientSecret: string
+  /** A second pair. */
+  next?: NativeKeyPair
 }
 
 /** How a wait ended; all empty when it was given up. */
@@ -298,6 +434,38 @@ export interface NativeOutcome {
   error?: NativeError
   /** What a verification learned of the org's daily API calls. */
   apiUsage?: NativeApiUsage
+}
+
+/** The options of a pool beside those that its clients share. */
+export interface NativePoolOptions {
+  /** How many clients are kept. */
+  maxClients?: number
+  /** Logins that start within a second. */
+  loginsPerSecond?: number
+  /** Whether there is no such limit. */
+  noLoginsPerSecond?: boolean
+  /** Logins in the air. */
+  concurrentLogins?: number
+  /** Whether there is no such limit. */
+  noConcurrentLogins?: boolean
+}
+
+/** What came of logging in ahead. */
+export interface NativePrewarmed {
+  /** Keys that have a token. */
+  ready: number
+  /** Keys whose login failed. */
+  failed: Array<NativeFailure>
+}
+
+/** Where a call goes. */
+export interface NativeRoute {
+  /** The address. */
+  url?: string
+  /** Whether the token goes along. */
+  carries: boolean
+  /** Why there is no address. */
+  error?: NativeError
 }
 
 /** A token or an error at once, or a wait for one of them. */
@@ -383,8 +551,14 @@ export interface NativeWait {
 /** Makes a client. */
 export declare function open(options: NativeOptions, fromEnv: boolean, clock?: NativeTestClock | undefined | null, onEvent?: ((arg: NativeEvent) => void) | undefined | null, credentials?: ((arg: NativeQuestion) => void) | undefined | null): NativeOpened
 
+/** Makes a pool. */
+export declare function openPool(options: NativeOptions, own: NativePoolOptions, clock?: NativeTestClock | undefined | null, onEvent?: ((arg: NativeEvent) => void) | undefined | null, credentials?: ((arg: NativeQuestion) => void) | undefined | null): NativeOpenedPool
+
 /** `release` or `debug`: what is measured and packed must be the former. */
 export declare function profile(): string
+
+/** The failure of a renewal that brought the same token. */
+export declare function renewed(before: string, now: string): NativeError | null
 
 /** The verdict on an answer over HTTP. */
 export declare function verdict(answer: NativeAnswer): NativeJudgement

@@ -43,6 +43,15 @@ export interface CommonOptions {
   retryBackoff?: Maybe<number>
   /** The longest `Retry-After` that is waited for. */
   retryAfterCap?: Maybe<number>
+  /**
+   * Tries of one API call through this client's adapters: more than one repeats calls that are answered with 503, 429
+   * and the like, if their method may be repeated (not POST or PATCH) and their body can be sent again. 1: off.
+   */
+  callAttempts?: Maybe<number>
+  /** The base of the pause between two of them, and the longest pause. */
+  callBackoff?: Maybe<readonly [first: number, cap: number]>
+  /** The longest `Retry-After` that is waited for between two of them. */
+  callRetryAfterCap?: Maybe<number>
   /** The session timeout set in the org, from which the end of a token is estimated. */
   sessionTimeout?: Maybe<number>
   /** How long before its end a token is refreshed, in the background. */
@@ -153,6 +162,9 @@ const CHECKS: Record<Option, Check> = {
   maxAttempts: whole,
   retryBackoff: milliseconds,
   retryAfterCap: milliseconds,
+  callAttempts: whole,
+  callBackoff: pair,
+  callRetryAfterCap: milliseconds,
   sessionTimeout: milliseconds,
   refreshWindow: milliseconds,
   safetyMargin: milliseconds,
@@ -224,7 +236,8 @@ export function toNative(options: unknown, fromEnv: boolean): Crossing {
   return crossing
 }
 
-function callable<T>(name: string, value: unknown): T | undefined {
+/** @internal */
+export function callable<T>(name: string, value: unknown): T | undefined {
   if (value === undefined || value === null) return undefined
   if (typeof value !== 'function') throw wrong(name, value, 'a function')
   return value as T
@@ -244,7 +257,8 @@ function flag(value: unknown): string | undefined {
   return typeof value === 'boolean' ? undefined : 'true or false'
 }
 
-function whole(value: unknown): string | undefined {
+/** @internal */
+export function whole(value: unknown): string | undefined {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff
     ? undefined
     : 'a whole number, such as 3'
@@ -276,7 +290,8 @@ function nearest(name: string): string {
 }
 
 /** The value itself is left out: it may be a secret that was put in the wrong place. */
-function wrong(name: string, value: unknown, wanted: string): ConfigurationError {
+/** @internal */
+export function wrong(name: string, value: unknown, wanted: string): ConfigurationError {
   return invalid(`option \`${name}\`: it is ${describe(value)}`, `Give ${wanted}.`)
 }
 

@@ -1,10 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
+import { ApiCall, bodyCounts, enough, noteUsage } from './calls.cjs'
 import type { Client } from './client.cjs'
-import { notReplayable } from './errors.cjs'
 import type { Token } from './token.cjs'
-import { ENOUGH, isTelling, usageIn, verdict } from './verdict.cjs'
+import type { ApiAnswer } from './verdict.cjs'
 
 type Options = Dispatcher.DispatchOptions
 type Handler = Dispatcher.DispatchHandler
@@ -25,14 +25,15 @@ export function forcegrant(client: Client): Dispatcher.DispatcherComposeIntercep
   }
 }
 
-/** One request of the user's, which may become two. */
+/** One request of the user's, which may become several. */
 class Exchange implements InnerController {
   readonly #client: Client
   readonly #dispatch: Dispatcher['dispatch']
   readonly #options: Options
   readonly #handler: Handler
-  /** Ends the waiting for a token. */
+  /** Ends the waiting for a token, or for a busy service. */
   readonly #waiting = new AbortController()
+  readonly #call: ApiCall
   #inner: InnerController | undefined
   #paused = false
   #settled = false
@@ -42,6 +43,8 @@ class Exchange implements InnerController {
     this.#dispatch = dispatch
     this.#options = options
     this.#handler = handler
+    const { method, body } = options
+    this.#call = new ApiCall(client, method, isReplayable(body), this.#waiting.signal)
   }
 
   start(): void {
@@ -50,34 +53,35 @@ class Exchange implements InnerController {
     this.#send().catch((error) => this.fail(error))
   }
 
-  /** Sends the request; `before` is the token that the first was sent with. */
-  async #send(before?: Token): Promise<void> {
-    const given = entries(this.#options.headers)
-    const token = await this.#client.token({ signal: this.#waiting.signal })
-    const origin = target(this.#options.origin, token, before)
-    const options: Options = { ...this.#options, origin }
-    const isOwn = given.some(([name]) => name.toLowerCase() === 'authorization')
-    const carried = !isOwn && this.#client.mayCarry(token, new URL(origin))
-    if (carried) options.headers = [...given, ['authorization', token.authorization] as const].flat()
-    this.#dispatch(
-      options,
-      new Attempt(this, this.#handler, carried ? token : undefined, before === undefined),
+  async #send(): Promise<void> {
+    const { origin, headers } = this.#options
+    const given = entries(headers)
+    const token = await this.#call.token()
+    // None stands for the token's instance.
+    const { url, carries } = this.#client.route(
+      token,
+      origin === undefined ? token.instanceUrl : String(origin),
     )
+    const isOwn = given.some(([name]) => name.toLowerCase() === 'authorization')
+    const carried = carries && !isOwn
+    const options: Options = {
+      ...this.#options,
+      origin: url === token.instanceUrl ? url : new URL(url).origin,
+    }
+    if (carried) options.headers = [...given, ['authorization', token.authorization] as const].flat()
+    this.#dispatch(options, new Attempt(this, this.#handler, carried ? token : undefined))
   }
 
   /** What an answer tells about the org's limits. */
   note(headers: IncomingHttpHeaders): void {
-    const usage = usageIn(headers)
-    if (usage !== undefined) this.#client.noteUsage(usage)
+    noteUsage(this.#client, headers)
   }
 
-  /** The session of the token is dead. True: the request is sent again, or has failed. */
-  renew(token: Token, status: number): boolean {
-    this.#client.invalidate(token)
-    if (status === 403) return false
-    if (isReplayable(this.#options.body)) this.#send(token).catch((error) => this.fail(error))
-    else this.fail(notReplayable(status))
-    return true
+  /** Whether an answer is dropped: then the request is sent again, or has failed. */
+  drops(token: Token, answer: ApiAnswer): boolean {
+    const again = this.#call.judge(token, answer)
+    again?.then(() => this.#send()).catch((error) => this.fail(error))
+    return again !== undefined
   }
 
   adopt(inner: InnerController): void {
@@ -129,25 +133,23 @@ class Exchange implements InnerController {
   }
 }
 
-/** What comes of one request. An answer that may tell of a dead session is held until it is judged. */
+/** What comes of one request. An answer that may not be the last is held until it is judged. */
 class Attempt implements Handler {
   readonly #exchange: Exchange
   readonly #handler: Handler
   /** The token that the answer may say something about. */
   readonly #token: Token | undefined
-  readonly #isFirst: boolean
   #held:
     | { status: number; headers: IncomingHttpHeaders; message: string | undefined; chunks: Buffer[] }
     | undefined
   #length = 0
   /** The answer is of no use any more; its rest is read and dropped, which keeps the connection. */
-  #isExpired = false
+  #isDropped = false
 
-  constructor(exchange: Exchange, handler: Handler, token: Token | undefined, isFirst: boolean) {
+  constructor(exchange: Exchange, handler: Handler, token: Token | undefined) {
     this.#exchange = exchange
     this.#handler = handler
     this.#token = token
-    this.#isFirst = isFirst
   }
 
   onRequestStart(controller: InnerController): void {
@@ -159,74 +161,48 @@ class Attempt implements Handler {
   }
 
   onResponseStart(_: InnerController, status: number, headers: IncomingHttpHeaders, message?: string): void {
-    if (this.#token !== undefined) this.#exchange.note(headers)
-    if (this.#token !== undefined && this.#isFirst && isTelling(status)) {
-      this.#held = { status, headers, message, chunks: [] }
-    } else {
+    if (this.#token === undefined || status < 400) {
+      if (this.#token !== undefined) this.#exchange.note(headers)
       this.#handler.onResponseStart?.(this.#exchange, status, headers, message)
+      return
     }
+    this.#held = { status, headers, message, chunks: [] }
+    if (!bodyCounts(status)) this.#judge()
   }
 
   onResponseData(_: InnerController, chunk: Buffer): void {
-    if (this.#isExpired) return
+    if (this.#isDropped) return
     if (this.#held === undefined) {
       this.#handler.onResponseData?.(this.#exchange, chunk)
       return
     }
     this.#held.chunks.push(Buffer.from(chunk))
     this.#length += chunk.length
-    if (this.#length >= ENOUGH) this.#judge()
+    if (this.#length >= enough()) this.#judge()
   }
 
   onResponseEnd(_: InnerController, trailers: IncomingHttpHeaders): void {
-    if (this.#held !== undefined && !this.#isExpired) this.#judge()
-    if (this.#isExpired && this.#renewed()) return
-    this.#handler.onResponseEnd?.(this.#exchange, trailers)
+    this.#judge()
+    if (!this.#isDropped) this.#handler.onResponseEnd?.(this.#exchange, trailers)
   }
 
   onResponseError(_: InnerController, error: Error): void {
     // A body that breaks off is judged by what came of it.
-    if (this.#held !== undefined && !this.#isExpired && !this.#exchange.aborted) this.#judge()
-    if (this.#isExpired && !this.#exchange.aborted && this.#renewed()) return
-    this.#exchange.fail(error)
+    if (!this.#exchange.aborted) this.#judge()
+    if (!this.#isDropped) this.#exchange.fail(error)
   }
 
   #judge(): void {
     const held = this.#held
-    if (held === undefined) return
-    const { status, headers } = held
-    const body = Buffer.concat(held.chunks)
-    this.#isExpired = verdict({ status, headers, body }).verdict === 'session_expired'
-    // A 403 is handed out all the same, once the token is dropped.
-    if (this.#isExpired && status === 403) {
-      this.#isExpired = false
-      if (this.#token !== undefined) this.#exchange.renew(this.#token, status)
-    }
-    if (!this.#isExpired) this.#release()
-  }
-
-  #release(): void {
-    const held = this.#held
-    if (held === undefined) return
+    if (held === undefined || this.#token === undefined) return
     this.#held = undefined
-    this.#handler.onResponseStart?.(this.#exchange, held.status, held.headers, held.message)
-    for (const chunk of held.chunks) this.#handler.onResponseData?.(this.#exchange, chunk)
+    const { status, headers, message, chunks } = held
+    const body = Buffer.concat(chunks)
+    this.#isDropped = this.#exchange.drops(this.#token, { status, headers, body })
+    if (this.#isDropped) return
+    this.#handler.onResponseStart?.(this.#exchange, status, headers, message)
+    for (const chunk of chunks) this.#handler.onResponseData?.(this.#exchange, chunk)
   }
-
-  #renewed(): boolean {
-    return this.#token !== undefined && this.#exchange.renew(this.#token, this.#held?.status ?? 401)
-  }
-}
-
-/** None stands for the token's instance. What went to the instance before goes where that is now. */
-function target(origin: Options['origin'], token: Token, before: Token | undefined): string {
-  if (origin === undefined) return token.instanceUrl
-  const wanted = new URL(String(origin)).origin
-  if (before?.instanceUrl !== undefined && wanted === new URL(before.instanceUrl).origin)
-    return token.instanceUrl
-  const api = before?.apiInstanceUrl
-  if (api !== undefined && wanted === new URL(api).origin) return token.apiInstanceUrl ?? wanted
-  return wanted
 }
 
 /** Every form that undici takes, as pairs. */

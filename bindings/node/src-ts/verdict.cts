@@ -1,3 +1,4 @@
+import { guarded } from './defect.cjs'
 import { native } from './loader.cjs'
 import type * as Native from './native.cjs'
 
@@ -62,42 +63,35 @@ export function verdict(answer: ApiAnswer): Judgement {
   if (retryAfter !== undefined) parts.retryAfter = retryAfter
   if (limitInfo !== undefined) parts.limitInfo = limitInfo
   if (body !== undefined && body !== null) parts.body = typeof body === 'string' ? Buffer.from(body) : body
-  return judgement(native().verdict(parts))
+  return judgement(guarded(() => native().verdict(parts), verdict))
 }
 
 /** Reads the status of a gRPC call (of the Pub/Sub API). */
 export function grpcVerdict(code: number): Verdict {
-  return native().grpcVerdict(code).verdict as Verdict
+  return guarded(() => native().grpcVerdict(code), grpcVerdict).verdict as Verdict
 }
 
-/** @internal What of a body is looked at. */
-export const ENOUGH = 2048
-
-/** @internal The statuses whose body decides whether the session is dead. */
-export function isTelling(status: number): boolean {
-  return status === 400 || status === 401 || status === 403 || status === 500
-}
-
-/** @internal The usage alone: most answers are fine, and nothing else in them matters. */
-export function usageIn(headers: HeadersLike): ApiUsage | undefined {
-  return header(headers, LIMIT_INFO) === undefined ? undefined : verdict({ status: 200, headers }).apiUsage
-}
-
-const LIMIT_INFO = 'sforce-limit-info'
+/** @internal */
+export const LIMIT_INFO = 'sforce-limit-info'
 
 function judgement({ verdict, retryAfter, used, limit }: Native.NativeJudgement): Judgement {
   const apiUsage = used === undefined || limit === undefined ? undefined : Object.freeze({ used, limit })
   return Object.freeze({ verdict: verdict as Verdict, retryAfter, apiUsage })
 }
 
-function header(headers: HeadersLike | null | undefined, name: string): string | undefined {
+/** @internal */
+export function header(headers: HeadersLike | null | undefined, name: string): string | undefined {
   if (headers === undefined || headers === null) return undefined
   let value: unknown
   if (typeof headers.get === 'function') {
     value = headers.get(name)
   } else {
-    const key = Object.keys(headers).find((candidate) => candidate.toLowerCase() === name)
-    value = key === undefined ? undefined : (headers as Record<string, unknown>)[key]
+    const plain = headers as Record<string, unknown>
+    // Most clients have made the names small already.
+    const key = Object.hasOwn(plain, name)
+      ? name
+      : Object.keys(plain).find((candidate) => candidate.toLowerCase() === name)
+    value = key === undefined ? undefined : plain[key]
   }
   if (Array.isArray(value)) return value.join(', ')
   return value === undefined || value === null ? undefined : String(value)

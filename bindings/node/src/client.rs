@@ -7,9 +7,11 @@ use forcegrant::{Client, ClientBuilder, Error, Start, Token, Verified};
 use napi::bindgen_prelude::{Env, Function, Result};
 use napi_derive::napi;
 
+use crate::calls::{self, NativeCall, NativeNext, NativeRoute};
 use crate::clock::NativeTestClock;
 use crate::credentials::{self, NativeQuestion};
-use crate::data::{NativeError, NativeLease, NativeStatus, NativeToken};
+use crate::data::{NativeApiUsage, NativeError, NativeLease, NativeStatus, NativeToken};
+use crate::defect::{keep_silent, reach};
 use crate::event::{NativeEvent, Outlet};
 use crate::options::{NativeKeyPair, NativeOptions};
 use crate::wait::{NativeOutcome, NativeWait, Waits, lock};
@@ -32,6 +34,8 @@ pub fn open(
     on_event: Option<Function<'_, NativeEvent, ()>>,
     credentials: Option<Function<'_, NativeQuestion, ()>>,
 ) -> Result<NativeOpened> {
+    keep_silent();
+    reach("open");
     let mut opened = NativeOpened {
         client: None,
         error: None,
@@ -114,6 +118,7 @@ impl NativeClient {
     /// The token, or a wait for one. `known` is the lease that the caller has.
     #[napi(catch_unwind)]
     pub fn start<'env>(&self, env: &'env Env, known: u32) -> Result<NativeStarted<'env>> {
+        reach("call");
         let mut started = NativeStarted::default();
         let mut pending = match self.shared.client.start() {
             Start::Pending(pending) => pending,
@@ -157,6 +162,36 @@ impl NativeClient {
     ) -> bool {
         let api = api_instance_url.as_deref();
         self.shared.client.may_carry_for(&instance_url, api, &url)
+    }
+
+    /// Where a call with a token of these instances goes, and whether the token goes along.
+    #[napi(catch_unwind)]
+    pub fn route(
+        &self,
+        instance_url: String,
+        api_instance_url: Option<String>,
+        path_or_url: String,
+    ) -> NativeRoute {
+        let api = api_instance_url.as_deref();
+        calls::route(&self.shared.client, &instance_url, api, &path_or_url)
+    }
+
+    /// Takes in an answer, and says what comes next.
+    #[napi(catch_unwind)]
+    pub fn judge(&self, call: NativeCall) -> NativeNext {
+        calls::judge(&self.shared.client, &call)
+    }
+
+    /// Notes a header `Sforce-Limit-Info`.
+    #[napi(catch_unwind)]
+    pub fn note_limit_info(&self, header: String) {
+        self.shared.client.note_limit_info(&header);
+    }
+
+    /// The API usage that was noted last.
+    #[napi(catch_unwind)]
+    pub fn limits(&self) -> Option<NativeApiUsage> {
+        calls::limits(&self.shared.client)
     }
 
     /// Where the client stands.

@@ -12,6 +12,7 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 use tokio::sync::oneshot;
 
+use crate::defect::reach;
 use crate::options::NativeKeyPair;
 use crate::pool::NativeOrg;
 
@@ -107,6 +108,7 @@ fn answered<T>(
     let (sender, answer) = oneshot::channel();
     let asker = Some(asker(sender));
     async move {
+        reach("login");
         let question = NativeQuestion { asker };
         if call.call(question, ThreadsafeFunctionCallMode::NonBlocking) != Status::Ok {
             return Err("the thread of the callback has ended".into());
@@ -122,9 +124,7 @@ fn answered<T>(
 pub(crate) fn org(org: &NativeOrg) -> std::result::Result<OrgCredentials, forcegrant::Error> {
     let pairs = KeyPairs::new(KeyPair::new(&org.client_id, org.client_secret.as_str())?);
     let pairs = match &org.next {
-        Some(next) => {
-            pairs.with_next(KeyPair::new(&next.client_id, next.client_secret.as_str())?)
-        }
+        Some(next) => pairs.with_next(KeyPair::new(&next.client_id, next.client_secret.as_str())?),
         None => pairs,
     };
     Ok(OrgCredentials::new(&org.login_url, pairs))

@@ -10,6 +10,7 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 
 use crate::data::{NativeError, NativeExpiry, milliseconds};
+use crate::defect::reach;
 
 /// An event: its name, and what events of that name have.
 #[napi(object, object_from_js = false)]
@@ -78,6 +79,7 @@ impl Outlet {
         let outlet = Arc::clone(&self.0);
         builder.on_event_inline(move |event| {
             if let Some(call) = outlet.get() {
+                reach("event");
                 // A queue that is closing has nobody to deliver to.
                 let _ = call.call(event.into(), ThreadsafeFunctionCallMode::NonBlocking);
             }

@@ -9,10 +9,13 @@
     clippy::must_use_candidate
 )]
 
+mod calls;
+mod cli;
 mod client;
 mod clock;
 mod credentials;
 mod data;
+mod defect;
 mod event;
 mod options;
 mod pool;

@@ -58,6 +58,13 @@ pub struct NativeOptions {
     pub retry_backoff: Option<f64>,
     /// Longest `Retry-After`.
     pub retry_after_cap: Option<f64>,
+    /// How many tries of an API call.
+    pub call_attempts: Option<u32>,
+    /// First and longest pause between them.
+    #[napi(ts_type = "[first: number, cap: number]")]
+    pub call_backoff: Option<Vec<f64>>,
+    /// Longest `Retry-After` between them.
+    pub call_retry_after_cap: Option<f64>,
     /// The session timeout of the org.
     pub session_timeout: Option<f64>,
     /// How long before the end to refresh.
@@ -102,11 +109,16 @@ impl NativeOptions {
             builder = builder.login_budget(self.login_budget);
         }
         if let Some(store) = &self.store {
-            let sharing: Sharing = store.parse().map_err(|error| Box::new((&error).into()))?;
+            let sharing: Sharing = store
+                .parse()
+                .map_err(|error: forcegrant::Error| Box::new((&error).into()))?;
             builder = builder.store(sharing);
         }
         if let Some(attempts) = self.max_attempts {
             builder = builder.max_attempts(attempts);
+        }
+        if let Some(attempts) = self.call_attempts {
+            builder = builder.call_attempts(attempts);
         }
         self.durations(builder)
     }
@@ -164,7 +176,7 @@ impl NativeOptions {
         type Set = fn(ClientBuilder, Duration) -> ClientBuilder;
         type SetPair = fn(ClientBuilder, Duration, Duration) -> ClientBuilder;
         type B = ClientBuilder;
-        let singles: [(&str, Option<f64>, Set); 11] = [
+        let singles: [(&str, Option<f64>, Set); 12] = [
             ("connectTimeout", self.connect_timeout, B::connect_timeout),
             ("attemptTimeout", self.attempt_timeout, B::attempt_timeout),
             ("totalTimeout", self.total_timeout, B::total_timeout),
@@ -175,6 +187,11 @@ impl NativeOptions {
             ),
             ("retryBackoff", self.retry_backoff, B::retry_backoff),
             ("retryAfterCap", self.retry_after_cap, B::retry_after_cap),
+            (
+                "callRetryAfterCap",
+                self.call_retry_after_cap,
+                B::call_retry_after_cap,
+            ),
             ("sessionTimeout", self.session_timeout, B::session_timeout),
             ("refreshWindow", self.refresh_window, B::refresh_window),
             ("safetyMargin", self.safety_margin, B::safety_margin),
@@ -186,7 +203,8 @@ impl NativeOptions {
                 builder = set(builder, duration(name, value)?);
             }
         }
-        let pairs: [(&str, Option<&[f64]>, SetPair); 2] = [
+        let pairs: [(&str, Option<&[f64]>, SetPair); 3] = [
+            ("callBackoff", self.call_backoff.as_deref(), B::call_backoff),
             (
                 "refusalBackoff",
                 self.refusal_backoff.as_deref(),

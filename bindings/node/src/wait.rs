@@ -15,6 +15,7 @@ use napi_derive::napi;
 
 use crate::client::Shared;
 use crate::data::{NativeApiUsage, NativeError, NativeLease};
+use crate::defect::{contained, reach};
 
 /// How a wait ended; all empty when it was given up.
 #[napi(object, object_from_js = false)]
@@ -83,7 +84,12 @@ impl Waits {
             };
             deferred.resolve(Box::new(move |_| {
                 shared.waits.close(id);
-                Ok(finish(&shared, result))
+                // A panic would leave this library through frames that are not Rust's.
+                Ok(contained(|| {
+                    reach("answer");
+                    finish(&shared, result)
+                })
+                .unwrap_or_default())
             }));
         });
         if let Some(wait) = lock(&self.0).waits.get_mut(&id) {

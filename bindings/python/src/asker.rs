@@ -5,13 +5,13 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::ArcSwap;
 use forcegrant::{ClientBuilder, ClientPoolBuilder, KeyPair, KeyPairs, OrgCredentials};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tokio::sync::oneshot;
 
 use crate::options::credentials;
+use crate::per_process::PerProcess;
 use crate::pool::org_of;
 
 type Answer<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -24,24 +24,22 @@ enum Asked {
     Org(String, oneshot::Sender<Answer<OrgCredentials>>),
 }
 
+#[derive(Default)]
 pub(crate) struct Asker {
     /// Whether a question waits: all that a caller looks at mostly.
     some: AtomicBool,
-    desk: ArcSwap<Desk>,
+    /// A forked child has neither the parent's questions nor its locks.
+    desk: PerProcess<Desk>,
 }
 
-/// What belongs to one process: a forked child has neither the parent's questions nor its locks.
+#[derive(Default)]
 struct Desk {
-    process: u32,
     questions: Mutex<VecDeque<Asked>>,
 }
 
 impl Asker {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            some: AtomicBool::new(false),
-            desk: ArcSwap::from_pointee(Desk::new()),
-        })
+        Arc::default()
     }
 
     /// Has the builder's client ask here.
@@ -75,7 +73,7 @@ impl Asker {
         question: impl FnOnce(oneshot::Sender<Answer<T>>) -> Asked,
     ) -> oneshot::Receiver<Answer<T>> {
         let (sender, answer) = oneshot::channel();
-        self.desk().lock().push_back(question(sender));
+        self.desk.current().lock().push_back(question(sender));
         self.some.store(true, Ordering::Release);
         answer
     }
@@ -91,7 +89,7 @@ impl Asker {
 
     #[cold]
     fn serve_all(&self, py: Python<'_>, callback: &Py<PyAny>) -> PyResult<()> {
-        let desk = self.desk();
+        let desk = self.desk.current();
         // Nothing of Python's runs under the lock.
         while let Some(question) = self.next(&desk) {
             let question = Bound::new(py, Question(Mutex::new(Some(question))))?;
@@ -109,31 +107,9 @@ impl Asker {
         }
         question
     }
-
-    fn desk(&self) -> Arc<Desk> {
-        let found = self.desk.load_full();
-        if found.process == std::process::id() {
-            return found;
-        }
-        let own = Arc::new(Desk::new());
-        let previous = self.desk.compare_and_swap(&found, Arc::clone(&own));
-        if Arc::ptr_eq(&previous, &found) {
-            // What the parent made is not dropped here.
-            std::mem::forget(found);
-            return own;
-        }
-        self.desk.load_full()
-    }
 }
 
 impl Desk {
-    fn new() -> Self {
-        Self {
-            process: std::process::id(),
-            questions: Mutex::default(),
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, VecDeque<Asked>> {
         self.questions
             .lock()

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
 use crate::error::{raise, timed_out};
-use crate::handle::{Core, Handle};
+use crate::handle::{Core, Handle, adapter};
 use crate::kept::Found;
 use crate::options::duration;
 use crate::report::Verified;
@@ -132,6 +132,29 @@ impl Client {
             .import("forcegrant")?
             .getattr("AsyncClient")?
             .call_method1("from_client", (slf,))
+    }
+
+    /// Give interceptors for `grpc.intercept_channel`: they bring what `grpc_auth` brings, and drop
+    /// the very token that a call was refused for.
+    ///
+    /// A unary call is then made once more with a new token; of one that streams, or is a future,
+    /// the next call gets it. Needs grpcio: `pip install 'forcegrant[grpc]'`.
+    fn grpc_interceptors<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        adapter(slf.as_super(), "grpc", "interceptors", None)
+    }
+
+    /// Give a `simple_salesforce.Salesforce` whose session renews itself.
+    ///
+    /// `options` are those of `Salesforce` but for the ones about credentials and the instance:
+    /// `version`, `session`, `proxies`, `parse_float`, `object_pairs_hook`. Gets a token, and
+    /// raises what `token` raises. Needs simple-salesforce:
+    /// `pip install 'forcegrant[simple-salesforce]'`.
+    #[pyo3(signature = (**options))]
+    fn simple_salesforce<'py>(
+        slf: &Bound<'py, Self>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        adapter(slf.as_super(), "simple-salesforce", "connect", options)
     }
 
     /// Do nothing: nothing is open between calls, and the token is never revoked.

@@ -76,32 +76,7 @@ impl Event {
         missed: u64,
     ) -> PyResult<Self> {
         use forcegrant::Event as Core;
-        let measurements = event
-            .measurements()
-            .iter()
-            .map(|measured| Measurement::new(py, measured))
-            .collect::<PyResult<Vec<_>>>()?;
-        let mut data = Self {
-            name: event.name(),
-            level: level(event),
-            at: Utc(at),
-            login_host: host.to_owned(),
-            key: None,
-            missed,
-            background: None,
-            attempts: None,
-            pause: None,
-            took: None,
-            age: None,
-            fingerprint: None,
-            expiry: None,
-            lifetime: None,
-            client_id: None,
-            used: None,
-            stop: None,
-            error: None,
-            measurements: PyTuple::new(py, measurements)?.unbind(),
-        };
+        let mut data = Self::bare(py, event, host, at, missed)?;
         let failed = |error| exception(py, error).map(|error| Some(error.unbind()));
         match event {
             Core::MintStarted { background, .. } => data.background = Some(*background),
@@ -180,6 +155,42 @@ impl Event {
             _ => {}
         }
         Ok(data)
+    }
+
+    /// What every event has.
+    fn bare(
+        py: Python<'_>,
+        event: &forcegrant::Event,
+        host: &str,
+        at: SystemTime,
+        missed: u64,
+    ) -> PyResult<Self> {
+        let measurements = event
+            .measurements()
+            .iter()
+            .map(|measured| Measurement::new(py, measured))
+            .collect::<PyResult<Vec<_>>>()?;
+        Ok(Self {
+            name: event.name(),
+            level: level(event),
+            at: Utc(at),
+            login_host: host.to_owned(),
+            key: None,
+            missed,
+            background: None,
+            attempts: None,
+            pause: None,
+            took: None,
+            age: None,
+            fingerprint: None,
+            expiry: None,
+            lifetime: None,
+            client_id: None,
+            used: None,
+            stop: None,
+            error: None,
+            measurements: PyTuple::new(py, measurements)?.unbind(),
+        })
     }
 }
 

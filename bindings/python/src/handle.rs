@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use crate::asker::Asker;
+use crate::calls::{Call, numbers};
 use crate::error::{invalid_option, raise};
 use crate::kept::{Found, Shared};
 use crate::options::{apply, callable, credentials, text};
@@ -205,6 +206,12 @@ impl Handle {
         self.shared.client().may_carry(&token.get().core, url)
     }
 
+    /// The org's API requests in the last 24 hours, used and allowed, as the last answer told that
+    /// came through an adapter of this client; None before the first.
+    fn limits(&self) -> Option<(u64, u64)> {
+        self.shared.client().limits().map(numbers)
+    }
+
     /// Return the token if one can be used now, else None. Never waits, and never asks Salesforce,
     /// not even in the background.
     fn cached(&self, py: Python<'_>) -> PyResult<Option<Py<Token>>> {
@@ -282,13 +289,28 @@ impl Handle {
     /// call once; a body that can be read only once is a `ReplayError`. Needs httpx:
     /// `pip install 'forcegrant[httpx]'`.
     fn httpx_auth<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        adapter(slf, "forcegrant._httpx", "HttpxAuth")
+        adapter(slf, "httpx", "HttpxAuth", None)
     }
 
     /// Give a `requests.auth.AuthBase`, which does what that of `httpx_auth` does. Needs requests:
     /// `pip install 'forcegrant[requests]'`.
     fn requests_auth<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        adapter(slf, "forcegrant._requests", "RequestsAuth")
+        adapter(slf, "requests", "RequestsAuth", None)
+    }
+
+    /// Give a middleware for `aiohttp.ClientSession`, which does what `httpx_auth` does. Needs
+    /// aiohttp: `pip install 'forcegrant[aiohttp]'`.
+    fn aiohttp_middleware<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        adapter(slf, "aiohttp", "AiohttpMiddleware", None)
+    }
+
+    /// Give a `grpc.AuthMetadataPlugin` that brings `accesstoken`, `instanceurl` and `tenantid`, as
+    /// the Pub/Sub API wants them. The host of the API has to be among `trusted_hosts`.
+    ///
+    /// It does not see what comes of a call: `grpc_interceptors` do. Needs grpcio:
+    /// `pip install 'forcegrant[grpc]'`.
+    fn grpc_auth<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        adapter(slf, "grpc", "GrpcAuth", None)
     }
 
     /// The host that tokens are asked from.
@@ -310,6 +332,11 @@ impl Handle {
                 .as_ref()
                 .map(|callback| callback.clone_ref(py)),
         }
+    }
+
+    /// Begin an API call with this method.
+    fn _call(slf: &Bound<'_, Self>, method: String) -> Call {
+        Call::new(slf.clone().unbind(), method)
     }
 
     /// The token if the last view of it covers the present, which is nearly always; else None.
@@ -343,13 +370,16 @@ impl Handle {
     }
 }
 
-/// Authentication for another library, which is imported when somebody asks for it.
-fn adapter<'py>(
+/// What adapts a client to another library, which is imported when somebody asks for it.
+pub(crate) fn adapter<'py>(
     handle: &Bound<'py, Handle>,
-    module: &str,
-    class: &str,
+    extra: &str,
+    name: &str,
+    options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let py = handle.py();
-    let class = py.import(module)?.getattr(class)?;
-    class.call1((handle.getattr("_core")?,))
+    let core = handle.getattr("_core")?;
+    handle
+        .py()
+        .import("forcegrant._extras")?
+        .call_method1("adapter", (extra, name, core, options))
 }

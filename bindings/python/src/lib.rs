@@ -1,18 +1,22 @@
 //! The Python package `forcegrant` over the core: names, types and errors are translated here,
 //! and nothing is decided. What belongs in Python (classes with documentation, exceptions,
 //! waiting in an event loop) is in `python/forcegrant`.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod asker;
+mod calls;
+mod cli;
 mod client;
 mod clock;
 mod error;
 mod event;
 mod floor;
 mod handle;
+mod interpreter;
 mod kept;
 mod options;
 mod outlet;
+mod per_process;
 mod pool;
 mod report;
 mod time;
@@ -28,41 +32,40 @@ use pyo3::prelude::*;
 /// `gil_used`: the stable ABI of Python 3.10 cannot be loaded by free-threaded interpreters, so
 /// no claim is made for them. It takes another wheel and a stress test to opt in.
 #[pymodule(gil_used = true)]
-mod _native {
-    use pyo3::prelude::*;
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    // Before any class is made.
+    interpreter::refuse_others(module.py())?;
 
-    #[pymodule_export]
-    use crate::asker::Question;
-    #[pymodule_export]
-    use crate::client::Client;
-    #[pymodule_export]
-    use crate::clock::TestClock;
-    #[pymodule_export]
-    use crate::error::error_table;
-    #[pymodule_export]
-    use crate::event::{Event, Measurement};
-    #[pymodule_export]
-    use crate::floor::Floor;
-    #[pymodule_export]
-    use crate::handle::{Core, Handle};
-    #[pymodule_export]
-    use crate::options::seconds;
-    #[pymodule_export]
-    use crate::pool::{ClientPool, PoolCore, PoolHandle, Prewarmed};
-    #[pymodule_export]
-    use crate::report::{Status, Verified};
-    #[pymodule_export]
-    use crate::token::{Expiry, Token};
-    #[pymodule_export]
-    use crate::verdict::{Verdict, verdict};
-    #[pymodule_export]
-    use crate::wait::Wait;
+    module.add_class::<asker::Question>()?;
+    module.add_class::<calls::Call>()?;
+    module.add_function(wrap_pyfunction!(calls::counts, module)?)?;
+    module.add_function(wrap_pyfunction!(cli::cli, module)?)?;
+    module.add_class::<client::Client>()?;
+    module.add_class::<clock::TestClock>()?;
+    module.add_function(wrap_pyfunction!(error::error_table, module)?)?;
+    module.add_class::<event::Event>()?;
+    module.add_class::<event::Measurement>()?;
+    module.add_class::<floor::Floor>()?;
+    module.add_class::<handle::Core>()?;
+    module.add_class::<handle::Handle>()?;
+    module.add_function(wrap_pyfunction!(options::seconds, module)?)?;
+    module.add_class::<pool::ClientPool>()?;
+    module.add_class::<pool::PoolCore>()?;
+    module.add_class::<pool::PoolHandle>()?;
+    module.add_class::<pool::Prewarmed>()?;
+    module.add_class::<report::Status>()?;
+    module.add_class::<report::Verified>()?;
+    module.add_class::<token::Expiry>()?;
+    module.add_class::<token::Token>()?;
+    module.add_class::<verdict::Verdict>()?;
+    module.add_class::<wait::Wait>()?;
 
-    #[pymodule_init]
-    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        module
-            .getattr("verdict")?
-            .setattr("__module__", "forcegrant")?;
-        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    for function in [
+        wrap_pyfunction!(verdict::verdict, module)?,
+        wrap_pyfunction!(verdict::grpc_verdict, module)?,
+    ] {
+        function.setattr("__module__", "forcegrant")?;
+        module.add_function(function)?;
     }
+    module.add("__version__", env!("CARGO_PKG_VERSION"))
 }

@@ -13,7 +13,7 @@ use pyo3::types::{PyBytes, PyDelta, PyDict, PyMapping, PyString, PyTuple};
 use crate::clock::TestClock;
 use crate::error::invalid_option;
 
-const NAMES: [&str; 29] = [
+const NAMES: [&str; 32] = [
     "credentials_callback",
     "client_secret_file",
     "next_credentials",
@@ -33,6 +33,9 @@ const NAMES: [&str; 29] = [
     "max_attempts",
     "retry_backoff",
     "retry_after_cap",
+    "call_attempts",
+    "call_backoff",
+    "call_retry_after_cap",
     "session_timeout",
     "refresh_window",
     "safety_margin",
@@ -125,6 +128,12 @@ fn set(builder: ClientBuilder, name: &str, value: &Bound<'_, PyAny>) -> PyResult
         "max_attempts" => builder.max_attempts(count(name, value, "such as 3")?),
         "retry_backoff" => builder.retry_backoff(duration(name, value)?),
         "retry_after_cap" => builder.retry_after_cap(duration(name, value)?),
+        "call_attempts" => builder.call_attempts(count(name, value, "such as 3")?),
+        "call_backoff" => {
+            let (first, cap) = durations(name, value)?;
+            builder.call_backoff(first, cap)
+        }
+        "call_retry_after_cap" => builder.call_retry_after_cap(duration(name, value)?),
         "session_timeout" => builder.session_timeout(duration(name, value)?),
         "refresh_window" => builder.refresh_window(duration(name, value)?),
         "safety_margin" => builder.safety_margin(duration(name, value)?),

@@ -6,26 +6,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use arc_swap::ArcSwap;
 use forcegrant::{ClientBuilder, ClientPoolBuilder};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
 use crate::event::Event;
+use crate::per_process::PerProcess;
 
 /// Events that may wait; then the oldest make room.
 const MOST: usize = 256;
 
+#[derive(Default)]
 pub(crate) struct Outlet {
     /// Whether any event waits: all that a caller looks at mostly.
     some: AtomicBool,
-    desk: ArcSwap<Desk>,
+    /// In a forked child the events are the parent's.
+    desk: PerProcess<Desk>,
 }
 
-/// What belongs to one process: in a forked child the lock may be held by a thread that is not
-/// there, and the events are the parent's.
+#[derive(Default)]
 struct Desk {
-    process: u32,
     waiting: Mutex<Waiting>,
     /// Somebody delivers; whoever comes by leaves it to them, so that events stay in order.
     busy: AtomicBool,
@@ -52,10 +52,7 @@ struct Waiting {
 
 impl Outlet {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            some: AtomicBool::new(false),
-            desk: ArcSwap::from_pointee(Desk::new()),
-        })
+        Arc::default()
     }
 
     /// Has the builder's client send its events here.
@@ -74,7 +71,7 @@ impl Outlet {
     }
 
     fn put(&self, event: &forcegrant::Event, of: Option<Member>) {
-        let desk = self.desk();
+        let desk = self.desk.current();
         let mut waiting = desk.lock();
         if waiting.events.len() == MOST {
             waiting.events.pop_front();
@@ -105,7 +102,7 @@ impl Outlet {
 
     #[cold]
     fn hand_over(&self, py: Python<'_>, host: &str, listener: Option<&Py<PyAny>>) -> PyResult<()> {
-        let desk = self.desk();
+        let desk = self.desk.current();
         // Again when others came by while this thread was about to leave.
         while self.some.load(Ordering::Acquire) {
             let Some(_turn) = Turn::take(&desk) else {
@@ -134,32 +131,9 @@ impl Outlet {
         };
         Some((told, std::mem::take(&mut waiting.missed)))
     }
-
-    fn desk(&self) -> Arc<Desk> {
-        let found = self.desk.load_full();
-        if found.process == std::process::id() {
-            return found;
-        }
-        let own = Arc::new(Desk::new());
-        let previous = self.desk.compare_and_swap(&found, Arc::clone(&own));
-        if Arc::ptr_eq(&previous, &found) {
-            // What the parent made is not dropped here.
-            std::mem::forget(found);
-            return own;
-        }
-        self.desk.load_full()
-    }
 }
 
 impl Desk {
-    fn new() -> Self {
-        Self {
-            process: std::process::id(),
-            waiting: Mutex::default(),
-            busy: AtomicBool::new(false),
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -82,6 +82,20 @@ pub(crate) fn verdict(
     })
 }
 
+/// Judge the status of a gRPC call (of the Pub/Sub API). Asks nobody.
+///
+/// `code` is the number of the status: `error.code().value[0]` with grpcio.
+#[pyfunction]
+pub(crate) fn grpc_verdict(code: u32) -> Verdict {
+    let verdict = forcegrant::grpc_verdict(code);
+    Verdict {
+        word: verdict.as_str(),
+        session_expired: verdict == forcegrant::Verdict::SessionExpired,
+        retry_after: None,
+        api_usage: None,
+    }
+}
+
 fn pairs(headers: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
     let items = match headers.cast::<PyMapping>() {
         Ok(mapping) => mapping.items()?.into_any(),

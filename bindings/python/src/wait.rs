@@ -16,6 +16,8 @@ use crate::wake::{self, End};
 
 /// How often a waiting thread looks whether Ctrl-C was pressed.
 const SLICE: Duration = Duration::from_millis(50);
+/// How long a waiting greenlet leaves the thread to others: at first, doubling, and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(16));
 
 /// Waits with the interpreter released, and does something between the slices. `None`: the time is
 /// over.
@@ -26,9 +28,15 @@ pub(crate) fn in_slices<T: Clone + Send>(
     between: impl Fn() -> PyResult<()>,
 ) -> PyResult<Option<Result<T, Error>>> {
     let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+    let greenlets = Greenlets::of(py)?;
+    let mut pause = PAUSES.0;
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let slice = left.map_or(SLICE, |left| left.min(SLICE));
+        let within = |slice: Duration| left.map_or(slice, |left| left.min(slice));
+        let slice = match &greenlets {
+            Some(_) => Duration::ZERO,
+            None => within(SLICE),
+        };
         if let Some(outcome) = py.detach(|| pending.wait_timeout(slice)) {
             return Ok(Some(outcome));
         }
@@ -37,6 +45,33 @@ pub(crate) fn in_slices<T: Clone + Send>(
         if left.is_some_and(|left| left.is_zero()) {
             return Ok(None);
         }
+        if let Some(greenlets) = &greenlets {
+            greenlets.run_for(within(pause))?;
+            pause = PAUSES.1.min(pause * 2);
+        }
+    }
+}
+
+/// gevent, where it has taken over the process: a thread that waits would keep all its greenlets
+/// from running, and one of them may be who brings the credentials.
+struct Greenlets<'py>(Bound<'py, PyAny>);
+
+impl<'py> Greenlets<'py> {
+    fn of(py: Python<'py>) -> PyResult<Option<Self>> {
+        let modules = py.import("sys")?.getattr("modules")?;
+        let Ok(monkey) = modules.get_item("gevent.monkey") else {
+            return Ok(None);
+        };
+        let patched = monkey.call_method1("is_module_patched", ("socket",))?;
+        if patched.is_truthy()? {
+            let sleep = modules.get_item("gevent")?.getattr("sleep")?;
+            return Ok(Some(Self(sleep)));
+        }
+        Ok(None)
+    }
+
+    fn run_for(&self, pause: Duration) -> PyResult<()> {
+        self.0.call1((pause.as_secs_f64(),)).map(drop)
     }
 }
 

@@ -29,6 +29,9 @@ pub(crate) fn answer(state: &mut State, org: &Org, request: &Request) -> Answer 
         return error(json, "InvalidSessionId", "Invalid session id");
     };
     let parts: Vec<&str> = request.path.trim_matches('/').split('/').skip(3).collect();
+    if let (["job", id, "batch"], "POST") = (&parts[..], request.method.as_str()) {
+        return batch(json, id);
+    }
     let (id, status) = match (&parts[..], request.method.as_str()) {
         (["job"], "POST") => (ids::record_id("750", &ids::random_hex()), 201),
         (["job", id], "GET" | "POST") => ((*id).to_owned(), 200),
@@ -54,6 +57,24 @@ fn job(json: bool, status: u16, id: &str, user_id: &str, request: &Request) -> A
         ("state", field("state", "Open")),
         ("contentType", field("contentType", "CSV")),
     ];
+    info(json, status, "jobInfo", fields)
+}
+
+fn batch(json: bool, job_id: &str) -> Answer {
+    let fields = [
+        ("id", ids::record_id("751", &ids::random_hex())),
+        ("jobId", job_id.to_owned()),
+        ("state", "Queued".to_owned()),
+    ];
+    info(json, 201, "batchInfo", fields)
+}
+
+fn info<const N: usize>(
+    json: bool,
+    status: u16,
+    root: &str,
+    fields: [(&str, String); N],
+) -> Answer {
     if json {
         let fields = fields
             .into_iter()
@@ -61,7 +82,7 @@ fn job(json: bool, status: u16, id: &str, user_id: &str, request: &Request) -> A
         return Answer::json(status, &Value::Object(fields.collect()));
     }
     let fields = fields.map(|(name, value)| format!("<{name}>{}</{name}>", escaped(&value)));
-    xml(status, "jobInfo", &fields.concat())
+    xml(status, root, &fields.concat())
 }
 
 fn error(json: bool, code: &str, message: &str) -> Answer {

@@ -37,7 +37,12 @@ pub(crate) fn answer(state: &mut State, org: &Org, request: &Request) -> Answer 
         [] => Answer::json(200, &resources(&base)),
         ["limits"] => Answer::json(200, &limits(state.counters.data_calls)),
         ["query" | "queryAll"] => query(org, &session, &base, request),
-        ["jobs", "ingest" | "query"] => bulk_job(&base, rest[1], &session, request),
+        ["jobs", "ingest", _, "batches"] if request.method == "PUT" => {
+            Answer::new(201, "text/plain", "")
+        }
+        ["jobs", "ingest" | "query", ..] if rest.len() <= 3 => {
+            bulk_job(&base, rest[1], rest.get(2).copied(), &session, request)
+        }
         _ => not_found(),
     };
     with_limit_info(answer, state, &session)
@@ -130,15 +135,31 @@ fn query(org: &Org, session: &Session, base: &str, request: &Request) -> Answer 
     )
 }
 
-fn bulk_job(base: &str, kind: &str, session: &Session, request: &Request) -> Answer {
-    if request.method == "GET" {
+/// A list of jobs, a new one, or the one of that id.
+fn bulk_job(
+    base: &str,
+    kind: &str,
+    id: Option<&str>,
+    session: &Session,
+    request: &Request,
+) -> Answer {
+    if request.method == "GET" && id.is_none() {
         return Answer::json(
             200,
             &json!({ "done": true, "records": [], "nextRecordsUrl": null }),
         );
     }
     let wanted: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-    let id = ids::record_id("750", &ids::random_hex());
+    let created = if kind == "ingest" {
+        "Open"
+    } else {
+        "UploadComplete"
+    };
+    let state = wanted["state"].as_str().unwrap_or(created);
+    let id = id.map_or_else(
+        || ids::record_id("750", &ids::random_hex()),
+        ToOwned::to_owned,
+    );
     Answer::json(
         200,
         &json!({
@@ -146,7 +167,7 @@ fn bulk_job(base: &str, kind: &str, session: &Session, request: &Request) -> Ans
             "operation": wanted["operation"],
             "object": wanted["object"],
             "createdById": session.user_id,
-            "state": if kind == "ingest" { "Open" } else { "UploadComplete" },
+            "state": state,
             "contentType": "CSV",
             "contentUrl": format!("{}/jobs/{kind}/{id}/batches", base.trim_start_matches('/')),
         }),

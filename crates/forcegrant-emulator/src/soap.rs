@@ -1,4 +1,4 @@
-//! The SOAP APIs: two small calls and the fault of a dead session.
+//! The SOAP APIs: small calls and the fault of a dead session.
 
 use std::fmt::Write as _;
 
@@ -11,13 +11,17 @@ use crate::sessions::Session;
 use crate::state::State;
 
 const ENVELOPE: &str = "http://schemas.xmlsoap.org/soap/envelope/";
+const DESCRIPTION: &str = "<organizationNamespace></organizationNamespace>\
+    <partialSaveAllowed>true</partialSaveAllowed><testRequired>false</testRequired>";
 const SCHEMA_INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
-/// `/services/Soap/u/NN.0` (partner) and `/services/Soap/c/NN.0` (enterprise).
+/// `/services/Soap/u/NN.0` (partner), `/services/Soap/c/NN.0` (enterprise) and
+/// `/services/Soap/m/NN.0` (metadata).
 pub(crate) fn answer(state: &mut State, org: &Org, request: &Request) -> Answer {
     let namespace = match request.path.split('/').nth(3) {
         Some("u") => "urn:partner.soap.sforce.com",
         Some("c") => "urn:enterprise.soap.sforce.com",
+        Some("m") => "http://soap.sforce.com/2006/04/metadata",
         _ => return Answer::html(404, "URL No Longer Exists"),
     };
     if request.method != "POST" {
@@ -51,6 +55,7 @@ pub(crate) fn answer(state: &mut State, org: &Org, request: &Request) -> Answer 
     };
     let result = match call.as_str() {
         "getUserInfo" => user_info(org, &session),
+        "describeMetadata" => DESCRIPTION.to_owned(),
         "query" => {
             let soql = element(&envelope, "queryString").unwrap_or_default();
             match data_api::records(&soql, org, &session.user_id) {
@@ -68,7 +73,7 @@ pub(crate) fn answer(state: &mut State, org: &Org, request: &Request) -> Answer 
             return fault(
                 500,
                 "sf:INVALID_OPERATION",
-                "the emulator has getUserInfo and query",
+                "the emulator has getUserInfo, query and describeMetadata",
             );
         }
     };

@@ -3,7 +3,12 @@
 use std::sync::{Arc, Barrier};
 use std::thread;
 
-use forcegrant::{Client, ClientBuilder, Error, KeyPairs, Status, Token, Verified, blocking};
+use forcegrant::{
+    ApiUsage, Client, ClientBuilder, Error, KeyPairs, Status, Token, Verified, blocking,
+};
+
+use crate::calls::{Answer, Failure, Web, by_adapter, by_hand};
+use crate::scenario::CallRequest;
 
 /// How a runner calls the core.
 pub trait Driver {
@@ -38,6 +43,17 @@ pub trait Driver {
     fn set_credentials(client: &Self::Client, pairs: KeyPairs);
     /// Drops the token if its pair is retired.
     fn drop_retired(client: &Self::Client) -> bool;
+    /// Lets `callers` make an API call at once, calls `started` when all have begun, and waits for
+    /// all.
+    fn call(
+        client: &Self::Client,
+        web: &Web,
+        request: &CallRequest,
+        callers: usize,
+        started: &mut dyn FnMut(),
+    ) -> Vec<Result<Answer, Failure>>;
+    /// The usage that the last answer told.
+    fn limits(client: &Self::Client) -> Option<ApiUsage>;
 }
 
 /// `forcegrant::Client` under an executor.
@@ -110,6 +126,31 @@ impl Driver for Async {
     fn drop_retired(client: &Client) -> bool {
         client.drop_retired()
     }
+
+    fn call(
+        client: &Client,
+        web: &Web,
+        request: &CallRequest,
+        callers: usize,
+        started: &mut dyn FnMut(),
+    ) -> Vec<Result<Answer, Failure>> {
+        let tasks: Vec<_> = (0..callers)
+            .map(|_| {
+                let (client, request) = (client.clone(), request.clone());
+                web.runtime
+                    .spawn(async move { by_adapter(&client, &request).await })
+            })
+            .collect();
+        started();
+        tasks
+            .into_iter()
+            .map(|task| web.runtime.block_on(task).expect("no caller panics"))
+            .collect()
+    }
+
+    fn limits(client: &Client) -> Option<ApiUsage> {
+        client.limits()
+    }
 }
 
 /// `forcegrant::blocking::Client` on threads.
@@ -180,6 +221,29 @@ impl Driver for Blocking {
 
     fn drop_retired(client: &blocking::Client) -> bool {
         client.clone().into_async().drop_retired()
+    }
+
+    fn call(
+        client: &blocking::Client,
+        web: &Web,
+        request: &CallRequest,
+        callers: usize,
+        started: &mut dyn FnMut(),
+    ) -> Vec<Result<Answer, Failure>> {
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..callers)
+                .map(|_| scope.spawn(|| by_hand(client, web, request)))
+                .collect();
+            started();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().expect("no caller panics"))
+                .collect()
+        })
+    }
+
+    fn limits(client: &blocking::Client) -> Option<ApiUsage> {
+        client.limits()
     }
 }
 

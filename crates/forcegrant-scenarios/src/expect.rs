@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use forcegrant::{Error, SetupStep, Status, Token, TokenFormat, Verified};
 use serde_json::{Map, Value, json};
 
+use crate::calls::Answer;
 use crate::scenario::Listed;
 
 /// Tokens that were saved, by name.
@@ -168,6 +169,24 @@ pub(crate) fn status(
                 let same = status.fingerprint.as_deref() == Some(token.fingerprint());
                 differ_if(!same, name, wanted)
             }),
+            _ => return None,
+        })
+    })
+}
+
+pub(crate) fn answer(answer: &Answer, expected: &Listed) -> Checked {
+    let actual = json!({
+        "status": answer.status,
+        "verdict": answer.verdict.as_str(),
+    });
+    each(expected, &actual, |name, wanted| {
+        Some(match name {
+            "body_contains" => {
+                let missing = texts(wanted)
+                    .into_iter()
+                    .find(|needle| !answer.body.contains(needle));
+                differ_if(missing.is_some(), name, &json!(missing))
+            }
             _ => return None,
         })
     })

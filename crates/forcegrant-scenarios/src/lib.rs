@@ -3,6 +3,7 @@
 //!
 //! A crate of its own, so that the core's development dependencies stay few.
 
+mod calls;
 mod driver;
 mod expect;
 mod options;
@@ -16,12 +17,15 @@ use std::{env, fs};
 use forcegrant_emulator::{Config, DefaultOrg, Emulator};
 use serde_json::json;
 
+pub use calls::{Answer, Failure, Web};
 pub use driver::{Async, Blocking, Driver};
+pub use scenario::{CallBody, CallRequest};
 
 /// The emulator, and its default org as it was at the start: scenarios change it.
 pub(crate) struct Stage {
     pub(crate) emulator: Emulator,
     pub(crate) org: DefaultOrg,
+    pub(crate) web: Web,
 }
 
 /// Runs all scenarios and writes the report, if one is asked for.
@@ -33,7 +37,8 @@ pub fn run<D: Driver>() {
     let only = env::var("FORCEGRANT_SCENARIO").ok();
     let emulator = Emulator::start(Config::default()).expect("the emulator starts");
     let org = emulator.default_org();
-    let stage = Stage { emulator, org };
+    let web = Web::of(&emulator);
+    let stage = Stage { emulator, org, web };
     let mut ran = Vec::new();
     let mut failed = Vec::new();
     for scenario in scenario::load(&folder()) {

@@ -17,15 +17,23 @@ pub(crate) fn builder(
     options: Options,
     hosts: &[String],
     clock: Option<&TestClock>,
-    Stage { emulator, org }: &Stage,
+    Stage { emulator, org, .. }: &Stage,
 ) -> Result<ClientBuilder, String> {
-    let mut builder = Client::builder(
-        options.login_url.unwrap_or_else(|| org.my_domain.clone()),
-        options.client_id.unwrap_or_else(|| org.client_id.clone()),
+    let builder = Client::builder(
+        options
+            .login_url
+            .clone()
+            .unwrap_or_else(|| org.my_domain.clone()),
+        options
+            .client_id
+            .clone()
+            .unwrap_or_else(|| org.client_id.clone()),
         options
             .client_secret
+            .clone()
             .unwrap_or_else(|| org.client_secret.clone()),
     );
+    let mut builder = durations(builder, &options)?;
 
     let usual = hosts.iter().chain([&org.my_domain]);
     let mut resolve: BTreeMap<_, _> = usual
@@ -88,7 +96,19 @@ pub(crate) fn builder(
         let sharing: Sharing = store.parse().map_err(|error| format!("store: {error}"))?;
         builder = builder.store(sharing);
     }
-    let durations: [(Option<f64>, Setter); 10] = [
+    if let Some(attempts) = options.call_attempts {
+        builder = builder.call_attempts(attempts);
+    }
+    Ok(builder)
+}
+
+/// The options that are lengths of time.
+fn durations(mut builder: ClientBuilder, options: &Options) -> Result<ClientBuilder, String> {
+    let single: [(Option<f64>, Setter); 11] = [
+        (
+            options.call_retry_after_cap,
+            ClientBuilder::call_retry_after_cap,
+        ),
         (
             options.introspection_timeout,
             ClientBuilder::introspection_timeout,
@@ -103,10 +123,13 @@ pub(crate) fn builder(
         (options.max_stale, ClientBuilder::max_stale),
         (options.store_timeout, ClientBuilder::store_timeout),
     ];
-    for (value, set) in durations {
+    for (value, set) in single {
         if let Some(value) = value {
             builder = set(builder, seconds(value)?);
         }
+    }
+    if let Some((first, cap)) = options.call_backoff {
+        builder = builder.call_backoff(seconds(first)?, seconds(cap)?);
     }
     if let Some((first, cap)) = options.refusal_backoff {
         builder = builder.refusal_backoff(seconds(first)?, seconds(cap)?);

@@ -10,7 +10,7 @@ use crate::Stage;
 pub(crate) struct Placeholders(BTreeMap<String, String>);
 
 impl Placeholders {
-    pub(crate) fn of(Stage { emulator, org }: &Stage) -> Self {
+    pub(crate) fn of(Stage { emulator, org, .. }: &Stage) -> Self {
         let (https, http) = (emulator.https_addr(), emulator.http_addr());
         let known = [
             ("my_domain", org.my_domain.clone()),

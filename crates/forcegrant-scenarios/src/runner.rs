@@ -1,5 +1,6 @@
 //! Executes one scenario.
 
+mod calls;
 mod outcomes;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use crate::driver::Driver;
 use crate::expect::{self, Checked, Saved};
 use crate::options;
 use crate::placeholders::Placeholders;
-use crate::scenario::{Cached, Listed, Options, Pair, Scenario, Setup, Step};
+use crate::scenario::{Cached, CallRequest, Listed, Options, Pair, Scenario, Setup, Step};
 
 const MAIN: &str = "main";
 
@@ -165,6 +166,42 @@ impl<D: Driver> World<'_, D> {
                 let (client, secrets) = self.client(with.as_deref())?;
                 self.verify(D::verify(client), expect.as_ref(), &secrets, save)
             }
+            Step::Call {
+                with,
+                method,
+                path,
+                url,
+                body,
+                headers,
+                callers,
+                release_after_arrival,
+                expect,
+                ..
+            } => {
+                let request = CallRequest {
+                    method,
+                    path,
+                    url,
+                    body,
+                    headers,
+                };
+                let callers = callers.unwrap_or(1);
+                self.call(
+                    with.as_deref(),
+                    &request,
+                    callers,
+                    release_after_arrival,
+                    expect.as_ref(),
+                )
+            }
+            Step::Limits { with, expect, .. } => self.limits(with.as_deref(), &expect),
+            other => self.act(other),
+        }
+    }
+
+    /// The steps that ask for no token.
+    fn act(&mut self, step: Step) -> Checked {
+        match step {
             Step::Reset { with, .. } => {
                 D::reset(self.client(with.as_deref())?.0);
                 Ok(())
@@ -227,6 +264,13 @@ impl<D: Driver> World<'_, D> {
                     Err(format!("`dropped` is not {}", expect.dropped))
                 }
             }
+            Step::Token { .. }
+            | Step::Cached { .. }
+            | Step::Herd { .. }
+            | Step::Invalidate { .. }
+            | Step::Verify { .. }
+            | Step::Call { .. }
+            | Step::Limits { .. } => unreachable!("`step` has done these"),
         }
     }
 
@@ -300,14 +344,10 @@ impl<D: Driver> World<'_, D> {
         callers: usize,
         release_after_arrival: Option<u64>,
     ) -> Result<Vec<Result<Token, Error>>, String> {
-        let emulator = &self.stage.emulator;
-        let mut released = Ok(Value::Null);
+        let mut released = Ok(());
         let outcomes = D::herd(self.client(with)?.0, callers, &mut || {
             if let Some(count) = release_after_arrival {
-                let wait = json!({ "op": "wait_requests", "endpoint": "token", "count": count });
-                let arrived = control(emulator, wait);
-                // Whatever happened: nobody is left waiting.
-                released = control(emulator, json!({ "op": "release" })).and(arrived);
+                released = self.release_after("token", count);
             }
         });
         released?;

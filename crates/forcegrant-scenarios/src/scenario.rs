@@ -88,6 +88,9 @@ pub(crate) struct Options {
     pub(crate) login_budget: Option<Budget>,
     pub(crate) store: Option<String>,
     pub(crate) store_timeout: Option<f64>,
+    pub(crate) call_attempts: Option<u32>,
+    pub(crate) call_backoff: Option<(f64, f64)>,
+    pub(crate) call_retry_after_cap: Option<f64>,
 }
 
 /// A key and its secret.
@@ -215,6 +218,26 @@ pub(crate) enum Step {
         #[serde(rename = "note")]
         _note: Option<String>,
     },
+    Call {
+        with: Option<String>,
+        method: Option<String>,
+        path: Option<String>,
+        url: Option<String>,
+        body: Option<CallBody>,
+        #[serde(default)]
+        headers: BTreeMap<String, String>,
+        callers: Option<usize>,
+        release_after_arrival: Option<u64>,
+        expect: Option<CallOutcome>,
+        #[serde(rename = "note")]
+        _note: Option<String>,
+    },
+    Limits {
+        with: Option<String>,
+        expect: Limits,
+        #[serde(rename = "note")]
+        _note: Option<String>,
+    },
     DropRetired {
         with: Option<String>,
         expect: Dropped,
@@ -230,6 +253,47 @@ pub(crate) enum Outcome {
     Token(Listed),
     Verified(Listed),
     Error(Listed),
+}
+
+/// An API call.
+#[derive(Clone)]
+pub struct CallRequest {
+    /// GET, if nothing is said.
+    pub method: Option<String>,
+    /// On the token's instance.
+    pub path: Option<String>,
+    /// In place of a path.
+    pub url: Option<String>,
+    /// What is sent along.
+    pub body: Option<CallBody>,
+    /// Headers of the caller's own.
+    pub headers: BTreeMap<String, String>,
+}
+
+/// What is sent along.
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallBody {
+    /// At hand, so that it can be sent twice.
+    Bytes(String),
+    /// To be read once.
+    Stream(String),
+}
+
+/// What an API call must come to.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CallOutcome {
+    Answer(Listed),
+    Error(Listed),
+}
+
+/// The usage that the client knows.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Limits {
+    Usage { used: u64, limit: u64 },
+    None(bool),
 }
 
 #[derive(Deserialize)]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::builder::ClientBuilder;
+use crate::calls::{CallAnswer, Next};
 use crate::credentials::KeyPairs;
 use crate::engine::Start;
 use crate::error::{Code, Error};
@@ -11,6 +12,7 @@ pub use crate::pool::blocking::ClientPool;
 use crate::secret::Secret;
 use crate::status::Status;
 use crate::token::Token;
+use crate::verdict::ApiUsage;
 use crate::verify::Verified;
 use crate::wait::Pending;
 
@@ -76,6 +78,25 @@ impl Client {
     #[must_use]
     pub fn may_carry(&self, token: &Token, url: &str) -> bool {
         self.0.may_carry(token, url)
+    }
+
+    /// See [`crate::Client::aim`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn aim(&self, token: &Token, path_or_url: &str) -> Result<String, Error> {
+        self.0.aim(token, path_or_url)
+    }
+
+    /// See [`crate::Client::judge`].
+    pub fn judge(&self, access_token: &str, call: &CallAnswer<'_>) -> Next {
+        self.0.judge(access_token, call)
+    }
+
+    /// See [`crate::Client::limits`].
+    #[must_use]
+    pub fn limits(&self) -> Option<ApiUsage> {
+        self.0.limits()
     }
 
     /// See [`crate::Client::status`].

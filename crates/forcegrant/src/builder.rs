@@ -1,5 +1,6 @@
 //! The options of a client, checked when it is built.
 
+mod calls;
 mod checks;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use crate::cache::budget::BudgetSettings;
 use crate::cache::policy::{Backoff, FailureSettings, LifetimeSettings};
+use crate::calls::{CallRetry, CallSettings};
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::credentials::{KeyPairs, Keyring, Load, Loaded, Source};
@@ -45,6 +47,7 @@ pub struct ClientBuilder {
     budget: BudgetSettings,
     introspect: bool,
     introspection_timeout: Duration,
+    calls: CallRetry,
     clock: Clock,
     events: Events,
     sharing: Sharing,
@@ -84,6 +87,7 @@ impl ClientBuilder {
             budget: BudgetSettings::default(),
             introspect: false,
             introspection_timeout: Duration::from_secs(5),
+            calls: CallRetry::default(),
             clock: Clock::system(),
             events: Events::default(),
             sharing: Sharing::default(),
@@ -361,9 +365,9 @@ impl ClientBuilder {
 
     /// What the clients of a pool share. Their credentials and where they go come later, one by one.
     pub(crate) fn shared_profile(mut self) -> Result<Profile, Error> {
-        self.sharing = self.sharing.beyond_the_process();
         checks::numbers(&self)?;
         checks::shared(&self)?;
+        self.sharing = self.sharing.beyond_process();
         let trust = TrustPolicy::new(self.trusted_hosts.iter().cloned(), self.allow_http_loopback)?;
         self.profile(trust)
     }
@@ -382,6 +386,9 @@ impl ClientBuilder {
             }
         }
         let route = store::route(&http, self.auth_style, &self.clock);
+        let calls = CallSettings::new(self.calls);
+        #[cfg(feature = "http-client")]
+        let calls = calls.with_http(http.clone());
         Ok(Profile {
             auth_style: self.auth_style,
             trust,
@@ -396,6 +403,7 @@ impl ClientBuilder {
             share: self.sharing.share(self.store_timeout, route),
             transport: Box::new(HttpTransport::new(http)?),
             gate: None,
+            calls,
         })
     }
 

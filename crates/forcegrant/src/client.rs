@@ -19,7 +19,7 @@ use crate::wait::{Pending, Promise};
 /// [`blocking::Client`](crate::blocking::Client) with the same names. Dropping it revokes nothing.
 #[derive(Clone)]
 pub struct Client {
-    engine: Arc<Engine>,
+    pub(crate) engine: Arc<Engine>,
 }
 
 /// A token and the span of wall-clock time in which it may be handed out without asking the client

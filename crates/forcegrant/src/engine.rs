@@ -11,6 +11,7 @@ use crate::cache::learning::Learned;
 use crate::cache::policy::{FailureSettings, LifetimeSettings};
 use crate::cache::slot::Slot;
 use crate::cache::state::{CacheState, Zone};
+use crate::calls::{CallSettings, Calls};
 use crate::clock::{Clock, to_wall};
 use crate::credentials::{KeyPairs, Keyring};
 use crate::error::{Cause, Code, Error};
@@ -21,13 +22,13 @@ use crate::grant::retry::RetrySettings;
 use crate::host::{LoginEndpoint, TrustPolicy};
 use crate::http::Transport;
 use crate::mint;
-use crate::pool::gate::{Gate, Standing};
+use crate::obtain::{self, Obtained};
+use crate::pool::gate::{Gate, Turn};
 use crate::process::PerProcess;
 use crate::random;
 use crate::status::Status;
 use crate::store::Share;
 use crate::token::Token;
-use crate::turn::{self, Turn};
 use crate::verify::{self, Verified};
 use crate::wait::{Pending, Promise};
 use crate::worker;
@@ -66,10 +67,12 @@ pub(crate) struct Profile {
     pub(crate) clock: Clock,
     pub(crate) events: Events,
     pub(crate) transport: Box<dyn Transport>,
-    /// Where logins wait for their turn, if they share a pace.
-    pub(crate) gate: Option<Arc<Gate>>,
     /// Through what tokens are shared; `None`: with nobody.
     pub(crate) share: Option<Share>,
+    /// Where logins wait for their turn, if they share a pace.
+    pub(crate) gate: Option<Arc<Gate>>,
+    /// For the calls of an API through these clients.
+    pub(crate) calls: CallSettings,
 }
 
 /// The part of a client that changes.
@@ -82,7 +85,8 @@ pub(crate) struct Shared {
     /// Made at the first verification: few clients see one.
     verifications: OnceLock<Box<PerProcess<Desk<Verified>>>>,
     /// The place of the flight among those that wait for their turn.
-    pub(crate) standing: Standing,
+    pub(crate) turn: Turn,
+    pub(crate) calls: Calls,
     mints: AtomicU64,
     failed: AtomicU64,
 }
@@ -208,12 +212,12 @@ impl Engine {
     /// Somebody waits for the flight, which may have been started behind the callers.
     fn hurry(&self) {
         if let Some(gate) = &self.profile.gate {
-            gate.hurry(&self.standing);
+            gate.hurry(&self.turn);
         }
     }
 
     fn launch(self: &Arc<Self>, flight: Flight<Token>, purpose: Purpose) -> Result<(), Error> {
-        self.standing.reset();
+        self.turn.reset();
         worker::spawn(fly(Arc::clone(self), flight, purpose))
             .map_err(|error| worker_unavailable(&error))
     }
@@ -461,15 +465,16 @@ async fn fly(engine: Arc<Engine>, flight: Flight<Token>, purpose: Purpose) {
     let mut overtaken = false;
     loop {
         let generation = engine.slot.state().generation;
-        let (outcome, holding) = match turn::take(&engine, purpose == Purpose::Login).await {
-            Turn::Adopted(lease) => (mint::Outcome::of_another(Ok(*lease)), None),
-            Turn::Told(error) => (mint::Outcome::of_another(Err(error)), None),
-            Turn::Login(holding) => {
+        let (outcome, holding) = match obtain::obtain(&engine, purpose == Purpose::Login).await {
+            Obtained::Adopted(lease) => (mint::Outcome::of_another(Ok(*lease)), None),
+            Obtained::Told(error) => (mint::Outcome::of_another(Err(error)), None),
+            Obtained::Login(holding) => {
                 let background = matches!(purpose, Purpose::Refresh | Purpose::Ahead);
                 engine.emit(&Event::MintStarted { background });
+                let login = mint::in_turn(&engine, background);
                 let outcome = match &holding {
-                    Some(holding) => holding.during(mint::in_turn(&engine, background)).await,
-                    None => mint::in_turn(&engine, background).await,
+                    Some(holding) => holding.during(login).await,
+                    None => login.await,
                 };
                 (outcome, holding)
             }

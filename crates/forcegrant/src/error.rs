@@ -466,6 +466,10 @@ codes! {
         "The token had already ended when it arrived; check this machine's clock.";
     SameTokenReturned = "same_token_returned", K::Token, true, NO_STEP,
         "Salesforce returned the very token that was reported as rejected: the rejection has another reason.";
+    FreshTokenRefused = "fresh_token_refused", K::Token, true, NO_STEP,
+        "An API call met a dead session, and the API refused the new token too: the refusal has another reason.";
+    RequestNotReplayable = "request_not_replayable", K::Token, true, NO_STEP,
+        "An API call met a dead session, and its body is a stream that has been read; the token is dropped: send the call again with a new body, or give the body as text or bytes.";
     ApiAccessRefused = "api_access_refused", K::Token, false, Some(SetupStep::CreateApp),
         "A token was issued, but the API refused it; the app's scopes or the user's permissions do not allow API access.";
     StoreFailed = "store_failed", K::Unavailable, true, NO_STEP,

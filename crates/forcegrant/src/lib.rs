@@ -33,6 +33,7 @@ pub mod blocking;
 mod budgets;
 mod builder;
 mod cache;
+pub mod calls;
 mod client;
 mod clock;
 mod credentials;
@@ -46,6 +47,7 @@ mod host;
 mod http;
 pub mod measurement;
 mod mint;
+mod obtain;
 mod pool;
 mod process;
 mod random;
@@ -57,11 +59,13 @@ mod status;
 pub mod store;
 mod sync;
 mod token;
-mod turn;
 mod verdict;
 mod verify;
 mod wait;
 mod worker;
+
+#[cfg(feature = "http-client")]
+pub use reqwest;
 
 pub use crate::builder::ClientBuilder;
 pub use crate::cache::state::CacheState;

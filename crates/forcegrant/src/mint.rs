@@ -57,7 +57,7 @@ pub(crate) async fn in_turn(engine: &Engine, background: bool) -> Outcome {
         return mint(engine).await;
     };
     let limit = engine.profile.retry.total;
-    match gate.pass(&engine.standing, background, limit).await {
+    match gate.pass(&engine.turn, background, limit).await {
         Ok(permit) => permit.carry(mint(engine)).await,
         Err(error) => Outcome {
             result: Err(error),

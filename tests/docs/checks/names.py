@@ -11,7 +11,7 @@ from checks import Check, documents, files, read, without_code
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BUILDER = "crates/forcegrant/src/builder.rs"
+BUILDER = ("crates/forcegrant/src/builder.rs", "crates/forcegrant/src/builder/calls.rs")
 ERRORS = "crates/forcegrant/src/error.rs"
 ENVIRONMENT = "crates/forcegrant/src/environment.rs"
 PYTHON_OPTIONS = "bindings/python/python/forcegrant/options.py"
@@ -49,7 +49,8 @@ def checks() -> Iterator[Check]:
 
 def options() -> None:
     """The README's table has every option of the builder, and each binding has it too."""
-    builder = {name for name in re.findall(r"pub fn (\w+)(?:<[^>]*>)?\(\s*(?:mut )?self", read(BUILDER)) if not name.startswith("build")}
+    source = "".join(map(read, BUILDER))
+    builder = {name for name in re.findall(r"pub fn (\w+)(?:<[^>]*>)?\(\s*(?:mut )?self", source) if not name.startswith("build")}
     table = section(read("README.md"), "## Options")
     first_cells = re.findall(r"^\| ([^|]*) \|", table, re.MULTILINE)
     listed = {name for cell in first_cells for name in re.findall(r"`(\w+)`", cell)}

@@ -218,4 +218,7 @@ KNOWN: dict[str | None, Callable[[Block], None]] = {
     "node-401": functools.partial(recovery, "recovery.mjs", NODE, NODE_401),
     "node-testing": node_testing,
     "rust": rust,
+    "python-pool": functools.partial(quick_start, "pool.py", PYTHON),
+    "node-pool": functools.partial(quick_start, "pool.mjs", NODE),
+    "rust-pool": rust,
 }

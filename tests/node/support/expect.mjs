@@ -54,7 +54,8 @@ export function expectError(error, expected, view) {
   for (const secret of [...view.secrets, ...[...view.saved.values()].map((token) => token.accessToken)]) {
     if (secret !== '') assert.ok(!error.message.includes(secret), 'a secret is in the message')
   }
-  assert.equal(error.constructor, CLASSES[error.kind], `the class for ${error.kind}`)
+  const type = error.code === 'request_not_replayable' ? forcegrant.ReplayError : CLASSES[error.kind]
+  assert.equal(error.constructor, type, `the class for ${error.kind}`)
   const text = error.message.toLowerCase()
   const equal = {
     code: error.code,
@@ -81,6 +82,16 @@ export function expectError(error, expected, view) {
     },
   }
   compare(expected, equal, others, 'error')
+}
+
+export function expectAnswer(answer, expected) {
+  const { status, body } = answer
+  const others = {
+    body_contains(parts) {
+      for (const part of parts) assert.ok(body.includes(part), `no "${part}" in: ${body}`)
+    },
+  }
+  compare(expected, { status, verdict: forcegrant.verdict(answer).verdict }, others, 'answer')
 }
 
 export function expectVerified(verified, expected, view) {
@@ -121,14 +132,14 @@ export function expectRequests(log, expected) {
   assert.equal(log.length, expected.length, 'the number of requests')
   for (const [index, wanted] of expected.entries()) {
     const request = log[index]
-    const { host, sni, method, path, listener, answered } = request
+    const { host, sni, method, path, body_bytes, listener, answered } = request
     const others = {
       form: (fields) => expectSubset(request.form ?? {}, fields, 'form'),
       form_lacks: (names) => lacks(request.form ?? {}, names, 'form'),
       headers: (fields) => expectSubset(request.headers, fields, 'headers'),
       headers_lack: (names) => lacks(request.headers, names, 'headers'),
     }
-    compare(wanted, { host, sni, method, path, listener, answered }, others, `request ${index}`)
+    compare(wanted, { host, sni, method, path, body_bytes, listener, answered }, others, `request ${index}`)
   }
 }
 

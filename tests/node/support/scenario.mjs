@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { Client } from 'forcegrant'
 import { TestClock } from 'forcegrant/testing'
 import {
+  expectAnswer,
   expectError,
   expectRequests,
   expectStatus,
@@ -10,6 +11,7 @@ import {
   expectToken,
   expectVerified,
 } from './expect.mjs'
+import { agentFor, fetchBy } from './network.mjs'
 import { only, substitute } from './substitute.mjs'
 
 const SECONDS = [
@@ -24,8 +26,9 @@ const SECONDS = [
   'max_stale',
   'store_timeout',
   'introspection_timeout',
+  'call_retry_after_cap',
 ]
-const PAIRS = ['refusal_backoff', 'transient_backoff']
+const PAIRS = ['refusal_backoff', 'transient_backoff', 'call_backoff']
 const AS_THEY_ARE = [
   'login_url',
   'client_id',
@@ -35,6 +38,7 @@ const AS_THEY_ARE = [
   'trusted_hosts',
   'allow_http_loopback',
   'max_attempts',
+  'call_attempts',
   'introspect',
   'login_budget',
   'store',
@@ -54,7 +58,11 @@ export async function runScenario(scenario, emulator) {
     assert.equal(token_requests, 0, 'a client that was not built asked for a token')
   } else {
     run.clients.set('main', run.build(run.filled(scenario.client ?? {})))
-    await run.steps()
+    try {
+      await run.steps()
+    } finally {
+      await run.agent.close()
+    }
   }
   const counters = await emulator.control('counters')
   expectSubset(counters, scenario.counters ?? {}, 'counters')
@@ -67,6 +75,8 @@ class Run {
   constructor(scenario, emulator) {
     this.scenario = scenario
     this.emulator = emulator
+    // Calls reach the emulator by it, whatever the host.
+    this.agent = agentFor(emulator)
     this.secrets = new Set([emulator.org.clientSecret])
   }
 
@@ -128,6 +138,7 @@ class Run {
     if (given.next_credentials !== undefined) options.nextCredentials = this.keyPair(given.next_credentials)
     if (this.clock !== undefined) options.clock = this.clock
     this.secrets.add(options.clientSecret)
+    options.fetch = fetchBy(this.agent)
     return new Client(options)
   }
 
@@ -296,6 +307,35 @@ const STEPS = {
       client.setCredentials(current, next === undefined ? undefined : run.keyPair(next))
     },
   ],
+  call: [
+    ['with', 'method', 'path', 'url', 'body', 'headers', 'callers', 'release_after_arrival', 'expect'],
+    async (run, { path, url, callers = 1, release_after_arrival, expect, ...request }, client) => {
+      const calls = Array.from({ length: callers }, () => call(client, path ?? url, request))
+      const settled = Promise.allSettled(calls)
+      if (release_after_arrival !== undefined) {
+        await run.emulator.control('wait_requests', { endpoint: 'data', count: release_after_arrival })
+        await run.emulator.control('release')
+      }
+      for (const { value, reason } of await settled) {
+        only(expect ?? {}, ['answer', 'error'], 'expect')
+        if (expect?.error !== undefined) {
+          assert.equal(value, undefined, 'the call was answered')
+          expectError(reason, expect.error, run)
+          continue
+        }
+        if (reason !== undefined) throw reason
+        if (expect === undefined) assert.ok(value.status < 400, `it was answered with ${value.status}`)
+        expectAnswer(value, expect?.answer ?? {})
+      }
+    },
+  ],
+  limits: [
+    ['with', 'expect'],
+    (_run, { expect }, client) => {
+      only(expect, ['usage', 'none'], 'expect')
+      assert.deepEqual(client.limits(), expect.none === true ? undefined : expect.usage, 'the usage')
+    },
+  ],
   drop_retired: [
     ['with', 'expect'],
     (_run, { expect }, client) => {
@@ -303,4 +343,16 @@ const STEPS = {
       assert.equal(client.dropRetired(), expect.dropped, 'dropped')
     },
   ],
+}
+
+/** An API call, and its answer read to the end. */
+async function call(client, pathOrUrl, { method, headers, body }) {
+  const init = { method, headers }
+  if (body !== undefined) {
+    const { bytes, stream } = only(body, ['bytes', 'stream'], 'body')
+    init.body = bytes ?? new Blob([stream]).stream()
+    init.duplex = 'half'
+  }
+  const response = await client.fetch(pathOrUrl, init)
+  return { status: response.status, headers: response.headers, body: await response.text() }
 }

@@ -8,7 +8,7 @@ token = client.token()
 token.access_token, token.instance_url
 ```
 
-`Client` is for threads, `AsyncClient` for asyncio; `ClientPool` and
+`Client` is for threads, `AsyncClient` for asyncio and trio; `ClientPool` and
 `AsyncClientPool` keep the tokens of many orgs. Every failure is a
 `ForcegrantError`. Importing this package starts no thread, reads no
 environment variable and sets up no logging.
@@ -40,6 +40,7 @@ from forcegrant._native import (
     Verdict,
     Verified,
     __version__,
+    grpc_verdict,
     verdict,
 )
 from forcegrant._pool import AsyncClientPool
@@ -69,5 +70,6 @@ __all__ = [
     "Verdict",
     "Verified",
     "__version__",
+    "grpc_verdict",
     "verdict",
 ]

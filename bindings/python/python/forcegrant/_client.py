@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from grpc import aio
     from typing_extensions import Self, Unpack
 
     from forcegrant._native import Verified
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class AsyncClient(Handle):
-    """Tokens of one app in one Salesforce org, for asyncio.
+    """Tokens of one app in one Salesforce org, for asyncio and trio.
 
     ```python
     client = AsyncClient("acme.my.salesforce.com", client_id, client_secret)
@@ -77,7 +78,7 @@ class AsyncClient(Handle):
         found = self._find()
         if isinstance(found, Token):
             return found
-        from forcegrant import _waiting  # noqa: PLC0415 - asyncio is slow to import
+        from forcegrant import _waiting  # noqa: PLC0415 - slow to import
 
         wait = await _waiting.settled(found, self._waits, limit, self._asked())
         self.deliver_events()
@@ -101,6 +102,13 @@ class AsyncClient(Handle):
         wait = await _waiting.settled(self._start_wait_idle(), answer=self._asked())
         self.deliver_events()
         wait.result()
+
+    def grpc_interceptors(self) -> list[aio.ClientInterceptor]:
+        """Give interceptors for the channels of `grpc.aio`, which do what those of `Client` do."""
+        from forcegrant._extras import adapter  # noqa: PLC0415 - for those who call it
+
+        found: list[aio.ClientInterceptor] = adapter("grpc", "async_interceptors", self._core)
+        return found
 
     async def aclose(self) -> None:
         """Do nothing: nothing is open between calls, and the token is never revoked."""

@@ -36,6 +36,15 @@ def answer(
 
 
 def _in_the_loop(question: Question, pairs: Awaitable[KeyPairs | OrgCredentials]) -> None:
+    if "trio" in sys.modules:
+        from forcegrant import _waiting  # noqa: PLC0415 - whoever waits has imported it
+
+        if _waiting.in_trio():
+            import trio  # noqa: PLC0415 - a task of it is running
+
+            # Of no caller's: one that leaves does not take the answer from the others.
+            trio.lowlevel.spawn_system_task(_finish, question, pairs)
+            return
     # A running loop means that asyncio is imported.
     asyncio = sys.modules.get("asyncio")
     try:

@@ -164,7 +164,9 @@ def build(
 
     `causes` are the texts of what led to it, nearest first.
     """
-    error = CLASSES.get(kind, ForcegrantError)(message, **attributes)  # type: ignore[arg-type]
+    replay = attributes.get("code") == "request_not_replayable"
+    cls = ReplayError if replay else CLASSES.get(kind, ForcegrantError)
+    error = cls(message, **attributes)  # type: ignore[arg-type]
     error.kind = kind
     effect: BaseException = error
     for text in causes:

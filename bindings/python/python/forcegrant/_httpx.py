@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
+import anyio
 import httpx
 
 from forcegrant import _calls
 from forcegrant._client import AsyncClient
-from forcegrant._native import Client
+from forcegrant._native import Client, body_counts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
 
-    from forcegrant._native import Core, Token
+    from forcegrant._native import Call, Core, Token
+
+_UNREADABLE = (httpx.RequestError, httpx.StreamError)
 
 
 class HttpxAuth(httpx.Auth):
@@ -23,7 +27,6 @@ class HttpxAuth(httpx.Auth):
         # As `from_env` does; it is not for everybody.
         self._client: Client = Client(core)  # type: ignore[arg-type]
         self._async_client = AsyncClient.from_client(self._client)
-        self._instances = _calls.Instances()
 
     def sync_auth_flow(
         self, request: httpx.Request
@@ -32,15 +35,32 @@ class HttpxAuth(httpx.Auth):
         if "Authorization" in request.headers:
             yield request
             return
-        first = self._client.token()
-        response = yield self._prepared(request, first)
-        if not self._may_tell(response, first):
-            return
-        response.read()
-        if self._is_final(request, response, first):
-            return
-        second = self._client.token()
-        yield self._prepared(request, second)
+        call, body = self._client._call(request.method), _Body(request.stream)
+        while True:
+            token = self._client.token()
+            response = yield _prepared(call, request, token)
+            if not _carried(response, token):
+                return
+            content, broken = b"", None
+            if body_counts(response.status_code):
+                try:
+                    content = response.read()
+                except httpx.RequestError as error:
+                    broken = error
+            pause = _judge(call, response, content, body)
+            if pause is None:
+                if broken is not None:
+                    raise broken
+                return
+            # Before the pause, so that another call can have the connection.
+            try:
+                response.read()
+            except _UNREADABLE:
+                response.close()
+                _empty(response).read()
+            if pause > 0:
+                time.sleep(pause)
+            body.rewind()
 
     async def async_auth_flow(
         self, request: httpx.Request
@@ -49,44 +69,93 @@ class HttpxAuth(httpx.Auth):
         if "Authorization" in request.headers:
             yield request
             return
-        first = await self._async_client.token()
-        response = yield self._prepared(request, first)
-        if not self._may_tell(response, first):
-            return
-        await response.aread()
-        if self._is_final(request, response, first):
-            return
-        second = await self._async_client.token()
-        yield self._prepared(request, second)
+        call, body = self._client._call(request.method), _Body(request.stream)
+        while True:
+            token = await self._async_client.token()
+            response = yield _prepared(call, request, token)
+            if not _carried(response, token):
+                return
+            content, broken = b"", None
+            if body_counts(response.status_code):
+                try:
+                    content = await response.aread()
+                except httpx.RequestError as error:
+                    broken = error
+            pause = _judge(call, response, content, body)
+            if pause is None:
+                if broken is not None:
+                    raise broken
+                return
+            try:
+                await response.aread()
+            except _UNREADABLE:
+                await response.aclose()
+                await _empty(response).aread()
+            if pause > 0:
+                # As httpx itself waits, for asyncio and trio.
+                await anyio.sleep(pause)
+            body.rewind()
 
-    def _prepared(self, request: httpx.Request, token: Token) -> httpx.Request:
-        """Give a request of its own, so that the caller's stays as it is."""
-        url = self._instances.aim(str(request.url), token)
-        headers = request.headers.copy()
-        if url != str(request.url):
-            headers["Host"] = httpx.URL(url).netloc.decode("ascii")
-        if self._client.may_carry(token, url):
-            headers["Authorization"] = token.authorization
-        return httpx.Request(
-            request.method,
-            url,
-            headers=headers,
-            stream=request.stream,
-            extensions=request.extensions,
-        )
 
-    def _may_tell(self, response: httpx.Response, token: Token) -> bool:
-        """Whether it is an answer to this very token; another origin's say nothing about it."""
-        carried = response.request.headers.get("Authorization") == token.authorization
-        return carried and _calls.is_telling(response.status_code)
+class _Body:
+    """The body of a request, as far as it can be sent again."""
 
-    def _is_final(self, request: httpx.Request, response: httpx.Response, token: Token) -> bool:
-        status = response.status_code
-        if not _calls.is_dead(status, response.headers, response.content):
-            return True
-        self._client.invalidate(token)
-        if not _calls.is_repeated(status):
-            return True
-        if not isinstance(request.stream, httpx.ByteStream):
-            raise _calls.not_replayable(status)
-        return False
+    def __init__(self, stream: object) -> None:
+        self._file: Any = None
+        fields = getattr(stream, "fields", None)
+        file = getattr(stream, "_stream", None)
+        if isinstance(stream, httpx.ByteStream):
+            self.replayable = True
+        elif fields is not None:
+            # A multipart body rewinds its files itself, those that can be.
+            files = [getattr(field, "file", b"") for field in fields]
+            self.replayable = all(
+                isinstance(file, str | bytes) or _calls.can_rewind(file) for file in files
+            )
+        else:
+            self.replayable = _calls.can_rewind(file)
+            if self.replayable:
+                self._file, self._start = file, getattr(file, "tell")()  # noqa: B009
+
+    def rewind(self) -> None:
+        """Before it is sent again."""
+        if self._file is not None:
+            self._file.seek(self._start)
+
+
+def _prepared(call: Call, request: httpx.Request, token: Token) -> httpx.Request:
+    """Give a request of its own, so that the caller's stays as it is."""
+    given = str(request.url)
+    url, carries = call.prepare(token, given)
+    headers, target = request.headers.copy(), request.url
+    if url != given:
+        target = httpx.URL(url)
+        headers["Host"] = target.netloc.decode("ascii")
+    if carries:
+        headers["Authorization"] = token.authorization
+    return httpx.Request(
+        request.method,
+        # As an object: to read it again would be half of what all this costs.
+        target,
+        headers=headers,
+        stream=request.stream,
+        extensions=request.extensions,
+    )
+
+
+def _carried(response: httpx.Response, token: Token) -> bool:
+    """Whether it answers a request with this very token: another origin's says nothing of it."""
+    sent: str | None = response.request.headers.get("Authorization")
+    return sent == token.authorization
+
+
+def _judge(call: Call, response: httpx.Response, content: bytes, body: _Body) -> float | None:
+    status, headers = response.status_code, response.headers
+    return _calls.judge(call, status, headers, content, replayable=body.replayable)
+
+
+def _empty(response: httpx.Response) -> httpx.Response:
+    """Without its body, which broke off: httpx reads it before it sends the next request."""
+    response.stream = httpx.ByteStream(b"")
+    response.is_stream_consumed = response.is_closed = False
+    return response

@@ -1,10 +1,13 @@
 # What the compiled module offers; checked against it by stubtest.
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Generic, Literal, TypeVar, final
 
+import grpc
 import httpx
 import requests.auth
+from aiohttp import ClientMiddlewareType
+from simple_salesforce.api import Salesforce
 from typing_extensions import Self, Unpack, disjoint_base
 
 from forcegrant._client import AsyncClient
@@ -13,6 +16,7 @@ from forcegrant._pool import AsyncClientPool
 from forcegrant.options import ClientOptions, KeyPairs, OrgCredentials, PoolOptions, Seconds
 
 __all__ = [
+    "Call",
     "Client",
     "ClientPool",
     "Core",
@@ -32,7 +36,10 @@ __all__ = [
     "Verified",
     "Wait",
     "__version__",
+    "body_counts",
+    "cli",
     "error_table",
+    "grpc_verdict",
     "seconds",
     "verdict",
 ]
@@ -317,6 +324,31 @@ class Core:
         """Take the org and the credentials from the environment."""
 
 @final
+class Call:
+    """One API call, from its first request to the answer that is handed out.
+
+    An adapter prepares a request, sends it, has the answer judged, and goes on until there is no
+    pause any more.
+    """
+
+    def prepare(self, token: Token, url: str) -> tuple[str, bool]:
+        """Where a request with this token goes, and whether the token may go along. Raises
+        `TokenRejectedError` if it is the one that was just refused.
+        """
+    def judge(
+        self,
+        status: int,
+        retry_after: str | None,
+        limit_info: str | None,
+        body: bytes,
+        replayable: bool,
+    ) -> float | None:
+        """Judge the answer to a request that carried the token: None hands it out, a number says
+        how many seconds later another request is to be made. Raises `ReplayError` or
+        `TokenRejectedError` where the call ends in an error.
+        """
+
+@final
 class Question:
     """A question for credentials that waits for its answer. Dropped without one, it is told so."""
 
@@ -352,6 +384,10 @@ class Handle:
     def may_carry(self, token: Token, url: str) -> bool:
         """Whether a token may be sent to a URL: only over https, to the token's instance or API
         instance, or to a host that the option `trusted_hosts` names. Asks nobody.
+        """
+    def limits(self) -> tuple[int, int] | None:
+        """The org's API requests in the last 24 hours, used and allowed, as the last answer told
+        that came through an adapter of this client; None before the first.
         """
     def cached(self) -> Token | None:
         """Return the token if one can be used now, else None. Never waits, and never asks
@@ -398,11 +434,25 @@ class Handle:
         """Give a `requests.auth.AuthBase`, which does what that of `httpx_auth` does. Needs
         requests: `pip install 'forcegrant[requests]'`.
         """
+    def aiohttp_middleware(self) -> ClientMiddlewareType:
+        """Give a middleware for `aiohttp.ClientSession`, which does what `httpx_auth` does. Needs
+        aiohttp: `pip install 'forcegrant[aiohttp]'`.
+        """
+    def grpc_auth(self) -> grpc.AuthMetadataPlugin:
+        """Give a `grpc.AuthMetadataPlugin` that brings `accesstoken`, `instanceurl` and
+        `tenantid`, as the Pub/Sub API wants them. The host of the API has to be among
+        `trusted_hosts`.
+
+        It does not see what comes of a call: `grpc_interceptors` do. Needs grpcio:
+        `pip install 'forcegrant[grpc]'`.
+        """
     @property
     def login_host(self) -> str:
         """The host that tokens are asked from."""
     @property
     def _core(self) -> Core: ...
+    def _call(self, method: str) -> Call:
+        """Begin an API call with this method."""
     def _read(self) -> Token | None:
         """The token if the last view of it covers the present, which is nearly always; else
         None.
@@ -463,6 +513,29 @@ class Client(Handle):
         """Wait until no request for a token is on its way."""
     def async_client(self) -> AsyncClient:
         """Give an `AsyncClient` that shares this one's token and everything else."""
+    def grpc_interceptors(self) -> list[grpc.UnaryUnaryClientInterceptor]:
+        """Give interceptors for `grpc.intercept_channel`: they bring what `grpc_auth` brings, and
+        drop the very token that a call was refused for.
+
+        A unary call is then made once more with a new token; of one that streams, or is a future,
+        the next call gets it. Needs grpcio: `pip install 'forcegrant[grpc]'`.
+        """
+    def simple_salesforce(
+        self,
+        *,
+        version: str = ...,
+        session: requests.Session | None = None,
+        proxies: Mapping[str, str] | None = None,
+        parse_float: Callable[[str], Any] | None = None,
+        object_pairs_hook: Callable[[list[tuple[Any, Any]]], Any] | None = ...,
+    ) -> Salesforce:
+        """Give a `simple_salesforce.Salesforce` whose session renews itself.
+
+        `options` are those of `Salesforce` but for the ones about credentials and the instance:
+        `version`, `session`, `proxies`, `parse_float`, `object_pairs_hook`. Gets a token, and
+        raises what `token` raises. Needs simple-salesforce:
+        `pip install 'forcegrant[simple-salesforce]'`.
+        """
     def close(self) -> None:
         """Do nothing: nothing is open between calls, and the token is never revoked."""
     def __enter__(self) -> Self: ...
@@ -616,6 +689,15 @@ class Floor:
     def __new__(cls, text: str) -> Self: ...
     def text(self) -> str: ...
 
+def body_counts(status: int) -> bool:
+    """Whether the body of an answer with this status has to be read for it to be judged."""
+def cli(args: list[str]) -> int:
+    """Run the command line with the arguments after the program's name; give the exit code.
+
+    It writes to the process's own standard streams, past `sys.stdout` and `sys.stderr`. It looks
+    for no signals: leave Ctrl-C to the system before.
+    """
+
 def error_table() -> list[dict[str, Any]]:
     """The core's table of errors: a list of dicts, one for each code."""
 
@@ -635,4 +717,10 @@ def verdict(
 
     `headers` are a mapping, or pairs, of str or bytes; upper and lower case do not matter. The
     first few hundred bytes of the body are enough.
+    """
+
+def grpc_verdict(code: int) -> Verdict:
+    """Judge the status of a gRPC call (of the Pub/Sub API). Asks nobody.
+
+    `code` is the number of the status: `error.code().value[0]` with grpcio.
     """

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
+from requests import RequestException
 from requests.auth import AuthBase
 from requests.cookies import extract_cookies_to_jar
 from requests.utils import rewind_body
 
 from forcegrant import _calls
-from forcegrant._native import Client
+from forcegrant._native import Client, body_counts
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
-    from forcegrant._native import Core, Token
+    from forcegrant._native import Call, Core, Token
 
 
 class RequestsAuth(AuthBase):
@@ -24,49 +27,96 @@ class RequestsAuth(AuthBase):
     def __init__(self, core: Core) -> None:
         # As `from_env` does; it is not for everybody.
         self._client: Client = Client(core)  # type: ignore[arg-type]
-        self._instances = _calls.Instances()
 
     def __call__(self, r: PreparedRequest) -> PreparedRequest:
         """Prepare a request."""
-        if "Authorization" not in r.headers:
+        if not self.is_own(r):
             token = self._client.token()
-            self._attach(r, token)
+            self._prepare(self._client._call(r.method or "GET"), r, token)
             r.register_hook("response", partial(self._answered, token))
         return r
 
-    def _attach(self, request: PreparedRequest, token: Token) -> None:
-        url = request.url or ""
-        request.url = url = self._instances.aim(url, token)
+    # How the token travels; `_simple_salesforce` has other ways.
+
+    def is_own(self, request: PreparedRequest) -> bool:
+        """Whether the caller brings a header of its own: then all is left alone."""
+        return "Authorization" in request.headers
+
+    def attach(self, request: PreparedRequest, token: Token | None) -> None:
+        """Have the request carry this token, or none."""
         request.headers.pop("Authorization", None)
-        if self._client.may_carry(token, url):
+        if token is not None:
             request.headers["Authorization"] = token.authorization
 
+    def carries(self, request: PreparedRequest, token: Token) -> bool:
+        """Whether it carries this very token."""
+        return request.headers.get("Authorization") == token.authorization
+
+    def _prepare(self, call: Call, request: PreparedRequest, token: Token) -> None:
+        request.url, carries = call.prepare(token, request.url or "")
+        self.attach(request, token if carries else None)
+
     def _answered(self, token: Token, response: Response, **kwargs: Any) -> Response:
-        request, status = response.request, response.status_code
-        # Another origin, after a redirect, says nothing about the token.
-        carried = request.headers.get("Authorization") == token.authorization
-        if not carried or not _calls.is_telling(status):
-            return response
-        if not _calls.is_dead(status, response.headers, response.content):
-            return response
-        self._client.invalidate(token)
-        if not _calls.is_repeated(status):
-            return response
-        again = request.copy()
-        position = getattr(request, "_body_position", None)
-        if isinstance(position, int):
-            rewind_body(again)
-        elif not isinstance(request.body, bytes | str | None):
+        # A prepared request may be sent any number of times: each time is a call of its own.
+        first = response.request
+        call = self._client._call(first.method or "GET")
+        call.prepare(token, first.url or "")
+        while True:
+            # Another origin, after a redirect, says nothing about the token.
+            if not self.carries(response.request, token):
+                return response
+            pause = _judge(call, response)
+            if pause is None:
+                if response.is_redirect:
+                    # The next request is made after the first one.
+                    to = urljoin(response.url, response.headers["Location"])
+                    self.attach(first, token if self._client.may_carry(token, to) else None)
+                return response
+            again = _repeated(response)
+            # Lets go of the connection, so that the second call can have it.
             response.close()
-            raise _calls.not_replayable(status)
-        jar: Any = again._cookies  # type: ignore[attr-defined,unused-ignore]
-        extract_cookies_to_jar(jar, request, response.raw)
-        again.headers.pop("Cookie", None)
-        again.prepare_cookies(jar)
-        self._attach(again, self._client.token())
-        # Lets go of the connection, so that the second call can have it.
+            if pause > 0:
+                time.sleep(pause)
+            token = self._client.token()
+            self._prepare(call, again, token)
+            answer: Response = response.connection.send(again, **kwargs)  # type: ignore[attr-defined,unused-ignore]
+            answer.history = [*response.history, response]
+            answer.request = again
+            response = answer
+
+
+def _judge(call: Call, response: Response) -> float | None:
+    content, broken = b"", None
+    if body_counts(response.status_code):
+        try:
+            content = response.content
+        except RequestException as error:
+            broken = error
+    body = response.request.body
+    replayable = isinstance(body, bytes | str | None) or isinstance(_position(response), int)
+    status, headers = response.status_code, response.headers
+    try:
+        pause = _calls.judge(call, status, headers, content, replayable=replayable)
+    except BaseException:
         response.close()
-        answer: Response = response.connection.send(again, **kwargs)  # type: ignore[attr-defined,unused-ignore]
-        answer.history.append(response)
-        answer.request = again
-        return answer
+        raise
+    if pause is None and broken is not None:
+        raise broken
+    return pause
+
+
+def _repeated(response: Response) -> PreparedRequest:
+    request = response.request
+    again = request.copy()
+    if isinstance(_position(response), int):
+        rewind_body(again)
+    jar: Any = again._cookies  # type: ignore[attr-defined,unused-ignore]
+    extract_cookies_to_jar(jar, request, response.raw)
+    again.headers.pop("Cookie", None)
+    again.prepare_cookies(jar)
+    return again
+
+
+def _position(response: Response) -> object:
+    """Where a body that is a file began, if it can go back there."""
+    return getattr(response.request, "_body_position", None)

@@ -2,14 +2,14 @@
 
 The worker never touches the interpreter: it writes a byte to a socket that the
 loop watches. All callers of one client in one loop share one such socket, so
-ten thousand of them cost one descriptor. Another event loop library would get
-its own functions here; nothing else knows about asyncio.
+ten thousand of them cost one descriptor. Each library that runs loops has its
+own module, which is imported when somebody waits under it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import socket
+import sys
 import weakref
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-
 # How often a loop in which someone waits looks whether the core asks for credentials.
-_QUESTIONS_EVERY = 0.05
+QUESTIONS_EVERY = 0.05
 
 
 async def settled(
@@ -40,92 +39,82 @@ async def settled(
     """
     if wait.done():
         return wait
-    loop = asyncio.get_running_loop()
+    kind: type[Watch[T]] = _kind()
+    loop = kind.running_loop()
     found = registry.get(id(loop)) if registry else None
     watch = found() if found else None
     # One that is settled and only waits for the loop's attention belongs to those
     # who asked before: what it brings may have been reported dead since.
     if watch is None or watch.loop is not loop or watch.wait.done():
-        watch = _Watch(wait, loop, registry, answer)
+        watch = kind(wait, loop, registry, answer)
     await watch.join(timeout)
     return watch.wait
 
 
-class _Watch(Generic[T]):
+def _kind() -> type[Watch[T]]:
+    if in_trio():
+        from forcegrant._waiting_trio import TrioWatch  # noqa: PLC0415
+
+        return TrioWatch
+    from forcegrant._waiting_asyncio import AsyncioWatch  # noqa: PLC0415
+
+    return AsyncioWatch
+
+
+def in_trio() -> bool:
+    """Whether the caller is a task of trio's.
+
+    Either library can run inside the other. asyncio always runs a task when it runs a
+    coroutine, also inside trio; inside asyncio, trio runs in callbacks that are no task.
+    """
+    return bool(_current_task("trio.lowlevel")) and not _current_task("asyncio")
+
+
+def _current_task(module: str) -> object:
+    # A library that runs a task here is imported; another thread may be importing it just now.
+    current_task = getattr(sys.modules.get(module), "current_task", None)
+    try:
+        return current_task() if current_task is not None else None
+    except RuntimeError:
+        return None
+
+
+class Watch(Generic[T]):
     """The callers of one loop that wait for the same thing."""
 
-    __slots__ = (
-        "__weakref__", "answer", "callers", "loop", "registry", "sock", "task", "ticker", "wait",
-    )  # fmt: skip
+    __slots__ = ("__weakref__", "answer", "loop", "registry", "sock", "wait")
 
     def __init__(
         self,
         wait: Wait[T],
-        loop: asyncio.AbstractEventLoop,
+        loop: object,
         registry: Registry[T] | None,
         answer: Callable[[], None] | None,
     ) -> None:
         self.wait = wait
         self.loop = loop
         self.registry = registry
-        self.callers: set[asyncio.Future[None]] = set()
-        self.task: asyncio.Task[None] | None = None
+        self.answer = answer
         self.sock = socket.socket(fileno=wait.watch())
         self.sock.setblocking(False)
-        try:
-            loop.add_reader(self.sock, self.settle)
-        except NotImplementedError:  # a loop of completion ports
-            self.task = loop.create_task(self.receive())
         if registry is not None:
             registry[id(loop)] = weakref.ref(self)
-        self.answer = answer
-        self.ticker: asyncio.TimerHandle | None = None
-        if answer is not None:
-            self.tick()
 
-    def tick(self) -> None:
-        self.ticker = self.loop.call_later(_QUESTIONS_EVERY, self.tick)
-        if self.answer is not None:
-            self.answer()
+    @staticmethod
+    def running_loop() -> object:
+        """Give the loop that runs the caller. Raises `RuntimeError` if there is none."""
+        raise NotImplementedError
 
     async def join(self, timeout: float | None) -> None:
-        caller = self.loop.create_future()
-        self.callers.add(caller)
-        timer = None if timeout is None else self.loop.call_later(timeout, _finish, caller)
-        try:
-            await caller
-        finally:
-            if timer is not None:
-                timer.cancel()
-            self.callers.discard(caller)
-            if not self.callers:
-                self.close()
-
-    async def receive(self) -> None:
-        try:
-            await self.loop.sock_recv(self.sock, 1)
-        finally:
-            self.task = None
-            self.settle()
-
-    def settle(self) -> None:
-        for caller in self.callers:
-            _finish(caller)
-        self.close()
+        """Wait with the others until it is settled, or the time is over."""
+        raise NotImplementedError
 
     def close(self) -> None:
-        if self.ticker is not None:
-            self.ticker.cancel()
-        if self.sock.fileno() == -1:
-            return
+        """Let go of the socket, and of the place where others would find this."""
         if self.registry is not None:
             found = self.registry.get(id(self.loop))
             if found is not None and found() is self:
                 del self.registry[id(self.loop)]
-        if self.task is not None:
-            self.task.cancel()
-        elif not self.loop.is_closed():
-            self.loop.remove_reader(self.sock)
         self.sock.close()
         self.wait.close()
 
@@ -133,9 +122,4 @@ class _Watch(Generic[T]):
 if TYPE_CHECKING:
     # By the loop's id, and weakly: a client keeps no loop alive that was closed with callers
     # in it. What is collected then ends their wait.
-    Registry: TypeAlias = dict[int, weakref.ref[_Watch[T]]]
-
-
-def _finish(caller: asyncio.Future[None]) -> None:
-    if not caller.done():
-        caller.set_result(None)
+    Registry: TypeAlias = dict[int, weakref.ref[Watch[T]]]

@@ -78,6 +78,14 @@ class ClientOptions(TypedDict, total=False):
     """Longest pause before the second attempt; doubles, drawn at random. [0.25 s]"""
     retry_after_cap: Seconds | None
     """Longest `Retry-After` that is waited for. [10 s]"""
+    call_attempts: int | None
+    """Attempts of one API call through this client's adapters: more than one repeats calls that
+    are answered with 503, 429 and the like, if their method may be repeated (not POST or PATCH)
+    and their body can be sent again. [1: off]"""
+    call_backoff: tuple[Seconds, Seconds] | None
+    """Longest first pause between two of them, and the longest of all. [(0.5 s, 10 s)]"""
+    call_retry_after_cap: Seconds | None
+    """Longest `Retry-After` that is waited for between two of them. [30 s]"""
     session_timeout: Seconds | None
     """What the org's session settings say (15 min to 24 h). [unknown: 30 min assumed]"""
     refresh_window: Seconds | None
@@ -125,8 +133,8 @@ a dict that names them and may hold a second pair."""
 class PoolOptions(ClientOptions, total=False):
     """Keyword arguments of `ClientPool` and `AsyncClientPool`.
 
-    The options of `ClientOptions` hold for all clients of the pool. Those about one org are
-    refused: `client_secret_file`, `next_credentials` and `token_url`. The pool is itself what this
+    The options of `ClientOptions` hold for all clients of the pool, but for those about one org,
+    which are refused (`client_secret_file`, `next_credentials` and `token_url`). The pool is itself what this
     process shares, so `store` tells only what is shared beyond it. [nothing]
     """
 

@@ -3,9 +3,10 @@
 use forcegrant::{Error, Token};
 
 use super::World;
+use crate::calls::{Answer, Failure};
 use crate::driver::Driver;
 use crate::expect::{self, Checked};
-use crate::scenario::Outcome;
+use crate::scenario::{CallOutcome, Outcome};
 
 impl<D: Driver> World<'_, D> {
     pub(super) fn herd_outcomes(
@@ -49,6 +50,23 @@ impl<D: Driver> World<'_, D> {
                 Err("`verified` is for the step verify".to_owned())
             }
             (Err(error), _) => Err(format!("{}: {error}", error.code())),
+        }
+    }
+
+    pub(super) fn called(
+        &self,
+        outcome: &Result<Answer, Failure>,
+        expected: Option<&CallOutcome>,
+        secrets: &[String],
+    ) -> Checked {
+        match (outcome, expected) {
+            (Ok(answer), Some(CallOutcome::Answer(listed))) => expect::answer(answer, listed),
+            (Ok(answer), None) if answer.status < 400 => Ok(()),
+            (Ok(answer), _) => Err(format!("it was answered with {}", answer.status)),
+            (Err(Failure::Token(error)), Some(CallOutcome::Error(listed))) => {
+                expect::error(error, listed, &self.saved, secrets)
+            }
+            (Err(failure), _) => Err(failure.to_string()),
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{ClientBuilder, Given};
 use crate::cache::budget::SALESFORCE_LIMIT;
+use crate::calls::CallRetry;
 use crate::credentials::{KeyPair, KeyPairs, SecretFile, Source};
 use crate::error::{Error, invalid_option};
 use crate::grant::introspection;
@@ -12,19 +13,7 @@ use crate::secret::Secret;
 
 /// Every number against its range.
 pub(super) fn numbers(builder: &ClientBuilder) -> Result<(), Error> {
-    const HOUR: u64 = 3_600;
-    let within = |name: &str, value: Duration, least: Duration, most: Duration| {
-        if value >= least && value <= most {
-            return Ok(());
-        }
-        Err(invalid_option(
-            name,
-            &format!("{value:?} is out of range"),
-            &format!("Give a duration from {least:?} to {most:?}."),
-        ))
-    };
     let (zero, instant) = (Duration::ZERO, Duration::from_millis(1));
-    let hours = |count: u64| Duration::from_secs(count * HOUR);
     let lifetimes = &builder.lifetimes;
     within(
         "connect_timeout",
@@ -108,6 +97,31 @@ pub(super) fn numbers(builder: &ClientBuilder) -> Result<(), Error> {
             "Give a number from 1 to 10.",
         ));
     }
+    calls(&builder.calls)
+}
+
+fn calls(retry: &CallRetry) -> Result<(), Error> {
+    within("call_backoff", retry.cap, Duration::ZERO, hours(1))?;
+    within(
+        "call_retry_after_cap",
+        retry.retry_after_cap,
+        Duration::ZERO,
+        hours(1),
+    )?;
+    if retry.first > retry.cap {
+        return Err(invalid_option(
+            "call_backoff",
+            "the first pause is longer than the longest",
+            "Give the longest first pause and the longest of all, for example 500 ms and 10 s.",
+        ));
+    }
+    if !(1..=10).contains(&retry.max_attempts) {
+        return Err(invalid_option(
+            "call_attempts",
+            &format!("{} is out of range", retry.max_attempts),
+            "Give a number from 1 to 10; 1 means that no call is repeated.",
+        ));
+    }
     Ok(())
 }
 
@@ -128,6 +142,21 @@ pub(super) fn shared(builder: &ClientBuilder) -> Result<(), Error> {
             "Insert each org's credentials, or give the pool itself a callback that brings them.",
         )),
     }
+}
+
+fn within(name: &str, value: Duration, least: Duration, most: Duration) -> Result<(), Error> {
+    if value >= least && value <= most {
+        return Ok(());
+    }
+    Err(invalid_option(
+        name,
+        &format!("{value:?} is out of range"),
+        &format!("Give a duration from {least:?} to {most:?}."),
+    ))
+}
+
+fn hours(count: u64) -> Duration {
+    Duration::from_secs(count * 3_600)
 }
 
 /// One source of credentials from what was given.

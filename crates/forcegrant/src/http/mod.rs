@@ -15,6 +15,8 @@ use zeroize::Zeroizing;
 #[cfg(feature = "store-redis")]
 pub(crate) use self::tls::{check as check_roots, config as tls_config};
 pub(crate) use self::transport::HttpTransport;
+#[cfg(feature = "http-client")]
+pub(crate) use self::transport::for_calls;
 use crate::grant::response::Failure;
 use crate::secret::Secret;
 

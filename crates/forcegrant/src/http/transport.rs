@@ -57,27 +57,11 @@ impl HttpTransport {
     }
 
     fn build(&self) -> Result<reqwest::Client, Error> {
-        let settings = &self.settings;
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::config(&settings.roots)?)
+        builder(&self.settings)?
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
-            .referer(false)
-            .user_agent(USER_AGENT)
-            .connect_timeout(settings.connect_timeout)
             // A kept connection would need a thread to watch it, and would cross a fork.
-            .pool_max_idle_per_host(0);
-        for (host, address) in &settings.resolve {
-            builder = builder.resolve(host, *address);
-        }
-        builder = match &settings.proxy {
-            Proxy::Environment => builder,
-            Proxy::None => builder.no_proxy(),
-            Proxy::Url(url) => builder.proxy(
-                reqwest::Proxy::all(url).map_err(|error| self.broken(&error, "the client"))?,
-            ),
-        };
-        builder
+            .pool_max_idle_per_host(0)
             .build()
             .map_err(|error| self.broken(&error, "the HTTP client"))
     }
@@ -198,6 +182,43 @@ impl Transport for HttpTransport {
                 })
         })
     }
+}
+
+/// An HTTP client for API calls: it keeps connections, and follows redirects, at which reqwest leaves
+/// the token behind if they lead to another origin.
+#[cfg(feature = "http-client")]
+pub(crate) fn for_calls(settings: &HttpSettings) -> Result<reqwest::Client, Error> {
+    // The error may show the proxy's address, so it is left out.
+    builder(settings)?.build().map_err(|_| {
+        Error::new(
+            Code::Internal,
+            "the HTTP client for calls could not be built",
+        )
+    })
+}
+
+/// What every HTTP client of these settings has.
+fn builder(settings: &HttpSettings) -> Result<reqwest::ClientBuilder, Error> {
+    let mut builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls::config(&settings.roots)?)
+        .referer(false)
+        .user_agent(USER_AGENT)
+        .connect_timeout(settings.connect_timeout);
+    for (host, address) in &settings.resolve {
+        builder = builder.resolve(host, *address);
+    }
+    Ok(match &settings.proxy {
+        Proxy::Environment => builder,
+        Proxy::None => builder.no_proxy(),
+        // Its address was checked when the transport was made.
+        Proxy::Url(url) => builder.proxy(reqwest::Proxy::all(url).map_err(|_| {
+            invalid_option(
+                "proxy",
+                "it is not a URL",
+                "Give the proxy's address, for example `http://proxy.example:3128`.",
+            )
+        })?),
+    })
 }
 
 fn check_proxy(text: &str) -> Result<Url, Error> {

@@ -49,7 +49,7 @@ pub(crate) struct Permit {
 
 /// Where a login shows its place in the line, so that others can hurry it.
 #[derive(Debug, Default)]
-pub(crate) struct Standing(AtomicU64);
+pub(crate) struct Turn(AtomicU64);
 
 /// The bit beside the ticket that says: somebody waits for it.
 const AWAITED: u64 = 1 << 63;
@@ -59,10 +59,10 @@ struct Place<'a> {
     gate: &'a Arc<Gate>,
     room: Arc<Room>,
     ticket: Ticket,
-    standing: &'a Standing,
+    turn: &'a Turn,
 }
 
-impl Standing {
+impl Turn {
     /// Before each login: nobody waits for it yet.
     pub(crate) fn reset(&self) {
         self.0.store(0, Ordering::SeqCst);
@@ -83,7 +83,7 @@ impl Gate {
     /// as long as it takes.
     pub(crate) async fn pass(
         self: &Arc<Self>,
-        standing: &Standing,
+        turn: &Turn,
         background: bool,
         limit: Duration,
     ) -> Result<Permit, Error> {
@@ -95,14 +95,14 @@ impl Gate {
             let ticket = inside.last;
             inside.doors.insert(ticket, door);
             // Whoever hurries it sees the ticket, or is seen here.
-            let awaited = standing.0.swap(ticket, Ordering::SeqCst) & AWAITED != 0;
+            let awaited = turn.0.swap(ticket, Ordering::SeqCst) & AWAITED != 0;
             let urgent = awaited || !background;
             self.pacer(&mut inside).arrive(ticket, urgent);
             Place {
                 gate: self,
                 room: Arc::clone(&room),
                 ticket,
-                standing,
+                turn,
             }
         };
         self.open_doors(&room);
@@ -118,8 +118,8 @@ impl Gate {
     }
 
     /// Somebody waits for the login whose turn this is.
-    pub(crate) fn hurry(&self, standing: &Standing) {
-        let ticket = standing.0.fetch_or(AWAITED, Ordering::SeqCst) & !AWAITED;
+    pub(crate) fn hurry(&self, turn: &Turn) {
+        let ticket = turn.0.fetch_or(AWAITED, Ordering::SeqCst) & !AWAITED;
         if ticket != 0 {
             let room = self.room.current();
             self.pacer(&mut room.lock()).hurry(ticket);
@@ -209,7 +209,7 @@ impl Drop for Permit {
 impl Place<'_> {
     /// The permit, if the door was opened.
     fn leave(&self) -> Option<Permit> {
-        if self.standing.0.swap(0, Ordering::SeqCst) & !AWAITED != self.ticket {
+        if self.turn.0.swap(0, Ordering::SeqCst) & !AWAITED != self.ticket {
             return None;
         }
         let mut inside = self.room.lock();

@@ -35,7 +35,7 @@ use std::time::Duration;
 
 #[cfg(feature = "store-file")]
 pub use self::file::FileStore;
-#[cfg(test)]
+#[cfg(all(test, not(feature = "model")))]
 pub(crate) use self::process::ProcessStore as InMemory;
 #[cfg(feature = "store-redis")]
 pub use self::redis::RedisStore;

@@ -21,6 +21,8 @@ use crate::store::breaker::Breaker;
 #[cfg(feature = "store-file")]
 use crate::store::file::FileStore;
 use crate::store::process::ProcessStore;
+#[cfg(feature = "store-redis")]
+use crate::store::redis::RedisStore;
 use crate::store::{Store, StoreError, StoreFuture};
 
 /// Whom a client shares its token with: the option `store`.
@@ -59,11 +61,12 @@ impl Sharing {
         Self(Choice::Store(Arc::new(Guarded::new(Box::new(store)))))
     }
 
-    /// What is left of it for the clients of a pool, which is itself what this process shares.
-    pub(crate) fn beyond_the_process(self) -> Self {
+    /// For clients that are many, each of another org: what is shared among the clients of the
+    /// process is not.
+    pub(crate) fn beyond_process(self) -> Self {
         match self.0 {
             Choice::Process => Self::off(),
-            _ => self,
+            choice => Self(choice),
         }
     }
 
@@ -88,7 +91,8 @@ impl Sharing {
 }
 
 /// The text form, for settings that come from a file or another language: `off`, `process`, `file`
-/// (in the user's cache folder), `file:///var/cache/my-service` (in this folder).
+/// (in the user's cache folder), `file:///var/cache/my-service` (in this folder), and the URLs of
+/// [`RedisStore`](crate::store::RedisStore), if the features are on.
 ///
 /// # Errors
 /// `invalid_option`, which says what there is.
@@ -110,17 +114,21 @@ impl Sharing {
     fn from_url(text: &str) -> Result<Self, Error> {
         match text.split_once(':') {
             #[cfg(feature = "store-file")]
-            Some(("file", _)) => {
+            Some(("file", path)) if path.starts_with("//") => {
                 let url = Url::parse(text).ok();
                 let folder = url.and_then(|url| url.to_file_path().ok());
                 // What is no path is an empty one, which the store refuses.
                 FileStore::new(folder.unwrap_or_default()).map(Self::store)
             }
+            #[cfg(feature = "store-redis")]
+            Some((scheme, _)) if scheme.starts_with("redis") => {
+                RedisStore::new(text).map(Self::store)
+            }
             _ => Err(invalid_option(
                 "store",
                 // The text may be a URL that holds a password.
                 "this names no store",
-                "Give \"off\", \"process\", \"file\" or \"file:///an/absolute/folder\".",
+                "Give \"off\", \"process\", \"file\", \"file:///an/absolute/folder\" or \"redis://host\".",
             )),
         }
     }
@@ -267,6 +275,8 @@ mod tests {
         assert_eq!(shown("process"), "Process");
         #[cfg(feature = "store-file")]
         assert!(shown("file:///var/cache/x").contains("/var/cache/x"));
+        #[cfg(feature = "store-redis")]
+        assert!(shown("rediss://u:hunter22@redis.test/1").contains("redis.test"));
         for text in ["", "files", "file:relative", "ftp://hunter22@x", "http://x"] {
             let error = text.parse::<Sharing>().unwrap_err();
             assert_eq!(error.code(), "invalid_option");

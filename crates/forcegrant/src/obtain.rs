@@ -32,7 +32,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 const TOLD: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
 
 /// What a flight comes to before it logs in.
-pub(crate) enum Turn {
+pub(crate) enum Obtained {
     /// Another client's login serves.
     Adopted(Box<Lease>),
     /// The login of another client, which this one waited for, failed.
@@ -59,20 +59,20 @@ struct Visit {
 }
 
 /// Asks the store, if there is one. `afresh`: what is there does not serve.
-pub(crate) async fn take(engine: &Arc<Engine>, afresh: bool) -> Turn {
+pub(crate) async fn obtain(engine: &Arc<Engine>, afresh: bool) -> Obtained {
     if engine.profile.share.is_none() {
-        return Turn::Login(None);
+        return Obtained::Login(None);
     }
     let login = engine.keyring.login(engine.profile.retry.total).await.ok();
     // A source that fails is the login's business.
     let Some(login) = login.or_else(|| engine.keyring.at_hand()) else {
-        return Turn::Login(None);
+        return Obtained::Login(None);
     };
     let (Some(visit), Some(owner)) = (Visit::new(engine, login), seal::owner()) else {
-        return Turn::Login(None);
+        return Obtained::Login(None);
     };
     match visit.look(afresh).await {
-        Some(lease) => Turn::Adopted(lease),
+        Some(lease) => Obtained::Adopted(lease),
         None => visit.queue(owner, afresh).await,
     }
 }
@@ -92,11 +92,11 @@ impl Visit {
     }
 
     /// Waits for the lease, or for what its holder brings.
-    async fn queue(self, owner: String, afresh: bool) -> Turn {
+    async fn queue(self, owner: String, afresh: bool) -> Obtained {
         let begun = Instant::now();
         loop {
             let lease = match self.acquire(&owner).await {
-                None => return Turn::Login(None),
+                None => return Obtained::Login(None),
                 Some(Acquired::Granted { fence }) => store::Lease { owner, fence },
                 Some(Acquired::Held { fence, left }) => {
                     let patience = self
@@ -108,15 +108,15 @@ impl Visit {
                     if patience.is_zero() {
                         let error = StoreError::new("another held the lease for too long");
                         self.share.failed(&self.engine, &error);
-                        return Turn::Login(None);
+                        return Obtained::Login(None);
                     }
                     let looked = Instant::now();
                     self.watch(fence, left.min(patience).min(LEASE)).await;
                     if let Some(lease) = self.look(afresh).await {
-                        return Turn::Adopted(lease);
+                        return Obtained::Adopted(lease);
                     }
                     if let Some(error) = self.failure(fence, afresh).await {
-                        return Turn::Told(error);
+                        return Obtained::Told(error);
                     }
                     tokio::time::sleep(PAUSE.saturating_sub(looked.elapsed())).await;
                     continue;
@@ -126,19 +126,19 @@ impl Visit {
         }
     }
 
-    async fn granted(self, lease: store::Lease, afresh: bool) -> Turn {
+    async fn granted(self, lease: store::Lease, afresh: bool) -> Obtained {
         // Between the look and the grant another may have logged in.
         let found = self.look(afresh).await;
         let holding = Holding { visit: self, lease };
         if let Some(lease) = found {
             holding.release().await;
-            return Turn::Adopted(lease);
+            return Obtained::Adopted(lease);
         }
         if let Some(error) = holding.visit.spent().await {
             holding.release().await;
-            return Turn::Told(error);
+            return Obtained::Told(error);
         }
-        Turn::Login(Some(holding))
+        Obtained::Login(Some(holding))
     }
 
     async fn acquire(&self, owner: &str) -> Option<Acquired> {

@@ -1,0 +1,82 @@
+"""A middleware for the client of aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from aiohttp import ClientPayloadError, hdrs
+from yarl import URL
+
+from forcegrant import _calls
+from forcegrant._client import AsyncClient
+from forcegrant._native import Client, body_counts
+
+if TYPE_CHECKING:
+    from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+
+    from forcegrant._native import Call, Core, Token
+
+
+class AiohttpMiddleware:
+    """Sends the client's token along, and renews it when Salesforce says that it is dead.
+
+    aiohttp asks it anew for each hop of a redirect.
+    """
+
+    def __init__(self, core: Core) -> None:
+        # As `from_env` does; it is not for everybody.
+        self._client = AsyncClient.from_client(Client(core))  # type: ignore[arg-type]
+
+    async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """Send a request."""
+        if hdrs.AUTHORIZATION in request.headers:
+            return await handler(request)
+        call = self._client._call(request.method)
+        while True:
+            carries = _prepare(call, request, await self._client.token())
+            response = await handler(request)
+            # An answer to a request without the token says nothing about it.
+            if not carries:
+                return response
+            content, broken = b"", None
+            if body_counts(response.status):
+                try:
+                    content = await response.read()
+                except ClientPayloadError as error:
+                    broken = error
+            try:
+                pause = _judge(call, request, response, content)
+            except BaseException:
+                response.close()
+                raise
+            if pause is None:
+                if broken is not None:
+                    raise broken
+                return response
+            response.release()
+            # The answer may have come before the body had gone out.
+            await request.close()
+            if pause > 0:
+                await asyncio.sleep(pause)
+
+
+def _prepare(call: Call, request: ClientRequest, token: Token) -> bool:
+    given = str(request.url)
+    url, carries = call.prepare(token, given)
+    if url != given:
+        request.url = request.original_url = URL(url, encoded=True)
+        request.headers[hdrs.HOST] = request.url.host_port_subcomponent or ""
+    request.headers.pop(hdrs.AUTHORIZATION, None)
+    if carries:
+        request.headers[hdrs.AUTHORIZATION] = token.authorization
+    return carries
+
+
+def _judge(
+    call: Call, request: ClientRequest, response: ClientResponse, content: bytes
+) -> float | None:
+    body = request.body
+    replayable = not body or not body.consumed
+    status, headers = response.status, response.headers
+    return _calls.judge(call, status, headers, content, replayable=replayable)

@@ -1,0 +1,368 @@
+"""Call credentials and interceptors for the Pub/Sub API."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import grpc
+from grpc import aio
+
+from forcegrant._client import AsyncClient
+from forcegrant._errors import ForcegrantError, TokenRejectedError
+from forcegrant._native import Client, grpc_verdict
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Generator, Iterator
+
+    from forcegrant._native import Core, Handle, Token
+
+
+class GrpcAuth(grpc.AuthMetadataPlugin):
+    """Brings the token of a client, its instance and its org."""
+
+    def __init__(self, core: Core) -> None:
+        # As `from_env` does; it is not for everybody.
+        self._client: Client = Client(core)  # type: ignore[arg-type]
+        self._async_client = AsyncClient.from_client(self._client)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __call__(
+        self, context: grpc.AuthMetadataContext, callback: grpc.AuthMetadataPluginCallback
+    ) -> None:
+        """Bring the metadata of one call."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            # A thread that grpc made for this.
+            try:
+                token = self._client.token()
+            except ForcegrantError as error:
+                callback((), error)
+            else:
+                _bring(self._client, token, context, callback)
+            return
+        # `grpc.aio` asks in the loop, which must not stand still.
+        task = loop.create_task(self._bring(context, callback))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _bring(
+        self, context: grpc.AuthMetadataContext, callback: grpc.AuthMetadataPluginCallback
+    ) -> None:
+        try:
+            token = await self._async_client.token()
+        except ForcegrantError as error:
+            callback((), error)
+        else:
+            _bring(self._client, token, context, callback)
+
+
+class _Brought(grpc.AuthMetadataPlugin):
+    """Brings one token, so that it is known which one a call brought."""
+
+    def __init__(self, client: Handle, token: Token) -> None:
+        self._client, self._token = client, token
+
+    def __call__(
+        self, context: grpc.AuthMetadataContext, callback: grpc.AuthMetadataPluginCallback
+    ) -> None:
+        _bring(self._client, self._token, context, callback)
+
+
+def _bring(
+    client: Handle,
+    token: Token,
+    context: grpc.AuthMetadataContext,
+    callback: grpc.AuthMetadataPluginCallback,
+) -> None:
+    if not client.may_carry(token, context.service_url):
+        callback((), _untrusted(context.service_url))
+        return
+    metadata = [("accesstoken", token.access_token), ("instanceurl", token.instance_url)]
+    if token.org_id is not None:
+        metadata.append(("tenantid", token.org_id))
+    callback(tuple(metadata), None)
+
+
+def _untrusted(url: str) -> TokenRejectedError:
+    host = url.removeprefix("https://").partition("/")[0]
+    return TokenRejectedError(
+        f"no token goes to {host}, which is not the token's instance",
+        code="api_access_refused",
+        help="If it is yours or Salesforce's, name it in the option `trusted_hosts`.",
+    )
+
+
+class _Details(NamedTuple):
+    """The details of a call, with other credentials and what is left of its time."""
+
+    method: Any
+    timeout: float | None
+    metadata: Any
+    credentials: grpc.CallCredentials | None
+    wait_for_ready: bool | None
+    compression: Any
+
+
+class _Session:
+    """What the interceptors of one client share: the credentials of its token."""
+
+    def __init__(self, client: Handle) -> None:
+        self._client = client
+        self._made: tuple[Token, grpc.CallCredentials] | None = None
+
+    def details(self, given: Any, token: Token, deadline: float | None) -> _Details:
+        """Give the call this token."""
+        made = self._made
+        if made is None or made[0] is not token:
+            plugin = _Brought(self._client, token)
+            self._made = made = token, grpc.metadata_call_credentials(plugin)
+        own = made[1]
+        if given.credentials is not None:
+            own = grpc.composite_call_credentials(given.credentials, own)
+        left = None if deadline is None else deadline - time.monotonic()
+        wait_for_ready = given.wait_for_ready
+        compression = getattr(given, "compression", None)
+        return _Details(given.method, left, given.metadata, own, wait_for_ready, compression)
+
+    def is_dead(self, code: grpc.StatusCode | None, token: Token) -> bool:
+        """Whether the call found the session dead; then the token is dropped."""
+        if code is None or not grpc_verdict(code.value[0]).session_expired:
+            return False
+        self._client.invalidate(token)
+        return True
+
+
+def _deadline(given: Any) -> float | None:
+    return None if given.timeout is None else time.monotonic() + given.timeout
+
+
+def _is_over(deadline: float | None) -> bool:
+    return deadline is not None and time.monotonic() >= deadline
+
+
+# For threads
+
+
+def interceptors(core: Core) -> list[object]:
+    """Give those for `grpc.intercept_channel`."""
+    # As `from_env` does; it is not for everybody.
+    return [_Interceptor(Client(core))]  # type: ignore[arg-type]
+
+
+class _Interceptor(
+    grpc.UnaryUnaryClientInterceptor,
+    grpc.UnaryStreamClientInterceptor,
+    grpc.StreamUnaryClientInterceptor,
+    grpc.StreamStreamClientInterceptor,
+):
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._session = _Session(client)
+
+    def intercept_unary_unary(
+        self, continuation: Callable[..., Any], client_call_details: Any, request: Any
+    ) -> Any:
+        deadline = _deadline(client_call_details)
+        token = self._client.token()
+        details = self._session.details(client_call_details, token, deadline)
+        call = continuation(details, request)
+        if not call.done():
+            # A future: who asked for it goes on meanwhile.
+            return _Watched(call, self._session, token)
+        if not self._session.is_dead(call.code(), token):
+            return call
+        token = self._client.token()
+        if _is_over(deadline):
+            return call
+        return continuation(self._session.details(client_call_details, token, deadline), request)
+
+    def intercept_unary_stream(
+        self, continuation: Callable[..., Any], client_call_details: Any, request: Any
+    ) -> Any:
+        return self._once(continuation, client_call_details, request)
+
+    def intercept_stream_unary(
+        self, continuation: Callable[..., Any], client_call_details: Any, request_iterator: Any
+    ) -> Any:
+        return self._once(continuation, client_call_details, request_iterator)
+
+    def intercept_stream_stream(
+        self, continuation: Callable[..., Any], client_call_details: Any, request_iterator: Any
+    ) -> Any:
+        return self._once(continuation, client_call_details, request_iterator)
+
+    def _once(self, continuation: Callable[..., Any], given: Any, request: Any) -> Any:
+        token = self._client.token()
+        details = self._session.details(given, token, _deadline(given))
+        call = continuation(details, request)
+        if not call.done():
+            return _Watched(call, self._session, token)
+        self._session.is_dead(call.code(), token)
+        return call
+
+
+class _Watched:
+    """A call that goes on. Who learns from it that the session is dead finds the token dropped.
+
+    A callback of the call alone would run beside whoever reads from it.
+    """
+
+    def __init__(self, call: Any, session: _Session, token: Token) -> None:
+        self._call, self._session, self._token = call, session, token
+        if not call.add_callback(self._look):
+            self._look()
+
+    def _look(self) -> None:
+        self._session.is_dead(self._call.code(), self._token)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            return next(self._call)
+        except grpc.RpcError:
+            self._look()
+            raise
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Give the answer, or raise what came of the call."""
+        try:
+            return self._call.result(timeout)
+        except grpc.RpcError:
+            self._look()
+            raise
+
+    def exception(self, timeout: float | None = None) -> Any:
+        """Give what came of the call, if it failed."""
+        failure = self._call.exception(timeout)
+        self._look()
+        return failure
+
+
+grpc.Call.register(_Watched)
+grpc.Future.register(_Watched)
+
+
+# For asyncio
+
+
+def async_interceptors(core: Core) -> list[aio.ClientInterceptor]:
+    """Give those for the channels of `grpc.aio`, which takes one for each kind of call."""
+    # As `from_env` does; it is not for everybody.
+    client = AsyncClient.from_client(Client(core))  # type: ignore[arg-type]
+    session = _Session(client)
+    kinds = (_UnaryUnary, _UnaryStream, _StreamUnary, _StreamStream)
+    return [kind(client, session) for kind in kinds]
+
+
+class _Asynchronous:
+    def __init__(self, client: AsyncClient, session: _Session) -> None:
+        self._client, self._session = client, session
+
+    async def _once(self, continuation: Callable[..., Any], given: Any, request: Any) -> Any:
+        token = await self._client.token()
+        details = self._session.details(given, token, _deadline(given))
+        return _AsyncWatched(await continuation(_aio(details), request), self._session, token)
+
+
+class _UnaryUnary(_Asynchronous, aio.UnaryUnaryClientInterceptor):
+    async def intercept_unary_unary(
+        self, continuation: Callable[..., Any], client_call_details: Any, request: Any
+    ) -> Any:
+        deadline = _deadline(client_call_details)
+        token = await self._client.token()
+        details = self._session.details(client_call_details, token, deadline)
+        call = await continuation(_aio(details), request)
+        if not self._session.is_dead(await call.code(), token):
+            return call
+        token = await self._client.token()
+        if _is_over(deadline):
+            return call
+        details = self._session.details(client_call_details, token, deadline)
+        return await continuation(_aio(details), request)
+
+
+class _UnaryStream(_Asynchronous, aio.UnaryStreamClientInterceptor):
+    async def intercept_unary_stream(
+        self, continuation: Callable[..., Any], client_call_details: Any, request: Any
+    ) -> Any:
+        return await self._once(continuation, client_call_details, request)
+
+
+class _StreamUnary(_Asynchronous, aio.StreamUnaryClientInterceptor):
+    async def intercept_stream_unary(
+        self, continuation: Callable[..., Any], client_call_details: Any, request_iterator: Any
+    ) -> Any:
+        return await self._once(continuation, client_call_details, request_iterator)
+
+
+class _StreamStream(_Asynchronous, aio.StreamStreamClientInterceptor):
+    async def intercept_stream_stream(
+        self, continuation: Callable[..., Any], client_call_details: Any, request_iterator: Any
+    ) -> Any:
+        return await self._once(continuation, client_call_details, request_iterator)
+
+
+class _AsyncWatched:
+    """A call that goes on, as `_Watched`.
+
+    A callback of the call alone would not do: it may be told that writing failed, before the
+    answer arrives that says why.
+    """
+
+    def __init__(self, call: Any, session: _Session, token: Token) -> None:
+        self._call, self._session, self._token = call, session, token
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        try:
+            return (yield from self._call.__await__())
+        except aio.AioRpcError as error:
+            self._look(error.code())
+            raise
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        try:
+            async for message in self._call:
+                yield message
+        except aio.AioRpcError as error:
+            self._look(error.code())
+            raise
+
+    async def read(self) -> Any:
+        """Give the next message."""
+        try:
+            message = await self._call.read()
+        except aio.AioRpcError as error:
+            self._look(error.code())
+            raise
+        if message is aio.EOF:
+            await self.code()
+        return message
+
+    async def code(self) -> grpc.StatusCode:
+        """Give the status, when the call is over."""
+        code: grpc.StatusCode = await self._call.code()
+        self._look(code)
+        return code
+
+    def _look(self, code: grpc.StatusCode) -> None:
+        self._session.is_dead(code, self._token)
+
+
+aio.UnaryStreamCall.register(_AsyncWatched)
+aio.StreamUnaryCall.register(_AsyncWatched)
+aio.StreamStreamCall.register(_AsyncWatched)
+
+
+def _aio(details: _Details) -> Any:
+    return aio.ClientCallDetails(*details[:5])

@@ -1,0 +1,140 @@
+"""A `Salesforce` of simple_salesforce whose session renews itself."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import requests
+from simple_salesforce.api import Salesforce
+
+from forcegrant._native import Client
+from forcegrant._requests import RequestsAuth
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest
+    from simple_salesforce.metadata import SfdcMetadataApi
+
+    from forcegrant._native import Core, Token
+
+_OPTIONS = frozenset({"version", "session", "proxies", "parse_float", "object_pairs_hook"})
+
+
+def connect(core: Core, **options: Any) -> RenewingSalesforce:
+    """Check the options, which the client's own are not among."""
+    others = ", ".join(sorted(options.keys() - _OPTIONS))
+    if others:
+        msg = (
+            f"simple_salesforce() does not take {others}: the client brings session and instance; "
+            f"it takes {', '.join(sorted(_OPTIONS))}"
+        )
+        raise TypeError(msg)
+    return RenewingSalesforce(core, **options)
+
+
+class RenewingSalesforce(Salesforce):
+    """A `Salesforce` with a client's token, in all that it sends: REST, Bulk, Metadata API.
+
+    Whatever it or the objects that it makes were given as session id is replaced when a request
+    goes out.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        session: requests.Session | None = None,
+        proxies: Any = None,
+        **options: Any,
+    ) -> None:
+        if session is None:
+            session = requests.Session()
+            session.proxies = proxies or session.proxies
+            proxies = None
+        # As `from_env` does; it is not for everybody.
+        self._client: Client = Client(core)  # type: ignore[arg-type]
+        auth = _Auth(core)
+        token = auth.begin()
+        super().__init__(
+            session_id=token.access_token,
+            instance_url=token.instance_url,
+            session=session,
+            proxies=proxies,
+            **options,
+        )
+        session.auth = auth
+
+    @property
+    def session_id(self) -> str:
+        """The access token that is good to use now. Do not print it."""
+        return self._client.token().access_token
+
+    @session_id.setter
+    def session_id(self, _given: str) -> None:
+        """Simple_salesforce sets what it was given."""
+
+    @property
+    def mdapi(self) -> SfdcMetadataApi:
+        """The Metadata API."""
+        api = super().mdapi
+        try:
+            transport = api._client.transport
+        except AttributeError as error:
+            # An AttributeError would have the base class make an object of that name.
+            msg = "this version of simple_salesforce keeps its SOAP client in another place"
+            raise RuntimeError(msg) from error
+        # It has a session of its own, which knows nothing of ours.
+        transport.session = self.session
+        return api
+
+
+class _Auth(RequestsAuth):
+    """Puts the token where a request has one already.
+
+    That is the header of the REST API, that of Bulk API 1, or the envelope of a SOAP call.
+    """
+
+    def begin(self) -> Token:
+        """Give the first token; what is meant for its instance goes where later ones belong."""
+        token = self._client.token()
+        self._client._call("GET").prepare(token, token.instance_url)
+        return token
+
+    def is_own(self, request: PreparedRequest) -> bool:
+        """None is: there is a session id of ours in all of them."""
+        del request
+        return False
+
+    def attach(self, request: PreparedRequest, token: Token | None) -> None:
+        """Have the request carry this token, or none."""
+        headers = request.headers
+        is_soap, is_bulk = "SOAPAction" in headers, "X-SFDC-Session" in headers
+        if is_bulk:
+            del headers["X-SFDC-Session"]
+            if token is not None:
+                headers["X-SFDC-Session"] = token.access_token
+        if is_soap:
+            _put_in_envelope(request, token.access_token if token else "")
+        if "Authorization" in headers or not (is_soap or is_bulk):
+            super().attach(request, token)
+
+    def carries(self, request: PreparedRequest, token: Token) -> bool:
+        """Whether it carries this very token."""
+        if "X-SFDC-Session" in request.headers:
+            return request.headers["X-SFDC-Session"] == token.access_token
+        if "SOAPAction" in request.headers:
+            return token.access_token.encode() in _bytes(request.body)
+        return super().carries(request, token)
+
+
+_SESSION_ID = re.compile(rb"(<(?:[\w.-]+:)?sessionId(?:\s[^>]*)?>)[^<]*")
+
+
+def _put_in_envelope(request: PreparedRequest, text: str) -> None:
+    body = _bytes(request.body)
+    replaced = _SESSION_ID.sub(lambda found: found[1] + text.encode(), body, count=1)
+    request.body = replaced
+    request.prepare_content_length(replaced)
+
+
+def _bytes(body: Any) -> bytes:
+    return body.encode() if isinstance(body, str) else body or b""

@@ -1,0 +1,206 @@
+//! Requests a second through each adapter, beside the same library with a fixed header: one caller, one
+//! kept connection, the emulator on loopback over TLS. Rounds take turns, so that a noisy machine
+//! slows both; the ratio is that of the medians.
+//!
+//! `cargo bench --package forcegrant-adapters`; `--json` prints one object for `make bench`.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use forcegrant::calls::{Authentication, AuthenticationLayer, GrpcAuthenticationLayer};
+use forcegrant::reqwest::{self, Method, header::AUTHORIZATION};
+use forcegrant_adapters::grpc::{Plain, Server};
+use forcegrant_adapters::web::{LIMITS, Whole, builder, emulator, hyper_client, reqwest_client};
+use http_body_util::BodyExt;
+use reqwest_middleware::ClientBuilder;
+use tonic::client::Grpc;
+use tower::{Layer, ServiceExt};
+
+const ROUNDS: usize = 15;
+const CALLS: u32 = 150;
+
+type Call<'a> = Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + 'a>> + 'a>;
+
+/// An adapter and what is beneath it.
+struct Pair<'a> {
+    name: &'static str,
+    bare: Call<'a>,
+    ours: Call<'a>,
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let results = runtime.block_on(measure());
+    if std::env::args().any(|argument| argument == "--json") {
+        let rows: Vec<_> = results
+            .iter()
+            .map(|(name, bare, ours)| serde_json::json!({ "name": name, "bare": bare, "ours": ours }))
+            .collect();
+        println!("{}", serde_json::Value::from(rows));
+        return;
+    }
+    println!(
+        "{:<34} {:>10} {:>10} {:>7}",
+        "calls a second", "bare", "ours", "ratio"
+    );
+    for (name, bare, ours) in results {
+        println!("{name:<34} {bare:>10.0} {ours:>10.0} {:>7.3}", ours / bare);
+    }
+}
+
+#[expect(clippy::too_many_lines, reason = "a table of pairs")]
+/// Names, with the calls a second of the bare library and of the adapter.
+async fn measure() -> Vec<(&'static str, f64, f64)> {
+    let emulator = Arc::new(emulator());
+    let sf = builder(&emulator)
+        .trusted_hosts(["127.0.0.1"])
+        .allow_http_loopback(true)
+        .build()
+        .expect("the options are right");
+    let token = sf.token().await.expect("a login");
+    let url = format!("{}{LIMITS}", token.instance_url());
+    let fixed = token.authorization();
+
+    let http = reqwest_client(&emulator);
+    let layered = ClientBuilder::new(http.clone())
+        .with(Authentication::new(sf.clone()))
+        .build();
+    let plain = ClientBuilder::new(http.clone()).build();
+    let hyper = hyper_client::<Whole>(&emulator);
+    let service = AuthenticationLayer::new(sf.clone()).layer(hyper.clone());
+    let server = Server::start(Arc::clone(&emulator)).await;
+    let channel = tonic::transport::Endpoint::from_shared(server.url())
+        .expect("a URL")
+        .connect_lazy();
+    let grpc = GrpcAuthenticationLayer::new(sf.clone(), server.url()).layer(channel.clone());
+
+    let bare_reqwest = || -> Call<'_> {
+        Box::new(|| {
+            Box::pin(async { done(http.get(&url).header(AUTHORIZATION, fixed).send().await).await })
+        })
+    };
+    let get = |authorization: Option<&str>| {
+        let mut request = http::Request::get(&url);
+        if let Some(authorization) = authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        request.body(Whole::default()).expect("a request")
+    };
+    let pairs = [
+        Pair {
+            name: "Client::request",
+            bare: bare_reqwest(),
+            ours: Box::new(|| {
+                Box::pin(async { done(sf.request(Method::GET, LIMITS).send().await).await })
+            }),
+        },
+        Pair {
+            name: "Client::request_with",
+            bare: bare_reqwest(),
+            ours: Box::new(|| {
+                Box::pin(async {
+                    done(sf.request_with(&http, Method::GET, LIMITS).send().await).await;
+                })
+            }),
+        },
+        Pair {
+            name: "reqwest-middleware",
+            bare: Box::new(|| {
+                Box::pin(async {
+                    done(plain.get(&url).header(AUTHORIZATION, fixed).send().await).await;
+                })
+            }),
+            ours: Box::new(|| Box::pin(async { done(layered.get(&url).send().await).await })),
+        },
+        Pair {
+            name: "tower (hyper)",
+            bare: Box::new(|| {
+                Box::pin(async {
+                    let answer = hyper
+                        .clone()
+                        .oneshot(get(Some(fixed)))
+                        .await
+                        .expect("an answer");
+                    drop(answer.into_body().collect().await.expect("a body"));
+                })
+            }),
+            ours: Box::new(|| {
+                Box::pin(async {
+                    let answer = service.clone().oneshot(get(None)).await.expect("an answer");
+                    drop(answer.into_body().collect().await.expect("a body"));
+                })
+            }),
+        },
+        Pair {
+            name: "tonic",
+            bare: Box::new(|| {
+                Box::pin(async {
+                    let mut request = tonic::Request::new(Bytes::from("hello"));
+                    let metadata = request.metadata_mut();
+                    for (name, value) in [
+                        ("accesstoken", token.access_token()),
+                        ("instanceurl", token.instance_url()),
+                        ("tenantid", token.org_id().unwrap_or_default()),
+                    ] {
+                        metadata.insert(name, value.parse().expect("plain text"));
+                    }
+                    let mut grpc = Grpc::new(channel.clone());
+                    grpc.ready().await.expect("a channel");
+                    let path = http::uri::PathAndQuery::from_static("/eventbus.v1.PubSub/GetTopic");
+                    grpc.unary(request, path, Plain).await.expect("an answer");
+                })
+            }),
+            ours: Box::new(|| {
+                Box::pin(async {
+                    let request = tonic::Request::new(Bytes::from("hello"));
+                    let mut grpc = Grpc::new(grpc.clone());
+                    grpc.ready().await.expect("a channel");
+                    let path = http::uri::PathAndQuery::from_static("/eventbus.v1.PubSub/GetTopic");
+                    grpc.unary(request, path, Plain).await.expect("an answer");
+                })
+            }),
+        },
+    ];
+    let mut results = Vec::new();
+    for pair in pairs {
+        let (mut bare, mut ours) = (Vec::new(), Vec::new());
+        // The first round warms up.
+        for round in 0..=ROUNDS {
+            let first = round_of(&pair.bare).await;
+            let second = round_of(&pair.ours).await;
+            if round > 0 {
+                bare.push(first);
+                ours.push(second);
+            }
+        }
+        results.push((pair.name, rate(bare), rate(ours)));
+    }
+    results
+}
+
+async fn round_of(call: &Call<'_>) -> Duration {
+    let begun = Instant::now();
+    for _ in 0..CALLS {
+        call().await;
+    }
+    begun.elapsed()
+}
+
+fn rate(mut rounds: Vec<Duration>) -> f64 {
+    rounds.sort();
+    f64::from(CALLS) / rounds[rounds.len() / 2].as_secs_f64()
+}
+
+/// Reads an answer to its end.
+async fn done<E: std::fmt::Debug>(answer: Result<reqwest::Response, E>) {
+    let answer = answer.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    answer.bytes().await.expect("a body");
+}

@@ -1,0 +1,285 @@
+//! The layer and the interceptor for tonic, with a gRPC server that knows the emulator's sessions.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use forcegrant::Client;
+use forcegrant::calls::{GrpcAuthenticationLayer, GrpcInterceptor};
+use forcegrant_adapters::grpc::{Plain, Server};
+use forcegrant_adapters::web::{builder, emulator};
+use forcegrant_emulator::{Emulator, Endpoint, Fault, FaultKind};
+use http::uri::PathAndQuery;
+use serde_json::json;
+use tonic::client::{Grpc, GrpcService};
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint as Target};
+use tonic::{Code, Request, Status};
+use tower::Layer;
+
+struct World {
+    emulator: Arc<Emulator>,
+    server: Server,
+    client: Client,
+    channel: Channel,
+}
+
+impl World {
+    async fn new() -> Self {
+        Self::trusting(&["127.0.0.1"]).await
+    }
+
+    async fn trusting(hosts: &[&str]) -> Self {
+        let emulator = Arc::new(emulator());
+        let server = Server::start(Arc::clone(&emulator)).await;
+        let client = builder(&emulator)
+            .trusted_hosts(hosts.iter().copied())
+            .allow_http_loopback(true)
+            .build()
+            .unwrap();
+        let channel = Target::from_shared(server.url()).unwrap().connect_lazy();
+        Self {
+            emulator,
+            server,
+            client,
+            channel,
+        }
+    }
+
+    async fn unary(&self) -> Result<Bytes, Status> {
+        let layer = GrpcAuthenticationLayer::new(self.client.clone(), self.server.url());
+        unary(layer.layer(self.channel.clone())).await
+    }
+
+    async fn stream(&self, messages: Vec<Bytes>) -> Result<Bytes, Status> {
+        let layer = GrpcAuthenticationLayer::new(self.client.clone(), self.server.url());
+        let mut grpc = Grpc::new(layer.layer(self.channel.clone()));
+        grpc.ready().await.unwrap();
+        let request = Request::new(tokio_stream::iter(messages));
+        let answer = grpc.client_streaming(request, path(), Plain).await?;
+        Ok(answer.into_inner())
+    }
+
+    async fn intercepted(&self) -> Result<Bytes, Status> {
+        let interceptor = GrpcInterceptor::new(self.client.clone(), self.server.url());
+        unary(InterceptedService::new(self.channel.clone(), interceptor)).await
+    }
+
+    fn calls(&self) -> (u64, u64) {
+        let log = &self.server.log;
+        (
+            log.calls.load(Ordering::SeqCst),
+            log.refused.load(Ordering::SeqCst),
+        )
+    }
+
+    fn last(&self, name: &str) -> Option<String> {
+        let last = self.server.log.last.lock().unwrap();
+        last.get(name)?.to_str().ok().map(str::to_owned)
+    }
+
+    fn token_requests(&self) -> u64 {
+        self.emulator.counters().token_requests
+    }
+}
+
+async fn unary<S>(service: S) -> Result<Bytes, Status>
+where
+    S: GrpcService<tonic::body::Body>,
+    S::ResponseBody: http_body::Body<Data = Bytes> + Send + 'static,
+    <S::ResponseBody as http_body::Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut grpc = Grpc::new(service);
+    grpc.ready()
+        .await
+        .map_err(|error| Status::from_error(error.into()))?;
+    let request = Request::new(Bytes::from("hello"));
+    let answer = grpc.unary(request, path(), Plain).await?;
+    Ok(answer.into_inner())
+}
+
+fn path() -> PathAndQuery {
+    PathAndQuery::from_static("/eventbus.v1.PubSub/GetTopic")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_carries_the_metadata() {
+    let world = World::new().await;
+    assert_eq!(world.unary().await.unwrap(), "hello");
+    let token = world.client.token().await.unwrap();
+    assert_eq!(
+        world.last("accesstoken").as_deref(),
+        Some(token.access_token())
+    );
+    assert_eq!(
+        world.last("instanceurl").as_deref(),
+        Some(token.instance_url())
+    );
+    assert_eq!(world.last("tenantid").as_deref(), token.org_id());
+    assert_eq!(world.last("authorization"), None);
+    assert_eq!((world.token_requests(), world.calls()), (1, (1, 0)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_session_is_renewed_once() {
+    let world = World::new().await;
+    world.client.token().await.unwrap();
+    world.emulator.kill_sessions();
+    assert_eq!(world.unary().await.unwrap(), "hello");
+    assert_eq!((world.token_requests(), world.calls()), (2, (2, 1)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_is_sent_again_from_its_beginning() {
+    let world = World::new().await;
+    world.client.token().await.unwrap();
+    world.emulator.kill_sessions();
+    let answer = world.stream(vec!["one ".into(), "two".into()]).await;
+    assert_eq!(answer.unwrap(), "one two");
+    assert_eq!((world.token_requests(), world.calls()), (2, (2, 1)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_dead_sessions_cause_one_login() {
+    let world = Arc::new(World::new().await);
+    world.client.token().await.unwrap();
+    world.emulator.kill_sessions();
+    let tasks: Vec<_> = (0..100)
+        .map(|_| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move { world.unary().await })
+        })
+        .collect();
+    for task in tasks {
+        assert_eq!(task.await.unwrap().unwrap(), "hello");
+    }
+    assert_eq!(world.token_requests(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_token_again_ends_the_call() {
+    let world = World::new().await;
+    world.server.log.refuses_all.store(true, Ordering::SeqCst);
+    let status = world.unary().await.unwrap_err();
+    assert_eq!(status.code(), Code::Unauthenticated);
+    assert!(status.message().contains("same_token_returned"), "{status}");
+    assert_eq!((world.token_requests(), world.calls()), (2, (1, 1)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fresh_token_that_is_refused_ends_the_call() {
+    let world = World::new().await;
+    world
+        .emulator
+        .configure(json!({ "app": { "distinct_tokens": true } }));
+    world.server.log.refuses_all.store(true, Ordering::SeqCst);
+    let status = world.unary().await.unwrap_err();
+    assert_eq!(status.code(), Code::Unauthenticated);
+    assert_eq!((world.token_requests(), world.calls()), (2, (2, 2)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_in_the_trailers_drops_the_token() {
+    let world = World::new().await;
+    let dead = world.client.token().await.unwrap();
+    world.emulator.kill_sessions();
+    world.server.log.refuses_late.store(true, Ordering::SeqCst);
+    let status = world.unary().await.unwrap_err();
+    assert_eq!(status.code(), Code::Unauthenticated);
+    assert_eq!(world.unary().await.unwrap(), "hello");
+    let now = world.client.token().await.unwrap();
+    assert_ne!(now.fingerprint(), dead.fingerprint());
+    assert_eq!((world.token_requests(), world.calls()), (2, (2, 1)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_instance_of_the_metadata_moves_with_the_token() {
+    let world = World::new().await;
+    world.client.token().await.unwrap();
+    let moved = "https://acme-moved.my.salesforce.com";
+    world
+        .emulator
+        .control(json!({ "op": "move_instance", "instance_url": moved }))
+        .unwrap();
+    world.emulator.kill_sessions();
+    assert_eq!(world.unary().await.unwrap(), "hello");
+    assert_eq!(world.last("instanceurl").as_deref(), Some(moved));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_is_not_trusted_sees_no_token() {
+    let world = World::trusting(&[]).await;
+    for outcome in [world.unary().await, world.intercepted().await] {
+        let status = outcome.unwrap_err();
+        assert_eq!(status.code(), Code::PermissionDenied);
+        assert!(status.message().contains("trusted_hosts"));
+    }
+    assert_eq!(world.calls(), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_that_fails_is_a_status() {
+    let world = World::new().await;
+    for (kind, code, name) in [
+        (FaultKind::Html503, Code::Unavailable, "server_unavailable"),
+        (
+            FaultKind::Refusal {
+                error: "invalid_client".to_owned(),
+                description: "invalid client credentials".to_owned(),
+                status: 400,
+            },
+            Code::Unauthenticated,
+            "invalid_client_secret",
+        ),
+    ] {
+        world.emulator.clear_faults();
+        world.client.reset();
+        world.emulator.fault(&Fault::new(Endpoint::Token, kind));
+        let status = world.unary().await.unwrap_err();
+        assert_eq!(status.code(), code);
+        assert!(status.message().ends_with(&format!("({name})")), "{status}");
+        // The failure still holds: the interceptor tells it at once.
+        assert_eq!(world.intercepted().await.unwrap_err().code(), code);
+    }
+    assert_eq!(world.calls(), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interceptor_takes_the_token_at_hand_and_starts_a_login_without_one() {
+    let world = World::new().await;
+    let status = world.intercepted().await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    assert!(status.message().contains("a login has been started"));
+    world.client.token().await.unwrap();
+    assert_eq!(
+        world.token_requests(),
+        1,
+        "the one that the interceptor started"
+    );
+    assert_eq!(world.intercepted().await.unwrap(), "hello");
+    assert_eq!(
+        world.last("instanceurl"),
+        Some(world.emulator.default_org().instance_url)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_call_leaves_the_login_to_others() {
+    let world = Arc::new(World::new().await);
+    world
+        .emulator
+        .fault(&Fault::new(Endpoint::Token, FaultKind::Hold).first(1));
+    let held = tokio::spawn({
+        let world = Arc::clone(&world);
+        async move { world.unary().await }
+    });
+    let emulator = Arc::clone(&world.emulator);
+    tokio::task::spawn_blocking(move || emulator.wait_requests(Endpoint::Token, 1))
+        .await
+        .unwrap();
+    held.abort();
+    assert!(held.await.unwrap_err().is_cancelled());
+    world.emulator.release();
+    world.client.token().await.unwrap();
+    assert_eq!((world.token_requests(), world.calls()), (1, (0, 0)));
+}

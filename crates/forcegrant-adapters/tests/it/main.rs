@@ -1,0 +1,5 @@
+//! Every adapter with the real library against the emulator.
+
+mod adapters;
+mod cases;
+mod grpc;

@@ -1,0 +1,230 @@
+//! API calls: through the adapter, and by hand for threads, which have none.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use forcegrant::calls::{CallAnswer, CallError, ENOUGH, Next, renewed};
+use forcegrant::reqwest::{self, Body, Method, Response, header::AUTHORIZATION};
+use forcegrant::{ApiAnswer, Client, Error, Token, Verdict, blocking};
+use forcegrant_emulator::Emulator;
+use http_body::Frame;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use tokio::runtime::Runtime;
+
+use crate::scenario::{CallBody, CallRequest};
+
+/// What calls are made with.
+pub struct Web {
+    pub(crate) runtime: Runtime,
+    /// Reaches the emulator by its proxy, whatever the host.
+    http: reqwest::Client,
+}
+
+/// An answer, read to its end.
+pub struct Answer {
+    pub(crate) status: u16,
+    pub(crate) verdict: Verdict,
+    pub(crate) body: String,
+}
+
+/// Why there is none.
+#[derive(Debug)]
+pub enum Failure {
+    /// An error of this project.
+    Token(Error),
+    /// The HTTP client's.
+    Http(reqwest::Error),
+}
+
+impl Web {
+    pub(crate) fn of(emulator: &Emulator) -> Self {
+        let certificate = CertificateDer::from_pem_slice(emulator.ca_pem().as_bytes());
+        let mut roots = rustls::RootCertStore::empty();
+        roots
+            .add(certificate.expect("the emulator's CA is PEM"))
+            .expect("the emulator's CA is a root");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("ring has the usual protocols")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let proxy = format!("http://{}", emulator.proxy_addr());
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .proxy(reqwest::Proxy::all(proxy).expect("an address is a proxy"))
+            .build()
+            .expect("the HTTP client can be built");
+        // The calling thread may block: these threads go on.
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime can be built");
+        Self { runtime, http }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token(error) => write!(f, "{}: {error}", error.code()),
+            Self::Http(error) => write!(f, "the call failed: {error:?}"),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Token(error)
+    }
+}
+
+impl From<reqwest::Error> for Failure {
+    fn from(error: reqwest::Error) -> Self {
+        Self::Http(error)
+    }
+}
+
+/// `Client::request`.
+pub(crate) async fn by_adapter(client: &Client, request: &CallRequest) -> Result<Answer, Failure> {
+    let mut call = client.request(method(request), target(request));
+    for (name, value) in &request.headers {
+        call = call.header(name, value);
+    }
+    if let Some(body) = body(request) {
+        call = call.body(body);
+    }
+    match call.send().await {
+        Ok(response) => Ok(read(response).await?),
+        Err(CallError::Token(error)) => Err(Failure::Token(error)),
+        Err(CallError::Http(error)) => Err(Failure::Http(error)),
+        Err(other) => unreachable!("{other}"),
+    }
+}
+
+/// The steps that the documentation of `forcegrant::calls` gives for an HTTP client of one's own.
+pub(crate) fn by_hand(
+    client: &blocking::Client,
+    web: &Web,
+    request: &CallRequest,
+) -> Result<Answer, Failure> {
+    let own = request
+        .headers
+        .keys()
+        .any(|name| name.eq_ignore_ascii_case("authorization"));
+    let (mut attempts, mut refused) = (0, None::<Token>);
+    let mut replayed = false;
+    loop {
+        let token = client.token()?;
+        match refused.take() {
+            Some(before) => renewed(before.access_token(), token.access_token())?,
+            None => attempts += 1,
+        }
+        let url = client.aim(&token, &target(request))?;
+        let carries = !own && client.may_carry(&token, &url);
+        let mut sent = web.http.request(method(request), &url);
+        for (name, value) in &request.headers {
+            sent = sent.header(name, value);
+        }
+        if let Some(body) = body(request) {
+            sent = sent.body(body);
+        }
+        if carries {
+            sent = sent.header(AUTHORIZATION, token.authorization());
+        }
+        let response = web.runtime.block_on(sent.send())?;
+        let elsewhere = !same_origin(response.url(), &url);
+        let (retry_after, limit_info) = (
+            header(&response, "retry-after"),
+            header(&response, "sforce-limit-info"),
+        );
+        let answer = web.runtime.block_on(read(response))?;
+        if !carries || elsewhere {
+            return Ok(answer);
+        }
+        let method = method(request);
+        let call = CallAnswer {
+            method: method.as_str(),
+            replayable: !matches!(request.body, Some(CallBody::Stream(_))),
+            replayed,
+            attempts,
+            answer: ApiAnswer {
+                status: answer.status,
+                body: &answer.body.as_bytes()[..answer.body.len().min(ENOUGH)],
+                retry_after: retry_after.as_deref(),
+                limit_info: limit_info.as_deref(),
+            },
+        };
+        match client.judge(token.access_token(), &call) {
+            Next::Deliver => return Ok(answer),
+            Next::Fail(error) => return Err(error.into()),
+            Next::Retry(pause) => std::thread::sleep(pause),
+            Next::Replay => {
+                replayed = true;
+                refused = Some(token);
+            }
+        }
+    }
+}
+
+async fn read(response: Response) -> Result<Answer, reqwest::Error> {
+    let status = response.status().as_u16();
+    let body = response.text().await?;
+    let answer = ApiAnswer {
+        status,
+        body: body.as_bytes(),
+        ..ApiAnswer::default()
+    };
+    let verdict = answer.verdict();
+    Ok(Answer {
+        status,
+        verdict,
+        body,
+    })
+}
+
+fn method(request: &CallRequest) -> Method {
+    let name = request.method.as_deref().unwrap_or("GET");
+    name.parse().expect("the schema knows the methods")
+}
+
+fn target(request: &CallRequest) -> String {
+    let target = request.url.as_ref().or(request.path.as_ref());
+    target.expect("the schema asks for one of them").clone()
+}
+
+fn body(request: &CallRequest) -> Option<Body> {
+    Some(match request.body.as_ref()? {
+        CallBody::Bytes(text) => Body::from(text.clone()),
+        CallBody::Stream(text) => Body::wrap(OnceOnly(Some(Bytes::from(text.clone())))),
+    })
+}
+
+fn header(response: &Response, name: &str) -> Option<String> {
+    let value = response.headers().get(name)?;
+    value.to_str().ok().map(str::to_owned)
+}
+
+fn same_origin(url: &reqwest::Url, other: &str) -> bool {
+    reqwest::Url::parse(other).is_ok_and(|other| other.origin() == url.origin())
+}
+
+/// A body that is gone once it is read.
+struct OnceOnly(Option<Bytes>);
+
+impl http_body::Body for OnceOnly {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.take().map(|data| Ok(Frame::data(data))))
+    }
+}

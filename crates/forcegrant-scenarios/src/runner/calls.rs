@@ -1,0 +1,51 @@
+//! The steps `call` and `limits`.
+
+use serde_json::json;
+
+use super::{World, control};
+use crate::driver::Driver;
+use crate::expect::Checked;
+use crate::scenario::{CallOutcome, CallRequest, Limits};
+
+impl<D: Driver> World<'_, D> {
+    pub(super) fn call(
+        &self,
+        with: Option<&str>,
+        request: &CallRequest,
+        callers: usize,
+        release_after_arrival: Option<u64>,
+        expected: Option<&CallOutcome>,
+    ) -> Checked {
+        let (client, secrets) = self.client(with)?;
+        let mut released = Ok(());
+        let outcomes = D::call(client, &self.stage.web, request, callers, &mut || {
+            if let Some(count) = release_after_arrival {
+                released = self.release_after("data", count);
+            }
+        });
+        released?;
+        outcomes
+            .iter()
+            .try_for_each(|outcome| self.called(outcome, expected, &secrets))
+    }
+
+    /// Waits until that many requests have arrived and lets them go; whatever happened, nobody is
+    /// left waiting.
+    pub(super) fn release_after(&self, endpoint: &str, count: u64) -> Checked {
+        let emulator = &self.stage.emulator;
+        let wait = json!({ "op": "wait_requests", "endpoint": endpoint, "count": count });
+        let arrived = control(emulator, wait);
+        control(emulator, json!({ "op": "release" }))
+            .and(arrived)
+            .map(drop)
+    }
+
+    pub(super) fn limits(&self, with: Option<&str>, expected: &Limits) -> Checked {
+        let known = D::limits(self.client(with)?.0).map(|usage| (usage.used, usage.limit));
+        match *expected {
+            Limits::None(true) if known.is_none() => Ok(()),
+            Limits::Usage { used, limit } if known == Some((used, limit)) => Ok(()),
+            _ => Err(format!("the usage is {known:?}")),
+        }
+    }
+}

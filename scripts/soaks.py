@@ -1,0 +1,58 @@
+"""The soaks of `make soak`: what takes too long for `make test`, one entry each.
+
+To add one, write a program that ends with exit code 0 if all is well and prints what it measured in lines that begin
+with `soak: `, and list its commands here. Words given to `make soak` choose by the name, whose first word is the
+language.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import prepare
+from workspace import VENV_PYTHON
+
+PYTHON = str(VENV_PYTHON)
+
+
+@dataclass(frozen=True)
+class Soak:
+    """One entry of the summary."""
+
+    name: str
+    commands: list[list[str]]
+    # What has to be built before; the same command of several soaks is run once.
+    builds: list[list[str]] = field(default_factory=list)
+    env: dict[str, str] = field(default_factory=dict)
+    # It is ended, and has failed, when one of its commands takes longer.
+    limit_minutes: int = 60
+
+
+EMULATOR = ["cargo", "build", "--locked", "--package", "forcegrant-emulator"]
+# Packages as they are shipped: nobody runs a debug build for days.
+FOR_PYTHON = [EMULATOR, prepare.python_build(True)]
+FOR_NODE = [EMULATOR, prepare.node_build(True)]
+
+
+def all_soaks() -> list[Soak]:
+    """Every soak, in the order in which they run."""
+    return [*python(), *node(), *rust()]
+
+
+def python() -> list[Soak]:
+    """The Python package."""
+    return [
+        Soak("python forks", [[PYTHON, "tests/soak/forks.py"]], FOR_PYTHON),
+        Soak("python exits", [[PYTHON, "tests/soak/exits.py"]], FOR_PYTHON),
+        Soak("python leaks", [[PYTHON, "tests/soak/leaks.py"]], FOR_PYTHON),
+    ]
+
+
+def node() -> list[Soak]:
+    """The Node package."""
+    return []
+
+
+def rust() -> list[Soak]:
+    """The crates."""
+    return []

@@ -1,0 +1,87 @@
+// A service bundled with esbuild, the package left out of the bundle or taken in; the binary stays outside always.
+import assert from 'node:assert/strict'
+import { copyFileSync, mkdirSync, readdirSync } from 'node:fs'
+import path from 'node:path'
+import { after, before, test } from 'node:test'
+import { build } from 'esbuild'
+import { startEmulator } from '../../bindings/node/dist/testing.mjs'
+import { makeHome, start } from './support.mjs'
+
+let emulator
+let place
+
+before(async () => {
+  emulator = await startEmulator()
+  place = await makeHome('scripts/app.mjs')
+})
+after(async () => {
+  place?.remove()
+  await emulator?.close()
+})
+
+// What esbuild itself asks for when CommonJS goes into an ES module.
+const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)"
+
+for (const format of ['cjs', 'esm']) {
+  test(`${format}: the package outside of the bundle`, async () => {
+    await assertRuns(await bundle(`outside-${format}`, format, { packages: 'external' }))
+  })
+
+  test(`${format}: the package in the bundle, the binary in node_modules`, async () => {
+    await assertRuns(await bundle(`inside-${format}`, format, { minify: true }))
+  })
+
+  test(`${format}: the package in the bundle, the binary beside it, and no node_modules`, async () => {
+    const folder = path.join(path.dirname(place.home), `beside-${format}`)
+    const file = await bundle(folder, format, { minify: true })
+    const [name] = readdirSync(path.join(place.home, 'node_modules')).filter((each) =>
+      /^forcegrant-/.test(each),
+    )
+    const binary = `${name.replace('-', '.')}.node`
+    const complaint = await start(process.execPath, [file], environment(folder))
+    assert.match(complaint.stderr, new RegExp(`npm install ${name}@`))
+    copyFileSync(path.join(place.home, 'node_modules', name, binary), path.join(folder, binary))
+    await assertRuns(file)
+  })
+}
+
+async function bundle(name, format, options) {
+  const folder = path.resolve(place.home, name)
+  mkdirSync(folder)
+  const file = path.join(folder, format === 'esm' ? 'bundle.mjs' : 'bundle.cjs')
+  const { warnings } = await build({
+    // Only ES modules can await at their top.
+    ...(format === 'esm'
+      ? { entryPoints: [path.join(place.home, 'app.mjs')], banner: { js: REQUIRE } }
+      : { stdin: { contents: wrapped(), resolveDir: place.home } }),
+    outfile: file,
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    logLevel: 'silent',
+    format,
+    ...options,
+  })
+  assert.deepEqual(warnings, [])
+  return file
+}
+
+function wrapped() {
+  return `const { Client, RefusedError } = require('forcegrant')
+    async function main() {
+      const options = JSON.parse(process.env.TEST_CLIENT)
+      const { accessToken } = await new Client(options).token()
+      const error = await new Client({ ...options, clientSecret: 'wrong' }).token().catch((refusal) => refusal)
+      console.log(accessToken.length, error.name, error instanceof RefusedError)
+    }
+    main()`
+}
+
+async function assertRuns(file) {
+  const run = await start(process.execPath, [file], environment(path.dirname(file)))
+  assert.deepEqual(run, { stdout: '112 RefusedError true\n', stderr: '', code: 0, signal: null })
+}
+
+function environment(cwd) {
+  return { cwd, env: { TEST_CLIENT: JSON.stringify(emulator.clientOptions()) } }
+}

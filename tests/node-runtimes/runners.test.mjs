@@ -1,0 +1,75 @@
+// Jest and vitest, each with processes and with threads for workers.
+import assert from 'node:assert/strict'
+import { cpSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { after, before, test } from 'node:test'
+import { startEmulator } from '../../bindings/node/dist/testing.mjs'
+import { makeHome, start, tool } from './support.mjs'
+
+const FILES = 6
+let emulator
+let place
+
+before(async () => {
+  emulator = await startEmulator()
+  place = await makeHome()
+  cpSync(path.join(import.meta.dirname, 'scripts', 'runners'), place.home, { recursive: true })
+  for (let file = 0; file < FILES; file++) {
+    const define = "require('./service.cjs').define"
+    writeFileSync(path.join(place.home, `service${file}.jest.cjs`), `${define}({ test, expect, afterAll })\n`)
+    writeFileSync(
+      path.join(place.home, `service${file}.vitest.mjs`),
+      `import { afterAll, expect, test } from 'vitest'
+       import service from './service.cjs'
+       service.define({ test, expect, afterAll })\n`,
+    )
+  }
+})
+after(async () => {
+  place?.remove()
+  await emulator?.close()
+})
+
+for (const [kind, words] of [
+  ['processes', []],
+  ['threads', ['--workerThreads']],
+]) {
+  test(`Jest, with ${kind}`, async () => {
+    const config = { testMatch: ['**/*.jest.cjs'], moduleFileExtensions: ['js', 'cjs', 'json', 'node'] }
+    const options = ['--maxWorkers=3', '--ci', '--config', JSON.stringify({ rootDir: place.home, ...config })]
+    const run = await start(
+      process.execPath,
+      [tool('jest', 'bin', 'jest.js'), ...options, ...words],
+      environment(),
+    )
+    // Jest reports at stderr.
+    assert.equal(run.code, 0, run.stderr)
+    assert.match(run.stderr, new RegExp(`^Tests: +${FILES * 5} passed, ${FILES * 5} total$`, 'm'))
+    assert.doesNotMatch(run.stderr, /did not exit|failed to exit|open handle|leak/i)
+  })
+}
+
+for (const pool of ['forks', 'threads', 'vmThreads']) {
+  test(`vitest, with ${pool}`, async () => {
+    // Where vitest is found by the files themselves.
+    const config = `export default {
+      root: ${JSON.stringify(place.home)},
+      resolve: { alias: { vitest: ${JSON.stringify(tool('vitest', 'dist', 'index.js'))} } },
+      test: { include: ['*.vitest.mjs'], pool: '${pool}', maxWorkers: 3, watch: false },
+    }`
+    const file = path.join(place.home, `${pool}.config.mjs`)
+    writeFileSync(file, config)
+    const run = await start(
+      process.execPath,
+      [tool('vitest', 'vitest.mjs'), 'run', '--config', file],
+      environment(),
+    )
+    assert.equal(run.code, 0, run.stdout + run.stderr)
+    assert.match(run.stdout, new RegExp(`Tests +${FILES * 5} passed \\(${FILES * 5}\\)`))
+    assert.equal(run.stderr, '')
+  })
+}
+
+function environment() {
+  return { cwd: place.home, env: { CI: 'true', TEST_CLIENT: JSON.stringify(emulator.clientOptions()) } }
+}

@@ -1,0 +1,68 @@
+// C10: the packages of a release in other runtimes than the one that the suites run in.
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, test } from 'node:test'
+import { startEmulator } from '../../bindings/node/dist/testing.mjs'
+import { makeHome, runtimes, start } from './support.mjs'
+
+let emulator
+let env
+let place
+
+before(async () => {
+  emulator = await startEmulator()
+  env = { TEST_CLIENT: JSON.stringify(emulator.clientOptions()) }
+  place = await makeHome('scripts/smoke.mjs', 'scripts/in-worker.mjs', 'scripts/ends.mjs')
+})
+beforeEach(() => emulator.control('reset'))
+after(async () => {
+  place?.remove()
+  await emulator?.close()
+})
+
+const linux = process.platform === 'linux' && process.arch === 'x64'
+test('every runtime is here', {
+  skip: !linux && 'the packages of the runtimes are those of Linux x64',
+}, () => {
+  assert.deepEqual(
+    runtimes.map(({ name }) => name),
+    ['Node 20', 'Node 22', 'Node 24', 'Node 26', 'Bun', 'Deno'],
+  )
+})
+
+for (const { name, program, before: words } of runtimes) {
+  test(`${name}: tokens, the cache, errors, events, abort signals, workers, and the end`, async () => {
+    const { code, signal, stdout, stderr } = await start(program, [...words, 'smoke.mjs'], {
+      cwd: place.home,
+      env,
+    })
+    assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' }, stdout)
+    assert.deepEqual(JSON.parse(stdout), {
+      length: 112,
+      instanceUrl: emulator.org.instanceUrl,
+      one: true,
+      mints: 1,
+      cached: true,
+      events: ['mint_started', 'mint_succeeded'],
+      required: true,
+      error: [true, true, 'invalid_client_secret', 'key-and-secret'],
+      stack: true,
+      leak: false,
+      aborted: 'changed my mind',
+      channel: 'mint_succeeded',
+      worker: 112,
+      workerExit: 0,
+      after: true,
+    })
+  })
+
+  test(`${name}: ends with a request up`, async () => {
+    await emulator.control('fault', { endpoint: 'token', kind: 'hold' })
+    for (const [way, expected] of [
+      ['exit', ''],
+      ['abort', 'AbortError\n'],
+    ]) {
+      const run = await start(program, [...words, 'ends.mjs', way], { cwd: place.home, env, limit: 20_000 })
+      assert.deepEqual(run, { code: 0, signal: null, stdout: expected, stderr: '' }, way)
+    }
+  })
+}

@@ -1,0 +1,184 @@
+"""The ways in which a process ends while a login is under way, and what each must look like."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from textwrap import dedent
+from typing import TYPE_CHECKING
+
+import scripts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from forcegrant.testing import Org
+
+# How many processes at once.
+TOGETHER = 4
+
+PRELUDE = """
+import contextlib, forcegrant
+sf = client()
+
+def arrived():
+    control("wait_requests", endpoint="token", count=1)
+
+def ask():
+    try:
+        sf.token()
+    finally:
+        pass
+
+def ask_for_a_moment():
+    with contextlib.suppress(forcegrant.RequestTimeoutError):
+        sf.token(timeout=0.01)
+
+def ask_in_a_loop():
+    import asyncio
+    asyncio.run(sf.async_client().token())
+
+def ask_in_uvloop():
+    import uvloop
+    uvloop.run(sf.async_client().token())
+
+def ask_in_trio():
+    import trio
+    trio.run(sf.async_client().token)
+
+def in_threads(*targets):
+    for target in targets:
+        threading.Thread(target=target, daemon=True).start()
+    arrived()
+"""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """A script that leaves a login behind."""
+
+    code: str
+    exit_code: int = 0
+    # The last line on standard error; nothing else of this package's is there.
+    last_words: str = ""
+    # How often the short form runs it.
+    times: int = 20
+
+    def complaint(self, exit_code: int | None, errors: str) -> str:
+        """Say what is wrong with how a process ended; nothing if all is well."""
+        if self.last_words:
+            said = errors.splitlines()[-1:] == [self.last_words]
+            fine = said and errors.count("Traceback") == 1 and "forcegrant" not in errors
+        else:
+            fine = errors == ""
+        fine = fine and exit_code == self.exit_code
+        return (
+            "" if fine else f"exit code {exit_code}, and on standard error: {errors or 'nothing'}"
+        )
+
+
+ENDINGS = {
+    "return": Ending("ask_for_a_moment(); arrived()"),
+    "sys.exit": Ending("ask_for_a_moment(); arrived(); sys.exit(3)", 3),
+    "exception": Ending(
+        "in_threads(ask); 1 / 0", 1, last_words="ZeroDivisionError: division by zero"
+    ),
+    "daemon threads": Ending("in_threads(ask, ask, ask_in_a_loop)"),
+    "daemon threads and sys.exit": Ending("in_threads(ask, ask_in_a_loop); sys.exit(0)"),
+    "daemon threads in other loops": Ending("in_threads(ask, ask_in_uvloop, ask_in_trio)", times=5),
+    "asyncio": Ending(
+        """
+        import asyncio
+        async def main():
+            tasks = [asyncio.create_task(sf.async_client().token()) for _ in range(3)]
+            await asyncio.sleep(0)
+            arrived()
+        asyncio.run(main())
+        """
+    ),
+    "asyncio and sys.exit": Ending(
+        """
+        import asyncio
+        async def main():
+            task = asyncio.create_task(sf.async_client().token())
+            await asyncio.sleep(0)
+            arrived()
+            sys.exit(3)
+        asyncio.run(main())
+        """,
+        3,
+        times=5,
+    ),
+    "asyncio, loop left open": Ending(
+        """
+        import asyncio
+        loop = asyncio.new_event_loop()
+        task = loop.create_task(sf.async_client().token())
+        loop.run_until_complete(asyncio.sleep(0, loop))
+        task._log_destroy_pending = False
+        arrived()
+        """
+    ),
+    "uvloop": Ending(
+        """
+        import asyncio, uvloop
+        async def main():
+            tasks = [asyncio.create_task(sf.async_client().token()) for _ in range(3)]
+            await asyncio.sleep(0)
+            arrived()
+        uvloop.run(main())
+        """,
+        times=5,
+    ),
+    "trio": Ending(
+        """
+        import trio
+        async def main():
+            async with trio.open_nursery() as nursery:
+                for _ in range(3):
+                    nursery.start_soon(sf.async_client().token)
+                await trio.to_thread.run_sync(arrived)
+                nursery.cancel_scope.cancel()
+        trio.run(main)
+        """,
+        times=5,
+    ),
+    "asked once more by atexit": Ending(
+        "import atexit; atexit.register(ask_for_a_moment); in_threads(ask)", times=5
+    ),
+    "asked once more by a finalizer": Ending(
+        """
+        class Last:
+            def __init__(self):
+                self.kept = sf, forcegrant.RequestTimeoutError
+            def __del__(self):
+                sf, error = self.kept
+                try:
+                    sf.token(timeout=0.01)
+                except error:
+                    pass
+        last = Last()
+        sys.modules["last"] = last
+        in_threads(ask)
+        """,
+        times=5,
+    ),
+}
+
+
+def wrong(ending: Ending, org: Org, folder: Path, times: int) -> list[str]:
+    """Run one that many times; give the complaints. The org's login is held."""
+    script = scripts.write(folder, PRELUDE + dedent(ending.code) + "\n")
+
+    def run(_: int) -> str:
+        process = scripts.start(script, org)
+        try:
+            errors = process.communicate(timeout=30)[1]
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        return ending.complaint(process.returncode, errors)
+
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        return [said for said in pool.map(run, range(times)) if said]
