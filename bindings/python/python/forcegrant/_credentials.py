@@ -55,7 +55,8 @@ def _in_the_loop(question: Question, pairs: Awaitable[KeyPairs | OrgCredentials]
         if inspect.iscoroutine(pairs):
             pairs.close()
         question.fail(
-            "an async credentials_callback is answered in an event loop: use AsyncClient or AsyncClientPool"
+            "an async credentials_callback is answered in an event loop: use AsyncClient,"
+            " or AsyncClientPool"
         )
         return
     task = loop.create_task(_finish(question, pairs))

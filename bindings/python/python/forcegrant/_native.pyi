@@ -612,7 +612,6 @@ class PoolHandle:
     def _start_prewarm(self, keys: Iterable[str]) -> Wait[Prewarmed]: ...
     def _start_wait_idle(self) -> Wait[None]: ...
 
-@disjoint_base
 class ClientPool(PoolHandle):
     """Tokens of many Salesforce orgs, each under a key of yours, for threads.
 

@@ -134,8 +134,8 @@ class PoolOptions(ClientOptions, total=False):
     """Keyword arguments of `ClientPool` and `AsyncClientPool`.
 
     The options of `ClientOptions` hold for all clients of the pool, but for those about one org,
-    which are refused (`client_secret_file`, `next_credentials` and `token_url`). The pool is itself what this
-    process shares, so `store` tells only what is shared beyond it. [nothing]
+    which are refused (`client_secret_file`, `next_credentials` and `token_url`). The pool is itself
+    what this process shares, so `store` tells only what is shared beyond it. [nothing]
     """
 
     credentials_callback: (  # type: ignore[misc]  # it is asked with a key
