@@ -20,15 +20,21 @@ export interface CallOptions {
 export interface Status {
   /** `empty`: no token; `fresh`; `aging`: being refreshed; `lapsed`: past its estimated end; `cooling`: a failure still holds. */
   readonly state: 'empty' | 'fresh' | 'aging' | 'lapsed' | 'cooling'
+  /** Whether a token request is under way. */
   readonly inFlight: boolean
+  /** When the token at hand ends. */
   readonly expiry: Expiry | undefined
   /** When the token will be refreshed in the background. */
   readonly refreshAt: Date | undefined
+  /** 16 hexadecimal digits of the token at hand; safe to log. */
   readonly fingerprint: string | undefined
   /** How many tokens this client has been given. */
   readonly mints: number
+  /** How many token requests failed. */
   readonly failures: number
+  /** The last failure, kept until a request succeeds. */
   readonly lastError: ForcegrantError | undefined
+  /** When that was. */
   readonly lastFailureAt: Date | undefined
   /** Until when calls fail at once with `lastError`. */
   readonly coolingUntil: Date | undefined
@@ -36,16 +42,21 @@ export interface Status {
   readonly lastRejectedAge: number | undefined
   /** The lifetime, in milliseconds, that rejections taught, while it is in force. */
   readonly learnedLifetime: number | undefined
+  /** The host that the credentials go to. */
   readonly loginHost: string
 }
 
 /** What {@link Client.verify} found. */
 export interface Verified {
+  /** The token that was tried. */
   readonly token: Token
+  /** The 18-character id of the org. */
   readonly orgId: string | undefined
+  /** The 18-character id of the user that the app runs as. */
   readonly userId: string | undefined
   /** The daily API calls of the org, when Salesforce said so. */
   readonly apiUsage: { readonly used: number; readonly limit: number } | undefined
+  /** The host that the credentials went to. */
   readonly loginHost: string
 }
 
@@ -86,6 +97,7 @@ export class Client {
   /** Changes with each `reset` and eviction: what a flight brings from before is not kept. */
   #epoch = 0
 
+  /** Checks the options; nothing is sent. Throws a ConfigurationError that names the option which is wrong. */
   constructor(options: ClientOptions)
   /** @internal */
   constructor(options: EnvOptions | null | undefined, source: typeof ENVIRONMENT)
@@ -98,7 +110,7 @@ export class Client {
     this.#listening = given.onEvent !== undefined || isWatched()
     const listener = this.#listening ? told : undefined
     const opened = guarded(
-      () => native().open(given.options, fromEnv, given.clock, listener, given.credentials),
+      () => native().open(given.options, fromEnv, given.clock, listener, given.credentials, given.store),
       new.target,
     )
     if (opened.error !== undefined) throw makeError(opened.error, callSite(new.target))

@@ -15,12 +15,19 @@ export interface EmulatorOptions {
 
 /** The org that needs no configuration. Its credentials work nowhere else. */
 export interface EmulatorOrg {
+  /** Its host name. */
   readonly myDomain: string
+  /** The app's consumer key. */
   readonly clientId: string
+  /** The app's consumer secret. */
   readonly clientSecret: string
+  /** 18 characters. */
   readonly orgId: string
+  /** Of the user that the app runs as; 18 characters. */
   readonly userId: string
+  /** Of that user. */
   readonly username: string
+  /** Where API calls go. */
   readonly instanceUrl: string
 }
 
@@ -44,6 +51,7 @@ interface Announced {
 
 /** A Salesforce org on this machine's loopback interface, running in a process of its own. */
 export interface Emulator {
+  /** The org that is there from the start. */
   readonly org: EmulatorOrg
   /** Host and port of the TLS listener. */
   readonly https: string
