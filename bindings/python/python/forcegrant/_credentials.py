@@ -32,9 +32,7 @@ def answer(
     except Exception as error:
         question.fail(_reason(error))
         return
-    in_the_loop(
-        _finish(question, pairs), pairs, question.fail, "the credentials_callback is async"
-    )
+    in_the_loop(_finish(question, pairs), pairs, question.fail, "the credentials_callback is async")
 
 
 def in_the_loop(
