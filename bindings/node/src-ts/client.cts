@@ -92,6 +92,8 @@ export class Client {
   #lease = 0
   #flight: Flight | undefined
   readonly #fetch: typeof globalThis.fetch | undefined
+  /** What the last answer told about the limits, until somebody wants to know. */
+  #limitInfo: string | undefined
   /** Changes with each `reset` and eviction: what a flight brings from before is not kept. */
   #epoch = 0
 
@@ -108,7 +110,7 @@ export class Client {
     this.#listening = given.onEvent !== undefined || isWatched()
     const listener = this.#listening ? told : undefined
     const opened = guarded(
-      () => native().open(given.options, fromEnv, given.clock, listener, given.credentials),
+      () => native().open(given.options, fromEnv, given.clock, listener, given.credentials, given.store),
       new.target,
     )
     if (opened.error !== undefined) throw makeError(opened.error, callSite(new.target))
@@ -189,8 +191,15 @@ export class Client {
 
   /** The org's API requests in the last 24 hours, as the last answer to this client told them. */
   limits(): ApiUsage | undefined {
+    this.#noteLimitInfo()
     const usage = this.#handle.limits()
     return usage === null ? undefined : Object.freeze(usage)
+  }
+
+  /** @internal The token, while the core has said that it may be handed out unasked: for what can not wait. */
+  kept(): Token | undefined {
+    const now = Date.now()
+    return now >= this.#from && now < this.#until ? this.#token : undefined
   }
 
   /** @internal Where a call with this token goes, and whether the token goes along. */
@@ -213,6 +222,7 @@ export class Client {
     if (retryAfter !== undefined) wanted.retryAfter = retryAfter
     if (limitInfo !== undefined) wanted.limitInfo = limitInfo
     if (body !== undefined && body !== null) wanted.body = typeof body === 'string' ? Buffer.from(body) : body
+    this.#noteLimitInfo()
     const next = this.#native.judge(wanted)
     if (next.gone && this.#token?.accessToken === accessToken) this.#forget()
     return next
@@ -220,7 +230,7 @@ export class Client {
 
   /** @internal For what calls APIs in this client's name. */
   noteLimitInfo(header: string): void {
-    this.#handle.noteLimitInfo(header)
+    this.#limitInfo = header
   }
 
   /** Where the client stands; for logs and health checks. */
@@ -313,6 +323,13 @@ export class Client {
   [inspect.custom](_depth: number, options: InspectOptionsStylized): string {
     const { loginHost, state, fingerprint } = this.status()
     return `Client ${inspect({ loginHost, state, fingerprint }, options)}`
+  }
+
+  /** Here and not with each answer: most are never asked for. */
+  #noteLimitInfo(): void {
+    if (this.#limitInfo === undefined) return
+    this.#handle.noteLimitInfo(this.#limitInfo)
+    this.#limitInfo = undefined
   }
 
   /** The way into the core; on it, subscribers are noticed that came after the client was made. */

@@ -63,7 +63,7 @@ export interface Emulator {
   readonly caPem: string
   /** One request to the control API: `control('kill_sessions')`, `control('advance', { seconds: 60 })`. */
   control(op: string, fields?: Record<string, unknown>): Promise<ControlAnswer>
-  /** Options for a client of the default org; whatever is given wins. */
+  /** Options for a client of the default org that shares its token with no other; whatever is given wins. */
   clientOptions(options?: Partial<ClientOptions>): ClientOptions
   /** Ends the emulator; resolves when its process is gone. */
   close(): Promise<void>
@@ -134,6 +134,8 @@ class RunningEmulator implements Emulator {
       clientSecret,
       roots: this.caPem,
       proxy: null,
+      // A test that resets the emulator would meet the tokens of the test before it.
+      store: 'off',
       ...options,
       resolve: { [myDomain]: this.https, ...options?.resolve },
     } as ClientOptions

@@ -59,13 +59,14 @@ export declare class NativeTestClock {
 /** Whether the body decides what an answer of this status means. */
 export declare function bodyCounts(status: number): boolean
 
-/** How many bytes of a body are looked at. */
-export declare const ENOUGH: number
 /**
  * Runs the command line with the arguments after the program's name, and returns the exit code.
  * It writes to the process's own standard streams, and blocks until the command is done.
  */
 export declare function cli(args: Array<string>): number
+
+/** How many bytes of a body are looked at. */
+export declare const ENOUGH: number
 
 /** The core's table of errors, for the test that compares it with the classes. */
 export declare function errorTable(): Array<NativeErrorRow>
@@ -347,6 +348,10 @@ export interface NativeOptions {
   refusalBackoff?: [first: number, cap: number]
   /** First and longest pause after a passing failure. */
   transientBackoff?: [first: number, cap: number]
+  /** What tokens are shared through. */
+  store?: string
+  /** For each step of it. */
+  storeTimeout?: number
 }
 
 /** How a wait ended; all empty when it was given up. */

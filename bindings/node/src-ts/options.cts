@@ -3,6 +3,7 @@ import { answering, type CredentialsCallback, isKeyPair, type KeyPair } from './
 import { ConfigurationError } from './errors.cjs'
 import type { EventListener } from './event.cjs'
 import type * as Native from './native.cjs'
+import { isStore, type Store, taking } from './store.cjs'
 
 type Maybe<T> = T | null | undefined
 
@@ -70,9 +71,10 @@ export interface CommonOptions {
   /**
    * Whom the client shares its token and its logins with: the clients of this process (the default), nobody,
    * or the user's processes on this machine, through a folder in the user's cache or one of your own:
-   * `file:///var/cache/my-service`.
+   * `file:///var/cache/my-service`; everyone who uses a Redis or Valkey, `rediss://user:password@host`; or
+   * everyone who uses a store that you wrote.
    */
-  store?: Maybe<'process' | 'off' | 'file' | (string & {})>
+  store?: Maybe<'process' | 'off' | 'file' | Store | (string & {})>
   /** For each step of a store; then the login goes ahead without it. */
   storeTimeout?: Maybe<number>
   /** A clock that stands still until it is moved: `TestClock` of `forcegrant/testing`. */
@@ -174,7 +176,7 @@ const CHECKS: Record<Option, Check> = {
   maxStale: milliseconds,
   refusalBackoff: pair,
   transientBackoff: pair,
-  store: text('"process", "off", "file" or the URL of a store'),
+  store: text('"process", "off", "file", the URL of a store, or a store'),
   storeTimeout: milliseconds,
 }
 
@@ -184,6 +186,7 @@ export interface Crossing {
   clock: Native.NativeTestClock | undefined
   onEvent: EventListener | undefined
   credentials: ((question: Native.NativeQuestion) => void) | undefined
+  store: ((step: Native.NativeStoreStep) => void) | undefined
   fetch: typeof globalThis.fetch | undefined
 }
 
@@ -203,6 +206,7 @@ export function toNative(options: unknown, fromEnv: boolean): Crossing {
     clock: undefined,
     onEvent: callable<EventListener>('onEvent', onEvent),
     credentials: undefined,
+    store: undefined,
     fetch: callable<typeof globalThis.fetch>('fetch', fetch),
   }
   if (clock !== undefined && clock !== null) {
@@ -219,6 +223,10 @@ export function toNative(options: unknown, fromEnv: boolean): Crossing {
       )
     }
     crossing.credentials = answering(callback)
+  }
+  if (isStore(others['store'])) {
+    crossing.store = taking(others['store'])
+    delete others['store']
   }
   const given: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(others)) {

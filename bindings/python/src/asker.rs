@@ -1,5 +1,6 @@
-//! The way of a question for credentials to Python. No native thread touches the interpreter, so the
-//! core's question waits here until a Python thread that waits for a token, or comes by, answers it.
+//! The way of the core's questions to Python: for credentials, and for the steps of a store that is
+//! written in Python. No native thread touches the interpreter, so a question waits here until a
+//! Python thread that waits for a token, or comes by, answers it.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,8 +11,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tokio::sync::oneshot;
 
+use crate::guest;
 use crate::options::credentials;
 use crate::per_process::PerProcess;
+use crate::store::StoreStep;
 
 type Answer = Result<KeyPairs, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -25,7 +28,12 @@ pub(crate) struct Asker {
 
 #[derive(Default)]
 struct Desk {
-    questions: Mutex<VecDeque<oneshot::Sender<Answer>>>,
+    questions: Mutex<VecDeque<Asked>>,
+}
+
+enum Asked {
+    Credentials(oneshot::Sender<Answer>),
+    Store(StoreStep),
 }
 
 impl Asker {
@@ -48,33 +56,52 @@ impl Asker {
 
     fn ask(&self) -> oneshot::Receiver<Answer> {
         let (question, answer) = oneshot::channel();
-        self.desk.current().lock().push_back(question);
-        self.some.store(true, Ordering::Release);
+        self.push(Asked::Credentials(question));
         answer
     }
 
-    /// Has the callback answer what waits, on this thread. What it throws is the core's to tell.
+    pub(crate) fn ask_store(&self, step: StoreStep) {
+        self.push(Asked::Store(step));
+    }
+
+    fn push(&self, asked: Asked) {
+        self.desk.current().lock().push_back(asked);
+        self.some.store(true, Ordering::Release);
+    }
+
+    /// Has what waits answered on this thread, by the tuple of callback and store. What they throw is
+    /// the core's to tell.
     #[inline]
-    pub(crate) fn serve(&self, py: Python<'_>, callback: &Py<PyAny>) -> PyResult<()> {
+    pub(crate) fn serve(&self, py: Python<'_>, answers: &Py<PyAny>) -> PyResult<()> {
         if self.some.load(Ordering::Acquire) {
-            return self.serve_all(py, callback);
+            return self.serve_all(py, answers.bind(py));
         }
         Ok(())
     }
 
     #[cold]
-    fn serve_all(&self, py: Python<'_>, callback: &Py<PyAny>) -> PyResult<()> {
+    fn serve_all(&self, py: Python<'_>, answers: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (callback, store): (Bound<'_, PyAny>, Bound<'_, PyAny>) = answers.extract()?;
         let desk = self.desk.current();
         // Nothing of Python's runs under the lock.
         while let Some(question) = self.next(&desk) {
-            let question = Bound::new(py, Question(Mutex::new(Some(question))))?;
-            py.import("forcegrant._credentials")?
-                .call_method1("answer", (question, callback))?;
+            match question {
+                Asked::Credentials(question) => {
+                    let question = Bound::new(py, Question(Mutex::new(Some(question))))?;
+                    let answer = guest::module(py, "forcegrant._credentials")?.getattr("answer")?;
+                    guest::call(&answer, (question, &callback), None)?;
+                }
+                Asked::Store(step) => {
+                    let step = Bound::new(py, step)?;
+                    let take = guest::module(py, "forcegrant._stores")?.getattr("take")?;
+                    guest::call(&take, (step, &store), None)?;
+                }
+            }
         }
         Ok(())
     }
 
-    fn next(&self, desk: &Desk) -> Option<oneshot::Sender<Answer>> {
+    fn next(&self, desk: &Desk) -> Option<Asked> {
         let mut questions = desk.lock();
         let question = questions.pop_front();
         if question.is_none() {
@@ -85,7 +112,7 @@ impl Asker {
 }
 
 impl Desk {
-    fn lock(&self) -> MutexGuard<'_, VecDeque<oneshot::Sender<Answer>>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Asked>> {
         self.questions
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

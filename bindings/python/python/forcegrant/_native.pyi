@@ -12,6 +12,7 @@ from typing_extensions import Self, Unpack, disjoint_base
 
 from forcegrant._client import AsyncClient
 from forcegrant._errors import ForcegrantError
+from forcegrant.stores import Store
 from forcegrant.options import ClientOptions, KeyPairs, Seconds
 
 __all__ = [
@@ -25,6 +26,8 @@ __all__ = [
     "Measurement",
     "Question",
     "Status",
+    "StoreCheck",
+    "StoreStep",
     "TestClock",
     "Token",
     "Verdict",
@@ -35,6 +38,7 @@ __all__ = [
     "cli",
     "error_table",
     "grpc_verdict",
+    "renewed",
     "seconds",
     "verdict",
 ]
@@ -351,6 +355,35 @@ class Question:
     def fail(self, reason: str) -> None:
         """Say why there is no answer."""
 
+@final
+class StoreCheck:
+    """A check of the contract of a store that is written in Python, under way on a thread of its own."""
+
+    def __new__(cls, store: Store) -> Self:
+        """Raises `TypeError` for what is no store."""
+    def serve(self) -> list[str] | None:
+        """Have the store take the steps that wait, on this thread. Give what it does not keep, one line
+        each, when the check is over; None before.
+        """
+
+@final
+class StoreStep:
+    """One step that waits to be taken. Dropped before, the core is told that nobody came."""
+
+    @property
+    def method(self) -> str:
+        """The method of the store that takes it."""
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """Its arguments; a lease is a tuple of owner and fence."""
+    def answer(self, value: Any) -> None:
+        """Answer with what the method returned: for `get` None or a tuple of entry and seconds left
+        (or None); for `put` a bool; for `acquire` a tuple of whether it was granted, the fence and
+        the seconds left; for `count` a number. Raises `TypeError` for anything else.
+        """
+    def fail(self, reason: str) -> None:
+        """Say why there is no answer."""
+
 @disjoint_base
 class Handle:
     """What `Client` and `AsyncClient` have in common."""
@@ -560,6 +593,11 @@ def cli(args: list[str]) -> int:
 
     It writes to the process's own standard streams, past `sys.stdout` and `sys.stderr`. It looks
     for no signals: leave Ctrl-C to the system before.
+    """
+
+def renewed(before: Token, now: Token) -> None:
+    """Check the token that a call is made again with: raises `TokenRejectedError` if it is the one
+    that was refused.
     """
 
 def error_table() -> list[dict[str, Any]]:
