@@ -10,7 +10,7 @@ use forcegrant::store::{Acquired, Lease, Put, Store, StoreError, StoreFuture, St
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 use tokio::sync::oneshot;
 
 use crate::asker::Asker;
@@ -223,6 +223,17 @@ pub(crate) fn is_store(value: &Bound<'_, PyAny>) -> PyResult<bool> {
         }
     }
     Ok(true)
+}
+
+/// The store that an option holds, if it does.
+pub(crate) fn store_of(options: Option<&Bound<'_, PyDict>>) -> PyResult<Option<Py<PyAny>>> {
+    let Some(options) = options else {
+        return Ok(None);
+    };
+    match options.get_item("store")? {
+        Some(store) if is_store(&store)? => Ok(Some(store.unbind())),
+        _ => Ok(None),
+    }
 }
 
 /// A check of the contract of a store that is written in Python, under way on a thread of its own.
