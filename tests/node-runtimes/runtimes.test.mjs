@@ -62,7 +62,7 @@ for (const { name, program, before: words } of runtimes) {
       ['exit', ''],
       ['abort', 'AbortError\n'],
     ]) {
-      const run = await start(program, [...words, 'ends.mjs', way], { cwd: place.home, env, limit: 20_000 })
+      const run = await start(program, [...words, 'ends.mjs', way], { cwd: place.home, env, limit: 60_000 })
       assert.deepEqual(run, { code: 0, signal: null, stdout: expected, stderr: '' }, way)
     }
   })
