@@ -13,7 +13,11 @@ before(async () => {
   env = { TEST_CLIENT: JSON.stringify(emulator.clientOptions()) }
   place = await makeHome('scripts/smoke.mjs', 'scripts/in-worker.mjs', 'scripts/ends.mjs')
 })
-beforeEach(() => emulator.control('reset'))
+beforeEach(async () => {
+  await emulator.control('reset')
+  // Each login brings another token, so that sharing one shows.
+  await emulator.control('configure', { app: { distinct_tokens: true } })
+})
 after(async () => {
   place?.remove()
   await emulator?.close()
