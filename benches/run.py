@@ -20,8 +20,11 @@ PARTS = (
         *["cargo", "bench", "--quiet", "--locked", "--package", "forcegrant", "--package", "forcegrant-emulator"],
         *["--bench", "against_floor"],
     ],
+    ["cargo", "bench", "--quiet", "--locked", "--package", "forcegrant-adapters", "--bench", "calls"],
     [sys.executable, str(HERE / "python_cached.py")],
+    [sys.executable, str(HERE / "python_calls.py")],
     ["node", str(HERE / "node_cached.mjs")],
+    ["node", str(HERE / "node_calls.mjs")],
 )
 PART_LIMIT_SECONDS = 900
 
@@ -33,9 +36,13 @@ GOALS = (
     (("read", "Rust"), "15 ns"),
     (("await", "Rust"), "15 ns"),
     (("mint",), "1.15"),
+    (("calls",), "1.05"),
     (("read", "Python"), "2"),
     (("await", "Python"), "2"),
     (("await", "Node"), "2"),
+    (("call,", "gRPC"), ""),
+    (("call,",), "1.05"),
+    (("call", "Node"), "1.05"),
 )
 
 

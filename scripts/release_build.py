@@ -21,6 +21,7 @@ import artifacts
 import sbom
 import version
 from artifacts import Target
+from binaries import machine_of
 from workspace import ROOT, run
 
 EMULATOR = ROOT / "bindings/python-emulator"
@@ -75,8 +76,7 @@ def one_target(row: Target, out: Path, env: dict[str, str]) -> None:
         run([*build, "--out", str(out)], env, folder)
         (wheel,) = set(out.glob("*.whl")) - before
         archives.add_to_wheel(wheel, "sboms/forcegrant.cdx.json", sbom.write([crate], [row.target]).encode())
-    napi = ["npm", "run", "--silent", "build:native", "--", "--release", "--target", row.target, "--output-dir"]
-    run([*npm(napi), str(out / "parts"), *(["--cross-compile"] if row.compatibility else [])], env)
+    addon(row, out / "parts", env)
     list_of_crates = sbom.write(["forcegrant-node"], [row.target])
     (out / "parts" / f"forcegrant.{row.npm}.cdx.json").write_text(list_of_crates, encoding="utf-8")
     if row.emulator:
@@ -84,6 +84,23 @@ def one_target(row: Target, out: Path, env: dict[str, str]) -> None:
         into = out / "parts" / "bin" / row.emulator
         into.mkdir(parents=True, exist_ok=True)
         shutil.copy2(Path(env["CARGO_TARGET_DIR"], row.target, "release", name), into / name)
+
+
+def addon(row: Target, folder: Path, env: dict[str, str]) -> None:
+    """The library for Node. Not by napi: cross-compiling, it takes the newest C library that zig knows."""
+    flags = dict(env)
+    if row.target.endswith("musl"):
+        # Node loads it with the C library that it uses itself.
+        flags["CARGO_ENCODED_RUSTFLAGS"] += "\x1f-Ctarget-feature=-crt-static"
+    build, target = "build", row.target
+    if row.compatibility:
+        # As `aarch64-unknown-linux-gnu.2.17`; with musl there is nothing to choose.
+        oldest = row.compatibility.removeprefix("manylinux_").replace("_", ".")
+        build, target = "zigbuild", f"{target}.{oldest}" if target.endswith("gnu") else target
+    run(["cargo", build, "--release", "--locked", "--package", "forcegrant-node", "--target", target], flags)
+    library = {"darwin": "libforcegrant_node.dylib", "windows": "forcegrant_node.dll", "linux": "libforcegrant_node.so"}
+    built = Path(env["CARGO_TARGET_DIR"], row.target, "release", library[machine_of(row.target).split("-")[1]])
+    shutil.copy2(built, folder / f"forcegrant.{row.npm}.node")
 
 
 def common(out: Path, env: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""The script that looks at a release before it is published: it accepts one that is right, and finds each thing that can be wrong."""
+"""D4, B12: the script that looks at a release before it is published: it accepts one that is right, and finds each thing that can be wrong."""
 
 from __future__ import annotations
 

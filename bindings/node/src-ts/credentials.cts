@@ -2,12 +2,15 @@ import type * as Native from './native.cjs'
 
 /** A consumer key and consumer secret. */
 export interface KeyPair {
+  /** The app's consumer key. */
   clientId: string
+  /** The app's consumer secret. */
   clientSecret: string
 }
 
 /** What a {@link CredentialsCallback} brings: the key pair, and a second one that is live beside it. */
 export interface LoadedCredentials extends KeyPair {
+  /** A second pair that is live beside it, while one replaces the other. */
   next?: KeyPair | null | undefined
 }
 

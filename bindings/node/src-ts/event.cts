@@ -22,6 +22,7 @@ export interface Measurement {
   readonly kind: 'counter' | 'histogram'
   /** In UCUM's notation: `s`, or `{login}` and the like for counts. */
   readonly unit: string
+  /** How much: added to a counter, recorded in a histogram. */
   readonly value: number
   /** Keys and values from small fixed sets: error codes and expiry sources. */
   readonly attributes: Readonly<Record<string, string>>
@@ -91,6 +92,7 @@ export type EventListener = (event: ClientEvent) => void
 export interface EventMessage {
   /** The host that the client's credentials go to. */
   readonly loginHost: string
+  /** What happened. */
   readonly event: ClientEvent
 }
 

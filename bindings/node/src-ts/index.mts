@@ -1,5 +1,6 @@
 // The ES module is a view of the CommonJS one: a process that uses both has one set of classes.
 export {
+  type Acquired,
   type ApiAnswer,
   type ApiUsage,
   type CallOptions,
@@ -27,6 +28,7 @@ export {
   InternalError,
   type Judgement,
   type KeyPair,
+  type Lease,
   type LoadedCredentials,
   LoginRateError,
   type Measurement,
@@ -40,6 +42,8 @@ export {
   ResponseError,
   type SetupStep,
   type Status,
+  type Store,
+  type Stored,
   Token,
   TokenRejectedError,
   TransportError,

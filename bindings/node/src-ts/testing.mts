@@ -1,4 +1,5 @@
 export {
+  checkStore,
   type ControlAnswer,
   type Emulator,
   EmulatorError,

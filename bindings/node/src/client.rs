@@ -14,6 +14,7 @@ use crate::data::{NativeApiUsage, NativeError, NativeLease, NativeStatus, Native
 use crate::defect::{keep_silent, reach};
 use crate::event::{NativeEvent, Outlet};
 use crate::options::{NativeKeyPair, NativeOptions};
+use crate::store::{self, NativeStoreStep};
 use crate::wait::{NativeOutcome, NativeWait, Waits, lock};
 
 /// What `open` made: a client, or an error.
@@ -33,6 +34,7 @@ pub fn open(
     clock: Option<&NativeTestClock>,
     on_event: Option<Function<'_, NativeEvent, ()>>,
     credentials: Option<Function<'_, NativeQuestion, ()>>,
+    store: Option<Function<'_, NativeStoreStep, ()>>,
 ) -> Result<NativeOpened> {
     keep_silent();
     reach("open");
@@ -47,6 +49,9 @@ pub fn open(
             }
             if let Some(callback) = credentials {
                 builder = credentials::ask(builder, &callback)?;
+            }
+            if let Some(store) = store {
+                builder = store::share(builder, &store)?;
             }
             let events = Outlet::default();
             builder = events.attach(builder);

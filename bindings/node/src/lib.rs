@@ -19,6 +19,7 @@ mod defect;
 mod event;
 mod options;
 mod pool;
+mod store;
 mod verdict;
 mod wait;
 

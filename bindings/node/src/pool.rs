@@ -11,6 +11,7 @@ use crate::credentials::{self, NativeQuestion};
 use crate::data::{NativeError, NativeStatus};
 use crate::event::{NativeEvent, Outlet};
 use crate::options::{NativeKeyPair, NativeOptions};
+use crate::store::{self, NativeStoreStep};
 
 /// The options of a pool beside those that its clients share.
 #[napi(object, object_to_js = false)]
@@ -44,6 +45,7 @@ pub fn open_pool(
     clock: Option<&NativeTestClock>,
     on_event: Option<Function<'_, NativeEvent, ()>>,
     credentials: Option<Function<'_, NativeQuestion, ()>>,
+    store: Option<Function<'_, NativeStoreStep, ()>>,
 ) -> Result<NativeOpenedPool> {
     let refused = |error| NativeOpenedPool {
         pool: None,
@@ -66,6 +68,18 @@ pub fn open_pool(
     }
     if let Some(callback) = credentials {
         builder = credentials::ask_of_keys(builder, &callback)?;
+    }
+    if let Some(store) = store {
+        let mut failed = None;
+        builder = builder.options(|client| {
+            store::share(client.clone(), &store).unwrap_or_else(|error| {
+                failed = Some(error);
+                client
+            })
+        });
+        if let Some(error) = failed {
+            return Err(error);
+        }
     }
     let events = Outlet::default();
     builder = events.attach_pool(builder);

@@ -1,5 +1,6 @@
-//! The way of a question for credentials to Python. No native thread touches the interpreter, so the
-//! core's question waits here until a Python thread that waits for a token, or comes by, answers it.
+//! The way of the core's questions to Python: for credentials, and for the steps of a store that is
+//! written in Python. No native thread touches the interpreter, so a question waits here until a
+//! Python thread that waits for a token, or comes by, answers it.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,9 +11,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tokio::sync::oneshot;
 
+use crate::guest;
 use crate::options::credentials;
 use crate::per_process::PerProcess;
 use crate::pool::org_of;
+use crate::store::StoreStep;
 
 type Answer<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -22,6 +25,8 @@ enum Asked {
     Pairs(oneshot::Sender<Answer<KeyPairs>>),
     /// The org of a pool's key.
     Org(String, oneshot::Sender<Answer<OrgCredentials>>),
+    /// A step of a store.
+    Store(StoreStep),
 }
 
 #[derive(Default)]
@@ -73,28 +78,47 @@ impl Asker {
         question: impl FnOnce(oneshot::Sender<Answer<T>>) -> Asked,
     ) -> oneshot::Receiver<Answer<T>> {
         let (sender, answer) = oneshot::channel();
-        self.desk.current().lock().push_back(question(sender));
-        self.some.store(true, Ordering::Release);
+        self.push(question(sender));
         answer
     }
 
-    /// Has the callback answer what waits, on this thread. What it throws is the core's to tell.
+    pub(crate) fn ask_store(&self, step: StoreStep) {
+        self.push(Asked::Store(step));
+    }
+
+    fn push(&self, asked: Asked) {
+        self.desk.current().lock().push_back(asked);
+        self.some.store(true, Ordering::Release);
+    }
+
+    /// Has what waits answered on this thread, by the tuple of callback and store. What they throw is
+    /// the core's to tell.
     #[inline]
-    pub(crate) fn serve(&self, py: Python<'_>, callback: &Py<PyAny>) -> PyResult<()> {
+    pub(crate) fn serve(&self, py: Python<'_>, answers: &Py<PyAny>) -> PyResult<()> {
         if self.some.load(Ordering::Acquire) {
-            return self.serve_all(py, callback);
+            return self.serve_all(py, answers.bind(py));
         }
         Ok(())
     }
 
     #[cold]
-    fn serve_all(&self, py: Python<'_>, callback: &Py<PyAny>) -> PyResult<()> {
+    fn serve_all(&self, py: Python<'_>, answers: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (callback, store): (Bound<'_, PyAny>, Bound<'_, PyAny>) = answers.extract()?;
         let desk = self.desk.current();
         // Nothing of Python's runs under the lock.
         while let Some(question) = self.next(&desk) {
-            let question = Bound::new(py, Question(Mutex::new(Some(question))))?;
-            py.import("forcegrant._credentials")?
-                .call_method1("answer", (question, callback))?;
+            match question {
+                question @ (Asked::Pairs(_) | Asked::Org(..)) => {
+                    let question = Bound::new(py, Question(Mutex::new(Some(question))))?;
+                    let answer = guest::module(py, "forcegrant._credentials")?.getattr("answer")?;
+                    guest::call(&answer, (question, &callback), None)?;
+                }
+                Asked::Store(step) => {
+                    let step = Bound::new(py, step)?;
+                    let take = guest::module(py, "forcegrant._stores")?.getattr("take")?;
+                    guest::call(&take, (step, &store), None)?;
+                }
+            }
         }
         Ok(())
     }
@@ -154,7 +178,7 @@ impl Question {
                 Ok(org) => drop(sender.send(Ok(org))),
                 Err(error) => return self.put_back(Asked::Org(key, sender), error),
             },
-            None => {}
+            Some(Asked::Store(_)) | None => {}
         }
         Ok(())
     }
@@ -164,7 +188,7 @@ impl Question {
         match self.lock().take() {
             Some(Asked::Pairs(sender)) => drop(sender.send(Err(reason.into()))),
             Some(Asked::Org(_, sender)) => drop(sender.send(Err(reason.into()))),
-            None => {}
+            Some(Asked::Store(_)) | None => {}
         }
     }
 }

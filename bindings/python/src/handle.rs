@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use forcegrant::{ClientBuilder, KeyPair, KeyPairs};
+use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -11,10 +12,12 @@ use pyo3::types::{PyDict, PyString};
 use crate::asker::Asker;
 use crate::calls::{Call, numbers};
 use crate::error::{invalid_option, raise};
+use crate::guest;
 use crate::kept::{Found, Shared};
 use crate::options::{apply, callable, credentials, text};
 use crate::outlet::Outlet;
 use crate::report::Status;
+use crate::store::{PythonStore, is_store};
 use crate::token::Token;
 use crate::wait::Wait;
 
@@ -23,7 +26,8 @@ use crate::wait::Wait;
 pub(crate) struct Core {
     shared: Arc<Shared>,
     listener: Option<Py<PyAny>>,
-    callback: Option<Py<PyAny>>,
+    /// The credentials callback and the store, a tuple, if there is either.
+    answers: Option<Py<PyAny>>,
 }
 
 impl Core {
@@ -38,8 +42,16 @@ impl Core {
             None => Ok(None),
         };
         let (listener, callback) = (function("on_event")?, function("credentials_callback")?);
-        let asker = callback.as_ref().map(|_| Asker::new());
-        if let Some(asker) = &asker {
+        let store = match options {
+            Some(options) => options.get_item("store")?,
+            None => None,
+        };
+        let store = match store {
+            Some(store) if is_store(&store)? => Some(store.unbind()),
+            _ => None,
+        };
+        let asker = (callback.is_some() || store.is_some()).then(Asker::new);
+        if let (Some(asker), Some(_)) = (&asker, &callback) {
             if given {
                 return Err(invalid_option(
                     py,
@@ -50,6 +62,9 @@ impl Core {
             }
             builder = asker.attach(builder);
         }
+        if let (Some(asker), Some(_)) = (&asker, &store) {
+            builder = builder.store(PythonStore(Arc::clone(asker)));
+        }
         if let Some(options) = options {
             builder = apply(builder, options)?;
         }
@@ -59,9 +74,12 @@ impl Core {
             .build()
             .map_err(|error| raise(py, &error))?;
         Ok(Self {
+            answers: asker
+                .as_ref()
+                .map(|_| (callback, store).into_py_any(py))
+                .transpose()?,
             shared: Arc::new(Shared::new(client, outlet, asker)),
             listener,
-            callback,
         })
     }
 
@@ -69,12 +87,12 @@ impl Core {
     pub(crate) fn of(
         shared: Arc<Shared>,
         listener: Option<Py<PyAny>>,
-        callback: Option<Py<PyAny>>,
+        answers: Option<Py<PyAny>>,
     ) -> Self {
         Self {
             shared,
             listener,
-            callback,
+            answers,
         }
     }
 
@@ -82,7 +100,7 @@ impl Core {
         Handle {
             shared: self.shared,
             listener: self.listener,
-            callback: self.callback,
+            answers: self.answers,
         }
     }
 }
@@ -121,7 +139,7 @@ impl Core {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.listener)?;
-        visit.call(&self.callback)
+        visit.call(&self.answers)
     }
 }
 
@@ -132,7 +150,8 @@ pub(crate) struct Handle {
     /// Each handle has a reference of its own, for the collector of cycles: a listener often is a
     /// method of what holds the client.
     listener: Option<Py<PyAny>>,
-    callback: Option<Py<PyAny>>,
+    /// The credentials callback and the store, a tuple, if there is either.
+    answers: Option<Py<PyAny>>,
 }
 
 impl Handle {
@@ -144,7 +163,7 @@ impl Handle {
 
     /// Has the callback answer the core's question for credentials, if one waits.
     pub(crate) fn answer(&self, py: Python<'_>) -> PyResult<()> {
-        self.shared.answer(py, self.callback.as_ref())
+        self.shared.answer(py, self.answers.as_ref())
     }
 
     /// A token that is good to use now, or a wait for one.
@@ -169,16 +188,13 @@ impl Handle {
                 .listener
                 .as_ref()
                 .map(|listener| listener.clone_ref(py)),
-            callback: core
-                .callback
-                .as_ref()
-                .map(|callback| callback.clone_ref(py)),
+            answers: core.answers.as_ref().map(|answers| answers.clone_ref(py)),
         }
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.listener)?;
-        visit.call(&self.callback)
+        visit.call(&self.answers)
     }
 
     /// Tell `on_event` and `logging` what has happened since they were last told, on this thread.
@@ -327,10 +343,7 @@ impl Handle {
                 .listener
                 .as_ref()
                 .map(|listener| listener.clone_ref(py)),
-            callback: self
-                .callback
-                .as_ref()
-                .map(|callback| callback.clone_ref(py)),
+            answers: self.answers.as_ref().map(|answers| answers.clone_ref(py)),
         }
     }
 
@@ -378,8 +391,6 @@ pub(crate) fn adapter<'py>(
     options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let core = handle.getattr("_core")?;
-    handle
-        .py()
-        .import("forcegrant._extras")?
-        .call_method1("adapter", (extra, name, core, options))
+    let adapter = guest::module(handle.py(), "forcegrant._extras")?.getattr("adapter")?;
+    guest::call(&adapter, (extra, name, core, options), None)
 }

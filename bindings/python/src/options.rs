@@ -12,6 +12,7 @@ use pyo3::types::{PyBytes, PyDelta, PyDict, PyMapping, PyString, PyTuple};
 
 use crate::clock::TestClock;
 use crate::error::invalid_option;
+use crate::store::is_store;
 
 const NAMES: [&str; 32] = [
     "credentials_callback",
@@ -146,6 +147,8 @@ fn set(builder: ClientBuilder, name: &str, value: &Bound<'_, PyAny>) -> PyResult
             let (first, cap) = durations(name, value)?;
             builder.transient_backoff(first, cap)
         }
+        // A store that is written in Python: see `Core::build`.
+        "store" if is_store(value)? => builder,
         "store" => builder.store(sharing(value)?),
         "store_timeout" => builder.store_timeout(duration(name, value)?),
         "clock" => builder.clock(clock(value)?),
@@ -261,7 +264,7 @@ fn proxy(value: &Bound<'_, PyAny>) -> PyResult<Proxy> {
 
 /// What tokens are shared through, in the text form of the core.
 fn sharing(value: &Bound<'_, PyAny>) -> PyResult<Sharing> {
-    let text = text("store", value)?;
+    let text: String = typed("store", value, "a str or a store")?;
     text.parse()
         .map_err(|error| crate::error::raise(value.py(), &error))
 }

@@ -11,6 +11,7 @@ use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
 use crate::event::Event;
+use crate::guest;
 use crate::per_process::PerProcess;
 
 /// Events that may wait; then the oldest make room.
@@ -115,7 +116,11 @@ impl Outlet {
                 let event = Event::new(py, &told.event, host, told.at, missed)?;
                 let event = Py::new(py, event.of_key(key))?;
                 if let Some(listener) = listener {
-                    contain(py, listener, listener.call1(py, (&event,)))?;
+                    contain(
+                        py,
+                        listener,
+                        guest::call(listener.bind(py), (&event,), None).map(drop),
+                    )?;
                 }
                 log(py, &event)?;
             }
@@ -160,20 +165,20 @@ fn log(py: Python<'_>, event: &Py<Event>) -> PyResult<()> {
     let logging = || {
         let modules = py.import("sys")?.getattr("modules")?;
         if modules.contains("logging")? {
-            let events = py.import("forcegrant._events")?;
-            events.call_method1("log", (event,))?;
+            let log = guest::module(py, "forcegrant._events")?.getattr("log")?;
+            guest::call(&log, (event,), None)?;
         }
-        Ok(py.None())
+        Ok(())
     };
     contain(py, event.as_any(), logging())
 }
 
-fn contain(py: Python<'_>, whose: &Py<PyAny>, outcome: PyResult<Py<PyAny>>) -> PyResult<()> {
+fn contain(py: Python<'_>, whose: &Py<PyAny>, outcome: PyResult<()>) -> PyResult<()> {
     match outcome {
         Err(error) if error.is_instance_of::<PyException>(py) => {
             error.write_unraisable(py, Some(whose.bind(py)));
             Ok(())
         }
-        other => other.map(drop),
+        other => other,
     }
 }

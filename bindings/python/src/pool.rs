@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use forcegrant::{KeyPair, KeyPairs, OrgCredentials, Start};
+use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -16,6 +17,7 @@ use crate::kept::Shared;
 use crate::options::{apply_to_pool, callable, credentials, duration, text};
 use crate::outlet::Outlet;
 use crate::report::Status;
+use crate::store::{PythonStore, is_store};
 use crate::token::Token;
 use crate::wait::{Wait, in_slices, until_there};
 
@@ -24,7 +26,8 @@ use crate::wait::{Wait, in_slices, until_there};
 pub(crate) struct PoolCore {
     inside: Arc<Inside>,
     listener: Option<Py<PyAny>>,
-    callback: Option<Py<PyAny>>,
+    /// The credentials callback and the store, a tuple, if there is either.
+    answers: Option<Py<PyAny>>,
 }
 
 struct Inside {
@@ -43,16 +46,28 @@ impl PoolCore {
             None => Ok(None),
         };
         let (listener, callback) = (function("on_event")?, function("credentials_callback")?);
-        let asker = callback.as_ref().map(|_| Asker::new());
+        let store = match options {
+            Some(options) => options.get_item("store")?,
+            None => None,
+        };
+        let store = match store {
+            Some(store) if is_store(&store)? => Some(store.unbind()),
+            _ => None,
+        };
+        let asker = (callback.is_some() || store.is_some()).then(Asker::new);
         let outlet = Outlet::new();
         let mut builder = outlet.attach_pool(forcegrant::ClientPool::builder());
-        if let Some(asker) = &asker {
+        if let (Some(asker), Some(_)) = (&asker, &callback) {
             builder = asker.attach_pool(builder);
+        }
+        if let (Some(asker), Some(_)) = (&asker, &store) {
+            builder = builder.options(|client| client.store(PythonStore(Arc::clone(asker))));
         }
         if let Some(options) = options {
             builder = apply_to_pool(builder, options)?;
         }
         let pool = builder.build().map_err(|error| raise(py, &error))?;
+        let asked = asker.is_some();
         Ok(Self {
             inside: Arc::new(Inside {
                 pool,
@@ -60,13 +75,15 @@ impl PoolCore {
                 asker,
             }),
             listener,
-            callback,
+            answers: asked
+                .then(|| (callback, store).into_py_any(py))
+                .transpose()?,
         })
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.listener)?;
-        visit.call(&self.callback)
+        visit.call(&self.answers)
     }
 }
 
@@ -75,7 +92,8 @@ impl PoolCore {
 pub(crate) struct PoolHandle {
     inside: Arc<Inside>,
     listener: Option<Py<PyAny>>,
-    callback: Option<Py<PyAny>>,
+    /// The credentials callback and the store, a tuple, if there is either.
+    answers: Option<Py<PyAny>>,
 }
 
 /// A token, or something to wait for.
@@ -90,7 +108,7 @@ impl PoolHandle {
         Self {
             inside: Arc::clone(&core.inside),
             listener: copy(&core.listener),
-            callback: copy(&core.callback),
+            answers: copy(&core.answers),
         }
     }
 
@@ -105,8 +123,8 @@ impl PoolHandle {
     }
 
     fn answer(&self, py: Python<'_>) -> PyResult<()> {
-        match (&self.inside.asker, &self.callback) {
-            (Some(asker), Some(callback)) => asker.serve(py, callback),
+        match (&self.inside.asker, &self.answers) {
+            (Some(asker), Some(answers)) => asker.serve(py, answers),
             _ => Ok(()),
         }
     }
@@ -125,7 +143,7 @@ impl PoolHandle {
         let copy = |function: &Option<Py<PyAny>>| function.as_ref().map(|one| one.clone_ref(py));
         let (outlet, asker) = (Arc::clone(&self.inside.outlet), self.inside.asker.clone());
         let shared = Arc::new(Shared::new(client, outlet, asker));
-        Ok(Core::of(shared, copy(&self.listener), copy(&self.callback)))
+        Ok(Core::of(shared, copy(&self.listener), copy(&self.answers)))
     }
 }
 
@@ -138,7 +156,7 @@ impl PoolHandle {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.listener)?;
-        visit.call(&self.callback)
+        visit.call(&self.answers)
     }
 
     /// Give the pool an org.
@@ -250,7 +268,7 @@ impl PoolHandle {
         PoolCore {
             inside: Arc::clone(&self.inside),
             listener: copy(&self.listener),
-            callback: copy(&self.callback),
+            answers: copy(&self.answers),
         }
     }
 
@@ -259,12 +277,12 @@ impl PoolHandle {
         self.core(py, key)
     }
 
-    /// Whether a callback brings credentials.
+    /// Whether the core may have questions: for credentials, or to a store.
     fn _asks(&self) -> bool {
         self.inside.asker.is_some()
     }
 
-    /// Have the callback answer the core's questions for credentials, if any wait.
+    /// Have the core's questions answered, if any wait.
     fn _answer(&self, py: Python<'_>) -> PyResult<()> {
         self.answer(py)
     }

@@ -8,6 +8,7 @@ use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
 use crate::error::{raise, timed_out};
+use crate::guest;
 use crate::kept::Shared;
 use crate::pool::Prewarmed;
 use crate::report::Verified;
@@ -62,7 +63,7 @@ impl<'py> Greenlets<'py> {
         let Ok(monkey) = modules.get_item("gevent.monkey") else {
             return Ok(None);
         };
-        let patched = monkey.call_method1("is_module_patched", ("socket",))?;
+        let patched = guest::call(&monkey.getattr("is_module_patched")?, ("socket",), None)?;
         if patched.is_truthy()? {
             let sleep = modules.get_item("gevent")?.getattr("sleep")?;
             return Ok(Some(Self(sleep)));
@@ -71,7 +72,7 @@ impl<'py> Greenlets<'py> {
     }
 
     fn run_for(&self, pause: Duration) -> PyResult<()> {
-        self.0.call1((pause.as_secs_f64(),)).map(drop)
+        guest::call(&self.0, (pause.as_secs_f64(),), None).map(drop)
     }
 }
 

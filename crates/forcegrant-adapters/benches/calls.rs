@@ -1,8 +1,6 @@
-//! Requests a second through each adapter, beside the same library with a fixed header: one caller, one
+//! What a call through each adapter costs, beside the same library with a fixed header: one caller, one
 //! kept connection, the emulator on loopback over TLS. Rounds take turns, so that a noisy machine
-//! slows both; the ratio is that of the medians.
-//!
-//! `cargo bench --package forcegrant-adapters`; `--json` prints one object for `make bench`.
+//! slows both. One JSON line for each, as the other parts of `make bench` print them.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -38,25 +36,18 @@ fn main() {
         .build()
         .expect("a runtime");
     let results = runtime.block_on(measure());
-    if std::env::args().any(|argument| argument == "--json") {
-        let rows: Vec<_> = results
-            .iter()
-            .map(|(name, bare, ours)| serde_json::json!({ "name": name, "bare": bare, "ours": ours }))
-            .collect();
-        println!("{}", serde_json::Value::from(rows));
-        return;
-    }
-    println!(
-        "{:<34} {:>10} {:>10} {:>7}",
-        "calls a second", "bare", "ours", "ratio"
-    );
-    for (name, bare, ours) in results {
-        println!("{name:<34} {bare:>10.0} {ours:>10.0} {:>7.3}", ours / bare);
+    for (name, floor, ours) in results {
+        let line = serde_json::json!({
+            "what": format!("calls, Rust {name}"),
+            "ours_ns": ours,
+            "floor_ns": floor,
+        });
+        println!("{line}");
     }
 }
 
 #[expect(clippy::too_many_lines, reason = "a table of pairs")]
-/// Names, with the calls a second of the bare library and of the adapter.
+/// Names, with the nanoseconds of a call by the bare library and by the adapter.
 async fn measure() -> Vec<(&'static str, f64, f64)> {
     let emulator = Arc::new(emulator());
     let sf = builder(&emulator)
@@ -180,7 +171,7 @@ async fn measure() -> Vec<(&'static str, f64, f64)> {
                 ours.push(second);
             }
         }
-        results.push((pair.name, rate(bare), rate(ours)));
+        results.push((pair.name, median(bare), median(ours)));
     }
     results
 }
@@ -193,9 +184,10 @@ async fn round_of(call: &Call<'_>) -> Duration {
     begun.elapsed()
 }
 
-fn rate(mut rounds: Vec<Duration>) -> f64 {
+/// Nanoseconds of one call.
+fn median(mut rounds: Vec<Duration>) -> f64 {
     rounds.sort();
-    f64::from(CALLS) / rounds[rounds.len() / 2].as_secs_f64()
+    rounds[rounds.len() / 2].as_secs_f64() * 1e9 / f64::from(CALLS)
 }
 
 /// Reads an answer to its end.

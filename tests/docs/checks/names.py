@@ -28,6 +28,7 @@ FOREIGN = {
     "am_send": "CPython",
     "ImportError": "Python",
     "OSError": "Python",
+    "post_fork": "gunicorn",
     "API_CURRENTLY_DISABLED": "Salesforce",
     "API_DISABLED_FOR_ORG": "Salesforce",
     "REQUEST_LIMIT_EXCEEDED": "Salesforce",

@@ -14,6 +14,7 @@ from forcegrant._client import AsyncClient
 from forcegrant._errors import ForcegrantError
 from forcegrant._pool import AsyncClientPool
 from forcegrant.options import ClientOptions, KeyPairs, OrgCredentials, PoolOptions, Seconds
+from forcegrant.stores import Store
 
 __all__ = [
     "Call",
@@ -30,6 +31,8 @@ __all__ = [
     "Prewarmed",
     "Question",
     "Status",
+    "StoreCheck",
+    "StoreStep",
     "TestClock",
     "Token",
     "Verdict",
@@ -40,6 +43,7 @@ __all__ = [
     "cli",
     "error_table",
     "grpc_verdict",
+    "renewed",
     "seconds",
     "verdict",
 ]
@@ -194,8 +198,8 @@ class Event:
     def name(self) -> str:
         """A stable word: `mint_started`, `mint_retried`, `mint_succeeded`, `mint_failed`,
         `lease_aged`, `lease_lapsed`, `invalidated`, `same_token_returned`,
-        `token_adopted`, `store_failed`, `introspection_failed`, `login_budget_warning`, `credentials_rotated`,
-        `credentials_reload_failed` or `signature_mismatch`.
+        `token_adopted`, `store_failed`, `introspection_failed`, `login_budget_warning`,
+        `credentials_rotated`, `credentials_reload_failed` or `signature_mismatch`.
         """
     @property
     def level(self) -> Literal["debug", "info", "warning"]:
@@ -360,6 +364,35 @@ class Question:
         and, if there is one, `next`. A pool is answered with a tuple of login URL, client id and
         client secret, or a dict of `login_url`, `client_id`, `client_secret` and, if there is one,
         `next_credentials`. Raises `TypeError` for anything else.
+        """
+    def fail(self, reason: str) -> None:
+        """Say why there is no answer."""
+
+@final
+class StoreCheck:
+    """A check of the contract of a store that is written in Python, under way on a thread of its own."""
+
+    def __new__(cls, store: Store) -> Self:
+        """Raises `TypeError` for what is no store."""
+    def serve(self) -> list[str] | None:
+        """Have the store take the steps that wait, on this thread. Give what it does not keep, one line
+        each, when the check is over; None before.
+        """
+
+@final
+class StoreStep:
+    """One step that waits to be taken. Dropped before, the core is told that nobody came."""
+
+    @property
+    def method(self) -> str:
+        """The method of the store that takes it."""
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """Its arguments; a lease is a tuple of owner and fence."""
+    def answer(self, value: Any) -> None:
+        """Answer with what the method returned: for `get` None or a tuple of entry and seconds left
+        (or None); for `put` a bool; for `acquire` a tuple of whether it was granted, the fence and
+        the seconds left; for `count` a number. Raises `TypeError` for anything else.
         """
     def fail(self, reason: str) -> None:
         """Say why there is no answer."""
@@ -690,11 +723,17 @@ class Floor:
 
 def body_counts(status: int) -> bool:
     """Whether the body of an answer with this status has to be read for it to be judged."""
+
 def cli(args: list[str]) -> int:
     """Run the command line with the arguments after the program's name; give the exit code.
 
     It writes to the process's own standard streams, past `sys.stdout` and `sys.stderr`. It looks
     for no signals: leave Ctrl-C to the system before.
+    """
+
+def renewed(before: Token, now: Token) -> None:
+    """Check the token that a call is made again with: raises `TokenRejectedError` if it is the one
+    that was refused.
     """
 
 def error_table() -> list[dict[str, Any]]:

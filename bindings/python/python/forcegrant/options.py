@@ -12,6 +12,7 @@ from os import PathLike
 from typing import Literal, TypeAlias, TypedDict
 
 from forcegrant._native import Event, TestClock
+from forcegrant.stores import Store
 
 Seconds: TypeAlias = float | timedelta
 """A length of time: a number of seconds or a `timedelta`."""
@@ -100,10 +101,12 @@ class ClientOptions(TypedDict, total=False):
     switches it off. [(5 s, 60 s)]"""
     transient_backoff: tuple[Seconds, Seconds] | None
     """The same for failures that pass. [(1 s, 300 s)]"""
-    store: Literal["process", "off", "file"] | str | None
+    store: Literal["process", "off", "file"] | str | Store | None
     """Whom the client shares its token and its logins with: the clients of this process,
     nobody, the user's processes on this machine (through a folder in the user's cache, or one
-    of your own: "file:///var/cache/my-service"). ["process"]"""
+    of your own: "file:///var/cache/my-service"), everyone who uses a Redis or Valkey
+    ("rediss://user:password@host"), or a store that you wrote: see `forcegrant.stores`.
+    ["process"]"""
     store_timeout: Seconds | None
     """For each step of a store; then the login goes ahead without it. [1 s]"""
     clock: TestClock | None

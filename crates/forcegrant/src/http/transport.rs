@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
+use bytes::Bytes;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -75,18 +76,18 @@ impl HttpTransport {
         };
         let mut builder = client.request(method, &request.url);
         for (name, value) in &request.headers {
-            let mut value =
-                reqwest::header::HeaderValue::from_str(value.expose()).map_err(|_| {
-                    Failure::permanent(Error::new(
-                        Code::Internal,
-                        format!("the header `{name}` can not be sent"),
-                    ))
-                })?;
+            let value = Bytes::from_owner(Wiped(value.clone()));
+            let mut value = HeaderValue::from_maybe_shared(value).map_err(|_| {
+                Failure::permanent(Error::new(
+                    Code::Internal,
+                    format!("the header `{name}` can not be sent"),
+                ))
+            })?;
             value.set_sensitive(true);
             builder = builder.header(*name, value);
         }
         if let Some(body) = &request.body {
-            builder = builder.body(body.expose().to_owned());
+            builder = builder.body(Bytes::from_owner(Wiped(body.clone())));
         }
         let lost = |error: reqwest::Error| self.classify(error, &host);
         let mut answer = builder.send().await.map_err(lost)?;
@@ -234,6 +235,15 @@ fn check_proxy(text: &str) -> Result<Url, Error> {
         "http" | "https" if url.host_str().is_some_and(|host| !host.is_empty()) => Ok(url),
         "http" | "https" => Err(wrong("it names no host")),
         _ => Err(wrong("its scheme is not http or https")),
+    }
+}
+
+/// A body or header whose memory is overwritten once it is sent.
+struct Wiped(Secret);
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        self.0.expose().as_bytes()
     }
 }
 

@@ -121,7 +121,7 @@ impl Sharing {
                 FileStore::new(folder.unwrap_or_default()).map(Self::store)
             }
             #[cfg(feature = "store-redis")]
-            Some((scheme, _)) if scheme.starts_with("redis") => {
+            Some((scheme, _)) if scheme.starts_with("redis") || scheme.starts_with("valkey") => {
                 RedisStore::new(text).map(Self::store)
             }
             _ => Err(invalid_option(
