@@ -45,7 +45,8 @@ export class ClientPool {
     this.#listening = given.onEvent !== undefined || isWatched()
     const listener = this.#listening ? outlet(given.onEvent, () => '') : undefined
     const opened = guarded(
-      () => native().openPool(given.options, given.own, given.clock, listener, given.credentials, given.store),
+      () =>
+        native().openPool(given.options, given.own, given.clock, listener, given.credentials, given.store),
       new.target,
     )
     if (opened.error !== undefined) throw makeError(opened.error, callSite(new.target))
