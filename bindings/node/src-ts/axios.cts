@@ -11,8 +11,11 @@ interface Interceptors {
 
 /** What is used of an instance of axios. Its own types are others for `import` than for `require`. */
 export interface AxiosLike {
+  /** What a request and its answer pass. */
   readonly interceptors: { readonly request: Interceptors; readonly response: Interceptors }
+  /** Where a request goes. */
   getUri(config?: object): string
+  /** Sends once more. */
   request(config: object): Promise<unknown>
 }
 

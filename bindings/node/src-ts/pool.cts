@@ -40,12 +40,14 @@ export class ClientPool {
   readonly #most: number
   readonly #fetch: typeof globalThis.fetch | undefined
 
+  /** Checks the options; nothing is sent. Throws a ConfigurationError that names the option which is wrong. */
   constructor(options?: PoolOptions | null) {
     const given = toNativePool(options)
     this.#listening = given.onEvent !== undefined || isWatched()
     const listener = this.#listening ? outlet(given.onEvent, () => '') : undefined
     const opened = guarded(
-      () => native().openPool(given.options, given.own, given.clock, listener, given.credentials, given.store),
+      () =>
+        native().openPool(given.options, given.own, given.clock, listener, given.credentials, given.store),
       new.target,
     )
     if (opened.error !== undefined) throw makeError(opened.error, callSite(new.target))

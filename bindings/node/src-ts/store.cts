@@ -3,6 +3,7 @@ import type * as Native from './native.cjs'
 
 /** An entry, as it was put. */
 export interface Stored {
+  /** Its bytes. */
   readonly entry: Uint8Array
   /**
    * The milliseconds left of its time to live, by the store's own clock if it has one that does not depend on
@@ -70,7 +71,9 @@ export function taking(store: Store): (step: Native.NativeStoreStep) => void {
       const task = step.take()
       if (task != null) step.answer(await take(store, task))
     } catch (error) {
-      step.fail(error instanceof Error ? `${error.name}: ${error.message}` : 'something that is no Error was thrown')
+      step.fail(
+        error instanceof Error ? `${error.name}: ${error.message}` : 'something that is no Error was thrown',
+      )
     }
   }
 }
@@ -81,7 +84,9 @@ async function take(store: Store, task: Native.NativeTask): Promise<Native.Nativ
   switch (task.method) {
     case 'get': {
       const found = await store.get(key)
-      return found == null ? {} : { entry: Buffer.from(found.entry), ...(found.left != null && { left: found.left }) }
+      return found == null
+        ? {}
+        : { entry: Buffer.from(found.entry), ...(found.left != null && { left: found.left }) }
     }
     case 'put':
       return { stored: await store.put(key, task.entry ?? Buffer.alloc(0), time, lease) }
