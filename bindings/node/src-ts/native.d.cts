@@ -76,6 +76,16 @@ export declare class NativeQuestion {
   fail(texts: Array<string>): void
 }
 
+/** One step that waits to be taken. When it is collected without an answer, the core is told. */
+export declare class NativeStoreStep {
+  /** What is asked. Only the first call has it. */
+  take(): NativeTask | null
+  /** Answers. Only the first answer counts. */
+  answer(reply: NativeReply): void
+  /** Says why there is no answer. */
+  fail(reason: string): void
+}
+
 /** A clock that stands still until it is moved. */
 export declare class NativeTestClock {
   /** Starts at a time in milliseconds since 1970, or at the present. */
@@ -90,6 +100,12 @@ export declare class NativeTestClock {
 
 /** Whether the body decides what an answer of this status means. */
 export declare function bodyCounts(status: number): boolean
+
+/**
+ * Checks the contract of a store written in JavaScript, and calls `done` with what it does not keep,
+ * one line each. Takes a few seconds.
+ */
+export declare function checkStore(store: (arg: NativeStoreStep) => void, done: (arg: Array<string>) => void): void
 
 /**
  * Runs the command line with the arguments after the program's name, and returns the exit code.
@@ -458,6 +474,22 @@ export interface NativePrewarmed {
   failed: Array<NativeFailure>
 }
 
+/** What a store answered; the fields that an answer does not have are absent. */
+export interface NativeReply {
+  /** The entry that was found. */
+  entry?: Buffer
+  /** What is left of its time, or of another's lease, in milliseconds. */
+  left?: number
+  /** Whether the entry was put. */
+  stored?: boolean
+  /** Whether the lease was granted. */
+  granted?: boolean
+  /** Its fence. */
+  fence?: number
+  /** The count of the last hour. */
+  count?: number
+}
+
 /** Where a call goes. */
 export interface NativeRoute {
   /** The address. */
@@ -508,6 +540,24 @@ export interface NativeStatus {
   loginHost: string
 }
 
+/** What a store is asked; the fields that a step does not have are absent. Times in milliseconds. */
+export interface NativeTask {
+  /** The method of the store that takes it. */
+  method: string
+  /** The key. */
+  key: string
+  /** The entry to put. */
+  entry?: Buffer
+  /** The time to live, of a lease, or to wait. */
+  time?: number
+  /** Who asks, or who has the lease. */
+  owner?: string
+  /** The fence of the lease. */
+  fence?: number
+  /** Logins to count. */
+  logins?: number
+}
+
 /** A token and what belongs to it. */
 export interface NativeToken {
   /** The secret. */
@@ -549,10 +599,10 @@ export interface NativeWait {
 }
 
 /** Makes a client. */
-export declare function open(options: NativeOptions, fromEnv: boolean, clock?: NativeTestClock | undefined | null, onEvent?: ((arg: NativeEvent) => void) | undefined | null, credentials?: ((arg: NativeQuestion) => void) | undefined | null): NativeOpened
+export declare function open(options: NativeOptions, fromEnv: boolean, clock?: NativeTestClock | undefined | null, onEvent?: ((arg: NativeEvent) => void) | undefined | null, credentials?: ((arg: NativeQuestion) => void) | undefined | null, store?: ((arg: NativeStoreStep) => void) | undefined | null): NativeOpened
 
 /** Makes a pool. */
-export declare function openPool(options: NativeOptions, own: NativePoolOptions, clock?: NativeTestClock | undefined | null, onEvent?: ((arg: NativeEvent) => void) | undefined | null, credentials?: ((arg: NativeQuestion) => void) | undefined | null): NativeOpenedPool
+export declare function openPool(options: NativeOptions, own: NativePoolOptions, clock?: NativeTestClock | undefined | null, onEvent?: ((arg: NativeEvent) => void) | undefined | null, credentials?: ((arg: NativeQuestion) => void) | undefined | null, store?: ((arg: NativeStoreStep) => void) | undefined | null): NativeOpenedPool
 
 /** `release` or `debug`: what is measured and packed must be the former. */
 export declare function profile(): string

@@ -56,6 +56,9 @@ export interface Store {
 
 type Awaitable<T> = T | Promise<T>
 
+/** How often a store that can not wait is asked again. */
+const POLL = 50
+
 const METHODS = ['get', 'put', 'acquire', 'release', 'count'] as const
 
 /** @internal */
@@ -96,8 +99,8 @@ async function take(store: Store, task: Native.NativeTask): Promise<Native.Nativ
       await store.release(key, lease)
       return {}
     case 'watch':
-      // Without it the core asks again, after a pause of its own.
-      await store.watch?.(key, fence, time)
+      if (store.watch !== undefined) await store.watch(key, fence, time)
+      else await new Promise((resolve) => setTimeout(resolve, Math.min(time, POLL)))
       return {}
     default:
       return { count: await store.count(key, task.logins ?? 0) }

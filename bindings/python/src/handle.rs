@@ -55,8 +55,8 @@ impl Core {
             }
             builder = asker.attach(builder);
         }
-        if let (Some(asker), Some(_)) = (&asker, &store) {
-            builder = builder.store(PythonStore(Arc::clone(asker)));
+        if let (Some(asker), Some(store)) = (&asker, &store) {
+            builder = builder.store(PythonStore::new(asker, store.bind(py))?);
         }
         if let Some(options) = options {
             builder = apply(builder, options)?;

@@ -54,8 +54,8 @@ impl PoolCore {
             if callback.is_some() {
                 builder = asker.attach_pool(builder);
             }
-            if store.is_some() {
-                let store = PythonStore(Arc::clone(asker));
+            if let Some(store) = &store {
+                let store = PythonStore::new(asker, store.bind(py))?;
                 builder = builder.options(|client| client.store(store));
             }
         }
