@@ -22,7 +22,9 @@ PARTS = (
     ],
     ["cargo", "bench", "--quiet", "--locked", "--package", "forcegrant-adapters", "--bench", "calls"],
     [sys.executable, str(HERE / "python_cached.py")],
+    [sys.executable, str(HERE / "python_calls.py")],
     ["node", str(HERE / "node_cached.mjs")],
+    ["node", str(HERE / "node_calls.mjs")],
 )
 PART_LIMIT_SECONDS = 900
 
@@ -38,6 +40,9 @@ GOALS = (
     (("read", "Python"), "2"),
     (("await", "Python"), "2"),
     (("await", "Node"), "2"),
+    (("call,", "gRPC"), ""),
+    (("call,",), "1.05"),
+    (("call", "Node"), "1.05"),
 )
 
 

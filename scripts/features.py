@@ -1,4 +1,4 @@
-"""Compiles the core with each feature alone, with none, and with all together: `features.py`.
+"""A11: compiles the core with each feature alone, with none, and with all together: `features.py`.
 
 The list comes from the manifest, so that a new feature is tried as soon as it is there.
 """

@@ -59,7 +59,8 @@ def install_servers(env: dict[str, str]) -> None:
     apt = shutil.which("apt-get")
     if shutil.which("redis-server") or apt is None or os.name == "nt" or os.geteuid() != 0:
         return
-    quiet = {**env, "DEBIAN_FRONTEND": "noninteractive"}
+    # RUNLEVEL: it is not to be started as a service.
+    quiet = {**env, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     for command in (["update"], ["install", "--yes", "--no-install-recommends", "redis-server"]):
         # No reason to stop: a machine without a network has everything else.
         done = subprocess.run(

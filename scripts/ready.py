@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -52,6 +53,9 @@ def main(wanted: list[str]) -> int:
         lines.append(Line("set-up", "done", time.monotonic() - started))
         for suite in suites:
             headline(suite.name)
+            if suite.needs is not None and shutil.which(suite.needs) is None:
+                lines.append(Line(suite.name, f"left out: no {suite.needs}", 0))
+                continue
             line, problem = run_suite(suite, env)
             lines.append(line)
             if problem is not None:

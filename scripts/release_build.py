@@ -21,6 +21,7 @@ import artifacts
 import sbom
 import version
 from artifacts import Target
+from binaries import machine_of
 from workspace import ROOT, run
 
 EMULATOR = ROOT / "bindings/python-emulator"
@@ -55,8 +56,9 @@ def environment() -> dict[str, str]:
     # Not RUSTFLAGS: there a path with a blank in it would be two flags, and tools add flags of their own to this.
     env["CARGO_ENCODED_RUSTFLAGS"] = "\x1f".join(flags)
     env.pop("RUSTFLAGS", None)
-    # The C code of ring, likewise.
-    env["CFLAGS"] = f"{env.get('CFLAGS', '')} -ffile-prefix-map={home}=/cargo".strip()
+    if os.name != "nt":
+        # The C code of ring, likewise. Microsoft's compiler writes no such paths into objects without debug data.
+        env["CFLAGS"] = f"{env.get('CFLAGS', '')} -ffile-prefix-map={home}=/cargo".strip()
     if "SOURCE_DATE_EPOCH" not in env:
         said = subprocess.run(
             ["git", "log", "-1", "--format=%ct"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -75,8 +77,7 @@ def one_target(row: Target, out: Path, env: dict[str, str]) -> None:
         run([*build, "--out", str(out)], env, folder)
         (wheel,) = set(out.glob("*.whl")) - before
         archives.add_to_wheel(wheel, "sboms/forcegrant.cdx.json", sbom.write([crate], [row.target]).encode())
-    napi = ["npm", "run", "--silent", "build:native", "--", "--release", "--target", row.target, "--output-dir"]
-    run([*npm(napi), str(out / "parts"), *(["--cross-compile"] if row.compatibility else [])], env)
+    addon(row, out / "parts", env)
     list_of_crates = sbom.write(["forcegrant-node"], [row.target])
     (out / "parts" / f"forcegrant.{row.npm}.cdx.json").write_text(list_of_crates, encoding="utf-8")
     if row.emulator:
@@ -84,6 +85,23 @@ def one_target(row: Target, out: Path, env: dict[str, str]) -> None:
         into = out / "parts" / "bin" / row.emulator
         into.mkdir(parents=True, exist_ok=True)
         shutil.copy2(Path(env["CARGO_TARGET_DIR"], row.target, "release", name), into / name)
+
+
+def addon(row: Target, folder: Path, env: dict[str, str]) -> None:
+    """The library for Node. Not by napi: cross-compiling, it takes the newest C library that zig knows."""
+    flags = dict(env)
+    if row.target.endswith("musl"):
+        # Node loads it with the C library that it uses itself.
+        flags["CARGO_ENCODED_RUSTFLAGS"] += "\x1f-Ctarget-feature=-crt-static"
+    build, target = "build", row.target
+    if row.compatibility:
+        # As `aarch64-unknown-linux-gnu.2.17`; with musl there is nothing to choose.
+        oldest = row.compatibility.removeprefix("manylinux_").replace("_", ".")
+        build, target = "zigbuild", f"{target}.{oldest}" if target.endswith("gnu") else target
+    run(["cargo", build, "--release", "--locked", "--package", "forcegrant-node", "--target", target], flags)
+    library = {"darwin": "libforcegrant_node.dylib", "windows": "forcegrant_node.dll", "linux": "libforcegrant_node.so"}
+    built = Path(env["CARGO_TARGET_DIR"], row.target, "release", library[machine_of(row.target).split("-")[1]])
+    shutil.copy2(built, folder / f"forcegrant.{row.npm}.node")
 
 
 def common(out: Path, env: dict[str, str]) -> None:
@@ -96,20 +114,18 @@ def common(out: Path, env: dict[str, str]) -> None:
         shutil.copy2(Path(env["CARGO_TARGET_DIR"], "package", f"{crate}-{number}.crate"), out)
     staged = out / "parts" / "staged"
     stage = ["npm", "run", "--silent", "stage", "--", "--all", "--binaries", str(out / "parts"), "--out", str(staged)]
-    run(npm(stage), env)
+    run(stage, env)
     shutil.copytree(out / "parts" / "bin", NPM_EMULATOR / "bin", dirs_exist_ok=True)
+    for program in (NPM_EMULATOR / "bin").glob("*/*"):
+        # Lost where one job of the workflow hands files to another.
+        program.chmod(0o755)
     for licence in ("LICENSE-MIT", "LICENSE-APACHE"):
         shutil.copy2(ROOT / licence, NPM_EMULATOR)
     for folder in (*sorted(staged.iterdir()), NPM_EMULATOR):
         # Not its own script: that brings the program of this platform alone.
-        run(npm(["npm", "pack", "--ignore-scripts", "--pack-destination", str(out), str(folder)]), env)
+        run(["npm", "pack", "--ignore-scripts", "--pack-destination", str(out), str(folder)], env)
     everything = sbom.write(["forcegrant-python", "forcegrant-node", "forcegrant-emulator", "forcegrant-cli"])
     (out / f"forcegrant-{number}.cdx.json").write_text(everything, encoding="utf-8")
-
-
-def npm(command: list[str]) -> list[str]:
-    """On Windows npm is a script, which only a shell starts."""
-    return ["cmd", "/c", *command] if os.name == "nt" else command
 
 
 if __name__ == "__main__":

@@ -44,13 +44,20 @@ def python() -> list[Soak]:
     return [
         Soak("python forks", [[PYTHON, "tests/soak/forks.py"]], FOR_PYTHON),
         Soak("python exits", [[PYTHON, "tests/soak/exits.py"]], FOR_PYTHON),
+        Soak("python sdist offline", [[PYTHON, "tests/soak/sdist_offline.py"]]),
         Soak("python leaks", [[PYTHON, "tests/soak/leaks.py"]], FOR_PYTHON),
+        Soak("python memory", [[PYTHON, "tests/soak/memory.py"]], FOR_PYTHON),
     ]
 
 
 def node() -> list[Soak]:
     """The Node package."""
-    return []
+    return [
+        Soak("node workers", [["node", "tests/soak/node_workers.mjs"]], FOR_NODE),
+        Soak("node exits", [["node", "tests/soak/node_exits.mjs"]], FOR_NODE),
+        Soak("node memory", [["node", "tests/soak/node_memory.mjs"]], FOR_NODE),
+        Soak("node leaks", [["node", "tests/soak/node_leaks.mjs"]], FOR_NODE),
+    ]
 
 
 def rust() -> list[Soak]:

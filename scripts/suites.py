@@ -12,8 +12,8 @@ from workspace import NODE_MODULES, VENV_PYTHON
 
 PYTHON = str(VENV_PYTHON)
 DENY_WARNINGS = ["--", "--deny", "warnings"]
-# With it the tests of the `tracing` feature run too; all else is the same.
-TRACING = ["--features", "forcegrant/tracing"]
+# With them the tests of these features run too; all else is the same.
+FEATURES = ["--features", "forcegrant/tracing,forcegrant/store-redis"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Suite:
     # How its output says what ran; None for a build, which runs nothing.
     read: Reader | None = one_check
     env: dict[str, str] = field(default_factory=dict)
+    # A program that it can not run without; where it can not be installed, the suite is left out.
+    needs: str | None = None
 
 
 def all_suites(reports: Path) -> list[Suite]:
@@ -75,25 +77,39 @@ def rust(reports: Path) -> list[Suite]:
     # One set of features for all that is built to run, so that nothing is built twice.
     parts = ["--lib", "--bins", "--tests", "--examples"]
     clippy = ["cargo", "clippy", "--locked"]
-    test = ["cargo", "test", "--locked", *TRACING]
+    test = ["cargo", "test", "--locked", *FEATURES]
     of_core = ["cargo", "test", "--locked", "--package", "forcegrant"]
     return [
         Suite(
             "clippy",
             [
-                [*clippy, *TRACING, "--all-targets", *DENY_WARNINGS],
+                [*clippy, *FEATURES, "--all-targets", *DENY_WARNINGS],
+                # It is a target that runs by name only.
+                [*clippy, *FEATURES, "--package", "forcegrant", "--test", "store_redis", *DENY_WARNINGS],
                 # The library alone, with few features: its dependencies are those of the bindings.
                 [*clippy, "--package", "forcegrant", "--lib", "--no-default-features", *DENY_WARNINGS],
                 # No test targets: these have no tests that run outside of their languages.
                 [*clippy, "--package", "forcegrant-python", "--package", "forcegrant-node", *DENY_WARNINGS],
             ],
         ),
-        Suite("build of the crates", [["cargo", "build", "--locked", *TRACING, *parts]], None),
+        Suite("build of the crates", [["cargo", "build", "--locked", *FEATURES, *parts]], None),
         Suite(
             "Rust tests",
             [[*test, *parts]],
             counts.cargo,
             {"FORCEGRANT_SCENARIO_REPORT_DIR": str(reports)},
+        ),
+        Suite(
+            "Redis store",
+            # Most of them wait, most of the time.
+            [[*of_core, *FEATURES, "--test", "store_redis", "--", "--test-threads=6"]],
+            counts.cargo,
+            needs="redis-server",
+        ),
+        Suite(
+            "herd of processes",
+            [[PYTHON, "scripts/herd.py", "--short"]],
+            number_of(r"herd: (\d+) passed, 0 failed", "cases"),
         ),
         Suite(
             "model of the flight",
@@ -108,7 +124,7 @@ def rust(reports: Path) -> list[Suite]:
         Suite("Rust doc tests", [[*test, "--doc"]], counts.cargo),
         Suite(
             "rustdoc",
-            [["cargo", "doc", "--locked", "--no-deps", *TRACING]],
+            [["cargo", "doc", "--locked", "--no-deps", *FEATURES]],
             env={"RUSTDOCFLAGS": "--deny warnings"},
         ),
         Suite(
@@ -123,7 +139,7 @@ def rust(reports: Path) -> list[Suite]:
         ),
         Suite(
             "quickstart",
-            [["cargo", "run", "--quiet", "--locked", *TRACING, "--example", "quickstart"]],
+            [["cargo", "run", "--quiet", "--locked", *FEATURES, "--example", "quickstart"]],
         ),
     ]
 
@@ -170,8 +186,25 @@ def together(reports: Path) -> list[Suite]:
             [[PYTHON, "tests/meta/check_scenarios.py", "--reports", str(reports)]],
             number_of(r"scenarios: (\d+) valid, run by each of 5 runners", "scenarios"),
         ),
+        Suite("one store for all languages", [["pytest", "-q", "tests/together"]], counts.pytest),
         Suite("Python packages", [["pytest", "-q", "tests/packaging"]], counts.pytest),
         Suite("Node packages", [["npm", "run", "--silent", "test:packaging"]], counts.node),
+        Suite(
+            "reference",
+            [[PYTHON, "scripts/python_reference.py"], ["node", "bindings/node/scripts/docs.mjs"]],
+            number_of(r"reference: (\d+) documented names", "names"),
+        ),
+        # After the suites `public interface` and `reference`, which say what each language has.
+        Suite(
+            "one interface",
+            [[PYTHON, "scripts/api_table.py"]],
+            number_of(r"one interface: \d+ types, (\d+) members", "members"),
+        ),
+        Suite(
+            "types of examples",
+            [[PYTHON, "tests/docs/types_of_examples.py"]],
+            number_of(r"types: (\d+) examples", "examples"),
+        ),
         Suite(
             "Node runtimes",
             [

@@ -1,12 +1,17 @@
-"""What is shipped brings no one else's packages along, and what runs at a release is pinned to what was looked at."""
+"""D5: what is shipped brings no one else's packages along, and what runs at a release is pinned to what was looked at."""
 
 from __future__ import annotations
 
 import json
+import sys
 import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import artifacts  # noqa: E402
+
 LICENCE = "MIT OR Apache-2.0"
 
 
@@ -46,6 +51,11 @@ class ShippedTest(unittest.TestCase):
         for path in [*ROOT.glob("crates/*/Cargo.toml"), *ROOT.glob("bindings/*/Cargo.toml")]:
             self.assertIn("license.workspace = true", path.read_text(encoding="utf-8"), path)
         self.assertIn(f'license = "{LICENCE}"', text("Cargo.toml"))
+
+    def test_what_is_published_brings_the_texts_of_its_licences(self) -> None:
+        for folder in ("bindings/python-emulator", *(f"crates/{name}" for name in artifacts.crates())):
+            for name in ("LICENSE-MIT", "LICENSE-APACHE"):
+                self.assertEqual(text(f"{folder}/{name}"), text(name), folder)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One version in all packages: the script that checks and sets it does both, wherever the version stands."""
+"""D3: one version in all packages: the script that checks and sets it does both, wherever the version stands."""
 
 from __future__ import annotations
 

@@ -43,6 +43,7 @@ for (const { name, program, before: words } of runtimes) {
       mints: 1,
       cached: true,
       events: ['mint_started', 'mint_succeeded'],
+      shared: true,
       required: true,
       error: [true, true, 'invalid_client_secret', 'key-and-secret'],
       stack: true,

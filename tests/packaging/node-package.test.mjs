@@ -150,6 +150,23 @@ test('without its emulator, forcegrant/testing says how to get it', async () => 
   assert.match(failed.stderr, /npm install --save-dev forcegrant-emulator/)
 })
 
+test('an entry whose library is missing says how to get it; those that bring no code of it load without', async () => {
+  const folder = await installed(path.join(home, 'no-peers'), [main.file, binary.file])
+  for (const [entry, library] of [
+    ['jsforce', 'jsforce'],
+    ['grpc', '@grpc/grpc-js'],
+  ]) {
+    for (const script of [`require('forcegrant/${entry}')`, `import('forcegrant/${entry}')`]) {
+      const failed = await run(process.execPath, ['-e', script], { cwd: folder }).catch((error) => error)
+      assert.ok(failed.stderr.includes(`forcegrant/${entry} needs the package ${library}`), failed.stderr)
+      assert.ok(failed.stderr.includes(`npm install ${library}`), failed.stderr)
+    }
+  }
+  for (const entry of ['axios', 'undici']) {
+    await run(process.execPath, ['-e', `require('forcegrant/${entry}')`], { cwd: folder })
+  }
+})
+
 test('its types work in both module systems', async () => {
   const folder = await installed(path.join(home, 'types'), [main.file])
   cpSync(path.join(root, 'tests', 'node', 'types'), path.join(folder, 'types'), { recursive: true })

@@ -1,4 +1,4 @@
-"""The Python packages as users get them: what is in them, and that they work where nothing else is.
+"""B12: the Python packages as users get them, and that they work where nothing else is.
 
 Slow, because the wheel is built as it is released: choose with `-m slow` or `-m "not slow"`.
 """
@@ -151,11 +151,10 @@ def test_wheel_holds_what_it_should_and_no_more(wheel: Path) -> None:
     said = metadata(wheel)
     assert said["Requires-Python"] == ">=3.10"
     assert said["License-Expression"] == "MIT OR Apache-2.0"
-    assert sorted(said.get_all("Requires-Dist") or []) == [
-        f"forcegrant-emulator=={version()} ; extra == 'testing'",
-        "httpx>=0.27 ; extra == 'httpx'",
-        "requests>=2.31 ; extra == 'requests'",
-    ]
+    needed = said.get_all("Requires-Dist") or []
+    assert f"forcegrant-emulator=={version()} ; extra == 'testing'" in needed
+    # Nothing comes along unasked.
+    assert [line for line in needed if "extra ==" not in line] == []
     assert str(said.get_payload()).strip()
     tags = metadata(wheel, "WHEEL").get_all("Tag") or []
     assert {tag.rpartition("-")[0] for tag in tags} == {"cp310-abi3"}

@@ -52,6 +52,19 @@ def in_threads(*targets):
     arrived()
 """
 
+# Threads come back to Python while it is ending: this keeps it at that for so long.
+LINGER = """
+class Last:
+    def __del__(self, sleep=time.sleep):
+        sleep(0.3)
+sys.modules["last"] = Last()
+entered = threading.Event()
+
+def slow(*_):
+    entered.set()
+    time.sleep(0.1)
+"""
+
 
 @dataclass(frozen=True)
 class Ending:
@@ -161,6 +174,61 @@ ENDINGS = {
         sys.modules["last"] = last
         in_threads(ask)
         """,
+        times=5,
+    ),
+    "a daemon thread in a listener": Ending(
+        LINGER
+        + """
+sf = client(on_event=slow)
+control("release")
+threading.Thread(target=ask, daemon=True).start()
+entered.wait()
+""",
+        times=5,
+    ),
+    "a daemon thread in a handler of logging": Ending(
+        LINGER
+        + """
+import logging
+handler = logging.Handler()
+handler.emit = slow
+logging.getLogger("forcegrant").addHandler(handler)
+logging.getLogger("forcegrant").setLevel(logging.DEBUG)
+control("release")
+threading.Thread(target=ask, daemon=True).start()
+entered.wait()
+""",
+        times=5,
+    ),
+    "a daemon thread in a callback": Ending(
+        LINGER
+        + """
+def bring():
+    slow()
+    return SETUP["credentials"][1:]
+sf = forcegrant.Client(
+    SETUP["credentials"][0], credentials_callback=bring, **SETUP["options"]
+)
+threading.Thread(target=ask, daemon=True).start()
+entered.wait()
+""",
+        times=5,
+    ),
+    "daemon threads that make clients": Ending(
+        LINGER
+        + """
+def make():
+    entered.set()
+    while True:
+        sf.async_client()
+        try:
+            forcegrant.Client("not a host", "id", "secret")
+        except forcegrant.ConfigurationError:
+            pass
+for _ in range(4):
+    threading.Thread(target=make, daemon=True).start()
+entered.wait()
+""",
         times=5,
     ),
 }

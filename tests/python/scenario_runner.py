@@ -7,6 +7,7 @@ that a misspelt expectation cannot pass unnoticed.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -64,6 +65,9 @@ class Fields:
         assert not self._values, f"{self.where}: unknown keys {sorted(self._values)}"
 
 
+NUMBERS = itertools.count()
+
+
 class Run(Generic[AnyClient]):
     """One scenario with one driver."""
 
@@ -76,6 +80,7 @@ class Run(Generic[AnyClient]):
         self.secrets: dict[str, list[str]] = {}
         self.tokens: dict[str, Token] = {}
         self.at = ""
+        self.number = next(NUMBERS)
 
     def run(self) -> None:
         """Run it; the error says which scenario and, where there is one, which step."""
@@ -176,6 +181,9 @@ class Run(Generic[AnyClient]):
         options["resolve"] = {
             **{self._substitute(host): self.emulator.https for host in self.hosts},
             **{self._substitute(host): address for host, address in resolve.items()},
+            # Clients that reach their org in another way share nothing: those of an earlier run
+            # may still live.
+            f"run-{self.number}.example.com": self.emulator.https,
         }
         roots = options.pop("roots", "emulator")
         options["roots"] = self.emulator.ca_pem if roots == "emulator" else roots

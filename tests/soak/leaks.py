@@ -116,6 +116,7 @@ def logins(org: Org, times: int) -> None:
             asyncio.run(ask())
         else:
             client.invalidate(client.token())
+    assert client.status().mints >= times * 8 // 10
 
 
 def waits(org: Org, times: int) -> None:
@@ -137,6 +138,7 @@ def waits(org: Org, times: int) -> None:
             await herd()
 
     asyncio.run(run())
+    assert client.status().mints == max(1, times // HERD)
     assert threading.active_count() == 1
 
 

@@ -24,6 +24,7 @@ import { platformOf } from './binary.mjs'
 
 const root = path.join(import.meta.dirname, '..', '..', '..')
 const dist = path.join(root, 'bindings', 'node', 'dist')
+const SBOM = 'sbom.cdx.json'
 const LICENCES = ['LICENSE-MIT', 'LICENSE-APACHE']
 // npm publishes with a statement of provenance, or not at all.
 const PUBLISH = { access: 'public', provenance: true }
@@ -79,6 +80,8 @@ function platformPackage(target) {
       `${file} is ${found ? Object.values(found).filter(Boolean).join(' ') : 'no library for any platform'}`,
     )
   }
+  // A release has the list of the crates within beside the binary (scripts/release_build.py).
+  const crates = source.replace(/\.node$/, '.cdx.json')
   const { version, license, repository, engines } = manifest
   const folder = makeFolder(nameOf(target), {
     name: nameOf(target),
@@ -91,12 +94,13 @@ function platformPackage(target) {
     cpu: [arch],
     ...(platform === 'linux' && { libc: [abi === 'musl' ? 'musl' : 'glibc'] }),
     main: `./${file}`,
-    files: [file, ...LICENCES],
+    files: [file, ...(existsSync(crates) ? [SBOM] : []), ...LICENCES],
     // A library can not be loaded out of an archive (Yarn).
     preferUnplugged: true,
     publishConfig: PUBLISH,
   })
   copyFileSync(source, path.join(folder, file))
+  if (existsSync(crates)) copyFileSync(crates, path.join(folder, SBOM))
   writeFileSync(
     path.join(folder, 'README.md'),
     `# ${nameOf(target)}\n\nThe binary of \`${manifest.name}\` for \`${target.triple}\`. ` +

@@ -1,8 +1,26 @@
 import { Readable } from 'node:stream'
 import type { AxiosInstance, AxiosResponse, InternalAxiosRequestConfig } from 'axios'
-import { ApiCall, bodyCounts, noteUsage } from './calls.cjs'
+import { ApiCall, bodyCounts, isSameOrigin, noteUsage } from './calls.cjs'
 import type { Client } from './client.cjs'
 import type { Token } from './token.cjs'
+
+/** What is used of the interceptors of such an instance. */
+export interface AxiosInterceptors {
+  /** Adds one; returns its number. */
+  use(...given: never[]): number
+  /** Takes one away. */
+  eject(id: number): void
+}
+
+/** What is used of an instance of axios. Its own types are others for `import` than for `require`. */
+export interface AxiosLike {
+  /** Where requests and responses pass through. */
+  readonly interceptors: { readonly request: AxiosInterceptors; readonly response: AxiosInterceptors }
+  /** The address of a request. */
+  getUri(config?: object): string
+  /** Sends one. */
+  request(config: object): Promise<unknown>
+}
 
 /** What a request of ours was sent with. A class, because axios hands such values on as they are. */
 class Sent {
@@ -26,9 +44,11 @@ type Config = InternalAxiosRequestConfig & { [BEFORE]?: Sent }
  * meets a dead session is repeated once with a new token, as `client.fetch` does it. Calls to other hosts go as
  * they are. Give it an instance of `axios.create()` without a `baseURL`.
  *
+ * @param given an instance of axios
  * @returns a function that detaches it
  */
-export function attach(instance: AxiosInstance, client: Client): () => void {
+export function attach(given: AxiosLike, client: Client): () => void {
+  const instance = given as unknown as AxiosInstance
   const sent = new WeakMap<object, Sent>()
 
   const requests = instance.interceptors.request.use(async (config: Config) => {
@@ -38,8 +58,8 @@ export function attach(instance: AxiosInstance, client: Client): () => void {
     if (config.headers.has('Authorization')) return config
     const { method = 'get', data } = config
     const signal = config.signal as AbortSignal | undefined
-    const call = before?.call ?? new ApiCall(client, method, !isStream(data), signal)
-    const token = await tokenFor(call, signal)
+    const call = before?.call ?? new ApiCall(client, method, !isStream(data), () => signal)
+    const token = call.kept() ?? (await tokenFor(call, signal))
     // Cancelled meanwhile: axios itself says so next.
     if (token === undefined) return config
     const isRelative = before?.isRelative ?? (config.baseURL === undefined && isPath(config.url))
@@ -61,7 +81,7 @@ export function attach(instance: AxiosInstance, client: Client): () => void {
   const settle = async (response: AxiosResponse): Promise<AxiosResponse | undefined> => {
     const { config, status } = response
     const before = sent.get(config)
-    if (before === undefined || !isSameOrigin(finalUrl(response) ?? before.url, before.url)) return undefined
+    if (before === undefined || !isFromThere(finalUrl(response), before)) return undefined
     const headers = response.headers as Record<string, string>
     if (status < 400) {
       noteUsage(client, headers)
@@ -124,6 +144,14 @@ function guardRedirects(config: Config, url: string): void {
   }
 }
 
+/** Whether an answer is from the origin that the token went to, and not from where a redirect led. */
+function isFromThere(url: string | undefined, { url: wanted, token }: Sent): boolean {
+  if (url === undefined) return true
+  // Nearly always.
+  const instance = `${token.instanceUrl}/`
+  return (url.startsWith(instance) && wanted.startsWith(instance)) || isSameOrigin(url, wanted)
+}
+
 function finalUrl(response: AxiosResponse): string | undefined {
   const { request } = response
   return request?.res?.responseUrl ?? request?.responseURL
@@ -149,8 +177,4 @@ async function text(response: AxiosResponse): Promise<string | Uint8Array> {
 /** A stream is gone once it is read. */
 function isStream(data: unknown): boolean {
   return typeof data === 'object' && data !== null && (Symbol.asyncIterator in data || 'getReader' in data)
-}
-
-function isSameOrigin(one: string, other: string): boolean {
-  return URL.canParse(one) && URL.canParse(other) && new URL(one).origin === new URL(other).origin
 }

@@ -12,25 +12,32 @@ import { type ApiAnswer, type HeadersLike, header, LIMIT_INFO } from './verdict.
 export class ApiCall {
   readonly #client: Client
   readonly #method: string
-  readonly #signal: AbortSignal | undefined
-  readonly isReplayable: boolean
+  readonly #signal: () => AbortSignal | undefined
+  readonly #isReplayable: boolean
   #attempts = 1
   #replayed = false
   /** What a renewed token must not be. */
   #refused: Token | undefined
 
-  constructor(client: Client, method: string, isReplayable: boolean, signal: AbortSignal | undefined) {
+  /** `signal` is asked for only when there is something to wait for. */
+  constructor(client: Client, method: string, isReplayable: boolean, signal: () => AbortSignal | undefined) {
     this.#client = client
     this.#method = method
+    this.#isReplayable = isReplayable
     this.#signal = signal
-    this.isReplayable = isReplayable
+  }
+
+  /** The token for the next request, if it is there without waiting. */
+  kept(): Token | undefined {
+    return this.#refused === undefined ? this.#client.kept() : undefined
   }
 
   /** The token for the next request. */
   async token(): Promise<Token> {
-    const signal = this.#signal
+    const signal = this.#signal()
     const token = await this.#client.token(signal && { signal })
     if (this.#refused !== undefined) checkRenewed(this.#refused, token)
+    this.#refused = undefined
     return token
   }
 
@@ -41,7 +48,7 @@ export class ApiCall {
   judge(token: Token, answer: ApiAnswer): Promise<void> | undefined {
     const { step, pause, error } = this.#client.judge(token, {
       method: this.#method,
-      replayable: this.isReplayable,
+      replayable: this.#isReplayable,
       replayed: this.#replayed,
       attempts: this.#attempts,
       ...answer,
@@ -57,9 +64,42 @@ export class ApiCall {
         return Promise.resolve()
       case 'retry':
         this.#attempts += 1
-        return sleep(pause ?? 0, this.#signal)
+        return sleep(pause ?? 0, this.#signal())
     }
   }
+}
+
+/**
+ * Where calls with a token go, kept for the next one: most go to the same origin with the same token.
+ *
+ * @internal
+ */
+export class Routes {
+  readonly #client: Client
+  #token: Token | undefined
+  #wanted = ''
+  #route = { url: '', carries: false }
+
+  constructor(client: Client) {
+    this.#client = client
+  }
+
+  of(token: Token, wanted: string): { readonly url: string; readonly carries: boolean } {
+    if (token !== this.#token || wanted !== this.#wanted) {
+      this.#route = this.#client.route(token, wanted)
+      this.#token = token
+      this.#wanted = wanted
+    }
+    return this.#route
+  }
+}
+
+/** @internal */
+export function isSameOrigin(one: string, other: string): boolean {
+  return (
+    one === other ||
+    (URL.canParse(one) && URL.canParse(other) && new URL(one).origin === new URL(other).origin)
+  )
 }
 
 /** @internal Throws if a renewal brought the very token that was refused. */

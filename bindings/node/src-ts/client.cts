@@ -20,15 +20,21 @@ export interface CallOptions {
 export interface Status {
   /** `empty`: no token; `fresh`; `aging`: being refreshed; `lapsed`: past its estimated end; `cooling`: a failure still holds. */
   readonly state: 'empty' | 'fresh' | 'aging' | 'lapsed' | 'cooling'
+  /** Whether a token request is under way. */
   readonly inFlight: boolean
+  /** When the token at hand ends. */
   readonly expiry: Expiry | undefined
   /** When the token will be refreshed in the background. */
   readonly refreshAt: Date | undefined
+  /** 16 hexadecimal digits of the token at hand; safe to log. */
   readonly fingerprint: string | undefined
   /** How many tokens this client has been given. */
   readonly mints: number
+  /** How many token requests failed. */
   readonly failures: number
+  /** The last failure, kept until a request succeeds. */
   readonly lastError: ForcegrantError | undefined
+  /** When that was. */
   readonly lastFailureAt: Date | undefined
   /** Until when calls fail at once with `lastError`. */
   readonly coolingUntil: Date | undefined
@@ -36,16 +42,21 @@ export interface Status {
   readonly lastRejectedAge: number | undefined
   /** The lifetime, in milliseconds, that rejections taught, while it is in force. */
   readonly learnedLifetime: number | undefined
+  /** The host that the credentials go to. */
   readonly loginHost: string
 }
 
 /** What {@link Client.verify} found. */
 export interface Verified {
+  /** The token that was tried. */
   readonly token: Token
+  /** The 18-character id of the org. */
   readonly orgId: string | undefined
+  /** The 18-character id of the user that the app runs as. */
   readonly userId: string | undefined
   /** The daily API calls of the org, when Salesforce said so. */
   readonly apiUsage: { readonly used: number; readonly limit: number } | undefined
+  /** The host that the credentials went to. */
   readonly loginHost: string
 }
 
@@ -62,6 +73,15 @@ interface Landed {
 }
 
 const ENVIRONMENT = Symbol('environment')
+
+/** @internal The source of a client that a pool holds. */
+export const POOL = Symbol('pool')
+
+/** @internal What a pool makes a client over. */
+export interface OfPool {
+  handle: Native.NativeClient
+  fetch: typeof globalThis.fetch | undefined
+}
 
 /**
  * Access tokens of one org for one app.
@@ -81,13 +101,29 @@ export class Client {
   #lease = 0
   #flight: Flight | undefined
   readonly #fetch: typeof globalThis.fetch | undefined
+  /** What the last answer told about the limits, until somebody wants to know. */
+  #limitInfo: string | undefined
   /** Changes with each `reset` and eviction: what a flight brings from before is not kept. */
   #epoch = 0
 
+  /** Checks the options; nothing is sent. Throws a ConfigurationError that names the option which is wrong. */
   constructor(options: ClientOptions)
   /** @internal */
   constructor(options: EnvOptions | null | undefined, source: typeof ENVIRONMENT)
-  constructor(options: ClientOptions | EnvOptions | null | undefined, source?: typeof ENVIRONMENT) {
+  /** @internal */
+  constructor(options: OfPool, source: typeof POOL)
+  constructor(
+    options: ClientOptions | EnvOptions | OfPool | null | undefined,
+    source?: typeof ENVIRONMENT | typeof POOL,
+  ) {
+    if (source === POOL) {
+      const member = options as OfPool
+      this.#handle = member.handle
+      this.#fetch = member.fetch
+      // The pool has the events.
+      this.#listening = true
+      return
+    }
     const fromEnv = source === ENVIRONMENT
     const given = toNative(options, fromEnv)
     // Refers to the host, once it is known, and not to the client, which could never be collected then.
@@ -96,7 +132,7 @@ export class Client {
     this.#listening = given.onEvent !== undefined || isWatched()
     const listener = this.#listening ? told : undefined
     const opened = guarded(
-      () => native().open(given.options, fromEnv, given.clock, listener, given.credentials),
+      () => native().open(given.options, fromEnv, given.clock, listener, given.credentials, given.store),
       new.target,
     )
     if (opened.error !== undefined) throw makeError(opened.error, callSite(new.target))
@@ -177,8 +213,15 @@ export class Client {
 
   /** The org's API requests in the last 24 hours, as the last answer to this client told them. */
   limits(): ApiUsage | undefined {
+    this.#noteLimitInfo()
     const usage = this.#handle.limits()
     return usage === null ? undefined : Object.freeze(usage)
+  }
+
+  /** @internal The token, while the core has said that it may be handed out unasked: for what can not wait. */
+  kept(): Token | undefined {
+    const now = Date.now()
+    return now >= this.#from && now < this.#until ? this.#token : undefined
   }
 
   /** @internal Where a call with this token goes, and whether the token goes along. */
@@ -201,6 +244,7 @@ export class Client {
     if (retryAfter !== undefined) wanted.retryAfter = retryAfter
     if (limitInfo !== undefined) wanted.limitInfo = limitInfo
     if (body !== undefined && body !== null) wanted.body = typeof body === 'string' ? Buffer.from(body) : body
+    this.#noteLimitInfo()
     const next = this.#native.judge(wanted)
     if (next.gone && this.#token?.accessToken === accessToken) this.#forget()
     return next
@@ -208,27 +252,13 @@ export class Client {
 
   /** @internal For what calls APIs in this client's name. */
   noteLimitInfo(header: string): void {
-    this.#handle.noteLimitInfo(header)
+    this.#limitInfo = header
   }
 
   /** Where the client stands; for logs and health checks. */
   status(): Status {
     const status = this.#call((native) => native.status(), Client.prototype.status)
-    return Object.freeze({
-      state: status.state,
-      inFlight: status.inFlight,
-      expiry: status.expiry && Object.freeze({ ...status.expiry, at: new Date(status.expiry.at) }),
-      refreshAt: date(status.refreshAt),
-      fingerprint: status.fingerprint,
-      mints: status.mints,
-      failures: status.failures,
-      lastError: status.lastError && makeError(status.lastError),
-      lastFailureAt: date(status.lastFailureAt),
-      coolingUntil: date(status.coolingUntil),
-      lastRejectedAge: status.lastRejectedAge,
-      learnedLifetime: status.learnedLifetime,
-      loginHost: status.loginHost,
-    }) as Status
+    return toStatus(status)
   }
 
   /** Gets a new token and makes one harmless API call with it: for start-up checks. */
@@ -301,6 +331,13 @@ export class Client {
   [inspect.custom](_depth: number, options: InspectOptionsStylized): string {
     const { loginHost, state, fingerprint } = this.status()
     return `Client ${inspect({ loginHost, state, fingerprint }, options)}`
+  }
+
+  /** Here and not with each answer: most are never asked for. */
+  #noteLimitInfo(): void {
+    if (this.#limitInfo === undefined) return
+    this.#handle.noteLimitInfo(this.#limitInfo)
+    this.#limitInfo = undefined
   }
 
   /** The way into the core; on it, subscribers are noticed that came after the client was made. */
@@ -386,8 +423,10 @@ export class Client {
 /**
  * The promise, or a rejection with the signal's reason as soon as it is aborted; either way the signal is
  * left without our listener.
+ *
+ * @internal
  */
-function unlessAborted<T>(
+export function unlessAborted<T>(
   promise: Promise<T>,
   signal: AbortSignal | undefined,
   leave: () => void,
@@ -411,6 +450,25 @@ function unlessAborted<T>(
       },
     )
   })
+}
+
+/** @internal */
+export function toStatus(status: Native.NativeStatus): Status {
+  return Object.freeze({
+    state: status.state,
+    inFlight: status.inFlight,
+    expiry: status.expiry && Object.freeze({ ...status.expiry, at: new Date(status.expiry.at) }),
+    refreshAt: date(status.refreshAt),
+    fingerprint: status.fingerprint,
+    mints: status.mints,
+    failures: status.failures,
+    lastError: status.lastError && makeError(status.lastError),
+    lastFailureAt: date(status.lastFailureAt),
+    coolingUntil: date(status.coolingUntil),
+    lastRejectedAge: status.lastRejectedAge,
+    learnedLifetime: status.learnedLifetime,
+    loginHost: status.loginHost,
+  }) as Status
 }
 
 function date(milliseconds: number | undefined): Date | undefined {

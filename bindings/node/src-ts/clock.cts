@@ -5,7 +5,11 @@ const natives = new WeakMap<object, Native.NativeTestClock>()
 
 /** A clock for tests: it stands still until it is moved. Give it to a client as its `clock`. */
 export class TestClock {
-  /** @param start where it starts; the present when it is left out */
+  /**
+   * A clock that stands still.
+   *
+   * @param start where it starts; the present when it is left out
+   */
   constructor(start?: Date | null) {
     natives.set(this, new (native().NativeTestClock)(start?.getTime()))
   }
@@ -20,6 +24,7 @@ export class TestClock {
     inner(this).setWall(to.getTime())
   }
 
+  /** The wall clock. */
   now(): Date {
     return new Date(inner(this).now())
   }

@@ -2,12 +2,15 @@ import type * as Native from './native.cjs'
 
 /** A consumer key and consumer secret. */
 export interface KeyPair {
+  /** The app's consumer key. */
   clientId: string
+  /** The app's consumer secret. */
   clientSecret: string
 }
 
 /** What a {@link CredentialsCallback} brings: the key pair, and a second one that is live beside it. */
 export interface LoadedCredentials extends KeyPair {
+  /** A second pair that is live beside it, while one replaces the other. */
   next?: KeyPair | null | undefined
 }
 
@@ -38,8 +41,8 @@ export function isKeyPair(value: unknown): value is KeyPair {
   return typeof clientId === 'string' && typeof clientSecret === 'string'
 }
 
-/** The messages of an error and its causes. */
-function texts(thrown: unknown): string[] {
+/** @internal The messages of an error and its causes. */
+export function texts(thrown: unknown): string[] {
   const found: string[] = []
   const seen = new Set<unknown>()
   for (let error = thrown; error !== undefined && !seen.has(error) && found.length < 8; ) {

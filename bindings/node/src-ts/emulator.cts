@@ -15,12 +15,19 @@ export interface EmulatorOptions {
 
 /** The org that needs no configuration. Its credentials work nowhere else. */
 export interface EmulatorOrg {
+  /** Its host name. */
   readonly myDomain: string
+  /** The app's consumer key. */
   readonly clientId: string
+  /** The app's consumer secret. */
   readonly clientSecret: string
+  /** 18 characters. */
   readonly orgId: string
+  /** Of the user that the app runs as; 18 characters. */
   readonly userId: string
+  /** Of that user. */
   readonly username: string
+  /** Where API calls go. */
   readonly instanceUrl: string
 }
 
@@ -44,6 +51,7 @@ interface Announced {
 
 /** A Salesforce org on this machine's loopback interface, running in a process of its own. */
 export interface Emulator {
+  /** The org that is there from the start. */
   readonly org: EmulatorOrg
   /** Host and port of the TLS listener. */
   readonly https: string
@@ -55,7 +63,7 @@ export interface Emulator {
   readonly caPem: string
   /** One request to the control API: `control('kill_sessions')`, `control('advance', { seconds: 60 })`. */
   control(op: string, fields?: Record<string, unknown>): Promise<ControlAnswer>
-  /** Options for a client of the default org; whatever is given wins. */
+  /** Options for a client of the default org that shares its token with no other; whatever is given wins. */
   clientOptions(options?: Partial<ClientOptions>): ClientOptions
   /** Ends the emulator; resolves when its process is gone. */
   close(): Promise<void>
@@ -126,6 +134,8 @@ class RunningEmulator implements Emulator {
       clientSecret,
       roots: this.caPem,
       proxy: null,
+      // A test that resets the emulator would meet the tokens of the test before it.
+      store: 'off',
       ...options,
       resolve: { [myDomain]: this.https, ...options?.resolve },
     } as ClientOptions

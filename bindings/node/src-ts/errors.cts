@@ -72,17 +72,27 @@ export type SetupStep =
 
 /** What an error is made of. `retryAfter` is in milliseconds. */
 export interface ErrorDetails {
+  /** The stable code. */
   readonly code: ErrorCode
+  /** The kind, which the class stands for. */
   readonly kind: ErrorKind
   /** The whole text: one line that says what happened, then the help, if there is any. */
   readonly message: string
+  /** Whether the same call may succeed later with nothing changed; false when left out. */
   readonly retryable?: boolean | undefined
+  /** Milliseconds to wait before another try. */
   readonly retryAfter?: number | undefined
+  /** The step of the set-up in Salesforce to look at. */
   readonly setupStep?: SetupStep | undefined
+  /** The status of the answer. */
   readonly httpStatus?: number | undefined
+  /** The `error` of the OAuth answer. */
   readonly oauthError?: string | undefined
+  /** The `error_description` of the OAuth answer. */
   readonly oauthDescription?: string | undefined
+  /** What the error means and where to fix it. */
   readonly help?: string | undefined
+  /** What lies beneath. */
   readonly cause?: unknown
 }
 
@@ -97,7 +107,9 @@ export interface ErrorData extends Omit<ErrorDetails, 'code' | 'kind' | 'setupSt
 
 /** The base of every error that this package makes. */
 export class ForcegrantError extends Error {
+  /** What went wrong: a stable word, the same in all languages. */
   readonly code: ErrorCode
+  /** The kind of the code, which the class stands for. */
   readonly kind: ErrorKind
   /** Whether the same call may succeed later with nothing changed. */
   readonly retryable: boolean
@@ -105,6 +117,7 @@ export class ForcegrantError extends Error {
   declare readonly retryAfter?: number
   /** The step of the set-up in Salesforce that has to be looked at. */
   declare readonly setupStep?: SetupStep
+  /** The status of the answer, when one came. */
   declare readonly httpStatus?: number
   /** The `error` of the OAuth answer, as Salesforce sent it. */
   declare readonly oauthError?: string
@@ -113,6 +126,7 @@ export class ForcegrantError extends Error {
   /** What the error means and where to fix it; `message` ends with it. */
   declare readonly help?: string
 
+  /** For tests of programs that handle errors; the package makes its own. */
   constructor(details: ErrorDetails) {
     super(details.message, details.cause === undefined ? undefined : { cause: details.cause })
     this.code = details.code

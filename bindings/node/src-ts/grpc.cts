@@ -1,18 +1,21 @@
-import {
-  type CallCredentials,
-  credentials,
+import type * as Library from '@grpc/grpc-js'
+import type {
+  CallCredentials,
   InterceptingCall,
-  type InterceptingListener,
-  type Interceptor,
-  type InterceptorOptions,
+  InterceptingListener,
+  Interceptor,
+  InterceptorOptions,
   Metadata,
-  type NextCall,
-  type StatusObject,
+  NextCall,
+  StatusObject,
 } from '@grpc/grpc-js'
 import type { Client } from './client.cjs'
 import { noTokenGoesTo } from './errors.cjs'
+import { peer } from './peer.cjs'
 import type { Token } from './token.cjs'
 import { grpcVerdict } from './verdict.cjs'
+
+const grpc = peer('forcegrant/grpc', '@grpc/grpc-js', () => require('@grpc/grpc-js') as typeof Library)
 
 /**
  * Call credentials for the Pub/Sub API: `accesstoken`, `instanceurl` and `tenantid` of a token at hand. The host of the
@@ -38,7 +41,7 @@ class Exchange {
   readonly #nextCall: NextCall
   readonly #isUnary: boolean
   #token: Token | undefined
-  #metadata = new Metadata()
+  #metadata: Metadata = new grpc.Metadata()
   #message: unknown
   #isOver = false
   /** The second call, once there is one. */
@@ -56,7 +59,7 @@ class Exchange {
   }
 
   call(): InterceptingCall {
-    return new InterceptingCall(this.#nextCall(this.#options), {
+    return new grpc.InterceptingCall(this.#nextCall(this.#options), {
       start: (metadata, listener, next) => {
         this.#metadata = metadata.clone()
         next(metadata, {
@@ -99,18 +102,41 @@ class Exchange {
 }
 
 function bringing(client: Client, note: (token: Token) => void): CallCredentials {
-  return credentials.createFromMetadataGenerator(({ service_url: url }, callback) => {
-    client.token().then(
-      (token) => {
-        if (!client.mayCarry(token, url)) return callback(noTokenGoesTo(new URL(url).host))
-        note(token)
-        const metadata = new Metadata()
-        metadata.set('accesstoken', token.accessToken)
-        metadata.set('instanceurl', token.instanceUrl)
-        if (token.orgId !== undefined) metadata.set('tenantid', token.orgId)
-        callback(null, metadata)
-      },
-      (error: Error) => callback(error),
-    )
+  const present = presentation(client)
+  return grpc.credentials.createFromMetadataGenerator(({ service_url: url }, callback) => {
+    const bring = (token: Token) => {
+      const metadata = present(token, url)
+      if (metadata === undefined) return callback(noTokenGoesTo(new URL(url).host))
+      note(token)
+      callback(null, metadata)
+    }
+    const kept = client.kept()
+    if (kept !== undefined) bring(kept)
+    else client.token().then(bring, (error: Error) => callback(error))
   })
+}
+
+const PRESENTATIONS = new WeakMap<Client, (token: Token, url: string) => Metadata | undefined>()
+
+/** What a token is presented by, made once for it and a service; none where it may not go. */
+function presentation(client: Client): (token: Token, url: string) => Metadata | undefined {
+  const known = PRESENTATIONS.get(client)
+  if (known !== undefined) return known
+  let last: { token: Token; url: string; metadata: Metadata | undefined } | undefined
+  const present = (token: Token, url: string) => {
+    if (last === undefined || last.token !== token || last.url !== url) {
+      last = { token, url, metadata: client.mayCarry(token, url) ? metadataOf(token) : undefined }
+    }
+    return last.metadata
+  }
+  PRESENTATIONS.set(client, present)
+  return present
+}
+
+function metadataOf(token: Token): Metadata {
+  const metadata = new grpc.Metadata()
+  metadata.set('accesstoken', token.accessToken)
+  metadata.set('instanceurl', token.instanceUrl)
+  if (token.orgId !== undefined) metadata.set('tenantid', token.orgId)
+  return metadata
 }

@@ -1,9 +1,13 @@
-import { Connection, type ConnectionConfig, type HttpRequest, type HttpResponse, type Schema } from 'jsforce'
+import type * as Library from 'jsforce'
+import type { Connection, ConnectionConfig, HttpRequest, HttpResponse, Schema } from 'jsforce'
 import { bodyCounts, checkRenewed, enough, noteUsage } from './calls.cjs'
 import type { Client } from './client.cjs'
 import { makeError, noTokenGoesTo, TokenRejectedError } from './errors.cjs'
+import { peer } from './peer.cjs'
 import { renewStreaming } from './streaming.cjs'
 import type { Token } from './token.cjs'
+
+const jsforce = peer('forcegrant/jsforce', 'jsforce', () => require('jsforce') as typeof Library)
 
 /** What of a connection's configuration is not decided here. */
 export type ConnectOptions<S extends Schema> = Omit<
@@ -26,7 +30,7 @@ export async function connect<S extends Schema = Schema>(
   options?: ConnectOptions<S> | null,
 ): Promise<Connection<S>> {
   const first = await client.token()
-  const connection: Connection<S> = new Connection<S>({
+  const connection: Connection<S> = new jsforce.Connection<S>({
     ...options,
     accessToken: first.accessToken,
     instanceUrl: first.instanceUrl,
@@ -92,6 +96,11 @@ class Session {
 
   /** Takes over the client's token. True if there is none, and a request has to {@link wait}. */
   isWaiting(): boolean {
+    const kept = this.#client.kept()
+    if (kept !== undefined) {
+      this.#adopt(kept)
+      return false
+    }
     // Asked first: the answer of `cached` alone would never start the refresh of an aging token.
     this.#asked = this.#client.token()
     this.#asked.catch(() => {})

@@ -3,6 +3,7 @@ import { answering, type CredentialsCallback, isKeyPair, type KeyPair } from './
 import { ConfigurationError } from './errors.cjs'
 import type { EventListener } from './event.cjs'
 import type * as Native from './native.cjs'
+import { isStore, type Store, taking } from './store.cjs'
 
 type Maybe<T> = T | null | undefined
 
@@ -16,6 +17,7 @@ export interface CommonOptions {
   nextCredentials?: Maybe<KeyPair>
   /** Asks Salesforce after each login when the token ends, if the answer did not say. */
   introspect?: Maybe<boolean>
+  /** For that request. */
   introspectionTimeout?: Maybe<number>
   /** How many logins this process may make within an hour, for this org and client id; `'none'`: any number. */
   loginBudget?: Maybe<number | 'none'>
@@ -33,11 +35,13 @@ export interface CommonOptions {
   roots?: Maybe<'platform' | 'bundled' | (string & {})>
   /** `'env'` reads the usual variables, a URL names the proxy, `null` or `'none'` goes without one. */
   proxy?: 'env' | 'none' | (string & {}) | null | undefined
+  /** To connect, TLS included. */
   connectTimeout?: Maybe<number>
   /** For one try of the token request. */
   attemptTimeout?: Maybe<number>
   /** For all tries of one token request together. */
   totalTimeout?: Maybe<number>
+  /** How many tries one token request has at most. */
   maxAttempts?: Maybe<number>
   /** The base of the pause between tries; it doubles, and is drawn at random below that. */
   retryBackoff?: Maybe<number>
@@ -67,9 +71,10 @@ export interface CommonOptions {
   /**
    * Whom the client shares its token and its logins with: the clients of this process (the default), nobody,
    * or the user's processes on this machine, through a folder in the user's cache or one of your own:
-   * `file:///var/cache/my-service`.
+   * `file:///var/cache/my-service`; everyone who uses a Redis or Valkey, `rediss://user:password@host`; or
+   * everyone who uses a store that you wrote.
    */
-  store?: Maybe<'process' | 'off' | 'file' | (string & {})>
+  store?: Maybe<'process' | 'off' | 'file' | Store | (string & {})>
   /** For each step of a store; then the login goes ahead without it. */
   storeTimeout?: Maybe<number>
   /** A clock that stands still until it is moved: `TestClock` of `forcegrant/testing`. */
@@ -171,7 +176,7 @@ const CHECKS: Record<Option, Check> = {
   maxStale: milliseconds,
   refusalBackoff: pair,
   transientBackoff: pair,
-  store: text('"process", "off", "file" or the URL of a store'),
+  store: text('"process", "off", "file", the URL of a store, or a store'),
   storeTimeout: milliseconds,
 }
 
@@ -181,6 +186,7 @@ export interface Crossing {
   clock: Native.NativeTestClock | undefined
   onEvent: EventListener | undefined
   credentials: ((question: Native.NativeQuestion) => void) | undefined
+  store: ((step: Native.NativeStoreStep) => void) | undefined
   fetch: typeof globalThis.fetch | undefined
 }
 
@@ -200,6 +206,7 @@ export function toNative(options: unknown, fromEnv: boolean): Crossing {
     clock: undefined,
     onEvent: callable<EventListener>('onEvent', onEvent),
     credentials: undefined,
+    store: undefined,
     fetch: callable<typeof globalThis.fetch>('fetch', fetch),
   }
   if (clock !== undefined && clock !== null) {
@@ -216,6 +223,10 @@ export function toNative(options: unknown, fromEnv: boolean): Crossing {
       )
     }
     crossing.credentials = answering(callback)
+  }
+  if (isStore(others['store'])) {
+    crossing.store = taking(others['store'])
+    delete others['store']
   }
   const given: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(others)) {
@@ -236,7 +247,8 @@ export function toNative(options: unknown, fromEnv: boolean): Crossing {
   return crossing
 }
 
-function callable<T>(name: string, value: unknown): T | undefined {
+/** @internal */
+export function callable<T>(name: string, value: unknown): T | undefined {
   if (value === undefined || value === null) return undefined
   if (typeof value !== 'function') throw wrong(name, value, 'a function')
   return value as T
@@ -256,7 +268,8 @@ function flag(value: unknown): string | undefined {
   return typeof value === 'boolean' ? undefined : 'true or false'
 }
 
-function whole(value: unknown): string | undefined {
+/** @internal */
+export function whole(value: unknown): string | undefined {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff
     ? undefined
     : 'a whole number, such as 3'
@@ -288,7 +301,8 @@ function nearest(name: string): string {
 }
 
 /** The value itself is left out: it may be a secret that was put in the wrong place. */
-function wrong(name: string, value: unknown, wanted: string): ConfigurationError {
+/** @internal */
+export function wrong(name: string, value: unknown, wanted: string): ConfigurationError {
   return invalid(`option \`${name}\`: it is ${describe(value)}`, `Give ${wanted}.`)
 }
 

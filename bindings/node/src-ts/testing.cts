@@ -7,3 +7,4 @@ export {
   type EmulatorOrg,
   startEmulator,
 } from './emulator.cjs'
+export { checkStore } from './store.cjs'

@@ -1,5 +1,6 @@
 export {
   type ControlAnswer,
+  checkStore,
   type Emulator,
   EmulatorError,
   type EmulatorOptions,

@@ -5,8 +5,11 @@ export type ExpirySource = 'jwt' | 'expires_in' | 'introspection' | 'learned' | 
 
 /** When a token ends. Salesforce seldom says, so the end says whether it is known or estimated. */
 export interface Expiry {
+  /** The end, by the clock of this machine. */
   readonly at: Date
+  /** Where the end comes from. */
   readonly source: ExpirySource
+  /** `known`: Salesforce stated it; `estimated`: it did not. */
   readonly certainty: 'known' | 'estimated'
 }
 
@@ -83,10 +86,12 @@ export class Token {
     return this.#scopes
   }
 
+  /** `opaque` (a session id) or `jwt`. */
   get tokenFormat(): 'opaque' | 'jwt' {
     return this.#data.tokenFormat as 'opaque' | 'jwt'
   }
 
+  /** The token type of the answer: `Bearer`. */
   get tokenType(): string {
     return this.#data.tokenType
   }
@@ -96,6 +101,7 @@ export class Token {
     return this.#data.issuedAt === undefined ? undefined : new Date(this.#data.issuedAt)
   }
 
+  /** When the token ends, and how that is known. */
   get expiry(): Expiry {
     const { at, source, certainty } = this.#data.expiry
     return Object.freeze({ at: new Date(at), source, certainty }) as Expiry

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import { ApiCall, bodyCounts, enough, noteUsage } from './calls.cjs'
+import { ApiCall, bodyCounts, enough, noteUsage, Routes } from './calls.cjs'
 import type { Client } from './client.cjs'
 import type { Token } from './token.cjs'
 import type { ApiAnswer } from './verdict.cjs'
@@ -19,8 +19,9 @@ type InnerController = Dispatcher.DispatchController
  * name `interceptors.redirect()` after it, so that each hop is looked at.
  */
 export function forcegrant(client: Client): Dispatcher.DispatcherComposeInterceptor {
+  const routes = new Routes(client)
   return (dispatch) => (options, handler) => {
-    new Exchange(client, dispatch, options, handler).start()
+    new Exchange(client, routes, dispatch, options, handler).start()
     return true
   }
 }
@@ -28,47 +29,69 @@ export function forcegrant(client: Client): Dispatcher.DispatcherComposeIntercep
 /** One request of the user's, which may become several. */
 class Exchange implements InnerController {
   readonly #client: Client
+  readonly #routes: Routes
   readonly #dispatch: Dispatcher['dispatch']
   readonly #options: Options
   readonly #handler: Handler
-  /** Ends the waiting for a token, or for a busy service. */
-  readonly #waiting = new AbortController()
   readonly #call: ApiCall
+  /** Ends the waiting for a token, or for a busy service; most requests wait for neither. */
+  #waiting: AbortController | undefined
+  #reason: Error | null = null
   #inner: InnerController | undefined
   #paused = false
   #settled = false
 
-  constructor(client: Client, dispatch: Dispatcher['dispatch'], options: Options, handler: Handler) {
+  constructor(
+    client: Client,
+    routes: Routes,
+    dispatch: Dispatcher['dispatch'],
+    options: Options,
+    handler: Handler,
+  ) {
     this.#client = client
+    this.#routes = routes
     this.#dispatch = dispatch
     this.#options = options
     this.#handler = handler
     const { method, body } = options
-    this.#call = new ApiCall(client, method, isReplayable(body), this.#waiting.signal)
+    this.#call = new ApiCall(client, method, isReplayable(body), () => this.#signal())
   }
 
   start(): void {
     // At once, so that a request that waits for its token can be cancelled.
     this.#handler.onRequestStart?.(this, {})
-    this.#send().catch((error) => this.fail(error))
+    this.#send()
   }
 
-  async #send(): Promise<void> {
+  #send(): void {
+    const failed = (error: Error) => this.fail(error)
+    const kept = this.#call.kept()
+    if (kept === undefined) {
+      this.#call
+        .token()
+        .then((token) => this.#sendWith(token))
+        .catch(failed)
+      return
+    }
+    try {
+      this.#sendWith(kept)
+    } catch (error) {
+      failed(error as Error)
+    }
+  }
+
+  #sendWith(token: Token): void {
+    if (this.#reason !== null) throw this.#reason
     const { origin, headers } = this.#options
     const given = entries(headers)
-    const token = await this.#call.token()
     // None stands for the token's instance.
-    const { url, carries } = this.#client.route(
-      token,
-      origin === undefined ? token.instanceUrl : String(origin),
-    )
-    const isOwn = given.some(([name]) => name.toLowerCase() === 'authorization')
-    const carried = carries && !isOwn
+    const { url, carries } = this.#routes.of(token, origin === undefined ? token.instanceUrl : String(origin))
+    const carried = carries && !given.some(([name]) => name.toLowerCase() === 'authorization')
     const options: Options = {
       ...this.#options,
       origin: url === token.instanceUrl ? url : new URL(url).origin,
     }
-    if (carried) options.headers = [...given, ['authorization', token.authorization] as const].flat()
+    if (carried) options.headers = [...given.flat(), 'authorization', token.authorization]
     this.#dispatch(options, new Attempt(this, this.#handler, carried ? token : undefined))
   }
 
@@ -80,13 +103,16 @@ class Exchange implements InnerController {
   /** Whether an answer is dropped: then the request is sent again, or has failed. */
   drops(token: Token, answer: ApiAnswer): boolean {
     const again = this.#call.judge(token, answer)
-    again?.then(() => this.#send()).catch((error) => this.fail(error))
+    again?.then(
+      () => this.#send(),
+      (error) => this.fail(error),
+    )
     return again !== undefined
   }
 
   adopt(inner: InnerController): void {
     this.#inner = inner
-    if (this.#waiting.signal.aborted) inner.abort(this.reason as Error)
+    if (this.#reason !== null) inner.abort(this.#reason)
     else if (this.#paused) inner.pause()
   }
 
@@ -97,7 +123,7 @@ class Exchange implements InnerController {
   }
 
   get aborted(): boolean {
-    return this.#waiting.signal.aborted
+    return this.#reason !== null
   }
 
   get paused(): boolean {
@@ -105,7 +131,7 @@ class Exchange implements InnerController {
   }
 
   get reason(): Error | null {
-    return this.aborted ? this.#waiting.signal.reason : null
+    return this.#reason
   }
 
   get rawHeaders(): NonNullable<InnerController['rawHeaders']> | null {
@@ -118,8 +144,15 @@ class Exchange implements InnerController {
 
   abort(reason: Error): void {
     if (this.aborted) return
-    this.#waiting.abort(reason)
+    this.#reason = reason
+    this.#waiting?.abort(reason)
     this.#inner?.abort(reason)
+  }
+
+  #signal(): AbortSignal {
+    this.#waiting ??= new AbortController()
+    if (this.#reason !== null) this.#waiting.abort(this.#reason)
+    return this.#waiting.signal
   }
 
   pause(): void {

@@ -26,7 +26,9 @@ export type Verdict =
 
 /** The API requests of an org in the last 24 hours. */
 export interface ApiUsage {
+  /** Requests that counted. */
   readonly used: number
+  /** How many the org may make. */
   readonly limit: number
 }
 
@@ -37,7 +39,9 @@ export type HeadersLike =
 
 /** The parts of an answer that a verdict needs. */
 export interface ApiAnswer {
+  /** The HTTP status. */
   readonly status: number
+  /** The headers, for `Retry-After` and `Sforce-Limit-Info`. */
   readonly headers?: HeadersLike | null | undefined
   /** The body or its beginning: a few hundred bytes do. */
   readonly body?: string | Uint8Array | null | undefined
@@ -45,9 +49,11 @@ export interface ApiAnswer {
 
 /** A verdict and what else the answer tells. */
 export interface Judgement {
+  /** What it says about the token. */
   readonly verdict: Verdict
   /** Milliseconds to wait, when the answer says so. */
   readonly retryAfter: number | undefined
+  /** The API requests of the org, when the answer says so. */
   readonly apiUsage: ApiUsage | undefined
 }
 

@@ -14,6 +14,7 @@ use crate::data::{NativeApiUsage, NativeError, NativeLease, NativeStatus, Native
 use crate::defect::{keep_silent, reach};
 use crate::event::{NativeEvent, Outlet};
 use crate::options::{NativeKeyPair, NativeOptions};
+use crate::store::{NativeStoreStep, ScriptStore};
 use crate::wait::{NativeOutcome, NativeWait, Waits, lock};
 
 /// What `open` made: a client, or an error.
@@ -33,6 +34,7 @@ pub fn open(
     clock: Option<&NativeTestClock>,
     on_event: Option<Function<'_, NativeEvent, ()>>,
     credentials: Option<Function<'_, NativeQuestion, ()>>,
+    store: Option<Function<'_, NativeStoreStep, ()>>,
 ) -> Result<NativeOpened> {
     keep_silent();
     reach("open");
@@ -47,6 +49,9 @@ pub fn open(
             }
             if let Some(callback) = credentials {
                 builder = credentials::ask(builder, &callback)?;
+            }
+            if let Some(store) = store {
+                builder = builder.store(ScriptStore::new(&store)?);
             }
             let events = Outlet::default();
             builder = events.attach(builder);
@@ -263,6 +268,15 @@ impl NativeClient {
 }
 
 impl NativeClient {
+    /// One of a pool, which has the events.
+    pub(crate) fn of_pool(client: Client) -> Self {
+        Self::new(client, Outlet::default())
+    }
+
+    pub(crate) fn core(&self) -> &Client {
+        &self.shared.client
+    }
+
     fn new(client: Client, events: Outlet) -> Self {
         let shared = Shared {
             client,

@@ -134,6 +134,22 @@ pub(crate) fn counts(status: u16) -> bool {
     body_counts(status)
 }
 
+/// Check the token that a call is made again with: raises `TokenRejectedError` if it is the one that
+/// was refused.
+#[pyfunction]
+#[pyo3(name = "renewed")]
+pub(crate) fn check_renewed(
+    py: Python<'_>,
+    before: &Bound<'_, Token>,
+    now: &Bound<'_, Token>,
+) -> PyResult<()> {
+    renewed(
+        before.get().core.access_token(),
+        now.get().core.access_token(),
+    )
+    .map_err(|error| raise(py, &error))
+}
+
 /// As Python has them elsewhere.
 pub(crate) fn numbers(usage: ApiUsage) -> (u64, u64) {
     (usage.used, usage.limit)

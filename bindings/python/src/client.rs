@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
 use crate::error::{raise, timed_out};
+use crate::guest;
 use crate::handle::{Core, Handle, adapter};
 use crate::kept::Found;
 use crate::options::duration;
@@ -77,7 +78,7 @@ impl Client {
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let core = Core::from_env(cls.py(), options)?;
-        cls.call_method1("__new__", (cls, core))
+        guest::call(&cls.getattr("__new__")?, (cls, core), None)
     }
 
     /// Return a token that is good to use now, asking Salesforce only if it must.
@@ -128,10 +129,8 @@ impl Client {
 
     /// Give an `AsyncClient` that shares this one's token and everything else.
     fn async_client<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        slf.py()
-            .import("forcegrant")?
-            .getattr("AsyncClient")?
-            .call_method1("from_client", (slf,))
+        let class = guest::module(slf.py(), "forcegrant")?.getattr("AsyncClient")?;
+        guest::call(&class.getattr("from_client")?, (slf,), None)
     }
 
     /// Give interceptors for `grpc.intercept_channel`: they bring what `grpc_auth` brings, and drop
@@ -167,7 +166,7 @@ impl Client {
 
     #[pyo3(signature = (*_args))]
     fn __exit__(slf: &Bound<'_, Self>, _args: &Bound<'_, PyTuple>) -> PyResult<()> {
-        slf.call_method0("close").map(drop)
+        guest::call(&slf.getattr("close")?, (), None).map(drop)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use forcegrant::{ClientBuilder, KeyPair, KeyPairs};
+use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -11,10 +12,12 @@ use pyo3::types::{PyDict, PyString};
 use crate::asker::Asker;
 use crate::calls::{Call, numbers};
 use crate::error::{invalid_option, raise};
+use crate::guest;
 use crate::kept::{Found, Shared};
 use crate::options::{apply, callable, credentials, text};
 use crate::outlet::Outlet;
 use crate::report::Status;
+use crate::store::{PythonStore, store_of};
 use crate::token::Token;
 use crate::wait::Wait;
 
@@ -23,7 +26,8 @@ use crate::wait::Wait;
 pub(crate) struct Core {
     shared: Arc<Shared>,
     listener: Option<Py<PyAny>>,
-    callback: Option<Py<PyAny>>,
+    /// The credentials callback and the store, a tuple, if there is either.
+    answers: Option<Py<PyAny>>,
 }
 
 impl Core {
@@ -38,8 +42,9 @@ impl Core {
             None => Ok(None),
         };
         let (listener, callback) = (function("on_event")?, function("credentials_callback")?);
-        let asker = callback.as_ref().map(|_| Asker::new());
-        if let Some(asker) = &asker {
+        let store = store_of(options)?;
+        let asker = (callback.is_some() || store.is_some()).then(Asker::new);
+        if let (Some(asker), Some(_)) = (&asker, &callback) {
             if given {
                 return Err(invalid_option(
                     py,
@@ -50,6 +55,9 @@ impl Core {
             }
             builder = asker.attach(builder);
         }
+        if let (Some(asker), Some(store)) = (&asker, &store) {
+            builder = builder.store(PythonStore::new(asker, store.bind(py))?);
+        }
         if let Some(options) = options {
             builder = apply(builder, options)?;
         }
@@ -59,17 +67,33 @@ impl Core {
             .build()
             .map_err(|error| raise(py, &error))?;
         Ok(Self {
+            answers: asker
+                .as_ref()
+                .map(|_| (callback, store).into_py_any(py))
+                .transpose()?,
             shared: Arc::new(Shared::new(client, outlet, asker)),
             listener,
-            callback,
         })
+    }
+
+    /// Over a client that is built: one of a pool.
+    pub(crate) fn of(
+        shared: Arc<Shared>,
+        listener: Option<Py<PyAny>>,
+        answers: Option<Py<PyAny>>,
+    ) -> Self {
+        Self {
+            shared,
+            listener,
+            answers,
+        }
     }
 
     pub(crate) fn into_handle(self) -> Handle {
         Handle {
             shared: self.shared,
             listener: self.listener,
-            callback: self.callback,
+            answers: self.answers,
         }
     }
 }
@@ -108,7 +132,7 @@ impl Core {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.listener)?;
-        visit.call(&self.callback)
+        visit.call(&self.answers)
     }
 }
 
@@ -119,7 +143,8 @@ pub(crate) struct Handle {
     /// Each handle has a reference of its own, for the collector of cycles: a listener often is a
     /// method of what holds the client.
     listener: Option<Py<PyAny>>,
-    callback: Option<Py<PyAny>>,
+    /// The credentials callback and the store, a tuple, if there is either.
+    answers: Option<Py<PyAny>>,
 }
 
 impl Handle {
@@ -131,7 +156,7 @@ impl Handle {
 
     /// Has the callback answer the core's question for credentials, if one waits.
     pub(crate) fn answer(&self, py: Python<'_>) -> PyResult<()> {
-        self.shared.answer(py, self.callback.as_ref())
+        self.shared.answer(py, self.answers.as_ref())
     }
 
     /// A token that is good to use now, or a wait for one.
@@ -156,16 +181,13 @@ impl Handle {
                 .listener
                 .as_ref()
                 .map(|listener| listener.clone_ref(py)),
-            callback: core
-                .callback
-                .as_ref()
-                .map(|callback| callback.clone_ref(py)),
+            answers: core.answers.as_ref().map(|answers| answers.clone_ref(py)),
         }
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.listener)?;
-        visit.call(&self.callback)
+        visit.call(&self.answers)
     }
 
     /// Tell `on_event` and `logging` what has happened since they were last told, on this thread.
@@ -314,10 +336,7 @@ impl Handle {
                 .listener
                 .as_ref()
                 .map(|listener| listener.clone_ref(py)),
-            callback: self
-                .callback
-                .as_ref()
-                .map(|callback| callback.clone_ref(py)),
+            answers: self.answers.as_ref().map(|answers| answers.clone_ref(py)),
         }
     }
 
@@ -365,8 +384,6 @@ pub(crate) fn adapter<'py>(
     options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let core = handle.getattr("_core")?;
-    handle
-        .py()
-        .import("forcegrant._extras")?
-        .call_method1("adapter", (extra, name, core, options))
+    let adapter = guest::module(handle.py(), "forcegrant._extras")?.getattr("adapter")?;
+    guest::call(&adapter, (extra, name, core, options), None)
 }

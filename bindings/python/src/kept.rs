@@ -58,15 +58,15 @@ impl Shared {
         &self.client
     }
 
-    /// Whether a callback brings the credentials.
+    /// Whether the core may have questions: for credentials, or to a store.
     pub(crate) fn asks(&self) -> bool {
         self.asker.is_some()
     }
 
-    /// Has the callback answer the core's question for credentials, if one waits, on this thread.
-    pub(crate) fn answer(&self, py: Python<'_>, callback: Option<&Py<PyAny>>) -> PyResult<()> {
-        match (&self.asker, callback) {
-            (Some(asker), Some(callback)) => asker.serve(py, callback),
+    /// Has the core's questions answered, if any wait, on this thread.
+    pub(crate) fn answer(&self, py: Python<'_>, answers: Option<&Py<PyAny>>) -> PyResult<()> {
+        match (&self.asker, answers) {
+            (Some(asker), Some(answers)) => asker.serve(py, answers),
             _ => Ok(()),
         }
     }

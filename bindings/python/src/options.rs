@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use forcegrant::store::Sharing;
-use forcegrant::{AuthStyle, ClientBuilder, Proxy, Roots};
+use forcegrant::{AuthStyle, ClientBuilder, ClientPoolBuilder, Proxy, Roots};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDelta, PyDict, PyMapping, PyString, PyTuple};
 
 use crate::clock::TestClock;
 use crate::error::invalid_option;
+use crate::store::is_store;
 
 const NAMES: [&str; 32] = [
     "credentials_callback",
@@ -65,6 +66,44 @@ pub(crate) fn apply(
     Ok(builder)
 }
 
+const POOL_NAMES: [&str; 3] = ["max_clients", "logins_per_second", "concurrent_logins"];
+
+/// The options of a pool: its own, and those that all its clients share.
+pub(crate) fn apply_to_pool(
+    mut builder: ClientPoolBuilder,
+    options: &Bound<'_, PyDict>,
+) -> PyResult<ClientPoolBuilder> {
+    let shared = options.copy()?;
+    for name in POOL_NAMES {
+        let Some(value) = options.get_item(name)? else {
+            continue;
+        };
+        shared.del_item(name)?;
+        if value.is_none() {
+            continue;
+        }
+        builder = match name {
+            "max_clients" => {
+                let most = count(name, &value, "such as 10000")?;
+                builder.max_clients(usize::try_from(most).unwrap_or(usize::MAX))
+            }
+            "logins_per_second" => builder.logins_per_second(limit(name, &value)?),
+            _ => builder.concurrent_logins(limit(name, &value)?),
+        };
+    }
+    let mut failed = None;
+    let builder = builder.options(|client| {
+        apply(client.clone(), &shared).unwrap_or_else(|error| {
+            failed = Some(error);
+            client
+        })
+    });
+    match failed {
+        None => Ok(builder),
+        Some(error) => Err(error),
+    }
+}
+
 fn set(builder: ClientBuilder, name: &str, value: &Bound<'_, PyAny>) -> PyResult<ClientBuilder> {
     Ok(match name {
         "client_secret_file" => {
@@ -108,6 +147,8 @@ fn set(builder: ClientBuilder, name: &str, value: &Bound<'_, PyAny>) -> PyResult
             let (first, cap) = durations(name, value)?;
             builder.transient_backoff(first, cap)
         }
+        // A store that is written in Python: see `Core::build`.
+        "store" if is_store(value)? => builder,
         "store" => builder.store(sharing(value)?),
         "store_timeout" => builder.store_timeout(duration(name, value)?),
         "clock" => builder.clock(clock(value)?),
@@ -223,16 +264,21 @@ fn proxy(value: &Bound<'_, PyAny>) -> PyResult<Proxy> {
 
 /// What tokens are shared through, in the text form of the core.
 fn sharing(value: &Bound<'_, PyAny>) -> PyResult<Sharing> {
-    let text = text("store", value)?;
+    let text: String = typed("store", value, "a str or a store")?;
     text.parse()
         .map_err(|error| crate::error::raise(value.py(), &error))
 }
 
 fn login_budget(value: &Bound<'_, PyAny>) -> PyResult<Option<u32>> {
+    limit("login_budget", value)
+}
+
+/// A number, or "none" for no limit.
+fn limit(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<u32>> {
     if value.extract::<&str>().is_ok_and(|text| text == "none") {
         return Ok(None);
     }
-    count("login_budget", value, "such as 1000, or \"none\"").map(Some)
+    count(name, value, "such as 1000, or \"none\"").map(Some)
 }
 
 fn count(name: &str, value: &Bound<'_, PyAny>, right: &str) -> PyResult<u32> {

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
+use crate::guest;
 use crate::time::Utc;
 
 /// An access token together with the instance it is for and the identity behind it.
@@ -227,6 +228,6 @@ fn kept(py: Python<'_>, slot: &PyOnceLock<Py<PyString>>, text: &str) -> Py<PyStr
 
 fn json<'py>(py: Python<'py>, value: &serde_json::Value) -> PyResult<Bound<'py, PyAny>> {
     // Rare and small: Python's own parser saves a second mapping of types.
-    py.import("json")?
-        .call_method1("loads", (value.to_string(),))
+    let loads = guest::module(py, "json")?.getattr("loads")?;
+    guest::call(&loads, (value.to_string(),), None)
 }

@@ -7,6 +7,7 @@ import functools
 import os
 import re
 import shlex
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -47,6 +48,26 @@ const first = await get('/services/data/v67.0/limits')
 await control('kill_sessions')
 const second = await get('/services/data/v67.0/limits')
 console.log(first.status, second.status, sf.status().mints)
+"""
+NODE_LAMBDA = """
+const [first, second] = [await handler(), await handler()]
+console.log(first.instanceUrl, first.fingerprint)
+console.log(second.instanceUrl, second.fingerprint)
+"""
+
+DEPLOYED_WSGI = """
+def start_response(status, headers):
+    print(status)
+print(b"".join(application({}, start_response)).decode())
+"""
+DEPLOYED_ASGI = """
+import asyncio
+async def send(message):
+    print(message.get("status", ""), message.get("body", b"").decode())
+asyncio.run(application({"type": "http"}, None, send))
+"""
+DEPLOYED_CELERY = """
+print(200, limits())
 """
 
 
@@ -125,6 +146,24 @@ def quick_start(file: str, command: list[str], block: Block) -> None:
 def recovery(file: str, command: list[str], after: str, block: Block) -> None:
     printed = execute(block, file, command, after, logins=2)
     assert printed.split() == ["200", "200", "2"], printed
+
+
+def deployed(file: str, after: str, block: Block) -> None:
+    """Called as its server calls it; the servers themselves are in tests/python/test_servers.py."""
+    printed = execute(block, file, PYTHON, after)
+    assert printed.split()[0] == "200", printed
+    assert "DailyApiRequests" in printed, printed
+
+
+def shared(file: str, times: int, after: str, block: Block) -> None:
+    """Several processes, threads or calls print instance and fingerprint; one login serves all."""
+    # The folder in which processes share is the user's.
+    command = ["env", f"XDG_CACHE_HOME={folder() / 'cache'}", *NODE]
+    printed = execute(block, file, command, after).splitlines()
+    assert len(printed) == times, printed
+    assert len(set(printed)) == 1, printed
+    assert printed[0].startswith(f"{emulator().org['instance_url']} "), printed
+    shutil.rmtree(folder() / "cache", ignore_errors=True)
 
 
 def verified(block: Block) -> None:
@@ -224,13 +263,22 @@ KNOWN: dict[str | None, Callable[[Block], None]] = {
     "python-401": functools.partial(recovery, "recovery.py", PYTHON, PYTHON_401),
     "python-verify": verified,
     "python-testing": python_testing,
+    "deploy-wsgi": functools.partial(deployed, "deploy_wsgi.py", DEPLOYED_WSGI),
+    "deploy-asgi": functools.partial(deployed, "deploy_asgi.py", DEPLOYED_ASGI),
+    "deploy-celery": functools.partial(deployed, "deploy_celery.py", DEPLOYED_CELERY),
     "node-import": functools.partial(quick_start, "quick_start.mjs", NODE),
     "node-require": functools.partial(quick_start, "quick_start.cjs", NODE),
     "node-401": functools.partial(recovery, "recovery.mjs", NODE, NODE_401),
     "node-testing": node_testing,
+    "node-cluster": functools.partial(shared, "cluster.mjs", 4, ""),
+    "node-worker-threads": functools.partial(shared, "worker_threads.mjs", 5, ""),
+    "node-lambda": functools.partial(shared, "lambda.mjs", 2, NODE_LAMBDA),
     "rust": rust,
     "rust-reqwest": rust_recipe,
     "rust-reqwest-middleware": rust_recipe,
     "rust-tower": rust_recipe,
     "rust-tonic": rust_recipe,
+    "python-pool": functools.partial(quick_start, "pool.py", PYTHON),
+    "node-pool": functools.partial(quick_start, "pool.mjs", NODE),
+    "rust-pool": rust,
 }

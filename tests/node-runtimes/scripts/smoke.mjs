@@ -21,6 +21,8 @@ seen.cached = client.cached() === token && (await client.token()) === token
 await client.waitIdle()
 seen.events = events.filter((name) => name.startsWith('mint_'))
 
+seen.shared = (await new Client(options).token()).fingerprint === token.fingerprint
+
 const required = createRequire(import.meta.url)('forcegrant')
 seen.required = required.Client === Client && client instanceof required.Client
 
@@ -48,7 +50,7 @@ const channel = new Promise((resolve) => {
   }
   diagnostics.subscribe(EVENT_CHANNEL, listener)
 })
-await new Client(options).token()
+await new Client({ ...options, store: 'off' }).token()
 // Listening keeps no process alive.
 const alive = setTimeout(() => {}, 10_000)
 seen.channel = await channel

@@ -7,26 +7,41 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from forcegrant._native import Question
-    from forcegrant.options import KeyPairs
+    from forcegrant.options import KeyPairs, OrgCredentials
 
 
-def answer(question: Question, callback: Callable[[], KeyPairs | Awaitable[KeyPairs]]) -> None:
-    """Have `callback` answer; what it throws becomes the answer that there is none."""
+def answer(
+    question: Question,
+    callback: Callable[
+        ..., KeyPairs | OrgCredentials | Awaitable[KeyPairs] | Awaitable[OrgCredentials]
+    ],
+) -> None:
+    """Have `callback` answer; what it throws becomes the answer that there is none.
+
+    A pool asks with a key, a client with nothing.
+    """
     try:
-        pairs = callback()
+        key = question.key
+        pairs = callback() if key is None else callback(key)
         if not inspect.isawaitable(pairs):
             question.answer(pairs)
             return
     except Exception as error:
         question.fail(_reason(error))
         return
-    _in_the_loop(question, pairs)
+    in_the_loop(_finish(question, pairs), pairs, question.fail, "the credentials_callback is async")
 
 
-def _in_the_loop(question: Question, pairs: Awaitable[KeyPairs]) -> None:
+def in_the_loop(
+    answering: Coroutine[object, object, None],
+    asked: Awaitable[object],
+    fail: Callable[[str], None],
+    what: str,
+) -> None:
+    """Have a coroutine answer in the event loop that runs; without one, `fail` is told."""
     if "trio" in sys.modules:
         from forcegrant import _waiting  # noqa: PLC0415 - whoever waits has imported it
 
@@ -34,7 +49,7 @@ def _in_the_loop(question: Question, pairs: Awaitable[KeyPairs]) -> None:
             import trio  # noqa: PLC0415 - a task of it is running
 
             # Of no caller's: one that leaves does not take the answer from the others.
-            trio.lowlevel.spawn_system_task(_finish, question, pairs)
+            trio.lowlevel.spawn_system_task(_once, answering)
             return
     # A running loop means that asyncio is imported.
     asyncio = sys.modules.get("asyncio")
@@ -43,16 +58,21 @@ def _in_the_loop(question: Question, pairs: Awaitable[KeyPairs]) -> None:
             raise RuntimeError
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        if inspect.iscoroutine(pairs):
-            pairs.close()
-        question.fail("an async credentials_callback is answered in an event loop: use AsyncClient")
+        answering.close()
+        if inspect.iscoroutine(asked):
+            asked.close()
+        fail(f"{what}: an event loop has to run, so use AsyncClient or AsyncClientPool")
         return
-    task = loop.create_task(_finish(question, pairs))
+    task = loop.create_task(answering)
     _TASKS.add(task)
     task.add_done_callback(_TASKS.discard)
 
 
-async def _finish(question: Question, pairs: Awaitable[KeyPairs]) -> None:
+async def _once(answering: Coroutine[object, object, None]) -> None:
+    await answering
+
+
+async def _finish(question: Question, pairs: Awaitable[KeyPairs | OrgCredentials]) -> None:
     try:
         question.answer(await pairs)
     except Exception as error:

@@ -11,7 +11,7 @@ from grpc import aio
 
 from forcegrant._client import AsyncClient
 from forcegrant._errors import ForcegrantError, TokenRejectedError
-from forcegrant._native import Client, grpc_verdict
+from forcegrant._native import Client, grpc_verdict, renewed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterator
@@ -174,7 +174,8 @@ class _Interceptor(
             return _Watched(call, self._session, token)
         if not self._session.is_dead(call.code(), token):
             return call
-        token = self._client.token()
+        refused, token = token, self._client.token()
+        renewed(refused, token)
         if _is_over(deadline):
             return call
         return continuation(self._session.details(client_call_details, token, deadline), request)
@@ -282,7 +283,8 @@ class _UnaryUnary(_Asynchronous, aio.UnaryUnaryClientInterceptor):
         call = await continuation(_aio(details), request)
         if not self._session.is_dead(await call.code(), token):
             return call
-        token = await self._client.token()
+        refused, token = token, await self._client.token()
+        renewed(refused, token)
         if _is_over(deadline):
             return call
         details = self._session.details(client_call_details, token, deadline)

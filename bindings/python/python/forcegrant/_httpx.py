@@ -127,20 +127,17 @@ def _prepared(call: Call, request: httpx.Request, token: Token) -> httpx.Request
     """Give a request of its own, so that the caller's stays as it is."""
     given = str(request.url)
     url, carries = call.prepare(token, given)
-    headers, target = request.headers.copy(), request.url
+    # Neither `copy`, which leaves the stream behind, nor the constructor, which reads everything
+    # anew and costs more than all else here.
+    prepared = httpx.Request.__new__(httpx.Request)
+    vars(prepared).update(vars(request))
+    prepared.headers = request.headers.copy()
     if url != given:
-        target = httpx.URL(url)
-        headers["Host"] = target.netloc.decode("ascii")
+        prepared.url = httpx.URL(url)
+        prepared.headers["Host"] = prepared.url.netloc.decode("ascii")
     if carries:
-        headers["Authorization"] = token.authorization
-    return httpx.Request(
-        request.method,
-        # As an object: to read it again would be half of what all this costs.
-        target,
-        headers=headers,
-        stream=request.stream,
-        extensions=request.extensions,
-    )
+        prepared.headers["Authorization"] = token.authorization
+    return prepared
 
 
 def _carried(response: httpx.Response, token: Token) -> bool:

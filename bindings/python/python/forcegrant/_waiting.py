@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # How often a loop in which someone waits looks whether the core asks for credentials.
-QUESTIONS_EVERY = 0.05
+QUESTIONS_EVERY = 0.005
 
 
 async def settled(

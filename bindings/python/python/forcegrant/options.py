@@ -1,4 +1,4 @@
-"""The options of `Client` and `AsyncClient`, as types.
+"""The options of `Client`, `AsyncClient` and the pools, as types.
 
 This module is for annotations (`options: ClientOptions = {"total_timeout": 10}`);
 nothing imports it at run time.
@@ -12,6 +12,7 @@ from os import PathLike
 from typing import Literal, TypeAlias, TypedDict
 
 from forcegrant._native import Event, TestClock
+from forcegrant.stores import Store
 
 Seconds: TypeAlias = float | timedelta
 """A length of time: a number of seconds or a `timedelta`."""
@@ -100,10 +101,12 @@ class ClientOptions(TypedDict, total=False):
     switches it off. [(5 s, 60 s)]"""
     transient_backoff: tuple[Seconds, Seconds] | None
     """The same for failures that pass. [(1 s, 300 s)]"""
-    store: Literal["process", "off", "file"] | str | None
+    store: Literal["process", "off", "file"] | str | Store | None
     """Whom the client shares its token and its logins with: the clients of this process,
     nobody, the user's processes on this machine (through a folder in the user's cache, or one
-    of your own: "file:///var/cache/my-service"). ["process"]"""
+    of your own: "file:///var/cache/my-service"), everyone who uses a Redis or Valkey
+    ("rediss://user:password@host"), or a store that you wrote: see `forcegrant.stores`.
+    ["process"]"""
     store_timeout: Seconds | None
     """For each step of a store; then the login goes ahead without it. [1 s]"""
     clock: TestClock | None
@@ -111,3 +114,43 @@ class ClientOptions(TypedDict, total=False):
     on_event: Callable[[Event], object] | None
     """Called with everything that happens, on the thread of a caller: see `Event`. The
     logger `forcegrant` of the standard `logging` is told the same in any case. [none]"""
+
+
+class _Org(TypedDict):
+    login_url: str
+    client_id: str
+    client_secret: str
+
+
+class Org(_Org, total=False):
+    """Where one org's credentials go and what they are, by name."""
+
+    next_credentials: tuple[str, str] | None
+
+
+OrgCredentials: TypeAlias = tuple[str, str, str] | Org
+"""What the `credentials_callback` of a pool returns: login URL, client id and client secret; or
+a dict that names them and may hold a second pair."""
+
+
+class PoolOptions(ClientOptions, total=False):
+    """Keyword arguments of `ClientPool` and `AsyncClientPool`.
+
+    The options of `ClientOptions` hold for all clients of the pool, but for those about one org,
+    which are refused (`client_secret_file`, `next_credentials` and `token_url`). The pool is itself
+    what this process shares, so `store` tells only what is shared beyond it. [nothing]
+    """
+
+    credentials_callback: (  # type: ignore[misc]  # it is asked with a key
+        Callable[[str], OrgCredentials | Awaitable[OrgCredentials]] | None
+    )
+    """Brings the credentials of a key that was not inserted, from a database or a vault: asked at
+    its first login and when they are refused, on the thread of a caller that waits, and given up
+    after `total_timeout`. An async function needs an `AsyncClientPool`. [none]"""
+    max_clients: int | None
+    """How many clients are kept; then one that was not used lately goes. [10000]"""
+    logins_per_second: int | Literal["none"] | None
+    """How many logins of the pool start within a second. [100]"""
+    concurrent_logins: int | Literal["none"] | None
+    """How many logins of the pool are in the air at once; one that takes longer than two seconds
+    is not counted, up to four times as many. [64]"""

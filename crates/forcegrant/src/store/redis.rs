@@ -64,19 +64,27 @@ impl RedisStore {
     /// servers that keep the entries, percent-encoded. Several URLs may be given for one set of
     /// Sentinels or one Cluster, separated by blanks.
     ///
+    /// For settings that are text only, a query may follow, its values percent-encoded:
+    /// `?prefix=acme:&roots=/etc/redis/ca.pem` ([`prefix`](Self::prefix); [`roots`](Self::roots):
+    /// `platform`, `bundled`, or a file that is read now), and `sentinel_user` and
+    /// `sentinel_password` ([`sentinel_credentials`](Self::sentinel_credentials)).
+    ///
     /// # Errors
     /// An [`invalid_option`](crate::error) error, which does not repeat the URL: it is none of
     /// these.
     pub fn new(urls: &str) -> Result<Self, Error> {
-        let (address, login) = address::parse(urls)?;
-        Ok(Self {
+        let (address, settings) = address::parse(urls)?;
+        let store = Self {
             address,
-            prefix: "forcegrant:".to_owned(),
+            prefix: String::new(),
             roots: Roots::default(),
-            sentinel_login: Login::default(),
-            login,
+            sentinel_login: settings.sentinel_login.unwrap_or_default(),
+            login: settings.login.unwrap_or_default(),
             links: Arc::default(),
-        })
+        };
+        store
+            .prefix(settings.prefix.as_deref().unwrap_or("forcegrant:"))?
+            .roots(settings.roots.unwrap_or_default())
     }
 
     /// What all keys start with: `forcegrant:` by default. Deployments that must not share tokens

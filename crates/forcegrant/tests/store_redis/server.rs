@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use redis::FromRedisValue;
@@ -53,7 +54,7 @@ impl Server {
              sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 3000\n"
         );
         std::fs::write(&file, text).unwrap();
-        let child = quiet(Command::new("redis-server").arg(&file).arg("--sentinel"));
+        let child = quiet(Command::new(program()).arg(&file).arg("--sentinel"));
         let server = Self {
             child,
             arguments: Vec::new(),
@@ -80,6 +81,12 @@ impl Server {
         let client = redis::Client::open(self.url())?;
         let mut connection = client.get_connection_with_timeout(Duration::from_secs(5))?;
         command.query(&mut connection)
+    }
+
+    /// Whether it says this of its replication. Not while it loads what its master sent.
+    pub(crate) fn says(&self, word: &str) -> bool {
+        self.try_command::<String>(&["INFO", "replication"])
+            .is_ok_and(|info| info.contains(word))
     }
 
     pub(crate) fn kill(&mut self) {
@@ -125,13 +132,16 @@ impl Drop for Server {
     }
 }
 
-/// A port of this machine that nobody uses.
+/// A port of this machine that nobody uses, and no other test will.
 pub(crate) fn free_port() -> u16 {
+    static GIVEN: Mutex<Vec<u16>> = Mutex::new(Vec::new());
     loop {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
+        let mut given = GIVEN.lock().unwrap();
         // A Cluster's nodes talk to each other 10,000 above.
-        if port < 55_000 {
+        if port < 55_000 && !given.contains(&port) {
+            given.push(port);
             return port;
         }
     }
@@ -147,9 +157,14 @@ pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 fn spawn(port: u16, folder: &std::path::Path, arguments: &[String]) -> Child {
-    let mut command = Command::new("redis-server");
+    let mut command = Command::new(program());
     command.args(["--port", &port.to_string()]);
     quiet(command.arg("--dir").arg(folder).args(arguments))
+}
+
+/// Debian's, unless another (an older one, or Valkey) is named.
+fn program() -> std::ffi::OsString {
+    std::env::var_os("FORCEGRANT_REDIS_SERVER").unwrap_or_else(|| "redis-server".into())
 }
 
 fn quiet(command: &mut Command) -> Child {

@@ -194,8 +194,7 @@ async fn sentinels_tell_the_master_before_and_after_a_failover() {
     let sentinel = Server::sentinel(master.port);
     eventually("the sentinel knows the replica", || {
         let replicas: Vec<redis::Value> = sentinel.command(&["SENTINEL", "REPLICAS", "main"]);
-        let info: String = replica.command(&["INFO", "replication"]);
-        !replicas.is_empty() && info.contains("master_link_status:up")
+        !replicas.is_empty() && replica.says("master_link_status:up")
     });
     let url = format!(
         "redis+sentinel://127.0.0.1:{},127.0.0.1:{}/main",
@@ -220,12 +219,9 @@ async fn sentinels_tell_the_master_before_and_after_a_failover() {
     };
     assert!(after > before);
     // The old master is back as a replica: the same store goes on with the new one.
+    // The Sentinels would do that after ten seconds or so.
     master.restart();
-    eventually("the old master is a replica", || {
-        master
-            .command::<String>(&["INFO", "replication"])
-            .contains("role:slave")
-    });
+    master.command::<()>(&["REPLICAOF", "127.0.0.1", &replica.port.to_string()]);
     conforms(&store).await;
     let nobody = format!("redis+sentinel://127.0.0.1:{}/nobody", sentinel.port);
     let error = acquire(&RedisStore::new(&nobody).unwrap(), "k", "aa").await;
@@ -247,12 +243,11 @@ impl Cluster {
         let start =
             |_| Server::start(&["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]);
         let nodes: Vec<_> = (0..3).map(start).collect();
-        for (node, (first, last)) in
-            nodes
-                .iter()
-                .zip([("0", "5460"), ("5461", "10922"), ("10923", "16383")])
-        {
-            node.command::<()>(&["CLUSTER", "ADDSLOTSRANGE", first, last]);
+        for (node, slots) in nodes.iter().zip([0..=5460, 5461..=10922, 10923..=16383]) {
+            let slots: Vec<_> = slots.map(|slot: u16| slot.to_string()).collect();
+            let mut words = vec!["CLUSTER", "ADDSLOTS"];
+            words.extend(slots.iter().map(String::as_str));
+            node.command::<()>(&words);
         }
         // Three that begin with the same epoch disagree for a while.
         for (epoch, node) in ["1", "2", "3"].iter().zip(&nodes) {

@@ -243,8 +243,13 @@ class Emulator:
     # How programs reach it.
 
     def options(self, *hosts: str) -> ClientOptions:
-        """Give the options with which a `Client` reaches it, for the named hosts."""
+        """Give the options with which a `Client` reaches it, for the named hosts.
+
+        It shares its token with no other client: one of the test before may still be there,
+        until the garbage collector has seen it.
+        """
         return {
+            "store": "off",
             "resolve": dict.fromkeys(hosts, self.https),
             "roots": self.ca_pem,
             "proxy": None,

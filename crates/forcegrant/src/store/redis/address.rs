@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::links::Login;
 use crate::error::{Error, invalid_option};
+use crate::http::Roots;
 use crate::secret::Secret;
 
 /// What is behind the hosts.
@@ -67,29 +68,43 @@ impl fmt::Display for Host {
     }
 }
 
+/// What a URL says beside the address.
+#[derive(Default)]
+pub(super) struct Settings {
+    pub(super) login: Option<Login>,
+    pub(super) sentinel_login: Option<Login>,
+    pub(super) prefix: Option<String>,
+    pub(super) roots: Option<Roots>,
+}
+
 /// Reads URLs separated by blanks. Errors never repeat them: there may be a password in them.
-pub(super) fn parse(urls: &str) -> Result<(Address, Login), Error> {
-    let mut parsed = urls.split_whitespace().map(parse_one);
-    let (mut address, mut login) = parsed
-        .next()
-        .unwrap_or_else(|| Err(wrong("the address is empty")))?;
-    for next in parsed {
-        let (mut next, next_login) = next?;
-        address.hosts.append(&mut next.hosts);
-        let hosts = address.hosts.clone();
-        if (Address { hosts, ..next }) != address {
-            return Err(wrong("the URLs differ in more than hosts"));
+pub(super) fn parse(urls: &str) -> Result<(Address, Settings), Error> {
+    let mut all = Settings::default();
+    let mut address: Option<Address> = None;
+    for url in urls.split_whitespace() {
+        let (mut next, settings) = parse_one(url)?;
+        if let Some(known) = &mut address {
+            known.hosts.append(&mut next.hosts);
+            next.hosts.clone_from(&known.hosts);
+            if next != *known {
+                return Err(wrong("the URLs differ in more than hosts"));
+            }
         }
-        if next_login.is_some() {
-            login = next_login;
-        }
+        address = Some(next);
+        all = Settings {
+            login: settings.login.or(all.login),
+            sentinel_login: settings.sentinel_login.or(all.sentinel_login),
+            prefix: settings.prefix.or(all.prefix),
+            roots: settings.roots.or(all.roots),
+        };
     }
+    let address = address.ok_or_else(|| wrong("it is empty"))?;
     if address.kind == Kind::Single && address.hosts.len() > 1 {
         return Err(wrong(
             "several hosts are for `redis+sentinel` and `redis+cluster`",
         ));
     }
-    Ok((address, login.unwrap_or_default()))
+    Ok((address, all))
 }
 
 /// The slot of a key in a Cluster: CRC-16 (XMODEM) of what is in its braces.
@@ -102,7 +117,7 @@ pub(super) fn slot(tag: &str) -> u16 {
     crc % 16384
 }
 
-fn parse_one(url: &str) -> Result<(Address, Option<Login>), Error> {
+fn parse_one(url: &str) -> Result<(Address, Settings), Error> {
     let (scheme, rest) = url
         .split_once("://")
         .ok_or_else(|| wrong("it has no scheme"))?;
@@ -112,11 +127,11 @@ fn parse_one(url: &str) -> Result<(Address, Option<Login>), Error> {
         "rediss" | "valkeys" => true,
         _ => return Err(wrong("its scheme is unknown")),
     };
-    if rest.contains(['?', '#']) {
-        return Err(wrong(
-            "it has a query or a fragment; a password with `?`, `#` or `/` must be percent-encoded",
-        ));
+    if rest.contains('#') {
+        return Err(wrong("it has a fragment; `#` must be percent-encoded"));
     }
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let mut settings = parse_settings(query)?;
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let (user, hosts) = match authority.rsplit_once('@') {
         Some((user, hosts)) => (Some(user), hosts),
@@ -146,19 +161,53 @@ fn parse_one(url: &str) -> Result<(Address, Option<Login>), Error> {
         .map(|host| Host::parse(host, port).filter(|host| !host.name.is_empty()))
         .collect::<Option<Vec<_>>>()
         .ok_or_else(|| wrong("it has a host or port that is none"))?;
-    let login = match user {
-        Some(user) => Some(parse_login(user).ok_or_else(|| {
-            wrong("its user or password has a percent sign that encodes nothing")
-        })?),
-        None => None,
-    };
+    if let Some(user) = user {
+        settings.login = Some(parse_login(user).ok_or_else(badly_encoded)?);
+    }
     let address = Address {
         kind,
         hosts,
         tls,
         database: database.into(),
     };
-    Ok((address, login))
+    Ok((address, settings))
+}
+
+fn parse_settings(query: &str) -> Result<Settings, Error> {
+    let mut settings = Settings::default();
+    let (mut sentinel_user, mut sentinel_password) = (None, None);
+    for part in query.split('&').filter(|part| !part.is_empty()) {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        let value = decoded(value).ok_or_else(badly_encoded)?;
+        match name {
+            "prefix" => settings.prefix = Some(value),
+            "roots" => settings.roots = Some(parse_roots(&value)?),
+            "sentinel_user" => sentinel_user = Some(value),
+            "sentinel_password" => sentinel_password = Some(Secret::new(value)),
+            _ => {
+                return Err(wrong(
+                    "its query has something else than `prefix`, `roots`, `sentinel_user` and `sentinel_password`",
+                ));
+            }
+        }
+    }
+    settings.sentinel_login =
+        sentinel_password.map(|password| Login::new(sentinel_user.as_deref(), Some(password)));
+    Ok(settings)
+}
+
+fn parse_roots(text: &str) -> Result<Roots, Error> {
+    match text {
+        "platform" => Ok(Roots::Platform),
+        #[cfg(feature = "bundled-roots")]
+        "bundled" => Ok(Roots::Bundled),
+        path => std::fs::read(path).map(Roots::Pem).map_err(|error| {
+            wrong(&format!(
+                "`roots` is neither `platform` nor `bundled` nor a file that can be read ({})",
+                error.kind()
+            ))
+        }),
+    }
 }
 
 fn parse_login(text: &str) -> Option<Login> {
@@ -185,6 +234,10 @@ fn decoded(text: &str) -> Option<String> {
         bytes.push(u8::try_from(digit()? * 16 + digit()?).ok()?);
     }
     String::from_utf8(bytes).ok()
+}
+
+fn badly_encoded() -> Error {
+    wrong("it has a percent sign that encodes nothing")
 }
 
 fn wrong(problem: &str) -> Error {
@@ -244,10 +297,23 @@ mod tests {
             ("redis://a@b:c@h", Some("a@b"), Some("c")),
             ("redis://h", None, None),
         ] {
-            let (_, login) = parse(url).unwrap();
+            let login = parse(url).unwrap().1.login.unwrap_or_default();
             assert_eq!(login.user(), user, "{url}");
             assert_eq!(login.password(), password, "{url}");
         }
+    }
+
+    #[test]
+    fn settings_are_read_from_the_query() {
+        let urls = "rediss+sentinel://a/m?prefix=acme%3A&roots=platform rediss+sentinel://b/m?sentinel_user=me&sentinel_password=p%26";
+        let (_, settings) = parse(urls).unwrap();
+        assert_eq!(settings.prefix.as_deref(), Some("acme:"));
+        assert_eq!(settings.roots, Some(Roots::Platform));
+        let login = settings.sentinel_login.unwrap();
+        assert_eq!((login.user(), login.password()), (Some("me"), Some("p&")));
+        assert!(settings.login.is_none());
+        let own = parse("rediss://a?roots=Cargo.toml").unwrap().1.roots;
+        assert!(matches!(own, Some(Roots::Pem(pem)) if !pem.is_empty()));
     }
 
     #[test]
@@ -262,6 +328,10 @@ mod tests {
             "redis://:c4n4ry@",
             "redis://:c4n4ry@host/name",
             "redis://:c4n4ry@host?tls=true",
+            "redis://:c4n4ry?@host",
+            "redis://:c4n4ry@host#x",
+            "redis://host?prefix=%c4n4ry",
+            "rediss://host?roots=/no/such/c4n4ry",
             "redis://:c4n4ry%2@host",
             "redis://:c4n4ry@a,b",
             "redis://:c4n4ry@a redis://b",

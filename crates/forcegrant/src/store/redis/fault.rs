@@ -38,26 +38,23 @@ pub(super) fn verdict(error: &RedisError, from: &Host) -> Verdict {
             target().map_or(Verdict::Elsewhere, Verdict::Ask)
         }
         ErrorKind::Server(ServerErrorKind::TryAgain) => Verdict::TryAgain,
-        ErrorKind::Io
-        | ErrorKind::Parse
-        | ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown) => {
-            Verdict::Elsewhere
-        }
+        ErrorKind::Io | ErrorKind::Parse => Verdict::Elsewhere,
+        _ if matches!(code(error), Some("READONLY" | "MASTERDOWN")) => Verdict::Elsewhere,
         _ => Verdict::Final,
     }
 }
 
 /// In words of our own: a server may repeat what it was sent, a password among it.
 pub(super) fn told(error: &RedisError, from: &Host) -> StoreError {
-    let what = match (error.kind(), error.code()) {
+    let what = match (error.kind(), code(error)) {
         (ErrorKind::AuthenticationFailed, _) | (_, Some("NOAUTH" | "WRONGPASS")) => {
             "it wants another user or password"
         }
-        (ErrorKind::Server(ServerErrorKind::NoPerm), _) => {
+        (_, Some("NOPERM")) => {
             "the user may not do this (NOPERM); docs/guides/stores.md lists the rights it needs"
         }
         (_, Some("OOM")) => "it is full (OOM)",
-        (ErrorKind::Server(ServerErrorKind::ReadOnly), _) => "it is a replica (READONLY)",
+        (_, Some("READONLY")) => "it is a replica (READONLY)",
         (ErrorKind::Server(ServerErrorKind::BusyLoading), _) => "it is starting (LOADING)",
         (ErrorKind::Server(ServerErrorKind::ClusterDown), _) => "its Cluster is down (CLUSTERDOWN)",
         (ErrorKind::Server(ServerErrorKind::TryAgain), _) => {
@@ -72,4 +69,15 @@ pub(super) fn told(error: &RedisError, from: &Host) -> StoreError {
         _ => "it answered with an error",
     };
     StoreError::new(format!("Redis at {from}: {what}"))
+}
+
+/// The code of the answer. Before Redis 7, what a command in a script came to is in the words of an
+/// error of the script.
+fn code(error: &RedisError) -> Option<&str> {
+    let code = error.code()?;
+    let words = error.detail().unwrap_or_default();
+    let inner = ["READONLY", "MASTERDOWN", "OOM"]
+        .into_iter()
+        .find(|inner| words.contains(&format!("-{inner} ")));
+    Some(inner.filter(|_| code == "ERR").unwrap_or(code))
 }

@@ -104,7 +104,8 @@ struct Link {
 }
 
 impl Links {
-    /// Runs a step where its key is.
+    /// Runs a step where its key is. Should the connection break before the answer, it is run again:
+    /// all steps come to the same then, but for a count, which may be too high and is never too low.
     pub(super) async fn run(
         &self,
         store: &RedisStore,
@@ -164,7 +165,11 @@ impl Links {
                 {
                     own.forget_routes(&host);
                 }
-                Verdict::Elsewhere | Verdict::Final => return Err(told(&error, &host)),
+                Verdict::Elsewhere | Verdict::Final => {
+                    // Should it be another server's business by now, the next step finds out.
+                    own.forget_routes(&host);
+                    return Err(told(&error, &host));
+                }
             }
             last = Some(told(&error, &host));
         }

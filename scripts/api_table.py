@@ -1,0 +1,97 @@
+"""One interface in three languages: `api_table.py` compares what each has with the table in api.json.
+
+Rust is reflected from rustdoc's JSON (scripts/public_api.py makes it), Python and Node from their references. A member
+that not all have stands in the table with the reason. Node's names are the same in camelCase.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from workspace import ROOT, environment
+
+TABLE = Path(__file__).with_name("api.json")
+DOCS = ROOT / "target/docs"
+# Made by the languages or their conventions.
+CONVENTIONS = {"constructor", "to_json", "to_string"}
+LANGUAGES = ("rust", "python", "node")
+
+
+def main() -> int:
+    """Returns the exit code."""
+    table: dict[str, Any] = json.loads(TABLE.read_text(encoding="utf-8"))
+    there = {"rust": rust(), "python": references("python"), "node": references("node")}
+    wrong = [problem for name, row in table.items() for problem in compare(name, row, there)]
+    for line in wrong:
+        print(line, file=sys.stderr)
+    shared = sum(len(row["shared"]) for row in table.values())
+    print(f"one interface: {len(table)} types, {shared} members in all languages, {len(wrong)} differences")
+    return 1 if wrong or not shared else 0
+
+
+def compare(name: str, row: dict[str, Any], there: dict[str, dict[str, set[str]]]) -> list[str]:
+    """What a language has that the table does not say, or lacks."""
+    wrong = []
+    for language in LANGUAGES:
+        called = row.get("called", {}).get(language, name)
+        if called is None:
+            continue
+        has = set().union(*(there[language].get(one, set()) for one in called.split()))
+        if not has:
+            wrong.append(f"{language} has no {called}")
+        only = row.get("only", {}).get(language, {})
+        expected = set(row["shared"]) - set(row.get("lacks", {}).get(language, {})) | set(only)
+        wrong += [f"{language}: {called} lacks {member}" for member in sorted(expected - has)]
+        wrong += [f"{language}: {called}.{member} is not in the table" for member in sorted(has - expected)]
+    return wrong
+
+
+def references(language: str) -> dict[str, set[str]]:
+    """The members of each type, from the headings of a reference."""
+    found: dict[str, set[str]] = {}
+    for path in (DOCS / language).glob("*.md"):
+        for owner, member in re.findall(r"^### (\w+)\.([\w]+)$", path.read_text(encoding="utf-8"), re.MULTILINE):
+            found.setdefault(owner, set()).add(snake(member))
+    return {owner: members - CONVENTIONS for owner, members in found.items()}
+
+
+def rust() -> dict[str, set[str]]:
+    """The methods of each type of the core; those of its blocking twin count where they are the same type in others."""
+    env = environment()
+    file = Path(env["CARGO_TARGET_DIR"], env["CARGO_BUILD_TARGET"], "doc", "forcegrant.json")
+    if not file.is_file():
+        sys.exit("run the suite `public interface` first: it describes the core")
+    index = json.loads(file.read_text(encoding="utf-8"))["index"]
+    found: dict[str, set[str]] = {}
+    for item in index.values():
+        inner = item["inner"].get("struct") or item["inner"].get("enum")
+        if item["crate_id"] != 0 or inner is None:
+            continue
+        members = found.setdefault(item["name"], set())
+        for number in inner["impls"]:
+            implementation = index[str(number)]["inner"]["impl"] if str(number) in index else {"trait": "elsewhere"}
+            if implementation["trait"] is None:
+                members |= {index[str(part)]["name"] for part in implementation["items"] if is_method(index, part)}
+        kind = inner.get("kind")
+        if isinstance(kind, dict) and "plain" in kind:
+            members |= {index[str(part)]["name"] for part in kind["plain"]["fields"] if str(part) in index}
+    return found
+
+
+def is_method(index: dict[str, Any], number: object) -> bool:
+    """A function, and not hidden from users."""
+    item = index.get(str(number))
+    return item is not None and "function" in item["inner"] and item["visibility"] == "public"
+
+
+def snake(name: str) -> str:
+    """`instanceUrl` as `instance_url`; what is written so already stays."""
+    return re.sub(r"(?<=[a-z0-9])([A-Z]+)", lambda letters: f"_{letters[1].lower()}", name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
