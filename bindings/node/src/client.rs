@@ -14,7 +14,7 @@ use crate::data::{NativeApiUsage, NativeError, NativeLease, NativeStatus, Native
 use crate::defect::{keep_silent, reach};
 use crate::event::{NativeEvent, Outlet};
 use crate::options::{NativeKeyPair, NativeOptions};
-use crate::store::{self, NativeStoreStep};
+use crate::store::{NativeStoreStep, ScriptStore};
 use crate::wait::{NativeOutcome, NativeWait, Waits, lock};
 
 /// What `open` made: a client, or an error.
@@ -51,7 +51,7 @@ pub fn open(
                 builder = credentials::ask(builder, &callback)?;
             }
             if let Some(store) = store {
-                builder = store::share(builder, &store)?;
+                builder = builder.store(ScriptStore::new(&store)?);
             }
             let events = Outlet::default();
             builder = events.attach(builder);

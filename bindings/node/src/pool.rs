@@ -11,7 +11,7 @@ use crate::credentials::{self, NativeQuestion};
 use crate::data::{NativeError, NativeStatus};
 use crate::event::{NativeEvent, Outlet};
 use crate::options::{NativeKeyPair, NativeOptions};
-use crate::store::{self, NativeStoreStep};
+use crate::store::{NativeStoreStep, ScriptStore};
 
 /// The options of a pool beside those that its clients share.
 #[napi(object, object_to_js = false)]
@@ -70,16 +70,8 @@ pub fn open_pool(
         builder = credentials::ask_of_keys(builder, &callback)?;
     }
     if let Some(store) = store {
-        let mut failed = None;
-        builder = builder.options(|client| {
-            store::share(client.clone(), &store).unwrap_or_else(|error| {
-                failed = Some(error);
-                client
-            })
-        });
-        if let Some(error) = failed {
-            return Err(error);
-        }
+        let store = ScriptStore::new(&store)?;
+        builder = builder.options(|client| client.store(store));
     }
     let events = Outlet::default();
     builder = events.attach_pool(builder);
@@ -267,11 +259,11 @@ impl NativePool {
 type Settle = Box<dyn FnOnce(Env) -> Result<NativePrewarmed> + Send>;
 
 /// A promise that the core's worker thread settles.
-fn promise<'env, T: Clone + Send + Default + 'static>(
-    env: &'env Env,
+fn promise<T: Clone + Send + Default + 'static>(
+    env: &Env,
     pending: Pending<T>,
     finish: fn(T) -> NativePrewarmed,
-) -> Result<Object<'env>> {
+) -> Result<Object<'_>> {
     let (deferred, outcome) = env.create_deferred::<NativePrewarmed, Settle>()?;
     let deferred: JsDeferred<NativePrewarmed, Settle> = deferred;
     pending

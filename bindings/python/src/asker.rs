@@ -108,15 +108,15 @@ impl Asker {
         // Nothing of Python's runs under the lock.
         while let Some(question) = self.next(&desk) {
             match question {
-                question @ (Asked::Pairs(_) | Asked::Org(..)) => {
-                    let question = Bound::new(py, Question(Mutex::new(Some(question))))?;
-                    let answer = guest::module(py, "forcegrant._credentials")?.getattr("answer")?;
-                    guest::call(&answer, (question, &callback), None)?;
-                }
                 Asked::Store(step) => {
                     let step = Bound::new(py, step)?;
                     let take = guest::module(py, "forcegrant._stores")?.getattr("take")?;
                     guest::call(&take, (step, &store), None)?;
+                }
+                question => {
+                    let question = Bound::new(py, Question(Mutex::new(Some(question))))?;
+                    let answer = guest::module(py, "forcegrant._credentials")?.getattr("answer")?;
+                    guest::call(&answer, (question, &callback), None)?;
                 }
             }
         }

@@ -17,7 +17,7 @@ use crate::kept::Shared;
 use crate::options::{apply_to_pool, callable, credentials, duration, text};
 use crate::outlet::Outlet;
 use crate::report::Status;
-use crate::store::{PythonStore, is_store};
+use crate::store::{PythonStore, store_of};
 use crate::token::Token;
 use crate::wait::{Wait, in_slices, until_there};
 
@@ -46,38 +46,34 @@ impl PoolCore {
             None => Ok(None),
         };
         let (listener, callback) = (function("on_event")?, function("credentials_callback")?);
-        let store = match options {
-            Some(options) => options.get_item("store")?,
-            None => None,
-        };
-        let store = match store {
-            Some(store) if is_store(&store)? => Some(store.unbind()),
-            _ => None,
-        };
+        let store = store_of(options)?;
         let asker = (callback.is_some() || store.is_some()).then(Asker::new);
         let outlet = Outlet::new();
         let mut builder = outlet.attach_pool(forcegrant::ClientPool::builder());
-        if let (Some(asker), Some(_)) = (&asker, &callback) {
-            builder = asker.attach_pool(builder);
-        }
-        if let (Some(asker), Some(_)) = (&asker, &store) {
-            builder = builder.options(|client| client.store(PythonStore(Arc::clone(asker))));
+        if let Some(asker) = &asker {
+            if callback.is_some() {
+                builder = asker.attach_pool(builder);
+            }
+            if let Some(store) = &store {
+                let store = PythonStore::new(asker, store.bind(py))?;
+                builder = builder.options(|client| client.store(store));
+            }
         }
         if let Some(options) = options {
             builder = apply_to_pool(builder, options)?;
         }
         let pool = builder.build().map_err(|error| raise(py, &error))?;
-        let asked = asker.is_some();
         Ok(Self {
+            answers: asker
+                .as_ref()
+                .map(|_| (callback, store).into_py_any(py))
+                .transpose()?,
             inside: Arc::new(Inside {
                 pool,
                 outlet,
                 asker,
             }),
             listener,
-            answers: asked
-                .then(|| (callback, store).into_py_any(py))
-                .transpose()?,
         })
     }
 
@@ -277,12 +273,12 @@ impl PoolHandle {
         self.core(py, key)
     }
 
-    /// Whether the core may have questions: for credentials, or to a store.
+    /// Whether a callback brings credentials.
     fn _asks(&self) -> bool {
         self.inside.asker.is_some()
     }
 
-    /// Have the core's questions answered, if any wait.
+    /// Have the callback answer the core's questions for credentials, if any wait.
     fn _answer(&self, py: Python<'_>) -> PyResult<()> {
         self.answer(py)
     }

@@ -385,7 +385,8 @@ impl ClientBuilder {
                 ));
             }
         }
-        let route = store::route(&http, self.auth_style, &self.clock);
+        let route = store::route(&http, self.auth_style);
+        let share = self.sharing.share(self.store_timeout, route, &self.clock);
         let calls = CallSettings::new(self.calls);
         #[cfg(feature = "http-client")]
         let calls = calls.with_http(http.clone());
@@ -400,7 +401,7 @@ impl ClientBuilder {
             introspection: self.introspect.then_some(self.introspection_timeout),
             clock: self.clock,
             events: self.events,
-            share: self.sharing.share(self.store_timeout, route),
+            share,
             transport: Box::new(HttpTransport::new(http)?),
             gate: None,
             calls,

@@ -61,7 +61,7 @@ def in_the_loop(
         answering.close()
         if inspect.iscoroutine(asked):
             asked.close()
-        fail(f"{what}: an event loop has to run, so use AsyncClient")
+        fail(f"{what}: an event loop has to run, so use AsyncClient or AsyncClientPool")
         return
     task = loop.create_task(answering)
     _TASKS.add(task)
