@@ -37,6 +37,12 @@ def members(path: Path) -> dict[str, bytes]:
     return found
 
 
+def programs(path: Path) -> set[str]:
+    """The files of a tar archive that may be executed, below its one folder."""
+    with tarfile.open(path) as archive:
+        return {entry.name.partition("/")[2] for entry in archive if entry.isreg() and entry.mode & 0o111 == 0o111}
+
+
 def below_top(found: dict[str, bytes]) -> dict[str, bytes]:
     """Without the one folder that everything in a tar archive is in."""
     tops = {name.split("/")[0] for name in found}

@@ -17,7 +17,6 @@ import version
 from workspace import ROOT
 
 PACKAGE = ROOT / "bindings/python/python/forcegrant"
-MODULES = {"forcegrant": "__init__.py", "forcegrant.testing": "testing/__init__.py", "forcegrant.options": "options.py"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -49,14 +48,27 @@ def main(arguments: list[str]) -> int:
     out = Path(arguments[0]) if arguments else ROOT / "target/docs/python"
     out.mkdir(parents=True, exist_ok=True)
     reference = Reference()
+    modules = public_modules()
     for path in [*sorted(PACKAGE.rglob("*.py")), *sorted(PACKAGE.rglob("*.pyi"))]:
         read(path, reference)
-    for module, file in MODULES.items():
-        (out / f"{module}.md").write_text("\n".join(page(module, PACKAGE / file, reference)), encoding="utf-8")
+    for module, path in modules.items():
+        (out / f"{module}.md").write_text("\n".join(page(module, path, reference)), encoding="utf-8")
     for name in reference.missing:
         print(f"not documented: {name}", file=sys.stderr)
-    print(f"Python reference: {reference.documented} documented names in {len(MODULES)} modules")
+    print(f"Python reference: {reference.documented} documented names in {len(modules)} modules")
     return 1 if reference.missing or not reference.documented else 0
+
+
+def public_modules() -> dict[str, Path]:
+    """The modules whose names have no underscore, with their files."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = [PACKAGE.name, *path.relative_to(PACKAGE).with_suffix("").parts]
+        if parts[-1] == "__init__":
+            parts.pop()
+        if not any(part.startswith("_") for part in parts):
+            found[".".join(parts)] = path
+    return found
 
 
 def read(path: Path, reference: Reference) -> None:

@@ -56,8 +56,9 @@ def environment() -> dict[str, str]:
     # Not RUSTFLAGS: there a path with a blank in it would be two flags, and tools add flags of their own to this.
     env["CARGO_ENCODED_RUSTFLAGS"] = "\x1f".join(flags)
     env.pop("RUSTFLAGS", None)
-    # The C code of ring, likewise.
-    env["CFLAGS"] = f"{env.get('CFLAGS', '')} -ffile-prefix-map={home}=/cargo".strip()
+    if os.name != "nt":
+        # The C code of ring, likewise. Microsoft's compiler writes no such paths into objects without debug data.
+        env["CFLAGS"] = f"{env.get('CFLAGS', '')} -ffile-prefix-map={home}=/cargo".strip()
     if "SOURCE_DATE_EPOCH" not in env:
         said = subprocess.run(
             ["git", "log", "-1", "--format=%ct"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -113,20 +114,18 @@ def common(out: Path, env: dict[str, str]) -> None:
         shutil.copy2(Path(env["CARGO_TARGET_DIR"], "package", f"{crate}-{number}.crate"), out)
     staged = out / "parts" / "staged"
     stage = ["npm", "run", "--silent", "stage", "--", "--all", "--binaries", str(out / "parts"), "--out", str(staged)]
-    run(npm(stage), env)
+    run(stage, env)
     shutil.copytree(out / "parts" / "bin", NPM_EMULATOR / "bin", dirs_exist_ok=True)
+    for program in (NPM_EMULATOR / "bin").glob("*/*"):
+        # Lost where one job of the workflow hands files to another.
+        program.chmod(0o755)
     for licence in ("LICENSE-MIT", "LICENSE-APACHE"):
         shutil.copy2(ROOT / licence, NPM_EMULATOR)
     for folder in (*sorted(staged.iterdir()), NPM_EMULATOR):
         # Not its own script: that brings the program of this platform alone.
-        run(npm(["npm", "pack", "--ignore-scripts", "--pack-destination", str(out), str(folder)]), env)
+        run(["npm", "pack", "--ignore-scripts", "--pack-destination", str(out), str(folder)], env)
     everything = sbom.write(["forcegrant-python", "forcegrant-node", "forcegrant-emulator", "forcegrant-cli"])
     (out / f"forcegrant-{number}.cdx.json").write_text(everything, encoding="utf-8")
-
-
-def npm(command: list[str]) -> list[str]:
-    """On Windows npm is a script, which only a shell starts."""
-    return ["cmd", "/c", *command] if os.name == "nt" else command
 
 
 if __name__ == "__main__":

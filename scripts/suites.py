@@ -186,6 +186,7 @@ def together(reports: Path) -> list[Suite]:
             [[PYTHON, "tests/meta/check_scenarios.py", "--reports", str(reports)]],
             number_of(r"scenarios: (\d+) valid, run by each of 5 runners", "scenarios"),
         ),
+        Suite("one store for all languages", [["pytest", "-q", "tests/together"]], counts.pytest),
         Suite("Python packages", [["pytest", "-q", "tests/packaging"]], counts.pytest),
         Suite("Node packages", [["npm", "run", "--silent", "test:packaging"]], counts.node),
         Suite(

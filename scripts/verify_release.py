@@ -127,6 +127,8 @@ def look_at(path: Path, row: Artifact, number: str, problems: Problems) -> None:
         wheel(found, row, number, problems)
     elif row.kind.startswith("npm"):
         npm(found, row, number, problems)
+        for name in sorted({name for name in found if name.startswith("bin/")} - archives.programs(path)):
+            problems.add(f"{name} can not be executed")
     elif row.kind == "sdist":
         sdist(found, number, problems)
     elif row.kind == "crate":

@@ -1,4 +1,4 @@
-"""D4, B12: the script that looks at a release before it is published: it accepts one that is right, and finds each thing that can be wrong."""
+"""D4, B12: the script that looks at a release before it is published accepts one that is right, and finds what is wrong."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def content(row: Artifact) -> dict[str, bytes]:
     return {**sources, **more, **LICENCES, "PKG-INFO": f"Version: {NUMBER}\n".encode()}
 
 
-def write(folder: Path, row: Artifact, found: dict[str, bytes]) -> None:
+def write(folder: Path, row: Artifact, found: dict[str, bytes], not_executable: str = "?") -> None:
     path = folder / row.name
     if row.name.endswith(".whl"):
         with zipfile.ZipFile(path, "w") as archive:
@@ -124,6 +124,7 @@ def write(folder: Path, row: Artifact, found: dict[str, bytes]) -> None:
             for name, text in found.items():
                 entry = tarfile.TarInfo(f"package/{name}")
                 entry.size = len(text)
+                entry.mode = 0o755 if name.startswith("bin/") and not name.endswith(not_executable) else 0o644
                 tar.addfile(entry, io.BytesIO(text))
 
 
@@ -216,6 +217,12 @@ class VerifyTest(unittest.TestCase):
         row = self.row("npm-platform", "x86_64-unknown-linux-musl")
         found = self.changed(row, **{"forcegrant.linux-x64-musl.node": new})
         self.assertEqual(found, ["it is for musl and needs glibc (2, 34)"])
+
+    def test_a_program_that_can_not_be_executed_is_found(self) -> None:
+        row = self.row("npm-emulator")
+        write(self.folder, row, content(row), "darwin-arm64/forcegrant-emulator")
+        (problem,) = self.problems()
+        self.assertEqual(problem, f"{row.name}: bin/darwin-arm64/forcegrant-emulator can not be executed")
 
     def test_wrong_tags_are_found(self) -> None:
         row = self.row("wheel", "x86_64-unknown-linux-gnu")

@@ -2,11 +2,10 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { after, before, beforeEach, test } from 'node:test'
 import grpc from '@grpc/grpc-js'
 import { Client } from 'forcegrant'
 import { callCredentials, interceptor } from 'forcegrant/grpc'
-import { startEmulator } from 'forcegrant/testing'
+import { callsThrough } from './support/calls.mjs'
 
 const file = (name) => readFileSync(path.join(import.meta.dirname, 'fixtures', name))
 // For this test alone: a key that is public.
@@ -35,6 +34,7 @@ let seen
 let dead
 let refuse
 let hold
+let answer
 let client
 
 function isRefused(metadata) {
@@ -46,13 +46,18 @@ function isRefused(metadata) {
 }
 const unauthenticated = { code: grpc.status.UNAUTHENTICATED, details: 'the session is dead' }
 
-before(async () => {
-  emulator = await startEmulator()
+async function serve(world) {
+  emulator = world.emulator
+  await start()
+}
+
+async function start() {
   server = new grpc.Server()
   server.addService(service, {
     unary(call, callback) {
       if (hold) hold(call)
       else if (isRefused(call.metadata)) callback(unauthenticated)
+      else if (answer) callback(answer)
       else callback(null, `answer to ${call.request}`)
     },
     stream(call) {
@@ -73,19 +78,15 @@ before(async () => {
   port = await new Promise((resolve, reject) =>
     server.bindAsync('127.0.0.1:0', secure, (error, bound) => (error ? reject(error) : resolve(bound))),
   )
-})
-beforeEach(async () => {
-  await emulator.control('reset')
+}
+
+function reset() {
   seen = []
   dead = new Set()
   refuse = false
-  hold = undefined
+  hold = answer = undefined
   client = new Client(emulator.clientOptions({ trustedHosts: ['localhost'] }))
-})
-after(async () => {
-  server?.forceShutdown()
-  await emulator?.close()
-})
+}
 
 async function calling(options, use) {
   const { call, ...others } = options
@@ -110,91 +111,174 @@ async function kill() {
   await emulator.control('kill_sessions')
 }
 
-test('call credentials bring token, instance and org', async () => {
-  assert.equal(await calling({ call: callCredentials(client) }, unary), 'answer to one')
-  const { accessToken, instanceUrl, orgId } = await client.token()
-  assert.deepEqual(seen, [{ accesstoken: accessToken, instanceurl: instanceUrl, tenantid: orgId }])
-})
-
-test('a host that is not trusted gets none', async () => {
-  client = new Client(emulator.clientOptions())
-  for (const options of [{ call: callCredentials(client) }, { interceptors: [interceptor(client)] }]) {
-    await assert.rejects(calling(options, unary), /no token goes to localhost/)
-  }
-  assert.equal(seen.length, 0)
-})
-
-test('a unary call that meets a dead session is made once more', async () => {
-  await kill()
-  assert.equal(await calling({ interceptors: [interceptor(client)] }, unary), 'answer to one')
-  assert.equal(seen.length, 2)
-  assert.notEqual(seen[0].accesstoken, seen[1].accesstoken)
-  assert.equal(await logins(), 2)
-})
-
-test('a hundred calls that meet a dead session cause one login', async () => {
-  await kill()
-  const answers = await calling({ interceptors: [interceptor(client)] }, (stub) =>
-    Promise.all(Array.from({ length: 100 }, (_, at) => unary(stub, String(at)))),
-  )
-  assert.deepEqual(
-    answers,
-    Array.from({ length: 100 }, (_, at) => `answer to ${at}`),
-  )
-  assert.equal(await logins(), 2)
-})
-
-test('when the instance moved, the repeated call names the new one', async () => {
-  await kill()
-  await emulator.control('move_instance', { instance_url: 'https://acme-one.my.salesforce.com' })
-  await calling({ interceptors: [interceptor(client)] }, unary)
-  assert.deepEqual(
-    seen.map(({ instanceurl }) => instanceurl),
-    [emulator.org.instanceUrl, 'https://acme-one.my.salesforce.com'],
-  )
-})
-
-test('a call that streams is not repeated; the next one has a new token', async () => {
-  await kill()
-  await calling({ interceptors: [interceptor(client)] }, async (stub) => {
-    const first = stub.stream('x')
-    await assert.rejects(first.toArray(), { code: grpc.status.UNAUTHENTICATED })
-    assert.deepEqual(await stub.stream('x').toArray(), ['a', 'b', 'c'])
-    await kill()
-    const publish = () =>
-      new Promise((resolve, reject) => {
-        const call = stub.publish((error, answer) => (error ? reject(error) : resolve(answer)))
-        call.write('a')
-        call.end('b')
+const NO_HTTP = 'gRPC has no such answers'
+const ITS_OWN = 'grpc-js repeats what a busy service answers by the retry policy of its service configuration'
+const NO_SIGNAL = 'a call of grpc-js is cancelled by itself, and takes no signal'
+callsThrough('gRPC', {
+  before: serve,
+  reset,
+  after: () => server.forceShutdown(),
+  own: {
+    async 'a call carries the token, and the usage is remembered'() {
+      assert.equal(await calling({ call: callCredentials(client) }, unary), 'answer to one')
+      const { accessToken, instanceUrl, orgId } = await client.token()
+      assert.deepEqual(seen, [{ accesstoken: accessToken, instanceurl: instanceUrl, tenantid: orgId }])
+    },
+    async 'another origin sees no token, by a redirect or asked at once'() {
+      client = new Client(emulator.clientOptions())
+      for (const options of [{ call: callCredentials(client) }, { interceptors: [interceptor(client)] }]) {
+        await assert.rejects(calling(options, unary), /no token goes to localhost/)
+      }
+      assert.equal(seen.length, 0)
+    },
+    async 'a dead session is renewed once, and the call repeated with its body'() {
+      await kill()
+      assert.equal(await calling({ interceptors: [interceptor(client)] }, unary), 'answer to one')
+      assert.equal(seen.length, 2)
+      assert.notEqual(seen[0].accesstoken, seen[1].accesstoken)
+      assert.equal(await logins(), 2)
+    },
+    async 'a hundred calls that meet a dead session cause one login'() {
+      await kill()
+      const answers = await calling({ interceptors: [interceptor(client)] }, (stub) =>
+        Promise.all(Array.from({ length: 100 }, (_, at) => unary(stub, String(at)))),
+      )
+      assert.deepEqual(
+        answers,
+        Array.from({ length: 100 }, (_, at) => `answer to ${at}`),
+      )
+      assert.equal(await logins(), 2)
+    },
+    async 'when the instance moved, the repeated call goes to the new one'() {
+      await kill()
+      await emulator.control('move_instance', { instance_url: 'https://acme-one.my.salesforce.com' })
+      await calling({ interceptors: [interceptor(client)] }, unary)
+      assert.deepEqual(
+        seen.map(({ instanceurl }) => instanceurl),
+        [emulator.org.instanceUrl, 'https://acme-one.my.salesforce.com'],
+      )
+    },
+    async 'a body that is gone is not sent again: an error says so'() {
+      await kill()
+      await calling({ interceptors: [interceptor(client)] }, async (stub) => {
+        const first = stub.stream('x')
+        await assert.rejects(first.toArray(), { code: grpc.status.UNAUTHENTICATED })
+        assert.deepEqual(await stub.stream('x').toArray(), ['a', 'b', 'c'])
+        await kill()
+        const publish = () =>
+          new Promise((resolve, reject) => {
+            const call = stub.publish((error, answer) => (error ? reject(error) : resolve(answer)))
+            call.write('a')
+            call.end('b')
+          })
+        await assert.rejects(publish(), { code: grpc.status.UNAUTHENTICATED })
+        assert.equal(await publish(), 'ab')
       })
-    await assert.rejects(publish(), { code: grpc.status.UNAUTHENTICATED })
-    assert.equal(await publish(), 'ab')
-  })
-  assert.equal(seen.length, 4)
-  assert.equal(await logins(), 3)
-})
-
-test('the same token again, and a fresh one that is refused, end in an error', async () => {
-  refuse = true
-  await calling({ interceptors: [interceptor(client)] }, async (stub) => {
-    await assert.rejects(unary(stub), /very token that was reported as rejected/)
-    assert.equal(seen.length, 1)
-    client.reset()
-    await emulator.control('configure', { app: { distinct_tokens: true } })
-    await assert.rejects(unary(stub), { code: grpc.status.UNAUTHENTICATED })
-    assert.equal(seen.length, 3)
-  })
-})
-
-test('a cancelled call ends, and takes nothing with it', async () => {
-  await calling({ interceptors: [interceptor(client)] }, async (stub) => {
-    const cancelled = new Promise((resolve) => {
-      const call = stub.unary('one', resolve)
-      hold = () => call.cancel()
-    })
-    assert.equal((await cancelled).code, grpc.status.CANCELLED)
-    hold = undefined
-    assert.equal(await unary(stub), 'answer to one')
-  })
-  assert.equal(await logins(), 1)
+      assert.equal(seen.length, 4)
+      assert.equal(await logins(), 3)
+    },
+    async 'a cancelled call ends, and takes nothing with it'() {
+      await calling({ interceptors: [interceptor(client)] }, async (stub) => {
+        const cancelled = new Promise((resolve) => {
+          const call = stub.unary('one', resolve)
+          hold = () => call.cancel()
+        })
+        assert.equal((await cancelled).code, grpc.status.CANCELLED)
+        hold = undefined
+        assert.equal(await unary(stub), 'answer to one')
+      })
+      assert.equal(await logins(), 1)
+    },
+    async 'the same token again ends in an error, not in a loop'() {
+      refuse = true
+      await calling({ interceptors: [interceptor(client)] }, async (stub) => {
+        await assert.rejects(unary(stub), /very token that was reported as rejected/)
+      })
+      assert.equal(seen.length, 1)
+      assert.equal(client.status().lastError.code, 'same_token_returned')
+      assert.equal(await logins(), 2)
+    },
+    async 'a fresh token that is refused too ends in an error, not in a loop'() {
+      refuse = true
+      await emulator.control('configure', { app: { distinct_tokens: true } })
+      await calling({ interceptors: [interceptor(client)] }, async (stub) => {
+        await assert.rejects(unary(stub), { code: grpc.status.UNAUTHENTICATED })
+      })
+      assert.equal(seen.length, 2)
+      assert.equal(await logins(), 2)
+    },
+    async 'a 403 is never repeated, although it tells of a dead session'() {
+      answer = { code: grpc.status.PERMISSION_DENIED, details: 'no' }
+      await calling({ interceptors: [interceptor(client)] }, async (stub) => {
+        await assert.rejects(unary(stub), { code: grpc.status.PERMISSION_DENIED })
+      })
+      assert.equal(seen.length, 1)
+      assert.equal(client.status().state, 'fresh')
+    },
+    async 'what a new token does not cure is handed out at once'() {
+      await calling({ interceptors: [interceptor(client)] }, async (stub) => {
+        for (const code of [grpc.status.UNAVAILABLE, grpc.status.RESOURCE_EXHAUSTED, grpc.status.INTERNAL]) {
+          answer = { code, details: 'no' }
+          await assert.rejects(unary(stub), { code })
+        }
+      })
+      assert.equal(seen.length, 3)
+      assert.equal(await logins(), 1)
+    },
+    async 'a connection that is lost is an error of its own, and no verdict'() {
+      hold = () => server.forceShutdown()
+      await calling({ interceptors: [interceptor(client)] }, async (stub) => {
+        const { code } = await unary(stub).catch((error) => error)
+        assert.ok([grpc.status.CANCELLED, grpc.status.UNAVAILABLE].includes(code), String(code))
+      })
+      await start()
+      assert.equal(client.status().state, 'fresh')
+      assert.equal(await logins(), 1)
+    },
+    async 'a call that is cancelled while it waits for the token leaves the login to others'() {
+      await emulator.control('fault', { endpoint: 'token', kind: 'hold', first: 1 })
+      const other = client.token()
+      await calling({ interceptors: [interceptor(client)] }, async (stub) => {
+        const cancelled = new Promise((resolve) => {
+          const call = stub.unary('one', resolve)
+          emulator.control('wait_requests', { endpoint: 'token', count: 1 }).then(() => call.cancel())
+        })
+        assert.equal((await cancelled).code, grpc.status.CANCELLED)
+      })
+      await emulator.control('release')
+      assert.equal((await other).orgId, emulator.org.orgId)
+      assert.equal(seen.length, 0)
+      assert.equal(await logins(), 1)
+    },
+    async 'a call that is cancelled while its session is renewed leaves the login to others'() {
+      await kill()
+      await emulator.control('fault', { endpoint: 'token', kind: 'hold', first: 1 })
+      await calling({ interceptors: [interceptor(client)] }, async (stub) => {
+        const cancelled = new Promise((resolve) => {
+          const call = stub.unary('one', resolve)
+          emulator.control('wait_requests', { endpoint: 'token', count: 2 }).then(() => call.cancel())
+        })
+        const other = unary(stub, 'other')
+        assert.equal((await cancelled).code, grpc.status.CANCELLED)
+        await emulator.control('release')
+        assert.equal(await other, 'answer to other')
+      })
+      assert.equal(await logins(), 2)
+    },
+  },
+  lacks: {
+    'a hundred calls whose fresh token is refused too end in errors': 'as the one',
+    'a long answer is whole after its beginning was looked at': NO_HTTP,
+    'an answer that comes slowly is judged whole': NO_HTTP,
+    'a refusal that breaks off is judged by what came of it': NO_HTTP,
+    'a served answer that breaks off is an error of its own, and no verdict': NO_HTTP,
+    'a call that is served leaves no listener behind': NO_SIGNAL,
+    'a busy service is not asked again, unless the client is told so': ITS_OWN,
+    'a busy service is asked again, as often as the client is told': ITS_OWN,
+    'only what may be repeated by its method and its body is': ITS_OWN,
+    'Retry-After is waited for, up to its cap': ITS_OWN,
+    'a call that waits for a busy service can be renewed too': ITS_OWN,
+    'a call that is cancelled while it waits for a busy service ends at once': ITS_OWN,
+    "a caller's own Authorization header is sent as it is, and nothing is renewed": NO_HTTP,
+  },
 })

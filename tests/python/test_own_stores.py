@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from forcegrant.stores import Granted, Held, Lease, Stored
 from forcegrant.testing import check_store, check_store_async
 from scripts import start, write
@@ -162,7 +163,7 @@ def test_an_async_store_needs_a_loop(forcegrant_org: Org) -> None:
 def test_a_store_that_raises_is_an_event_and_the_login_goes_ahead(forcegrant_org: Org) -> None:
     class Broken(MemoryStore):
         def get(self, key: str) -> Stored | None:
-            raise ConnectionError("out of order")
+            raise ConnectionError(f"out of order at {key}")
 
     events: list[Any] = []
     client = forcegrant_org.client(store=Broken(), on_event=events.append)
@@ -170,7 +171,7 @@ def test_a_store_that_raises_is_an_event_and_the_login_goes_ahead(forcegrant_org
     client.deliver_events()
     names = [event.name for event in events]
     assert names == ["store_failed", "mint_started", "mint_succeeded"]
-    assert "ConnectionError: out of order" in str(events[0].error)
+    assert "ConnectionError: out of order at fg1:" in str(events[0].error)
 
 
 def test_another_way_of_authenticating_shares_nothing(forcegrant_org: Org) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from forcegrant.testing import Org
 
 # In buffers that are free: one for each size and arena of the allocator, at the most.
-MOST_LEFT = 12
+MOST_LEFT = 8
 
 # It never has the secret as a Python string: those cannot be wiped.
 PROGRAM = """

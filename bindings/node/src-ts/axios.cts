@@ -4,15 +4,21 @@ import { ApiCall, bodyCounts, isSameOrigin, noteUsage } from './calls.cjs'
 import type { Client } from './client.cjs'
 import type { Token } from './token.cjs'
 
-interface Interceptors {
+/** What is used of the interceptors of such an instance. */
+export interface AxiosInterceptors {
+  /** Adds one; returns its number. */
   use(...given: never[]): number
+  /** Takes one away. */
   eject(id: number): void
 }
 
 /** What is used of an instance of axios. Its own types are others for `import` than for `require`. */
 export interface AxiosLike {
-  readonly interceptors: { readonly request: Interceptors; readonly response: Interceptors }
+  /** Where requests and responses pass through. */
+  readonly interceptors: { readonly request: AxiosInterceptors; readonly response: AxiosInterceptors }
+  /** The address of a request. */
   getUri(config?: object): string
+  /** Sends one. */
   request(config: object): Promise<unknown>
 }
 

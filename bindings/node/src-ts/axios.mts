@@ -1,1 +1,1 @@
-export { type AxiosLike, attach } from './axios.cjs'
+export { type AxiosInterceptors, type AxiosLike, attach } from './axios.cjs'

@@ -74,6 +74,15 @@ interface Landed {
 
 const ENVIRONMENT = Symbol('environment')
 
+/** @internal The source of a client that a pool holds. */
+export const POOL = Symbol('pool')
+
+/** @internal What a pool makes a client over. */
+export interface OfPool {
+  handle: Native.NativeClient
+  fetch: typeof globalThis.fetch | undefined
+}
+
 /**
  * Access tokens of one org for one app.
  *
@@ -101,7 +110,20 @@ export class Client {
   constructor(options: ClientOptions)
   /** @internal */
   constructor(options: EnvOptions | null | undefined, source: typeof ENVIRONMENT)
-  constructor(options: ClientOptions | EnvOptions | null | undefined, source?: typeof ENVIRONMENT) {
+  /** @internal */
+  constructor(options: OfPool, source: typeof POOL)
+  constructor(
+    options: ClientOptions | EnvOptions | OfPool | null | undefined,
+    source?: typeof ENVIRONMENT | typeof POOL,
+  ) {
+    if (source === POOL) {
+      const member = options as OfPool
+      this.#handle = member.handle
+      this.#fetch = member.fetch
+      // The pool has the events.
+      this.#listening = true
+      return
+    }
     const fromEnv = source === ENVIRONMENT
     const given = toNative(options, fromEnv)
     // Refers to the host, once it is known, and not to the client, which could never be collected then.
@@ -236,21 +258,7 @@ export class Client {
   /** Where the client stands; for logs and health checks. */
   status(): Status {
     const status = this.#call((native) => native.status(), Client.prototype.status)
-    return Object.freeze({
-      state: status.state,
-      inFlight: status.inFlight,
-      expiry: status.expiry && Object.freeze({ ...status.expiry, at: new Date(status.expiry.at) }),
-      refreshAt: date(status.refreshAt),
-      fingerprint: status.fingerprint,
-      mints: status.mints,
-      failures: status.failures,
-      lastError: status.lastError && makeError(status.lastError),
-      lastFailureAt: date(status.lastFailureAt),
-      coolingUntil: date(status.coolingUntil),
-      lastRejectedAge: status.lastRejectedAge,
-      learnedLifetime: status.learnedLifetime,
-      loginHost: status.loginHost,
-    }) as Status
+    return toStatus(status)
   }
 
   /** Gets a new token and makes one harmless API call with it: for start-up checks. */
@@ -415,8 +423,10 @@ export class Client {
 /**
  * The promise, or a rejection with the signal's reason as soon as it is aborted; either way the signal is
  * left without our listener.
+ *
+ * @internal
  */
-function unlessAborted<T>(
+export function unlessAborted<T>(
   promise: Promise<T>,
   signal: AbortSignal | undefined,
   leave: () => void,
@@ -440,6 +450,25 @@ function unlessAborted<T>(
       },
     )
   })
+}
+
+/** @internal */
+export function toStatus(status: Native.NativeStatus): Status {
+  return Object.freeze({
+    state: status.state,
+    inFlight: status.inFlight,
+    expiry: status.expiry && Object.freeze({ ...status.expiry, at: new Date(status.expiry.at) }),
+    refreshAt: date(status.refreshAt),
+    fingerprint: status.fingerprint,
+    mints: status.mints,
+    failures: status.failures,
+    lastError: status.lastError && makeError(status.lastError),
+    lastFailureAt: date(status.lastFailureAt),
+    coolingUntil: date(status.coolingUntil),
+    lastRejectedAge: status.lastRejectedAge,
+    learnedLifetime: status.learnedLifetime,
+    loginHost: status.loginHost,
+  }) as Status
 }
 
 function date(milliseconds: number | undefined): Date | undefined {

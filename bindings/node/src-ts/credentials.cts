@@ -41,8 +41,8 @@ export function isKeyPair(value: unknown): value is KeyPair {
   return typeof clientId === 'string' && typeof clientSecret === 'string'
 }
 
-/** The messages of an error and its causes. */
-function texts(thrown: unknown): string[] {
+/** @internal The messages of an error and its causes. */
+export function texts(thrown: unknown): string[] {
   const found: string[] = []
   const seen = new Set<unknown>()
   for (let error = thrown; error !== undefined && !seen.has(error) && found.length < 8; ) {

@@ -8,6 +8,8 @@ import type { Expiry } from './token.cjs'
  * their fingerprints only. Later versions may have further names.
  */
 export type ClientEvent = Happening & {
+  /** The key of the client in its pool; absent for a client by itself. */
+  readonly key?: string
   /** The event as numbers, for metrics; not enumerable. docs/metrics.md lists the instruments. */
   readonly measurements: readonly Measurement[]
 }
@@ -121,11 +123,12 @@ export function outlet(
       process.emitWarning(error instanceof Error ? error : String(error))
     }
     // The channel looks after subscribers that throw.
-    if (channel.hasSubscribers) channel.publish(Object.freeze({ loginHost: loginHost(), event }))
+    if (!channel.hasSubscribers) return
+    channel.publish(Object.freeze({ loginHost: data.loginHost ?? loginHost(), event }))
   }
 }
 
-function toEvent({ error, expiry, measurements, ...rest }: Native.NativeEvent): ClientEvent {
+function toEvent({ error, expiry, measurements, loginHost: _, ...rest }: Native.NativeEvent): ClientEvent {
   const event = {
     ...rest,
     ...(error && { error: makeError(error) }),

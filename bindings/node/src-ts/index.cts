@@ -27,6 +27,8 @@ export {
   type Measurement,
 } from './event.cjs'
 export type { ClientOptions, CommonOptions, EnvOptions } from './options.cjs'
+export { ClientPool, type Prewarmed } from './pool.cjs'
+export type { OrgCallback, OrgCredentials, PoolOptions } from './pool-options.cjs'
 export type { Acquired, Lease, Store, Stored } from './store.cjs'
 export { type Expiry, type ExpirySource, Token } from './token.cjs'
 export {

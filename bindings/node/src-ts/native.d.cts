@@ -36,10 +36,42 @@ export declare class NativeClient {
   loginHost(): string
 }
 
+/** A handle of the core's pool. */
+export declare class NativePool {
+  /** The client of a key. */
+  client(key: string): NativeOpened
+  /** Whether this is the client that the pool holds for a key; it counts as a use. */
+  holds(key: string, client: NativeClient): boolean
+  /** Gives the pool an org. */
+  insert(key: string, org: NativeOrg): NativeError | null
+  /** Replaces the credentials of a key. */
+  setCredentials(key: string, org: NativeOrg): NativeError | null
+  /** Forgets a key. */
+  remove(key: string): boolean
+  /** Whether the pool knows a key. */
+  has(key: string): boolean
+  /** How many clients it holds. */
+  size(): number
+  /** Where the client of a key stands. */
+  status(key: string): NativeStatus | null
+  /** Where all stand. */
+  statuses(): Array<NativeMember>
+  /** Logs in ahead. */
+  prewarm(keys: Array<string>): Promise<NativePrewarmed>
+  /** Waits until nothing is in flight. */
+  waitIdle(): Promise<NativePrewarmed>
+  /** Has the events go to a listener, if they go to none yet. */
+  listen(listener: (arg: NativeEvent) => void): void
+}
+
 /** A question for credentials. When it is collected without an answer, the asker is told. */
 export declare class NativeQuestion {
+  /** The key that a pool asks for. */
+  get key(): string | null
   /** Answers with credentials. Only the first answer counts. */
   answer(current: NativeKeyPair, next?: NativeKeyPair | undefined | null): void
+  /** Answers a pool. */
+  answerOrg(answer: NativeOrg): void
   /** Answers that there are none: the texts of what went wrong, from the outside in. */
   fail(texts: Array<string>): void
 }
@@ -177,6 +209,10 @@ export interface NativeErrorRow {
 export interface NativeEvent {
   /** A stable word. */
   name: string
+  /** The client's key in its pool. */
+  key?: string
+  /** The host of a pool's client. */
+  loginHost?: string
   /** Whether nobody waits for the login. */
   background?: boolean
   /** Attempts made. */
@@ -213,6 +249,14 @@ export interface NativeExpiry {
   source: string
   /** `known` or `estimated`. */
   certainty: string
+}
+
+/** A key and why its login failed. */
+export interface NativeFailure {
+  /** The key. */
+  key: string
+  /** Why. */
+  error: NativeError
 }
 
 /** One instrument of the core's catalogue. */
@@ -280,6 +324,14 @@ export interface NativeMeasurement {
   attributes: Record<string, string>
 }
 
+/** A key and where its client stands. */
+export interface NativeMember {
+  /** The key. */
+  key: string
+  /** Where it stands. */
+  status: NativeStatus
+}
+
 /** What comes next. */
 export interface NativeNext {
   /** What to do. */
@@ -296,6 +348,14 @@ export interface NativeNext {
 export interface NativeOpened {
   /** The client. */
   client?: NativeClient
+  /** Why there is none. */
+  error?: NativeError
+}
+
+/** What `open_pool` made: a pool, or an error. */
+export interface NativeOpenedPool {
+  /** The pool. */
+  pool?: NativePool
   /** Why there is none. */
   error?: NativeError
 }
@@ -370,6 +430,18 @@ export interface NativeOptions {
   storeTimeout?: number
 }
 
+/** Where one org's credentials go and what they are. */
+export interface NativeOrg {
+  /** The My Domain host. */
+  loginUrl: string
+  /** The consumer key. */
+  clientId: string
+  /** The consumer secret. */
+  clientSecret: string
+  /** A second pair. */
+  next?: NativeKeyPair
+}
+
 /** How a wait ended; all empty when it was given up. */
 export interface NativeOutcome {
   /** The token. */
@@ -378,6 +450,28 @@ export interface NativeOutcome {
   error?: NativeError
   /** What a verification learned of the org's daily API calls. */
   apiUsage?: NativeApiUsage
+}
+
+/** The options of a pool beside those that its clients share. */
+export interface NativePoolOptions {
+  /** How many clients are kept. */
+  maxClients?: number
+  /** Logins that start within a second. */
+  loginsPerSecond?: number
+  /** Whether there is no such limit. */
+  noLoginsPerSecond?: boolean
+  /** Logins in the air. */
+  concurrentLogins?: number
+  /** Whether there is no such limit. */
+  noConcurrentLogins?: boolean
+}
+
+/** What came of logging in ahead. */
+export interface NativePrewarmed {
+  /** Keys that have a token. */
+  ready: number
+  /** Keys whose login failed. */
+  failed: Array<NativeFailure>
 }
 
 /** What a store answered; the fields that an answer does not have are absent. */
@@ -506,6 +600,9 @@ export interface NativeWait {
 
 /** Makes a client. */
 export declare function open(options: NativeOptions, fromEnv: boolean, clock?: NativeTestClock | undefined | null, onEvent?: ((arg: NativeEvent) => void) | undefined | null, credentials?: ((arg: NativeQuestion) => void) | undefined | null, store?: ((arg: NativeStoreStep) => void) | undefined | null): NativeOpened
+
+/** Makes a pool. */
+export declare function openPool(options: NativeOptions, own: NativePoolOptions, clock?: NativeTestClock | undefined | null, onEvent?: ((arg: NativeEvent) => void) | undefined | null, credentials?: ((arg: NativeQuestion) => void) | undefined | null, store?: ((arg: NativeStoreStep) => void) | undefined | null): NativeOpenedPool
 
 /** `release` or `debug`: what is measured and packed must be the former. */
 export declare function profile(): string

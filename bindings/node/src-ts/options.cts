@@ -247,7 +247,8 @@ export function toNative(options: unknown, fromEnv: boolean): Crossing {
   return crossing
 }
 
-function callable<T>(name: string, value: unknown): T | undefined {
+/** @internal */
+export function callable<T>(name: string, value: unknown): T | undefined {
   if (value === undefined || value === null) return undefined
   if (typeof value !== 'function') throw wrong(name, value, 'a function')
   return value as T
@@ -267,7 +268,8 @@ function flag(value: unknown): string | undefined {
   return typeof value === 'boolean' ? undefined : 'true or false'
 }
 
-function whole(value: unknown): string | undefined {
+/** @internal */
+export function whole(value: unknown): string | undefined {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff
     ? undefined
     : 'a whole number, such as 3'
@@ -299,7 +301,8 @@ function nearest(name: string): string {
 }
 
 /** The value itself is left out: it may be a secret that was put in the wrong place. */
-function wrong(name: string, value: unknown, wanted: string): ConfigurationError {
+/** @internal */
+export function wrong(name: string, value: unknown, wanted: string): ConfigurationError {
   return invalid(`option \`${name}\`: it is ${describe(value)}`, `Give ${wanted}.`)
 }
 

@@ -55,6 +55,9 @@ export interface Store {
 
 type Awaitable<T> = T | Promise<T>
 
+/** How often a store that can not wait is asked again. */
+const POLL = 50
+
 const METHODS = ['get', 'put', 'acquire', 'release', 'count'] as const
 
 /** @internal */
@@ -70,7 +73,9 @@ export function taking(store: Store): (step: Native.NativeStoreStep) => void {
       const task = step.take()
       if (task != null) step.answer(await take(store, task))
     } catch (error) {
-      step.fail(error instanceof Error ? `${error.name}: ${error.message}` : 'something that is no Error was thrown')
+      step.fail(
+        error instanceof Error ? `${error.name}: ${error.message}` : 'something that is no Error was thrown',
+      )
     }
   }
 }
@@ -81,7 +86,9 @@ async function take(store: Store, task: Native.NativeTask): Promise<Native.Nativ
   switch (task.method) {
     case 'get': {
       const found = await store.get(key)
-      return found == null ? {} : { entry: Buffer.from(found.entry), ...(found.left != null && { left: found.left }) }
+      return found == null
+        ? {}
+        : { entry: Buffer.from(found.entry), ...(found.left != null && { left: found.left }) }
     }
     case 'put':
       return { stored: await store.put(key, task.entry ?? Buffer.alloc(0), time, lease) }
@@ -91,8 +98,8 @@ async function take(store: Store, task: Native.NativeTask): Promise<Native.Nativ
       await store.release(key, lease)
       return {}
     case 'watch':
-      // Without it the core asks again, after a pause of its own.
-      await store.watch?.(key, fence, time)
+      if (store.watch !== undefined) await store.watch(key, fence, time)
+      else await new Promise((resolve) => setTimeout(resolve, Math.min(time, POLL)))
       return {}
     default:
       return { count: await store.count(key, task.logins ?? 0) }

@@ -1,6 +1,6 @@
 export {
-  checkStore,
   type ControlAnswer,
+  checkStore,
   type Emulator,
   EmulatorError,
   type EmulatorOptions,

@@ -14,7 +14,7 @@ use crate::data::{NativeApiUsage, NativeError, NativeLease, NativeStatus, Native
 use crate::defect::{keep_silent, reach};
 use crate::event::{NativeEvent, Outlet};
 use crate::options::{NativeKeyPair, NativeOptions};
-use crate::store::{self, NativeStoreStep};
+use crate::store::{NativeStoreStep, ScriptStore};
 use crate::wait::{NativeOutcome, NativeWait, Waits, lock};
 
 /// What `open` made: a client, or an error.
@@ -51,7 +51,7 @@ pub fn open(
                 builder = credentials::ask(builder, &callback)?;
             }
             if let Some(store) = store {
-                builder = store::share(builder, &store)?;
+                builder = builder.store(ScriptStore::new(&store)?);
             }
             let events = Outlet::default();
             builder = events.attach(builder);
@@ -268,6 +268,15 @@ impl NativeClient {
 }
 
 impl NativeClient {
+    /// One of a pool, which has the events.
+    pub(crate) fn of_pool(client: Client) -> Self {
+        Self::new(client, Outlet::default())
+    }
+
+    pub(crate) fn core(&self) -> &Client {
+        &self.shared.client
+    }
+
     fn new(client: Client, events: Outlet) -> Self {
         let shared = Shared {
             client,

@@ -2,75 +2,132 @@
 //! the function runs on the loop, and its answer comes back through a channel.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 
-use forcegrant::{ClientBuilder, KeyPair, KeyPairs};
+use forcegrant::{ClientBuilder, ClientPoolBuilder, KeyPair, KeyPairs, OrgCredentials};
 use napi::Status;
 use napi::bindgen_prelude::{Function, Result};
-use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 use tokio::sync::oneshot;
 
 use crate::defect::reach;
 use crate::options::NativeKeyPair;
+use crate::pool::NativeOrg;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
-type Answer = std::result::Result<KeyPairs, Failure>;
+type Answer<T> = std::result::Result<T, Failure>;
+
+/// Where an answer goes.
+enum Asker {
+    Client(oneshot::Sender<Answer<KeyPairs>>),
+    Pool(String, oneshot::Sender<Answer<OrgCredentials>>),
+}
 
 /// A question for credentials. When it is collected without an answer, the asker is told.
 #[napi]
 pub struct NativeQuestion {
-    asker: Option<oneshot::Sender<Answer>>,
+    asker: Option<Asker>,
 }
 
 #[napi]
 impl NativeQuestion {
+    /// The key that a pool asks for.
+    #[napi(getter, catch_unwind)]
+    pub fn key(&self) -> Option<String> {
+        match &self.asker {
+            Some(Asker::Pool(key, _)) => Some(key.clone()),
+            _ => None,
+        }
+    }
+
     /// Answers with credentials. Only the first answer counts.
     #[napi(catch_unwind)]
     pub fn answer(&mut self, current: NativeKeyPair, next: Option<NativeKeyPair>) {
-        let answer = pairs(&current, next.as_ref()).map_err(Failure::from);
-        self.settle(answer);
+        // An asker that is gone has stopped waiting.
+        if let Some(Asker::Client(asker)) = self.asker.take() {
+            let _ = asker.send(pairs(&current, next.as_ref()).map_err(Failure::from));
+        }
+    }
+
+    /// Answers a pool.
+    #[napi(catch_unwind)]
+    pub fn answer_org(&mut self, answer: NativeOrg) {
+        if let Some(Asker::Pool(_, asker)) = self.asker.take() {
+            let _ = asker.send(org(&answer).map_err(Failure::from));
+        }
     }
 
     /// Answers that there are none: the texts of what went wrong, from the outside in.
     #[napi(catch_unwind)]
     pub fn fail(&mut self, texts: Vec<String>) {
-        self.settle(Err(Box::new(Thrown::chain(texts))));
-    }
-
-    fn settle(&mut self, answer: Answer) {
-        if let Some(asker) = self.asker.take() {
-            // An asker that is gone has stopped waiting.
-            let _ = asker.send(answer);
+        let failure: Failure = Box::new(Thrown::chain(texts));
+        match self.asker.take() {
+            Some(Asker::Client(asker)) => drop(asker.send(Err(failure))),
+            Some(Asker::Pool(_, asker)) => drop(asker.send(Err(failure))),
+            None => {}
         }
     }
 }
+
+type Call = ThreadsafeFunction<NativeQuestion, (), NativeQuestion, Status, false, true>;
 
 /// Has the core ask `callback`, which does not keep the loop alive.
 pub(crate) fn ask(
     builder: ClientBuilder,
     callback: &Function<'_, NativeQuestion, ()>,
 ) -> Result<ClientBuilder> {
+    let call = call_of(callback)?;
+    Ok(builder.credentials_callback(move || answered(Arc::clone(&call), Asker::Client)))
+}
+
+/// The same for a pool, which asks with a key.
+pub(crate) fn ask_of_keys(
+    builder: ClientPoolBuilder,
+    callback: &Function<'_, NativeQuestion, ()>,
+) -> Result<ClientPoolBuilder> {
+    let call = call_of(callback)?;
+    Ok(builder.credentials_callback(move |key| {
+        answered(Arc::clone(&call), |asker| Asker::Pool(key, asker))
+    }))
+}
+
+fn call_of(callback: &Function<'_, NativeQuestion, ()>) -> Result<Arc<Call>> {
     let call = callback
         .build_threadsafe_function::<NativeQuestion>()
         .weak::<true>()
         .build()?;
-    let call = Arc::new(call);
-    Ok(builder.credentials_callback(move || {
-        let call = Arc::clone(&call);
-        async move {
-            reach("login");
-            let (asker, answer) = oneshot::channel();
-            let question = NativeQuestion { asker: Some(asker) };
-            if call.call(question, ThreadsafeFunctionCallMode::NonBlocking) != Status::Ok {
-                return Err("the thread of the callback has ended".into());
-            }
-            match answer.await {
-                Ok(answer) => answer,
-                Err(_) => Err("the callback's promise was dropped unsettled".into()),
-            }
+    Ok(Arc::new(call))
+}
+
+fn answered<T>(
+    call: Arc<Call>,
+    asker: impl FnOnce(oneshot::Sender<Answer<T>>) -> Asker,
+) -> impl Future<Output = Answer<T>> {
+    let (sender, answer) = oneshot::channel();
+    let asker = Some(asker(sender));
+    async move {
+        reach("login");
+        let question = NativeQuestion { asker };
+        if call.call(question, ThreadsafeFunctionCallMode::NonBlocking) != Status::Ok {
+            return Err("the thread of the callback has ended".into());
         }
-    }))
+        match answer.await {
+            Ok(answer) => answer,
+            Err(_) => Err("the callback's promise was dropped unsettled".into()),
+        }
+    }
+}
+
+/// An org's credentials, checked but for the login URL.
+pub(crate) fn org(org: &NativeOrg) -> std::result::Result<OrgCredentials, forcegrant::Error> {
+    let pairs = KeyPairs::new(KeyPair::new(&org.client_id, org.client_secret.as_str())?);
+    let pairs = match &org.next {
+        Some(next) => pairs.with_next(KeyPair::new(&next.client_id, next.client_secret.as_str())?),
+        None => pairs,
+    };
+    Ok(OrgCredentials::new(&org.login_url, pairs))
 }
 
 /// Both pairs, checked.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use forcegrant::{ClientBuilder, Event, Measurement, MeasurementKind};
+use forcegrant::{ClientBuilder, ClientPoolBuilder, Event, Measurement, MeasurementKind};
 use napi::Status;
 use napi::bindgen_prelude::{Function, Result};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -18,6 +18,10 @@ use crate::defect::reach;
 pub struct NativeEvent {
     /// A stable word.
     pub name: String,
+    /// The client's key in its pool.
+    pub key: Option<String>,
+    /// The host of a pool's client.
+    pub login_host: Option<String>,
     /// Whether nobody waits for the login.
     pub background: Option<bool>,
     /// Attempts made.
@@ -78,6 +82,21 @@ impl Outlet {
                 reach("event");
                 // A queue that is closing has nobody to deliver to.
                 let _ = call.call(event.into(), ThreadsafeFunctionCallMode::NonBlocking);
+            }
+        })
+    }
+
+    /// The same for the clients of a pool.
+    pub(crate) fn attach_pool(&self, builder: ClientPoolBuilder) -> ClientPoolBuilder {
+        let outlet = Arc::clone(&self.0);
+        builder.on_event_inline(move |host, key, event| {
+            if let Some(call) = outlet.get() {
+                let event = NativeEvent {
+                    key: Some(key.to_owned()),
+                    login_host: Some(host.to_owned()),
+                    ..event.into()
+                };
+                let _ = call.call(event, ThreadsafeFunctionCallMode::NonBlocking);
             }
         })
     }

@@ -18,6 +18,7 @@ mod data;
 mod defect;
 mod event;
 mod options;
+mod pool;
 mod store;
 mod verdict;
 mod wait;

@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use forcegrant::ClientBuilder;
 use forcegrant::store::{
     Acquired, Lease, Put, Store, StoreError, StoreFuture, Stored, conformance,
 };
@@ -91,17 +90,9 @@ impl NativeStoreStep {
 
 type Call = ThreadsafeFunction<NativeStoreStep, (), NativeStoreStep, Status, false, true>;
 
-/// The way to the store of a client.
+/// The way to a store, which does not keep the loop alive.
 #[derive(Clone)]
-struct ScriptStore(Arc<Call>);
-
-/// Has the builder's client share tokens through `store`, which does not keep the loop alive.
-pub(crate) fn share(
-    builder: ClientBuilder,
-    store: &Function<'_, NativeStoreStep, ()>,
-) -> Result<ClientBuilder> {
-    Ok(builder.store(ScriptStore::new(store)?))
-}
+pub(crate) struct ScriptStore(Arc<Call>);
 
 /// Checks the contract of a store written in JavaScript, and calls `done` with what it does not keep,
 /// one line each. Takes a few seconds.
@@ -133,7 +124,7 @@ fn check(store: &ScriptStore) -> Vec<String> {
 }
 
 impl ScriptStore {
-    fn new(store: &Function<'_, NativeStoreStep, ()>) -> Result<Self> {
+    pub(crate) fn new(store: &Function<'_, NativeStoreStep, ()>) -> Result<Self> {
         let call = store
             .build_threadsafe_function::<NativeStoreStep>()
             .weak::<true>()

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use forcegrant::{ClientBuilder, KeyPair, KeyPairs};
+use forcegrant::{ClientBuilder, ClientPoolBuilder, KeyPair, KeyPairs, OrgCredentials};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tokio::sync::oneshot;
@@ -14,9 +14,20 @@ use tokio::sync::oneshot;
 use crate::guest;
 use crate::options::credentials;
 use crate::per_process::PerProcess;
+use crate::pool::org_of;
 use crate::store::StoreStep;
 
-type Answer = Result<KeyPairs, Box<dyn std::error::Error + Send + Sync>>;
+type Answer<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// What the core asks for, and where the answer goes.
+enum Asked {
+    /// The credentials of a client.
+    Pairs(oneshot::Sender<Answer<KeyPairs>>),
+    /// The org of a pool's key.
+    Org(String, oneshot::Sender<Answer<OrgCredentials>>),
+    /// A step of a store.
+    Store(StoreStep),
+}
 
 #[derive(Default)]
 pub(crate) struct Asker {
@@ -31,11 +42,6 @@ struct Desk {
     questions: Mutex<VecDeque<Asked>>,
 }
 
-enum Asked {
-    Credentials(oneshot::Sender<Answer>),
-    Store(StoreStep),
-}
-
 impl Asker {
     pub(crate) fn new() -> Arc<Self> {
         Arc::default()
@@ -45,7 +51,7 @@ impl Asker {
     pub(crate) fn attach(self: &Arc<Self>, builder: ClientBuilder) -> ClientBuilder {
         let asker = Arc::clone(self);
         builder.credentials_callback(move || {
-            let answer = asker.ask();
+            let answer = asker.ask(Asked::Pairs);
             async move {
                 answer
                     .await
@@ -54,9 +60,25 @@ impl Asker {
         })
     }
 
-    fn ask(&self) -> oneshot::Receiver<Answer> {
-        let (question, answer) = oneshot::channel();
-        self.push(Asked::Credentials(question));
+    /// The same for a pool, which asks with a key.
+    pub(crate) fn attach_pool(self: &Arc<Self>, builder: ClientPoolBuilder) -> ClientPoolBuilder {
+        let asker = Arc::clone(self);
+        builder.credentials_callback(move |key| {
+            let answer = asker.ask(|sender| Asked::Org(key, sender));
+            async move {
+                answer
+                    .await
+                    .unwrap_or_else(|_| Err("nobody answered".into()))
+            }
+        })
+    }
+
+    fn ask<T>(
+        &self,
+        question: impl FnOnce(oneshot::Sender<Answer<T>>) -> Asked,
+    ) -> oneshot::Receiver<Answer<T>> {
+        let (sender, answer) = oneshot::channel();
+        self.push(question(sender));
         answer
     }
 
@@ -86,15 +108,15 @@ impl Asker {
         // Nothing of Python's runs under the lock.
         while let Some(question) = self.next(&desk) {
             match question {
-                Asked::Credentials(question) => {
-                    let question = Bound::new(py, Question(Mutex::new(Some(question))))?;
-                    let answer = guest::module(py, "forcegrant._credentials")?.getattr("answer")?;
-                    guest::call(&answer, (question, &callback), None)?;
-                }
                 Asked::Store(step) => {
                     let step = Bound::new(py, step)?;
                     let take = guest::module(py, "forcegrant._stores")?.getattr("take")?;
                     guest::call(&take, (step, &store), None)?;
+                }
+                question => {
+                    let question = Bound::new(py, Question(Mutex::new(Some(question))))?;
+                    let answer = guest::module(py, "forcegrant._credentials")?.getattr("answer")?;
+                    guest::call(&answer, (question, &callback), None)?;
                 }
             }
         }
@@ -121,42 +143,77 @@ impl Desk {
 
 /// A question for credentials that waits for its answer. Dropped without one, it is told so.
 #[pyclass(frozen, module = "forcegrant._native")]
-pub(crate) struct Question(Mutex<Option<oneshot::Sender<Answer>>>);
+pub(crate) struct Question(Mutex<Option<Asked>>);
 
 impl Question {
-    fn send(&self, answer: Answer) {
-        let question = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(question) = question {
-            // The core may have given up meanwhile.
-            let _ = question.send(answer);
-        }
+    fn lock(&self) -> MutexGuard<'_, Option<Asked>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[pymethods]
 impl Question {
-    /// Answer with a tuple of client id and client secret, or a dict of such tuples: `current`
-    /// and, if there is one, `next`. Raises `TypeError` for anything else.
-    fn answer(&self, pairs: &Bound<'_, PyAny>) -> PyResult<()> {
-        let name = "credentials_callback";
-        let (current, next) = match pairs.cast::<PyDict>() {
-            Ok(pairs) => (pairs.get_item("current")?, pairs.get_item("next")?),
-            Err(_) => (Some(pairs.clone()), None),
-        };
-        let current = current.unwrap_or_else(|| pairs.clone());
-        let current = credentials(name, &current)?;
-        let next = match next {
-            Some(next) if !next.is_none() => Some(credentials(name, &next)?),
+    /// The key that a pool asks for; None when a client asks.
+    #[getter]
+    fn key(&self) -> Option<String> {
+        match &*self.lock() {
+            Some(Asked::Org(key, _)) => Some(key.clone()),
             _ => None,
-        };
-        self.send(key_pairs(current, next).map_err(Into::into));
+        }
+    }
+
+    /// Answer with a tuple of client id and client secret, or a dict of such tuples: `current`
+    /// and, if there is one, `next`. A pool is answered with a tuple of login URL, client id and
+    /// client secret, or a dict of `login_url`, `client_id`, `client_secret` and, if there is one,
+    /// `next_credentials`. Raises `TypeError` for anything else.
+    fn answer(&self, answer: &Bound<'_, PyAny>) -> PyResult<()> {
+        // In any case the question is over; the core may have given up meanwhile.
+        let asked = self.lock().take();
+        match asked {
+            Some(Asked::Pairs(sender)) => match pairs_of(answer) {
+                Ok(pairs) => drop(sender.send(pairs.map_err(Into::into))),
+                Err(error) => return self.put_back(Asked::Pairs(sender), error),
+            },
+            Some(Asked::Org(key, sender)) => match org_of(answer) {
+                Ok(org) => drop(sender.send(Ok(org))),
+                Err(error) => return self.put_back(Asked::Org(key, sender), error),
+            },
+            Some(Asked::Store(_)) | None => {}
+        }
         Ok(())
     }
 
     /// Say why there is no answer.
     fn fail(&self, reason: String) {
-        self.send(Err(reason.into()));
+        match self.lock().take() {
+            Some(Asked::Pairs(sender)) => drop(sender.send(Err(reason.into()))),
+            Some(Asked::Org(_, sender)) => drop(sender.send(Err(reason.into()))),
+            Some(Asked::Store(_)) | None => {}
+        }
     }
+}
+
+impl Question {
+    /// A wrong answer leaves the question open, for `fail`.
+    fn put_back(&self, asked: Asked, error: PyErr) -> PyResult<()> {
+        *self.lock() = Some(asked);
+        Err(error)
+    }
+}
+
+fn pairs_of(pairs: &Bound<'_, PyAny>) -> PyResult<Result<KeyPairs, forcegrant::Error>> {
+    let name = "credentials_callback";
+    let (current, next) = match pairs.cast::<PyDict>() {
+        Ok(pairs) => (pairs.get_item("current")?, pairs.get_item("next")?),
+        Err(_) => (Some(pairs.clone()), None),
+    };
+    let current = current.unwrap_or_else(|| pairs.clone());
+    let current = credentials(name, &current)?;
+    let next = match next {
+        Some(next) if !next.is_none() => Some(credentials(name, &next)?),
+        _ => None,
+    };
+    Ok(key_pairs(current, next))
 }
 
 fn key_pairs(

@@ -27,6 +27,8 @@ pub(crate) struct Event {
     at: Utc,
     /// The host that the client asks for tokens.
     login_host: String,
+    /// The client's key in its pool; None for a client by itself.
+    key: Option<String>,
     /// How many events were lost before this one, because nobody came to fetch them.
     missed: u64,
     /// Whether nobody waits for the login: a usable token is served meanwhile.
@@ -58,6 +60,14 @@ pub(crate) struct Event {
 }
 
 impl Event {
+    /// The same of a client in a pool.
+    pub(crate) fn of_key(self, key: Option<&String>) -> Self {
+        Self {
+            key: key.cloned(),
+            ..self
+        }
+    }
+
     pub(crate) fn new(
         py: Python<'_>,
         event: &forcegrant::Event,
@@ -165,6 +175,7 @@ impl Event {
             level: level(event),
             at: Utc(at),
             login_host: host.to_owned(),
+            key: None,
             missed,
             background: None,
             attempts: None,

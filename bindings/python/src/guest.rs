@@ -45,7 +45,7 @@ fn raw_call<'py>(
         unsafe extern "C-unwind" fn(*mut PyObject, *mut PyObject, *mut PyObject) -> *mut PyObject;
 
     let py = callable.py();
-    let kwargs = kwargs.map_or(std::ptr::null_mut(), |kwargs| kwargs.as_ptr());
+    let kwargs = kwargs.map_or(std::ptr::null_mut(), Bound::as_ptr);
     // SAFETY: the two types differ in nothing but what the compiler assumes about unwinding.
     let call = unsafe { std::mem::transmute::<Call, CallThatUnwinds>(ffi::PyObject_Call) };
     // Else it sees which function this is, and takes it for the one that never unwinds.

@@ -17,7 +17,7 @@ use crate::kept::{Found, Shared};
 use crate::options::{apply, callable, credentials, text};
 use crate::outlet::Outlet;
 use crate::report::Status;
-use crate::store::{PythonStore, is_store};
+use crate::store::{PythonStore, store_of};
 use crate::token::Token;
 use crate::wait::Wait;
 
@@ -42,14 +42,7 @@ impl Core {
             None => Ok(None),
         };
         let (listener, callback) = (function("on_event")?, function("credentials_callback")?);
-        let store = match options {
-            Some(options) => options.get_item("store")?,
-            None => None,
-        };
-        let store = match store {
-            Some(store) if is_store(&store)? => Some(store.unbind()),
-            _ => None,
-        };
+        let store = store_of(options)?;
         let asker = (callback.is_some() || store.is_some()).then(Asker::new);
         if let (Some(asker), Some(_)) = (&asker, &callback) {
             if given {
@@ -62,8 +55,8 @@ impl Core {
             }
             builder = asker.attach(builder);
         }
-        if let (Some(asker), Some(_)) = (&asker, &store) {
-            builder = builder.store(PythonStore(Arc::clone(asker)));
+        if let (Some(asker), Some(store)) = (&asker, &store) {
+            builder = builder.store(PythonStore::new(asker, store.bind(py))?);
         }
         if let Some(options) = options {
             builder = apply(builder, options)?;
@@ -81,6 +74,19 @@ impl Core {
             shared: Arc::new(Shared::new(client, outlet, asker)),
             listener,
         })
+    }
+
+    /// Over a client that is built: one of a pool.
+    pub(crate) fn of(
+        shared: Arc<Shared>,
+        listener: Option<Py<PyAny>>,
+        answers: Option<Py<PyAny>>,
+    ) -> Self {
+        Self {
+            shared,
+            listener,
+            answers,
+        }
     }
 
     pub(crate) fn into_handle(self) -> Handle {

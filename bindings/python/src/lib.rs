@@ -18,6 +18,7 @@ mod kept;
 mod options;
 mod outlet;
 mod per_process;
+mod pool;
 mod report;
 mod store;
 mod time;
@@ -51,6 +52,10 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<handle::Core>()?;
     module.add_class::<handle::Handle>()?;
     module.add_function(wrap_pyfunction!(options::seconds, module)?)?;
+    module.add_class::<pool::ClientPool>()?;
+    module.add_class::<pool::PoolCore>()?;
+    module.add_class::<pool::PoolHandle>()?;
+    module.add_class::<pool::Prewarmed>()?;
     module.add_class::<report::Status>()?;
     module.add_class::<report::Verified>()?;
     module.add_class::<store::StoreStep>()?;

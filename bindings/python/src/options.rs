@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use forcegrant::store::Sharing;
-use forcegrant::{AuthStyle, ClientBuilder, Proxy, Roots};
+use forcegrant::{AuthStyle, ClientBuilder, ClientPoolBuilder, Proxy, Roots};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDelta, PyDict, PyMapping, PyString, PyTuple};
@@ -64,6 +64,44 @@ pub(crate) fn apply(
         }
     }
     Ok(builder)
+}
+
+const POOL_NAMES: [&str; 3] = ["max_clients", "logins_per_second", "concurrent_logins"];
+
+/// The options of a pool: its own, and those that all its clients share.
+pub(crate) fn apply_to_pool(
+    mut builder: ClientPoolBuilder,
+    options: &Bound<'_, PyDict>,
+) -> PyResult<ClientPoolBuilder> {
+    let shared = options.copy()?;
+    for name in POOL_NAMES {
+        let Some(value) = options.get_item(name)? else {
+            continue;
+        };
+        shared.del_item(name)?;
+        if value.is_none() {
+            continue;
+        }
+        builder = match name {
+            "max_clients" => {
+                let most = count(name, &value, "such as 10000")?;
+                builder.max_clients(usize::try_from(most).unwrap_or(usize::MAX))
+            }
+            "logins_per_second" => builder.logins_per_second(limit(name, &value)?),
+            _ => builder.concurrent_logins(limit(name, &value)?),
+        };
+    }
+    let mut failed = None;
+    let builder = builder.options(|client| {
+        apply(client.clone(), &shared).unwrap_or_else(|error| {
+            failed = Some(error);
+            client
+        })
+    });
+    match failed {
+        None => Ok(builder),
+        Some(error) => Err(error),
+    }
 }
 
 fn set(builder: ClientBuilder, name: &str, value: &Bound<'_, PyAny>) -> PyResult<ClientBuilder> {
@@ -232,10 +270,15 @@ fn sharing(value: &Bound<'_, PyAny>) -> PyResult<Sharing> {
 }
 
 fn login_budget(value: &Bound<'_, PyAny>) -> PyResult<Option<u32>> {
+    limit("login_budget", value)
+}
+
+/// A number, or "none" for no limit.
+fn limit(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<u32>> {
     if value.extract::<&str>().is_ok_and(|text| text == "none") {
         return Ok(None);
     }
-    count("login_budget", value, "such as 1000, or \"none\"").map(Some)
+    count(name, value, "such as 1000, or \"none\"").map(Some)
 }
 
 fn count(name: &str, value: &Bound<'_, PyAny>, right: &str) -> PyResult<u32> {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use forcegrant::ClientBuilder;
+use forcegrant::{ClientBuilder, ClientPoolBuilder};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
@@ -32,9 +32,22 @@ struct Desk {
     busy: AtomicBool,
 }
 
+/// An event, when it was, and of which client of a pool.
+struct Told {
+    at: SystemTime,
+    event: forcegrant::Event,
+    of: Option<Member>,
+}
+
+/// A client of a pool.
+struct Member {
+    host: String,
+    key: String,
+}
+
 #[derive(Default)]
 struct Waiting {
-    events: VecDeque<(SystemTime, forcegrant::Event)>,
+    events: VecDeque<Told>,
     missed: u64,
 }
 
@@ -46,17 +59,30 @@ impl Outlet {
     /// Has the builder's client send its events here.
     pub(crate) fn attach(self: &Arc<Self>, builder: ClientBuilder) -> ClientBuilder {
         let outlet = Arc::clone(self);
-        builder.on_event_inline(move |event| outlet.put(event))
+        builder.on_event_inline(move |event| outlet.put(event, None))
     }
 
-    fn put(&self, event: &forcegrant::Event) {
+    /// The same for the clients of a pool.
+    pub(crate) fn attach_pool(self: &Arc<Self>, builder: ClientPoolBuilder) -> ClientPoolBuilder {
+        let outlet = Arc::clone(self);
+        builder.on_event_inline(move |host, key, event| {
+            let (host, key) = (host.to_owned(), key.to_owned());
+            outlet.put(event, Some(Member { host, key }));
+        })
+    }
+
+    fn put(&self, event: &forcegrant::Event, of: Option<Member>) {
         let desk = self.desk.current();
         let mut waiting = desk.lock();
         if waiting.events.len() == MOST {
             waiting.events.pop_front();
             waiting.missed += 1;
         }
-        waiting.events.push_back((SystemTime::now(), event.clone()));
+        waiting.events.push_back(Told {
+            at: SystemTime::now(),
+            event: event.clone(),
+            of,
+        });
         self.some.store(true, Ordering::Release);
     }
 
@@ -84,8 +110,11 @@ impl Outlet {
                 return Ok(());
             };
             // Nothing of Python's runs under the lock.
-            while let Some((at, event, missed)) = self.next(&desk) {
-                let event = Py::new(py, Event::new(py, &event, host, at, missed)?)?;
+            while let Some((told, missed)) = self.next(&desk) {
+                let of = told.of.as_ref();
+                let (host, key) = of.map_or((host, None), |of| (of.host.as_str(), Some(&of.key)));
+                let event = Event::new(py, &told.event, host, told.at, missed)?;
+                let event = Py::new(py, event.of_key(key))?;
                 if let Some(listener) = listener {
                     contain(
                         py,
@@ -99,13 +128,13 @@ impl Outlet {
         Ok(())
     }
 
-    fn next(&self, desk: &Desk) -> Option<(SystemTime, forcegrant::Event, u64)> {
+    fn next(&self, desk: &Desk) -> Option<(Told, u64)> {
         let mut waiting = desk.lock();
-        let Some((at, event)) = waiting.events.pop_front() else {
+        let Some(told) = waiting.events.pop_front() else {
             self.some.store(false, Ordering::Release);
             return None;
         };
-        Some((at, event, std::mem::take(&mut waiting.missed)))
+        Some((told, std::mem::take(&mut waiting.missed)))
     }
 }
 

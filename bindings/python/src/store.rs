@@ -10,13 +10,17 @@ use forcegrant::store::{Acquired, Lease, Put, Store, StoreError, StoreFuture, St
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 use tokio::sync::oneshot;
 
 use crate::asker::Asker;
 
 /// The way of the core to the store that the client's options name.
-pub(crate) struct PythonStore(pub(crate) Arc<Asker>);
+pub(crate) struct PythonStore {
+    asker: Arc<Asker>,
+    /// Whether the store has a way to wait, which not all have.
+    watches: bool,
+}
 
 /// What the core wants of a store.
 enum Task {
@@ -135,14 +139,25 @@ fn seconds(value: f64) -> PyResult<Duration> {
         .map_err(|_| PyValueError::new_err("this is no length of time in seconds"))
 }
 
+/// How often a store that can not wait is asked again.
+const POLL: Duration = Duration::from_millis(50);
+
 impl PythonStore {
+    /// The way to `store`, whose steps the asker hands to Python.
+    pub(crate) fn new(asker: &Arc<Asker>, store: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Ok(Self {
+            asker: Arc::clone(asker),
+            watches: store.hasattr("watch")?,
+        })
+    }
+
     /// Has the step taken, and picks the answer that belongs to it.
     fn take<'a, T: Send + 'a>(
         &self,
         task: Task,
         pick: impl FnOnce(Reply) -> Option<T> + Send + 'a,
     ) -> StoreFuture<'a, T> {
-        let asker = Arc::clone(&self.0);
+        let asker = Arc::clone(&self.asker);
         Box::pin(async move {
             let (sender, reply) = oneshot::channel();
             asker.ask_store(StoreStep {
@@ -198,7 +213,13 @@ impl Store for PythonStore {
     }
 
     fn watch<'a>(&'a self, key: &'a str, fence: u64, limit: Duration) -> StoreFuture<'a, ()> {
-        self.take(Task::Watch(key.to_owned(), fence, limit), |_| Some(()))
+        if self.watches {
+            return self.take(Task::Watch(key.to_owned(), fence, limit), |_| Some(()));
+        }
+        Box::pin(async move {
+            tokio::time::sleep(limit.min(POLL)).await;
+            Ok(())
+        })
     }
 
     fn count<'a>(&'a self, key: &'a str, logins: u32) -> StoreFuture<'a, u64> {
@@ -225,7 +246,19 @@ pub(crate) fn is_store(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(true)
 }
 
-/// A check of the contract of a store that is written in Python, under way on a thread of its own.
+/// The store that an option holds, if it does.
+pub(crate) fn store_of(options: Option<&Bound<'_, PyDict>>) -> PyResult<Option<Py<PyAny>>> {
+    let Some(options) = options else {
+        return Ok(None);
+    };
+    match options.get_item("store")? {
+        Some(store) if is_store(&store)? => Ok(Some(store.unbind())),
+        _ => Ok(None),
+    }
+}
+
+/// A check of the contract of a store that is written in Python, under way on a thread of its
+/// own.
 #[pyclass(frozen, module = "forcegrant._native")]
 pub(crate) struct StoreCheck {
     asker: Arc<Asker>,
@@ -246,7 +279,7 @@ impl StoreCheck {
         }
         let asker = Asker::new();
         let found = Arc::new(OnceLock::new());
-        let (checked, told) = (PythonStore(Arc::clone(&asker)), Arc::clone(&found));
+        let (checked, told) = (PythonStore::new(&asker, store)?, Arc::clone(&found));
         std::thread::Builder::new()
             .name("forcegrant-check".to_owned())
             .spawn(move || {
@@ -259,8 +292,8 @@ impl StoreCheck {
         })
     }
 
-    /// Have the store take the steps that wait, on this thread. Give what it does not keep, one line
-    /// each, when the check is over; None before.
+    /// Have the store take the steps that wait, on this thread. Give what it does not keep, one
+    /// line each, when the check is over; None before.
     fn serve(&self, py: Python<'_>) -> PyResult<Option<Vec<String>>> {
         self.asker.serve(py, &self.answers)?;
         Ok(self.found.get().cloned())

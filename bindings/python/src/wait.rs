@@ -10,7 +10,9 @@ use pyo3::prelude::*;
 use crate::error::{raise, timed_out};
 use crate::guest;
 use crate::kept::Shared;
+use crate::pool::Prewarmed;
 use crate::report::Verified;
+use crate::token::Token;
 use crate::wake::{self, End};
 
 /// How often a waiting thread looks whether Ctrl-C was pressed.
@@ -91,6 +93,7 @@ pub(crate) fn until_there<T: Clone + Send>(
 pub(crate) enum Outcome {
     Token(forcegrant::Token),
     Verified(forcegrant::Verified),
+    Prewarmed(forcegrant::Prewarmed),
     Idle,
 }
 
@@ -103,6 +106,12 @@ impl From<forcegrant::Token> for Outcome {
 impl From<forcegrant::Verified> for Outcome {
     fn from(verified: forcegrant::Verified) -> Self {
         Self::Verified(verified)
+    }
+}
+
+impl From<forcegrant::Prewarmed> for Outcome {
+    fn from(warm: forcegrant::Prewarmed) -> Self {
+        Self::Prewarmed(warm)
     }
 }
 
@@ -119,14 +128,29 @@ type Subscribe = Box<dyn FnOnce(&Settled, End) -> Box<dyn Send> + Send>;
 /// Something that is on its way.
 #[pyclass(frozen, module = "forcegrant._native")]
 pub(crate) struct Wait {
-    shared: Arc<Shared>,
+    /// The client that keeps what comes; a pool keeps nothing.
+    shared: Option<Arc<Shared>>,
     settled: Settled,
     subscribe: Mutex<Option<Subscribe>>,
     subscription: Mutex<Option<Box<dyn Send>>>,
 }
 
 impl Wait {
-    pub(crate) fn new<T>(shared: &Arc<Shared>, mut pending: Pending<T>) -> Self
+    pub(crate) fn new<T>(shared: &Arc<Shared>, pending: Pending<T>) -> Self
+    where
+        T: Clone + Send + Into<Outcome> + 'static,
+    {
+        Self::made(Some(Arc::clone(shared)), pending)
+    }
+
+    pub(crate) fn of_pool<T>(pending: Pending<T>) -> Self
+    where
+        T: Clone + Send + Into<Outcome> + 'static,
+    {
+        Self::made(None, pending)
+    }
+
+    fn made<T>(shared: Option<Arc<Shared>>, mut pending: Pending<T>) -> Self
     where
         T: Clone + Send + Into<Outcome> + 'static,
     {
@@ -145,7 +169,7 @@ impl Wait {
             }
         }
         Self {
-            shared: Arc::clone(shared),
+            shared,
             settled,
             subscribe: Mutex::new(subscribe),
             subscription: Mutex::new(None),
@@ -178,12 +202,21 @@ impl Wait {
     fn result<'py>(&self, py: Python<'py>, waited: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
         match self.settled.get() {
             Some(Ok(Outcome::Token(token))) => {
-                let token = self.shared.keep(py, token)?;
+                let token = match &self.shared {
+                    Some(shared) => shared.keep(py, token)?,
+                    None => Py::new(py, Token::new(token.clone()))?,
+                };
                 Ok(token.into_bound(py).into_any())
             }
-            Some(Ok(Outcome::Verified(verified))) => Ok(Verified::new(py, &self.shared, verified)?
-                .into_bound(py)
-                .into_any()),
+            Some(Ok(Outcome::Verified(verified))) => match &self.shared {
+                Some(shared) => Ok(Verified::new(py, shared, verified)?
+                    .into_bound(py)
+                    .into_any()),
+                None => Ok(py.None().into_bound(py)),
+            },
+            Some(Ok(Outcome::Prewarmed(warm))) => {
+                Ok(Bound::new(py, Prewarmed::new(py, warm)?)?.into_any())
+            }
             Some(Ok(Outcome::Idle)) => Ok(py.None().into_bound(py)),
             Some(Err(error)) => Err(raise(py, error)),
             None => Err(timed_out(py, waited.unwrap_or_default())),

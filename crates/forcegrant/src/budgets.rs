@@ -6,8 +6,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use crate::cache::budget::Budget;
 use crate::process::PerProcess;
 
-/// The token endpoint's host, the client id, and the identity of the clock.
-type Key = (String, String, u64);
+/// The token endpoint's host, the client id and the identity of the clock, by the start of their
+/// SHA-256: a pool has many, and they need not be read again.
+type Key = [u8; 16];
 
 #[derive(Debug, Default)]
 struct Budgets(Mutex<Table>);
@@ -35,8 +36,19 @@ pub(crate) fn with<T>(
         table.budgets.retain(|_, budget| budget.used() > 0);
         table.sweep_at = (table.budgets.len() * 2).max(1_000);
     }
-    let key = (host.to_owned(), client_id.to_owned(), clock);
-    act(table.budgets.entry(key).or_default())
+    let budget = table
+        .budgets
+        .entry(key(host, client_id, clock))
+        .or_default();
+    act(budget)
+}
+
+fn key(host: &str, client_id: &str, clock: u64) -> Key {
+    let text = format!("{host}\0{client_id}\0{clock}");
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    let mut key = Key::default();
+    key.copy_from_slice(&digest.as_ref()[..16]);
+    key
 }
 
 #[cfg(test)]

@@ -325,7 +325,7 @@ impl ClientBuilder {
     /// events are delivered. A slow or panicking listener harms nothing else; when a thousand events
     /// wait for it, the oldest are dropped.
     pub fn on_event(self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.with_events(Events::apart(move |_, event| listener(event)))
+        self.with_events(Events::apart(move |_, _, event| listener(event)))
     }
 
     pub(crate) fn with_events(mut self, events: Events) -> Self {
@@ -357,7 +357,7 @@ impl ClientBuilder {
         }
         Ok(Client::from_engine(Engine {
             profile: Arc::new(self.profile(trust)?),
-            key: Box::default(),
+            key: "".into(),
             keyring: Keyring::new(source, given, Some(endpoint))?,
             state: Shared::default(),
         }))
@@ -385,7 +385,8 @@ impl ClientBuilder {
                 ));
             }
         }
-        let route = store::route(&http, self.auth_style, &self.clock);
+        let route = store::route(&http, self.auth_style);
+        let share = self.sharing.share(self.store_timeout, route, &self.clock);
         let calls = CallSettings::new(self.calls);
         #[cfg(feature = "http-client")]
         let calls = calls.with_http(http.clone());
@@ -400,7 +401,7 @@ impl ClientBuilder {
             introspection: self.introspect.then_some(self.introspection_timeout),
             clock: self.clock,
             events: self.events,
-            share: self.sharing.share(self.store_timeout, route),
+            share,
             transport: Box::new(HttpTransport::new(http)?),
             gate: None,
             calls,

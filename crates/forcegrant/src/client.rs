@@ -65,6 +65,13 @@ impl Client {
         Self { engine }
     }
 
+    /// Whether both are handles of one client: for bindings.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.engine, &other.engine)
+    }
+
     /// A usable token: the one at hand in nanoseconds, or that of a login which all concurrent
     /// callers share.
     ///

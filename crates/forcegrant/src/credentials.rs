@@ -91,7 +91,8 @@ impl KeyPair {
 #[derive(Clone, Debug)]
 pub struct KeyPairs {
     current: KeyPair,
-    next: Option<KeyPair>,
+    /// Apart, as few have one.
+    next: Option<Box<KeyPair>>,
 }
 
 impl KeyPairs {
@@ -108,13 +109,13 @@ impl KeyPairs {
     #[must_use]
     pub fn with_next(self, next: KeyPair) -> Self {
         Self {
-            next: Some(next),
+            next: Some(Box::new(next)),
             ..self
         }
     }
 
     fn iter(&self) -> impl Iterator<Item = &KeyPair> {
-        std::iter::once(&self.current).chain(&self.next)
+        std::iter::once(&self.current).chain(self.next.as_deref())
     }
 }
 
@@ -125,6 +126,9 @@ pub type LoadedKeyPairs = Pin<
 
 /// A callback that brings credentials.
 pub(crate) type Load = Arc<dyn Fn() -> Loading + Send + Sync>;
+
+/// A callback of a pool, asked with a key.
+pub(crate) type LoadOrg = Arc<dyn Fn(String) -> Loading + Send + Sync>;
 
 type Loading = Pin<Box<dyn Future<Output = Result<Loaded, Error>> + Send>>;
 
@@ -159,9 +163,18 @@ pub(crate) enum Source {
     /// The environment, and the secret's file that it may name.
     Environment,
     /// A file that holds the secret, as container secrets are mounted.
-    SecretFile { client_id: String, path: PathBuf },
+    SecretFile(Box<SecretFile>),
     /// A callback.
     Callback(Load),
+    /// A pool's callback, and the key to ask it with.
+    Org(LoadOrg, Arc<str>),
+}
+
+/// A client id beside the file of its secret.
+#[derive(Clone, Debug)]
+pub(crate) struct SecretFile {
+    pub(crate) client_id: String,
+    pub(crate) path: PathBuf,
 }
 
 impl fmt::Debug for Source {
@@ -169,8 +182,8 @@ impl fmt::Debug for Source {
         f.write_str(match self {
             Self::Given => "Given",
             Self::Environment => "Environment",
-            Self::SecretFile { .. } => "SecretFile",
-            Self::Callback(_) => "Callback",
+            Self::SecretFile(_) => "SecretFile",
+            Self::Callback(_) | Self::Org(..) => "Callback",
         })
     }
 }
@@ -198,7 +211,7 @@ struct Held {
     /// The fingerprint of the pair that worked last.
     active: Option<String>,
     /// The state of the secret's file when it was read.
-    stamp: Option<Stamp>,
+    stamp: Option<Box<Stamp>>,
 }
 
 type Stamp = (SystemTime, u64);
@@ -213,7 +226,7 @@ impl Keyring {
     ) -> Result<Self, Error> {
         let stamp = source.stamp();
         let pairs = match &source {
-            Source::Callback(_) | Source::Given => given,
+            Source::Callback(_) | Source::Org(..) | Source::Given => given,
             other => Some(other.read()?),
         };
         Ok(Self {
@@ -264,10 +277,8 @@ impl Keyring {
         let stamp = self.source.stamp();
         let loaded = match &self.source {
             Source::Given => return Ok(()),
-            Source::Callback(load) => match tokio::time::timeout(limit, load()).await {
-                Ok(loaded) => loaded?,
-                Err(_) => return Err(unavailable("the callback did not answer in time")),
-            },
+            Source::Callback(load) => in_time(limit, load()).await?,
+            Source::Org(load, key) => in_time(limit, load(key.as_ref().to_owned())).await?,
             other => Loaded {
                 endpoint: None,
                 pairs: other.read()?,
@@ -283,7 +294,7 @@ impl Keyring {
         self.hold(Loaded { endpoint, pairs }, self.source.stamp());
     }
 
-    fn hold(&self, loaded: Loaded, stamp: Option<Stamp>) {
+    fn hold(&self, loaded: Loaded, stamp: Option<Box<Stamp>>) {
         let held = self.held.load();
         self.held.store(Arc::new(Held {
             endpoint: loaded.endpoint.or_else(|| held.endpoint.clone()),
@@ -351,22 +362,24 @@ impl Source {
                 let found = environment::read_process()?;
                 KeyPair::new(found.client_id, found.client_secret).map(KeyPairs::new)
             }
-            Self::SecretFile { client_id, path } => {
-                let secret = read_secret_file("client_secret_file", path)?;
-                KeyPair::new(client_id, secret).map(KeyPairs::new)
+            Self::SecretFile(file) => {
+                let secret = read_secret_file("client_secret_file", &file.path)?;
+                KeyPair::new(&file.client_id, secret).map(KeyPairs::new)
             }
-            Self::Given | Self::Callback(_) => Err(unavailable("there is nothing to read")),
+            Self::Given | Self::Callback(_) | Self::Org(..) => {
+                Err(unavailable("there is nothing to read"))
+            }
         }
     }
 
-    fn stamp(&self) -> Option<Stamp> {
+    fn stamp(&self) -> Option<Box<Stamp>> {
         let path = match self {
-            Self::SecretFile { path, .. } => path.clone(),
+            Self::SecretFile(file) => file.path.clone(),
             Self::Environment => environment::secret_file()?,
-            Self::Given | Self::Callback(_) => return None,
+            Self::Given | Self::Callback(_) | Self::Org(..) => return None,
         };
         let metadata = std::fs::metadata(path).ok()?;
-        Some((metadata.modified().ok()?, metadata.len()))
+        Some(Box::new((metadata.modified().ok()?, metadata.len())))
     }
 }
 
@@ -384,6 +397,11 @@ pub(crate) fn read_secret_file(option: &str, path: &Path) -> Result<Secret, Erro
 /// Whether a refusal says that the pair is wrong, so that another may be right.
 pub(crate) fn is_about_the_pair(error: &Error) -> bool {
     matches!(error.code(), "invalid_client_id" | "invalid_client_secret")
+}
+
+async fn in_time(limit: Duration, loading: Loading) -> Result<Loaded, Error> {
+    let loaded = tokio::time::timeout(limit, loading).await;
+    loaded.unwrap_or_else(|_| Err(unavailable("the callback did not answer in time")))
 }
 
 pub(crate) fn callback_failed(error: &(dyn std::error::Error + 'static)) -> Error {

@@ -1,8 +1,8 @@
 //! What is behind every handle of a client: by the state, a caller gets the token at hand, joins the
 //! flight, or starts one; and the result of a flight becomes the next state.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::cache::budget::BudgetSettings;
@@ -47,7 +47,7 @@ pub enum Start {
 pub(crate) struct Engine {
     pub(crate) profile: Arc<Profile>,
     /// Its key in a pool; else empty.
-    pub(crate) key: Box<str>,
+    pub(crate) key: Arc<str>,
     pub(crate) keyring: Keyring,
     pub(crate) state: Shared,
 }
@@ -82,7 +82,8 @@ pub(crate) struct Shared {
     pub(crate) slot: Slot,
     /// Rebuilt after a fork, as its lock may be held and its flight is the parent's.
     desk: PerProcess<Desk<Token>>,
-    verifications: PerProcess<Desk<Verified>>,
+    /// Made at the first verification: few clients see one.
+    verifications: OnceLock<Box<PerProcess<Desk<Verified>>>>,
     /// The place of the flight among those that wait for their turn.
     pub(crate) turn: Turn,
     pub(crate) calls: Calls,
@@ -111,18 +112,18 @@ impl Engine {
 
     /// The way in when no view covers the present: look at both clocks and act.
     pub(crate) fn ask(self: &Arc<Self>) -> Start {
-        self.ask_for(false)
+        self.ask_for(Purpose::Token)
     }
 
     /// A token ahead of the callers: its login goes behind theirs.
     pub(crate) fn prewarm(self: &Arc<Self>) -> Pending<Token> {
-        match self.ask_for(true) {
+        match self.ask_for(Purpose::Ahead) {
             Start::Ready(token) => Pending::ready(Ok(token)),
             Start::Pending(pending) => pending,
         }
     }
 
-    fn ask_for(self: &Arc<Self>, later: bool) -> Start {
+    fn ask_for(self: &Arc<Self>, purpose: Purpose) -> Start {
         let desk = self.desk();
         let mut at_desk = desk.lock();
         let zone = self.zone_now();
@@ -138,13 +139,8 @@ impl Engine {
             }
             Zone::Cooling(error) => Start::Pending(Pending::ready(Err(error))),
             Zone::Empty => {
-                let purpose = if later {
-                    Purpose::Refresh
-                } else {
-                    Purpose::Token
-                };
                 let pending = at_desk.board(|flight| self.launch(flight, purpose));
-                if !later {
+                if purpose == Purpose::Token {
                     self.hurry();
                 }
                 Start::Pending(pending)
@@ -257,7 +253,7 @@ impl Engine {
 
     /// Joins the verification in flight, or starts one.
     pub(crate) fn verify(self: &Arc<Self>) -> Pending<Verified> {
-        let desk = self.verifications.current();
+        let desk = self.verifications.get_or_init(Box::default).current();
         let mut at_desk = desk.lock();
         at_desk.board(|flight| {
             let engine = Arc::clone(self);
@@ -269,7 +265,8 @@ impl Engine {
     /// Keeps the promise once no login and no verification is in flight.
     pub(crate) fn when_idle(self: Arc<Self>, promise: Promise<()>) {
         // A verification makes a login, so it is waited for first.
-        let verification = self.verifications.current().lock().flight();
+        let verifications = self.verifications.get();
+        let verification = verifications.and_then(|desk| desk.current().lock().flight());
         if let Some(verification) = verification {
             verification
                 .on_ready(move |_| self.when_idle(promise))
@@ -456,6 +453,8 @@ enum Purpose {
     Token,
     /// A usable token is served meanwhile.
     Refresh,
+    /// Nobody waits for it yet.
+    Ahead,
     /// Only a login of its own will do.
     Login,
 }
@@ -470,7 +469,7 @@ async fn fly(engine: Arc<Engine>, flight: Flight<Token>, purpose: Purpose) {
             Obtained::Adopted(lease) => (mint::Outcome::of_another(Ok(*lease)), None),
             Obtained::Told(error) => (mint::Outcome::of_another(Err(error)), None),
             Obtained::Login(holding) => {
-                let background = purpose == Purpose::Refresh;
+                let background = matches!(purpose, Purpose::Refresh | Purpose::Ahead);
                 engine.emit(&Event::MintStarted { background });
                 let login = mint::in_turn(&engine, background);
                 let outcome = match &holding {
@@ -499,6 +498,7 @@ async fn fly(engine: Arc<Engine>, flight: Flight<Token>, purpose: Purpose) {
             continue;
         };
         flight.land(&result);
+        engine.desk().lock().clear();
         if let Some(counting) = counting {
             counting.await;
         }

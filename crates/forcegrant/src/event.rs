@@ -168,8 +168,8 @@ const MOST: usize = 1_024;
 #[derive(Clone, Default)]
 pub(crate) struct Events(Option<Arc<Delivery>>);
 
-/// Takes the key of a pool's client, else an empty text; and what happened.
-type Listener = dyn Fn(&str, &Event) + Send + Sync;
+/// Takes the login host, the key of a pool's client, else an empty text; and what happened.
+type Listener = dyn Fn(&str, &str, &Event) + Send + Sync;
 
 struct Delivery {
     listener: Box<Listener>,
@@ -180,26 +180,29 @@ struct Delivery {
 #[derive(Default)]
 struct Outbox(Mutex<Queue>);
 
+/// A login host, a key, and what happened.
+type Told = (Box<str>, Box<str>, Event);
+
 #[derive(Default)]
 struct Queue {
-    events: VecDeque<(Box<str>, Event)>,
+    events: VecDeque<Told>,
     /// A thread delivers; it ends with the last event.
     is_served: bool,
 }
 
 impl Events {
     /// To a callback on a thread of its own, so that a slow one delays no login.
-    pub(crate) fn apart(listener: impl Fn(&str, &Event) + Send + Sync + 'static) -> Self {
+    pub(crate) fn apart(listener: impl Fn(&str, &str, &Event) + Send + Sync + 'static) -> Self {
         Self::to(listener, Some(PerProcess::default()))
     }
 
     /// To a callback on the thread where things happen.
-    pub(crate) fn inline(listener: impl Fn(&str, &Event) + Send + Sync + 'static) -> Self {
+    pub(crate) fn inline(listener: impl Fn(&str, &str, &Event) + Send + Sync + 'static) -> Self {
         Self::to(listener, None)
     }
 
     fn to(
-        listener: impl Fn(&str, &Event) + Send + Sync + 'static,
+        listener: impl Fn(&str, &str, &Event) + Send + Sync + 'static,
         outbox: Option<PerProcess<Outbox>>,
     ) -> Self {
         Self(Some(Arc::new(Delivery {
@@ -213,15 +216,18 @@ impl Events {
         trace(host, event);
         let Some(delivery) = &self.0 else { return };
         match &delivery.outbox {
-            None => delivery.call(key, event),
-            Some(outbox) => outbox.current().send(delivery, key, event),
+            None => delivery.call(host, key, event),
+            Some(outbox) => {
+                let told = (host.into(), key.into(), event.clone());
+                outbox.current().send(delivery, told);
+            }
         }
     }
 }
 
 impl Delivery {
-    fn call(&self, key: &str, event: &Event) {
-        let _ = std::panic::catch_unwind(AssertUnwindSafe(|| (self.listener)(key, event)));
+    fn call(&self, host: &str, key: &str, event: &Event) {
+        let _ = std::panic::catch_unwind(AssertUnwindSafe(|| (self.listener)(host, key, event)));
     }
 }
 
@@ -231,12 +237,12 @@ impl Outbox {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn send(self: Arc<Self>, delivery: &Arc<Delivery>, key: &str, event: &Event) {
+    fn send(self: Arc<Self>, delivery: &Arc<Delivery>, told: Told) {
         let mut queue = self.lock();
         if queue.events.len() == MOST {
             queue.events.pop_front();
         }
-        queue.events.push_back((key.into(), event.clone()));
+        queue.events.push_back(told);
         if queue.is_served {
             return;
         }
@@ -247,12 +253,12 @@ impl Outbox {
     }
 
     fn serve(&self, delivery: &Delivery) {
-        while let Some((key, event)) = self.next() {
-            delivery.call(&key, &event);
+        while let Some((host, key, event)) = self.next() {
+            delivery.call(&host, &key, &event);
         }
     }
 
-    fn next(&self) -> Option<(Box<str>, Event)> {
+    fn next(&self) -> Option<Told> {
         let mut queue = self.lock();
         let event = queue.events.pop_front();
         queue.is_served = event.is_some();
@@ -265,7 +271,7 @@ impl ClientBuilder {
     /// which hand events on at once, and for tests. It must be quick.
     #[doc(hidden)]
     pub fn on_event_inline(self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.with_events(Events::inline(move |_, event| listener(event)))
+        self.with_events(Events::inline(move |_, _, event| listener(event)))
     }
 }
 
@@ -352,8 +358,8 @@ mod tests {
     #[test]
     fn a_panicking_callback_harms_nothing() {
         for events in [
-            Events::inline(|_, _| panic!("a callback that panics, on purpose")),
-            Events::apart(|_, _| panic!("a callback that panics, on purpose")),
+            Events::inline(|_, _, _| panic!("a callback that panics, on purpose")),
+            Events::apart(|_, _, _| panic!("a callback that panics, on purpose")),
         ] {
             events.emit("acme.my.salesforce.com", "", &STARTED);
             events.emit("acme.my.salesforce.com", "", &STARTED);
@@ -366,7 +372,7 @@ mod tests {
         let (go, gate) = mpsc::channel::<()>();
         let (told, heard) = mpsc::channel();
         let gate = Mutex::new(gate);
-        let events = Events::apart(move |_, event| {
+        let events = Events::apart(move |_, _, event| {
             let _ = gate.lock().unwrap().recv();
             let Event::MintFailed { attempts, .. } = event else {
                 return;

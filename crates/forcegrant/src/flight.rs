@@ -43,6 +43,13 @@ impl<T: Clone> AtDesk<'_, T> {
         self.0.as_ref().is_some_and(|promise| !promise.is_kept())
     }
 
+    /// Forgets a flight that has landed.
+    pub(crate) fn clear(&mut self) {
+        if !self.is_in_flight() {
+            *self.0 = None;
+        }
+    }
+
     /// Joins the flight in the air, or starts one with `take_off`.
     pub(crate) fn board(
         &mut self,

@@ -121,7 +121,7 @@ impl TrustPolicy {
 pub(crate) struct LoginEndpoint {
     /// The host, for messages and keys; with the port where it is not the usual one.
     pub(crate) host: String,
-    pub(crate) token_url: Url,
+    pub(crate) token_url: String,
 }
 
 impl LoginEndpoint {
@@ -135,7 +135,7 @@ impl LoginEndpoint {
             .map_err(|_| bad(pasted, "it is not a host name", WHERE))?;
         Ok(Self {
             host: authority(&token_url),
-            token_url,
+            token_url: token_url.into(),
         })
     }
 
@@ -166,7 +166,7 @@ impl LoginEndpoint {
         trust.trust(url.host_str().unwrap_or_default());
         Ok(Self {
             host: authority(&url),
-            token_url: url,
+            token_url: url.into(),
         })
     }
 }

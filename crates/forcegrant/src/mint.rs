@@ -181,7 +181,7 @@ impl Mint<'_> {
     async fn attempt(&mut self, login: &Login) -> Result<Grant, Failure> {
         let profile = &self.engine.profile;
         let Login { endpoint, pair } = login;
-        let request = request::encode(endpoint.token_url.as_str(), pair, profile.auth_style);
+        let request = request::encode(&endpoint.token_url, pair, profile.auth_style);
         let timeout = profile.attempt_timeout.min(self.left());
         let response = profile.transport.send(&request, timeout).await?;
         self.answers += 1;
@@ -255,7 +255,7 @@ impl Mint<'_> {
             return None;
         }
         let token = grant.access_token.expose();
-        let url = introspection::url_beside(login.endpoint.token_url.as_str())?;
+        let url = introspection::url_beside(&login.endpoint.token_url)?;
         let request = introspection::encode(&url, token, &login.pair, profile.auth_style);
         let answer = profile.transport.send(&request, timeout).await;
         let answer = answer.map_err(|failure| failure.error);

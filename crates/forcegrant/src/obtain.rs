@@ -251,7 +251,7 @@ impl Holding {
             lives,
         };
         Packed {
-            text: record::write_token(&origin, lease.token.grant()),
+            text: record::write_token(&origin, &lease.token),
             lives: Duration::from_millis(lives),
             pair: lease.pair.clone(),
         }

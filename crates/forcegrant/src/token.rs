@@ -12,11 +12,17 @@ use crate::secret::{Secret, fingerprint};
 ///
 /// Cheap to clone. Its `Debug` form shows the fingerprint and never the token.
 #[derive(Clone)]
-pub struct Token(Arc<Handle>);
+pub struct Token(Handle);
 
-/// A reference count of its own, on a cache line of its own: see [`Token::apart`].
+#[derive(Clone)]
+enum Handle {
+    Shared(Arc<Parts>),
+    /// With a reference count of its own, on a cache line of its own: see [`Token::apart`].
+    Apart(Arc<Apart>),
+}
+
 #[repr(align(64))]
-struct Handle(Arc<Parts>);
+struct Apart(Arc<Parts>);
 
 pub(crate) struct Parts {
     authorization: Secret,
@@ -54,28 +60,29 @@ pub(crate) struct JwtTimes {
 const SCHEME: &str = "Bearer ";
 
 impl Token {
-    pub(crate) fn new(grant: Grant, expiry: Expiry) -> Self {
-        let text = grant.access_token.expose();
-        Self::of(Arc::new(Parts {
+    pub(crate) fn new(mut grant: Grant, expiry: Expiry) -> Self {
+        // Kept once, in the form that most need.
+        let text = std::mem::replace(&mut grant.access_token, Secret::new(""));
+        let text = text.expose();
+        Self(Handle::Shared(Arc::new(Parts {
             fingerprint: fingerprint(text),
             authorization: Secret::new(format!("{SCHEME}{text}")),
             grant,
             expiry,
-        }))
+        })))
     }
 
-    fn of(parts: Arc<Parts>) -> Self {
-        Self(Arc::new(Handle(parts)))
-    }
-
-    fn parts(&self) -> &Parts {
-        &self.0.0
+    fn parts(&self) -> &Arc<Parts> {
+        match &self.0 {
+            Handle::Shared(parts) => parts,
+            Handle::Apart(apart) => &apart.0,
+        }
     }
 
     /// The same token behind another reference count. Threads that clone the same one pass its
     /// cache line back and forth: seven times slower for two threads.
     pub(crate) fn apart(&self) -> Self {
-        Self::of(Arc::clone(&self.0.0))
+        Self(Handle::Apart(Arc::new(Apart(Arc::clone(self.parts())))))
     }
 
     /// The token itself. Do not print it.
@@ -162,14 +169,14 @@ impl Token {
         &self.parts().grant.extra
     }
 
-    /// What the token endpoint answered.
+    /// What the token endpoint answered, without the token itself.
     pub(crate) fn grant(&self) -> &Grant {
         &self.parts().grant
     }
 
     /// Whether both are the very same answer, not merely the same token text.
     pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0.0, &other.0.0)
+        Arc::ptr_eq(self.parts(), other.parts())
     }
 }
 

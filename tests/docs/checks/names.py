@@ -15,6 +15,9 @@ BUILDER = ("crates/forcegrant/src/builder.rs", "crates/forcegrant/src/builder/ca
 ERRORS = "crates/forcegrant/src/error.rs"
 ENVIRONMENT = "crates/forcegrant/src/environment.rs"
 PYTHON_OPTIONS = "bindings/python/python/forcegrant/options.py"
+POOL_BUILDER = "crates/forcegrant/src/pool/builder.rs"
+POOL_GUIDE = "docs/guides/many-orgs.md"
+NODE_POOL_OPTIONS = "bindings/node/src-ts/pool-options.cts"
 NODE_OPTIONS = "bindings/node/src-ts/options.cts"
 
 # Words in code type that are somebody else's, or a pattern; each with where it comes from.
@@ -37,6 +40,7 @@ FOREIGN = {
 
 def checks() -> Iterator[Check]:
     yield Check("options of the README", options)
+    yield Check("options of pools", pool_options)
     yield Check("environment variables of the README", variables)
     yield Check("error codes and steps in tables", codes)
     for name in documents():
@@ -56,7 +60,7 @@ def options() -> None:
     optional = {
         name for row in table.splitlines() if "not in every language" in row for name in re.findall(r"`(\w+)`", row.split(" | ")[0])
     }
-    python = set(re.findall(r"^    (\w+): .*$", read(PYTHON_OPTIONS), re.MULTILINE))
+    python = set(re.findall(r"^    (\w+): .*$", class_of(PYTHON_OPTIONS, "ClientOptions"), re.MULTILINE))
     node = set(re.findall(r"^  (\w+)\?: ", read(NODE_OPTIONS), re.MULTILINE))
     # The ways to give credentials exclude one another, so they stand in alternatives, deeper.
     alternatives = set(re.findall(r"^ {6,}(\w+)\??: ", read(NODE_OPTIONS), re.MULTILINE))
@@ -68,6 +72,28 @@ def options() -> None:
         unknown = has - {named(name) for name in builder}
         assert not missing, f"{language} lacks {missing}"
         assert not unknown, f"{language} has {unknown}, which the README does not tell of"
+
+
+def pool_options() -> None:
+    """The guide's table has every option of a pool's builder, and both bindings have them too."""
+    # Options that a language has in another form, or that are there for bindings.
+    other = {"options", "on_event_inline", "on_event"}
+    builder = {
+        name for name in re.findall(r"pub fn (\w+)(?:<[^>]*>)?\(\s*(?:mut )?self", read(POOL_BUILDER)) if not name.startswith("build")
+    }
+    builder -= other
+    table = section(read(POOL_GUIDE), "## Options")
+    listed = set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE))
+    assert listed == builder, f"only in the guide: {listed - builder}; missing: {builder - listed}"
+    python = set(re.findall(r"^    (\w+): ", class_of(PYTHON_OPTIONS, "PoolOptions"), re.MULTILINE))
+    assert python == builder, f"Python: {python ^ builder}"
+    node = set(re.findall(r"^  (\w+)\?: ", read(NODE_POOL_OPTIONS), re.MULTILINE))
+    assert node == {camel_case(name) for name in builder}, f"Node: {node}"
+
+
+def class_of(path: str, name: str) -> str:
+    """The text of one class of a Python file."""
+    return re.split(r"^class ", read(path).split(f"\nclass {name}(", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
 
 
 def variables() -> None:

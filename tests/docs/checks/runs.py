@@ -278,4 +278,7 @@ KNOWN: dict[str | None, Callable[[Block], None]] = {
     "rust-reqwest-middleware": rust_recipe,
     "rust-tower": rust_recipe,
     "rust-tonic": rust_recipe,
+    "python-pool": functools.partial(quick_start, "pool.py", PYTHON),
+    "node-pool": functools.partial(quick_start, "pool.mjs", NODE),
+    "rust-pool": rust,
 }

@@ -8,7 +8,8 @@ token = client.token()
 token.access_token, token.instance_url
 ```
 
-`Client` is for threads, `AsyncClient` for asyncio and trio. Every failure is a
+`Client` is for threads, `AsyncClient` for asyncio and trio; `ClientPool` and
+`AsyncClientPool` keep the tokens of many orgs. Every failure is a
 `ForcegrantError`. Importing this package starts no thread, reads no
 environment variable and sets up no logging.
 """
@@ -29,9 +30,11 @@ from forcegrant._errors import (
 )
 from forcegrant._native import (
     Client,
+    ClientPool,
     Event,
     Expiry,
     Measurement,
+    Prewarmed,
     Status,
     Token,
     Verdict,
@@ -40,10 +43,13 @@ from forcegrant._native import (
     grpc_verdict,
     verdict,
 )
+from forcegrant._pool import AsyncClientPool
 
 __all__ = [
     "AsyncClient",
+    "AsyncClientPool",
     "Client",
+    "ClientPool",
     "ConfigurationError",
     "Event",
     "Expiry",
@@ -51,6 +57,7 @@ __all__ = [
     "InternalError",
     "LoginRateError",
     "Measurement",
+    "Prewarmed",
     "RefusedError",
     "ReplayError",
     "RequestTimeoutError",

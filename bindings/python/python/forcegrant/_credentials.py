@@ -10,22 +10,29 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from forcegrant._native import Question
-    from forcegrant.options import KeyPairs
+    from forcegrant.options import KeyPairs, OrgCredentials
 
 
-def answer(question: Question, callback: Callable[[], KeyPairs | Awaitable[KeyPairs]]) -> None:
-    """Have `callback` answer; what it throws becomes the answer that there is none."""
+def answer(
+    question: Question,
+    callback: Callable[
+        ..., KeyPairs | OrgCredentials | Awaitable[KeyPairs] | Awaitable[OrgCredentials]
+    ],
+) -> None:
+    """Have `callback` answer; what it throws becomes the answer that there is none.
+
+    A pool asks with a key, a client with nothing.
+    """
     try:
-        pairs = callback()
+        key = question.key
+        pairs = callback() if key is None else callback(key)
         if not inspect.isawaitable(pairs):
             question.answer(pairs)
             return
     except Exception as error:
         question.fail(_reason(error))
         return
-    in_the_loop(
-        _finish(question, pairs), pairs, question.fail, "the credentials_callback is async"
-    )
+    in_the_loop(_finish(question, pairs), pairs, question.fail, "the credentials_callback is async")
 
 
 def in_the_loop(
@@ -54,7 +61,7 @@ def in_the_loop(
         answering.close()
         if inspect.iscoroutine(asked):
             asked.close()
-        fail(f"{what}: an event loop has to run, so use AsyncClient")
+        fail(f"{what}: an event loop has to run, so use AsyncClient or AsyncClientPool")
         return
     task = loop.create_task(answering)
     _TASKS.add(task)
@@ -65,7 +72,7 @@ async def _once(answering: Coroutine[object, object, None]) -> None:
     await answering
 
 
-async def _finish(question: Question, pairs: Awaitable[KeyPairs]) -> None:
+async def _finish(question: Question, pairs: Awaitable[KeyPairs | OrgCredentials]) -> None:
     try:
         question.answer(await pairs)
     except Exception as error:

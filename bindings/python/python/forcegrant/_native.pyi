@@ -12,18 +12,23 @@ from typing_extensions import Self, Unpack, disjoint_base
 
 from forcegrant._client import AsyncClient
 from forcegrant._errors import ForcegrantError
+from forcegrant._pool import AsyncClientPool
+from forcegrant.options import ClientOptions, KeyPairs, OrgCredentials, PoolOptions, Seconds
 from forcegrant.stores import Store
-from forcegrant.options import ClientOptions, KeyPairs, Seconds
 
 __all__ = [
     "Call",
     "Client",
+    "ClientPool",
     "Core",
     "Event",
     "Expiry",
     "Floor",
     "Handle",
     "Measurement",
+    "PoolCore",
+    "PoolHandle",
+    "Prewarmed",
     "Question",
     "Status",
     "StoreCheck",
@@ -206,6 +211,9 @@ class Event:
     def login_host(self) -> str:
         """The host that the client asks for tokens."""
     @property
+    def key(self) -> str | None:
+        """The client's key in its pool; None for a client by itself."""
+    @property
     def missed(self) -> int:
         """How many events were lost before this one, because nobody came to fetch them."""
     @property
@@ -348,22 +356,29 @@ class Call:
 class Question:
     """A question for credentials that waits for its answer. Dropped without one, it is told so."""
 
-    def answer(self, pairs: KeyPairs) -> None:
+    @property
+    def key(self) -> str | None:
+        """The key that a pool asks for; None when a client asks."""
+    def answer(self, answer: KeyPairs | OrgCredentials) -> None:
         """Answer with a tuple of client id and client secret, or a dict of such tuples: `current`
-        and, if there is one, `next`. Raises `TypeError` for anything else.
+        and, if there is one, `next`. A pool is answered with a tuple of login URL, client id and
+        client secret, or a dict of `login_url`, `client_id`, `client_secret` and, if there is one,
+        `next_credentials`. Raises `TypeError` for anything else.
         """
     def fail(self, reason: str) -> None:
         """Say why there is no answer."""
 
 @final
 class StoreCheck:
-    """A check of the contract of a store that is written in Python, under way on a thread of its own."""
+    """A check of the contract of a store that is written in Python, under way on a thread of its
+    own.
+    """
 
     def __new__(cls, store: Store) -> Self:
         """Raises `TypeError` for what is no store."""
     def serve(self) -> list[str] | None:
-        """Have the store take the steps that wait, on this thread. Give what it does not keep, one line
-        each, when the check is over; None before.
+        """Have the store take the steps that wait, on this thread. Give what it does not keep, one
+        line each, when the check is over; None before.
         """
 
 @final
@@ -560,6 +575,129 @@ class Client(Handle):
         """Do nothing: nothing is open between calls, and the token is never revoked."""
     def __enter__(self) -> Self: ...
     def __exit__(self, *_args: object) -> None: ...
+
+@final
+class PoolCore:
+    """A pool that is built; the classes are made over it."""
+
+    def __new__(cls, options: PoolOptions | None = None) -> Self: ...
+
+@disjoint_base
+class PoolHandle:
+    """What `ClientPool` and `AsyncClientPool` have in common."""
+
+    def __new__(cls, core: PoolCore) -> Self: ...
+    def insert(
+        self,
+        key: str,
+        login_url: str,
+        client_id: str,
+        client_secret: str,
+        *,
+        next_credentials: tuple[str, str] | None = None,
+    ) -> None:
+        """Give the pool an org.
+
+        For a key that it knows, this replaces the credentials: the token at hand stays if they are
+        for the same login host, and for another host the key starts afresh. The same credentials
+        again change nothing. `next_credentials` are a second pair, client id and secret, that is
+        live as well. What was inserted is forgotten when the pool is full and the key was not used
+        lately; where that may happen, use `credentials_callback`. Raises `ConfigurationError`.
+        """
+    def set_credentials(
+        self,
+        key: str,
+        login_url: str,
+        client_id: str,
+        client_secret: str,
+        *,
+        next_credentials: tuple[str, str] | None = None,
+    ) -> None:
+        """The same for a key that the pool knows. Raises `ConfigurationError` with the code
+        `unknown_key` for another.
+        """
+    def remove(self, key: str) -> bool:
+        """Forget a key, its credentials and its token. True if the pool knew it."""
+    def cached(self, key: str) -> Token | None:
+        """Return the key's token if one can be used now, else None. Never waits, and never asks
+        Salesforce.
+        """
+    def invalidate(self, key: str, token: Token | str) -> bool:
+        """Report that Salesforce rejected a key's token (a `Token`, or its text): it is not given
+        out again. True if it was the current token.
+        """
+    def status(self, key: str) -> Status | None:
+        """Say what is known of a key at this instant, without asking anyone; None for one that the
+        pool does not know.
+        """
+    def statuses(self) -> dict[str, Status]:
+        """Say the same of all keys, in a new dict."""
+    def deliver_events(self) -> None:
+        """Tell `on_event` and `logging` what has happened since they were last told, on this
+        thread.
+        """
+    def __len__(self) -> int: ...
+    def __contains__(self, key: object, /) -> bool: ...
+    @property
+    def _core(self) -> PoolCore: ...
+    def _core_of(self, key: str) -> Core: ...
+    def _asks(self) -> bool: ...
+    def _answer(self) -> None: ...
+    def _find(self, key: str) -> Token | Wait[Token]: ...
+    def _start_prewarm(self, keys: Iterable[str]) -> Wait[Prewarmed]: ...
+    def _start_wait_idle(self) -> Wait[None]: ...
+
+class ClientPool(PoolHandle):
+    """Tokens of many Salesforce orgs, each under a key of yours, for threads.
+
+    ```python
+    pool = ClientPool(credentials_callback=lookup)
+    token = pool.token("tenant-42")
+    ```
+
+    Credentials come from `insert`, or from the option `credentials_callback`, which is called with
+    a key and returns `(login_url, client_id, client_secret)`. The options are those of
+    `forcegrant.options.PoolOptions`. Each key has a client of its own, so that one org's failures
+    and delays are no other's; the pace of logins is shared.
+
+    One pool serves any number of threads, and works on in a forked child.
+    """
+
+    def __new__(cls, **options: Unpack[PoolOptions]) -> Self: ...
+    def token(self, key: str, timeout: Seconds | None = None) -> Token:
+        """Return a token of this key that is good to use now, asking Salesforce only if it must.
+
+        `timeout` (seconds or a `timedelta`) limits how long this caller waits; the request goes on
+        for the others. Raises what `Client.token` raises, and `ConfigurationError` with the code
+        `unknown_key` where nobody gave credentials for the key.
+        """
+    def client(self, key: str) -> Client:
+        """Give the `Client` of a key, to use by itself. It goes on working when the pool lets go of
+        it.
+        """
+    def prewarm(self, keys: Iterable[str]) -> Prewarmed:
+        """Log in for every key that has no usable token, behind the logins that callers wait for,
+        and wait until all are done.
+        """
+    def wait_idle(self) -> None:
+        """Wait until no request for a token is on its way."""
+    def async_pool(self) -> AsyncClientPool:
+        """Give an `AsyncClientPool` that shares this one's clients and everything else."""
+    def close(self) -> None:
+        """Do nothing: nothing is open between calls, and no token is ever revoked."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_args: object) -> None: ...
+
+@final
+class Prewarmed:
+    """What came of logging in ahead."""
+
+    @property
+    def ready(self) -> int:
+        """How many keys have a usable token now."""
+    @property
+    def failed(self) -> dict[str, ForcegrantError]:
+        """The keys whose login failed, and the `ForcegrantError` of each."""
 
 @final
 class Wait(Generic[_T]):

@@ -34,9 +34,6 @@ def _call(step: StoreStep, store: Any) -> Any:
     if step.method in ("put", "release"):
         *others, lease = arguments
         return getattr(store, step.method)(*others, Lease(*lease))
-    if step.method == "watch" and not hasattr(store, "watch"):
-        # To be asked again at once: the core itself pauses between two looks.
-        return None
     return getattr(store, step.method)(*arguments)
 
 

@@ -1,4 +1,4 @@
-"""The options of `Client` and `AsyncClient`, as types.
+"""The options of `Client`, `AsyncClient` and the pools, as types.
 
 This module is for annotations (`options: ClientOptions = {"total_timeout": 10}`);
 nothing imports it at run time.
@@ -114,3 +114,43 @@ class ClientOptions(TypedDict, total=False):
     on_event: Callable[[Event], object] | None
     """Called with everything that happens, on the thread of a caller: see `Event`. The
     logger `forcegrant` of the standard `logging` is told the same in any case. [none]"""
+
+
+class _Org(TypedDict):
+    login_url: str
+    client_id: str
+    client_secret: str
+
+
+class Org(_Org, total=False):
+    """Where one org's credentials go and what they are, by name."""
+
+    next_credentials: tuple[str, str] | None
+
+
+OrgCredentials: TypeAlias = tuple[str, str, str] | Org
+"""What the `credentials_callback` of a pool returns: login URL, client id and client secret; or
+a dict that names them and may hold a second pair."""
+
+
+class PoolOptions(ClientOptions, total=False):
+    """Keyword arguments of `ClientPool` and `AsyncClientPool`.
+
+    The options of `ClientOptions` hold for all clients of the pool, but for those about one org,
+    which are refused (`client_secret_file`, `next_credentials` and `token_url`). The pool is itself
+    what this process shares, so `store` tells only what is shared beyond it. [nothing]
+    """
+
+    credentials_callback: (  # type: ignore[misc]  # it is asked with a key
+        Callable[[str], OrgCredentials | Awaitable[OrgCredentials]] | None
+    )
+    """Brings the credentials of a key that was not inserted, from a database or a vault: asked at
+    its first login and when they are refused, on the thread of a caller that waits, and given up
+    after `total_timeout`. An async function needs an `AsyncClientPool`. [none]"""
+    max_clients: int | None
+    """How many clients are kept; then one that was not used lately goes. [10000]"""
+    logins_per_second: int | Literal["none"] | None
+    """How many logins of the pool start within a second. [100]"""
+    concurrent_logins: int | Literal["none"] | None
+    """How many logins of the pool are in the air at once; one that takes longer than two seconds
+    is not counted, up to four times as many. [64]"""

@@ -60,7 +60,7 @@ class Store(Protocol):
     the login goes ahead without the store.
     """
 
-    def get(self, key: str) -> Stored | None | Awaitable[Stored | None]:
+    def get(self, key: str) -> Awaitable[Stored | None] | Stored | None:
         """Give the entry under `key`, whole and as it was put, unless its time is over."""
 
     def put(
@@ -80,7 +80,7 @@ class Store(Protocol):
         it, with the same fence, for `time` from now.
         """
 
-    def release(self, key: str, lease: Lease) -> None | Awaitable[None]:
+    def release(self, key: str, lease: Lease) -> Awaitable[None] | None:
         """End the lease without an entry, if this owner has it."""
 
     def count(self, key: str, logins: int) -> int | Awaitable[int]:

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{ClientBuilder, Given};
 use crate::cache::budget::SALESFORCE_LIMIT;
 use crate::calls::CallRetry;
-use crate::credentials::{KeyPair, KeyPairs, Source};
+use crate::credentials::{KeyPair, KeyPairs, SecretFile, Source};
 use crate::error::{Error, invalid_option};
 use crate::grant::introspection;
 use crate::host::LoginEndpoint;
@@ -188,7 +188,8 @@ pub(super) fn source(
             "A file, the environment and a callback are read again instead; a callback can bring both pairs.",
         )),
         (Given::SecretFile(client_id, path), None) => {
-            Ok((Source::SecretFile { client_id, path }, None))
+            let file = SecretFile { client_id, path };
+            Ok((Source::SecretFile(Box::new(file)), None))
         }
         (Given::Source(source), None) => Ok((source, None)),
     }
@@ -196,7 +197,7 @@ pub(super) fn source(
 
 /// Whether a new token can be introspected there.
 pub(super) fn introspection(endpoint: &LoginEndpoint) -> Result<(), Error> {
-    match introspection::url_beside(endpoint.token_url.as_str()) {
+    match introspection::url_beside(&endpoint.token_url) {
         Some(_) => Ok(()),
         None => Err(invalid_option(
             "introspect",

@@ -1,5 +1,5 @@
 //! The logins of the last hour, counted against Salesforce's limit of 3,600 for an hour and user
-//! (documented). Pure, and of constant size.
+//! (documented). Pure, and of bounded size.
 
 use std::time::Duration;
 
@@ -20,26 +20,16 @@ impl Default for BudgetSettings {
 pub(crate) const SALESFORCE_LIMIT: u32 = 3_600;
 
 const MINUTE: u64 = 60_000;
-/// An hour, and the minute that has begun.
-const BUCKETS: usize = 61;
+/// The window: an hour, and the minute that has begun.
+const SPAN: u64 = 61;
 
 /// Counts by the minute. A count leaves the window up to a minute late, never early.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Budget {
-    counts: [u16; BUCKETS],
-    /// The newest minute counted, by the boot-time clock.
-    minute: u64,
+    /// The minutes in the window that saw a login, by the boot-time clock, the oldest first; 61 at
+    /// most, and mostly one or two.
+    counts: Vec<(u64, u16)>,
     warned: bool,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self {
-            counts: [0; BUCKETS],
-            minute: 0,
-            warned: false,
-        }
-    }
 }
 
 /// Whether a login may start.
@@ -68,8 +58,15 @@ impl Budget {
     /// crossed half of Salesforce's limit (or of a smaller own one): once for each crossing.
     pub(crate) fn count(&mut self, boot: u64, settings: BudgetSettings) -> Option<u32> {
         self.roll(boot);
-        let bucket = &mut self.counts[place(self.minute)];
-        *bucket = bucket.saturating_add(1);
+        let minute = boot / MINUTE;
+        match self.counts.last_mut() {
+            // A clock that went back counts on where it was.
+            Some((newest, count)) if *newest >= minute => *count = count.saturating_add(1),
+            _ => {
+                self.counts.reserve_exact(1);
+                self.counts.push((minute, 1));
+            }
+        }
         let used = self.used();
         let crossed = settings.stop.is_some_and(|stop| used >= stop * 3 / 5);
         let warn = crossed && !self.warned;
@@ -79,33 +76,19 @@ impl Budget {
 
     /// Logins in the window as it was last rolled.
     pub(crate) fn used(&self) -> u32 {
-        self.counts.iter().map(|count| u32::from(*count)).sum()
+        self.counts.iter().map(|(_, count)| u32::from(*count)).sum()
     }
 
     fn roll(&mut self, boot: u64) {
         let minute = boot / MINUTE;
-        let passed = minute.saturating_sub(self.minute).min(SPAN);
-        for back in 0..passed {
-            self.counts[place(minute - back)] = 0;
-        }
-        self.minute = self.minute.max(minute);
+        self.counts.retain(|(counted, _)| counted + SPAN > minute);
     }
 
     fn frees_in(&self, boot: u64) -> Duration {
-        let first = self.minute.saturating_sub(SPAN - 1);
-        let oldest = (first..=self.minute)
-            .find(|minute| self.counts[place(*minute)] > 0)
-            .unwrap_or(self.minute);
+        let oldest = self.counts.first().map_or(0, |(minute, _)| *minute);
         let leaves = (oldest + SPAN) * MINUTE;
         Duration::from_millis(leaves.saturating_sub(boot).max(1))
     }
-}
-
-/// The window in minutes.
-const SPAN: u64 = BUCKETS as u64;
-
-fn place(minute: u64) -> usize {
-    usize::try_from(minute % SPAN).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -9,9 +9,10 @@ use crate::token::Token;
 /// As many threads as this can read without passing a cache line between them.
 const HANDLES: usize = 8;
 
-/// The token of a lease once for each of a few threads, made when a thread first asks.
+/// The token of a lease once for each of a few threads, made when a thread first asks. Most leases
+/// of a pool are never read so, and take no room for it.
 #[derive(Debug, Default)]
-pub(crate) struct Handles([OnceLock<Token>; HANDLES]);
+pub(crate) struct Handles(OnceLock<Box<[OnceLock<Token>; HANDLES]>>);
 
 impl Handles {
     /// The place of the calling thread. Threads are numbered as they come.
@@ -20,12 +21,13 @@ impl Handles {
         const UNKNOWN: usize = usize::MAX;
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         thread_local!(static MINE: Cell<usize> = const { Cell::new(UNKNOWN) });
+        let handles = self.0.get_or_init(Box::default);
         let mine = MINE.get();
         if mine != UNKNOWN {
-            return &self.0[mine];
+            return &handles[mine];
         }
         MINE.set(NEXT.fetch_add(1, Ordering::Relaxed) % HANDLES);
-        &self.0[MINE.get()]
+        &handles[MINE.get()]
     }
 }
 

@@ -21,6 +21,15 @@ impl Slot {
         lease.in_view(coarse_wall).then(|| lease.hand_out())
     }
 
+    /// The same for a client among many, which is seldom read by two threads at once: without a
+    /// handle for each thread.
+    #[inline]
+    pub(crate) fn read_shared(&self, coarse_wall: i64) -> Option<Token> {
+        let state = self.0.load();
+        let lease = state.lease.as_ref()?;
+        lease.in_view(coarse_wall).then(|| lease.token.clone())
+    }
+
     pub(crate) fn state(&self) -> Guard<Arc<State>> {
         self.0.load()
     }

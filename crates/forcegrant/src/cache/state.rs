@@ -23,7 +23,8 @@ pub(crate) struct State {
     pub(crate) disputed: Option<String>,
     /// How often in a row Salesforce brought back a reported token and had the last word.
     pub(crate) reinstatements: u32,
-    pub(crate) failure: Option<FailureMemory>,
+    /// Apart, as most clients of a pool have none.
+    pub(crate) failure: Option<Box<FailureMemory>>,
     /// What rejections taught about lifetimes.
     pub(crate) learned: Learned,
     /// The age of the last token that was reported as rejected, in milliseconds.
@@ -120,7 +121,7 @@ impl State {
                 return Zone::Aging(token());
             }
             let transient = |failure: &FailureMemory| failure.class != FailureClass::Refusal;
-            if age < lease.windows.stale && self.failure.as_ref().is_some_and(transient) {
+            if age < lease.windows.stale && self.failure.as_deref().is_some_and(transient) {
                 return Zone::Lapsed(token());
             }
         }
@@ -295,13 +296,13 @@ impl State {
             error
         };
         Self {
-            failure: Some(FailureMemory {
+            failure: Some(Box::new(FailureMemory {
                 error,
                 class,
                 repeats,
                 at: now,
                 holds,
-            }),
+            })),
             ..self.clone()
         }
     }

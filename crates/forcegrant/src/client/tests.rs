@@ -370,7 +370,7 @@ fn a_callback_that_panics_harms_nothing() {
     let f = fixture([Play::Token("a")]);
     let mut engine = Arc::into_inner(f.client.into_async().engine).unwrap();
     Arc::get_mut(&mut engine.profile).unwrap().events =
-        Events::inline(|_, _| panic!("a callback that panics, on purpose"));
+        Events::inline(|_, _, _| panic!("a callback that panics, on purpose"));
     let client = blocking::Client::from(Client::from_engine(engine));
     assert_eq!(client.token().unwrap().access_token(), "a");
 }

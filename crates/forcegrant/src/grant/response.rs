@@ -129,6 +129,14 @@ fn grant(mut fields: Map<String, Value>, context: &Context<'_>) -> Result<Grant,
         None if jwt.is_some() => TokenFormat::Jwt,
         Some(_) | None => TokenFormat::Opaque,
     };
+    // What was taken out leaves room behind, which every token would keep.
+    let extra = if fields.is_empty() {
+        Map::new()
+    } else {
+        fields
+    };
+    let mut scopes: Vec<_> = scopes.split_whitespace().map(str::to_owned).collect();
+    scopes.shrink_to_fit();
     let (org_id, user_id) = identity_url.as_deref().map(identity).unwrap_or_default();
     Ok(Grant {
         instance_url: check_instance_url("instance_url", &instance_url, context.trust)?,
@@ -141,12 +149,12 @@ fn grant(mut fields: Map<String, Value>, context: &Context<'_>) -> Result<Grant,
         identity_url,
         org_id,
         user_id,
-        scopes: scopes.split_whitespace().map(str::to_owned).collect(),
+        scopes,
         issued_at,
         expires_in,
         jwt,
         signature_matches,
-        extra: fields,
+        extra,
     })
 }
 

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::gate::Gate;
 use super::pacing::PacingSettings;
 use super::table::Table;
-use super::{Ask, ClientPool, OrgCredentials, Pool};
+use super::{ClientPool, OrgCredentials, Pool};
 use crate::builder::ClientBuilder;
-use crate::credentials::{Loaded, callback_failed};
+use crate::credentials::{LoadOrg, Loaded, callback_failed};
 use crate::error::{Error, invalid_option};
 use crate::event::{Event, Events};
 use crate::host::LoginEndpoint;
@@ -98,15 +98,17 @@ impl ClientPoolBuilder {
 
     /// Calls `listener` with a key and what happened to it: see [`ClientBuilder::on_event`].
     pub fn on_event(mut self, listener: impl Fn(&str, &Event) + Send + Sync + 'static) -> Self {
+        let listener = move |_: &str, key: &str, event: &Event| listener(key, event);
         self.options = self.options.with_events(Events::apart(listener));
         self
     }
 
-    /// [`ClientPoolBuilder::on_event`] on the thread where it happens: for bindings and tests.
+    /// The same on the thread where it happens, and with the login host before the key: for bindings,
+    /// which hand events on at once, and for tests.
     #[doc(hidden)]
     pub fn on_event_inline(
         mut self,
-        listener: impl Fn(&str, &Event) + Send + Sync + 'static,
+        listener: impl Fn(&str, &str, &Event) + Send + Sync + 'static,
     ) -> Self {
         self.options = self.options.with_events(Events::inline(listener));
         self
@@ -135,10 +137,10 @@ impl ClientPoolBuilder {
         let mut profile = self.options.shared_profile()?;
         profile.lifetimes.spread = SPREAD;
         if rate.is_some() || at_once.is_some() {
-            profile.gate = Some(Gate::new(self.pacing, profile.clock.clone()));
+            profile.gate = Some(Arc::new(Gate::new(self.pacing, profile.clock.clone())));
         }
         let trust = Arc::new(profile.trust.clone());
-        let source = self.callback.map(|callback| -> Ask {
+        let source = self.callback.map(|callback| -> LoadOrg {
             Arc::new(move |key| {
                 let (loading, trust) = (callback(key), Arc::clone(&trust));
                 Box::pin(async move {

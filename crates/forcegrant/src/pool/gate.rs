@@ -14,7 +14,6 @@ use crate::pool::pacing::{Lane, Next, Pacer, PacingSettings, Ticket};
 use crate::process::PerProcess;
 use crate::worker;
 
-/// A login in the air for so long is slow.
 const SLOW_AFTER: Duration = Duration::from_secs(2);
 
 /// One for all the logins of a pool.
@@ -22,6 +21,8 @@ const SLOW_AFTER: Duration = Duration::from_secs(2);
 pub(crate) struct Gate {
     settings: PacingSettings,
     clock: Clock,
+    /// A login in the air for so long is slow.
+    pub(crate) slow_after: Duration,
     /// A forked child has neither the parent's logins nor its locks.
     room: PerProcess<Room>,
 }
@@ -69,12 +70,13 @@ impl Turn {
 }
 
 impl Gate {
-    pub(crate) fn new(settings: PacingSettings, clock: Clock) -> Arc<Self> {
-        Arc::new(Self {
+    pub(crate) fn new(settings: PacingSettings, clock: Clock) -> Self {
+        Self {
             settings,
             clock,
+            slow_after: SLOW_AFTER,
             room: PerProcess::default(),
-        })
+        }
     }
 
     /// Waits for the turn of a login. `limit`: the longest wait of a login that somebody waits for; one in the background waits for
@@ -122,6 +124,14 @@ impl Gate {
             let room = self.room.current();
             self.pacer(&mut room.lock()).hurry(ticket);
         }
+    }
+
+    /// How many logins wait for their turn.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        let room = self.room.current();
+        let inside = room.lock();
+        inside.pacer.as_ref().map_or(0, Pacer::waiting)
     }
 
     fn pacer<'a>(&self, inside: &'a mut Inside) -> &'a mut Pacer {
@@ -179,7 +189,7 @@ impl Permit {
     /// Runs a login. One that takes long is counted apart from the quick ones.
     pub(crate) async fn carry<F: Future>(mut self, login: F) -> F::Output {
         let mut login = Box::pin(login);
-        if let Ok(output) = tokio::time::timeout(SLOW_AFTER, login.as_mut()).await {
+        if let Ok(output) = tokio::time::timeout(self.gate.slow_after, login.as_mut()).await {
             return output;
         }
         self.lane = Lane::Slow;

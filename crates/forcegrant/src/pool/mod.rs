@@ -9,8 +9,6 @@ mod ring;
 mod table;
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -19,7 +17,7 @@ pub use self::prewarm::Prewarmed;
 use self::ring::{Ring, Seated};
 use self::table::{Keyed, Table};
 use crate::client::{Client, View};
-use crate::credentials::{KeyPair, KeyPairs, Keyring, Loaded, Source};
+use crate::credentials::{KeyPair, KeyPairs, Keyring, LoadOrg, Source};
 use crate::engine::{Engine, Profile, Shared, Start};
 use crate::error::{Code, Error};
 use crate::host::LoginEndpoint;
@@ -73,15 +71,11 @@ impl OrgCredentials {
 struct Pool {
     profile: Arc<Profile>,
     most: usize,
-    source: Option<Ask>,
+    source: Option<LoadOrg>,
     table: Table<Seat>,
     /// The lock of whoever changes the table. A forked child makes its own from the table.
     ring: PerProcess<OnceLock<Mutex<Ring<Seat>>>>,
 }
-
-/// The callback for credentials, asked with a key.
-type Ask = Arc<dyn Fn(String) -> Asked + Send + Sync>;
-type Asked = Pin<Box<dyn Future<Output = Result<Loaded, Error>> + Send>>;
 
 /// A client's place in the pool.
 struct Seat {
@@ -115,7 +109,7 @@ impl ClientPool {
         let coarse = self.pool.profile.clock.coarse_wall();
         let read = self.pool.table.look(key, |seat| {
             seat.touch();
-            let read = seat.engine.slot.read(coarse);
+            let read = seat.engine.slot.read_shared(coarse);
             read.ok_or_else(|| Arc::clone(&seat.engine))
         });
         let engine = match read {
@@ -316,8 +310,8 @@ impl Pool {
         if let Some(engine) = self.table.look(key, |seat| Arc::clone(&seat.engine)) {
             return Ok(engine);
         }
-        let (ask, own): (_, Arc<str>) = (Arc::clone(ask), key.into());
-        let source = Source::Callback(Arc::new(move || ask(own.as_ref().to_owned())));
+        let (ask, key): (_, Arc<str>) = (Arc::clone(ask), key.into());
+        let source = Source::Org(ask, Arc::clone(&key));
         let keyring = Keyring::new(source, None, None)?;
         let (engine, evicted) = self.seat(&mut ring, key, keyring);
         drop(ring);
@@ -348,7 +342,7 @@ impl Pool {
             }
         }
         let keyring = Keyring::new(Source::Given, Some(pairs), Some(endpoint))?;
-        let (engine, evicted) = self.seat(&mut ring, key, keyring);
+        let (engine, evicted) = self.seat(&mut ring, key.into(), keyring);
         drop(ring);
         drop(evicted);
         Ok(engine)
@@ -358,12 +352,12 @@ impl Pool {
     fn seat(
         &self,
         ring: &mut Ring<Seat>,
-        key: &str,
+        key: Arc<str>,
         keyring: Keyring,
     ) -> (Arc<Engine>, Option<Arc<Seat>>) {
         let engine = Arc::new(Engine {
             profile: Arc::clone(&self.profile),
-            key: key.into(),
+            key,
             keyring,
             state: Shared::default(),
         });

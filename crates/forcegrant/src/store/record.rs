@@ -18,7 +18,7 @@ use crate::clock::{Moment, millis};
 use crate::error::{Error, Portable};
 use crate::grant::response::{Context, decode};
 use crate::http::Response;
-use crate::token::Grant;
+use crate::token::Token;
 
 /// When the login was, and how old the token was when the entry was put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,13 +55,14 @@ struct Answer<'a> {
 }
 
 /// The text of an entry for this token.
-pub(crate) fn write_token(origin: &Origin, grant: &Grant) -> Zeroizing<Vec<u8>> {
+pub(crate) fn write_token(origin: &Origin, token: &Token) -> Zeroizing<Vec<u8>> {
+    let grant = token.grant();
     let scope = grant.scopes.join(" ");
     let issued = grant
         .issued_at
         .and_then(|at| at.duration_since(UNIX_EPOCH).ok());
     let answer = Answer {
-        access_token: grant.access_token.expose(),
+        access_token: token.access_token(),
         token_format: grant.token_format.as_str(),
         token_type: &grant.token_type,
         instance_url: &grant.instance_url,
@@ -73,7 +74,7 @@ pub(crate) fn write_token(origin: &Origin, grant: &Grant) -> Zeroizing<Vec<u8>> 
         extra: &grant.extra,
     };
     // Large enough that it does not grow, which would leave a part of the token behind.
-    let room = 4_096 + grant.access_token.expose().len();
+    let room = 4_096 + token.access_token().len();
     let mut text = Zeroizing::new(Vec::with_capacity(room));
     write_lines(&mut text, origin, &answer);
     text

@@ -1,6 +1,6 @@
 //! What a client shares its tokens through, and how a store that fails is kept out of the way.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -72,10 +72,17 @@ impl Sharing {
 
     /// The share of clients with one route: what beside the pair and the token endpoint tells
     /// whether two clients would get the same token.
-    pub(crate) fn share(&self, timeout: Duration, route: String) -> Option<Share> {
+    pub(crate) fn share(
+        &self,
+        timeout: Duration,
+        mut route: String,
+        clock: &Clock,
+    ) -> Option<Share> {
         let (store, counts) = match &self.0 {
             Choice::Off => return None,
             Choice::Process => {
+                // Clients of another clock live in another time.
+                let _ = write!(route, "\0{}", clock.identity());
                 let store = Guarded::new(Box::new(ProcessStore::default()));
                 (Arc::new(store), false)
             }
@@ -216,7 +223,7 @@ impl Share {
 
 /// What beside the pair and the token endpoint tells whether two clients would get the same token:
 /// where the requests really go, as an org may tie a session to the address it was asked from.
-pub(crate) fn route(http: &HttpSettings, style: AuthStyle, clock: &Clock) -> String {
+pub(crate) fn route(http: &HttpSettings, style: AuthStyle) -> String {
     let mut resolve: Vec<_> = http
         .resolve
         .iter()
@@ -229,12 +236,7 @@ pub(crate) fn route(http: &HttpSettings, style: AuthStyle, clock: &Clock) -> Str
         // It may hold a password.
         Proxy::Url(url) => &fingerprint(url),
     };
-    format!(
-        "{}\0{}\0{proxy}\0{}",
-        style.as_str(),
-        resolve.join(","),
-        clock.identity()
-    )
+    format!("{}\0{}\0{proxy}", style.as_str(), resolve.join(","))
 }
 
 /// A store and its circuit breaker.

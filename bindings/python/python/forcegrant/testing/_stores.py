@@ -29,6 +29,7 @@ def check_store(store: Store) -> list[str]:
 async def check_store_async(store: Store) -> list[str]:
     """Do as `check_store` for a store whose methods are async, in asyncio."""
     check = StoreCheck(store)
-    while (found := check.serve()) is None:
+    # The check runs on a thread that knows no loop, so it is asked.
+    while (found := check.serve()) is None:  # noqa: ASYNC110
         await asyncio.sleep(_PAUSE)
     return found

@@ -1,0 +1,116 @@
+"""`AsyncClientPool`; `ClientPool` is in the native module."""
+
+from __future__ import annotations
+
+from forcegrant._client import AsyncClient
+from forcegrant._native import ClientPool, PoolCore, PoolHandle, Token, seconds
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
+
+    from typing_extensions import Self, Unpack
+
+    from forcegrant._native import Prewarmed
+    from forcegrant._waiting import Registry
+    from forcegrant.options import PoolOptions, Seconds
+
+
+class AsyncClientPool(PoolHandle):
+    """Tokens of many Salesforce orgs, each under a key of yours, for asyncio.
+
+    ```python
+    pool = AsyncClientPool(credentials_callback=lookup)
+    token = await pool.token("tenant-42")
+    ```
+
+    Takes what `ClientPool` takes; `credentials_callback` may be an async function.
+    """
+
+    __slots__ = ("_waits",)
+
+    # By key, as the callers of one key share the socket of their wait.
+    _waits: dict[str, Registry[Token]]
+
+    def __new__(cls, **options: Unpack[PoolOptions]) -> Self:
+        """Check the options; send nothing."""
+        return cls._over(PoolCore(options))
+
+    @classmethod
+    def from_pool(cls, pool: ClientPool) -> Self:
+        """Share the clients, the options and all else with `pool`."""
+        return cls._over(pool._core)
+
+    @classmethod
+    def _over(cls, core: PoolCore) -> Self:
+        self = super().__new__(cls, core)
+        self._waits = {}
+        return self
+
+    async def token(self, key: str, timeout: Seconds | None = None) -> Token:
+        """Return a token of this key that is good to use now, asking Salesforce only if it must.
+
+        `timeout` (seconds or `timedelta`) limits how long this caller waits;
+        the request goes on for the others. Raises what `ClientPool.token` raises.
+        """
+        found = self._find(key)
+        if isinstance(found, Token):
+            return found
+        limit = None if timeout is None else seconds("timeout", timeout)
+        from forcegrant import _waiting  # noqa: PLC0415 - asyncio is slow to import
+
+        registry = self._waits.setdefault(key, {})
+        try:
+            wait = await _waiting.settled(found, registry, limit, self._asked())
+        finally:
+            if not registry and self._waits.get(key) is registry:
+                del self._waits[key]
+        self.deliver_events()
+        return wait.result(limit)
+
+    def client(self, key: str) -> AsyncClient:
+        """Give the `AsyncClient` of a key, to use by itself.
+
+        It goes on working when the pool lets go of it.
+        """
+        return AsyncClient._over(self._core_of(key))
+
+    async def prewarm(self, keys: Iterable[str]) -> Prewarmed:
+        """Log in for every key that has no usable token, and wait until all are done.
+
+        These logins go behind those that callers wait for.
+        """
+        from forcegrant import _waiting  # noqa: PLC0415
+
+        wait = await _waiting.settled(self._start_prewarm(keys), answer=self._asked())
+        self.deliver_events()
+        return wait.result()
+
+    async def wait_idle(self) -> None:
+        """Wait until no request for a token is on its way."""
+        from forcegrant import _waiting  # noqa: PLC0415
+
+        wait = await _waiting.settled(self._start_wait_idle(), answer=self._asked())
+        self.deliver_events()
+        wait.result()
+
+    def _asked(self) -> Callable[[], None] | None:
+        return self._answer if self._asks() else None
+
+    async def aclose(self) -> None:
+        """Do nothing: nothing is open between calls, and no token is ever revoked."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+AsyncClientPool.__module__ = "forcegrant"
