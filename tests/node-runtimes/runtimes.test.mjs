@@ -13,7 +13,11 @@ before(async () => {
   env = { TEST_CLIENT: JSON.stringify(emulator.clientOptions()) }
   place = await makeHome('scripts/smoke.mjs', 'scripts/in-worker.mjs', 'scripts/ends.mjs')
 })
-beforeEach(() => emulator.control('reset'))
+beforeEach(async () => {
+  await emulator.control('reset')
+  // Each login brings another token, so that sharing one shows.
+  await emulator.control('configure', { app: { distinct_tokens: true } })
+})
 after(async () => {
   place?.remove()
   await emulator?.close()
@@ -62,7 +66,7 @@ for (const { name, program, before: words } of runtimes) {
       ['exit', ''],
       ['abort', 'AbortError\n'],
     ]) {
-      const run = await start(program, [...words, 'ends.mjs', way], { cwd: place.home, env, limit: 20_000 })
+      const run = await start(program, [...words, 'ends.mjs', way], { cwd: place.home, env, limit: 60_000 })
       assert.deepEqual(run, { code: 0, signal: null, stdout: expected, stderr: '' }, way)
     }
   })

@@ -44,7 +44,7 @@ export function tool(...names) {
 }
 
 /** Runs a program in a folder, with nothing of this process's environment that could help or hinder it. */
-export function start(program, args, { cwd, env = {}, limit = 60_000 }) {
+export function start(program, args, { cwd, env = {}, limit = 180_000 }) {
   return new Promise((resolve, reject) => {
     const { PATH } = process.env
     const child = spawn(program, args, {

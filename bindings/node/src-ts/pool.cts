@@ -40,6 +40,7 @@ export class ClientPool {
   readonly #most: number
   readonly #fetch: typeof globalThis.fetch | undefined
 
+  /** Checks the options; nothing is sent. Throws a ConfigurationError that names the option which is wrong. */
   constructor(options?: PoolOptions | null) {
     const given = toNativePool(options)
     this.#listening = given.onEvent !== undefined || isWatched()

@@ -3,6 +3,7 @@ import type * as Native from './native.cjs'
 
 /** An entry, as it was put. */
 export interface Stored {
+  /** Its bytes. */
   readonly entry: Uint8Array
   /**
    * The milliseconds left of its time to live, by the store's own clock if it has one that does not depend on

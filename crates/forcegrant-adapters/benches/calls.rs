@@ -164,11 +164,15 @@ async fn measure() -> Vec<(&'static str, f64, f64)> {
         let (mut bare, mut ours) = (Vec::new(), Vec::new());
         // The first round warms up.
         for round in 0..=ROUNDS {
-            let first = round_of(&pair.bare).await;
-            let second = round_of(&pair.ours).await;
-            if round > 0 {
-                bare.push(first);
-                ours.push(second);
+            let mut sides = [(&pair.bare, &mut bare), (&pair.ours, &mut ours)];
+            if round % 2 == 1 {
+                sides.reverse();
+            }
+            for (call, times) in sides {
+                let time = round_of(call).await;
+                if round > 0 {
+                    times.push(time);
+                }
             }
         }
         results.push((pair.name, median(bare), median(ours)));

@@ -4,6 +4,7 @@ mod calls;
 mod outcomes;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use forcegrant::{Error, KeyPair, KeyPairs, TestClock, Token};
@@ -19,6 +20,9 @@ use crate::placeholders::Placeholders;
 use crate::scenario::{Cached, CallRequest, Listed, Options, Pair, Scenario, Setup, Step};
 
 const MAIN: &str = "main";
+
+/// Numbers the runs of this process.
+static RUNS: AtomicU32 = AtomicU32::new(0);
 
 pub(crate) fn run<D: Driver>(stage: &Stage, scenario: &Scenario) -> Checked {
     let emulator = &stage.emulator;
@@ -36,6 +40,10 @@ pub(crate) fn run<D: Driver>(stage: &Stage, scenario: &Scenario) -> Checked {
         .iter()
         .map(|host| world.placeholders.text(host))
         .collect::<Result<_, _>>()?;
+    // Clients that reach their org in another way share nothing: those of an earlier run may still
+    // live, as long as the worker thread holds them.
+    let number = RUNS.fetch_add(1, Ordering::Relaxed);
+    world.hosts.push(format!("run-{number}.example.com"));
     world.set_up(
         world
             .filled::<Option<Setup>>(&scenario.emulator)?

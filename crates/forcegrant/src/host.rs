@@ -79,6 +79,16 @@ impl TrustPolicy {
     /// Whether a token for these instances may be sent to this URL: to their origins and to the hosts
     /// that the user trusts, over https; nowhere else, Salesforce's own hosts of other orgs included.
     pub(crate) fn may_carry(&self, url: &str, instances: &[&str]) -> bool {
+        // What nearly every call is: the authority ends where the instance does.
+        let is_below = |instance: &&str| {
+            instance.starts_with("https://")
+                && url
+                    .strip_prefix(instance)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+        };
+        if instances.iter().any(is_below) {
+            return true;
+        }
         let Ok(url) = Url::parse(url) else {
             return false;
         };

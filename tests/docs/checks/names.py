@@ -35,6 +35,7 @@ FOREIGN = {
     "call_soon_threadsafe": "asyncio",
     "future_into_py": "pyo3-async-runtimes",
     "clock_gettime": "POSIX",
+    "emptyDir": "Kubernetes",
 }
 
 

@@ -5,7 +5,7 @@ import { inspect } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { Client, EVENT_CHANNEL, ForcegrantError, RefusedError } from 'forcegrant'
 
-const options = JSON.parse(process.env.TEST_CLIENT)
+const options = { ...JSON.parse(process.env.TEST_CLIENT), store: 'process' }
 const SECRET = 'S3CR3T-canary-0123456789'
 const seen = {}
 

@@ -68,6 +68,8 @@ export async function runScenario(scenario, emulator) {
   expectSubset(counters, scenario.counters ?? {}, 'counters')
 }
 
+let runs = 0
+
 class Run {
   clients = new Map()
   saved = new Map()
@@ -89,7 +91,8 @@ class Run {
     const { faults = [], ...configuration } = this.filled(changes)
     if (Object.keys(configuration).length > 0) await emulator.control('configure', configuration)
     for (const fault of faults) await emulator.control('fault', fault)
-    this.hosts = this.filled(scenario.hosts ?? [])
+    // Clients that reach their org in another way share nothing: those of an earlier run may still live.
+    this.hosts = [...this.filled(scenario.hosts ?? []), `run-${++runs}.example.com`]
     if (scenario.clock === undefined) return
     assert.equal(scenario.clock, 'test', 'clock')
     const { now_ms } = await emulator.control('now')

@@ -248,7 +248,7 @@ pub(crate) async fn run<S: Sender + Send>(
         }
         let response = sender.send(request).await.map_err(CallError::Http)?;
         // Another origin, after a redirect, says nothing about the token.
-        if !leg.carries || response.url().origin() != url.origin() {
+        if !leg.carries || (*response.url() != url && response.url().origin() != url.origin()) {
             return Ok(response);
         }
         let (response, beginning) = beginning(response).await;

@@ -49,6 +49,9 @@ impl Instances {
         if is_below(path_or_url, instance_url) {
             return Ok(path_or_url.to_owned());
         }
+        if is_plain(path_or_url) {
+            return on_instance(path_or_url, instance_url);
+        }
         let Ok(url) = Url::parse(path_or_url) else {
             return on_instance(path_or_url, instance_url);
         };
@@ -75,6 +78,9 @@ fn is_below(url: &str, base: &str) -> bool {
 }
 
 fn on_instance(path: &str, instance_url: &str) -> Result<String, Error> {
+    if is_plain(path) {
+        return Ok(format!("{instance_url}{path}"));
+    }
     let base = Url::parse(instance_url);
     let found = base.ok().and_then(|base| base.join(path).ok());
     match found {
@@ -87,6 +93,12 @@ fn on_instance(path: &str, instance_url: &str) -> Result<String, Error> {
             "Give a path such as `/services/data/v67.0/limits`, or a whole URL with `https://`.",
         )),
     }
+}
+
+/// A path that needs no parser to be seen as one: `//host` and what parsers take for it are left out.
+fn is_plain(path: &str) -> bool {
+    let printable = |byte: u8| byte.is_ascii_graphic() && byte != b'\\';
+    path.starts_with('/') && !path.starts_with("//") && path.bytes().all(printable)
 }
 
 fn same_origin(url: &Url, base: &str) -> bool {
@@ -117,6 +129,8 @@ mod tests {
         for (text, expected) in [
             ("/a?b=c", "https://acme.my.salesforce.com/a?b=c"),
             ("a/b", "https://acme.my.salesforce.com/a/b"),
+            ("/a b", "https://acme.my.salesforce.com/a%20b"),
+            ("/\t/evil.example/a", "invalid_option"),
             ("", "https://acme.my.salesforce.com/"),
             ("//evil.example/a", "invalid_option"),
             ("\\\\evil.example/a", "invalid_option"),
