@@ -33,6 +33,7 @@ GOALS = (
     (("p99.9", "refreshing"), "1"),
     (("slowest", "refreshing"), ""),
     (("read", "Rust", "2 threads"), "twice one thread"),
+    (("keyed",), "300 ns"),
     (("read", "Rust"), "15 ns"),
     (("await", "Rust"), "15 ns"),
     (("mint",), "1.15"),

@@ -3,6 +3,8 @@
 //! Prints one JSON line for each: medians over many rounds, ours and the floor in turns, so that both meet the
 //! same machine. Nothing is asserted about times: they are for people to read.
 
+use std::cell::Cell;
+use std::collections::HashMap;
 use std::error::Error;
 use std::future::Future;
 use std::hint::black_box;
@@ -13,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use forcegrant::{Client, Proxy, Roots, blocking};
+use forcegrant::{Client, ClientPool, Proxy, Roots, blocking};
 use forcegrant_emulator::{Config, Emulator};
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use rustls::crypto::ring;
@@ -68,7 +70,52 @@ fn main() -> Result<(), Failure> {
         Ok(nanoseconds(started.elapsed()))
     };
     report("mint, Rust", MINTS, mint, || bare.timed())?;
+    keyed()?;
     under_load()
+}
+
+/// Reads of keys in an order that no cache foresees, beside a map of the standard library.
+fn keyed() -> Result<(), Failure> {
+    const ORGS: usize = 1_000;
+    let emulator = Emulator::start(Config::default())?;
+    let org = emulator.default_org();
+    let pool = ClientPool::builder()
+        .logins_per_second(None)
+        .options(|client| {
+            client
+                .resolve(org.my_domain.as_str(), emulator.https_addr())
+                .roots(Roots::Pem(emulator.ca_pem().as_bytes().to_vec()))
+                .proxy(Proxy::None)
+        })
+        .build_blocking()?;
+    let keys: Vec<_> = (0..ORGS).map(|number| format!("00D{number:015}")).collect();
+    for key in &keys {
+        pool.insert(
+            key,
+            &org.my_domain,
+            &org.client_id,
+            org.client_secret.as_str(),
+        )?;
+    }
+    let warm = pool.prewarm(&keys);
+    if let Some((_, error)) = warm.failed.into_iter().next() {
+        return Err(error.into());
+    }
+    let floors: HashMap<_, _> = keys
+        .iter()
+        .map(|key| (key.clone(), Floor(ArcSwap::from_pointee(key.clone()))))
+        .collect();
+    let place = Cell::new(0);
+    let next = || {
+        place.set((place.get() + 379) % ORGS);
+        &keys[place.get()]
+    };
+    report(
+        "keyed cached read among 1,000 orgs, Rust",
+        ROUNDS,
+        || Ok(alone(|| drop(black_box(pool.token(next()))))),
+        || Ok(alone(|| drop(black_box(floors[next()].read())))),
+    )
 }
 
 /// Every read is timed by itself while tokens of four seconds are refreshed behind the reader at an
