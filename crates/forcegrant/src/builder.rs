@@ -24,6 +24,7 @@ use crate::grant::request::AuthStyle;
 use crate::grant::retry::RetrySettings;
 use crate::host::{LoginEndpoint, TrustPolicy, is_host_name, printable};
 use crate::http::{HttpSettings, HttpTransport, Proxy, Roots};
+use crate::pool::ring::Seat;
 use crate::secret::Secret;
 use crate::store::{self, Sharing};
 
@@ -358,6 +359,7 @@ impl ClientBuilder {
         Ok(Client::from_engine(Engine {
             profile: Arc::new(self.profile(trust)?),
             key: "".into(),
+            seat: Seat::default(),
             keyring: Keyring::new(source, given, Some(endpoint))?,
             state: Shared::default(),
         }))

@@ -24,6 +24,7 @@ use crate::http::Transport;
 use crate::mint;
 use crate::obtain::{self, Obtained};
 use crate::pool::gate::{Gate, Turn};
+use crate::pool::ring::Seat;
 use crate::process::PerProcess;
 use crate::random;
 use crate::status::Status;
@@ -48,6 +49,8 @@ pub(crate) struct Engine {
     pub(crate) profile: Arc<Profile>,
     /// Its key in a pool; else empty.
     pub(crate) key: Arc<str>,
+    /// Its seat in a pool.
+    pub(crate) seat: Seat,
     pub(crate) keyring: Keyring,
     pub(crate) state: Shared,
 }

@@ -5,16 +5,15 @@ mod builder;
 pub(crate) mod gate;
 pub(crate) mod pacing;
 mod prewarm;
-mod ring;
+pub(crate) mod ring;
 mod table;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 pub use self::builder::ClientPoolBuilder;
 pub use self::prewarm::Prewarmed;
-use self::ring::{Ring, Seated};
+use self::ring::{Ring, Seat, Seated};
 use self::table::{Keyed, Table};
 use crate::client::{Client, View};
 use crate::credentials::{KeyPair, KeyPairs, Keyring, LoadOrg, Source};
@@ -72,17 +71,9 @@ struct Pool {
     profile: Arc<Profile>,
     most: usize,
     source: Option<LoadOrg>,
-    table: Table<Seat>,
+    table: Table<Engine>,
     /// The lock of whoever changes the table. A forked child makes its own from the table.
-    ring: PerProcess<OnceLock<Mutex<Ring<Seat>>>>,
-}
-
-/// A client's place in the pool.
-struct Seat {
-    engine: Arc<Engine>,
-    /// Read since the hand came by.
-    mark: AtomicBool,
-    place: AtomicUsize,
+    ring: PerProcess<OnceLock<Mutex<Ring<Engine>>>>,
 }
 
 impl ClientPool {
@@ -107,10 +98,10 @@ impl ClientPool {
     /// The same as [`ClientPool::token`] for callers that wait in their own way.
     pub fn start(&self, key: &str) -> Start {
         let coarse = self.pool.profile.clock.coarse_wall();
-        let read = self.pool.table.look(key, |seat| {
-            seat.touch();
-            let read = seat.engine.slot.read_shared(coarse);
-            read.ok_or_else(|| Arc::clone(&seat.engine))
+        let read = self.pool.table.look(key, |client| {
+            client.seat.touch();
+            let read = client.slot.read_shared(coarse);
+            read.ok_or_else(|| Arc::clone(client))
         });
         let engine = match read {
             Some(Ok(token)) => return Start::Ready(token),
@@ -222,14 +213,14 @@ impl ClientPool {
     /// What the cache of a key knows now. `None`: the pool does not know the key.
     #[must_use]
     pub fn status(&self, key: &str) -> Option<Status> {
-        self.pool.table.look(key, |seat| seat.engine.status())
+        self.pool.table.look(key, |client| client.status())
     }
 
     /// What the cache of every key knows, one after the other, in no particular order. Keys that
     /// come or go meanwhile may be missed.
     pub fn statuses(&self) -> impl Iterator<Item = (String, Status)> + '_ {
         let all = self.pool.table.all();
-        all.map(|seat| (seat.key().to_owned(), seat.engine.status()))
+        all.map(|client| (client.key().to_owned(), client.status()))
     }
 
     /// Whether the pool knows a key now. A credentials callback may bring others.
@@ -276,27 +267,27 @@ impl ClientPool {
 
     /// The same as [`ClientPool::wait_idle`] for callers that wait in their own way.
     pub fn start_wait_idle(&self) -> Pending<()> {
-        prewarm::all(self.pool.table.all().map(|seat| {
+        prewarm::all(self.pool.table.all().map(|client| {
             let promise = Promise::new();
             let pending = promise.pending();
-            Arc::clone(&seat.engine).when_idle(promise);
+            client.when_idle(promise);
             pending
         }))
     }
 
     fn known(&self, key: &str) -> Option<Client> {
-        self.pool.table.look(key, |seat| {
-            seat.touch();
-            Client::from_shared(Arc::clone(&seat.engine))
+        self.pool.table.look(key, |client| {
+            client.seat.touch();
+            Client::from_shared(Arc::clone(client))
         })
     }
 }
 
 impl Pool {
     fn engine(self: &Arc<Self>, key: &str) -> Result<Arc<Engine>, Error> {
-        let known = self.table.look(key, |seat| {
-            seat.touch();
-            Arc::clone(&seat.engine)
+        let known = self.table.look(key, |client| {
+            client.seat.touch();
+            Arc::clone(client)
         });
         known.map_or_else(|| self.find_or_make(key), Ok)
     }
@@ -307,7 +298,7 @@ impl Pool {
         let ask = self.source.as_ref().ok_or_else(|| unknown(key))?;
         let ring = self.ring();
         let mut ring = lock(&ring);
-        if let Some(engine) = self.table.look(key, |seat| Arc::clone(&seat.engine)) {
+        if let Some(engine) = self.table.look(key, Arc::clone) {
             return Ok(engine);
         }
         let (ask, key): (_, Arc<str>) = (Arc::clone(ask), key.into());
@@ -328,9 +319,9 @@ impl Pool {
     ) -> Result<Arc<Engine>, Error> {
         let ring = self.ring();
         let mut ring = lock(&ring);
-        let known = self.table.look(key, |seat| {
-            seat.touch();
-            Arc::clone(&seat.engine)
+        let known = self.table.look(key, |client| {
+            client.seat.touch();
+            Arc::clone(client)
         });
         if let Some(engine) = known {
             let before = engine.keyring.endpoint();
@@ -351,33 +342,29 @@ impl Pool {
     /// A new client, in place of the one with its key or of one that was not read lately.
     fn seat(
         &self,
-        ring: &mut Ring<Seat>,
+        ring: &mut Ring<Engine>,
         key: Arc<str>,
         keyring: Keyring,
-    ) -> (Arc<Engine>, Option<Arc<Seat>>) {
+    ) -> (Arc<Engine>, Option<Arc<Engine>>) {
         let engine = Arc::new(Engine {
             profile: Arc::clone(&self.profile),
             key,
+            seat: Seat::default(),
             keyring,
             state: Shared::default(),
         });
-        let seat = Arc::new(Seat {
-            engine: Arc::clone(&engine),
-            mark: AtomicBool::new(false),
-            place: AtomicUsize::new(0),
-        });
-        if let Some(old) = self.table.insert(&seat) {
-            ring.replace(&old, seat);
+        if let Some(old) = self.table.insert(&engine) {
+            ring.replace(&old, Arc::clone(&engine));
             return (engine, Some(old));
         }
-        let evicted = ring.insert(seat, self.most);
+        let evicted = ring.insert(Arc::clone(&engine), self.most);
         if let Some(evicted) = &evicted {
             self.table.remove(evicted.key());
         }
         (engine, evicted)
     }
 
-    fn ring(&self) -> Arc<OnceLock<Mutex<Ring<Seat>>>> {
+    fn ring(&self) -> Arc<OnceLock<Mutex<Ring<Engine>>>> {
         let ring = self.ring.current();
         ring.get_or_init(|| Mutex::new(Ring::new(self.table.all())));
         ring
@@ -385,39 +372,21 @@ impl Pool {
 }
 
 /// The lock that `Pool::ring` has made.
-fn lock(ring: &OnceLock<Mutex<Ring<Seat>>>) -> MutexGuard<'_, Ring<Seat>> {
+fn lock(ring: &OnceLock<Mutex<Ring<Engine>>>) -> MutexGuard<'_, Ring<Engine>> {
     let ring = ring.get_or_init(|| Mutex::new(Ring::new(std::iter::empty())));
     // No foreign code runs under this lock.
     ring.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Seat {
-    /// Written only when it changes something, so that readers share the cache line.
-    #[inline]
-    fn touch(&self) {
-        if !self.mark.load(Ordering::Relaxed) {
-            self.mark.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Keyed for Seat {
+impl Keyed for Engine {
     fn key(&self) -> &str {
-        &self.engine.key
+        &self.key
     }
 }
 
-impl Seated for Seat {
-    fn unmark(&self) -> bool {
-        self.mark.swap(false, Ordering::Relaxed)
-    }
-
-    fn place(&self) -> usize {
-        self.place.load(Ordering::Relaxed)
-    }
-
-    fn sit(&self, place: usize) {
-        self.place.store(place, Ordering::Relaxed);
+impl Seated for Engine {
+    fn seat(&self) -> &Seat {
+        &self.seat
     }
 }
 

@@ -2,6 +2,7 @@
 //! does nothing else; the hand goes round, takes marks away, and evicts the first client without one.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Steps of the hand for one eviction. When so many clients in a row were read lately, the next one
 /// goes all the same: a bound on the work, at no price that a user would notice.
@@ -15,17 +16,44 @@ pub(super) struct Ring<T> {
 
 /// What sits on a ring.
 pub(super) trait Seated {
-    /// Takes its mark away. `true`: it had one, so it was read since the hand came by.
-    fn unmark(&self) -> bool;
-    fn place(&self) -> usize;
-    fn sit(&self, place: usize);
+    fn seat(&self) -> &Seat;
+}
+
+/// A place on a ring, and the mark of who was read since the hand came by.
+#[derive(Debug, Default)]
+pub(crate) struct Seat {
+    mark: AtomicBool,
+    place: AtomicUsize,
+}
+
+impl Seat {
+    /// Written only when it changes something, so that readers share the cache line.
+    #[inline]
+    pub(super) fn touch(&self) {
+        if !self.mark.load(Ordering::Relaxed) {
+            self.mark.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes the mark away. `true`: there was one.
+    fn unmark(&self) -> bool {
+        self.mark.swap(false, Ordering::Relaxed)
+    }
+
+    fn place(&self) -> usize {
+        self.place.load(Ordering::Relaxed)
+    }
+
+    fn sit(&self, place: usize) {
+        self.place.store(place, Ordering::Relaxed);
+    }
 }
 
 impl<T: Seated> Ring<T> {
     pub(super) fn new(all: impl Iterator<Item = Arc<T>>) -> Self {
         let seats: Vec<_> = all.collect();
         for (place, seat) in seats.iter().enumerate() {
-            seat.sit(place);
+            seat.seat().sit(place);
         }
         Self { seats, hand: 0 }
     }
@@ -37,12 +65,12 @@ impl<T: Seated> Ring<T> {
     /// Seats a newcomer, where `most` may sit. Returns who had to go.
     pub(super) fn insert(&mut self, newcomer: Arc<T>, most: usize) -> Option<Arc<T>> {
         if self.seats.len() < most {
-            newcomer.sit(self.seats.len());
+            newcomer.seat().sit(self.seats.len());
             self.seats.push(newcomer);
             return None;
         }
         let place = self.next_to_go();
-        newcomer.sit(place);
+        newcomer.seat().sit(place);
         // The hand has just passed the newcomer's place, so it comes there last.
         self.hand = (place + 1) % self.seats.len();
         Some(std::mem::replace(&mut self.seats[place], newcomer))
@@ -50,16 +78,16 @@ impl<T: Seated> Ring<T> {
 
     /// Puts another in somebody's place.
     pub(super) fn replace(&mut self, old: &T, new: Arc<T>) {
-        let place = old.place();
-        new.sit(place);
+        let place = old.seat().place();
+        new.seat().sit(place);
         self.seats[place] = new;
     }
 
     pub(super) fn remove(&mut self, seat: &T) {
-        let place = seat.place();
+        let place = seat.seat().place();
         self.seats.swap_remove(place);
         if let Some(moved) = self.seats.get(place) {
-            moved.sit(place);
+            moved.seat().sit(place);
         }
         if self.hand >= self.seats.len() {
             self.hand = 0;
@@ -68,7 +96,7 @@ impl<T: Seated> Ring<T> {
 
     fn next_to_go(&mut self) -> usize {
         for _ in 0..STEPS.min(self.seats.len()) {
-            if !self.seats[self.hand].unmark() {
+            if !self.seats[self.hand].seat().unmark() {
                 break;
             }
             self.hand = (self.hand + 1) % self.seats.len();
@@ -80,37 +108,27 @@ impl<T: Seated> Ring<T> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use proptest::prelude::*;
 
     use super::*;
 
     #[derive(Debug, Default)]
-    struct Seat {
+    struct Guest {
         name: u32,
-        mark: AtomicBool,
-        place: AtomicUsize,
+        seat: Seat,
     }
 
-    impl Seated for Seat {
-        fn unmark(&self) -> bool {
-            self.mark.swap(false, Ordering::Relaxed)
-        }
-
-        fn place(&self) -> usize {
-            self.place.load(Ordering::Relaxed)
-        }
-
-        fn sit(&self, place: usize) {
-            self.place.store(place, Ordering::Relaxed);
+    impl Seated for Guest {
+        fn seat(&self) -> &Seat {
+            &self.seat
         }
     }
 
-    fn seat(name: u32) -> Arc<Seat> {
-        Arc::new(Seat {
+    fn seat(name: u32) -> Arc<Guest> {
+        Arc::new(Guest {
             name,
-            ..Seat::default()
+            ..Guest::default()
         })
     }
 
@@ -120,7 +138,7 @@ mod tests {
         let hot = seat(0);
         ring.insert(Arc::clone(&hot), 8);
         for name in 1..10_000 {
-            hot.mark.store(true, Ordering::Relaxed);
+            hot.seat.touch();
             let gone = ring.insert(seat(name), 8);
             assert!(gone.is_none_or(|gone| gone.name != 0));
         }
@@ -143,7 +161,7 @@ mod tests {
         fn nobody_is_lost(steps in prop::collection::vec((0u8..3, any::<prop::sample::Index>()), 0..300), most in 1usize..20) {
             let mut ring = Ring::new(std::iter::empty());
             let mut model = BTreeSet::new();
-            let mut present: Vec<Arc<Seat>> = Vec::new();
+            let mut present: Vec<Arc<Guest>> = Vec::new();
             for (name, (what, index)) in (0u32..).zip(steps) {
                 match what {
                     0 => {
@@ -162,14 +180,14 @@ mod tests {
                     }
                     _ if !present.is_empty() => {
                         let one = &present[index.index(present.len())];
-                        one.mark.store(true, Ordering::Relaxed);
+                        one.seat.touch();
                     }
                     _ => {}
                 }
                 prop_assert!(ring.len() <= most);
                 let seated: BTreeSet<_> = ring.seats.iter().map(|seat| seat.name).collect();
                 prop_assert_eq!(&seated, &model);
-                prop_assert!(ring.seats.iter().enumerate().all(|(place, seat)| seat.place() == place));
+                prop_assert!(ring.seats.iter().enumerate().all(|(place, seat)| seat.seat.place() == place));
             }
         }
     }

@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 
-/// Entries that a bucket holds on average when the pool is full. Copying so many is cheap, and a
-/// reader compares numbers that stand side by side.
-const PER_BUCKET: usize = 8;
+/// Entries that a bucket holds on average when the pool is full.
+const PER_BUCKET: usize = 2;
+
+/// Entries that stand in the bucket itself, so that a reader finds them with one look at memory.
+const INLINE: usize = 4;
 
 pub(super) struct Table<T> {
     buckets: Box<[ArcSwapOption<Bucket<T>>]>,
@@ -18,7 +20,11 @@ pub(super) struct Table<T> {
     hasher: RandomState,
 }
 
-type Bucket<T> = Box<[(u64, Arc<T>)]>;
+/// Hashes and entries.
+struct Bucket<T> {
+    inline: [Option<(u64, Arc<T>)>; INLINE],
+    more: Vec<(u64, Arc<T>)>,
+}
 
 /// What a table holds: something with a key.
 pub(super) trait Keyed {
@@ -42,7 +48,7 @@ impl<T: Keyed> Table<T> {
     pub(super) fn look<R>(&self, key: &str, look: impl FnOnce(&Arc<T>) -> R) -> Option<R> {
         let hash = self.hash(key);
         let bucket = self.bucket(hash).load();
-        find(bucket.as_deref()?, hash, key).map(look)
+        bucket.as_ref()?.find(hash, key).map(look)
     }
 
     /// Puts an entry in, in place of the one with its key, which is returned.
@@ -60,7 +66,7 @@ impl<T: Keyed> Table<T> {
     pub(super) fn all(&self) -> impl Iterator<Item = Arc<T>> + '_ {
         let full = self.buckets.iter().filter_map(ArcSwapOption::load_full);
         full.flat_map(|bucket| {
-            let entries: Vec<_> = bucket.iter().map(|(_, entry)| Arc::clone(entry)).collect();
+            let entries: Vec<_> = bucket.iter().map(|(_, entry)| entry.clone()).collect();
             entries
         })
     }
@@ -68,20 +74,22 @@ impl<T: Keyed> Table<T> {
     fn change(&self, hash: u64, key: &str, new: Option<&Arc<T>>) -> Option<Arc<T>> {
         let bucket = self.bucket(hash);
         let old = bucket.load_full();
-        let old = old.as_deref().map_or(&[][..], |old| old);
-        let found = find(old, hash, key).map(Arc::clone);
+        let found = old.as_ref().and_then(|old| old.find(hash, key).cloned());
         let others = old
             .iter()
+            .flat_map(|old| old.iter())
             .filter(|(_, entry)| {
                 !found
                     .as_ref()
                     .is_some_and(|found| Arc::ptr_eq(found, entry))
             })
             .cloned();
-        let next: Bucket<T> = others
-            .chain(new.map(|new| (hash, Arc::clone(new))))
-            .collect();
-        bucket.store((!next.is_empty()).then(|| Arc::new(next)));
+        let mut next = others.chain(new.map(|new| (hash, Arc::clone(new))));
+        let next = Bucket {
+            inline: std::array::from_fn(|_| next.next()),
+            more: next.collect(),
+        };
+        bucket.store(next.inline[0].is_some().then(|| Arc::new(next)));
         found
     }
 
@@ -96,11 +104,19 @@ impl<T: Keyed> Table<T> {
     }
 }
 
-fn find<'a, T: Keyed>(bucket: &'a [(u64, Arc<T>)], hash: u64, key: &str) -> Option<&'a Arc<T>> {
-    bucket
-        .iter()
-        .find(|(other, entry)| *other == hash && entry.key() == key)
-        .map(|(_, entry)| entry)
+impl<T> Bucket<T> {
+    fn iter(&self) -> impl Iterator<Item = &(u64, Arc<T>)> {
+        self.inline.iter().flatten().chain(&self.more)
+    }
+}
+
+impl<T: Keyed> Bucket<T> {
+    #[inline]
+    fn find(&self, hash: u64, key: &str) -> Option<&Arc<T>> {
+        self.iter()
+            .find(|(other, entry)| *other == hash && entry.key() == key)
+            .map(|(_, entry)| entry)
+    }
 }
 
 #[cfg(test)]
