@@ -30,10 +30,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .store(set_up.store.parse::<Sharing>()?)
         .build_blocking()?;
     for line in lines {
-        if line? == "invalidate" {
-            if let Some(token) = client.cached() {
-                client.invalidate(&token);
-            }
+        if line? == "invalidate"
+            && let Some(token) = client.cached()
+        {
+            client.invalidate(&token);
         }
         println!("{}", client.token()?.fingerprint());
     }
