@@ -163,6 +163,9 @@ class Herd:
         self.members.remove(holder)
         successor = self.start()
         successor.expect("ready")
+        # It lives in the same time as the others: else what it brings has ended long ago for them.
+        successor.say(f"advance {A_DAY}")
+        successor.answer()
         answers = [successor.ask(callers)]
         if answers[0]["tokens"] == self.last:
             # The store had nothing newer for it, and an API tells that the session is over.
