@@ -35,8 +35,14 @@ if TYPE_CHECKING:
     from forcegrant.testing import Org
 
 
+def shared(org: Org, **more: Any) -> Any:
+    """The options of a client that a pool shares, and those of a pool."""
+    options: Any = org.options
+    return options(**more)
+
+
 def pool_of(org: Org, **options: Any) -> ClientPool:
-    pool = ClientPool(**org.options(**options))  # type: ignore[misc]
+    pool = ClientPool(**shared(org, **options))
     pool.insert("acme", org.my_domain, org.client_id, org.client_secret)
     return pool
 
@@ -46,7 +52,7 @@ def asking(org: Org, **options: Any) -> dict[str, Any]:
         assert isinstance(key, str)
         return org.my_domain, org.client_id, org.client_secret
 
-    return dict(org.options(credentials_callback=callback, **options))  # type: ignore[misc]
+    return dict(shared(org, credentials_callback=callback, **options))
 
 
 def requests(org: Org) -> int:
@@ -95,7 +101,7 @@ def test_the_callback_is_asked_with_the_key_on_the_thread_that_waits(forcegrant_
             "next_credentials": (org.client_id, org.client_secret),
         }
 
-    pool = ClientPool(**org.options(credentials_callback=callback))  # type: ignore[misc]
+    pool = ClientPool(**shared(org, credentials_callback=callback))
     assert pool.token("acme").org_id == org.org_id
     assert pool.token("acme").org_id == org.org_id
     # Asked, refused, asked again, then the second pair.
@@ -105,7 +111,7 @@ def test_the_callback_is_asked_with_the_key_on_the_thread_that_waits(forcegrant_
 
 @pytest.mark.parametrize("answer", [None, ("a", "b"), ("a", "b", 3), {"login_url": "x"}])
 def test_a_wrong_answer_of_the_callback_is_told(forcegrant_org: Org, answer: object) -> None:
-    options: Any = forcegrant_org.options(credentials_callback=lambda _key: answer)  # type: ignore[typeddict-item,misc]
+    options = shared(forcegrant_org, credentials_callback=lambda _key: answer)
     with pytest.raises(ConfigurationError) as caught:
         ClientPool(**options).token("acme")
     assert caught.value.code == "credentials_unavailable"
@@ -195,13 +201,13 @@ def test_callers_time_out_and_the_login_goes_on(forcegrant_org: Org) -> None:
 def test_wrong_options_are_named(forcegrant_org: Org) -> None:
     for name, value in (("max_clients", 0), ("logins_per_second", 0), ("token_url", "https://x/y")):
         with pytest.raises(ConfigurationError, match=name):
-            ClientPool(**{name: value})  # type: ignore[misc]
+            ClientPool(**{name: value})  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="concurrent_logins"):
         ClientPool(concurrent_logins="many")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="unknown option 'clients'"):
         ClientPool(clients=1)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="keyword"):
-        ClientPool(forcegrant_org)  # type: ignore[misc]
+        ClientPool(forcegrant_org)  # type: ignore[arg-type,call-arg]
     with pytest.raises(TypeError, match="secrets"):
         pickle.dumps(pool_of(forcegrant_org))
 
@@ -235,7 +241,7 @@ def test_async_callers_of_one_key_share_one_login(forcegrant_org: Org) -> None:
             assert key == "acme"
             return forcegrant_org.my_domain, forcegrant_org.client_id, forcegrant_org.client_secret
 
-        options: Any = forcegrant_org.options(credentials_callback=callback)  # type: ignore[misc,typeddict-item]
+        options = shared(forcegrant_org, credentials_callback=callback)
         async with AsyncClientPool(**options) as pool:
             tokens = await asyncio.gather(*(pool.token("acme") for _ in range(1_000)))
             assert len({token.fingerprint for token in tokens}) == 1
