@@ -258,7 +258,7 @@ pub(crate) fn store_of(options: Option<&Bound<'_, PyDict>>) -> PyResult<Option<P
 }
 
 /// A check of the contract of a store that is written in Python, under way on a thread of its
-/// own.
+/// own. Raises `TypeError` for what is no store.
 #[pyclass(frozen, module = "forcegrant._native")]
 pub(crate) struct StoreCheck {
     asker: Arc<Asker>,
@@ -268,7 +268,6 @@ pub(crate) struct StoreCheck {
 
 #[pymethods]
 impl StoreCheck {
-    /// Raises `TypeError` for what is no store.
     #[new]
     fn new(store: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = store.py();

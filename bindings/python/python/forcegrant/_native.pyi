@@ -371,11 +371,10 @@ class Question:
 @final
 class StoreCheck:
     """A check of the contract of a store that is written in Python, under way on a thread of its
-    own.
+    own. Raises `TypeError` for what is no store.
     """
 
-    def __new__(cls, store: Store) -> Self:
-        """Raises `TypeError` for what is no store."""
+    def __new__(cls, store: Store) -> Self: ...
     def serve(self) -> list[str] | None:
         """Have the store take the steps that wait, on this thread. Give what it does not keep, one
         line each, when the check is over; None before.
