@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # What an allocator may keep for itself: it grows in steps, whatever is measured.
 NOISE = 4_000_000
 HERD = 1000
+# How often a user may log in within an hour is not what is measured.
+UNLIMITED = {"distinct_tokens": True, "login_limit_per_hour": 2**31}
 
 
 class Usage:
@@ -57,8 +59,6 @@ def main(divisor: int) -> int:
     with Emulator() as emulator:
         for name, phase, times, each in phases:
             emulator.reset()
-            # What a user may log in within an hour is not what is measured.
-            emulator.control("configure", app={"login_limit_per_hour": 2**31})
             phase(emulator.org, times // 10)
             before = Usage()
             begun = time.monotonic()
@@ -96,7 +96,7 @@ def clients(org: Org, times: int) -> None:
 
 def logins(org: Org, times: int) -> None:
     """From threads and in a loop; every token is another one, and every tenth login is refused."""
-    org.configure(app={"distinct_tokens": True})
+    org.configure(app=UNLIMITED)
     client = org.client(login_budget="none", refusal_backoff=(0, 0))
     waiting = client.async_client()
 
@@ -107,7 +107,7 @@ def logins(org: Org, times: int) -> None:
         if number % 5000 == 0:
             # Its log is in memory.
             org.emulator.reset()
-            org.configure(app={"distinct_tokens": True})
+            org.configure(app=UNLIMITED)
         client.reset()
         if number % 10 == 9:
             client.set_credentials(org.client_id, "0" * 64)

@@ -124,8 +124,10 @@ def fleet(setup: dict[str, Any]) -> Iterator[dict[str, subprocess.Popen[str]]]:
     finally:
         for process in processes.values():
             assert process.stdin is not None
+            assert process.stdout is not None
             process.stdin.close()
             process.wait(20)
+            process.stdout.close()
 
 
 def tell(process: subprocess.Popen[str], line: str) -> None:
