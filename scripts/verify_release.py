@@ -57,7 +57,7 @@ SECRETS = {
     "a token of crates.io": rb"\bcio[A-Za-z0-9]{32}\b",
 }
 # Homes of people and of build machines.
-PATHS = rb"(?:/home/|/Users/|/root/|/github/|/__w/|/work/|/tmp/|[A-Z]:\\(?:a|Users|b)\\)[\w.@+/\\-]+"
+PATHS = rb"(?:/(?:home|Users|root|github|__w|tmp)/|[A-Z]:\\(?:a|Users|b)\\)[\w.@+/\\-]+"
 # What programs name on any machine, and what documentation shows.
 NO_PATHS = re.compile(rb"/tmp/(?:\.X11|forcegrant)")
 

@@ -264,7 +264,7 @@ class VerifyTest(unittest.TestCase):
     def test_paths_of_the_machine_that_built_it_are_found(self) -> None:
         row = self.row("npm-platform", "x86_64-unknown-linux-gnu")
         name = "forcegrant.linux-x64-gnu.node"
-        for path in (b"/home/runner/work", b"/root/.cargo", b"/Users/ann/x", b"C:\\Users\\ann", b"/tmp/build"):
+        for path in (b"/home/runner/build", b"/home/ann/.cargo", b"/Users/ann/x", b"C:\\Users\\ann", b"/tmp/build"):
             (problem,) = self.changed(row, **{name: binary(row.platform) + b"\0" + path + b"/src/lib.rs\0"})
             self.assertRegex(problem, f"^{name} holds a path of another machine: ")
         self.assertEqual(self.changed(row, **{name: binary(row.platform) + b"\0/cargo/registry/src/x.rs\0"}), [])
