@@ -24,7 +24,9 @@ use crate::grant::request::AuthStyle;
 use crate::grant::retry::RetrySettings;
 use crate::host::{LoginEndpoint, TrustPolicy, is_host_name, printable};
 use crate::http::{HttpSettings, HttpTransport, Proxy, Roots};
+use crate::pool::key::Key;
 use crate::pool::ring::Seat;
+use crate::pool::table::Link;
 use crate::secret::Secret;
 use crate::store::{self, Sharing};
 
@@ -357,11 +359,12 @@ impl ClientBuilder {
             checks::introspection(&endpoint)?;
         }
         Ok(Client::from_engine(Engine {
-            profile: Arc::new(self.profile(trust)?),
-            key: "".into(),
+            key: Key::default(),
+            link: Link::default(),
             seat: Seat::default(),
-            keyring: Keyring::new(source, given, Some(endpoint))?,
             state: Shared::default(),
+            keyring: Keyring::new(Arc::new(source), given, Some(endpoint))?,
+            profile: Arc::new(self.profile(trust)?),
         }))
     }
 

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::grant::response::Context;
 use crate::mint::budget_spent;
 use crate::random;
+use crate::secret::Mark;
 use crate::store::record::{self, Origin, Reader};
 use crate::store::seal::{self, Kind, Sealer};
 use crate::store::{self, Acquired, Share, StoreError};
@@ -34,7 +35,7 @@ const TOLD: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(
 /// What a flight comes to before it logs in.
 pub(crate) enum Obtained {
     /// Another client's login serves.
-    Adopted(Box<Lease>),
+    Adopted(Arc<Lease>),
     /// The login of another client, which this one waited for, failed.
     Told(Error),
     /// Log in, mostly under a lease. Without one nothing is shared, or the store is out of the way.
@@ -63,7 +64,11 @@ pub(crate) async fn obtain(engine: &Arc<Engine>, afresh: bool) -> Obtained {
     if engine.profile.share.is_none() {
         return Obtained::Login(None);
     }
-    let login = engine.keyring.login(engine.profile.retry.total).await.ok();
+    let login = engine
+        .keyring
+        .login(engine.key.as_str(), engine.profile.retry.total)
+        .await
+        .ok();
     // A source that fails is the login's business.
     let Some(login) = login.or_else(|| engine.keyring.at_hand()) else {
         return Obtained::Login(None);
@@ -80,7 +85,7 @@ pub(crate) async fn obtain(engine: &Arc<Engine>, afresh: bool) -> Obtained {
 impl Visit {
     fn new(engine: &Arc<Engine>, login: Login) -> Option<Self> {
         let share = engine.profile.share.as_ref()?;
-        let endpoint = format!("{}\0{}", login.endpoint.token_url, share.route);
+        let endpoint = format!("{}\0{}", login.endpoint.token_url(), share.route);
         let sealer = Arc::new(Sealer::new(&login.pair, &endpoint));
         Some(Self {
             key: sealer.name(Kind::Token),
@@ -165,7 +170,7 @@ impl Visit {
     }
 
     /// What is in the store, if this client can use it.
-    async fn look(&self, afresh: bool) -> Option<Box<Lease>> {
+    async fn look(&self, afresh: bool) -> Option<Arc<Lease>> {
         if afresh {
             return None;
         }
@@ -177,14 +182,14 @@ impl Visit {
             now,
             lifetimes: &engine.profile.lifetimes,
             context: Context {
-                host: &self.login.endpoint.host,
+                host: self.login.endpoint.host(),
                 pair: &self.login.pair,
                 trust: &engine.profile.trust,
                 now: to_system_time(now.wall),
             },
             random: random::unit(),
         };
-        record::read_token(&text, left, &reader).map(Box::new)
+        record::read_token(&text, left, &reader)
     }
 
     /// Why the login under this lease failed.
@@ -208,7 +213,7 @@ impl Visit {
         if !self.share.counts {
             return None;
         }
-        let counter = seal::counter_name(&self.login.endpoint.host, self.login.pair.client_id());
+        let counter = seal::counter_name(self.login.endpoint.host(), self.login.pair.client_id());
         let step = self.share.open(&self.engine)?.count(&counter, logins);
         self.share.step(&self.engine, step).await
     }
@@ -242,7 +247,7 @@ impl Holding {
         let age = lease.age(self.visit.engine.profile.clock.now());
         let lives = lease.windows.stale.max(lease.windows.ends);
         let lives = lives.saturating_sub(age).max(SHORTEST);
-        let expiry = lease.token.expiry();
+        let expiry = lease.parts.expiry();
         let origin = Origin {
             started: lease.started.wall,
             introspected: (expiry.source() == ExpirySource::Introspection)
@@ -251,9 +256,9 @@ impl Holding {
             lives,
         };
         Packed {
-            text: record::write_token(&origin, &lease.token),
+            text: record::write_token(&origin, &lease.parts),
             lives: Duration::from_millis(lives),
-            pair: lease.pair.clone(),
+            pair: lease.pair,
         }
     }
 
@@ -267,7 +272,7 @@ impl Holding {
                 .await;
         }
         match packed {
-            Some(packed) if packed.pair == self.visit.login.pair.fingerprint() => {
+            Some(packed) if packed.pair == self.visit.login.pair.mark() => {
                 self.visit
                     .put(Kind::Token, &packed.text, packed.lives, &self.lease)
                     .await;
@@ -284,7 +289,7 @@ impl Holding {
     async fn put_under_other_pair(&self, packed: &Packed) {
         let visit = &self.visit;
         let login = visit.engine.keyring.at_hand();
-        let login = login.filter(|login| login.pair.fingerprint() == packed.pair);
+        let login = login.filter(|login| login.pair.mark() == packed.pair);
         let Some(other) = login.and_then(|login| Visit::new(&visit.engine, login)) else {
             return;
         };
@@ -326,7 +331,7 @@ pub(crate) struct Packed {
     text: Zeroizing<Vec<u8>>,
     lives: Duration,
     /// The fingerprint of the pair that the token was issued to.
-    pair: String,
+    pair: Mark,
 }
 
 /// The shortest time to live of an entry, in milliseconds.

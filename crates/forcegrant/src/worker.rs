@@ -7,13 +7,13 @@
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::process::PerProcess;
+use crate::process::{Own, PerProcess};
 
 type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -59,7 +59,7 @@ pub(crate) fn spawn(job: impl Future<Output = ()> + Send + 'static) -> std::io::
         .thread_keep_alive(Duration::from_millis(100))
         .build()?;
     let (jobs, queue) = unbounded_channel();
-    let own = Arc::clone(&worker);
+    let own = worker.clone();
     std::thread::Builder::new()
         .name("forcegrant".to_owned())
         .spawn(move || {
@@ -75,9 +75,9 @@ pub(crate) fn spawn(job: impl Future<Output = ()> + Send + 'static) -> std::io::
     Ok(())
 }
 
-async fn carry(worker: Arc<Worker>, mut queue: UnboundedReceiver<Job>) {
+async fn carry(worker: Own<Worker>, mut queue: UnboundedReceiver<Job>) {
     while let Some(job) = queue.recv().await {
-        let worker = Arc::clone(&worker);
+        let worker = worker.clone();
         tokio::spawn(async move {
             let _ = CatchUnwind(job).await;
             let mut running = worker.lock();

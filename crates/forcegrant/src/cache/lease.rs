@@ -1,28 +1,30 @@
 //! A token and the time it is good for: made once a mint, looked at by every reader. Pure, but for
 //! the view that readers share.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use crate::cache::handles::Handles;
 use crate::cache::learning::Learned;
 use crate::cache::policy::{self, Evidence, LifetimeSettings, Windows};
 use crate::cache::state::CacheState;
 use crate::clock::Moment;
 use crate::error::{Code, Error};
-use crate::token::{Expiry, Grant, Token};
+use crate::secret::Mark;
+use crate::token::{Expiry, Grant, Parts};
 
-/// A token and the time it is good for.
+/// A token and the time it is good for: one allocation, to which every handle of the token points.
+/// The view comes first, beside the reference count, as a reader touches these two and no more.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Lease {
-    pub(crate) token: Token,
-    /// The fingerprint of the key pair that it was issued to.
-    pub(crate) pair: String,
+    view: View,
     /// The start of the request that brought the token; all windows count from here.
     pub(crate) started: Moment,
     pub(crate) windows: Windows,
-    view: View,
-    handles: Handles,
+    /// The key pair that it was issued to.
+    pub(crate) pair: Mark,
     told: Told,
+    pub(crate) parts: Parts,
 }
 
 /// What was told about a lease already, so that an event comes once.
@@ -36,8 +38,8 @@ struct Told {
 #[derive(Debug)]
 pub(crate) struct Minted {
     pub(crate) grant: Grant,
-    /// The fingerprint of the key pair.
-    pub(crate) pair: String,
+    /// The key pair.
+    pub(crate) pair: Mark,
     /// The start of the request.
     pub(crate) started: Moment,
     /// The end that introspection told, in seconds since 1970.
@@ -63,7 +65,7 @@ pub(crate) fn lease(
     learned: Learned,
     now: Moment,
     settings: &LifetimeSettings,
-) -> Result<Lease, Error> {
+) -> Result<Arc<Lease>, Error> {
     let started = minted.started;
     let evidence = Evidence {
         jwt: minted.grant.jwt,
@@ -77,15 +79,14 @@ pub(crate) fn lease(
     if now.since(started) >= windows.ends {
         return Err(dead_on_arrival(expiry));
     }
-    Ok(Lease {
-        token: Token::new(minted.grant, expiry),
-        pair: minted.pair,
+    Ok(Arc::new(Lease {
+        view: View::default(),
         started,
         windows,
-        view: View::default(),
-        handles: Handles::default(),
+        pair: minted.pair,
         told: Told::default(),
-    })
+        parts: Parts::new(minted.grant, expiry),
+    }))
 }
 
 impl Lease {
@@ -94,15 +95,6 @@ impl Lease {
     pub(crate) fn in_view(&self, coarse_wall: i64) -> bool {
         self.view.from.load(Ordering::Relaxed) <= coarse_wall
             && coarse_wall < self.view.until.load(Ordering::Relaxed)
-    }
-
-    /// The token, by the handle of the calling thread.
-    #[inline]
-    pub(crate) fn hand_out(&self) -> Token {
-        self.handles
-            .mine()
-            .get_or_init(|| self.token.apart())
-            .clone()
     }
 
     /// Readers may hand the token out while the coarse wall clock is in `from..until`.
@@ -128,7 +120,7 @@ impl Lease {
 
     /// Whether the end is an estimate that a rejection can better.
     pub(crate) fn is_estimated(&self) -> bool {
-        !self.token.expiry().is_known()
+        !self.parts.expiry().is_known()
     }
 
     pub(crate) fn age(&self, now: Moment) -> u64 {

@@ -9,7 +9,7 @@ use super::pacing::PacingSettings;
 use super::table::Table;
 use super::{ClientPool, OrgCredentials, Pool};
 use crate::builder::ClientBuilder;
-use crate::credentials::{LoadOrg, Loaded, callback_failed};
+use crate::credentials::{LoadOrg, Loaded, Source, callback_failed};
 use crate::error::{Error, invalid_option};
 use crate::event::{Event, Events};
 use crate::host::LoginEndpoint;
@@ -140,28 +140,27 @@ impl ClientPoolBuilder {
             profile.gate = Some(Arc::new(Gate::new(self.pacing, profile.clock.clone())));
         }
         let trust = Arc::new(profile.trust.clone());
-        let source = self.callback.map(|callback| -> LoadOrg {
-            Arc::new(move |key| {
+        let source = self.callback.map(|callback| {
+            let load: LoadOrg = Arc::new(move |key| {
                 let (loading, trust) = (callback(key), Arc::clone(&trust));
                 Box::pin(async move {
                     let found = loading
                         .await
                         .map_err(|error| callback_failed(error.as_ref()))?;
                     Ok(Loaded {
-                        endpoint: Some(Arc::new(LoginEndpoint::from_login_url(
-                            &found.login_url,
-                            &trust,
-                        )?)),
+                        endpoint: Some(LoginEndpoint::from_login_url(&found.login_url, &trust)?),
                         pairs: found.pairs,
                     })
                 })
-            })
+            });
+            Arc::new(Source::Org(load))
         });
         Ok(ClientPool {
             pool: Arc::new(Pool {
                 profile: Arc::new(profile),
                 most: self.most,
                 source,
+                given: Arc::new(Source::Given),
                 table: Table::new(self.most),
                 ring: PerProcess::default(),
             }),

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::clock::Clock;
 use crate::error::{Code, Error};
 use crate::pool::pacing::{Lane, Next, Pacer, PacingSettings, Ticket};
-use crate::process::PerProcess;
+use crate::process::{Own, PerProcess};
 use crate::worker;
 
 const SLOW_AFTER: Duration = Duration::from_secs(2);
@@ -43,7 +43,7 @@ struct Inside {
 /// Leave to be in the air; ends with its drop.
 pub(crate) struct Permit {
     gate: Arc<Gate>,
-    room: Arc<Room>,
+    room: Own<Room>,
     lane: Lane,
 }
 
@@ -57,7 +57,7 @@ const AWAITED: u64 = 1 << 63;
 /// A place in the line; given up with its drop.
 struct Place<'a> {
     gate: &'a Arc<Gate>,
-    room: Arc<Room>,
+    room: Own<Room>,
     ticket: Ticket,
     turn: &'a Turn,
 }
@@ -100,7 +100,7 @@ impl Gate {
             self.pacer(&mut inside).arrive(ticket, urgent);
             Place {
                 gate: self,
-                room: Arc::clone(&room),
+                room: room.clone(),
                 ticket,
                 turn,
             }
@@ -142,7 +142,7 @@ impl Gate {
     }
 
     /// Lets in who may start, and sets a timer for the next if only the rate holds it back.
-    fn open_doors(self: &Arc<Self>, room: &Arc<Room>) {
+    fn open_doors(self: &Arc<Self>, room: &Own<Room>) {
         let mut inside = room.lock();
         let Some(wait) = self.open(&mut inside) else {
             return;
@@ -150,7 +150,7 @@ impl Gate {
         if inside.is_timed {
             return;
         }
-        let (gate, own) = (Arc::clone(self), Arc::clone(room));
+        let (gate, own) = (Arc::clone(self), room.clone());
         let timer = worker::spawn(async move {
             let mut wait = wait;
             loop {
@@ -219,7 +219,7 @@ impl Place<'_> {
         }
         Some(Permit {
             gate: Arc::clone(self.gate),
-            room: Arc::clone(&self.room),
+            room: self.room.clone(),
             lane: Lane::Quick,
         })
     }

@@ -3,7 +3,7 @@ use serde_json::Map;
 
 use super::*;
 use crate::cache::lease::{Minted, lease};
-use crate::secret::Secret;
+use crate::secret::{Mark, Secret};
 use crate::token::{Grant, TokenFormat};
 
 const START: Moment = Moment {
@@ -22,13 +22,10 @@ fn grant(token: &str, expires_in: Option<u64>) -> Grant {
     Grant {
         access_token: Secret::new(token),
         token_format: TokenFormat::Opaque,
-        token_type: "Bearer".to_owned(),
         instance_url: "https://acme.my.salesforce.com".to_owned(),
         api_instance_url: None,
         identity_url: None,
-        org_id: None,
-        user_id: None,
-        scopes: Vec::new(),
+        scope: String::new(),
         issued_at: None,
         expires_in,
         jwt: None,
@@ -40,14 +37,14 @@ fn grant(token: &str, expires_in: Option<u64>) -> Grant {
 fn minted(token: &str, expires_in: Option<u64>, started: Moment) -> Minted {
     Minted {
         grant: grant(token, expires_in),
-        pair: "pair".to_owned(),
+        pair: Mark::default(),
         started,
         introspected: None,
         random: 0.0,
     }
 }
 
-fn lease_at(token: &str, expires_in: Option<u64>, started: Moment) -> Lease {
+fn lease_at(token: &str, expires_in: Option<u64>, started: Moment) -> Arc<Lease> {
     let minted = minted(token, expires_in, started);
     lease(
         minted,
@@ -58,7 +55,7 @@ fn lease_at(token: &str, expires_in: Option<u64>, started: Moment) -> Lease {
     .unwrap()
 }
 
-fn with(state: &State, lease: Lease, now: Moment) -> State {
+fn with(state: &State, lease: Arc<Lease>, now: Moment) -> State {
     state.minted(lease, now, &LifetimeSettings::default())
 }
 
@@ -239,7 +236,7 @@ fn a_view_begins_where_its_readers_are() {
 fn invalidation_closes_the_view() {
     let state = with(&State::default(), lease_at("a", None, START), START);
     state.look(START, START.wall, 1_000, false);
-    let lease = std::sync::Arc::clone(state.lease.as_ref().unwrap());
+    let lease = Arc::clone(state.lease.as_ref().unwrap());
     assert!(lease.in_view(START.wall));
     let _ = reported(&state, "a", START);
     assert!(!lease.in_view(START.wall));
@@ -253,8 +250,8 @@ fn rejections_lower_the_estimate_and_survival_raises_it() {
     assert_eq!(dead.rejected_age, Some(1_200_000));
     let settings = LifetimeSettings::default();
     let learned = lease(minted("b", None, START), dead.learned, START, &settings).unwrap();
-    assert_eq!(learned.token.expiry().source().as_str(), "learned");
-    assert!(!learned.token.expiry().is_known());
+    assert_eq!(learned.parts.expiry().source().as_str(), "learned");
+    assert!(!learned.parts.expiry().is_known());
     let state = with(&dead, learned, START);
     assert_eq!(
         state.learned,
