@@ -136,37 +136,57 @@ fn all_ready(warm: &Prewarmed, orgs: usize) -> Result<(), Failure> {
     Err(format!("{} logins failed: {first:?}", warm.failed.len()).into())
 }
 
-/// A keyed read, and what the least of a map costs at the same time with the same keys.
+/// A keyed read, and what the least of a map costs at the same time with the same keys: with the
+/// tokens alone, and with as much memory between them as the rest of an org takes.
 fn report_read(pool: &blocking::ClientPool, keys: &[String]) -> Result<(), Failure> {
-    let bare: HashMap<Arc<str>, Arc<[u8; TOKEN_LENGTH]>> = keys
-        .iter()
-        .map(|key| (key.as_str().into(), Arc::new([0; TOKEN_LENGTH])))
-        .collect();
-    let bare = RwLock::new(bare);
-    let find = |key: &str| {
-        let map = bare.read().unwrap_or_else(PoisonError::into_inner);
-        map.get(key).cloned()
-    };
-    let (mut ours, mut floor) = (Vec::new(), Vec::new());
+    let (bare, among) = (Bare::of(keys, 0), Bare::of(keys, BETWEEN));
+    let mut times = [const { Vec::new() }; 3];
     for _ in 0..7 {
-        ours.push(read_time(keys, |key| {
+        times[0].push(read_time(keys, |key| {
             black_box(pool.token(key))?;
             Ok(())
         })?);
-        floor.push(read_time(keys, |key| {
-            black_box(find(key)).ok_or("a key is missing")?;
-            Ok(())
-        })?);
+        times[1].push(read_time(keys, |key| bare.read(key))?);
+        times[2].push(read_time(keys, |key| among.read(key))?);
     }
-    ours.sort_unstable();
-    floor.sort_unstable();
+    let [ours, bare, among] = times.map(|mut times| {
+        times.sort_unstable();
+        times[3]
+    });
     println!(
-        "soak: keyed cached read among {:>7}       {:>9} ns; a map of std behind a lock: {} ns",
+        "soak: keyed cached read among {:>7}       {ours:>9} ns; a map of std behind a lock {bare} ns, its tokens {BETWEEN} bytes apart {among} ns",
         keys.len(),
-        ours[3],
-        floor[3],
     );
     Ok(())
+}
+
+/// Keys and tokens and nothing else.
+struct Bare {
+    map: RwLock<HashMap<Arc<str>, Arc<[u8; TOKEN_LENGTH]>>>,
+    _between: Vec<Vec<u8>>,
+}
+
+/// About what an org takes beside its token.
+const BETWEEN: usize = 1_000;
+
+impl Bare {
+    fn of(keys: &[String], between: usize) -> Self {
+        let mut all = Vec::with_capacity(keys.len());
+        let entry = |key: &String| {
+            all.push(vec![0; between]);
+            (Arc::from(key.as_str()), Arc::new([0; TOKEN_LENGTH]))
+        };
+        Self {
+            map: RwLock::new(keys.iter().map(entry).collect()),
+            _between: all,
+        }
+    }
+
+    fn read(&self, key: &str) -> Result<(), Failure> {
+        let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+        black_box(map.get(key).cloned()).ok_or("a key is missing")?;
+        Ok(())
+    }
 }
 
 /// Nanoseconds for one read, keys in an order that no cache foresees.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::cache::budget::BudgetSettings;
 use crate::cache::policy::{Backoff, FailureSettings, LifetimeSettings};
+use crate::cache::slot::Slot;
 use crate::calls::{CallRetry, CallSettings};
 use crate::client::Client;
 use crate::clock::Clock;
@@ -359,9 +360,10 @@ impl ClientBuilder {
             checks::introspection(&endpoint)?;
         }
         Ok(Client::from_engine(Engine {
+            seat: Seat::default(),
+            slot: Slot::default(),
             key: Key::default(),
             link: Link::default(),
-            seat: Seat::default(),
             state: Shared::default(),
             keyring: Keyring::new(Arc::new(source), given, Some(endpoint))?,
             profile: Arc::new(self.profile(trust)?),
@@ -409,6 +411,7 @@ impl ClientBuilder {
             share,
             transport: Box::new(HttpTransport::new(http)?),
             gate: None,
+            flights: None,
             calls,
         })
     }

@@ -23,6 +23,7 @@ use crate::host::{LoginEndpoint, TrustPolicy};
 use crate::http::Transport;
 use crate::mint;
 use crate::obtain::{self, Obtained};
+use crate::pool::flights::Flights;
 use crate::pool::gate::{Gate, Turn};
 use crate::pool::key::Key;
 use crate::pool::ring::Seat;
@@ -47,13 +48,19 @@ pub enum Start {
 
 /// One client: what it has of its own, and what it may share with others. A pool holds many, so what
 /// few clients need stands apart and is made when it is needed.
+///
+/// What a read by key looks at comes first, so that it is mostly one cache line.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Engine {
+    /// Its place among those of a pool that may have to go.
+    pub(crate) seat: Seat,
+    /// Plain data: kept across a fork.
+    pub(crate) slot: Slot,
     /// Its key in a pool; else empty.
     pub(crate) key: Key,
-    /// Its place in a pool.
+    /// Its place in the table of a pool.
     pub(crate) link: Link<Self>,
-    pub(crate) seat: Seat,
     pub(crate) state: Shared,
     pub(crate) keyring: Keyring,
     pub(crate) profile: Arc<Profile>,
@@ -78,6 +85,8 @@ pub(crate) struct Profile {
     pub(crate) share: Option<Share>,
     /// Where logins wait for their turn, if they share a pace.
     pub(crate) gate: Option<Arc<Gate>>,
+    /// What is in flight, for a pool, which may have let go of the client meanwhile.
+    pub(crate) flights: Option<Flights<Engine>>,
     /// For the calls of an API through these clients.
     pub(crate) calls: CallSettings,
 }
@@ -85,8 +94,6 @@ pub(crate) struct Profile {
 /// The part of a client that changes.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
-    /// Plain data: kept across a fork.
-    pub(crate) slot: Slot,
     /// Rebuilt after a fork, as its lock may be held and its flight is the parent's.
     desk: PerProcess<Desk<Token>>,
     /// The place of the flight among those that wait for their turn.
@@ -239,8 +246,21 @@ impl Engine {
 
     fn launch(self: &Arc<Self>, flight: Flight<Token>, purpose: Purpose) -> Result<(), Error> {
         self.turn.reset();
-        worker::spawn(fly(Arc::clone(self), flight, purpose))
-            .map_err(|error| worker_unavailable(&error))
+        self.spawn(fly(Arc::clone(self), flight, purpose))
+    }
+
+    /// Has a job of this client done. For a pool it is in flight from now on.
+    fn spawn(
+        self: &Arc<Self>,
+        job: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), Error> {
+        let flights = self.profile.flights.as_ref();
+        let in_flight = flights.map(|flights| flights.begin(self));
+        let job = async move {
+            let _in_flight = in_flight;
+            job.await;
+        };
+        worker::spawn(job).map_err(|error| worker_unavailable(&error))
     }
 
     /// Takes a new view of the lease for the readers, if its token is this one.
@@ -278,8 +298,7 @@ impl Engine {
         let mut at_desk = desk.lock();
         at_desk.board(|flight| {
             let engine = Arc::clone(self);
-            let job = async move { flight.land(&verify::verify(&engine).await) };
-            worker::spawn(job).map_err(|error| worker_unavailable(&error))
+            self.spawn(async move { flight.land(&verify::verify(&engine).await) })
         })
     }
 

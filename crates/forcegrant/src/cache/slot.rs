@@ -11,12 +11,13 @@ use crate::token::Token;
 /// Holds the current [`State`]. Reading takes no lock and allocates nothing; whoever replaces the
 /// state holds the client's lock.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct Slot {
-    state: ArcSwap<State>,
     /// The state's lease once more, so that a reader of one client among many meets the fewest cache
     /// misses. Only its own view says whether it may be handed out: whoever finds an old one here, in
     /// another thread or after a fork, looks at the state.
     lease: ArcSwapOption<Lease>,
+    state: ArcSwap<State>,
 }
 
 impl Slot {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
+use super::flights::Flights;
 use super::gate::Gate;
 use super::pacing::PacingSettings;
 use super::table::Table;
@@ -136,6 +137,7 @@ impl ClientPoolBuilder {
         within("concurrent_logins", at_once.map_or(1, whole), 10_000, none)?;
         let mut profile = self.options.shared_profile()?;
         profile.lifetimes.spread = SPREAD;
+        profile.flights = Some(Flights::default());
         if rate.is_some() || at_once.is_some() {
             profile.gate = Some(Arc::new(Gate::new(self.pacing, profile.clock.clone())));
         }

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::error::{Code, Error};
-use crate::pool::pacing::{Lane, Next, Pacer, PacingSettings, Ticket};
+use crate::pool::pacing::{KEPT, Lane, Next, Pacer, PacingSettings, Ticket};
 use crate::process::{Own, PerProcess};
 use crate::worker;
 
@@ -179,7 +179,12 @@ impl Gate {
                     }
                 }
                 Next::Wait(wait) => return Some(wait),
-                Next::Nothing => return None,
+                Next::Nothing => {
+                    if inside.doors.is_empty() {
+                        inside.doors.shrink_to(KEPT);
+                    }
+                    return None;
+                }
             }
         }
     }

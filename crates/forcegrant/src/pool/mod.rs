@@ -2,6 +2,7 @@
 
 pub(crate) mod blocking;
 mod builder;
+pub(crate) mod flights;
 pub(crate) mod gate;
 pub(crate) mod key;
 pub(crate) mod pacing;
@@ -13,10 +14,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 pub use self::builder::ClientPoolBuilder;
+use self::flights::Flights;
 use self::key::Key;
 pub use self::prewarm::Prewarmed;
 use self::ring::{Ring, Seat, Seated};
 use self::table::{Chained, Link, Table};
+use crate::cache::slot::Slot;
 use crate::client::{Client, View};
 use crate::credentials::{KeyPair, KeyPairs, Keyring, Source};
 use crate::engine::{Engine, Profile, Shared, Start};
@@ -265,14 +268,17 @@ impl ClientPool {
         })
     }
 
-    /// Done when no login and no verification of the clients in the pool is in flight.
+    /// Done when no login and no verification is in flight, also of clients that were removed or had
+    /// to go meanwhile.
     pub async fn wait_idle(&self) {
         let _ = self.start_wait_idle().await;
     }
 
     /// The same as [`ClientPool::wait_idle`] for callers that wait in their own way.
     pub fn start_wait_idle(&self) -> Pending<()> {
-        prewarm::all(self.pool.table.all().map(|client| {
+        let flights = self.pool.profile.flights.as_ref();
+        let clients = flights.map(Flights::clients).unwrap_or_default();
+        prewarm::all(clients.into_iter().map(|client| {
             let promise = Promise::new();
             let pending = promise.pending();
             client.when_idle(promise);
@@ -350,9 +356,10 @@ impl Pool {
         keyring: Keyring,
     ) -> (Arc<Engine>, Option<Arc<Engine>>) {
         let engine = Arc::new(Engine {
+            seat: Seat::default(),
+            slot: Slot::default(),
             key: key.into(),
             link: Link::default(),
-            seat: Seat::default(),
             state: Shared::default(),
             keyring,
             profile: Arc::clone(&self.profile),

@@ -263,6 +263,33 @@ fn the_login_of_an_evicted_client_is_finished_for_its_callers() {
 }
 
 #[test]
+fn waiting_for_idleness_sees_clients_that_had_to_go() {
+    type LetGo = fn(&Fixture);
+    let ways: [(&str, LetGo); 3] = [
+        ("removed", |f| assert!(f.pool.remove("first"))),
+        ("evicted", |f| drop(f.text("second"))),
+        ("replaced", |f| {
+            let other = f.pool.insert("first", host("other"), "id", "s");
+            assert!(other.is_ok());
+        }),
+    ];
+    for (name, let_go) in ways {
+        let f = fixture_of_all(|builder| builder.max_clients(1));
+        f.insert("first", "s");
+        let (arrival, go) = f.hold("first");
+        let mut caller = f.start("first");
+        arrival.recv().unwrap();
+        let_go(&f);
+        let mut idle = f.pool.clone().into_async().start_wait_idle();
+        assert!(idle.wait_timeout(Duration::ZERO).is_none(), "{name}");
+        go.send(()).unwrap();
+        assert!(idle.wait_timeout(Duration::from_secs(60)).is_some());
+        let token = caller.wait_timeout(Duration::ZERO).expect(name).unwrap();
+        assert_eq!(token.access_token(), "first.my.salesforce.com!1");
+    }
+}
+
+#[test]
 fn new_credentials_keep_the_token_that_still_works() {
     let f = fixture(|builder| builder);
     f.insert("acme", "old");
