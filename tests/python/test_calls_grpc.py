@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -297,7 +296,7 @@ def test_the_same_of_a_future(place: Place) -> None:
 
 @pytest.mark.parametrize("kind", ["stream", "publish", "both", "write", "read"])
 def test_the_same_of_calls_in_asyncio(place: Place, kind: str) -> None:
-    # A refusal that overtakes what is still being written becomes INTERNAL in asyncio (grpc/grpc#36066).
+    # A refusal that overtakes what is being written becomes INTERNAL (grpc/grpc#36066).
     place.pubsub.hears_out = True
 
     async def call(channel: aio.Channel) -> object:

@@ -19,8 +19,9 @@ type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 static WORKER: OnceLock<PerProcess<Worker>> = OnceLock::new();
 
-/// Name lookups block, so the runtime gives each a thread; a few may hang without delaying others.
-const LOOKUP_THREADS: usize = 8;
+/// What blocks gets a thread of the runtime's: name lookups, of which eight run at a time beside those
+/// that hang (`http/lookup.rs`), and steps of a file store.
+const BLOCKING_THREADS: usize = 128;
 
 #[derive(Debug, Default)]
 struct Worker(Mutex<Running>);
@@ -54,8 +55,8 @@ pub(crate) fn spawn(job: impl Future<Output = ()> + Send + 'static) -> std::io::
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
-        .max_blocking_threads(LOOKUP_THREADS)
-        .thread_name("forcegrant-lookup")
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_name("forcegrant-blocking")
         .thread_keep_alive(Duration::from_millis(100))
         .build()?;
     let (jobs, queue) = unbounded_channel();
