@@ -26,6 +26,7 @@ struct Counting;
 static IN_USE: AtomicI64 = AtomicI64::new(0);
 /// The same with what an allocator adds: glibc's header and rounding.
 static IN_BLOCKS: AtomicI64 = AtomicI64::new(0);
+static MOST_IN_BLOCKS: AtomicI64 = AtomicI64::new(0);
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -48,7 +49,8 @@ unsafe impl GlobalAlloc for Counting {
 fn count(bytes: usize, sign: i64) {
     let block = (bytes + 8).next_multiple_of(16).max(32);
     IN_USE.fetch_add(sign * size(bytes), Ordering::Relaxed);
-    IN_BLOCKS.fetch_add(sign * size(block), Ordering::Relaxed);
+    let before = IN_BLOCKS.fetch_add(sign * size(block), Ordering::Relaxed);
+    MOST_IN_BLOCKS.fetch_max(before, Ordering::Relaxed);
 }
 
 fn size(bytes: usize) -> i64 {
@@ -106,6 +108,7 @@ fn many(orgs: usize, server: &Server) -> Result<bool, Failure> {
         )
     };
     let before = in_use();
+    MOST_IN_BLOCKS.store(before.1, Ordering::Relaxed);
     let started = Instant::now();
     let warm = pool.prewarm(&keys);
     let took = started.elapsed();
@@ -115,13 +118,16 @@ fn many(orgs: usize, server: &Server) -> Result<bool, Failure> {
     let after = in_use();
     let memory = (after.0 - before.0) / size(orgs) - size(TOKEN_LENGTH);
     let blocks = (after.1 - before.1) / size(orgs);
+    let most = (MOST_IN_BLOCKS.load(Ordering::Relaxed) - before.1) / size(orgs);
     println!("soak: orgs in one pool                      {orgs:>9}");
     println!(
         "soak: cold start of all, 128 at once        {:>9.1} s",
         took.as_secs_f64()
     );
     println!("soak: memory for each beyond the token      {memory:>9} bytes");
-    println!("soak: in the allocator's blocks, with it    {blocks:>9} bytes");
+    println!(
+        "soak: in the allocator's blocks, with it    {blocks:>9} bytes; at most, while all wait for their turn, {most}"
+    );
     report_read(&pool, &keys)?;
     println!("soak: threads of the library when idle      {threads:>9}");
     // A time is for people to judge, who know what else the machine does.

@@ -256,6 +256,7 @@ impl Engine {
     ) -> Result<(), Error> {
         let flights = self.profile.flights.as_ref();
         let in_flight = flights.map(|flights| flights.begin(self));
+        let job = Box::pin(job);
         let job = async move {
             let _in_flight = in_flight;
             job.await;

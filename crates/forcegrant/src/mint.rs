@@ -54,12 +54,14 @@ struct Mint<'a> {
 
 /// A mint, once it is this login's turn.
 pub(crate) async fn in_turn(engine: &Engine, background: bool) -> Outcome {
+    // Made when its turn has come: a hundred thousand may wait for theirs.
+    let mint = || Box::pin(mint(engine));
     let Some(gate) = &engine.profile.gate else {
-        return mint(engine).await;
+        return mint().await;
     };
     let limit = engine.profile.retry.total;
     match gate.pass(&engine.turn, background, limit).await {
-        Ok(permit) => permit.carry(mint(engine)).await,
+        Ok(permit) => permit.carry(mint()).await,
         Err(error) => Outcome {
             result: Err(error),
             signature_matches: None,

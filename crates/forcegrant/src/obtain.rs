@@ -2,6 +2,7 @@
 //! decided in `store/record.rs`.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -64,6 +65,11 @@ pub(crate) async fn obtain(engine: &Arc<Engine>, afresh: bool) -> Obtained {
     if engine.profile.share.is_none() {
         return Obtained::Login(None);
     }
+    // Apart: the logins of a pool that wait for their turn carry no room for it.
+    Box::pin(ask_store(engine, afresh)).await
+}
+
+async fn ask_store(engine: &Arc<Engine>, afresh: bool) -> Obtained {
     let login = engine
         .keyring
         .login(engine.key.as_str(), engine.profile.retry.total)
@@ -232,6 +238,8 @@ impl Visit {
 impl Holding {
     /// Extends the lease while the work lasts.
     pub(crate) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
+        // Apart, as in `obtain`.
+        let work = Box::pin(work);
         let (visit, owner) = (self.visit.clone(), self.lease.owner.clone());
         let _extension = AbortOnDrop(tokio::spawn(async move {
             loop {
@@ -264,6 +272,11 @@ impl Holding {
 
     /// Tells the others what came of the login, and ends the lease.
     pub(crate) async fn hand_over(self, packed: Option<Packed>, failure: Option<&Error>) {
+        // Apart, as in `obtain`.
+        Box::pin(self.put_result(packed, failure)).await;
+    }
+
+    async fn put_result(self, packed: Option<Packed>, failure: Option<&Error>) {
         if let Some(error) = failure {
             let text = record::write_failure(self.lease.fence, error);
             let told = error.retry_after().unwrap_or(TOLD.0).clamp(TOLD.0, TOLD.1);
@@ -316,13 +329,14 @@ impl Holding {
     }
 
     /// Counts the logins that the endpoint answered, for all who share the store.
-    pub(crate) fn counting(&self, logins: u32) -> impl Future<Output = ()> + use<> {
+    pub(crate) fn counting(&self, logins: u32) -> Pin<Box<impl Future<Output = ()> + use<>>> {
         let visit = self.visit.clone();
-        async move {
+        // Apart, as in `obtain`.
+        Box::pin(async move {
             if logins > 0 {
                 visit.count(logins).await;
             }
-        }
+        })
     }
 }
 

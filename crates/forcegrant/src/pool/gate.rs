@@ -192,9 +192,8 @@ impl Gate {
 
 impl Permit {
     /// Runs a login. One that takes long is counted apart from the quick ones.
-    pub(crate) async fn carry<F: Future>(mut self, login: F) -> F::Output {
-        let mut login = Box::pin(login);
-        if let Ok(output) = tokio::time::timeout(self.gate.slow_after, login.as_mut()).await {
+    pub(crate) async fn carry<F: Future + Unpin>(mut self, mut login: F) -> F::Output {
+        if let Ok(output) = tokio::time::timeout(self.gate.slow_after, &mut login).await {
             return output;
         }
         self.lane = Lane::Slow;
