@@ -6,6 +6,7 @@ use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 
 use crate::cache::lease::Lease;
 use crate::cache::state::State;
+use crate::clock::Clock;
 use crate::token::Token;
 
 /// Holds the current [`State`]. Reading takes no lock and allocates nothing; whoever replaces the
@@ -13,9 +14,8 @@ use crate::token::Token;
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(crate) struct Slot {
-    /// The state's lease once more, so that a reader of one client among many meets the fewest cache
-    /// misses. Only its own view says whether it may be handed out: whoever finds an old one here, in
-    /// another thread or after a fork, looks at the state.
+    /// The state's lease once more, or nothing, so that a reader of one client among many meets the
+    /// fewest cache misses.
     lease: ArcSwapOption<Lease>,
     state: ArcSwap<State>,
 }
@@ -32,12 +32,14 @@ impl Slot {
     }
 
     /// The same for a client among many, which is seldom read by two threads at once: without a
-    /// handle for each thread.
+    /// handle for each thread. And as each of many may be read but once in a second, it takes a new
+    /// view by itself where that decides nothing.
     #[inline]
-    pub(crate) fn read_shared(&self, coarse_wall: i64) -> Option<Token> {
+    pub(crate) fn read_shared(&self, coarse_wall: i64, clock: &Clock) -> Option<Token> {
         let lease = self.lease.load();
         let lease = lease.as_ref()?;
-        lease.in_view(coarse_wall).then(|| Token::of(lease))
+        let renew = || lease.renew(clock.now(), coarse_wall, clock.view_length());
+        (lease.in_view(coarse_wall) || renew()).then(|| Token::of(lease))
     }
 
     pub(crate) fn state(&self) -> Guard<Arc<State>> {
@@ -46,6 +48,8 @@ impl Slot {
 
     pub(crate) fn replace(&self, state: State) {
         let lease = state.lease.clone();
+        // Never another than the state's, also for a child that is forked in between.
+        self.lease.store(None);
         self.state.store(Arc::new(state));
         self.lease.store(lease);
     }

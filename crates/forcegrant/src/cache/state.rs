@@ -217,8 +217,7 @@ impl State {
     /// While a refresh is due and `refreshing` (or a failure holds it off), the view may reach into
     /// the ageing zone; otherwise it ends where ageing starts, so that the next reader notices.
     ///
-    /// `coarse_wall` is the clock that readers compare with. It may be milliseconds behind `now`: a
-    /// view that began at `now` would be missed by them, and begin anew at each miss.
+    /// `coarse_wall` is the clock that readers compare with: see [`Lease::show`].
     pub(crate) fn look(
         &self,
         now: Moment,
@@ -243,10 +242,7 @@ impl State {
         {
             span = span.min(failure.holds.saturating_sub(now.since(failure.at)));
         }
-        let until = now.wall.saturating_add_unsigned(span);
-        let from = now.wall.min(coarse_wall);
-        lease.show(from, until);
-        Some((from, until))
+        Some(lease.show(now, coarse_wall, span))
     }
 
     /// After a mint that brought a usable token. A lease that lived until its refresh was due

@@ -105,13 +105,7 @@ impl ClientPool {
 
     /// The same as [`ClientPool::token`] for callers that wait in their own way.
     pub fn start(&self, key: &str) -> Start {
-        let coarse = self.pool.profile.clock.coarse_wall();
-        let read = self.pool.table.look(key, |client| {
-            client.seat.touch();
-            let read = client.slot.read_shared(coarse);
-            read.ok_or_else(|| Arc::clone(client))
-        });
-        let engine = match read {
+        let engine = match self.read(key) {
             Some(Ok(token)) => return Start::Ready(token),
             Some(Err(engine)) => engine,
             None => match self.pool.find_or_make(key) {
@@ -125,7 +119,8 @@ impl ClientPool {
     /// The usable token at hand, if there is one. Never waits and never starts a login.
     #[must_use]
     pub fn cached(&self, key: &str) -> Option<Token> {
-        self.known(key)?.cached()
+        let read = self.read(key)?;
+        read.map_or_else(|engine| engine.peek(), Some)
     }
 
     /// The token at hand and how long it may be handed out: see [`Client::view`].
@@ -284,6 +279,18 @@ impl ClientPool {
             client.when_idle(promise);
             pending
         }))
+    }
+
+    /// The token of a key that the pool knows, or its client, which has to be asked.
+    #[inline]
+    fn read(&self, key: &str) -> Option<Result<Token, Arc<Engine>>> {
+        let clock = &self.pool.profile.clock;
+        let coarse = clock.coarse_wall();
+        self.pool.table.look(key, |client| {
+            client.seat.touch();
+            let read = client.slot.read_shared(coarse, clock);
+            read.ok_or_else(|| Arc::clone(client))
+        })
     }
 
     fn known(&self, key: &str) -> Option<Client> {

@@ -232,6 +232,44 @@ fn a_view_begins_where_its_readers_are() {
     assert!(!lease.in_view(START.wall + 1_000));
 }
 
+/// A reader may take a new view without the lock, but decides nothing.
+#[test]
+fn a_reader_renews_the_view_until_a_refresh_is_due() {
+    let lease = lease_at("a", Some(600), START);
+    // Ageing starts at 300 s.
+    for (now, renewed) in [(0, true), (5_000, true), (299_999, true), (300_000, false)] {
+        assert_eq!(lease.renew(at(now), at(now).wall, 1_000), renewed, "{now}");
+    }
+    assert!(lease.in_view(at(299_999).wall) && !lease.in_view(at(300_000).wall));
+    assert!(!lease.renew(at(540_000), at(540_000).wall, 1_000));
+}
+
+#[test]
+fn a_view_is_one_word() {
+    let lease = lease_at("a", None, START);
+    for (wall, length, covered) in [
+        (0, 1_000, true),
+        (1, 1, true),
+        (1, 0, false),
+        (-1, 1_000, false),
+        (i64::MIN, 1_000, false),
+        ((1 << 48) - 1, 1_000, true),
+        (1 << 48, 1_000, false),
+        (i64::MAX, 1_000, false),
+    ] {
+        let now = Moment { wall, boot: 0 };
+        lease.show(now, wall, length);
+        assert_eq!(lease.in_view(wall), covered, "{wall}");
+        assert!(!lease.in_view(wall.saturating_sub(1)) || wall == i64::MIN);
+        assert!(!lease.in_view(i64::MIN) && !lease.in_view(-1));
+    }
+    // Never longer than asked for, whatever the coarse clock says.
+    lease.show(START, START.wall - 100_000, 1_000);
+    assert!(!lease.in_view(START.wall + 1_000));
+    lease.hide();
+    assert!(!lease.in_view(START.wall - 100_000) && !lease.in_view(0));
+}
+
 #[test]
 fn invalidation_closes_the_view() {
     let state = with(&State::default(), lease_at("a", None, START), START);
