@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, millis};
 use crate::error::{Code, Error};
 use crate::pool::pacing::{KEPT, Lane, Next, Pacer, PacingSettings, Ticket};
 use crate::process::{Own, PerProcess};
@@ -54,6 +57,12 @@ pub(crate) struct Turn(AtomicU64);
 /// The bit beside the ticket that says: somebody waits for it.
 const AWAITED: u64 = 1 << 63;
 
+/// Until the rate allows another login: by the clock's boot time, and how long that is from now.
+struct Pause {
+    until: u64,
+    length: Duration,
+}
+
 /// A place in the line; given up with its drop.
 struct Place<'a> {
     gate: &'a Arc<Gate>,
@@ -79,8 +88,8 @@ impl Gate {
         }
     }
 
-    /// Waits for the turn of a login. `limit`: the longest wait of a login that somebody waits for; one in the background waits for
-    /// as long as it takes.
+    /// Waits for the turn of a login. `limit`: the longest wait of a login that somebody waits for, by
+    /// real time or by a test clock; one in the background waits for as long as it takes.
     pub(crate) async fn pass(
         self: &Arc<Self>,
         turn: &Turn,
@@ -88,7 +97,9 @@ impl Gate {
         limit: Duration,
     ) -> Result<Permit, Error> {
         let room = self.room.current();
-        let (door, opened) = oneshot::channel();
+        let late = self.clock.now().boot.saturating_add(millis(limit));
+        let mut moved = self.clock.moved_to(late);
+        let (door, mut opened) = oneshot::channel();
         let place = {
             let mut inside = room.lock();
             inside.last += 1;
@@ -109,7 +120,17 @@ impl Gate {
         if background {
             let _ = opened.await;
         } else {
-            let _ = tokio::time::timeout(limit, opened).await;
+            let opened_or_moved = poll_fn(|context| {
+                let opened = Pin::new(&mut opened).poll(context).is_ready();
+                let moved = moved.as_mut();
+                let is_late = moved.is_some_and(|moved| Pin::new(moved).poll(context).is_ready());
+                if opened || is_late {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            });
+            let _ = tokio::time::timeout(limit, opened_or_moved).await;
         }
         place.leave().ok_or_else(|| {
             let waiting = room.lock().pacer.as_ref().map_or(0, Pacer::waiting);
@@ -144,7 +165,7 @@ impl Gate {
     /// Lets in who may start, and sets a timer for the next if only the rate holds it back.
     fn open_doors(self: &Arc<Self>, room: &Own<Room>) {
         let mut inside = room.lock();
-        let Some(wait) = self.open(&mut inside) else {
+        let Some(mut pause) = self.open(&mut inside) else {
             return;
         };
         if inside.is_timed {
@@ -152,23 +173,25 @@ impl Gate {
         }
         let (gate, own) = (Arc::clone(self), room.clone());
         let timer = worker::spawn(async move {
-            let mut wait = wait;
             loop {
-                tokio::time::sleep(Duration::from_millis(wait)).await;
+                match gate.clock.moved_to(pause.until) {
+                    Some(moved) => moved.await,
+                    None => tokio::time::sleep(pause.length).await,
+                }
                 let mut inside = own.lock();
-                let Some(longer) = gate.open(&mut inside) else {
+                let Some(another) = gate.open(&mut inside) else {
                     inside.is_timed = false;
                     return;
                 };
-                wait = longer;
+                pause = another;
             }
         });
         // Without a thread the next login that comes or ends tries again.
         inside.is_timed = timer.is_ok();
     }
 
-    /// `Some`: the next may start after so many milliseconds.
-    fn open(&self, inside: &mut Inside) -> Option<u64> {
+    /// `Some`: the next may start after this.
+    fn open(&self, inside: &mut Inside) -> Option<Pause> {
         let now = self.clock.now().boot;
         loop {
             match self.pacer(inside).next(now) {
@@ -178,7 +201,12 @@ impl Gate {
                         let _ = door.send(());
                     }
                 }
-                Next::Wait(wait) => return Some(wait),
+                Next::Wait(wait) => {
+                    return Some(Pause {
+                        until: now.saturating_add(wait),
+                        length: Duration::from_millis(wait),
+                    });
+                }
                 Next::Nothing => {
                     if inside.doors.is_empty() {
                         inside.doors.shrink_to(KEPT);

@@ -144,6 +144,14 @@ impl Fixture {
         Arc::clone(pool.pool.profile.gate.as_ref().unwrap())
     }
 
+    /// Until so many logins are in the line.
+    fn wait_until_waiting(&self, logins: usize) {
+        let gate = self.gate();
+        while gate.waiting() < logins {
+            std::thread::yield_now();
+        }
+    }
+
     fn insert(&self, key: &str, secret: &str) {
         self.pool.insert(key, host(key), "id", secret).unwrap();
     }
@@ -417,10 +425,7 @@ fn a_caller_goes_before_those_who_are_prewarmed_and_takes_its_own_along() {
     let warm = f.pool.clone().into_async().start_prewarm(keys);
     // One that is being prewarmed, and one that is new.
     let (mut known, mut new) = (f.start("org19"), f.start("new"));
-    let gate = f.gate();
-    while gate.waiting() < 21 {
-        std::thread::yield_now();
-    }
+    f.wait_until_waiting(21);
     go.send(()).unwrap();
     for caller in [&mut known, &mut new] {
         caller
@@ -438,15 +443,23 @@ fn a_caller_goes_before_those_who_are_prewarmed_and_takes_its_own_along() {
 
 #[test]
 fn a_login_that_has_no_turn_in_time_is_a_typed_error() {
+    // Within the life of a token.
+    let limit = Duration::from_secs(600);
     let f = fixture_of_all(|builder| {
         builder
             .concurrent_logins(Some(1))
-            .options(|client| client.total_timeout(Duration::from_millis(20)))
+            .options(|client| client.total_timeout(limit))
     });
     let (arrival, go) = f.hold("first");
     let mut first = f.start("first");
     arrival.recv().unwrap();
-    let error = f.pool.token("second").unwrap_err();
+    let mut second = f.start("second");
+    f.wait_until_waiting(1);
+    f.clock.advance(limit - Duration::from_millis(1));
+    assert_eq!(f.gate().waiting(), 1);
+    f.clock.advance(Duration::from_millis(1));
+    let outcome = second.wait_timeout(Duration::from_secs(60)).unwrap();
+    let error = outcome.unwrap_err();
     assert_eq!(error.code(), "timeout");
     assert!(error.message().contains("turn"), "{error}");
     go.send(()).unwrap();
@@ -460,9 +473,11 @@ fn the_rate_is_that_of_the_clock() {
     let f = fixture_of_all(|builder| builder.logins_per_second(Some(1)));
     f.text("org0");
     let mut second = f.start("org1");
-    let timer = second.wait_timeout(Duration::from_millis(50));
-    assert!(timer.is_none(), "a stopped clock lets nobody pass");
-    f.clock.advance(Duration::from_secs(1));
+    f.wait_until_waiting(1);
+    // A stopped clock lets nobody pass, and one that moves too little neither.
+    f.clock.advance(Duration::from_millis(999));
+    assert_eq!((f.gate().waiting(), f.requests()), (1, 1));
+    f.clock.advance(Duration::from_millis(1));
     assert!(
         second
             .wait_timeout(Duration::from_secs(60))
