@@ -299,17 +299,19 @@ mod tests {
         assert!(clock.now().boot >= now.boot);
     }
 
+    struct Told(Mutex<std::sync::mpsc::Sender<()>>);
+
+    impl std::task::Wake for Told {
+        fn wake(self: Arc<Self>) {
+            self.0.lock().unwrap().send(()).unwrap();
+        }
+    }
+
     #[test]
     fn a_test_clock_wakes_who_waits_for_it() {
         let test = TestClock::new(UNIX_EPOCH);
         let clock = Clock::from(test.clone());
         let (sender, receiver) = std::sync::mpsc::channel();
-        struct Told(Mutex<std::sync::mpsc::Sender<()>>);
-        impl std::task::Wake for Told {
-            fn wake(self: Arc<Self>) {
-                self.0.lock().unwrap().send(()).unwrap();
-            }
-        }
         let waker = Waker::from(Arc::new(Told(Mutex::new(sender))));
         let mut context = Context::from_waker(&waker);
         let mut moved = clock.moved_to(1_000).unwrap();
