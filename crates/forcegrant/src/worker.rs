@@ -20,7 +20,10 @@ type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 static WORKER: OnceLock<PerProcess<Worker>> = OnceLock::new();
 
 /// Name lookups block, so the runtime gives each a thread; a few may hang without delaying others.
-const LOOKUP_THREADS: usize = 8;
+pub(crate) const LOOKUP_THREADS: usize = 8;
+
+/// How long such a thread stays when it has nothing to do.
+pub(crate) const LOOKUP_KEEP_ALIVE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default)]
 struct Worker(Mutex<Running>);
@@ -56,7 +59,7 @@ pub(crate) fn spawn(job: impl Future<Output = ()> + Send + 'static) -> std::io::
         .enable_time()
         .max_blocking_threads(LOOKUP_THREADS)
         .thread_name("forcegrant-lookup")
-        .thread_keep_alive(Duration::from_millis(100))
+        .thread_keep_alive(LOOKUP_KEEP_ALIVE)
         .build()?;
     let (jobs, queue) = unbounded_channel();
     let own = Arc::clone(&worker);
