@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Body, Method, StatusCode, Url};
 use serde::Serialize;
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Handle, Runtime};
 use tokio::task::yield_now;
 
 use crate::blocking;
@@ -19,7 +19,7 @@ use crate::calls::exchange::CallError;
 use crate::engine::worker_unavailable;
 use crate::error::Error;
 use crate::http::{self, HttpSettings};
-use crate::worker::{LOOKUP_KEEP_ALIVE, LOOKUP_THREADS};
+use crate::worker;
 
 impl blocking::Client {
     /// An API call: a path on the token's instance, or a whole URL. Nothing is sent before
@@ -223,14 +223,7 @@ impl Connections {
     const IDLE: usize = 16;
 
     pub(crate) fn new(settings: &HttpSettings) -> Result<Self, Error> {
-        let runtime = Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .max_blocking_threads(LOOKUP_THREADS)
-            .thread_name("forcegrant-lookup")
-            .thread_keep_alive(LOOKUP_KEEP_ALIVE)
-            .build()
-            .map_err(|error| worker_unavailable(&error))?;
+        let runtime = worker::runtime().map_err(|error| worker_unavailable(&error))?;
         Ok(Self {
             runtime: Some(runtime),
             http: http::for_calls(settings, Some(Self::IDLE))?,

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Cause, Code, Error, invalid_option};
 use crate::grant::response::Failure;
+use crate::http::lookup::Lookup;
 use crate::http::{HttpSettings, MAX_BODY, Proxy, Request, Response, Transport, tls};
 use crate::process::PerProcess;
 use crate::secret::{Secret, redact};
@@ -61,6 +62,7 @@ impl HttpTransport {
         builder(&self.settings)?
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
+            .dns_resolver(Lookup)
             // A kept connection would need a thread to watch it, and would cross a fork.
             .pool_max_idle_per_host(0)
             .build()
@@ -192,6 +194,7 @@ pub(crate) fn for_calls(
     settings: &HttpSettings,
     idle: Option<usize>,
 ) -> Result<reqwest::Client, Error> {
+    // Not with `Lookup`, whose turns are all clients': a loop that stands still would keep one.
     let builder = builder(settings)?.pool_max_idle_per_host(idle.unwrap_or(usize::MAX));
     // The error may show the proxy's address, so it is left out.
     builder.build().map_err(|_| {

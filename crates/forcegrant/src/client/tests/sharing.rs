@@ -30,6 +30,8 @@ struct Tricks {
     others: AtomicU64,
     steps: AtomicUsize,
     watches: AtomicUsize,
+    puts: AtomicUsize,
+    logins: AtomicU64,
 }
 
 impl Tricky {
@@ -71,6 +73,7 @@ impl Store for Tricky {
         time_to_live: Duration,
         lease: &'a Lease,
     ) -> StoreFuture<'a, Put> {
+        self.0.puts.fetch_add(1, Ordering::SeqCst);
         self.play(self.0.contents.put(key, entry, time_to_live, lease))
     }
 
@@ -100,6 +103,7 @@ impl Store for Tricky {
     }
 
     fn count<'a>(&'a self, key: &'a str, logins: u32) -> StoreFuture<'a, u64> {
+        self.0.logins.fetch_add(logins.into(), Ordering::SeqCst);
         let others = self.0.others.load(Ordering::SeqCst);
         self.play(Box::pin(async move {
             Ok(others + self.0.contents.count(key, logins).await?)
@@ -339,4 +343,39 @@ fn logins_of_a_fleet_are_counted_together() {
     let error = one.client.token().unwrap_err();
     assert_eq!(error.code(), "login_budget_exceeded");
     assert_eq!(one.requests(), 1);
+}
+
+/// A report came while the login was in the air: what it brought is for nobody, but it was a login.
+#[test]
+fn a_login_that_a_report_overtook_is_counted_and_not_shared() {
+    let (hold, arrival, go) = held(Play::Token("a"));
+    let store = Tricky::default();
+    let f = fixture_with([Play::Token("a"), hold, Play::Token("b")], with(&store));
+    let token = f.client.token().unwrap();
+    f.pass(1_000);
+    f.client.token().unwrap();
+    arrival.recv().unwrap();
+    assert!(f.client.invalidate(&token));
+    go.send(()).unwrap();
+    assert_eq!(text(&f), "b");
+    f.client.wait_idle();
+    assert_eq!(f.requests(), 3);
+    assert_eq!(store.0.puts.load(Ordering::SeqCst), 2, "a and b");
+    assert_eq!(store.0.logins.load(Ordering::SeqCst), 3);
+}
+
+#[test]
+fn a_rejected_token_that_comes_back_is_not_shared_again() {
+    let store = Tricky::default();
+    let f = fixture_with([Play::Token("a"), Play::Token("a")], with(&store));
+    assert!(f.client.invalidate(&f.client.token().unwrap()));
+    let error = f.client.token().unwrap_err();
+    assert_eq!(error.code(), "same_token_returned");
+    f.client.wait_idle();
+    assert_eq!(
+        store.0.puts.load(Ordering::SeqCst),
+        2,
+        "the token once, and why the second login failed"
+    );
+    assert_eq!(store.0.logins.load(Ordering::SeqCst), 2);
 }
