@@ -62,7 +62,7 @@ const CLIENT_ID_LENGTH: usize = 85;
 const SECRET_LENGTH: usize = 64;
 const TOKEN_LENGTH: usize = 112;
 
-/// Texts of the credentials and of the answer are two fifths of it.
+/// Texts of the credentials and of the answer are a third of it.
 const MEMORY_LIMIT: i64 = 1_024;
 const BOUND: usize = 1_024;
 /// Logins in a second where they are capped: 100,000 take 40 seconds.
