@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Body, Method, StatusCode, Url};
+use reqwest::{Body, Method, StatusCode};
 use serde::Serialize;
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::yield_now;
@@ -140,8 +140,8 @@ impl Response {
 
     /// Where the answer comes from: after redirects, and where the instance is now.
     #[must_use]
-    pub fn url(&self) -> &Url {
-        self.answer().url()
+    pub fn url(&self) -> &str {
+        self.answer().url().as_str()
     }
 
     /// What is left of the body.
