@@ -99,8 +99,8 @@ ENDINGS = {
     ),
     "daemon threads": Ending("in_threads(ask, ask, ask_in_a_loop)"),
     "daemon threads and sys.exit": Ending("in_threads(ask, ask_in_a_loop); sys.exit(0)"),
-    # Both are imported before: CPython 3.11 can crash when it ends while two daemon threads wait for
-    # the import lock, which it frees under them (seen in `_PyImport_AcquireLock`, with no frame of ours).
+    # Both are imported before: CPython 3.11 can crash when it ends while two daemon threads
+    # import, as it frees the lock that one waits for (seen in `_PyImport_AcquireLock`).
     "daemon threads in other loops": Ending(
         "import trio, uvloop; in_threads(ask, ask_in_uvloop, ask_in_trio)", times=5
     ),
@@ -185,6 +185,17 @@ ENDINGS = {
         LINGER
         + """
 sf = client(on_event=slow)
+control("release")
+threading.Thread(target=ask, daemon=True).start()
+entered.wait()
+""",
+        times=5,
+    ),
+    "a daemon thread in a hook for a listener's errors": Ending(
+        LINGER
+        + """
+sys.unraisablehook = slow
+sf = client(on_event=lambda _: 1 / 0)
 control("release")
 threading.Thread(target=ask, daemon=True).start()
 entered.wait()

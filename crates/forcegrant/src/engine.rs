@@ -519,10 +519,10 @@ fn serves(brought: &Token, settled: Option<&Result<Token, Error>>) -> bool {
     matches!(settled, Some(Ok(token)) if token.fingerprint() == brought.fingerprint())
 }
 
-fn worker_unavailable(error: &std::io::Error) -> Error {
+pub(crate) fn worker_unavailable(error: &std::io::Error) -> Error {
     Error::new(
         Code::WorkerUnavailable,
-        "the system would not start a thread for the login",
+        "the system would not start a thread that is needed",
     )
     .with_help("The process has too many threads or open files, or is short of memory. Look at its limits (ulimit).")
     .with_cause(Cause::of(error, &str::to_owned))

@@ -187,12 +187,17 @@ impl Transport for HttpTransport {
     }
 }
 
-/// An HTTP client for API calls: it keeps connections, and follows redirects, at which reqwest leaves
-/// the token behind if they lead to another origin.
+/// An HTTP client for API calls: it keeps connections, no more than `idle` to one host, and follows
+/// redirects, at which reqwest leaves the token behind if they lead to another origin.
 #[cfg(feature = "http-client")]
-pub(crate) fn for_calls(settings: &HttpSettings) -> Result<reqwest::Client, Error> {
+pub(crate) fn for_calls(
+    settings: &HttpSettings,
+    idle: Option<usize>,
+) -> Result<reqwest::Client, Error> {
+    // Not with `Lookup`, whose turns are all clients': a loop that stands still would keep one.
+    let builder = builder(settings)?.pool_max_idle_per_host(idle.unwrap_or(usize::MAX));
     // The error may show the proxy's address, so it is left out.
-    builder(settings)?.build().map_err(|_| {
+    builder.build().map_err(|_| {
         Error::new(
             Code::Internal,
             "the HTTP client for calls could not be built",
