@@ -71,7 +71,7 @@ def check_names(scenario: dict[str, Any]) -> list[str]:
         for name in used_tokens(step) - saved:
             wrong.append(f"step {number}: token {name} was not saved before")
         do, of_pool = step["do"], "key" in step or step["do"] in OF_POOLS
-        known = pools if of_pool else clients | pools if do == "settle" else clients
+        known = pools if of_pool else clients | pools if do in {"settle", "events"} else clients
         name = step.get("with", "pool" if of_pool else "main")
         if do != "new_pool" and name not in known:
             wrong.append(f"step {number}: there is no {'pool' if of_pool else 'client'} {name}")

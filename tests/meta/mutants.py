@@ -86,6 +86,8 @@ def expectations(scenario: dict[str, Any]) -> Iterator[Place]:
             if step["do"] == "asked" and part == {}:
                 yield here
             yield from leaves(part, here if position is None else (*here, position))
+        if step["do"] == "events":
+            yield ("steps", index, "expect")
         if "count" in step:
             yield ("steps", index, "count")
 
@@ -131,6 +133,8 @@ def falsify(parent: Any, key: str | int) -> bool:
         parent[key] = "false"
     elif isinstance(value, str):
         parent[key] = value + "-false"
+    elif key == "expect" and isinstance(value, list):
+        parent[key] = [*value, {"name": "false"}]
     elif isinstance(value, list):
         parent[key] = [*value, "false"]
     return True

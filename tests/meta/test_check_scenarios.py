@@ -85,6 +85,7 @@ class Files(unittest.TestCase):
 
         pool, token = {"do": "new_pool"}, {"do": "token", "key": "acme"}
         self.assertEqual(found(pool, token, {"do": "settle", "with": "pool"}), [])
+        self.assertEqual(found(pool, {"do": "events", "with": "pool", "expect": []}), [])
         self.assertEqual(found(token, pool), ["step 1: there is no pool pool"])
         self.assertEqual(found(pool, {"do": "token", "with": "pool"}), ["step 2: there is no client pool"])
         self.assertEqual(found(pool, {**token, "with": "main"}), ["step 2: there is no pool main"])

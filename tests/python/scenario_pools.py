@@ -88,7 +88,7 @@ class Pools:
         }
         own.done()
         secrets = run.secrets[name] = []
-        options |= run.options(step.take("client", {}), secrets)
+        options |= run.options(name, step.take("client", {}), secrets)
         callback = None
         if step.has("orgs"):
             self._orgs[name] = {}

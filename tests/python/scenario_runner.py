@@ -14,7 +14,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
 
-from forcegrant import ForcegrantError, ReplayError, Status, Token, Verified, _errors, verdict
+from forcegrant import (
+    Event,
+    ForcegrantError,
+    ReplayError,
+    Status,
+    Token,
+    Verified,
+    _errors,
+    verdict,
+)
 from forcegrant.testing import Emulator, TestClock
 from scenario_calls import Answer, CallRequest
 from scenario_drivers import AnyClient, Driver, Outcomes
@@ -62,6 +71,9 @@ class Run(Generic[AnyClient]):
         self.secrets: dict[str, list[str]] = {}
         self.started: dict[str, tuple[str, Callable[[], Outcomes]]] = {}
         self.tokens: dict[str, Token] = {}
+        # What clients and pools have told, where the scenario asks for it.
+        self.listens = any(step["do"] == "events" for step in scenario.get("steps", []))
+        self.events: dict[str, list[Event]] = {}
         self.at = ""
         self.number = next(NUMBERS)
 
@@ -180,7 +192,7 @@ class Run(Generic[AnyClient]):
             )
         ]
         secrets = self.secrets[name] = [credentials[2]]
-        options = self.options(options, secrets)
+        options = self.options(name, options, secrets)
         if build_error is not None:
             try:
                 self.driver.build(*credentials, **options)
@@ -192,7 +204,7 @@ class Run(Generic[AnyClient]):
             return
         self.clients[name] = self.driver.build(*credentials, **options)
 
-    def options(self, given: JSON, secrets: list[str]) -> JSON:
+    def options(self, name: str, given: JSON, secrets: list[str]) -> JSON:
         """Give the options as the package takes them, and note secrets among them."""
         options = dict(given)
         resolve = options.pop("resolve", {})
@@ -209,6 +221,9 @@ class Run(Generic[AnyClient]):
         options["proxy"] = {"none": None, "environment": "env"}.get(proxy, proxy)
         options.setdefault("retry_backoff", 0.001)
         options["clock"] = self.clock
+        if self.listens:
+            events = self.events[name] = []
+            options["on_event"] = events.append
         if "next_credentials" in options:
             options["next_credentials"] = key_pair(options["next_credentials"], secrets)
         return options
@@ -390,6 +405,16 @@ class Run(Generic[AnyClient]):
             usage.done()
         expect.done()
 
+    def _do_events(self, name: str, step: Fields) -> None:
+        client, expect = self.clients[name], step.take("expect")
+        self.driver.wait_idle(client)
+        client.deliver_events()
+        events, self.events[name][:] = list(self.events[name]), []
+        names = [event.name for event in events]
+        assert len(events) == len(expect), f"what happened is {names}"
+        for event, wanted in zip(events, expect, strict=True):
+            self._check_event(event, Fields(wanted, event.name))
+
     def _do_drop_retired(self, name: str, step: Fields) -> None:
         expect = Fields(step.take("expect"), "expect")
         dropped = expect.take("dropped")
@@ -530,6 +555,23 @@ class Run(Generic[AnyClient]):
             "login_host": status.login_host,
             "expiry_source": status.expiry and status.expiry.source,
             "expiry_certainty": status.expiry and status.expiry.certainty,
+        }
+        assert_equal(seen, expect)
+
+    def _check_event(self, event: Event, expect: Fields) -> None:
+        if expect.has("fingerprint_of"):
+            token = self.tokens[expect.take("fingerprint_of")]
+            assert event.fingerprint == token.fingerprint, f"{event.name}: fingerprint"
+        seen = {
+            "name": event.name,
+            "key": event.key,
+            "background": event.background,
+            "attempts": event.attempts,
+            "code": event.error and event.error.code,
+            "expiry_source": event.expiry and event.expiry.source,
+            "client_id": event.client_id,
+            "used": event.used,
+            "stop": event.stop,
         }
         assert_equal(seen, expect)
 

@@ -2,6 +2,7 @@
 
 mod askers;
 mod calls;
+mod events;
 mod outcomes;
 mod pools;
 
@@ -14,6 +15,7 @@ use forcegrant_emulator::Emulator;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use self::events::Heard;
 use self::pools::Kept;
 use crate::Stage;
 use crate::driver::{Driver, Finish};
@@ -39,6 +41,8 @@ pub(crate) fn run<D: Driver>(stage: &Stage, scenario: &Scenario) -> Checked {
         clients: BTreeMap::new(),
         pools: BTreeMap::new(),
         started: BTreeMap::new(),
+        heard: BTreeMap::new(),
+        listens: scenario.steps.iter().any(|step| step["do"] == "events"),
         saved: Saved::new(),
     };
     world.hosts = scenario
@@ -101,6 +105,9 @@ struct World<'a, D: Driver> {
     pools: BTreeMap<String, Kept<D::Pool>>,
     /// Callers who have begun to ask, by name, each with the secrets of whom they ask.
     started: BTreeMap<String, (Finish, Vec<String>)>,
+    /// What clients and pools have told, where the scenario asks for it.
+    heard: BTreeMap<String, Heard>,
+    listens: bool,
     saved: Saved,
 }
 
@@ -137,7 +144,11 @@ impl<D: Driver> World<'_, D> {
             .chain(next.map(|pair| &pair.client_secret))
             .cloned()
             .collect();
-        let builder = options::builder(options, &self.hosts, self.clock.as_ref(), self.stage)?;
+        let mut builder = options::builder(options, &self.hosts, self.clock.as_ref(), self.stage)?;
+        if self.listens {
+            let heard = self.heard.entry(name.to_owned()).or_default().clone();
+            builder = builder.on_event(move |event| heard.hear("", event));
+        }
         match (D::build(builder), build_error) {
             (Ok(client), None) => {
                 self.clients.insert(name.to_owned(), (client, secrets));
@@ -258,14 +269,8 @@ impl<D: Driver> World<'_, D> {
                 D::reset(self.client(with.as_deref())?.0);
                 Ok(())
             }
-            Step::Settle { with, .. } => {
-                let pool = with.as_ref().and_then(|name| self.pools.get(name));
-                match pool {
-                    Some(kept) => kept.pool.settle(),
-                    None => D::settle(self.client(with.as_deref())?.0),
-                }
-                Ok(())
-            }
+            Step::Settle { with, .. } => self.settle(with.as_deref()),
+            Step::Events { with, expect, .. } => self.events(with.as_deref(), &expect),
             Step::Status {
                 with, key, expect, ..
             } => self.status(with.as_deref(), key, expect.as_ref()),
@@ -318,6 +323,15 @@ impl<D: Driver> World<'_, D> {
             | Step::Limits { .. } => unreachable!("`step` has done these"),
             other => self.pools(other),
         }
+    }
+
+    /// Waits until nothing is in flight in the client or the pool of that name.
+    fn settle(&self, with: Option<&str>) -> Checked {
+        match with.and_then(|name| self.pools.get(name)) {
+            Some(kept) => kept.pool.settle(),
+            None => D::settle(self.client(with)?.0),
+        }
+        Ok(())
     }
 
     fn advance(&self, seconds: f64) -> Checked {

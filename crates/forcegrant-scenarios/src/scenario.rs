@@ -266,6 +266,12 @@ pub(crate) enum Step {
         #[serde(rename = "note")]
         _note: Option<String>,
     },
+    Events {
+        with: Option<String>,
+        expect: Vec<Listed>,
+        #[serde(rename = "note")]
+        _note: Option<String>,
+    },
     NewPool(Box<NewPool>),
     Orgs {
         with: Option<String>,

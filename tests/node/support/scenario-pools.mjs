@@ -127,7 +127,7 @@ export const NEW_POOL = [
   (run, { as = 'pool', pool: own = {}, client = {}, orgs, build_error }) => {
     only(own, Object.keys(OWN), 'pool')
     const kept = new Kept()
-    const options = run.options(client)
+    const options = run.options(as, client)
     for (const [name, value] of Object.entries(own)) options[OWN[name]] = value
     if (orgs !== undefined) {
       answers(run, kept, orgs)

@@ -1,10 +1,12 @@
 // Runs one scenario of tests/scenarios against a running emulator; the README there says what each key means.
 import assert from 'node:assert/strict'
+import { setImmediate } from 'node:timers/promises'
 import { Client } from 'forcegrant'
 import { TestClock } from 'forcegrant/testing'
 import {
   expectAnswer,
   expectError,
+  expectEvents,
   expectRequests,
   expectStatus,
   expectSubset,
@@ -57,7 +59,7 @@ export async function runScenario(scenario, emulator) {
     const { token_requests } = await emulator.control('counters')
     assert.equal(token_requests, 0, 'a client that was not built asked for a token')
   } else {
-    run.clients.set('main', run.build(run.filled(scenario.client ?? {})))
+    run.clients.set('main', run.build('main', run.filled(scenario.client ?? {})))
     try {
       await run.steps()
     } finally {
@@ -74,6 +76,8 @@ class Run {
   clients = new Map()
   pools = new Map()
   started = new Map()
+  /** What each client and pool has told. */
+  events = new Map()
   saved = new Map()
 
   constructor(scenario, emulator) {
@@ -125,10 +129,10 @@ class Run {
     return substitute(value, names)
   }
 
-  build({ login_url, client_id, client_secret, ...given }) {
+  build(name, { login_url, client_id, client_secret, ...given }) {
     const { myDomain, clientId, clientSecret } = this.emulator.org
     const options = {
-      ...this.options(given),
+      ...this.options(name, given),
       loginUrl: login_url ?? myDomain,
       clientId: client_id ?? clientId,
       clientSecret: client_secret ?? clientSecret,
@@ -138,8 +142,13 @@ class Run {
   }
 
   /** What is not about one org, as the package takes it. */
-  options(given) {
+  options(name, given) {
     const options = { retryBackoff: 1 }
+    if (this.scenario.steps?.some((step) => step.do === 'events')) {
+      const events = []
+      this.events.set(name, events)
+      options.onEvent = (event) => events.push(event)
+    }
     for (const [name, value] of Object.entries(given)) {
       const camel = name.replaceAll(/_(.)/g, (_all, letter) => letter.toUpperCase())
       if (AS_THEY_ARE.includes(name)) options[camel] = value
@@ -183,7 +192,7 @@ class Run {
   mustNotBuild(options, expected) {
     let built
     try {
-      built = this.build(options)
+      built = this.build('', options)
     } catch (error) {
       expectError(error, expected, this)
     }
@@ -222,7 +231,7 @@ class Run {
   /** The client that the step names, or the key of a pool. */
   asker({ do: name, with: which, key }) {
     if (key !== undefined) return new Keyed(this.pool(which).pool, key, this.emulator.org.myDomain)
-    if (name === 'settle' && this.pools.has(which)) return this.pool(which).pool
+    if ((name === 'settle' || name === 'events') && this.pools.has(which)) return this.pool(which).pool
     const client = this.clients.get(which ?? 'main')
     if (client === undefined) throw new Error(`there is no client ${which}`)
     return client
@@ -346,7 +355,7 @@ const STEPS = {
     ['as', 'client', 'build_error'],
     (run, { as, client, build_error }) => {
       if (build_error !== undefined) run.mustNotBuild(client, build_error)
-      else run.clients.set(as, run.build(client))
+      else run.clients.set(as, run.build(as, client))
     },
   ],
   advance: [
@@ -382,6 +391,18 @@ const STEPS = {
       const pairs = [run.keyPair({ client_id, client_secret }), next && run.keyPair(next)]
       if (login_url !== undefined) pairs.push(login_url)
       must(run, () => client.setCredentials(...pairs), expect)
+    },
+  ],
+  events: [
+    ['with', 'expect'],
+    async (run, { with: which = 'main', expect }, client) => {
+      await client.waitIdle()
+      const events = run.events.get(which)
+      // They come through the event loop.
+      const end = Date.now() + 2_000
+      do await setImmediate()
+      while (events.length < expect.length && Date.now() < end)
+      expectEvents(events.splice(0), expect, run)
     },
   ],
   call: [

@@ -169,6 +169,10 @@ impl<D: Driver> World<'_, D> {
                 async move { answer }
             });
         }
+        if self.listens {
+            let heard = self.heard.entry(name.clone()).or_default().clone();
+            builder = builder.on_event(move |key, event| heard.hear(key, event));
+        }
         let built = D::Pool::build(builder);
         let expected = step.build_error.map(|error| Refused { error });
         let built = match built {
