@@ -1,8 +1,6 @@
 """Executes tests/scenarios/*.json; the grammar is in the README beside them.
 
 The steps are the same for threads and for asyncio: a driver makes the calls.
-Every key is taken out of what it was found in, and what is left is an error, so
-that a misspelt expectation cannot pass unnoticed.
 """
 
 from __future__ import annotations
@@ -12,21 +10,32 @@ import json
 import os
 import re
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
 
-from forcegrant import ForcegrantError, ReplayError, Status, Token, Verified, _errors, verdict
+from forcegrant import (
+    Event,
+    ForcegrantError,
+    ReplayError,
+    Status,
+    Token,
+    Verified,
+    _errors,
+    verdict,
+)
 from forcegrant.testing import Emulator, TestClock
 from scenario_calls import Answer, CallRequest
-from scenario_drivers import AnyClient, Driver
+from scenario_drivers import AnyClient, Driver, Outcomes
+from scenario_fields import JSON, Fields, assert_equal, assert_subset, key_pair
+from scenario_pools import Pools
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 FOLDER = Path(
     os.environ.get("FORCEGRANT_SCENARIO_DIR") or Path(__file__).resolve().parents[1] / "scenarios"
 )
-JSON = dict[str, Any]
 
 
 def load() -> list[JSON]:
@@ -43,29 +52,8 @@ def load() -> list[JSON]:
     return scenarios
 
 
-class Fields:
-    """The keys of an object, each to be taken once."""
-
-    def __init__(self, values: JSON, where: str) -> None:
-        assert isinstance(values, dict), f"{where}: an object was expected, not {values!r}"
-        self._values = dict(values)
-        self.where = where
-
-    def take(self, name: str, default: Any = None) -> Any:
-        return self._values.pop(name, default)
-
-    def has(self, name: str) -> bool:
-        return name in self._values
-
-    def rest(self) -> Iterator[tuple[str, Any]]:
-        while self._values:
-            yield self._values.popitem()
-
-    def done(self) -> None:
-        assert not self._values, f"{self.where}: unknown keys {sorted(self._values)}"
-
-
 NUMBERS = itertools.count()
+SANDBOX = "acme--uat.sandbox.my.salesforce.com"
 
 
 class Run(Generic[AnyClient]):
@@ -76,9 +64,16 @@ class Run(Generic[AnyClient]):
         self.driver: Driver[AnyClient] = driver
         self.scenario = scenario
         self.clock: TestClock | None = None
+        # Beside the clients, the keys of pools that steps name: they have the same methods.
         self.clients: dict[str, AnyClient] = {}
+        self.pools = Pools(self)
+        # By client or pool.
         self.secrets: dict[str, list[str]] = {}
+        self.started: dict[str, tuple[str, Callable[[], Outcomes]]] = {}
         self.tokens: dict[str, Token] = {}
+        # What clients and pools have told, where the scenario asks for it.
+        self.listens = any(step["do"] == "events" for step in scenario.get("steps", []))
+        self.events: dict[str, list[Event]] = {}
         self.at = ""
         self.number = next(NUMBERS)
 
@@ -94,6 +89,8 @@ class Run(Generic[AnyClient]):
         finally:
             # After a failure too: what is on its way must not reach the next scenario.
             self.emulator.release()
+            for _, finish in self.started.values():
+                finish()
             for client in self.clients.values():
                 self.driver.wait_idle(client)
 
@@ -161,8 +158,25 @@ class Run(Generic[AnyClient]):
             "http_port": emulator.http.rpartition(":")[2],
             "proxy": emulator.proxy,
         }
+        if name.startswith("sandbox_"):
+            values = {f"sandbox_{part}": value for part, value in self.sandbox.items()}
         assert name in values, f"unknown placeholder ${name}"
         return values[name]
+
+    @cached_property
+    def sandbox(self) -> dict[str, str]:
+        """The second org of the emulator, as it is by default."""
+        org = self.emulator.control("configure", my_domain=SANDBOX)["org"]
+        (app,) = org["apps"]
+        return {"my_domain": SANDBOX, "org_id": org["org_id"], **app["keys"][0]}
+
+    def org_at(self, login_url: str | None) -> JSON:
+        """Give login URL and key pair of the org there, the default org's if it is of neither."""
+        org = self.emulator.org
+        pair = {"client_id": org.client_id, "client_secret": org.client_secret}
+        if login_url == SANDBOX:
+            pair = {part: self.sandbox[part] for part in pair}
+        return {"login_url": org.my_domain if login_url is None else login_url, **pair}
 
     # Clients
 
@@ -177,6 +191,22 @@ class Run(Generic[AnyClient]):
                 ("client_secret", org.client_secret),
             )
         ]
+        secrets = self.secrets[name] = [credentials[2]]
+        options = self.options(name, options, secrets)
+        if build_error is not None:
+            try:
+                self.driver.build(*credentials, **options)
+            except ForcegrantError as error:
+                self.check_error(error, self._substitute(build_error), secrets)
+            else:
+                raise AssertionError("the client was built")
+            assert not self.emulator.requests("token"), "a token request was sent"
+            return
+        self.clients[name] = self.driver.build(*credentials, **options)
+
+    def options(self, name: str, given: JSON, secrets: list[str]) -> JSON:
+        """Give the options as the package takes them, and note secrets among them."""
+        options = dict(given)
         resolve = options.pop("resolve", {})
         options["resolve"] = {
             **{self._substitute(host): self.emulator.https for host in self.hosts},
@@ -191,20 +221,12 @@ class Run(Generic[AnyClient]):
         options["proxy"] = {"none": None, "environment": "env"}.get(proxy, proxy)
         options.setdefault("retry_backoff", 0.001)
         options["clock"] = self.clock
-        secrets = [credentials[2]]
+        if self.listens:
+            events = self.events[name] = []
+            options["on_event"] = events.append
         if "next_credentials" in options:
             options["next_credentials"] = key_pair(options["next_credentials"], secrets)
-        self.secrets[name] = secrets
-        if build_error is not None:
-            try:
-                self.driver.build(*credentials, **options)
-            except ForcegrantError as error:
-                self._check_error(error, self._substitute(build_error), secrets)
-            else:
-                raise AssertionError("the client was built")
-            assert not self.emulator.requests("token"), "a token request was sent"
-            return
-        self.clients[name] = self.driver.build(*credentials, **options)
+        return options
 
     def _now(self) -> datetime:
         return self.clock.now() if self.clock else datetime.now(timezone.utc)
@@ -215,10 +237,12 @@ class Run(Generic[AnyClient]):
         fields = Fields(step, "step")
         do = fields.take("do")
         fields.take("note")
-        name = fields.take("with", "main")
-        execute = getattr(self, f"_do_{do}", None)
+        of_pool = getattr(self.pools, f"do_{do}", None)
+        execute = of_pool or getattr(self, f"_do_{do}", None)
         assert execute is not None, f"unknown step {do}"
-        execute(name, fields)
+        key = fields.take("key") if of_pool is None else None
+        name = fields.take("with", "main" if key is None and of_pool is None else "pool")
+        execute(name if key is None else self.pools.keyed(name, key), fields)
         fields.done()
 
     def _do_token(self, name: str, step: Fields) -> None:
@@ -243,8 +267,25 @@ class Run(Generic[AnyClient]):
                 self.emulator.wait_requests(arrival)
                 self.emulator.release()
 
-        outcomes = self.driver.herd(self.clients[name], callers, meanwhile)
+        outcomes = self.driver.start(self.clients[name], callers, meanwhile)()
         assert len(outcomes) == callers
+        self._expect_all(name, step, outcomes)
+
+    def _do_start(self, name: str, step: Fields) -> None:
+        arrival = step.take("until_arrival")
+
+        def meanwhile() -> None:
+            if arrival is not None:
+                self.emulator.wait_requests(arrival)
+
+        finish = self.driver.start(self.clients[name], step.take("callers", 1), meanwhile)
+        self.started[step.take("as")] = (name, finish)
+
+    def _do_finish(self, _name: str, step: Fields) -> None:
+        name, finish = self.started.pop(step.take("of"))
+        self._expect_all(name, step, finish())
+
+    def _expect_all(self, name: str, step: Fields, outcomes: Outcomes) -> None:
         save, expect = step.take("save"), step.take("expect", {"token": {}})
         for outcome in outcomes:
             self._expect(name, Fields({"save": save, "expect": expect}, "herd"), outcome)
@@ -269,7 +310,13 @@ class Run(Generic[AnyClient]):
         self.driver.wait_idle(self.clients[name])
 
     def _do_status(self, name: str, step: Fields) -> None:
-        self._check_status(self.clients[name].status(), step.take("expect"))
+        status: Status | None = self.clients[name].status()
+        expect = step.take("expect")
+        if expect is None:
+            assert status is None, "the pool knows the key"
+            return
+        assert status is not None, "the pool does not know the key"
+        self.check_status(status, expect)
 
     def _do_new_client(self, _name: str, step: Fields) -> None:
         self._new_client(step.take("as"), step.take("client"), step.take("build_error"))
@@ -303,7 +350,13 @@ class Run(Generic[AnyClient]):
         client_id, client_secret = key_pair(current, secrets)
         following = step.take("next_credentials")
         options = {"next_credentials": key_pair(following, secrets)} if following else {}
-        self.clients[name].set_credentials(client_id, client_secret, **options)
+        if step.has("login_url"):
+            options["login_url"] = step.take("login_url")
+
+        def use() -> None:
+            self.clients[name].set_credentials(client_id, client_secret, **options)
+
+        self.must(use, step.take("expect"), name)
 
     def _do_call(self, name: str, step: Fields) -> None:
         request = self._call_request(step)
@@ -322,7 +375,7 @@ class Run(Generic[AnyClient]):
                 raise outcome
             expect = Fields(expected or {"answer": {}}, "expect")
             if isinstance(outcome, ForcegrantError):
-                self._check_error(outcome, expect.take("error"), self.secrets[name])
+                self.check_error(outcome, expect.take("error"), self.secrets[name])
             else:
                 assert expect.has("answer"), f"it was answered with {outcome.status}"
                 assert expected or outcome.status < 400, f"it was answered with {outcome.status}"
@@ -352,6 +405,16 @@ class Run(Generic[AnyClient]):
             usage.done()
         expect.done()
 
+    def _do_events(self, name: str, step: Fields) -> None:
+        client, expect = self.clients[name], step.take("expect")
+        self.driver.wait_idle(client)
+        client.deliver_events()
+        events, self.events[name][:] = list(self.events[name]), []
+        names = [event.name for event in events]
+        assert len(events) == len(expect), f"what happened is {names}"
+        for event, wanted in zip(events, expect, strict=True):
+            self._check_event(event, Fields(wanted, event.name))
+
     def _do_drop_retired(self, name: str, step: Fields) -> None:
         expect = Fields(step.take("expect"), "expect")
         dropped = expect.take("dropped")
@@ -359,6 +422,19 @@ class Run(Generic[AnyClient]):
         assert self.clients[name].drop_retired() == dropped, f"dropped is not {dropped}"
 
     # Expectations
+
+    def must(self, action: Callable[[], None], expected: JSON | None, name: str) -> None:
+        """Do it; with an expectation it must fail."""
+        try:
+            action()
+        except ForcegrantError as error:
+            if expected is None:
+                raise
+            expect = Fields(expected, "expect")
+            self.check_error(error, expect.take("error"), self.secrets[name])
+            expect.done()
+        else:
+            assert expected is None, "it did not fail"
 
     def _caught(self, call: Callable[[AnyClient], Any], name: str) -> Any:
         try:
@@ -373,7 +449,7 @@ class Run(Generic[AnyClient]):
         if isinstance(outcome, ForcegrantError):
             if not expect.has("error"):
                 raise outcome
-            self._check_error(outcome, expect.take("error"), self.secrets[name])
+            self.check_error(outcome, expect.take("error"), self.secrets[name])
         elif isinstance(outcome, Verified):
             assert expect.has("verified"), f"it succeeded: {outcome}"
             self._check_verified(outcome, expect.take("verified"))
@@ -419,7 +495,7 @@ class Run(Generic[AnyClient]):
         assert token.access_token not in repr(token)
         assert_equal(seen, expect)
 
-    def _check_error(self, error: ForcegrantError, expected: JSON, secrets: list[str]) -> None:
+    def check_error(self, error: ForcegrantError, expected: JSON, secrets: list[str]) -> None:
         expect = Fields(expected, "error")
         text = str(error)
         assert len(text) > 10, f"the text says nothing: {text!r}"
@@ -460,7 +536,7 @@ class Run(Generic[AnyClient]):
         self._check_token(verified.token, expect.take("token", {}))
         expect.done()
 
-    def _check_status(self, status: Status, expected: JSON) -> None:
+    def check_status(self, status: Status, expected: JSON) -> None:
         expect = Fields(expected, "status")
         if expect.has("fingerprint_of"):
             name = expect.take("fingerprint_of")
@@ -482,6 +558,23 @@ class Run(Generic[AnyClient]):
         }
         assert_equal(seen, expect)
 
+    def _check_event(self, event: Event, expect: Fields) -> None:
+        if expect.has("fingerprint_of"):
+            token = self.tokens[expect.take("fingerprint_of")]
+            assert event.fingerprint == token.fingerprint, f"{event.name}: fingerprint"
+        seen = {
+            "name": event.name,
+            "key": event.key,
+            "background": event.background,
+            "attempts": event.attempts,
+            "code": event.error and event.error.code,
+            "expiry_source": event.expiry and event.expiry.source,
+            "client_id": event.client_id,
+            "used": event.used,
+            "stop": event.stop,
+        }
+        assert_equal(seen, expect)
+
     def _check_request(self, seen: JSON, expect: Fields) -> None:
         form, headers = seen["form"] or {}, seen["headers"]
         assert_subset(form, expect.take("form", {}), "form")
@@ -490,34 +583,3 @@ class Run(Generic[AnyClient]):
         assert not set(expect.take("headers_lack", [])) & set(headers)
         names = "host sni method path body_bytes listener via_proxy answered".split()  # noqa: SIM905
         assert_equal({name: seen[name] for name in names}, expect)
-
-
-def key_pair(given: JSON, secrets: list[str]) -> tuple[str, str]:
-    """Give the pair as the package takes it, and note its secret."""
-    fields = Fields(given, "key pair")
-    pair = (fields.take("client_id"), fields.take("client_secret"))
-    fields.done()
-    secrets.append(pair[1])
-    return pair
-
-
-def assert_equal(seen: JSON, expect: Fields) -> None:
-    """Compare what is expected and left, all of which must be known."""
-    wanted = dict(expect.rest())
-    unknown = sorted(set(wanted) - set(seen))
-    assert not unknown, f"{expect.where}: unknown keys {unknown}"
-    assert {name: seen[name] for name in wanted} == wanted
-
-
-def assert_subset(seen: Any, wanted: Any, where: str) -> None:
-    """Objects by the keys that are wanted, lists by position and length."""
-    if isinstance(wanted, dict):
-        for name, value in wanted.items():
-            assert name in seen, f"{where}: no {name}"
-            assert_subset(seen[name], value, f"{where}.{name}")
-    elif isinstance(wanted, list):
-        assert len(seen) == len(wanted), f"{where}: {len(seen)} items"
-        for number, value in enumerate(wanted):
-            assert_subset(seen[number], value, f"{where}[{number}]")
-    else:
-        assert seen == wanted, f"{where}: {seen!r}, not {wanted!r}"

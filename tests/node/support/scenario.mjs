@@ -1,10 +1,12 @@
 // Runs one scenario of tests/scenarios against a running emulator; the README there says what each key means.
 import assert from 'node:assert/strict'
+import { setImmediate } from 'node:timers/promises'
 import { Client } from 'forcegrant'
 import { TestClock } from 'forcegrant/testing'
 import {
   expectAnswer,
   expectError,
+  expectEvents,
   expectRequests,
   expectStatus,
   expectSubset,
@@ -12,6 +14,7 @@ import {
   expectVerified,
 } from './expect.mjs'
 import { agentFor, fetchBy } from './network.mjs'
+import { Keyed, must, NEW_POOL, POOL_STEPS } from './scenario-pools.mjs'
 import { only, substitute } from './substitute.mjs'
 
 const SECONDS = [
@@ -28,11 +31,10 @@ const SECONDS = [
   'introspection_timeout',
   'call_retry_after_cap',
 ]
+/** The second org of the emulator. */
+const SANDBOX = 'acme--uat.sandbox.my.salesforce.com'
 const PAIRS = ['refusal_backoff', 'transient_backoff', 'call_backoff']
 const AS_THEY_ARE = [
-  'login_url',
-  'client_id',
-  'client_secret',
   'auth_style',
   'token_url',
   'trusted_hosts',
@@ -57,7 +59,7 @@ export async function runScenario(scenario, emulator) {
     const { token_requests } = await emulator.control('counters')
     assert.equal(token_requests, 0, 'a client that was not built asked for a token')
   } else {
-    run.clients.set('main', run.build(run.filled(scenario.client ?? {})))
+    run.clients.set('main', run.build('main', run.filled(scenario.client ?? {})))
     try {
       await run.steps()
     } finally {
@@ -72,6 +74,10 @@ let runs = 0
 
 class Run {
   clients = new Map()
+  pools = new Map()
+  started = new Map()
+  /** What each client and pool has told. */
+  events = new Map()
   saved = new Map()
 
   constructor(scenario, emulator) {
@@ -87,6 +93,8 @@ class Run {
   async prepare() {
     const { emulator, scenario } = this
     await emulator.control('reset')
+    const { org: sandbox } = await emulator.control('configure', { my_domain: SANDBOX })
+    this.sandbox = { my_domain: SANDBOX, org_id: sandbox.org_id, ...sandbox.apps[0].keys[0] }
     const changes = only(scenario.emulator ?? {}, ['org', 'app', 'user', 'faults'], 'emulator')
     const { faults = [], ...configuration } = this.filled(changes)
     if (Object.keys(configuration).length > 0) await emulator.control('configure', configuration)
@@ -116,13 +124,31 @@ class Run {
       http_port: http.split(':').at(-1),
       proxy,
     }
+    for (const [name, text] of Object.entries(this.sandbox)) names[`sandbox_${name}`] = text
     for (const [name, token] of this.saved) names[name] = token.accessToken
     return substitute(value, names)
   }
 
-  build(given) {
+  build(name, { login_url, client_id, client_secret, ...given }) {
     const { myDomain, clientId, clientSecret } = this.emulator.org
-    const options = { loginUrl: myDomain, clientId, clientSecret, retryBackoff: 1 }
+    const options = {
+      ...this.options(name, given),
+      loginUrl: login_url ?? myDomain,
+      clientId: client_id ?? clientId,
+      clientSecret: client_secret ?? clientSecret,
+    }
+    this.secrets.add(options.clientSecret)
+    return new Client(options)
+  }
+
+  /** What is not about one org, as the package takes it. */
+  options(name, given) {
+    const options = { retryBackoff: 1 }
+    if (this.scenario.steps?.some((step) => step.do === 'events')) {
+      const events = []
+      this.events.set(name, events)
+      options.onEvent = (event) => events.push(event)
+    }
     for (const [name, value] of Object.entries(given)) {
       const camel = name.replaceAll(/_(.)/g, (_all, letter) => letter.toUpperCase())
       if (AS_THEY_ARE.includes(name)) options[camel] = value
@@ -133,16 +159,23 @@ class Run {
     }
     const { resolve = {}, roots = 'emulator', proxy = 'none' } = given
     options.resolve = {}
-    for (const host of [myDomain, ...this.hosts]) options.resolve[host] = this.emulator.https
+    for (const host of [this.emulator.org.myDomain, ...this.hosts])
+      options.resolve[host] = this.emulator.https
     // Keys hold placeholders here and nowhere else.
     for (const [host, address] of Object.entries(resolve)) options.resolve[this.filled(host)] = address
     options.roots = roots === 'emulator' ? this.emulator.caPem : roots
     options.proxy = proxy === 'environment' ? 'env' : proxy
     if (given.next_credentials !== undefined) options.nextCredentials = this.keyPair(given.next_credentials)
     if (this.clock !== undefined) options.clock = this.clock
-    this.secrets.add(options.clientSecret)
     options.fetch = fetchBy(this.agent)
-    return new Client(options)
+    return options
+  }
+
+  /** Login URL and key pair of the org there; the default org's pair if it is of neither. */
+  orgAt(loginUrl) {
+    const { myDomain, clientId, clientSecret } = this.emulator.org
+    if (loginUrl !== SANDBOX) return { loginUrl: loginUrl ?? myDomain, clientId, clientSecret }
+    return { loginUrl, clientId: this.sandbox.client_id, clientSecret: this.sandbox.client_secret }
   }
 
   /** The pair as the package takes it; its secret is noted. */
@@ -159,7 +192,7 @@ class Run {
   mustNotBuild(options, expected) {
     let built
     try {
-      built = this.build(options)
+      built = this.build('', options)
     } catch (error) {
       expectError(error, expected, this)
     }
@@ -175,16 +208,39 @@ class Run {
       }
     }
     for (const client of this.clients.values()) await client.waitIdle()
+    for (const { pool } of this.pools.values()) await pool.waitIdle()
   }
 
   async step(step) {
-    const { do: name } = step
-    if (!Object.hasOwn(STEPS, name)) throw new Error('unknown step')
-    const [keys, act] = STEPS[name]
-    only(step, ['do', 'note', ...keys], 'the step')
-    const client = keys.includes('with') ? this.clients.get(step.with ?? 'main') : undefined
-    if (keys.includes('with') && client === undefined) throw new Error(`there is no client ${step.with}`)
-    await act(this, step, client)
+    const { do: name, with: which } = step
+    if (name === 'new_pool') {
+      only(step, ['do', 'note', ...NEW_POOL[0]], 'the step')
+      NEW_POOL[1](this, step)
+    } else if (Object.hasOwn(POOL_STEPS, name)) {
+      const [keys, act] = POOL_STEPS[name]
+      only(step, ['do', 'note', 'with', ...keys], 'the step')
+      await act(this, step, this.pool(which))
+    } else {
+      if (!Object.hasOwn(STEPS, name)) throw new Error('unknown step')
+      const [keys, act] = STEPS[name]
+      only(step, ['do', 'note', ...keys], 'the step')
+      await act(this, step, keys.includes('with') ? this.asker(step) : undefined)
+    }
+  }
+
+  /** The client that the step names, or the key of a pool. */
+  asker({ do: name, with: which, key }) {
+    if (key !== undefined) return new Keyed(this.pool(which).pool, key, this.emulator.org.myDomain)
+    if ((name === 'settle' || name === 'events') && this.pools.has(which)) return this.pool(which).pool
+    const client = this.clients.get(which ?? 'main')
+    if (client === undefined) throw new Error(`there is no client ${which}`)
+    return client
+  }
+
+  pool(name = 'pool') {
+    const kept = this.pools.get(name)
+    if (kept === undefined) throw new Error(`there is no pool ${name}`)
+    return kept
   }
 
   save(name, token) {
@@ -203,18 +259,25 @@ class Run {
     expectToken(value, expect.token ?? {}, this)
     this.save(save, value)
   }
+
+  /** The same of callers of one login. */
+  settledAlike(results, step) {
+    for (const result of results) this.settled(result, step)
+    const texts = new Set(results.map(({ value }) => value?.accessToken))
+    assert.equal(texts.size, 1, 'all callers get the same')
+  }
 }
 
 const STEPS = {
   token: [
-    ['with', 'save', 'expect'],
+    ['with', 'key', 'save', 'expect'],
     async (run, step, client) => {
       const [result] = await Promise.allSettled([client.token()])
       run.settled(result, step)
     },
   ],
   cached: [
-    ['with', 'save', 'expect'],
+    ['with', 'key', 'save', 'expect'],
     (run, { expect, save }, client) => {
       only(expect, ['token', 'none'], 'expect')
       const token = client.cached()
@@ -227,7 +290,7 @@ const STEPS = {
     },
   ],
   herd: [
-    ['with', 'callers', 'release_after_arrival', 'save', 'expect'],
+    ['with', 'key', 'callers', 'release_after_arrival', 'save', 'expect'],
     async (run, step, client) => {
       const calls = Array.from({ length: step.callers }, () => client.token())
       const settled = Promise.allSettled(calls)
@@ -235,14 +298,26 @@ const STEPS = {
         await run.emulator.control('wait_requests', { endpoint: 'token', count: step.release_after_arrival })
         await run.emulator.control('release')
       }
-      const results = await settled
-      for (const result of results) run.settled(result, step)
-      const texts = new Set(results.map(({ value }) => value?.accessToken))
-      assert.equal(texts.size, 1, 'all callers get the same')
+      run.settledAlike(await settled, step)
+    },
+  ],
+  start: [
+    ['with', 'key', 'as', 'callers', 'until_arrival'],
+    async (run, { as, callers = 1, until_arrival: count }, client) => {
+      const calls = Array.from({ length: callers }, () => client.token())
+      run.started.set(as, Promise.allSettled(calls))
+      if (count !== undefined) await run.emulator.control('wait_requests', { endpoint: 'token', count })
+    },
+  ],
+  finish: [
+    ['of', 'save', 'expect'],
+    async (run, { of, ...step }) => {
+      if (!run.started.has(of)) throw new Error(`${of} was not started`)
+      run.settledAlike(await run.started.get(of), step)
     },
   ],
   invalidate: [
-    ['with', 'token', 'times', 'expect'],
+    ['with', 'key', 'token', 'times', 'expect'],
     (run, { token, times = 1, expect }, client) => {
       only(expect, ['evicted'], 'expect')
       const reported = run.saved.get(token)
@@ -268,12 +343,19 @@ const STEPS = {
   ],
   reset: [['with'], (_run, _step, client) => client.reset()],
   settle: [['with'], (_run, _step, client) => client.waitIdle()],
-  status: [['with', 'expect'], (run, { expect }, client) => expectStatus(client.status(), expect, run)],
+  status: [
+    ['with', 'key', 'expect'],
+    (run, { expect }, client) => {
+      const status = client.status()
+      if (expect === null) assert.equal(status, undefined, 'the pool knows the key')
+      else expectStatus(status, expect, run)
+    },
+  ],
   new_client: [
     ['as', 'client', 'build_error'],
     (run, { as, client, build_error }) => {
       if (build_error !== undefined) run.mustNotBuild(client, build_error)
-      else run.clients.set(as, run.build(client))
+      else run.clients.set(as, run.build(as, client))
     },
   ],
   advance: [
@@ -304,10 +386,23 @@ const STEPS = {
     },
   ],
   set_credentials: [
-    ['with', 'client_id', 'client_secret', 'next_credentials'],
-    (run, { client_id, client_secret, next_credentials: next }, client) => {
-      const current = run.keyPair({ client_id, client_secret })
-      client.setCredentials(current, next === undefined ? undefined : run.keyPair(next))
+    ['with', 'key', 'login_url', 'client_id', 'client_secret', 'next_credentials', 'expect'],
+    (run, { login_url, client_id, client_secret, next_credentials: next, expect }, client) => {
+      const pairs = [run.keyPair({ client_id, client_secret }), next && run.keyPair(next)]
+      if (login_url !== undefined) pairs.push(login_url)
+      must(run, () => client.setCredentials(...pairs), expect)
+    },
+  ],
+  events: [
+    ['with', 'expect'],
+    async (run, { with: which = 'main', expect }, client) => {
+      await client.waitIdle()
+      const events = run.events.get(which)
+      // They come through the event loop.
+      const end = Date.now() + 2_000
+      do await setImmediate()
+      while (events.length < expect.length && Date.now() < end)
+      expectEvents(events.splice(0), expect, run)
     },
   ],
   call: [
