@@ -40,9 +40,15 @@ export async function fetchWith(
   // The caller's own header: nothing of ours goes along, and nothing is ours to renew.
   const isOwn = Object.hasOwn(call.headers, 'authorization')
   if (isOwn && URL.canParse(call.url)) return send(call.url, outgoing(call, call))
-  const wanted = new ApiCall(client, call.method, isReplayable(call.body), () => call.signal)
+  // Most calls have their token at once, and an answer that needs no judging.
+  let started: ApiCall | undefined
+  const start = () => new ApiCall(client, call.method, isReplayable(call.body), () => call.signal)
   for (;;) {
-    const token = wanted.kept() ?? (await wanted.token())
+    let token = started === undefined ? client.kept() : started.kept()
+    if (token === undefined) {
+      started ??= start()
+      token = await started.token()
+    }
     const { url, carries } = client.route(token, call.url)
     // Another origin's answers say nothing about the token.
     if (isOwn || !carries) return send(url, outgoing(call, call))
@@ -56,7 +62,8 @@ export async function fetchWith(
     }
     const { status, headers } = response
     const body = bodyCounts(status) ? await beginning(response, call.signal) : undefined
-    const again = wanted.judge(token, { status, headers, body })
+    started ??= start()
+    const again = started.judge(token, { status, headers, body })
     if (again === undefined) return response
     discard(response)
     await again

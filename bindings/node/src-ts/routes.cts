@@ -24,6 +24,8 @@ export class Routes {
   #token: Token | undefined
   /** Origins where calls stay as they are, and whether the token goes there. */
   readonly #known = new Map<string, boolean>()
+  /** The last question and its answer: of where an adapter asks for origins, nearly always the same. */
+  #last: { readonly pathOrUrl: string; readonly route: Route } | undefined
 
   /** `ask` asks the core. */
   constructor(ask: (token: Token, pathOrUrl: string) => Route) {
@@ -33,8 +35,16 @@ export class Routes {
   of(token: Token, pathOrUrl: string): Route {
     if (token !== this.#token) {
       this.#known.clear()
+      this.#last = undefined
       this.#token = token
     }
+    if (this.#last?.pathOrUrl === pathOrUrl) return this.#last.route
+    const route = this.#find(token, pathOrUrl)
+    this.#last = { pathOrUrl, route }
+    return route
+  }
+
+  #find(token: Token, pathOrUrl: string): Route {
     const isPath = PLAIN_PATH.test(pathOrUrl)
     const origin = isPath ? token.instanceUrl : ORIGIN.exec(pathOrUrl)?.[0]
     if (origin === undefined) return this.#ask(token, pathOrUrl)

@@ -1,10 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import { ApiCall, bodyCounts, enough, noteUsage } from './calls.cjs'
+import { ApiCall, bodyCounts, enough } from './calls.cjs'
 import type { Client } from './client.cjs'
 import type { Token } from './token.cjs'
-import type { ApiAnswer, HeadersLike } from './verdict.cjs'
+import { type ApiAnswer, header, LIMIT_INFO } from './verdict.cjs'
 
 type Options = Dispatcher.DispatchOptions
 type Handler = Dispatcher.DispatchHandler
@@ -16,7 +16,8 @@ abstract class Exchange {
   readonly #client: Client
   readonly #dispatch: Dispatcher['dispatch']
   readonly #options: Options
-  readonly #call: ApiCall
+  /** Most requests have their token at once, and an answer that needs no judging. */
+  #call: ApiCall | undefined
   /** Ends the waiting for a token, or for a busy service; most requests wait for neither. */
   #waiting: AbortController | undefined
   #isAborted = false
@@ -28,8 +29,6 @@ abstract class Exchange {
     this.#client = client
     this.#dispatch = dispatch
     this.#options = options
-    const { method, body } = options
-    this.#call = new ApiCall(client, method, isReplayable(body), () => this.#signal())
   }
 
   /** What takes in the answer to one request that carried this token, or none. */
@@ -39,9 +38,9 @@ abstract class Exchange {
   protected abstract stop(reason: Error | undefined): void
 
   protected send(): void {
-    const kept = this.#call.kept()
+    const kept = this.#call === undefined ? this.#client.kept() : this.#call.kept()
     if (kept === undefined) {
-      this.#call
+      this.#started()
         .token()
         .then((token) => this.#sendWith(token))
         .catch((error: Error) => this.fail(error))
@@ -52,6 +51,12 @@ abstract class Exchange {
     } catch (error) {
       this.fail(error as Error)
     }
+  }
+
+  #started(): ApiCall {
+    const { method, body } = this.#options
+    this.#call ??= new ApiCall(this.#client, method, isReplayable(body), () => this.#signal())
+    return this.#call
   }
 
   #sendWith(token: Token): void {
@@ -73,13 +78,13 @@ abstract class Exchange {
   }
 
   /** What an answer tells about the org's limits. */
-  note(headers: HeadersLike): void {
-    noteUsage(this.#client, headers)
+  note(limitInfo: string | undefined): void {
+    if (limitInfo !== undefined) this.#client.noteLimitInfo(limitInfo)
   }
 
   /** Whether an answer is dropped: then the request is sent again, or has failed. */
   drops(token: Token, answer: ApiAnswer): boolean {
-    const again = this.#call.judge(token, answer)
+    const again = this.#started().judge(token, answer)
     again?.then(
       () => this.send(),
       (error) => this.fail(error),
@@ -197,7 +202,7 @@ class CurrentAttempt implements Handler {
 
   onResponseStart(_: InnerController, status: number, headers: IncomingHttpHeaders, message?: string): void {
     if (this.#token === undefined || status < 400) {
-      if (this.#token !== undefined) this.#exchange.note(headers)
+      if (this.#token !== undefined) this.#exchange.note(header(headers, LIMIT_INFO))
       this.#handler.onResponseStart?.(this.#exchange, status, headers, message)
       return
     }
@@ -301,7 +306,7 @@ class LegacyAttempt {
 
   onHeaders(status: number, headers: Buffer[], resume: () => void, message: string): boolean | undefined {
     if (this.#token === undefined || status < 400) {
-      if (this.#token !== undefined) this.#exchange.note(new Raw(headers))
+      if (this.#token !== undefined) this.#exchange.note(rawValue(headers, LIMIT_INFO))
       return this.#handler.onHeaders?.(status, headers, resume, message)
     }
     this.#held = { status, headers, resume, message, chunks: [] }
@@ -333,7 +338,8 @@ class LegacyAttempt {
     this.#held = undefined
     const { status, headers, resume, message, chunks } = held
     const body = Buffer.concat(chunks)
-    this.#isDropped = this.#exchange.drops(this.#token, { status, headers: new Raw(headers), body })
+    const judged = { get: (name: string) => rawValue(headers, name) }
+    this.#isDropped = this.#exchange.drops(this.#token, { status, headers: judged, body })
     if (this.#isDropped) return true
     let goesOn = this.#handler.onHeaders?.(status, headers, resume, message)
     for (const chunk of chunks) goesOn = this.#handler.onData?.(chunk)
@@ -341,23 +347,15 @@ class LegacyAttempt {
   }
 }
 
-/** Headers as they came: names and values by turns. */
-class Raw {
-  readonly #headers: RawHeaders
-
-  constructor(headers: RawHeaders) {
-    this.#headers = headers
+/** Of headers as they came: names and values by turns. */
+function rawValue(headers: RawHeaders, wanted: string): string | undefined {
+  for (let at = 0; at < headers.length; at += 2) {
+    const name = headers[at]
+    if (name?.length !== wanted.length || String(name).toLowerCase() !== wanted) continue
+    const value = headers[at + 1] ?? ''
+    return Array.isArray(value) ? value.map(String).join(', ') : String(value)
   }
-
-  get(wanted: string): string | undefined {
-    for (let at = 0; at < this.#headers.length; at += 2) {
-      const name = this.#headers[at]
-      if (name?.length !== wanted.length || String(name).toLowerCase() !== wanted) continue
-      const value = this.#headers[at + 1] ?? ''
-      return Array.isArray(value) ? value.map(String).join(', ') : String(value)
-    }
-    return undefined
-  }
+  return undefined
 }
 
 /** The headers of a request with ours too, whichever form they have of those that undici takes; not if it has its own. */
