@@ -151,7 +151,8 @@ function outgoing({ init, redirect }: Call, { method, headers, body }: Hop, toke
   const sent: RequestInit = Object.assign({}, init, { method, headers, redirect })
   if (token !== undefined) {
     sent.headers = Object.assign({}, headers, { authorization: token.authorization })
-    sent.redirect = 'manual'
+    // What is no mode at all is left to the platform to refuse.
+    if (redirect === 'follow' || redirect === 'error') sent.redirect = 'manual'
   }
   if (body === undefined) delete sent.body
   else sent.body = body
