@@ -63,7 +63,8 @@ export function attach(given: AxiosLike, client: Client): () => void {
     // Cancelled meanwhile: axios itself says so next.
     if (token === undefined) return config
     const isRelative = before?.isRelative ?? (config.baseURL === undefined && isPath(config.url))
-    const given = isRelative ? (config.url ?? '') : withoutParameters(config, instance)
+    const given =
+      isRelative || config.baseURL === undefined ? (config.url ?? '') : withoutParameters(config, instance)
     const { url, carries } = client.route(token, given)
     if (isRelative) {
       config.baseURL = token.instanceUrl
