@@ -10,13 +10,14 @@ from pathlib import Path
 
 from workspace import ROOT
 
-REQUIREMENTS = ["requirements-dev.txt", "requirements-release.txt"]
+OLDEST = "tests/python/oldest-requirements.txt"
+REQUIREMENTS = ["requirements-dev.txt", "requirements-release.txt", OLDEST]
 
 
 def main() -> int:
     """Returns the exit code."""
     npm_locks = [Path("package-lock.json"), Path("tests", "node-runtimes", "package-lock.json")]
-    wrong = [*cargo_lock(), *requirements()]
+    wrong = [*cargo_lock(), *requirements(), *oldest()]
     for lock in npm_locks:
         wrong += package_lock(lock)
     for line in wrong:
@@ -60,6 +61,21 @@ def requirements() -> list[str]:
             if requirement and not re.fullmatch(r"[\w.-]+(\[[\w,-]+\])?==[\w.]+(\s*;.+)?", requirement):
                 wrong.append(f"{name}:{number}: {requirement} is not pinned")
     return wrong
+
+
+def oldest() -> list[str]:
+    """What is tried as the oldest versions is what the extras of the package promise."""
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    promised = dict(re.findall(r'"([\w-]+)>=([\d.]+)"', project.split("[project.optional-dependencies]")[1]))
+    tried: dict[str, str] = {}
+    for name, version in re.findall(r"^([\w-]+)==([\d.]+)", (ROOT / OLDEST).read_text(encoding="utf-8"), re.MULTILINE):
+        # Of several, the first is that of the oldest Python.
+        tried.setdefault(name, version)
+    return [
+        f"{OLDEST}: {name} is promised from {version} on, and tried with {tried.get(name)}"
+        for name, version in promised.items()
+        if tried.get(name, "").removesuffix(".0") != version.removesuffix(".0")
+    ]
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import sys
 import venv
 from pathlib import Path
 
-from workspace import NODE_MODULES, ROOT, VENV, VENV_PYTHON, environment, run, version
+from workspace import NODE_MODULES, OLDEST, ROOT, VENV, environment, run, version
 
 # Other runtimes for the Node package: large, and of use to one suite only.
 NODE_RUNTIMES = ROOT / "tests" / "node-runtimes"
@@ -27,17 +27,19 @@ def install(env: dict[str, str]) -> None:
     install_servers(env)
 
 
-def install_python(env: dict[str, str]) -> None:
-    """The virtual environment in .venv, with requirements-dev.txt."""
-    requirements = ROOT / "requirements-dev.txt"
+def install_python(
+    env: dict[str, str], folder: Path = VENV, requirements: Path = ROOT / "requirements-dev.txt"
+) -> None:
+    """A virtual environment, with what a file of requirements says."""
     # The location counts: the programs in a virtual environment name it.
-    stamp = Stamp(VENV / ".forcegrant", [requirements], f"{platform.python_version()} {sys.prefix} {VENV}")
-    if stamp.is_current() and VENV_PYTHON.exists():
+    stamp = Stamp(folder / ".forcegrant", [requirements], f"{platform.python_version()} {sys.prefix} {folder}")
+    python = folder / "bin" / "python"
+    if stamp.is_current() and python.exists():
         return
-    print(f"Setting up {VENV.name} with Python {platform.python_version()}", flush=True)
-    venv.create(VENV, clear=True, with_pip=True, symlinks=os.name != "nt")
-    pip = [str(VENV_PYTHON), "-m", "pip"]
-    run([*pip, "install", "--quiet", "--requirement", requirements.name], env)
+    print(f"Setting up {folder.name} with Python {platform.python_version()}", flush=True)
+    venv.create(folder, clear=True, with_pip=True, symlinks=os.name != "nt")
+    pip = [str(python), "-m", "pip"]
+    run([*pip, "install", "--quiet", "--requirement", str(requirements.relative_to(ROOT))], env)
     run([*pip, "check"], env)
     stamp.set()
 
@@ -111,6 +113,7 @@ def clean(env: dict[str, str]) -> None:
     """Removes what was installed and built; the next command makes it anew."""
     for folder in (
         VENV,
+        OLDEST,
         NODE_MODULES,
         NODE_RUNTIMES / NODE_MODULES.name,
         Path(env["CARGO_TARGET_DIR"]),
@@ -120,5 +123,9 @@ def clean(env: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    # What one suite alone needs: a folder with a package-lock.json of its own.
-    install_node(environment(), ROOT / sys.argv[1])
+    # What one suite alone needs: a folder with a package-lock.json of its own, or the oldest libraries.
+    needed = ROOT / sys.argv[1]
+    if needed.is_dir():
+        install_node(environment(), needed)
+    else:
+        install_python(environment(), OLDEST, needed)

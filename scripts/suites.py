@@ -8,7 +8,7 @@ from pathlib import Path
 import counts
 import prepare
 from counts import Reader, number_of, one_check
-from workspace import NODE_MODULES, VENV_PYTHON
+from workspace import NODE_MODULES, OLDEST, ROOT, VENV_PYTHON
 
 PYTHON = str(VENV_PYTHON)
 DENY_WARNINGS = ["--", "--deny", "warnings"]
@@ -161,7 +161,22 @@ def python(reports: Path) -> list[Suite]:
             counts.pytest,
             {"FORCEGRANT_SCENARIO_REPORT_DIR": str(reports)},
         ),
+        Suite(
+            "pytest, oldest libraries",
+            [[PYTHON, "scripts/prepare.py", "tests/python/oldest-requirements.txt"], with_oldest()],
+            counts.pytest,
+            # The package as it was built above; it is not installed there.
+            {"PYTHONPATH": str(ROOT / "bindings" / "python" / "python")},
+        ),
     ]
+
+
+def with_oldest() -> list[str]:
+    """The tests of the adapters, with the oldest libraries."""
+    tests = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "python").glob("test_calls*.py"))
+    # That one waits for seconds, and no library has a part in it.
+    quick = ["-k", "not retry_after_is_waited_for"]
+    return [str(OLDEST / "bin" / "python"), "-m", "pytest", "-q", "-p", "forcegrant._pytest_plugin", *quick, *tests]
 
 
 def node(reports: Path) -> list[Suite]:

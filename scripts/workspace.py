@@ -13,6 +13,8 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
+# The same with the oldest libraries that the package promises to work with.
+OLDEST = ROOT / "target" / "venv-oldest"
 NODE_MODULES = ROOT / "node_modules"
 
 NEEDED = {"python": (3, 10), "cargo": (1, 88), "node": (20, 19)}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import gc
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from grpc import aio
 
 from forcegrant import ForcegrantError, TokenRejectedError, grpc_verdict
+from gateway import Gateway, cut, redirect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,9 +25,23 @@ if TYPE_CHECKING:
 
 # For tests alone: a key that is public.
 FIXTURES = Path(__file__).resolve().parents[1] / "node/fixtures"
-KEY = (FIXTURES / "grpc-test-key.pem").read_bytes()
-CERTIFICATE = (FIXTURES / "grpc-test-cert.pem").read_bytes()
+KEY_FILE, CERTIFICATE_FILE = FIXTURES / "grpc-test-key.pem", FIXTURES / "grpc-test-cert.pem"
+KEY, CERTIFICATE = KEY_FILE.read_bytes(), CERTIFICATE_FILE.read_bytes()
 DEAD = grpc.StatusCode.UNAUTHENTICATED
+
+# Before 1.83 a call prints what an interceptor raised when it is collected, whoever caught it.
+PRINTED = "Exception ignored in. <function InterceptedCall:pytest.PytestUnraisableExceptionWarning"
+pytestmark: Any = (
+    pytest.mark.filterwarnings(f"ignore:{PRINTED}")
+    if tuple(map(int, grpc.__version__.split(".")[:2])) < (1, 83)
+    else []
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _nothing_is_collected_later() -> Iterator[None]:
+    yield
+    gc.collect()
 
 
 class Brought(NamedTuple):
@@ -63,7 +79,9 @@ class PubSub(grpc.GenericRpcHandler):
 
     def stream(self, _request: bytes, context: Any) -> Iterator[bytes]:
         self.check(context)
-        yield from (b"a", b"b")
+        yield b"a"
+        self.hold.wait(30)
+        yield b"b"
 
     def publish(self, requests: Iterator[bytes], context: Any) -> bytes:
         return b"".join(self.checked(requests, context))
@@ -297,7 +315,7 @@ def test_the_same_of_a_future(place: Place) -> None:
 
 @pytest.mark.parametrize("kind", ["stream", "publish", "both", "write", "read"])
 def test_the_same_of_calls_in_asyncio(place: Place, kind: str) -> None:
-    # A refusal that overtakes what is still being written becomes INTERNAL in asyncio (grpc/grpc#36066).
+    # A refusal that overtakes what is still being written becomes INTERNAL (grpc/grpc#36066).
     place.pubsub.hears_out = True
 
     async def call(channel: aio.Channel) -> object:
@@ -356,6 +374,135 @@ def test_the_same_token_again_and_a_fresh_one_that_is_refused_end_in_an_error(
             unary(channel)
         assert refused.value.code() == DEAD
         assert len(place.pubsub.seen) == 3
+
+
+def test_the_same_of_a_token_again_in_asyncio(place: Place) -> None:
+    place.pubsub.refuse = True
+
+    async def main() -> None:
+        async with place.aio_channel() as channel:
+            with pytest.raises(TokenRejectedError) as caught:
+                await unary(channel)
+            assert caught.value.code == "same_token_returned"
+            assert len(place.pubsub.seen) == 1
+            place.client.reset()
+            place.org.configure(app={"distinct_tokens": True})
+            with pytest.raises(aio.AioRpcError) as refused:
+                await unary(channel)
+            assert refused.value.code() == DEAD
+            assert len(place.pubsub.seen) == 3
+
+    asyncio.run(main())
+
+
+def test_a_slow_refusal_is_cured(place: Place) -> None:
+    place.kill()
+    place.pubsub.hold.clear()
+    with place.channel() as channel, ThreadPoolExecutor(1) as pool:
+        calling = pool.submit(unary, channel)
+        assert place.pubsub.arrived.wait(20)
+        place.pubsub.hold.set()
+        assert calling.result() == b"answer to one"
+
+    async def main() -> None:
+        async with place.aio_channel() as channel:
+            calling = asyncio.ensure_future(unary(channel))
+            await asyncio.to_thread(place.pubsub.arrived.wait, 20)
+            place.pubsub.hold.set()
+            assert await calling == b"answer to one"
+
+    place.kill()
+    place.pubsub.arrived.clear()
+    place.pubsub.hold.clear()
+    asyncio.run(main())
+    assert place.logins() == 3
+
+
+def test_a_slow_stream_arrives_whole(place: Place) -> None:
+    place.pubsub.hold.clear()
+    with place.channel() as channel:
+        call = stream(channel)
+        assert next(call) == b"a"
+        assert not call.done()
+        place.pubsub.hold.set()
+        assert list(call) == [b"b"]
+
+    async def main() -> None:
+        async with place.aio_channel() as channel:
+            call = stream(channel)
+            assert await call.read() == b"a"
+            assert not call.done()
+            place.pubsub.hold.set()
+            assert [message async for message in call] == [b"b"]
+
+    place.pubsub.hold.clear()
+    asyncio.run(main())
+    assert place.logins() == 1
+
+
+def outcomes(place: Place) -> Iterator[grpc.StatusCode]:
+    """How calls of each kind end that can not succeed."""
+    with place.channel() as channel:
+        for call in (unary, publish, lambda channel: next(stream(channel))):
+            with pytest.raises(grpc.RpcError) as caught:
+                call(channel)
+            yield caught.value.code()
+
+    async def ends(call: Any) -> grpc.StatusCode:
+        async with place.aio_channel() as channel:
+            with pytest.raises(aio.AioRpcError) as caught:
+                await call(channel)
+            return caught.value.code()
+
+    for call in (unary, publish, lambda channel: stream(channel).read()):
+        yield asyncio.run(ends(call))
+
+
+def test_a_redirect_is_not_followed(place: Place) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as elsewhere,
+        Gateway(
+            redirect(f"https://localhost:{elsewhere.getsockname()[1]}/"), CERTIFICATE_FILE, KEY_FILE
+        ) as gateway,
+    ):
+        ends = list(outcomes(place._replace(target=gateway.target)))
+        assert DEAD not in ends
+        assert gateway.requests == len(ends)
+        elsewhere.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
+    assert place.client.cached() is not None, "it says nothing about the token"
+    assert place.logins() == 1
+
+
+def test_an_answer_that_is_cut_breaks_off_and_the_token_stays(place: Place) -> None:
+    with Gateway(cut, CERTIFICATE_FILE, KEY_FILE) as gateway:
+        ends = list(outcomes(place._replace(target=gateway.target)))
+        assert DEAD not in ends
+        assert gateway.requests == len(ends)
+    assert place.client.cached() is not None
+    with place.channel() as channel:
+        assert unary(channel) == b"answer to one"
+    assert place.logins() == 1
+
+
+def test_a_call_that_waits_for_its_token_can_be_given_up(place: Place) -> None:
+    place.org.emulator.hold()
+
+    async def main() -> None:
+        async with place.aio_channel() as channel:
+            calls = [asyncio.ensure_future(unary(channel)), asyncio.ensure_future(publish(channel))]
+            await asyncio.to_thread(place.org.emulator.wait_requests, 1)
+            for call in calls:
+                call.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await call
+            place.org.emulator.release()
+            assert await unary(channel) == b"answer to one"
+
+    asyncio.run(main())
+    assert len(place.pubsub.seen) == 1
+    assert place.logins() == 1
 
 
 def test_a_call_that_is_given_up_disturbs_nobody(place: Place) -> None:

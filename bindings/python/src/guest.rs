@@ -28,6 +28,12 @@ pub(crate) fn module<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, Py
     call(&import, (name, py.None(), py.None(), ("__name__",)), None)
 }
 
+/// Gives an exception that no caller can be given to `sys.unraisablehook`.
+pub(crate) fn unraisable(error: PyErr, whose: &Bound<'_, PyAny>) {
+    error.restore(whose.py());
+    write_unraisable(whose);
+}
+
 #[cfg(unix)]
 #[expect(
     unsafe_code,
@@ -61,7 +67,33 @@ fn raw_call<'py>(
     result
 }
 
+#[cfg(unix)]
+#[expect(
+    unsafe_code,
+    reason = "PyO3 declares the function as one that never unwinds"
+)]
+fn write_unraisable(whose: &Bound<'_, PyAny>) {
+    use pyo3::ffi::{self, PyObject};
+
+    type Write = unsafe extern "C" fn(*mut PyObject);
+    type WriteThatUnwinds = unsafe extern "C-unwind" fn(*mut PyObject);
+
+    // SAFETY: the two types differ in nothing but what the compiler assumes about unwinding.
+    let write =
+        unsafe { std::mem::transmute::<Write, WriteThatUnwinds>(ffi::PyErr_WriteUnraisable) };
+    let write = std::hint::black_box(write);
+    let stays = Stays;
+    // SAFETY: this thread is attached, with an exception set, and the object is alive.
+    unsafe { write(whose.as_ptr()) };
+    std::mem::forget(stays);
+}
+
 /// Elsewhere a thread ends without unwinding.
+#[cfg(not(unix))]
+fn write_unraisable(whose: &Bound<'_, PyAny>) {
+    PyErr::fetch(whose.py()).write_unraisable(whose.py(), Some(whose));
+}
+
 #[cfg(not(unix))]
 fn raw_call<'py>(
     callable: &Bound<'py, PyAny>,

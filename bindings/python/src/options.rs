@@ -12,6 +12,7 @@ use pyo3::types::{PyBytes, PyDelta, PyDict, PyMapping, PyString, PyTuple};
 
 use crate::clock::TestClock;
 use crate::error::invalid_option;
+use crate::guest;
 use crate::store::is_store;
 
 const NAMES: [&str; 32] = [
@@ -174,7 +175,7 @@ pub(crate) fn seconds(name: &str, value: &Bound<'_, PyAny>) -> PyResult<f64> {
 
 pub(crate) fn duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Duration> {
     let seconds: f64 = if value.is_instance_of::<PyDelta>() {
-        value.call_method0("total_seconds")?.extract()?
+        guest::call(&value.getattr("total_seconds")?, (), None)?.extract()?
     } else {
         typed(name, value, "a number of seconds or a timedelta")?
     };

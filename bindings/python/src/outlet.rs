@@ -176,7 +176,7 @@ fn log(py: Python<'_>, event: &Py<Event>) -> PyResult<()> {
 fn contain(py: Python<'_>, whose: &Py<PyAny>, outcome: PyResult<()>) -> PyResult<()> {
     match outcome {
         Err(error) if error.is_instance_of::<PyException>(py) => {
-            error.write_unraisable(py, Some(whose.bind(py)));
+            guest::unraisable(error, whose.bind(py));
             Ok(())
         }
         other => other,

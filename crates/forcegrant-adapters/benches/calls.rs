@@ -35,7 +35,9 @@ fn main() {
         .enable_all()
         .build()
         .expect("a runtime");
-    let results = runtime.block_on(measure());
+    let mut results = runtime.block_on(measure());
+    drop(runtime);
+    results.insert(1, threads());
     for (name, floor, ours) in results {
         let line = serde_json::json!({
             "what": format!("calls, Rust {name}"),
@@ -44,6 +46,45 @@ fn main() {
         });
         println!("{line}");
     }
+}
+
+/// The same from a thread: beside reqwest in a loop of tokio's that the thread turns itself.
+fn threads() -> (&'static str, f64, f64) {
+    let emulator = emulator();
+    let sf = builder(&emulator)
+        .build_blocking()
+        .expect("the options are right");
+    let token = sf.token().expect("a login");
+    let url = format!("{}{LIMITS}", token.instance_url());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let http = reqwest_client(&emulator);
+    let bare = || {
+        let call = http.get(&url).header(AUTHORIZATION, token.authorization());
+        runtime.block_on(async { done(call.send().await).await });
+    };
+    let ours = || {
+        let answer = sf.request(Method::GET, LIMITS).send().expect("an answer");
+        assert_eq!(answer.status(), 200);
+        answer.bytes().expect("a body");
+    };
+    let (mut bares, mut ourses) = (Vec::new(), Vec::new());
+    for round in 0..=ROUNDS {
+        let mut sides: [(&dyn Fn(), _); 2] = [(&bare, &mut bares), (&ours, &mut ourses)];
+        if round % 2 == 1 {
+            sides.reverse();
+        }
+        for (call, times) in sides {
+            let begun = Instant::now();
+            (0..CALLS).for_each(|_| call());
+            if round > 0 {
+                times.push(begun.elapsed());
+            }
+        }
+    }
+    ("blocking::Client::request", median(bares), median(ourses))
 }
 
 #[expect(clippy::too_many_lines, reason = "a table of pairs")]

@@ -1,23 +1,25 @@
 //! A gRPC server that answers as the Pub/Sub API does to whoever brings a token of a session that is
 //! alive, and a client's codec for its messages, which are plain bytes.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use forcegrant_emulator::Emulator;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, combinators::BoxBody};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
@@ -33,8 +35,30 @@ pub struct Log {
     pub refuses_late: AtomicBool,
     /// Whether every token is refused.
     pub refuses_all: AtomicBool,
+    /// Whether it reads a request to its end before it refuses it.
+    pub hears_out: AtomicBool,
+    /// How it answers whoever brings a token that is alive.
+    pub manner: Mutex<Manner>,
+    /// Lets an answer go on that is held.
+    pub go_on: Notify,
     /// The metadata of the last call.
     pub last: Mutex<HeaderMap>,
+}
+
+/// How a server answers.
+#[derive(Clone, Debug, Default)]
+pub enum Manner {
+    /// As it should.
+    #[default]
+    Whole,
+    /// It stops in the middle of a message until it is told to go on.
+    Held,
+    /// The same, and then the session turns out to be dead: a refusal in the trailers.
+    HeldAndRefused,
+    /// The same, and then it resets the stream.
+    Cut,
+    /// It sends callers to this address.
+    Redirect(String),
 }
 
 /// A running server; ends when it is dropped.
@@ -85,7 +109,7 @@ impl Drop for Server {
     }
 }
 
-type Answer = Response<BoxBody<Bytes, Infallible>>;
+type Answer = Response<BoxBody<Bytes, io::Error>>;
 
 /// Every message of the request comes back, in one message.
 async fn answer(
@@ -95,10 +119,7 @@ async fn answer(
 ) -> Result<Answer, Infallible> {
     let (head, body) = request.into_parts();
     log.calls.fetch_add(1, Ordering::SeqCst);
-    log.last
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone_from(&head.headers);
+    lock(&log.last).clone_from(&head.headers);
     let token = head.headers.get("accesstoken");
     let token = token
         .and_then(|value| value.to_str().ok())
@@ -106,41 +127,108 @@ async fn answer(
     let is_alive = emulator.sessions().iter().any(|live| live.token == token);
     if log.refuses_all.load(Ordering::SeqCst) || !is_alive {
         log.refused.fetch_add(1, Ordering::SeqCst);
-        let refusal = Status::unauthenticated("the session is not alive");
-        if log.refuses_late.load(Ordering::SeqCst) {
-            let mut trailers = HeaderMap::new();
-            refusal.add_header(&mut trailers).expect("a plain message");
-            return Ok(streamed(vec![Frame::trailers(trailers)]));
+        if log.hears_out.load(Ordering::SeqCst) {
+            // Whether it breaks off makes no difference.
+            let _ = body.collect().await;
         }
-        // Before the body is read, as a gateway does it.
-        return Ok(refusal.into_http::<tonic::body::Body>().map(|_| empty()));
+        if log.refuses_late.load(Ordering::SeqCst) {
+            return Ok(streamed(vec![Ok(Frame::trailers(refusal()))]));
+        }
+        // Without a look at the body, as a gateway does it.
+        return Ok(only_head(&dead()));
+    }
+    let manner = lock(&log.manner).clone();
+    if let Manner::Redirect(location) = &manner {
+        let mut redirect = Response::new(empty());
+        *redirect.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+        let location = location.parse().expect("a location");
+        redirect.headers_mut().insert("location", location);
+        return Ok(redirect);
     }
     let Ok(body) = body.collect().await else {
-        return Ok(Status::cancelled("the request broke off")
-            .into_http::<tonic::body::Body>()
-            .map(|_| empty()));
+        return Ok(only_head(&Status::cancelled("the request broke off")));
     };
-    let mut rest = body.to_bytes();
+    let mut begin = message(body.to_bytes());
+    let end = begin.split_off(begin.len() / 2);
+    let (begin, end) = (Ok(Frame::data(begin)), Ok(Frame::data(end)));
+    Ok(match manner {
+        Manner::Whole | Manner::Redirect(_) => streamed(vec![begin, end, Ok(fine())]),
+        Manner::Cut => held(log, vec![begin], vec![Err(io::Error::other("on purpose"))]),
+        Manner::Held => held(log, vec![begin], vec![end, Ok(fine())]),
+        Manner::HeldAndRefused => {
+            let rest = vec![end, Ok(Frame::trailers(refusal()))];
+            held(log, vec![begin], rest)
+        }
+    })
+}
+
+/// One message with all that came in those of the request.
+fn message(mut request: Bytes) -> Bytes {
     let mut echo = BytesMut::new();
-    while rest.len() >= 5 {
-        rest.advance(1);
-        let length = usize::try_from(rest.get_u32()).unwrap_or(usize::MAX);
-        echo.extend_from_slice(&rest.split_to(length.min(rest.len())));
+    while request.len() >= 5 {
+        request.advance(1);
+        let length = usize::try_from(request.get_u32()).unwrap_or(usize::MAX);
+        echo.extend_from_slice(&request.split_to(length.min(request.len())));
     }
     let mut message = BytesMut::new();
     message.put_u8(0);
     message.put_u32(u32::try_from(echo.len()).expect("a small message"));
     message.extend_from_slice(&echo);
-    let mut trailers = HeaderMap::new();
-    trailers.insert("grpc-status", HeaderValue::from_static("0"));
-    Ok(streamed(vec![
-        Frame::data(message.freeze()),
-        Frame::trailers(trailers),
-    ]))
+    message.freeze()
 }
 
-fn streamed(frames: Vec<Frame<Bytes>>) -> Answer {
-    let mut response = Response::new(BodyExt::boxed(Frames(frames.into())));
+fn dead() -> Status {
+    Status::unauthenticated("the session is not alive")
+}
+
+fn refusal() -> HeaderMap {
+    let mut trailers = HeaderMap::new();
+    let added = dead().add_header(&mut trailers);
+    added.expect("a plain message");
+    trailers
+}
+
+fn fine() -> Frame<Bytes> {
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    Frame::trailers(trailers)
+}
+
+fn only_head(status: &Status) -> Answer {
+    status
+        .clone()
+        .into_http::<tonic::body::Body>()
+        .map(|_| empty())
+}
+
+type Part = Result<Frame<Bytes>, io::Error>;
+
+fn streamed(parts: Vec<Part>) -> Answer {
+    let (sender, frames) = unbounded_channel();
+    send(&sender, parts);
+    answered(frames)
+}
+
+/// The rest follows when somebody says so.
+fn held(log: Arc<Log>, begin: Vec<Part>, rest: Vec<Part>) -> Answer {
+    let (sender, frames) = unbounded_channel();
+    send(&sender, begin);
+    tokio::spawn(async move {
+        log.go_on.notified().await;
+        send(&sender, rest);
+    });
+    answered(frames)
+}
+
+fn send(sender: &UnboundedSender<Part>, parts: Vec<Part>) {
+    for part in parts {
+        // Who went away does not want it.
+        let _ = sender.send(part);
+    }
+}
+
+fn answered(frames: UnboundedReceiver<Part>) -> Answer {
+    let mut response = Response::new(BodyExt::boxed(Frames(frames)));
     response.headers_mut().insert(
         http::header::CONTENT_TYPE,
         HeaderValue::from_static("application/grpc"),
@@ -148,22 +236,29 @@ fn streamed(frames: Vec<Frame<Bytes>>) -> Answer {
     response
 }
 
-struct Frames(VecDeque<Frame<Bytes>>);
+struct Frames(UnboundedReceiver<Part>);
 
 impl http_body::Body for Frames {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.pop_front().map(Ok))
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        self.0.poll_recv(context)
     }
 }
 
-fn empty() -> BoxBody<Bytes, Infallible> {
-    http_body_util::Empty::new().boxed()
+fn empty() -> BoxBody<Bytes, io::Error> {
+    http_body_util::Empty::new()
+        .map_err(|never| match never {})
+        .boxed()
+}
+
+/// What a test that failed left behind is as good as any.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The codec of messages that are bytes.

@@ -27,9 +27,9 @@ fn a_dropped_client_leaves_no_secret_in_memory() {
 }
 
 #[test]
-fn nothing_grows_with_clients_logins_and_awaits() {
+fn nothing_grows_with_clients_logins_awaits_and_calls() {
     let printed = soak(&["leaks", "1000"]);
-    for expected in ["100 clients", "100 logins", "1000 awaits"] {
+    for expected in ["100 clients", "100 logins", "1000 awaits", "50 calls"] {
         assert!(printed.contains(expected), "{printed}");
     }
 }

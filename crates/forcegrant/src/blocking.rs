@@ -4,6 +4,8 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::builder::ClientBuilder;
+#[cfg(feature = "http-client")]
+pub use crate::calls::threads::{Call, Response};
 use crate::calls::{CallAnswer, Next};
 use crate::credentials::KeyPairs;
 use crate::engine::Start;
@@ -130,6 +132,11 @@ impl Client {
     #[must_use]
     pub fn into_async(self) -> crate::Client {
         self.0
+    }
+
+    #[cfg(feature = "http-client")]
+    pub(crate) fn as_async(&self) -> &crate::Client {
+        &self.0
     }
 
     fn ask(&self, timeout: Option<Duration>) -> Result<Token, Error> {

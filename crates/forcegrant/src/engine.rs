@@ -466,7 +466,7 @@ enum Purpose {
 /// answer may be older than the report.
 async fn fly(engine: Arc<Engine>, flight: Flight<Token>, purpose: Purpose) {
     let mut overtaken = false;
-    loop {
+    let (result, counting) = loop {
         let generation = engine.slot.state().generation;
         let (outcome, holding) = match obtain::obtain(&engine, purpose == Purpose::Login).await {
             Obtained::Adopted(lease) => (mint::Outcome::of_another(Ok(*lease)), None),
@@ -482,37 +482,47 @@ async fn fly(engine: Arc<Engine>, flight: Flight<Token>, purpose: Purpose) {
                 (outcome, holding)
             }
         };
+        let logins = outcome.answers;
         let brought = outcome.result.as_ref().ok();
-        let packed = holding
+        let brought = holding
             .as_ref()
             .zip(brought)
-            .map(|(holding, lease)| holding.pack(lease));
-        let counting = holding
-            .as_ref()
-            .map(|holding| holding.counting(outcome.answers));
+            .map(|(holding, lease)| (lease.token.clone(), holding.pack(lease)));
         let settled = engine.settle(outcome, generation, overtaken);
+        let mut counting = None;
         if let Some(holding) = holding {
+            counting = Some(holding.counting(logins));
+            let packed = brought
+                .filter(|(token, _)| serves(token, settled.as_ref()))
+                .map(|(_, packed)| packed);
             // Before the callers go on: a script that ends with its first token has shared it.
             let failure = settled.as_ref().and_then(|result| result.as_ref().err());
             holding.hand_over(packed, failure).await;
         }
-        let Some(result) = settled else {
-            overtaken = true;
-            continue;
-        };
-        flight.land(&result);
-        engine.desk().lock().clear();
+        if let Some(result) = settled {
+            break (result, counting);
+        }
         if let Some(counting) = counting {
             counting.await;
         }
-        return;
+        overtaken = true;
+    };
+    flight.land(&result);
+    engine.desk().lock().clear();
+    if let Some(counting) = counting {
+        counting.await;
     }
 }
 
-fn worker_unavailable(error: &std::io::Error) -> Error {
+/// Whether callers get what a login brought: not if it came too late, or back after a rejection.
+fn serves(brought: &Token, settled: Option<&Result<Token, Error>>) -> bool {
+    matches!(settled, Some(Ok(token)) if token.fingerprint() == brought.fingerprint())
+}
+
+pub(crate) fn worker_unavailable(error: &std::io::Error) -> Error {
     Error::new(
         Code::WorkerUnavailable,
-        "the system would not start a thread for the login",
+        "the system would not start a thread that is needed",
     )
     .with_help("The process has too many threads or open files, or is short of memory. Look at its limits (ulimit).")
     .with_cause(Cause::of(error, &str::to_owned))

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::process::PerProcess;
@@ -19,8 +20,12 @@ type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 static WORKER: OnceLock<PerProcess<Worker>> = OnceLock::new();
 
-/// Name lookups block, so the runtime gives each a thread; a few may hang without delaying others.
-const LOOKUP_THREADS: usize = 8;
+/// What blocks gets a thread of the runtime's: name lookups, of which eight run at a time beside those
+/// that hang (`http/lookup.rs`), and steps of a file store.
+const BLOCKING_THREADS: usize = 128;
+
+/// How long such a thread stays when it has nothing to do.
+const BLOCKING_KEEP_ALIVE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default)]
 struct Worker(Mutex<Running>);
@@ -51,13 +56,7 @@ pub(crate) fn spawn(job: impl Future<Output = ()> + Send + 'static) -> std::io::
             Err(rejected) => job = rejected.0,
         }
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .max_blocking_threads(LOOKUP_THREADS)
-        .thread_name("forcegrant-lookup")
-        .thread_keep_alive(Duration::from_millis(100))
-        .build()?;
+    let runtime = runtime()?;
     let (jobs, queue) = unbounded_channel();
     let own = Arc::clone(&worker);
     std::thread::Builder::new()
@@ -73,6 +72,17 @@ pub(crate) fn spawn(job: impl Future<Output = ()> + Send + 'static) -> std::io::
         in_flight: 1,
     };
     Ok(())
+}
+
+/// An event loop for whoever turns it.
+pub(crate) fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_name("forcegrant-blocking")
+        .thread_keep_alive(BLOCKING_KEEP_ALIVE)
+        .build()
 }
 
 async fn carry(worker: Arc<Worker>, mut queue: UnboundedReceiver<Job>) {

@@ -275,6 +275,7 @@ KNOWN: dict[str | None, Callable[[Block], None]] = {
     "node-lambda": functools.partial(shared, "lambda.mjs", 2, NODE_LAMBDA),
     "rust": rust,
     "rust-reqwest": rust_recipe,
+    "rust-reqwest-blocking": rust_recipe,
     "rust-reqwest-middleware": rust_recipe,
     "rust-tower": rust_recipe,
     "rust-tonic": rust_recipe,

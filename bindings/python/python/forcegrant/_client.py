@@ -8,16 +8,60 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
+    from typing import TypeVar
 
     from grpc import aio
     from typing_extensions import Self, Unpack
 
-    from forcegrant._native import Verified
+    from forcegrant._native import Verified, Wait
     from forcegrant._waiting import Registry
     from forcegrant.options import ClientOptions, Seconds
 
+    T = TypeVar("T")
 
-class AsyncClient(Handle):
+
+class _Asynchronous:
+    """What the clients for event loops have in common, beside the native class of each."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def deliver_events(self) -> None: ...
+        def _asks(self) -> bool: ...
+        def _answer(self) -> None: ...
+        def _start_wait_idle(self) -> Wait[None]: ...
+
+    async def wait_idle(self) -> None:
+        """Wait until no request for a token is on its way."""
+        await self._settle(self._start_wait_idle())
+
+    async def aclose(self) -> None:
+        """Do nothing: nothing is open between calls, and no token is ever revoked."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def _settle(self, wait: Wait[T]) -> T:
+        from forcegrant import _waiting  # noqa: PLC0415 - slow to import
+
+        wait = await _waiting.settled(wait, answer=self._asked())
+        self.deliver_events()
+        return wait.result()
+
+    def _asked(self) -> Callable[[], None] | None:
+        return self._answer if self._asks() else None
+
+
+class AsyncClient(Handle, _Asynchronous):
     """Tokens of one app in one Salesforce org, for asyncio and trio.
 
     ```python
@@ -84,24 +128,9 @@ class AsyncClient(Handle):
         self.deliver_events()
         return wait.result(limit)
 
-    def _asked(self) -> Callable[[], None] | None:
-        return self._answer if self._asks() else None
-
     async def verify(self) -> Verified:
         """Get a new token and make one harmless API call with it. Raises what `token` raises."""
-        from forcegrant import _waiting  # noqa: PLC0415
-
-        wait = await _waiting.settled(self._start_verify(), answer=self._asked())
-        self.deliver_events()
-        return wait.result()
-
-    async def wait_idle(self) -> None:
-        """Wait until no request for a token is on its way."""
-        from forcegrant import _waiting  # noqa: PLC0415
-
-        wait = await _waiting.settled(self._start_wait_idle(), answer=self._asked())
-        self.deliver_events()
-        wait.result()
+        return await self._settle(self._start_verify())
 
     def grpc_interceptors(self) -> list[aio.ClientInterceptor]:
         """Give interceptors for the channels of `grpc.aio`, which do what those of `Client` do."""
@@ -109,20 +138,6 @@ class AsyncClient(Handle):
 
         found: list[aio.ClientInterceptor] = adapter("grpc", "async_interceptors", self._core)
         return found
-
-    async def aclose(self) -> None:
-        """Do nothing: nothing is open between calls, and the token is never revoked."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
 
 AsyncClient.__module__ = "forcegrant"

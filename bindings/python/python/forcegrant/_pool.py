@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from forcegrant._client import AsyncClient
+from forcegrant._client import AsyncClient, _Asynchronous
 from forcegrant._native import ClientPool, PoolCore, PoolHandle, Token, seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from types import TracebackType
+    from collections.abc import Iterable
 
     from typing_extensions import Self, Unpack
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from forcegrant.options import PoolOptions, Seconds
 
 
-class AsyncClientPool(PoolHandle):
+class AsyncClientPool(PoolHandle, _Asynchronous):
     """Tokens of many Salesforce orgs, each under a key of yours, for asyncio.
 
     ```python
@@ -81,36 +80,7 @@ class AsyncClientPool(PoolHandle):
 
         These logins go behind those that callers wait for.
         """
-        from forcegrant import _waiting  # noqa: PLC0415
-
-        wait = await _waiting.settled(self._start_prewarm(keys), answer=self._asked())
-        self.deliver_events()
-        return wait.result()
-
-    async def wait_idle(self) -> None:
-        """Wait until no request for a token is on its way."""
-        from forcegrant import _waiting  # noqa: PLC0415
-
-        wait = await _waiting.settled(self._start_wait_idle(), answer=self._asked())
-        self.deliver_events()
-        wait.result()
-
-    def _asked(self) -> Callable[[], None] | None:
-        return self._answer if self._asks() else None
-
-    async def aclose(self) -> None:
-        """Do nothing: nothing is open between calls, and no token is ever revoked."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
+        return await self._settle(self._start_prewarm(keys))
 
 
 AsyncClientPool.__module__ = "forcegrant"

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use forcegrant::calls::{Authentication, AuthenticationLayer, CallError, Replay};
 use forcegrant::reqwest::{self, Method};
-use forcegrant::{Client, Error};
+use forcegrant::{Client, Error, blocking};
 use forcegrant_adapters::web::{HyperClient, hyper_client, reqwest_client};
 use forcegrant_emulator::Emulator;
 use http_body::Frame;
@@ -79,6 +79,37 @@ impl Adapter for Own {
             call = call.body(body);
         }
         read(call.send().await).await
+    }
+}
+
+/// `blocking::Client::request`, each call in a thread of its own.
+#[derive(Clone)]
+pub(crate) struct Threads(blocking::Client);
+
+impl Adapter for Threads {
+    fn new(client: &Client, _: &Emulator) -> Self {
+        Self(client.clone().into())
+    }
+
+    async fn call(&self, sent: Sent) -> Result<Answer, Failure> {
+        let mut call = self.0.request(sent.method, sent.url);
+        if let Some(body) = reqwest_body(sent.body) {
+            call = call.body(body);
+        }
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            let answer = call.send().map(|answer| Answer {
+                status: answer.status().as_u16(),
+                body: answer.bytes().ok(),
+            });
+            // Whoever gave up does not want it.
+            let _ = sender.send(answer);
+        });
+        let answer = receiver.await.expect("the thread ends with an answer");
+        answer.map_err(|error| match error {
+            CallError::Token(error) => Failure::Token(error),
+            other => Failure::Other(other.to_string()),
+        })
     }
 }
 

@@ -9,16 +9,15 @@ use forcegrant_adapters::web::{FOREIGN, JOBS, LIMITS, MOVED, builder, client, em
 use forcegrant_emulator::{Emulator, Endpoint, Fault, FaultKind, LoggedRequest};
 use serde_json::json;
 
-use crate::adapters::{Adapter, Answer, Content, Failure, Middleware, Own, Sent, Tower, Users};
+use crate::adapters::{
+    Adapter, Answer, Content, Failure, Middleware, Own, Sent, Threads, Tower, Users,
+};
 
 macro_rules! cases {
-    ($($case:ident),* $(,)?) => {
-        cases! { @each own, Own, $($case),* }
-        cases! { @each users, Users, $($case),* }
-        cases! { @each middleware, Middleware, $($case),* }
-        cases! { @each tower, Tower, $($case),* }
+    ([$($module:ident: $adapter:ident),*] $cases:tt) => {
+        $( cases! { @each $module, $adapter, $cases } )*
     };
-    (@each $module:ident, $adapter:ident, $($case:ident),*) => {
+    (@each $module:ident, $adapter:ident, { $($case:ident),* $(,)? }) => {
         mod $module {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -31,22 +30,41 @@ macro_rules! cases {
     };
 }
 
-cases! {
-    a_call_carries_the_token,
-    a_dead_session_is_renewed_once_and_the_body_sent_again,
-    a_hundred_dead_sessions_cause_one_login,
-    a_call_follows_the_instance,
-    another_origin_sees_no_token,
-    a_stream_is_not_sent_again,
-    the_same_token_again_is_an_error,
-    a_fresh_token_that_is_refused_is_an_error,
-    a_403_is_not_sent_again,
-    a_cancelled_call_takes_nothing_with_it,
-    a_call_that_waits_for_its_token_can_be_cancelled,
-    a_slow_refusal_is_judged,
-    a_refusal_that_is_cut_is_judged,
-    an_answer_that_is_cut_is_handed_out_and_breaks_off,
-    a_busy_service_is_asked_again_with_the_option,
+mod every_way {
+    use super::*;
+
+    cases! {
+        [own: Own, threads: Threads, users: Users, middleware: Middleware, tower: Tower]
+        {
+            a_call_carries_the_token,
+            a_dead_session_is_renewed_once_and_the_body_sent_again,
+            a_hundred_dead_sessions_cause_one_login,
+            a_call_follows_the_instance,
+            another_origin_sees_no_token,
+            a_stream_is_not_sent_again,
+            the_same_token_again_is_an_error,
+            a_fresh_token_that_is_refused_is_an_error,
+            a_403_is_not_sent_again,
+            a_slow_refusal_is_judged,
+            a_slow_answer_is_handed_out_whole,
+            a_refusal_that_is_cut_is_judged,
+            an_answer_that_is_cut_is_handed_out_and_breaks_off,
+            a_busy_service_is_asked_again_with_the_option,
+        }
+    }
+}
+
+// A thread that waits can not be stopped from outside; tests/it/threads.rs has how it gives up.
+mod every_future {
+    use super::*;
+
+    cases! {
+        [own: Own, users: Users, middleware: Middleware, tower: Tower]
+        {
+            a_cancelled_call_takes_nothing_with_it,
+            a_call_that_waits_for_its_token_can_be_cancelled,
+        }
+    }
 }
 
 struct World<A> {
@@ -319,6 +337,16 @@ async fn a_slow_refusal_is_judged<A: Adapter>(world: World<A>) {
         .fault(&Fault::new(Endpoint::Data, FaultKind::SlowBody { ms: 30 }).first(1));
     assert_eq!(world.get(LIMITS).await.unwrap().status, 200);
     assert_eq!(world.token_requests(), 2);
+}
+
+async fn a_slow_answer_is_handed_out_whole<A: Adapter>(world: World<A>) {
+    world
+        .emulator
+        .fault(&Fault::new(Endpoint::Data, FaultKind::SlowBody { ms: 30 }).first(1));
+    let answer = world.get(LIMITS).await.unwrap();
+    let body = answer.body.unwrap();
+    assert!(serde_json::from_slice::<serde_json::Value>(&body).is_ok());
+    assert_eq!((world.calls().len(), world.token_requests()), (1, 1));
 }
 
 async fn a_refusal_that_is_cut_is_judged<A: Adapter>(world: World<A>) {

@@ -1,12 +1,16 @@
 //! The layer and the interceptor for tonic, with a gRPC server that knows the emulator's sessions.
 
+use std::future::{Future, poll_fn};
+use std::net::TcpListener;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 
 use bytes::Bytes;
 use forcegrant::Client;
 use forcegrant::calls::{GrpcAuthenticationLayer, GrpcInterceptor};
-use forcegrant_adapters::grpc::{Plain, Server};
+use forcegrant_adapters::grpc::{Manner, Plain, Server};
 use forcegrant_adapters::web::{builder, emulator};
 use forcegrant_emulator::{Emulator, Endpoint, Fault, FaultKind};
 use http::uri::PathAndQuery;
@@ -14,7 +18,7 @@ use serde_json::json;
 use tonic::client::{Grpc, GrpcService};
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint as Target};
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request, Status, Streaming};
 use tower::Layer;
 
 struct World {
@@ -60,9 +64,23 @@ impl World {
         Ok(answer.into_inner())
     }
 
+    /// Opens a stream of answers.
+    async fn subscribe(&self) -> Result<Streaming<Bytes>, Status> {
+        let layer = GrpcAuthenticationLayer::new(self.client.clone(), self.server.url());
+        let mut grpc = Grpc::new(layer.layer(self.channel.clone()));
+        grpc.ready().await.unwrap();
+        let request = Request::new(Bytes::from("hello"));
+        let answer = grpc.server_streaming(request, path(), Plain).await?;
+        Ok(answer.into_inner())
+    }
+
     async fn intercepted(&self) -> Result<Bytes, Status> {
         let interceptor = GrpcInterceptor::new(self.client.clone(), self.server.url());
         unary(InterceptedService::new(self.channel.clone(), interceptor)).await
+    }
+
+    fn answers(&self, manner: Manner) {
+        *self.server.log.manner.lock().unwrap() = manner;
     }
 
     fn calls(&self) -> (u64, u64) {
@@ -96,6 +114,15 @@ where
     let request = Request::new(Bytes::from("hello"));
     let answer = grpc.unary(request, path(), Plain).await?;
     Ok(answer.into_inner())
+}
+
+/// What is there at once.
+async fn at_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 fn path() -> PathAndQuery {
@@ -261,6 +288,106 @@ async fn an_interceptor_takes_the_token_at_hand_and_starts_a_login_without_one()
         world.last("instanceurl"),
         Some(world.emulator.default_org().instance_url)
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_too_much_to_be_kept_is_not_sent_again() {
+    let world = World::new().await;
+    world.client.token().await.unwrap();
+    world.emulator.kill_sessions();
+    world.server.log.hears_out.store(true, Ordering::SeqCst);
+    let messages = || vec![Bytes::from(vec![b'x'; 600_000]); 2];
+    let status = world.stream(messages()).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unauthenticated);
+    assert!(
+        status.message().contains("request_not_replayable"),
+        "{status}"
+    );
+    assert_eq!(
+        world.stream(messages()).await.unwrap().len(),
+        1_200_000,
+        "the next one has a new token"
+    );
+    assert_eq!((world.token_requests(), world.calls()), (2, (2, 1)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redirect_is_not_followed() {
+    let world = World::new().await;
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let there = format!("http://{}/", elsewhere.local_addr().unwrap());
+    world.answers(Manner::Redirect(there));
+    let status = world.unary().await.unwrap_err();
+    assert_eq!(status.code(), Code::Unknown);
+    let nobody = elsewhere.accept().unwrap_err();
+    assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);
+    assert!(
+        world.client.cached().is_some(),
+        "it says nothing about the token"
+    );
+    world.answers(Manner::Whole);
+    assert_eq!(world.unary().await.unwrap(), "hello");
+    assert_eq!((world.token_requests(), world.calls()), (1, (2, 0)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_is_cut_breaks_off_and_the_token_stays() {
+    let world = World::new().await;
+    world.answers(Manner::Cut);
+    world.server.log.go_on.notify_one();
+    world.unary().await.unwrap_err();
+    let mut stream = world.subscribe().await.unwrap();
+    world.server.log.go_on.notify_one();
+    stream.message().await.unwrap_err();
+    assert!(world.client.cached().is_some());
+    world.answers(Manner::Whole);
+    assert_eq!(world.unary().await.unwrap(), "hello");
+    assert_eq!((world.token_requests(), world.calls()), (1, (3, 0)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_answer_arrives_whole() {
+    let world = World::new().await;
+    world.client.token().await.unwrap();
+    world.emulator.kill_sessions();
+    world.answers(Manner::Held);
+    let mut stream = world.subscribe().await.unwrap();
+    {
+        let mut message = std::pin::pin!(stream.message());
+        let begun = at_once(message.as_mut()).await;
+        assert!(begun.is_none(), "half of a message is none");
+        world.server.log.go_on.notify_one();
+        assert_eq!(message.await.unwrap().unwrap(), "hello");
+    }
+    assert_eq!(stream.message().await.unwrap(), None);
+    assert_eq!((world.token_requests(), world.calls()), (2, (2, 1)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_is_refused_after_a_message_ends_and_drops_the_token() {
+    let world = World::new().await;
+    world.answers(Manner::HeldAndRefused);
+    let mut stream = world.subscribe().await.unwrap();
+    world.server.log.go_on.notify_one();
+    assert_eq!(stream.message().await.unwrap().unwrap(), "hello");
+    let status = stream.message().await.unwrap_err();
+    assert_eq!(status.code(), Code::Unauthenticated);
+    assert!(world.client.cached().is_none());
+    assert_eq!((world.token_requests(), world.calls()), (1, (1, 0)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_is_cancelled_on_its_way_takes_nothing_with_it() {
+    let world = Arc::new(World::new().await);
+    world.answers(Manner::Held);
+    let mut stream = world.subscribe().await.unwrap();
+    let held = tokio::spawn(async move { stream.message().await });
+    held.abort();
+    assert!(held.await.unwrap_err().is_cancelled());
+    world.answers(Manner::Whole);
+    assert_eq!(world.unary().await.unwrap(), "hello");
+    assert_eq!((world.token_requests(), world.calls()), (1, (2, 0)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,3 +3,4 @@
 mod adapters;
 mod cases;
 mod grpc;
+mod threads;

@@ -9,6 +9,8 @@ use arc_swap::ArcSwapOption;
 use crate::calls::replay::{self, CallAnswer, Next};
 use crate::calls::retry::CallRetry;
 use crate::calls::target::Instances;
+#[cfg(feature = "http-client")]
+use crate::calls::threads::Connections;
 use crate::calls::usage::LastUsage;
 use crate::client::Client;
 use crate::error::Error;
@@ -35,12 +37,14 @@ pub(crate) struct CallSettings {
     http: Http,
 }
 
-/// The HTTP client of `Client::request`: made at the first call of each process.
+/// The HTTP clients of `Client::request` and of its blocking twin: made at the first call of each
+/// process. Two, as connections belong to the event loop they were made in.
 #[cfg(feature = "http-client")]
 #[derive(Debug, Default)]
 struct Http {
     settings: HttpSettings,
     client: PerProcess<OnceLock<reqwest::Client>>,
+    connections: PerProcess<OnceLock<Arc<Connections>>>,
 }
 
 impl CallSettings {
@@ -68,8 +72,18 @@ impl CallSettings {
         if let Some(client) = cell.get() {
             return Ok(client.clone());
         }
-        let client = http::for_calls(&self.http.settings)?;
+        let client = http::for_calls(&self.http.settings, None)?;
         Ok(cell.get_or_init(|| client).clone())
+    }
+
+    #[cfg(feature = "http-client")]
+    pub(crate) fn connections(&self) -> Result<Arc<Connections>, Error> {
+        let cell = self.http.connections.current();
+        if let Some(connections) = cell.get() {
+            return Ok(Arc::clone(connections));
+        }
+        let connections = Arc::new(Connections::new(&self.http.settings)?);
+        Ok(Arc::clone(cell.get_or_init(|| connections)))
     }
 }
 

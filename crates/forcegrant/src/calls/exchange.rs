@@ -1,10 +1,13 @@
 //! One call of an adapter: what it is at, and the steps that all adapters take alike.
 
+use std::str::FromStr;
 use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::calls::replay::{CallAnswer, Next, renewed};
 use crate::client::Client;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::token::Token;
 use crate::verdict::ApiAnswer;
 
@@ -27,12 +30,10 @@ pub(crate) struct Leg {
     pub(crate) carries: bool,
 }
 
-/// What the adapter does next.
-pub(crate) enum Step {
-    Deliver,
-    /// Send the request again after a pause, which may be none.
-    Again(Duration),
-    Fail(Error),
+/// A request that is sent again.
+pub(crate) struct Again<Q> {
+    request: Q,
+    pause: Duration,
 }
 
 impl Exchange {
@@ -68,31 +69,73 @@ impl Exchange {
         Ok(token)
     }
 
-    /// Takes in the answer to a request that carried this token.
-    pub(crate) fn answered(
+    /// Takes in the answer to a request that carried the token of this leg; `spare` is the request once
+    /// more, if it can be had. `None`: the answer is handed out.
+    pub(crate) fn answered<Q>(
         &mut self,
-        token: &Token,
-        answer: ApiAnswer<'_>,
-        replayable: bool,
-    ) -> Step {
+        leg: &Leg,
+        status: StatusCode,
+        headers: &HeaderMap,
+        beginning: &[u8],
+        spare: Option<Q>,
+    ) -> Result<Option<Again<Q>>, Error> {
+        let header = |name| headers.get(name)?.to_str().ok();
         let call = CallAnswer {
             method: &self.method,
-            replayable,
+            replayable: spare.is_some(),
             replayed: self.replayed,
             attempts: self.attempts,
-            answer,
+            answer: ApiAnswer {
+                status: status.as_u16(),
+                body: beginning,
+                retry_after: header("retry-after"),
+                limit_info: header("sforce-limit-info"),
+            },
         };
-        match self.client.judge(token.access_token(), &call) {
-            Next::Deliver => Step::Deliver,
-            Next::Retry(pause) => Step::Again(pause),
-            Next::Fail(error) => Step::Fail(error),
+        let pause = match self.client.judge(leg.token.access_token(), &call) {
+            Next::Deliver => return Ok(None),
+            Next::Fail(error) => return Err(error),
+            Next::Retry(pause) => pause,
             Next::Replay => {
                 self.replayed = true;
-                self.refused = Some(token.clone());
-                Step::Again(Duration::ZERO)
+                self.refused = Some(leg.token.clone());
+                Duration::ZERO
             }
-        }
+        };
+        // Without a spare nothing is sent again, and the core says so; should it not, this is safe.
+        Ok(spare.map(|request| Again { request, pause }))
     }
+}
+
+impl Leg {
+    /// Where it goes, as the HTTP client's own type.
+    pub(crate) fn address<U: FromStr>(&self) -> Result<U, Error> {
+        self.url
+            .parse()
+            .map_err(|_| unsendable("the address of the call"))
+    }
+
+    /// The header that brings the token.
+    pub(crate) fn bearer(&self) -> Result<HeaderValue, Error> {
+        let mut value = HeaderValue::from_str(self.token.authorization())
+            .map_err(|_| unsendable("the token"))?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+impl<Q> Again<Q> {
+    /// The request, when its time has come. Drop the answer before, so that its connection is free.
+    pub(crate) async fn request(self) -> Q {
+        if !self.pause.is_zero() {
+            tokio::time::sleep(self.pause).await;
+        }
+        self.request
+    }
+}
+
+fn unsendable(what: &str) -> Error {
+    Error::new(Code::Internal, format!("{what} can not be sent"))
 }
 
 /// Why a call through an adapter failed: the token's side of it, or the HTTP client's.

@@ -8,12 +8,12 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, Header
 use reqwest::{Body, Method, Request, Response, ResponseBuilderExt, Url};
 use serde::Serialize;
 
-use crate::calls::exchange::{CallError, Exchange, Leg, Step};
+use crate::calls::CallSettings;
+use crate::calls::exchange::{CallError, Exchange};
 use crate::calls::peek::Peeked;
-use crate::calls::replay::{ENOUGH, body_counts};
+use crate::calls::replay::body_counts;
 use crate::client::Client;
-use crate::error::{Code, Error, invalid_option};
-use crate::verdict::ApiAnswer;
+use crate::error::{Error, invalid_option};
 
 impl Client {
     /// An API call: a path on the token's instance, or a whole URL. Nothing is sent before
@@ -171,7 +171,7 @@ impl Call {
         }
         let http = match self.http {
             Some(http) => http,
-            None => self.client.engine.profile.calls.http()?,
+            None => self.settings().http()?,
         };
         // The address is set when there is a token.
         let mut request = Request::new(self.method, placeholder());
@@ -179,6 +179,16 @@ impl Call {
         *request.body_mut() = self.body;
         *request.timeout_mut() = self.timeout;
         run(&self.client, &self.target, request, &mut Direct(&http)).await
+    }
+
+    pub(crate) fn settings(&self) -> &CallSettings {
+        &self.client.engine.profile.calls
+    }
+
+    /// The same through this HTTP client.
+    pub(crate) fn through(self, http: reqwest::Client) -> Self {
+        let http = Some(http);
+        Self { http, ..self }
     }
 
     fn wrong(mut self, what: &str, problem: &str) -> Self {
@@ -234,17 +244,17 @@ pub(crate) async fn run<S: Sender + Send>(
         // The caller's own: nothing of ours goes along, and nothing is ours to renew.
         *request.url_mut() = match Url::parse(target) {
             Ok(url) => url,
-            Err(_) => address(&exchange.prepare(target).await?)?,
+            Err(_) => exchange.prepare(target).await?.address()?,
         };
         return sender.send(request).await.map_err(CallError::Http);
     }
     loop {
         let leg = exchange.prepare(target).await?;
         let spare = request.try_clone();
-        let url = address(&leg)?;
+        let url: Url = leg.address()?;
         *request.url_mut() = url.clone();
         if leg.carries {
-            request.headers_mut().insert(AUTHORIZATION, bearer(&leg)?);
+            request.headers_mut().insert(AUTHORIZATION, leg.bearer()?);
         }
         let response = sender.send(request).await.map_err(CallError::Http)?;
         // Another origin, after a redirect, says nothing about the token.
@@ -252,26 +262,12 @@ pub(crate) async fn run<S: Sender + Send>(
             return Ok(response);
         }
         let (response, beginning) = beginning(response).await;
-        let answer = ApiAnswer {
-            status: response.status().as_u16(),
-            body: &beginning,
-            retry_after: header(&response, "retry-after"),
-            limit_info: header(&response, "sforce-limit-info"),
+        let (status, headers) = (response.status(), response.headers());
+        let Some(again) = exchange.answered(&leg, status, headers, &beginning, spare)? else {
+            return Ok(response);
         };
-        match (
-            exchange.answered(&leg.token, answer, spare.is_some()),
-            spare,
-        ) {
-            (Step::Again(pause), Some(spare)) => {
-                drop(response);
-                if !pause.is_zero() {
-                    tokio::time::sleep(pause).await;
-                }
-                request = spare;
-            }
-            (Step::Fail(error), _) => return Err(error.into()),
-            (Step::Deliver | Step::Again(_), _) => return Ok(response),
-        }
+        drop(response);
+        request = again.request().await;
     }
 }
 
@@ -285,28 +281,9 @@ async fn beginning(response: Response) -> (Response, Vec<u8>) {
     if let Ok(marked) = marked.body(()) {
         parts.extensions.extend(marked.into_parts().0.extensions);
     }
-    let (peeked, beginning) = Peeked::at(body, ENOUGH).await;
+    let (peeked, beginning) = Peeked::at(parts.status, body).await;
     let body = Body::wrap(peeked);
     (http::Response::from_parts(parts, body).into(), beginning)
-}
-
-fn address(leg: &Leg) -> Result<Url, Error> {
-    Url::parse(&leg.url).map_err(|_| unsendable("the address of the call"))
-}
-
-fn bearer(leg: &Leg) -> Result<HeaderValue, Error> {
-    let mut value =
-        HeaderValue::from_str(leg.token.authorization()).map_err(|_| unsendable("the token"))?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn unsendable(what: &str) -> Error {
-    Error::new(Code::Internal, format!("{what} can not be sent"))
-}
-
-fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
-    response.headers().get(name)?.to_str().ok()
 }
 
 fn placeholder() -> Url {

@@ -38,6 +38,8 @@ pub(crate) mod service;
 #[cfg(feature = "tonic")]
 pub(crate) mod tape;
 pub(crate) mod target;
+#[cfg(feature = "http-client")]
+pub(crate) mod threads;
 pub(crate) mod usage;
 
 pub(crate) use self::client::{CallSettings, Calls};

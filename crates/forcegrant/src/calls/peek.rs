@@ -5,7 +5,10 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
+
+use crate::calls::replay::{ENOUGH, body_counts};
 
 /// The frames that were taken out, and the rest. For most answers nothing was taken out.
 #[derive(Debug)]
@@ -23,12 +26,15 @@ impl<B: Body<Data = Bytes>> Peeked<B> {
         }
     }
 
-    /// Looks at the first bytes, at most one frame more than asked for. A body that breaks off is
-    /// judged by what came of it; whoever reads it gets the error.
-    pub(crate) async fn at(body: B, enough: usize) -> (Self, Vec<u8>) {
+    /// Looks at the first bytes where they count, at most one frame more than asked for. A body that
+    /// breaks off is judged by what came of it; whoever reads it gets the error.
+    pub(crate) async fn at(status: StatusCode, body: B) -> (Self, Vec<u8>) {
         let mut peeked = Self::whole(body);
         let mut beginning = Vec::new();
-        while beginning.len() < enough {
+        if !body_counts(status.as_u16()) {
+            return (peeked, beginning);
+        }
+        while beginning.len() < ENOUGH {
             let rest = &mut peeked.rest;
             let Some(frame) =
                 std::future::poll_fn(|context| rest.as_mut().poll_frame(context)).await

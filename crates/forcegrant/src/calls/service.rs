@@ -6,17 +6,14 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
-use http::{HeaderValue, Request, Response, Uri};
+use http::{Request, Response};
 use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::calls::exchange::{CallError, Exchange, Leg, Step};
+use crate::calls::exchange::{CallError, Exchange};
 use crate::calls::peek::Peeked;
-use crate::calls::replay::{ENOUGH, body_counts};
 use crate::client::Client;
-use crate::error::{Code, Error};
-use crate::verdict::ApiAnswer;
 
 /// How a body is got a second time.
 pub trait Replay<B>: Clone {
@@ -140,7 +137,7 @@ where
     if request.headers().contains_key(AUTHORIZATION) {
         // The caller's own: nothing of ours goes along, and nothing is ours to renew.
         if request.uri().authority().is_none() {
-            *request.uri_mut() = address(&exchange.prepare(&target).await?)?;
+            *request.uri_mut() = exchange.prepare(&target).await?.address()?;
         }
         let response = inner.call(request).await.map_err(CallError::Http)?;
         return Ok(response.map(Peeked::whole));
@@ -148,38 +145,25 @@ where
     loop {
         let leg = exchange.prepare(&target).await?;
         let spare = copy(&request, &replay);
-        *request.uri_mut() = address(&leg)?;
+        *request.uri_mut() = leg.address()?;
         if leg.carries {
-            request.headers_mut().insert(AUTHORIZATION, bearer(&leg)?);
+            request.headers_mut().insert(AUTHORIZATION, leg.bearer()?);
         }
         let response = inner.call(request).await.map_err(CallError::Http)?;
         if !leg.carries {
             return Ok(response.map(Peeked::whole));
         }
-        let (response, beginning) = beginning(response).await;
-        let answer = ApiAnswer {
-            status: response.status().as_u16(),
-            body: &beginning,
-            retry_after: header(&response, "retry-after"),
-            limit_info: header(&response, "sforce-limit-info"),
+        let (head, body) = response.into_parts();
+        let (body, beginning) = Peeked::at(head.status, body).await;
+        let again = exchange.answered(&leg, head.status, &head.headers, &beginning, spare)?;
+        let Some(again) = again else {
+            return Ok(Response::from_parts(head, body));
         };
-        match (
-            exchange.answered(&leg.token, answer, spare.is_some()),
-            spare,
-        ) {
-            (Step::Again(pause), Some(spare)) => {
-                drop(response);
-                if !pause.is_zero() {
-                    tokio::time::sleep(pause).await;
-                }
-                poll_fn(|context| inner.poll_ready(context))
-                    .await
-                    .map_err(CallError::Http)?;
-                request = spare;
-            }
-            (Step::Fail(error), _) => return Err(error.into()),
-            (Step::Deliver | Step::Again(_), _) => return Ok(response),
-        }
+        drop(body);
+        request = again.request().await;
+        poll_fn(|context| inner.poll_ready(context))
+            .await
+            .map_err(CallError::Http)?;
     }
 }
 
@@ -190,34 +174,4 @@ fn copy<B, R: Replay<B>>(request: &Request<B>, replay: &R) -> Option<Request<B>>
     *copy.headers_mut() = request.headers().clone();
     *copy.extensions_mut() = request.extensions().clone();
     Some(copy)
-}
-
-async fn beginning<O: Body<Data = Bytes>>(response: Response<O>) -> (Response<Peeked<O>>, Vec<u8>) {
-    if !body_counts(response.status().as_u16()) {
-        return (response.map(Peeked::whole), Vec::new());
-    }
-    let (parts, body) = response.into_parts();
-    let (peeked, beginning) = Peeked::at(body, ENOUGH).await;
-    (Response::from_parts(parts, peeked), beginning)
-}
-
-fn address(leg: &Leg) -> Result<Uri, Error> {
-    leg.url
-        .parse()
-        .map_err(|_| unsendable("the address of the call"))
-}
-
-fn bearer(leg: &Leg) -> Result<HeaderValue, Error> {
-    let mut value =
-        HeaderValue::from_str(leg.token.authorization()).map_err(|_| unsendable("the token"))?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn unsendable(what: &str) -> Error {
-    Error::new(Code::Internal, format!("{what} can not be sent"))
-}
-
-fn header<'a, O>(response: &'a Response<O>, name: &str) -> Option<&'a str> {
-    response.headers().get(name)?.to_str().ok()
 }

@@ -1,6 +1,7 @@
 //! The wire: plain request and response values, and the transport behind a trait so that the
 //! client can be tested without sockets.
 
+mod lookup;
 mod tls;
 mod transport;
 

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Cause, Code, Error, invalid_option};
 use crate::grant::response::Failure;
+use crate::http::lookup::Lookup;
 use crate::http::{HttpSettings, MAX_BODY, Proxy, Request, Response, Transport, tls};
 use crate::process::PerProcess;
 use crate::secret::{Secret, redact};
@@ -61,6 +62,7 @@ impl HttpTransport {
         builder(&self.settings)?
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
+            .dns_resolver(Lookup)
             // A kept connection would need a thread to watch it, and would cross a fork.
             .pool_max_idle_per_host(0)
             .build()
@@ -185,12 +187,17 @@ impl Transport for HttpTransport {
     }
 }
 
-/// An HTTP client for API calls: it keeps connections, and follows redirects, at which reqwest leaves
-/// the token behind if they lead to another origin.
+/// An HTTP client for API calls: it keeps connections, no more than `idle` to one host, and follows
+/// redirects, at which reqwest leaves the token behind if they lead to another origin.
 #[cfg(feature = "http-client")]
-pub(crate) fn for_calls(settings: &HttpSettings) -> Result<reqwest::Client, Error> {
+pub(crate) fn for_calls(
+    settings: &HttpSettings,
+    idle: Option<usize>,
+) -> Result<reqwest::Client, Error> {
+    // Not with `Lookup`, whose turns are all clients': a loop that stands still would keep one.
+    let builder = builder(settings)?.pool_max_idle_per_host(idle.unwrap_or(usize::MAX));
     // The error may show the proxy's address, so it is left out.
-    builder(settings)?.build().map_err(|_| {
+    builder.build().map_err(|_| {
         Error::new(
             Code::Internal,
             "the HTTP client for calls could not be built",

@@ -1,11 +1,12 @@
-//! Clients that come and go, logins and awaits: memory, threads and descriptors stay as they are.
+//! Clients that come and go, logins, awaits and calls: memory, threads and descriptors stay as they are.
 
 use std::fs;
 use std::time::Instant;
 
+use forcegrant::reqwest::Method;
 use forcegrant::store::Sharing;
-use forcegrant::{Client, ClientBuilder};
-use forcegrant_adapters::web;
+use forcegrant::{Client, ClientBuilder, blocking};
+use forcegrant_adapters::web::{self, LIMITS};
 use forcegrant_emulator::{Config, Emulator};
 
 /// What a long run may add to the resident memory: the allocator's own fragments.
@@ -39,7 +40,15 @@ pub(crate) fn run(divisor: u32) -> Result<(), String> {
         )
         .await?;
         steady("logins", 100_000 / divisor, logins(&emulator)).await?;
-        steady("awaits", 1_000_000 / divisor, awaits(&emulator)).await
+        steady("awaits", 1_000_000 / divisor, awaits(&emulator)).await?;
+        let idle = settled(None).threads;
+        let after = steady("calls from threads", 50_000 / divisor, calls(&emulator)).await?;
+        if after.threads > idle {
+            return Err(format!(
+                "a thread stays with a client that has made calls: {after:?}"
+            ));
+        }
+        Ok(())
     })
 }
 
@@ -82,6 +91,27 @@ fn awaits(emulator: &Emulator) -> impl AsyncFnMut(u32) + use<'_> {
     }
 }
 
+/// One client for all but every tenth, which goes with its client. Every fifth is not read to its end.
+fn calls(emulator: &Emulator) -> impl AsyncFnMut(u32) + use<'_> {
+    let kept = blocking::Client::from(client(emulator));
+    async move |number| {
+        let own = number
+            .is_multiple_of(10)
+            .then(|| blocking::Client::from(client(emulator)));
+        let client = own.as_ref().unwrap_or(&kept);
+        let call = || {
+            let answer = client.request(Method::GET, LIMITS).send();
+            let answer = answer.expect("an answer");
+            if !number.is_multiple_of(5) {
+                answer.bytes().expect("a body");
+            }
+        };
+        // Not in this task: a thread that turns no loop turns the client's itself.
+        std::thread::scope(|scope| scope.spawn(call).join()).expect("a call");
+        forget_now_and_then(emulator, number);
+    }
+}
+
 /// The emulator keeps a log in this very process.
 fn forget_now_and_then(emulator: &Emulator, number: u32) {
     if number.is_multiple_of(500) {
@@ -90,7 +120,7 @@ fn forget_now_and_then(emulator: &Emulator, number: u32) {
 }
 
 /// Does it often, a tenth of that before the first measure, and compares.
-async fn steady(what: &str, times: u32, mut once: impl AsyncFnMut(u32)) -> Result<(), String> {
+async fn steady(what: &str, times: u32, mut once: impl AsyncFnMut(u32)) -> Result<Measure, String> {
     let begun = Instant::now();
     for number in 0..(times / 10).max(1) {
         once(number).await;
@@ -120,7 +150,7 @@ async fn steady(what: &str, times: u32, mut once: impl AsyncFnMut(u32)) -> Resul
             "{what}: threads or descriptors stay: {before:?}, then {after:?}"
         ));
     }
-    Ok(())
+    Ok(after)
 }
 
 /// The measure once threads and sockets that are about to end have ended, or after five seconds.

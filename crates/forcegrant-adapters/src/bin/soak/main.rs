@@ -1,7 +1,7 @@
 //! The Rust part of `make soak`: nothing grows, and nothing secret stays.
 //!
 //! ```text
-//! soak leaks [DIVISOR]     100,000 clients, 100,000 logins, 1,000,000 awaits (each divided by that)
+//! soak leaks [DIVISOR]     100,000 clients, 100,000 logins, 1,000,000 awaits, 50,000 calls (each divided by that)
 //! soak memory              what of a secret is left in a process's memory after its client is dropped
 //! ```
 //!

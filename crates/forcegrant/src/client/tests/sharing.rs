@@ -1,5 +1,6 @@
 //! Clients that share a token: through the process, and through stores that fail and lie.
 
+use std::sync::Condvar;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use super::*;
@@ -30,6 +31,9 @@ struct Tricks {
     others: AtomicU64,
     steps: AtomicUsize,
     watches: AtomicUsize,
+    puts: AtomicUsize,
+    logins: Mutex<u64>,
+    counted: Condvar,
 }
 
 impl Tricky {
@@ -42,6 +46,22 @@ impl Tricky {
             return Box::pin(std::future::pending());
         }
         step
+    }
+
+    /// The contents are those of the process, for every test that runs in it.
+    fn own(&self, key: &str) -> String {
+        format!("{:p} {key}", Arc::as_ptr(&self.0))
+    }
+
+    /// Logins are counted after their callers have gone on, so this waits for that many.
+    fn logins(&self, wanted: u64) -> u64 {
+        let logins = self.0.logins.lock().unwrap();
+        let limit = Duration::from_secs(30);
+        let counted = &self.0.counted;
+        let (logins, _) = counted
+            .wait_timeout_while(logins, limit, |logins| *logins < wanted)
+            .unwrap();
+        *logins
     }
 
     fn steps(&self) -> usize {
@@ -58,8 +78,9 @@ impl Store for Tricky {
             ));
         }
         let left = *self.0.left.lock().unwrap();
+        let key = self.own(key);
         self.play(Box::pin(async move {
-            let stored = self.0.contents.get(key).await?;
+            let stored = self.0.contents.get(&key).await?;
             Ok(stored.map(|stored| Stored { left, ..stored }))
         }))
     }
@@ -71,7 +92,11 @@ impl Store for Tricky {
         time_to_live: Duration,
         lease: &'a Lease,
     ) -> StoreFuture<'a, Put> {
-        self.play(self.0.contents.put(key, entry, time_to_live, lease))
+        self.0.puts.fetch_add(1, Ordering::SeqCst);
+        let key = self.own(key);
+        self.play(Box::pin(async move {
+            self.0.contents.put(&key, entry, time_to_live, lease).await
+        }))
     }
 
     fn acquire<'a>(
@@ -87,22 +112,34 @@ impl Store for Tricky {
             };
             return self.play(Box::pin(async move { Ok(held) }));
         }
-        self.play(self.0.contents.acquire(key, owner, time))
+        let key = self.own(key);
+        self.play(Box::pin(async move {
+            self.0.contents.acquire(&key, owner, time).await
+        }))
     }
 
     fn release<'a>(&'a self, key: &'a str, lease: &'a Lease) -> StoreFuture<'a, ()> {
-        self.play(self.0.contents.release(key, lease))
+        let key = self.own(key);
+        self.play(Box::pin(async move {
+            self.0.contents.release(&key, lease).await
+        }))
     }
 
     fn watch<'a>(&'a self, key: &'a str, fence: u64, limit: Duration) -> StoreFuture<'a, ()> {
         self.0.watches.fetch_add(1, Ordering::SeqCst);
-        self.play(self.0.contents.watch(key, fence, limit))
+        let key = self.own(key);
+        self.play(Box::pin(async move {
+            self.0.contents.watch(&key, fence, limit).await
+        }))
     }
 
     fn count<'a>(&'a self, key: &'a str, logins: u32) -> StoreFuture<'a, u64> {
+        *self.0.logins.lock().unwrap() += u64::from(logins);
+        self.0.counted.notify_all();
         let others = self.0.others.load(Ordering::SeqCst);
+        let key = self.own(key);
         self.play(Box::pin(async move {
-            Ok(others + self.0.contents.count(key, logins).await?)
+            Ok(others + self.0.contents.count(&key, logins).await?)
         }))
     }
 }
@@ -339,4 +376,39 @@ fn logins_of_a_fleet_are_counted_together() {
     let error = one.client.token().unwrap_err();
     assert_eq!(error.code(), "login_budget_exceeded");
     assert_eq!(one.requests(), 1);
+}
+
+/// A report came while the login was in the air: what it brought is for nobody, but it was a login.
+#[test]
+fn a_login_that_a_report_overtook_is_counted_and_not_shared() {
+    let (hold, arrival, go) = held(Play::Token("a"));
+    let store = Tricky::default();
+    let f = fixture_with([Play::Token("a"), hold, Play::Token("b")], with(&store));
+    let token = f.client.token().unwrap();
+    f.pass(1_000);
+    f.client.token().unwrap();
+    arrival.recv().unwrap();
+    assert!(f.client.invalidate(&token));
+    go.send(()).unwrap();
+    assert_eq!(text(&f), "b");
+    f.client.wait_idle();
+    assert_eq!(f.requests(), 3);
+    assert_eq!(store.0.puts.load(Ordering::SeqCst), 2, "a and b");
+    assert_eq!(store.logins(3), 3);
+}
+
+#[test]
+fn a_rejected_token_that_comes_back_is_not_shared_again() {
+    let store = Tricky::default();
+    let f = fixture_with([Play::Token("a"), Play::Token("a")], with(&store));
+    assert!(f.client.invalidate(&f.client.token().unwrap()));
+    let error = f.client.token().unwrap_err();
+    assert_eq!(error.code(), "same_token_returned");
+    f.client.wait_idle();
+    assert_eq!(
+        store.0.puts.load(Ordering::SeqCst),
+        2,
+        "the token once, and why the second login failed"
+    );
+    assert_eq!(store.logins(2), 2);
 }
