@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::cache::budget::BudgetSettings;
 use crate::cache::policy::{Backoff, FailureSettings, LifetimeSettings};
+use crate::cache::slot::Slot;
 use crate::calls::{CallRetry, CallSettings};
 use crate::client::Client;
 use crate::clock::Clock;
@@ -24,7 +25,9 @@ use crate::grant::request::AuthStyle;
 use crate::grant::retry::RetrySettings;
 use crate::host::{LoginEndpoint, TrustPolicy, is_host_name, printable};
 use crate::http::{HttpSettings, HttpTransport, Proxy, Roots};
+use crate::pool::key::Key;
 use crate::pool::ring::Seat;
+use crate::pool::table::Link;
 use crate::secret::Secret;
 use crate::store::{self, Sharing};
 
@@ -357,11 +360,13 @@ impl ClientBuilder {
             checks::introspection(&endpoint)?;
         }
         Ok(Client::from_engine(Engine {
-            profile: Arc::new(self.profile(trust)?),
-            key: "".into(),
             seat: Seat::default(),
-            keyring: Keyring::new(source, given, Some(endpoint))?,
+            slot: Slot::default(),
+            key: Key::default(),
+            link: Link::default(),
             state: Shared::default(),
+            keyring: Keyring::new(Arc::new(source), given, Some(endpoint))?,
+            profile: Arc::new(self.profile(trust)?),
         }))
     }
 
@@ -406,6 +411,7 @@ impl ClientBuilder {
             share,
             transport: Box::new(HttpTransport::new(http)?),
             gate: None,
+            flights: None,
             calls,
         })
     }

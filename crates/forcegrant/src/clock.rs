@@ -1,8 +1,13 @@
 //! Wall, boot-time and coarse clocks, and the clock that tests move by hand.
 
-use std::sync::Arc;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::process::PerProcess;
 
 /// One reading of both clocks, in milliseconds.
 ///
@@ -104,6 +109,20 @@ impl Clock {
     }
 }
 
+impl Clock {
+    /// When a test clock was moved on to this time of its boot-time clock. `None`: this clock moves by
+    /// itself.
+    pub(crate) fn moved_to(&self, boot: u64) -> Option<Moved> {
+        match &self.0 {
+            Source::System => None,
+            Source::Test(test) => Some(Moved {
+                until: boot,
+                clock: test.clone(),
+            }),
+        }
+    }
+}
+
 impl From<TestClock> for Clock {
     fn from(test: TestClock) -> Self {
         Self(Source::Test(test))
@@ -129,6 +148,42 @@ struct TestTime {
     identity: u64,
     wall: AtomicI64,
     boot: AtomicU64,
+    /// Who waits for it to move. A forked child has no such.
+    waiting: PerProcess<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting(Mutex<Vec<Waker>>);
+
+impl Waiting {
+    fn lock(&self) -> MutexGuard<'_, Vec<Waker>> {
+        // No foreign code runs under this lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ready once a test clock has moved on.
+#[derive(Debug)]
+pub(crate) struct Moved {
+    clock: TestClock,
+    until: u64,
+}
+
+impl Future for Moved {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let waiting = self.clock.0.waiting.current();
+        let mut waiting = waiting.lock();
+        // Under the lock: whoever moves the clock takes it afterwards.
+        if self.clock.moment().boot >= self.until {
+            return Poll::Ready(());
+        }
+        if !waiting.iter().any(|one| one.will_wake(context.waker())) {
+            waiting.push(context.waker().clone());
+        }
+        Poll::Pending
+    }
 }
 
 impl TestClock {
@@ -140,6 +195,7 @@ impl TestClock {
             identity: IDENTITY.fetch_add(1, Ordering::Relaxed),
             wall: AtomicI64::new(to_wall(start)),
             boot: AtomicU64::new(0),
+            waiting: PerProcess::default(),
         }))
     }
 
@@ -156,6 +212,8 @@ impl TestClock {
         self.0
             .wall
             .fetch_add(i64::try_from(by).unwrap_or(i64::MAX), Ordering::SeqCst);
+        let waiting = std::mem::take(&mut *self.0.waiting.current().lock());
+        waiting.into_iter().for_each(Waker::wake);
     }
 
     /// Steps the wall clock alone, as a time server or an administrator does; it may go back.
@@ -239,6 +297,32 @@ mod tests {
         let now = clock.now();
         assert!(now.wall.abs_diff(clock.coarse_wall()) < 1_000);
         assert!(clock.now().boot >= now.boot);
+    }
+
+    struct Told(Mutex<std::sync::mpsc::Sender<()>>);
+
+    impl std::task::Wake for Told {
+        fn wake(self: Arc<Self>) {
+            self.0.lock().unwrap().send(()).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_test_clock_wakes_who_waits_for_it() {
+        let test = TestClock::new(UNIX_EPOCH);
+        let clock = Clock::from(test.clone());
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let waker = Waker::from(Arc::new(Told(Mutex::new(sender))));
+        let mut context = Context::from_waker(&waker);
+        let mut moved = clock.moved_to(1_000).unwrap();
+        let mut poll = || Pin::new(&mut moved).poll(&mut context).is_ready();
+        assert!(!poll() && !poll());
+        test.advance(Duration::from_millis(999));
+        assert_eq!(receiver.try_iter().count(), 1, "told once, for a look");
+        assert!(!poll());
+        test.advance(Duration::from_millis(1));
+        assert!(receiver.try_recv().is_ok() && poll());
+        assert!(Clock::system().moved_to(0).is_none());
     }
 
     #[test]

@@ -8,17 +8,19 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
+use zeroize::Zeroizing;
 
 use crate::environment;
 use crate::error::{Cause, Code, Error, invalid_option};
 use crate::host::LoginEndpoint;
-use crate::secret::{Secret, fingerprint, redact};
+use crate::secret::{Mark, Secret, redact};
 
 /// A consumer key and consumer secret, in OAuth's terms client id and client secret.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct KeyPair {
-    client_id: String,
-    client_secret: Secret,
+    /// The id and then the secret: one text, as a pool holds many.
+    text: Zeroizing<Box<str>>,
+    id_length: usize,
 }
 
 impl KeyPair {
@@ -59,31 +61,46 @@ impl KeyPair {
                 "A consumer secret is one word. Copy it again from the app's settings.",
             ));
         }
+        let client_secret = client_secret.expose();
+        // Large enough that it does not grow, which would leave a part of the secret behind.
+        let mut text = String::with_capacity(client_id.len() + client_secret.len());
+        text.push_str(client_id);
+        text.push_str(client_secret);
         Ok(Self {
-            client_id: client_id.to_owned(),
-            client_secret,
+            text: Zeroizing::new(text.into_boxed_str()),
+            id_length: client_id.len(),
         })
     }
 
     /// The client id (consumer key).
     #[must_use]
     pub fn client_id(&self) -> &str {
-        &self.client_id
+        &self.text[..self.id_length]
     }
 
-    pub(crate) fn client_secret(&self) -> &Secret {
-        &self.client_secret
+    /// The secret itself. Do not print it.
+    pub(crate) fn expose_client_secret(&self) -> &str {
+        &self.text[self.id_length..]
     }
 
     /// 16 hexadecimal digits that tell one pair from another; safe to log.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let secret = Secret::new(format!(
-            "{}\0{}",
-            self.client_id,
-            self.client_secret.expose()
-        ));
-        fingerprint(secret.expose())
+        self.mark().to_string()
+    }
+
+    /// What the fingerprint shows.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark::of(&[self.client_id(), "\0", self.expose_client_secret()])
+    }
+}
+
+impl fmt::Debug for KeyPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyPair")
+            .field("client_id", &self.client_id())
+            .field("client_secret", &"[redacted]")
+            .finish()
     }
 }
 
@@ -136,7 +153,7 @@ type Loading = Pin<Box<dyn Future<Output = Result<Loaded, Error>> + Send>>;
 #[derive(Clone, Debug)]
 pub(crate) struct Loaded {
     /// Where the pairs go, if the callback says that too.
-    pub(crate) endpoint: Option<Arc<LoginEndpoint>>,
+    pub(crate) endpoint: Option<LoginEndpoint>,
     pub(crate) pairs: KeyPairs,
 }
 
@@ -166,8 +183,8 @@ pub(crate) enum Source {
     SecretFile(Box<SecretFile>),
     /// A callback.
     Callback(Load),
-    /// A pool's callback, and the key to ask it with.
-    Org(LoadOrg, Arc<str>),
+    /// A pool's callback, asked with the client's key.
+    Org(LoadOrg),
 }
 
 /// A client id beside the file of its secret.
@@ -183,7 +200,7 @@ impl fmt::Debug for Source {
             Self::Given => "Given",
             Self::Environment => "Environment",
             Self::SecretFile(_) => "SecretFile",
-            Self::Callback(_) | Self::Org(..) => "Callback",
+            Self::Callback(_) | Self::Org(_) => "Callback",
         })
     }
 }
@@ -191,25 +208,26 @@ impl fmt::Debug for Source {
 /// The pairs at hand and where they go. Plain data behind an atomic pointer, so a fork finds it whole.
 #[derive(Debug)]
 pub(crate) struct Keyring {
-    source: Source,
+    /// One for all the clients of a pool.
+    source: Arc<Source>,
     held: ArcSwap<Held>,
 }
 
 /// Where to log in, and with what. One value, so that no pair meets another org's endpoint.
 #[derive(Clone, Debug)]
 pub(crate) struct Login {
-    pub(crate) endpoint: Arc<LoginEndpoint>,
+    pub(crate) endpoint: LoginEndpoint,
     pub(crate) pair: KeyPair,
 }
 
 #[derive(Clone, Debug)]
 struct Held {
     /// `None` until a callback that brings it has answered.
-    endpoint: Option<Arc<LoginEndpoint>>,
+    endpoint: Option<LoginEndpoint>,
     /// `None` until a callback has answered.
     pairs: Option<KeyPairs>,
-    /// The fingerprint of the pair that worked last.
-    active: Option<String>,
+    /// The pair that worked last.
+    active: Option<Mark>,
     /// The state of the secret's file when it was read.
     stamp: Option<Box<Stamp>>,
 }
@@ -220,19 +238,19 @@ impl Keyring {
     /// Reads the source once, where that needs no waiting, so that a wrong one is noticed when the
     /// client is built. `given`: the pairs that came from the caller.
     pub(crate) fn new(
-        source: Source,
+        source: Arc<Source>,
         given: Option<KeyPairs>,
         endpoint: Option<LoginEndpoint>,
     ) -> Result<Self, Error> {
         let stamp = source.stamp();
-        let pairs = match &source {
-            Source::Callback(_) | Source::Org(..) | Source::Given => given,
+        let pairs = match &*source {
+            Source::Callback(_) | Source::Org(_) | Source::Given => given,
             other => Some(other.read()?),
         };
         Ok(Self {
             source,
             held: ArcSwap::from_pointee(Held {
-                endpoint: endpoint.map(Arc::new),
+                endpoint,
                 pairs,
                 active: None,
                 stamp,
@@ -241,15 +259,15 @@ impl Keyring {
     }
 
     /// Where the credentials go. `None` until a callback that brings it has answered.
-    pub(crate) fn endpoint(&self) -> Option<Arc<LoginEndpoint>> {
+    pub(crate) fn endpoint(&self) -> Option<LoginEndpoint> {
         self.held.load().endpoint.clone()
     }
 
     /// The pair to log in with: the one that worked last, else the current one. A file that has
-    /// changed is read first, a callback is asked the first time.
-    pub(crate) async fn login(&self, limit: Duration) -> Result<Login, Error> {
+    /// changed is read first, a callback is asked the first time, a pool's with `key`.
+    pub(crate) async fn login(&self, key: &str, limit: Duration) -> Result<Login, Error> {
         if self.held.load().pairs.is_none() || self.has_changed() {
-            self.reload(limit).await?;
+            self.reload(key, limit).await?;
         }
         self.at_hand().ok_or_else(|| unavailable("there are none"))
     }
@@ -258,27 +276,24 @@ impl Keyring {
     pub(crate) fn at_hand(&self) -> Option<Login> {
         let held = self.held.load();
         let pairs = held.pairs.as_ref()?;
-        let active = held.active.as_ref();
-        let found = pairs
-            .iter()
-            .find(|pair| Some(&pair.fingerprint()) == active);
+        let found = pairs.iter().find(|pair| Some(pair.mark()) == held.active);
         held.login(found.unwrap_or(&pairs.current))
     }
 
     /// A pair at hand that was not tried yet.
-    pub(crate) fn untried(&self, tried: &[String]) -> Option<Login> {
+    pub(crate) fn untried(&self, tried: &[Mark]) -> Option<Login> {
         let held = self.held.load();
-        let untried = |pair: &&KeyPair| !tried.contains(&pair.fingerprint());
+        let untried = |pair: &&KeyPair| !tried.contains(&pair.mark());
         held.login(held.pairs.as_ref()?.iter().find(untried)?)
     }
 
-    /// Reads the source again; a callback has until `limit`.
-    pub(crate) async fn reload(&self, limit: Duration) -> Result<(), Error> {
+    /// Reads the source again; a callback has until `limit`, and a pool's is asked with `key`.
+    pub(crate) async fn reload(&self, key: &str, limit: Duration) -> Result<(), Error> {
         let stamp = self.source.stamp();
-        let loaded = match &self.source {
+        let loaded = match &*self.source {
             Source::Given => return Ok(()),
             Source::Callback(load) => in_time(limit, load()).await?,
-            Source::Org(load, key) => in_time(limit, load(key.as_ref().to_owned())).await?,
+            Source::Org(load) => in_time(limit, load(key.to_owned())).await?,
             other => Loaded {
                 endpoint: None,
                 pairs: other.read()?,
@@ -290,7 +305,6 @@ impl Keyring {
 
     /// Pairs from the caller, in place of those at hand; and the endpoint too, if one is given.
     pub(crate) fn replace(&self, pairs: KeyPairs, endpoint: Option<LoginEndpoint>) {
-        let endpoint = endpoint.map(Arc::new);
         self.hold(Loaded { endpoint, pairs }, self.source.stamp());
     }
 
@@ -299,7 +313,7 @@ impl Keyring {
         self.held.store(Arc::new(Held {
             endpoint: loaded.endpoint.or_else(|| held.endpoint.clone()),
             pairs: Some(loaded.pairs),
-            active: held.active.clone(),
+            active: held.active,
             stamp,
         }));
     }
@@ -310,13 +324,13 @@ impl Keyring {
         let Some(pairs) = &held.pairs else {
             return false;
         };
-        let fingerprint = Some(pair.fingerprint());
-        if held.active == fingerprint {
+        let mark = pair.mark();
+        if held.active == Some(mark) {
             return false;
         }
-        let rotated = held.active.is_some() || fingerprint != Some(pairs.current.fingerprint());
+        let rotated = held.active.is_some() || mark != pairs.current.mark();
         self.held.store(Arc::new(Held {
-            active: fingerprint,
+            active: Some(mark),
             ..Held::clone(&held)
         }));
         rotated
@@ -325,17 +339,19 @@ impl Keyring {
     /// Whether these are the pairs at hand.
     pub(crate) fn is_held(&self, pairs: &KeyPairs) -> bool {
         let held = self.held.load();
-        let fingerprints =
-            |pairs: &KeyPairs| -> Vec<_> { pairs.iter().map(KeyPair::fingerprint).collect() };
-        let held = held.pairs.as_ref().map(fingerprints);
-        held == Some(fingerprints(pairs))
+        let held = held.pairs.as_ref();
+        held.is_some_and(|held| {
+            held.iter()
+                .map(KeyPair::mark)
+                .eq(pairs.iter().map(KeyPair::mark))
+        })
     }
 
-    /// Whether a pair of this fingerprint is still one of those at hand.
-    pub(crate) fn holds(&self, fingerprint: &str) -> bool {
+    /// Whether this pair is still one of those at hand.
+    pub(crate) fn holds(&self, mark: Mark) -> bool {
         let held = self.held.load();
         let mut pairs = held.pairs.iter().flat_map(KeyPairs::iter);
-        pairs.any(|pair| pair.fingerprint() == fingerprint)
+        pairs.any(|pair| pair.mark() == mark)
     }
 
     /// Whether the secret's file is another than the one that was read. Looks at the file's
@@ -349,7 +365,7 @@ impl Keyring {
 impl Held {
     fn login(&self, pair: &KeyPair) -> Option<Login> {
         Some(Login {
-            endpoint: Arc::clone(self.endpoint.as_ref()?),
+            endpoint: self.endpoint.clone()?,
             pair: pair.clone(),
         })
     }
@@ -366,7 +382,7 @@ impl Source {
                 let secret = read_secret_file("client_secret_file", &file.path)?;
                 KeyPair::new(&file.client_id, secret).map(KeyPairs::new)
             }
-            Self::Given | Self::Callback(_) | Self::Org(..) => {
+            Self::Given | Self::Callback(_) | Self::Org(_) => {
                 Err(unavailable("there is nothing to read"))
             }
         }
@@ -376,7 +392,7 @@ impl Source {
         let path = match self {
             Self::SecretFile(file) => file.path.clone(),
             Self::Environment => environment::secret_file()?,
-            Self::Given | Self::Callback(_) | Self::Org(..) => return None,
+            Self::Given | Self::Callback(_) | Self::Org(_) => return None,
         };
         let metadata = std::fs::metadata(path).ok()?;
         Some(Box::new((metadata.modified().ok()?, metadata.len())))
@@ -435,7 +451,7 @@ mod tests {
     fn pasted_blanks_are_trimmed() {
         let pair = pair(" 3MVG9x\n", "\tABC \r\n");
         assert_eq!(pair.client_id(), "3MVG9x");
-        assert_eq!(pair.client_secret().expose(), "ABC");
+        assert_eq!(pair.expose_client_secret(), "ABC");
     }
 
     #[test]
@@ -460,26 +476,17 @@ mod tests {
         let pairs = KeyPairs::new(one.clone()).with_next(two.clone());
         let trust = crate::host::TrustPolicy::default();
         let endpoint = LoginEndpoint::from_login_url("acme.my.salesforce.com", &trust).unwrap();
-        let ring = Keyring::new(Source::Given, Some(pairs), Some(endpoint)).unwrap();
-        let at_hand = || ring.at_hand().unwrap().pair.fingerprint();
-        assert_eq!(at_hand(), one.fingerprint());
+        let ring = Keyring::new(Arc::new(Source::Given), Some(pairs), Some(endpoint)).unwrap();
+        let at_hand = || ring.at_hand().unwrap().pair.mark();
+        assert_eq!(at_hand(), one.mark());
         assert!(!ring.worked(&one), "the first success is no rotation");
-        assert_eq!(
-            ring.untried(&[one.fingerprint()])
-                .unwrap()
-                .pair
-                .fingerprint(),
-            two.fingerprint()
-        );
+        assert_eq!(ring.untried(&[one.mark()]).unwrap().pair.mark(), two.mark());
         assert!(ring.worked(&two));
-        assert_eq!(at_hand(), two.fingerprint());
-        assert!(
-            ring.untried(&[one.fingerprint(), two.fingerprint()])
-                .is_none()
-        );
+        assert_eq!(at_hand(), two.mark());
+        assert!(ring.untried(&[one.mark(), two.mark()]).is_none());
         // Once the old pair is gone, the new one is the current one.
         ring.replace(KeyPairs::new(two.clone()), None);
-        assert!(ring.holds(&two.fingerprint()) && !ring.holds(&one.fingerprint()));
-        assert_eq!(at_hand(), two.fingerprint());
+        assert!(ring.holds(two.mark()) && !ring.holds(one.mark()));
+        assert_eq!(at_hand(), two.mark());
     }
 }

@@ -23,9 +23,12 @@ use crate::host::{LoginEndpoint, TrustPolicy};
 use crate::http::Transport;
 use crate::mint;
 use crate::obtain::{self, Obtained};
+use crate::pool::flights::Flights;
 use crate::pool::gate::{Gate, Turn};
+use crate::pool::key::Key;
 use crate::pool::ring::Seat;
-use crate::process::PerProcess;
+use crate::pool::table::Link;
+use crate::process::{Own, PerProcess};
 use crate::random;
 use crate::status::Status;
 use crate::store::Share;
@@ -43,16 +46,24 @@ pub enum Start {
     Pending(Pending<Token>),
 }
 
-/// One client: what it has of its own, and what it may share with others.
+/// One client: what it has of its own, and what it may share with others. A pool holds many, so what
+/// few clients need stands apart and is made when it is needed.
+///
+/// What a read by key looks at comes first, so that it is mostly one cache line.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Engine {
-    pub(crate) profile: Arc<Profile>,
-    /// Its key in a pool; else empty.
-    pub(crate) key: Arc<str>,
-    /// Its seat in a pool.
+    /// Its place among those of a pool that may have to go.
     pub(crate) seat: Seat,
-    pub(crate) keyring: Keyring,
+    /// Plain data: kept across a fork.
+    pub(crate) slot: Slot,
+    /// Its key in a pool; else empty.
+    pub(crate) key: Key,
+    /// Its place in the table of a pool.
+    pub(crate) link: Link<Self>,
     pub(crate) state: Shared,
+    pub(crate) keyring: Keyring,
+    pub(crate) profile: Arc<Profile>,
 }
 
 /// What the clients of many orgs have in common: every option but the credentials and where they go.
@@ -74,6 +85,8 @@ pub(crate) struct Profile {
     pub(crate) share: Option<Share>,
     /// Where logins wait for their turn, if they share a pace.
     pub(crate) gate: Option<Arc<Gate>>,
+    /// What is in flight, for a pool, which may have let go of the client meanwhile.
+    pub(crate) flights: Option<Flights<Engine>>,
     /// For the calls of an API through these clients.
     pub(crate) calls: CallSettings,
 }
@@ -81,17 +94,20 @@ pub(crate) struct Profile {
 /// The part of a client that changes.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
-    /// Plain data: kept across a fork.
-    pub(crate) slot: Slot,
     /// Rebuilt after a fork, as its lock may be held and its flight is the parent's.
     desk: PerProcess<Desk<Token>>,
-    /// Made at the first verification: few clients see one.
-    verifications: OnceLock<Box<PerProcess<Desk<Verified>>>>,
     /// The place of the flight among those that wait for their turn.
     pub(crate) turn: Turn,
-    pub(crate) calls: Calls,
     mints: AtomicU64,
     failed: AtomicU64,
+    seldom: OnceLock<Box<Seldom>>,
+}
+
+/// What few clients of a pool need.
+#[derive(Debug, Default)]
+pub(crate) struct Seldom {
+    verifications: PerProcess<Desk<Verified>>,
+    pub(crate) calls: Calls,
 }
 
 impl std::ops::Deref for Engine {
@@ -106,10 +122,19 @@ impl Engine {
     /// The host that the credentials are sent to; empty while nobody has said.
     pub(crate) fn login_host(&self) -> String {
         let endpoint = self.keyring.endpoint();
-        endpoint.map_or_else(String::new, |endpoint| endpoint.host.clone())
+        endpoint.map_or_else(String::new, |endpoint| endpoint.host().to_owned())
     }
 
-    fn desk(&self) -> Arc<Desk<Token>> {
+    /// What the calls through this client need.
+    pub(crate) fn calls(&self) -> &Calls {
+        &self.seldom().calls
+    }
+
+    fn seldom(&self) -> &Seldom {
+        self.seldom.get_or_init(Box::default)
+    }
+
+    fn desk(&self) -> Own<Desk<Token>> {
         self.desk.current()
     }
 
@@ -176,7 +201,7 @@ impl Engine {
         let Some(lease) = state.lease.as_ref().filter(|lease| lease.is_news(zone)) else {
             return;
         };
-        let fingerprint = lease.token.fingerprint().to_owned();
+        let fingerprint = lease.parts.fingerprint().to_owned();
         match zone {
             CacheState::Lapsed => self.emit(&Event::LeaseLapsed { fingerprint }),
             _ => self.emit(&Event::LeaseAged { fingerprint }),
@@ -221,15 +246,29 @@ impl Engine {
 
     fn launch(self: &Arc<Self>, flight: Flight<Token>, purpose: Purpose) -> Result<(), Error> {
         self.turn.reset();
-        worker::spawn(fly(Arc::clone(self), flight, purpose))
-            .map_err(|error| worker_unavailable(&error))
+        self.spawn(fly(Arc::clone(self), flight, purpose))
+    }
+
+    /// Has a job of this client done. For a pool it is in flight from now on.
+    fn spawn(
+        self: &Arc<Self>,
+        job: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), Error> {
+        let flights = self.profile.flights.as_ref();
+        let in_flight = flights.map(|flights| flights.begin(self));
+        let job = Box::pin(job);
+        let job = async move {
+            let _in_flight = in_flight;
+            job.await;
+        };
+        worker::spawn(job).map_err(|error| worker_unavailable(&error))
     }
 
     /// Takes a new view of the lease for the readers, if its token is this one.
     pub(crate) fn look(&self, token: &Token) -> Option<(i64, i64)> {
         let desk = self.desk();
         let at_desk = desk.lock();
-        let current = self.slot.state().lease.as_ref()?.token.is(token);
+        let current = Token::of(self.slot.state().lease.as_ref()?).is(token);
         current.then(|| self.look_at_desk(&at_desk))?
     }
 
@@ -256,20 +295,19 @@ impl Engine {
 
     /// Joins the verification in flight, or starts one.
     pub(crate) fn verify(self: &Arc<Self>) -> Pending<Verified> {
-        let desk = self.verifications.get_or_init(Box::default).current();
+        let desk = self.seldom().verifications.current();
         let mut at_desk = desk.lock();
         at_desk.board(|flight| {
             let engine = Arc::clone(self);
-            let job = async move { flight.land(&verify::verify(&engine).await) };
-            worker::spawn(job).map_err(|error| worker_unavailable(&error))
+            self.spawn(async move { flight.land(&verify::verify(&engine).await) })
         })
     }
 
     /// Keeps the promise once no login and no verification is in flight.
     pub(crate) fn when_idle(self: Arc<Self>, promise: Promise<()>) {
         // A verification makes a login, so it is waited for first.
-        let verifications = self.verifications.get();
-        let verification = verifications.and_then(|desk| desk.current().lock().flight());
+        let seldom = self.seldom.get();
+        let verification = seldom.and_then(|seldom| seldom.verifications.current().lock().flight());
         if let Some(verification) = verification {
             verification
                 .on_ready(move |_| self.when_idle(promise))
@@ -314,10 +352,9 @@ impl Engine {
     pub(crate) fn pardon(&self) {
         let desk = self.desk();
         let _lock = desk.lock();
-        let mut next = self.slot.state().as_ref().clone();
-        if !next.rejected.is_empty() {
-            next.rejected.clear();
-            self.slot.replace(next);
+        let state = self.slot.state();
+        if !state.rejected.is_empty() {
+            self.slot.replace(state.pardoned());
         }
     }
 
@@ -338,7 +375,7 @@ impl Engine {
         let retired = state
             .lease
             .as_ref()
-            .is_some_and(|lease| !self.keyring.holds(&lease.pair));
+            .is_some_and(|lease| !self.keyring.holds(lease.pair));
         if retired {
             self.slot.replace(state.without_token());
         }
@@ -369,8 +406,8 @@ impl Engine {
 
     pub(crate) fn emit(&self, event: &Event) {
         let endpoint = self.keyring.endpoint();
-        let host = endpoint.as_ref().map_or("", |endpoint| &endpoint.host);
-        self.profile.events.emit(host, &self.key, event);
+        let host = endpoint.as_ref().map_or("", LoginEndpoint::host);
+        self.profile.events.emit(host, self.key.as_str(), event);
     }
 
     /// Makes the outcome of a mint the next state. `None`: mint again.
@@ -469,7 +506,7 @@ async fn fly(engine: Arc<Engine>, flight: Flight<Token>, purpose: Purpose) {
     let (result, counting) = loop {
         let generation = engine.slot.state().generation;
         let (outcome, holding) = match obtain::obtain(&engine, purpose == Purpose::Login).await {
-            Obtained::Adopted(lease) => (mint::Outcome::of_another(Ok(*lease)), None),
+            Obtained::Adopted(lease) => (mint::Outcome::of_another(Ok(lease)), None),
             Obtained::Told(error) => (mint::Outcome::of_another(Err(error)), None),
             Obtained::Login(holding) => {
                 let background = matches!(purpose, Purpose::Refresh | Purpose::Ahead);
@@ -487,7 +524,7 @@ async fn fly(engine: Arc<Engine>, flight: Flight<Token>, purpose: Purpose) {
         let brought = holding
             .as_ref()
             .zip(brought)
-            .map(|(holding, lease)| (lease.token.clone(), holding.pack(lease)));
+            .map(|(holding, lease)| (Token::of(lease), holding.pack(lease)));
         let settled = engine.settle(outcome, generation, overtaken);
         let mut counting = None;
         if let Some(holding) = holding {

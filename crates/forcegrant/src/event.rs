@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::builder::ClientBuilder;
 use crate::error::Error;
-use crate::process::PerProcess;
+use crate::process::{Own, PerProcess};
 use crate::token::Expiry;
 
 /// Something that happened in a client. Tokens appear as fingerprints only.
@@ -219,7 +219,7 @@ impl Events {
             None => delivery.call(host, key, event),
             Some(outbox) => {
                 let told = (host.into(), key.into(), event.clone());
-                outbox.current().send(delivery, told);
+                Outbox::send(&outbox.current(), delivery, told);
             }
         }
     }
@@ -237,8 +237,8 @@ impl Outbox {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn send(self: Arc<Self>, delivery: &Arc<Delivery>, told: Told) {
-        let mut queue = self.lock();
+    fn send(own: &Own<Self>, delivery: &Arc<Delivery>, told: Told) {
+        let mut queue = own.lock();
         if queue.events.len() == MOST {
             queue.events.pop_front();
         }
@@ -246,7 +246,7 @@ impl Outbox {
         if queue.is_served {
             return;
         }
-        let (own, delivery) = (Arc::clone(&self), Arc::clone(delivery));
+        let (own, delivery) = (own.clone(), Arc::clone(delivery));
         let thread = std::thread::Builder::new().name("forcegrant-events".to_owned());
         // Without a thread they wait for the next event.
         queue.is_served = thread.spawn(move || own.serve(&delivery)).is_ok();

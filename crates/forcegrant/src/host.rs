@@ -129,12 +129,21 @@ impl TrustPolicy {
 /// Where the credentials go: scheme, host, port and the URL of the token endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LoginEndpoint {
-    /// The host, for messages and keys; with the port where it is not the usual one.
-    pub(crate) host: String,
-    pub(crate) token_url: String,
+    token_url: Box<str>,
 }
 
 impl LoginEndpoint {
+    /// The host, for messages and keys; with the port where it is not the usual one.
+    pub(crate) fn host(&self) -> &str {
+        // A checked URL has no user, and its parser has left the usual port out.
+        let (_, rest) = self.token_url.split_once("://").unwrap_or_default();
+        rest.split_once('/').map_or(rest, |(host, _)| host)
+    }
+
+    pub(crate) fn token_url(&self) -> &str {
+        &self.token_url
+    }
+
     /// From the `login_url` option.
     pub(crate) fn from_login_url(pasted: &str, trust: &TrustPolicy) -> Result<Self, Error> {
         let base = match loopback_base(pasted, trust)? {
@@ -144,8 +153,7 @@ impl LoginEndpoint {
         let token_url = Url::parse(&format!("{base}/services/oauth2/token"))
             .map_err(|_| bad(pasted, "it is not a host name", WHERE))?;
         Ok(Self {
-            host: authority(&token_url),
-            token_url: token_url.into(),
+            token_url: token_url.as_str().into(),
         })
     }
 
@@ -175,8 +183,7 @@ impl LoginEndpoint {
         }
         trust.trust(url.host_str().unwrap_or_default());
         Ok(Self {
-            host: authority(&url),
-            token_url: url.into(),
+            token_url: url.as_str().into(),
         })
     }
 }

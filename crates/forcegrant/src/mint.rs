@@ -1,6 +1,7 @@
 //! The effects of one mint: send, decode, pause, try again. All decisions are in `grant`, `cache`
 //! and `credentials`.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::budgets;
@@ -19,7 +20,7 @@ use crate::token::Grant;
 
 /// What came of a mint.
 pub(crate) struct Outcome {
-    pub(crate) result: Result<Lease, Error>,
+    pub(crate) result: Result<Arc<Lease>, Error>,
     pub(crate) signature_matches: Option<bool>,
     pub(crate) attempts: u32,
     /// Of these, how many the endpoint answered.
@@ -31,7 +32,7 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     /// What another client's login came to.
-    pub(crate) fn of_another(result: Result<Lease, Error>) -> Self {
+    pub(crate) fn of_another(result: Result<Arc<Lease>, Error>) -> Self {
         Self {
             result,
             signature_matches: None,
@@ -53,12 +54,14 @@ struct Mint<'a> {
 
 /// A mint, once it is this login's turn.
 pub(crate) async fn in_turn(engine: &Engine, background: bool) -> Outcome {
+    // Made when its turn has come: a hundred thousand may wait for theirs.
+    let mint = || Box::pin(mint(engine));
     let Some(gate) = &engine.profile.gate else {
-        return mint(engine).await;
+        return mint().await;
     };
     let limit = engine.profile.retry.total;
     match gate.pass(&engine.turn, background, limit).await {
-        Ok(permit) => permit.carry(mint(engine)).await,
+        Ok(permit) => permit.carry(mint()).await,
         Err(error) => Outcome {
             result: Err(error),
             signature_matches: None,
@@ -111,7 +114,7 @@ impl Mint<'_> {
 
     async fn with_any_pair(&mut self) -> Result<(Login, Moment, Grant), Error> {
         let keyring = &self.engine.keyring;
-        let mut login = match keyring.login(self.left()).await {
+        let mut login = match keyring.login(self.engine.key.as_str(), self.left()).await {
             Ok(login) => login,
             Err(error) => self.at_hand_after(error)?,
         };
@@ -133,8 +136,8 @@ impl Mint<'_> {
             if !is_about_the_pair(&error) {
                 return Err(error);
             }
-            tried.push(pair.fingerprint());
-            if let Err(error) = keyring.reload(self.left()).await {
+            tried.push(pair.mark());
+            if let Err(error) = keyring.reload(self.engine.key.as_str(), self.left()).await {
                 self.engine.emit(&Event::CredentialsReloadFailed { error });
             }
             login = keyring.untried(&tried).ok_or(error)?;
@@ -181,13 +184,13 @@ impl Mint<'_> {
     async fn attempt(&mut self, login: &Login) -> Result<Grant, Failure> {
         let profile = &self.engine.profile;
         let Login { endpoint, pair } = login;
-        let request = request::encode(&endpoint.token_url, pair, profile.auth_style);
+        let request = request::encode(endpoint.token_url(), pair, profile.auth_style);
         let timeout = profile.attempt_timeout.min(self.left());
         let response = profile.transport.send(&request, timeout).await?;
         self.answers += 1;
         self.count(login);
         let context = Context {
-            host: &endpoint.host,
+            host: endpoint.host(),
             pair,
             trust: &profile.trust,
             now: to_system_time(profile.clock.now().wall),
@@ -222,10 +225,15 @@ impl Mint<'_> {
         act: impl FnOnce(&mut crate::cache::budget::Budget) -> T,
     ) -> T {
         let clock = self.engine.profile.clock.identity();
-        budgets::with(&login.endpoint.host, login.pair.client_id(), clock, act)
+        budgets::with(login.endpoint.host(), login.pair.client_id(), clock, act)
     }
 
-    async fn lease(&self, login: &Login, started: Moment, grant: Grant) -> Result<Lease, Error> {
+    async fn lease(
+        &self,
+        login: &Login,
+        started: Moment,
+        grant: Grant,
+    ) -> Result<Arc<Lease>, Error> {
         let engine = self.engine;
         let introspected = match self.introspect(login, &grant).await {
             Some(Introspected::Inactive) => return Err(inactive()),
@@ -234,7 +242,7 @@ impl Mint<'_> {
         };
         let minted = Minted {
             grant,
-            pair: login.pair.fingerprint(),
+            pair: login.pair.mark(),
             started,
             introspected,
             random: random::unit(),
@@ -255,7 +263,7 @@ impl Mint<'_> {
             return None;
         }
         let token = grant.access_token.expose();
-        let url = introspection::url_beside(&login.endpoint.token_url)?;
+        let url = introspection::url_beside(login.endpoint.token_url())?;
         let request = introspection::encode(&url, token, &login.pair, profile.auth_style);
         let answer = profile.transport.send(&request, timeout).await;
         let answer = answer.map_err(|failure| failure.error);

@@ -2,6 +2,7 @@
 //! decided in `store/record.rs`.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use crate::error::Error;
 use crate::grant::response::Context;
 use crate::mint::budget_spent;
 use crate::random;
+use crate::secret::Mark;
 use crate::store::record::{self, Origin, Reader};
 use crate::store::seal::{self, Kind, Sealer};
 use crate::store::{self, Acquired, Share, StoreError};
@@ -34,7 +36,7 @@ const TOLD: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(
 /// What a flight comes to before it logs in.
 pub(crate) enum Obtained {
     /// Another client's login serves.
-    Adopted(Box<Lease>),
+    Adopted(Arc<Lease>),
     /// The login of another client, which this one waited for, failed.
     Told(Error),
     /// Log in, mostly under a lease. Without one nothing is shared, or the store is out of the way.
@@ -63,7 +65,16 @@ pub(crate) async fn obtain(engine: &Arc<Engine>, afresh: bool) -> Obtained {
     if engine.profile.share.is_none() {
         return Obtained::Login(None);
     }
-    let login = engine.keyring.login(engine.profile.retry.total).await.ok();
+    // Apart: the logins of a pool that wait for their turn carry no room for it.
+    Box::pin(ask_store(engine, afresh)).await
+}
+
+async fn ask_store(engine: &Arc<Engine>, afresh: bool) -> Obtained {
+    let login = engine
+        .keyring
+        .login(engine.key.as_str(), engine.profile.retry.total)
+        .await
+        .ok();
     // A source that fails is the login's business.
     let Some(login) = login.or_else(|| engine.keyring.at_hand()) else {
         return Obtained::Login(None);
@@ -80,7 +91,7 @@ pub(crate) async fn obtain(engine: &Arc<Engine>, afresh: bool) -> Obtained {
 impl Visit {
     fn new(engine: &Arc<Engine>, login: Login) -> Option<Self> {
         let share = engine.profile.share.as_ref()?;
-        let endpoint = format!("{}\0{}", login.endpoint.token_url, share.route);
+        let endpoint = format!("{}\0{}", login.endpoint.token_url(), share.route);
         let sealer = Arc::new(Sealer::new(&login.pair, &endpoint));
         Some(Self {
             key: sealer.name(Kind::Token),
@@ -165,7 +176,7 @@ impl Visit {
     }
 
     /// What is in the store, if this client can use it.
-    async fn look(&self, afresh: bool) -> Option<Box<Lease>> {
+    async fn look(&self, afresh: bool) -> Option<Arc<Lease>> {
         if afresh {
             return None;
         }
@@ -177,14 +188,14 @@ impl Visit {
             now,
             lifetimes: &engine.profile.lifetimes,
             context: Context {
-                host: &self.login.endpoint.host,
+                host: self.login.endpoint.host(),
                 pair: &self.login.pair,
                 trust: &engine.profile.trust,
                 now: to_system_time(now.wall),
             },
             random: random::unit(),
         };
-        record::read_token(&text, left, &reader).map(Box::new)
+        record::read_token(&text, left, &reader)
     }
 
     /// Why the login under this lease failed.
@@ -208,7 +219,7 @@ impl Visit {
         if !self.share.counts {
             return None;
         }
-        let counter = seal::counter_name(&self.login.endpoint.host, self.login.pair.client_id());
+        let counter = seal::counter_name(self.login.endpoint.host(), self.login.pair.client_id());
         let step = self.share.open(&self.engine)?.count(&counter, logins);
         self.share.step(&self.engine, step).await
     }
@@ -227,6 +238,8 @@ impl Visit {
 impl Holding {
     /// Extends the lease while the work lasts.
     pub(crate) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
+        // Apart, as in `obtain`.
+        let work = Box::pin(work);
         let (visit, owner) = (self.visit.clone(), self.lease.owner.clone());
         let _extension = AbortOnDrop(tokio::spawn(async move {
             loop {
@@ -242,7 +255,7 @@ impl Holding {
         let age = lease.age(self.visit.engine.profile.clock.now());
         let lives = lease.windows.stale.max(lease.windows.ends);
         let lives = lives.saturating_sub(age).max(SHORTEST);
-        let expiry = lease.token.expiry();
+        let expiry = lease.parts.expiry();
         let origin = Origin {
             started: lease.started.wall,
             introspected: (expiry.source() == ExpirySource::Introspection)
@@ -251,14 +264,19 @@ impl Holding {
             lives,
         };
         Packed {
-            text: record::write_token(&origin, &lease.token),
+            text: record::write_token(&origin, &lease.parts),
             lives: Duration::from_millis(lives),
-            pair: lease.pair.clone(),
+            pair: lease.pair,
         }
     }
 
     /// Tells the others what came of the login, and ends the lease.
     pub(crate) async fn hand_over(self, packed: Option<Packed>, failure: Option<&Error>) {
+        // Apart, as in `obtain`.
+        Box::pin(self.put_result(packed, failure)).await;
+    }
+
+    async fn put_result(self, packed: Option<Packed>, failure: Option<&Error>) {
         if let Some(error) = failure {
             let text = record::write_failure(self.lease.fence, error);
             let told = error.retry_after().unwrap_or(TOLD.0).clamp(TOLD.0, TOLD.1);
@@ -267,7 +285,7 @@ impl Holding {
                 .await;
         }
         match packed {
-            Some(packed) if packed.pair == self.visit.login.pair.fingerprint() => {
+            Some(packed) if packed.pair == self.visit.login.pair.mark() => {
                 self.visit
                     .put(Kind::Token, &packed.text, packed.lives, &self.lease)
                     .await;
@@ -284,7 +302,7 @@ impl Holding {
     async fn put_under_other_pair(&self, packed: &Packed) {
         let visit = &self.visit;
         let login = visit.engine.keyring.at_hand();
-        let login = login.filter(|login| login.pair.fingerprint() == packed.pair);
+        let login = login.filter(|login| login.pair.mark() == packed.pair);
         let Some(other) = login.and_then(|login| Visit::new(&visit.engine, login)) else {
             return;
         };
@@ -311,13 +329,14 @@ impl Holding {
     }
 
     /// Counts the logins that the endpoint answered, for all who share the store.
-    pub(crate) fn counting(&self, logins: u32) -> impl Future<Output = ()> + use<> {
+    pub(crate) fn counting(&self, logins: u32) -> Pin<Box<impl Future<Output = ()> + use<>>> {
         let visit = self.visit.clone();
-        async move {
+        // Apart, as in `obtain`.
+        Box::pin(async move {
             if logins > 0 {
                 visit.count(logins).await;
             }
-        }
+        })
     }
 }
 
@@ -326,7 +345,7 @@ pub(crate) struct Packed {
     text: Zeroizing<Vec<u8>>,
     lives: Duration,
     /// The fingerprint of the pair that the token was issued to.
-    pair: String,
+    pair: Mark,
 }
 
 /// The shortest time to live of an entry, in milliseconds.

@@ -1,52 +1,75 @@
 //! State that must not cross a fork: rebuilt in the child, the parent's copy left alone.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwapOption, Guard};
 
 /// A value that belongs to the process that made it. After a fork the first use in the child makes
 /// a new one; the parent's is leaked there, because its locks may be held by threads that do not
 /// exist in the child and its sockets belong to the parent.
+///
+/// It is made at the first use.
 #[derive(Debug)]
-pub(crate) struct PerProcess<T>(ArcSwap<Owned<T>>);
+pub(crate) struct PerProcess<T>(ArcSwapOption<Owned<T>>);
+
+/// The value of this process, shared.
+#[derive(Debug)]
+pub(crate) struct Own<T>(Arc<Owned<T>>);
 
 #[derive(Debug)]
 struct Owned<T> {
     process: u32,
-    value: Arc<T>,
+    value: T,
 }
 
-impl<T: Default> Default for PerProcess<T> {
+impl<T> Default for PerProcess<T> {
     fn default() -> Self {
-        Self(ArcSwap::from_pointee(Owned::new()))
+        Self(ArcSwapOption::empty())
     }
 }
 
-impl<T: Default> Owned<T> {
-    fn new() -> Self {
-        Self {
-            process: std::process::id(),
-            value: Arc::new(T::default()),
-        }
+impl<T> Deref for Own<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0.value
+    }
+}
+
+impl<T> Clone for Own<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
     }
 }
 
 impl<T: Default> PerProcess<T> {
     /// This process's value. Costs a system call (the process id), so it is not for the read path.
-    pub(crate) fn current(&self) -> Arc<T> {
-        let found = self.0.load_full();
-        if found.process == std::process::id() {
-            return Arc::clone(&found.value);
+    pub(crate) fn current(&self) -> Own<T> {
+        let process = std::process::id();
+        let mut found = self.0.load_full();
+        loop {
+            if let Some(found) = found.as_ref().filter(|found| found.process == process) {
+                return Own(Arc::clone(found));
+            }
+            let own = Arc::new(Owned {
+                process,
+                value: T::default(),
+            });
+            let previous = self.0.compare_and_swap(&found, Some(Arc::clone(&own)));
+            let previous = Guard::into_inner(previous);
+            if is_same(previous.as_ref(), found.as_ref()) {
+                // Never drop what the parent made.
+                std::mem::forget(found);
+                return Own(own);
+            }
+            found = previous;
         }
-        let own = Arc::new(Owned::new());
-        let previous = self.0.compare_and_swap(&found, Arc::clone(&own));
-        if Arc::ptr_eq(&previous, &found) {
-            // Never drop what the parent made.
-            std::mem::forget(found);
-            return Arc::clone(&own.value);
-        }
-        Arc::clone(&self.0.load().value)
     }
+}
+
+fn is_same<T>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
+    one.map(Arc::as_ptr) == other.map(Arc::as_ptr)
 }
 
 #[cfg(test)]
@@ -56,20 +79,25 @@ mod tests {
     #[test]
     fn one_value_per_process() {
         let cell = PerProcess::<std::sync::Mutex<u32>>::default();
-        assert!(Arc::ptr_eq(&cell.current(), &cell.current()));
+        assert!(Arc::ptr_eq(&cell.current().0, &cell.current().0));
     }
 
     #[test]
     fn another_process_gets_another_value() {
         let cell = PerProcess::<std::sync::Mutex<u32>>::default();
-        let parents = cell.current();
         // What a child sees: a value that another process made.
-        cell.0.store(Arc::new(Owned {
+        cell.0.store(Some(Arc::new(Owned {
             process: std::process::id().wrapping_add(1),
-            value: Arc::clone(&parents),
-        }));
+            value: std::sync::Mutex::new(7),
+        })));
+        let parents = cell.0.load_full().unwrap();
         let childs = cell.current();
-        assert!(!Arc::ptr_eq(&parents, &childs));
-        assert!(Arc::ptr_eq(&childs, &cell.current()));
+        assert!(!Arc::ptr_eq(&parents, &childs.0));
+        assert!(Arc::ptr_eq(&childs.0, &cell.current().0));
+        assert_eq!(
+            Arc::strong_count(&parents),
+            2,
+            "the parent's is not dropped"
+        );
     }
 }

@@ -49,14 +49,30 @@ impl fmt::Debug for Secret {
 
 /// SHA-256 of a secret, cut to 16 hexadecimal digits: tells two secrets apart and is safe to log.
 pub(crate) fn fingerprint(secret: &str) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, secret.as_bytes());
-    digest.as_ref()[..8]
-        .iter()
-        .fold(String::with_capacity(16), |mut text, byte| {
-            use fmt::Write;
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    Mark::of(&[secret]).to_string()
+}
+
+/// What a [`fingerprint`] shows, as a number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mark(u64);
+
+impl Mark {
+    /// Of a secret in parts.
+    pub(crate) fn of(parts: &[&str]) -> Self {
+        let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+        for part in parts {
+            context.update(part.as_bytes());
+        }
+        let digest = context.finish();
+        let start = digest.as_ref().iter().take(8);
+        Self(start.fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
 }
 
 /// Takes every occurrence of the given secrets out of a text that came from outside, cuts the text

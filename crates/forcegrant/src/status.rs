@@ -52,12 +52,12 @@ impl Status {
         // A token past its end is not at hand, though the state still holds it.
         let serves = !matches!(zone, CacheState::Empty | CacheState::Cooling);
         let lease = state.lease.as_ref().filter(|_| serves);
-        let token = lease.map(|lease| &lease.token);
+        let token = lease.map(|lease| &lease.parts);
         let failure = state.failure.as_ref();
         Self {
             state: zone,
             in_flight,
-            expiry: token.map(crate::token::Token::expiry),
+            expiry: token.map(crate::token::Parts::expiry),
             refresh_at: lease.and_then(|_| state.refresh_at()),
             fingerprint: token.map(|token| token.fingerprint().to_owned()),
             mints,

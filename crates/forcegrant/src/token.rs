@@ -1,11 +1,13 @@
 //! The token and all that came with it, as one unit.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::SystemTime;
 
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
+use crate::cache::lease::Lease;
 use crate::secret::{Secret, fingerprint};
 
 /// An access token together with the instance it is for and the identity behind it.
@@ -14,35 +16,60 @@ use crate::secret::{Secret, fingerprint};
 #[derive(Clone)]
 pub struct Token(Handle);
 
+/// What is known of a token stands in its lease, where readers have looked already.
 #[derive(Clone)]
 enum Handle {
-    Shared(Arc<Parts>),
+    Shared(Arc<Lease>),
     /// With a reference count of its own, on a cache line of its own: see [`Token::apart`].
     Apart(Arc<Apart>),
 }
 
 #[repr(align(64))]
-struct Apart(Arc<Parts>);
+struct Apart(Arc<Lease>);
 
+/// What is known of one token. A pool holds many, so the texts stand end to end in one allocation.
 pub(crate) struct Parts {
-    authorization: Secret,
-    fingerprint: String,
-    grant: Grant,
+    /// The value of an `Authorization` header, the fingerprint, and the other texts of the answer.
+    texts: Zeroizing<Box<str>>,
+    /// Where each of them ends; one that is absent is empty.
+    ends: [u32; TEXTS],
+    token_format: TokenFormat,
     expiry: Expiry,
+    issued_at: Option<SystemTime>,
+    expires_in: Option<u64>,
+    /// Made when somebody asks for them: for most tokens nobody does.
+    #[expect(
+        clippy::box_collection,
+        reason = "one word for the many that have none"
+    )]
+    scopes: OnceLock<Box<Vec<String>>>,
+    /// Apart, as most answers have none.
+    extra: Option<Box<Map<String, Value>>>,
 }
+
+/// The texts of [`Parts`], in their order.
+#[derive(Clone, Copy)]
+enum Text {
+    Authorization,
+    Fingerprint,
+    InstanceUrl,
+    ApiInstanceUrl,
+    IdentityUrl,
+    Scope,
+}
+
+const TEXTS: usize = 6;
 
 /// What the token endpoint answered, checked but without a judgement on time.
 #[derive(Clone, Debug)]
 pub(crate) struct Grant {
     pub(crate) access_token: Secret,
     pub(crate) token_format: TokenFormat,
-    pub(crate) token_type: String,
     pub(crate) instance_url: String,
     pub(crate) api_instance_url: Option<String>,
     pub(crate) identity_url: Option<String>,
-    pub(crate) org_id: Option<String>,
-    pub(crate) user_id: Option<String>,
-    pub(crate) scopes: Vec<String>,
+    /// As the answer has it: names with blanks between them.
+    pub(crate) scope: String,
     pub(crate) issued_at: Option<SystemTime>,
     pub(crate) expires_in: Option<u64>,
     pub(crate) jwt: Option<JwtTimes>,
@@ -59,96 +86,191 @@ pub(crate) struct JwtTimes {
 
 const SCHEME: &str = "Bearer ";
 
-impl Token {
-    pub(crate) fn new(mut grant: Grant, expiry: Expiry) -> Self {
-        // Kept once, in the form that most need.
-        let text = std::mem::replace(&mut grant.access_token, Secret::new(""));
-        let text = text.expose();
-        Self(Handle::Shared(Arc::new(Parts {
-            fingerprint: fingerprint(text),
-            authorization: Secret::new(format!("{SCHEME}{text}")),
-            grant,
+impl Parts {
+    pub(crate) fn new(grant: Grant, expiry: Expiry) -> Self {
+        let token = grant.access_token.expose();
+        let fingerprint = fingerprint(token);
+        let all = [
+            // Kept once, in the form that most need.
+            [SCHEME, token],
+            ["", &fingerprint],
+            ["", &grant.instance_url],
+            ["", grant.api_instance_url.as_deref().unwrap_or_default()],
+            ["", grant.identity_url.as_deref().unwrap_or_default()],
+            ["", &grant.scope],
+        ];
+        // Large enough that it does not grow, which would leave a part of the token behind.
+        let room = all.iter().flatten().map(|text| text.len()).sum();
+        let mut texts = String::with_capacity(room);
+        let ends = all.map(|parts| {
+            for part in parts {
+                texts.push_str(part);
+            }
+            // An answer is not larger than a few hundred KiB.
+            u32::try_from(texts.len()).unwrap_or(u32::MAX)
+        });
+        Self {
+            texts: Zeroizing::new(texts.into_boxed_str()),
+            ends,
+            token_format: grant.token_format,
             expiry,
-        })))
+            issued_at: grant.issued_at,
+            expires_in: grant.expires_in,
+            scopes: OnceLock::new(),
+            extra: (!grant.extra.is_empty()).then(|| Box::new(grant.extra)),
+        }
     }
 
-    fn parts(&self) -> &Arc<Parts> {
+    fn text(&self, text: Text) -> &str {
+        let place = text as usize;
+        let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.texts[start as usize..self.ends[place] as usize]
+    }
+
+    fn optional(&self, text: Text) -> Option<&str> {
+        Some(self.text(text)).filter(|text| !text.is_empty())
+    }
+
+    pub(crate) fn access_token(&self) -> &str {
+        &self.text(Text::Authorization)[SCHEME.len()..]
+    }
+
+    pub(crate) fn token_format(&self) -> TokenFormat {
+        self.token_format
+    }
+
+    pub(crate) fn fingerprint(&self) -> &str {
+        self.text(Text::Fingerprint)
+    }
+
+    pub(crate) fn instance_url(&self) -> &str {
+        self.text(Text::InstanceUrl)
+    }
+
+    pub(crate) fn api_instance_url(&self) -> Option<&str> {
+        self.optional(Text::ApiInstanceUrl)
+    }
+
+    pub(crate) fn identity_url(&self) -> Option<&str> {
+        self.optional(Text::IdentityUrl)
+    }
+
+    /// Names with blanks between them.
+    pub(crate) fn scope(&self) -> &str {
+        self.text(Text::Scope)
+    }
+
+    pub(crate) fn issued_at(&self) -> Option<SystemTime> {
+        self.issued_at
+    }
+
+    pub(crate) fn expires_in(&self) -> Option<u64> {
+        self.expires_in
+    }
+
+    pub(crate) fn expiry(&self) -> Expiry {
+        self.expiry
+    }
+
+    pub(crate) fn extra(&self) -> &Map<String, Value> {
+        static NONE: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+        self.extra.as_deref().unwrap_or(&NONE)
+    }
+
+    fn scopes(&self) -> &[String] {
+        let names = || self.scope().split_whitespace().map(str::to_owned);
+        self.scopes.get_or_init(|| Box::new(names().collect()))
+    }
+}
+
+impl Token {
+    /// The token of a lease.
+    pub(crate) fn of(lease: &Arc<Lease>) -> Self {
+        Self(Handle::Shared(Arc::clone(lease)))
+    }
+
+    fn lease(&self) -> &Arc<Lease> {
         match &self.0 {
-            Handle::Shared(parts) => parts,
+            Handle::Shared(lease) => lease,
             Handle::Apart(apart) => &apart.0,
         }
+    }
+
+    fn parts(&self) -> &Parts {
+        &self.lease().parts
     }
 
     /// The same token behind another reference count. Threads that clone the same one pass its
     /// cache line back and forth: seven times slower for two threads.
     pub(crate) fn apart(&self) -> Self {
-        Self(Handle::Apart(Arc::new(Apart(Arc::clone(self.parts())))))
+        Self(Handle::Apart(Arc::new(Apart(Arc::clone(self.lease())))))
     }
 
     /// The token itself. Do not print it.
     #[must_use]
     pub fn access_token(&self) -> &str {
-        &self.parts().authorization.expose()[SCHEME.len()..]
+        self.parts().access_token()
     }
 
     /// The value of an `Authorization` header: `Bearer ...`. Do not print it.
     #[must_use]
     pub fn authorization(&self) -> &str {
-        self.parts().authorization.expose()
+        self.parts().text(Text::Authorization)
     }
 
     /// Where API calls go, without a trailing slash. It passed the trust policy.
     #[must_use]
     pub fn instance_url(&self) -> &str {
-        &self.parts().grant.instance_url
+        self.parts().instance_url()
     }
 
     /// Where calls to `api.salesforce.com` APIs go; only for apps with such a scope.
     #[must_use]
     pub fn api_instance_url(&self) -> Option<&str> {
-        self.parts().grant.api_instance_url.as_deref()
+        self.parts().api_instance_url()
     }
 
     /// The identity URL, on the login host.
     #[must_use]
     pub fn identity_url(&self) -> Option<&str> {
-        self.parts().grant.identity_url.as_deref()
+        self.parts().identity_url()
     }
 
     /// The 18-character id of the org, from the identity URL.
     #[must_use]
     pub fn org_id(&self) -> Option<&str> {
-        self.parts().grant.org_id.as_deref()
+        identity(self.identity_url()?).0
     }
 
     /// The 18-character id of the user that the app runs as, from the identity URL.
     #[must_use]
     pub fn user_id(&self) -> Option<&str> {
-        self.parts().grant.user_id.as_deref()
+        identity(self.identity_url()?).1
     }
 
     /// The scopes that Salesforce granted; empty when the answer did not say.
     #[must_use]
     pub fn scopes(&self) -> &[String] {
-        &self.parts().grant.scopes
+        self.parts().scopes()
     }
 
     /// Opaque (a session id) or JWT.
     #[must_use]
     pub fn token_format(&self) -> TokenFormat {
-        self.parts().grant.token_format
+        self.parts().token_format
     }
 
     /// The token type of the answer: `Bearer`.
     #[must_use]
+    #[expect(clippy::unnecessary_literal_bound, reason = "others may come")]
     pub fn token_type(&self) -> &str {
-        &self.parts().grant.token_type
+        "Bearer"
     }
 
     /// When the answer was signed. It says nothing about when the session began or ends.
     #[must_use]
     pub fn issued_at(&self) -> Option<SystemTime> {
-        self.parts().grant.issued_at
+        self.parts().issued_at
     }
 
     /// When the token ends, and how that is known.
@@ -160,23 +282,18 @@ impl Token {
     /// 16 hexadecimal digits that tell tokens apart; safe to log.
     #[must_use]
     pub fn fingerprint(&self) -> &str {
-        &self.parts().fingerprint
+        self.parts().fingerprint()
     }
 
     /// Fields of the answer that this version has no name for.
     #[must_use]
     pub fn extra(&self) -> &Map<String, Value> {
-        &self.parts().grant.extra
-    }
-
-    /// What the token endpoint answered, without the token itself.
-    pub(crate) fn grant(&self) -> &Grant {
-        &self.parts().grant
+        self.parts().extra()
     }
 
     /// Whether both are the very same answer, not merely the same token text.
     pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(self.parts(), other.parts())
+        Arc::ptr_eq(self.lease(), other.lease())
     }
 }
 
@@ -184,13 +301,33 @@ impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Token")
             .field("access_token", &"[redacted]")
-            .field("fingerprint", &self.parts().fingerprint)
+            .field("fingerprint", &self.fingerprint())
             .field("instance_url", &self.instance_url())
             .field("org_id", &self.org_id())
             .field("user_id", &self.user_id())
-            .field("expiry", &self.parts().expiry)
+            .field("expiry", &self.expiry())
             .finish_non_exhaustive()
     }
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts")
+            .field("fingerprint", &self.fingerprint())
+            .field("expiry", &self.expiry)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `https://login.salesforce.com/id/<org>/<user>`: the last two parts.
+fn identity(url: &str) -> (Option<&str>, Option<&str>) {
+    let is_id =
+        |id: &&str| matches!(id.len(), 15 | 18) && id.bytes().all(|b| b.is_ascii_alphanumeric());
+    let Some((_, path)) = url.split_once("/id/") else {
+        return (None, None);
+    };
+    let mut parts = path.split('/');
+    (parts.next().filter(is_id), parts.next().filter(is_id))
 }
 
 /// The form of a token.
@@ -305,6 +442,79 @@ impl ExpiryCertainty {
         match self {
             Self::Known => "known",
             Self::Estimated => "estimated",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant() -> Grant {
+        Grant {
+            access_token: Secret::new("00D!x"),
+            token_format: TokenFormat::Opaque,
+            instance_url: "https://acme.my.salesforce.com".to_owned(),
+            api_instance_url: None,
+            identity_url: Some(
+                "https://login.salesforce.com/id/00D000000000001EAA/005000000000001AAA".to_owned(),
+            ),
+            scope: " api  id".to_owned(),
+            issued_at: None,
+            expires_in: Some(7_200),
+            jwt: None,
+            signature_matches: None,
+            extra: Map::new(),
+        }
+    }
+
+    fn parts(grant: Grant) -> Parts {
+        let expiry = Expiry {
+            at: SystemTime::UNIX_EPOCH,
+            source: ExpirySource::Default,
+        };
+        Parts::new(grant, expiry)
+    }
+
+    #[test]
+    fn texts_that_stand_end_to_end_are_told_apart() {
+        let all = parts(grant());
+        assert_eq!(all.text(Text::Authorization), "Bearer 00D!x");
+        assert_eq!(all.access_token(), "00D!x");
+        assert_eq!(all.fingerprint(), fingerprint("00D!x"));
+        assert_eq!(all.instance_url(), "https://acme.my.salesforce.com");
+        assert_eq!(all.api_instance_url(), None);
+        assert!(all.identity_url().unwrap().starts_with("https://login."));
+        assert_eq!(all.scopes(), ["api", "id"]);
+        assert!(all.extra().is_empty());
+        let api = "https://api.salesforce.com".to_owned();
+        let few = parts(Grant {
+            api_instance_url: Some(api.clone()),
+            identity_url: None,
+            scope: String::new(),
+            extra: Map::from_iter([("new".to_owned(), Value::from(1))]),
+            ..grant()
+        });
+        assert_eq!(few.api_instance_url(), Some(api.as_str()));
+        assert_eq!(few.identity_url(), None);
+        assert!(few.scopes().is_empty() && few.extra().len() == 1);
+        assert!(!format!("{few:?}").contains("00D!x"));
+    }
+
+    #[test]
+    fn ids_are_the_last_two_parts_of_the_identity_url() {
+        let (org, user) = ("00D000000000001EAA", "005000000000001");
+        let table = [
+            (
+                format!("https://x/id/{org}/{user}"),
+                (Some(org), Some(user)),
+            ),
+            (format!("https://x/id/{org}"), (Some(org), None)),
+            (format!("https://x/id/short/{user}"), (None, Some(user))),
+            ("https://x/other".to_owned(), (None, None)),
+        ];
+        for (url, expected) in &table {
+            assert_eq!(identity(url), *expected, "{url}");
         }
     }
 }

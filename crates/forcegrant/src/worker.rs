@@ -7,14 +7,14 @@
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::process::PerProcess;
+use crate::process::{Own, PerProcess};
 
 type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -58,7 +58,7 @@ pub(crate) fn spawn(job: impl Future<Output = ()> + Send + 'static) -> std::io::
     }
     let runtime = runtime()?;
     let (jobs, queue) = unbounded_channel();
-    let own = Arc::clone(&worker);
+    let own = worker.clone();
     std::thread::Builder::new()
         .name("forcegrant".to_owned())
         .spawn(move || {
@@ -85,9 +85,9 @@ pub(crate) fn runtime() -> std::io::Result<Runtime> {
         .build()
 }
 
-async fn carry(worker: Arc<Worker>, mut queue: UnboundedReceiver<Job>) {
+async fn carry(worker: Own<Worker>, mut queue: UnboundedReceiver<Job>) {
     while let Some(job) = queue.recv().await {
-        let worker = Arc::clone(&worker);
+        let worker = worker.clone();
         tokio::spawn(async move {
             let _ = CatchUnwind(job).await;
             let mut running = worker.lock();

@@ -197,7 +197,7 @@ pub(super) fn source(
 
 /// Whether a new token can be introspected there.
 pub(super) fn introspection(endpoint: &LoginEndpoint) -> Result<(), Error> {
-    match introspection::url_beside(&endpoint.token_url) {
+    match introspection::url_beside(endpoint.token_url()) {
         Some(_) => Ok(()),
         None => Err(invalid_option(
             "introspect",

@@ -21,15 +21,27 @@ pub(crate) const SALESFORCE_LIMIT: u32 = 3_600;
 
 const MINUTE: u64 = 60_000;
 /// The window: an hour, and the minute that has begun.
-const SPAN: u64 = 61;
+const SPAN: u32 = 61;
 
 /// Counts by the minute. A count leaves the window up to a minute late, never early.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Budget {
     /// The minutes in the window that saw a login, by the boot-time clock, the oldest first; 61 at
-    /// most, and mostly one or two.
-    counts: Vec<(u64, u16)>,
+    /// most. Mostly there is one, and a pool has many budgets: it stands here, the later ones apart.
+    oldest: Count,
+    #[expect(
+        clippy::box_collection,
+        reason = "one word for the many that have none"
+    )]
+    later: Option<Box<Vec<Count>>>,
     warned: bool,
+}
+
+/// The logins of one minute; none: no minute.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    minute: u32,
+    logins: u16,
 }
 
 /// Whether a login may start.
@@ -58,14 +70,17 @@ impl Budget {
     /// crossed half of Salesforce's limit (or of a smaller own one): once for each crossing.
     pub(crate) fn count(&mut self, boot: u64, settings: BudgetSettings) -> Option<u32> {
         self.roll(boot);
-        let minute = boot / MINUTE;
-        match self.counts.last_mut() {
+        let minute = minute_of(boot);
+        let later = self.later.as_mut().and_then(|later| later.last_mut());
+        let newest = later.unwrap_or(&mut self.oldest);
+        let first = Count { minute, logins: 1 };
+        if newest.logins == 0 {
+            *newest = first;
+        } else if newest.minute >= minute {
             // A clock that went back counts on where it was.
-            Some((newest, count)) if *newest >= minute => *count = count.saturating_add(1),
-            _ => {
-                self.counts.reserve_exact(1);
-                self.counts.push((minute, 1));
-            }
+            newest.logins = newest.logins.saturating_add(1);
+        } else {
+            self.later.get_or_insert_default().push(first);
         }
         let used = self.used();
         let crossed = settings.stop.is_some_and(|stop| used >= stop * 3 / 5);
@@ -76,19 +91,35 @@ impl Budget {
 
     /// Logins in the window as it was last rolled.
     pub(crate) fn used(&self) -> u32 {
-        self.counts.iter().map(|(_, count)| u32::from(*count)).sum()
+        self.counts().map(|count| u32::from(count.logins)).sum()
+    }
+
+    fn counts(&self) -> impl Iterator<Item = &Count> {
+        std::iter::once(&self.oldest).chain(self.later.iter().flat_map(|later| later.iter()))
     }
 
     fn roll(&mut self, boot: u64) {
-        let minute = boot / MINUTE;
-        self.counts.retain(|(counted, _)| counted + SPAN > minute);
+        let minute = minute_of(boot);
+        if self.oldest.minute + SPAN > minute {
+            return;
+        }
+        let left = self.counts().filter(|count| count.minute + SPAN > minute);
+        let mut left = left.copied();
+        let oldest = left.next().unwrap_or_default();
+        let later: Vec<_> = left.collect();
+        self.later = (!later.is_empty()).then(|| Box::new(later));
+        self.oldest = oldest;
     }
 
     fn frees_in(&self, boot: u64) -> Duration {
-        let oldest = self.counts.first().map_or(0, |(minute, _)| *minute);
-        let leaves = (oldest + SPAN) * MINUTE;
+        let leaves = u64::from(self.oldest.minute + SPAN) * MINUTE;
         Duration::from_millis(leaves.saturating_sub(boot).max(1))
     }
+}
+
+/// A machine that is up for 8,000 years restarts its budgets.
+fn minute_of(boot: u64) -> u32 {
+    u32::try_from(boot / MINUTE).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -1,23 +1,31 @@
 //! Reference counts apart from one another, so that threads can read side by side.
 
 use std::cell::Cell;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use crate::cache::lease::Lease;
 use crate::token::Token;
 
 /// As many threads as this can read without passing a cache line between them.
 const HANDLES: usize = 8;
 
-/// The token of a lease once for each of a few threads, made when a thread first asks. Most leases
-/// of a pool are never read so, and take no room for it.
+/// The token of a state's lease once for each of a few threads, made when a thread first asks. Most
+/// leases of a pool are never read so, and take no room for it.
 #[derive(Debug, Default)]
 pub(crate) struct Handles(OnceLock<Box<[OnceLock<Token>; HANDLES]>>);
 
 impl Handles {
+    /// The token of this lease, which is the state's, by the handle of the calling thread.
+    #[inline]
+    pub(crate) fn hand_out(&self, lease: &Arc<Lease>) -> Token {
+        let mine = self.mine();
+        mine.get_or_init(|| Token::of(lease).apart()).clone()
+    }
+
     /// The place of the calling thread. Threads are numbered as they come.
     #[inline]
-    pub(crate) fn mine(&self) -> &OnceLock<Token> {
+    fn mine(&self) -> &OnceLock<Token> {
         const UNKNOWN: usize = usize::MAX;
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         thread_local!(static MINE: Cell<usize> = const { Cell::new(UNKNOWN) });

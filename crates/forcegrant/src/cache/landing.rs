@@ -1,5 +1,7 @@
 //! What the end of a mint makes of the state. Pure.
 
+use std::sync::Arc;
+
 use crate::cache::lease::Lease;
 use crate::cache::policy::{FailureSettings, LifetimeSettings};
 use crate::cache::state::{State, same_token_returned};
@@ -51,7 +53,7 @@ impl State {
     /// that happens in a row, the failure holds longer.
     pub(crate) fn landed(
         &self,
-        result: Result<Lease, Error>,
+        result: Result<Arc<Lease>, Error>,
         circumstances: &Circumstances<'_>,
     ) -> Option<Landed> {
         let Circumstances {
@@ -69,7 +71,7 @@ impl State {
                 return Some(failure(next, error, None, now));
             }
         };
-        let token = lease.token.clone();
+        let token = Token::of(&lease);
         let fingerprint = token.fingerprint();
         if !self.is_rejected(fingerprint) {
             return Some(success(self.minted(lease, now, lifetimes), token));

@@ -1,28 +1,30 @@
 //! A token and the time it is good for: made once a mint, looked at by every reader. Pure, but for
 //! the view that readers share.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::cache::handles::Handles;
 use crate::cache::learning::Learned;
 use crate::cache::policy::{self, Evidence, LifetimeSettings, Windows};
 use crate::cache::state::CacheState;
 use crate::clock::Moment;
 use crate::error::{Code, Error};
-use crate::token::{Expiry, Grant, Token};
+use crate::secret::Mark;
+use crate::token::{Expiry, Grant, Parts};
 
-/// A token and the time it is good for.
+/// A token and the time it is good for: one allocation, to which every handle of the token points.
+/// The view comes first, beside the reference count, as a reader touches these two and no more.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Lease {
-    pub(crate) token: Token,
-    /// The fingerprint of the key pair that it was issued to.
-    pub(crate) pair: String,
+    view: View,
     /// The start of the request that brought the token; all windows count from here.
     pub(crate) started: Moment,
     pub(crate) windows: Windows,
-    view: View,
-    handles: Handles,
+    /// The key pair that it was issued to.
+    pub(crate) pair: Mark,
     told: Told,
+    pub(crate) parts: Parts,
 }
 
 /// What was told about a lease already, so that an event comes once.
@@ -36,8 +38,8 @@ struct Told {
 #[derive(Debug)]
 pub(crate) struct Minted {
     pub(crate) grant: Grant,
-    /// The fingerprint of the key pair.
-    pub(crate) pair: String,
+    /// The key pair.
+    pub(crate) pair: Mark,
     /// The start of the request.
     pub(crate) started: Moment,
     /// The end that introspection told, in seconds since 1970.
@@ -49,12 +51,31 @@ pub(crate) struct Minted {
 /// The span of coarse wall-clock time in which the token may be handed out without looking at
 /// both clocks again. At most a second long, so that a stepped or suspended clock is noticed.
 ///
-/// The two halves are written one after the other; a reader that sees a new half beside an old one
-/// sees a span that begins or ends where one of two valid spans does, and both ends are valid.
+/// One word, so that readers see a whole span: the begin in milliseconds since 1970, and in the lower
+/// bits the length.
 #[derive(Debug, Default)]
-struct View {
-    from: AtomicI64,
-    until: AtomicI64,
+struct View(AtomicU64);
+
+const LENGTH_BITS: u32 = 16;
+
+impl View {
+    fn set(&self, from: i64, until: i64) {
+        let length = until.saturating_sub(from);
+        let length = length.clamp(0, i64::from(u16::MAX)).unsigned_abs();
+        // A clock that stands before 1970 has no view.
+        let from = u64::try_from(from).ok();
+        let from = from.filter(|from| *from < 1 << (u64::BITS - LENGTH_BITS));
+        let word = from.map_or(0, |from| from << LENGTH_BITS | length);
+        self.0.store(word, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn covers(&self, coarse_wall: i64) -> bool {
+        let word = self.0.load(Ordering::Relaxed);
+        let (from, length) = (word >> LENGTH_BITS, word & u64::from(u16::MAX));
+        // Before the begin this is a large number.
+        coarse_wall.cast_unsigned().wrapping_sub(from) < length
+    }
 }
 
 /// A lease for what a mint brought. `Err`: dead on arrival.
@@ -63,7 +84,7 @@ pub(crate) fn lease(
     learned: Learned,
     now: Moment,
     settings: &LifetimeSettings,
-) -> Result<Lease, Error> {
+) -> Result<Arc<Lease>, Error> {
     let started = minted.started;
     let evidence = Evidence {
         jwt: minted.grant.jwt,
@@ -77,43 +98,49 @@ pub(crate) fn lease(
     if now.since(started) >= windows.ends {
         return Err(dead_on_arrival(expiry));
     }
-    Ok(Lease {
-        token: Token::new(minted.grant, expiry),
-        pair: minted.pair,
+    Ok(Arc::new(Lease {
+        view: View::default(),
         started,
         windows,
-        view: View::default(),
-        handles: Handles::default(),
+        pair: minted.pair,
         told: Told::default(),
-    })
+        parts: Parts::new(minted.grant, expiry),
+    }))
 }
 
 impl Lease {
     /// The hot path: whether a view that was taken earlier still covers this coarse time.
     #[inline]
     pub(crate) fn in_view(&self, coarse_wall: i64) -> bool {
-        self.view.from.load(Ordering::Relaxed) <= coarse_wall
-            && coarse_wall < self.view.until.load(Ordering::Relaxed)
+        self.view.covers(coarse_wall)
     }
 
-    /// The token, by the handle of the calling thread.
-    #[inline]
-    pub(crate) fn hand_out(&self) -> Token {
-        self.handles
-            .mine()
-            .get_or_init(|| self.token.apart())
-            .clone()
+    /// Takes a new view while no decision is due, which needs no lock: the token is good and not to be
+    /// refreshed yet. Only for a lease that is the current one, or was when its reader came.
+    pub(crate) fn renew(&self, now: Moment, coarse_wall: i64, length: u64) -> bool {
+        let left = self.windows.ages.checked_sub(self.age(now));
+        let Some(left) = left.filter(|left| *left > 0) else {
+            return false;
+        };
+        self.show(now, coarse_wall, length.min(left));
+        true
     }
 
-    /// Readers may hand the token out while the coarse wall clock is in `from..until`.
-    pub(crate) fn show(&self, from: i64, until: i64) {
-        self.view.until.store(until, Ordering::Relaxed);
-        self.view.from.store(from, Ordering::Relaxed);
+    /// Readers may hand the token out for so many milliseconds from now, and says when that is by the
+    /// wall clock.
+    ///
+    /// `coarse_wall` is the clock that readers compare with. It may be milliseconds behind `now`: a
+    /// view that began at `now` would be missed by them, and begin anew at each miss.
+    pub(crate) fn show(&self, now: Moment, coarse_wall: i64, length: u64) -> (i64, i64) {
+        let from = now.wall.min(coarse_wall);
+        let until = now.wall.saturating_add_unsigned(length);
+        self.view.set(from, until);
+        (from, until)
     }
 
     /// No reader may hand it out any more.
     pub(crate) fn hide(&self) {
-        self.view.until.store(i64::MIN, Ordering::Relaxed);
+        self.view.set(0, 0);
     }
 
     /// Whether the zone is news: each lease ages and lapses once.
@@ -128,7 +155,7 @@ impl Lease {
 
     /// Whether the end is an estimate that a rejection can better.
     pub(crate) fn is_estimated(&self) -> bool {
-        !self.token.expiry().is_known()
+        !self.parts.expiry().is_known()
     }
 
     pub(crate) fn age(&self, now: Moment) -> u64 {

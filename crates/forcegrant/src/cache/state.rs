@@ -1,8 +1,11 @@
 //! The state of one client's cache, as a value, and its transitions. Pure: every function takes
 //! the time and the random numbers it needs.
 
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cache::handles::Handles;
 use crate::cache::learning::Learned;
 use crate::cache::lease::Lease;
 use crate::cache::policy::{self, FailureClass, FailureSettings, LifetimeSettings};
@@ -11,11 +14,20 @@ use crate::error::{Code, Error, ErrorKind};
 use crate::token::Token;
 
 /// Everything that is known at one instant. Replaced as a whole, never changed.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct State {
+    pub(crate) lease: Option<Arc<Lease>>,
+    /// The lease's token for threads that read it all the time.
+    pub(crate) handles: Handles,
+    /// `None` while there is nothing to remember, as for most clients of a pool.
+    memory: Option<Box<Memory>>,
+}
+
+/// What is remembered beside the token.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memory {
     /// Counts invalidations and resets, so that a mint that started before one is recognised.
     pub(crate) generation: u64,
-    pub(crate) lease: Option<std::sync::Arc<Lease>>,
     /// The fingerprints of the tokens that were last reported as rejected, the newest last. They are
     /// not served again, also when a new mint returns one; but see [`State::landed`].
     pub(crate) rejected: Vec<String>,
@@ -23,14 +35,50 @@ pub(crate) struct State {
     pub(crate) disputed: Option<String>,
     /// How often in a row Salesforce brought back a reported token and had the last word.
     pub(crate) reinstatements: u32,
-    /// Apart, as most clients of a pool have none.
-    pub(crate) failure: Option<Box<FailureMemory>>,
+    pub(crate) failure: Option<FailureMemory>,
     /// What rejections taught about lifetimes.
     pub(crate) learned: Learned,
     /// The age of the last token that was reported as rejected, in milliseconds.
     pub(crate) rejected_age: Option<u64>,
+    /// The start of the latest login whose token was reported as rejected, in wall-clock milliseconds:
+    /// what an older login brought is not alive either.
+    pub(crate) rejected_start: Option<i64>,
     /// The last reset: a token that others requested before it does not serve.
     pub(crate) fresh_after: Option<Moment>,
+}
+
+static NOTHING: Memory = Memory {
+    generation: 0,
+    rejected: Vec::new(),
+    disputed: None,
+    reinstatements: 0,
+    failure: None,
+    learned: Learned(None),
+    rejected_age: None,
+    rejected_start: None,
+    fresh_after: None,
+};
+
+impl Deref for State {
+    type Target = Memory;
+
+    fn deref(&self) -> &Memory {
+        self.memory.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl Memory {
+    fn is_nothing(&self) -> bool {
+        self.generation == 0
+            && self.rejected.is_empty()
+            && self.disputed.is_none()
+            && self.reinstatements == 0
+            && self.failure.is_none()
+            && self.learned == Learned::default()
+            && self.rejected_age.is_none()
+            && self.rejected_start.is_none()
+            && self.fresh_after.is_none()
+    }
 }
 
 /// What failed, and how long that holds.
@@ -109,11 +157,28 @@ impl Zone {
 }
 
 impl State {
+    fn new(lease: Option<Arc<Lease>>, memory: Memory) -> Self {
+        Self {
+            lease,
+            handles: Handles::default(),
+            memory: (!memory.is_nothing()).then(|| Box::new(memory)),
+        }
+    }
+
+    /// The same lease beside another memory.
+    fn remembering(&self, memory: Memory) -> Self {
+        Self::new(self.lease.clone(), memory)
+    }
+
+    fn memory(&self) -> Memory {
+        Memory::clone(self)
+    }
+
     /// Which zone `now` falls into.
     pub(crate) fn classify(&self, now: Moment) -> Zone {
         if let Some(lease) = &self.lease {
             let age = lease.age(now);
-            let token = || lease.token.clone();
+            let token = || Token::of(lease);
             if age < lease.windows.ages {
                 return Zone::Fresh(token());
             }
@@ -121,7 +186,7 @@ impl State {
                 return Zone::Aging(token());
             }
             let transient = |failure: &FailureMemory| failure.class != FailureClass::Refusal;
-            if age < lease.windows.stale && self.failure.as_deref().is_some_and(transient) {
+            if age < lease.windows.stale && self.failure.as_ref().is_some_and(transient) {
                 return Zone::Lapsed(token());
             }
         }
@@ -157,8 +222,7 @@ impl State {
     /// While a refresh is due and `refreshing` (or a failure holds it off), the view may reach into
     /// the ageing zone; otherwise it ends where ageing starts, so that the next reader notices.
     ///
-    /// `coarse_wall` is the clock that readers compare with. It may be milliseconds behind `now`: a
-    /// view that began at `now` would be missed by them, and begin anew at each miss.
+    /// `coarse_wall` is the clock that readers compare with: see [`Lease::show`].
     pub(crate) fn look(
         &self,
         now: Moment,
@@ -183,15 +247,17 @@ impl State {
         {
             span = span.min(failure.holds.saturating_sub(now.since(failure.at)));
         }
-        let until = now.wall.saturating_add_unsigned(span);
-        let from = now.wall.min(coarse_wall);
-        lease.show(from, until);
-        Some((from, until))
+        Some(lease.show(now, coarse_wall, span))
     }
 
     /// After a mint that brought a usable token. A lease that lived until its refresh was due
     /// without a rejection raises what was learned.
-    pub(crate) fn minted(&self, lease: Lease, now: Moment, settings: &LifetimeSettings) -> Self {
+    pub(crate) fn minted(
+        &self,
+        lease: Arc<Lease>,
+        now: Moment,
+        settings: &LifetimeSettings,
+    ) -> Self {
         let survived = self
             .lease
             .as_ref()
@@ -204,35 +270,29 @@ impl State {
         } else {
             self.learned
         };
-        Self {
-            lease: Some(std::sync::Arc::new(lease)),
+        let memory = Memory {
             failure: None,
             disputed: None,
             reinstatements: 0,
             learned,
-            ..self.clone()
-        }
+            ..self.memory()
+        };
+        Self::new(Some(lease), memory)
     }
 
     /// After a mint that brought back a token which Salesforce insists on.
     pub(crate) fn reinstated(
         &self,
-        lease: Lease,
+        lease: Arc<Lease>,
         now: Moment,
         settings: &LifetimeSettings,
     ) -> Self {
-        let fingerprint = lease.token.fingerprint().to_owned();
+        let fingerprint = lease.parts.fingerprint().to_owned();
         let minted = self.minted(lease, now, settings);
-        Self {
-            rejected: minted
-                .rejected
-                .iter()
-                .filter(|one| **one != fingerprint)
-                .cloned()
-                .collect(),
-            reinstatements: self.reinstatements.saturating_add(1),
-            ..minted
-        }
+        let mut memory = minted.memory();
+        memory.rejected.retain(|one| *one != fingerprint);
+        memory.reinstatements = self.reinstatements.saturating_add(1);
+        minted.remembering(memory)
     }
 
     /// After a mint that brought back a token which was reported as rejected.
@@ -245,10 +305,11 @@ impl State {
         random: f64,
     ) -> Self {
         let failed = self.failed_at_least(self.reinstatements, error, now, settings, random);
-        Self {
-            disputed: Some(fingerprint.to_owned()),
-            ..failed
-        }
+        let disputed = Some(fingerprint.to_owned());
+        failed.remembering(Memory {
+            disputed,
+            ..failed.memory()
+        })
     }
 
     /// Whether the last login already brought this reported token back.
@@ -295,16 +356,17 @@ impl State {
         } else {
             error
         };
-        Self {
-            failure: Some(Box::new(FailureMemory {
-                error,
-                class,
-                repeats,
-                at: now,
-                holds,
-            })),
-            ..self.clone()
-        }
+        let failure = Some(FailureMemory {
+            error,
+            class,
+            repeats,
+            at: now,
+            holds,
+        });
+        self.remembering(Memory {
+            failure,
+            ..self.memory()
+        })
     }
 
     /// After a report that the token of this fingerprint was rejected. `None`: the report is stale,
@@ -316,7 +378,7 @@ impl State {
         settings: &LifetimeSettings,
     ) -> Option<Self> {
         let lease = self.lease.as_ref()?;
-        if lease.token.fingerprint() != fingerprint {
+        if lease.parts.fingerprint() != fingerprint {
             return None;
         }
         let age = lease.age(now);
@@ -326,12 +388,14 @@ impl State {
         } else {
             self.learned
         };
-        Some(Self {
+        let without = self.without_token();
+        Some(without.remembering(Memory {
             rejected: remember(&self.rejected, fingerprint),
             rejected_age: Some(age),
+            rejected_start: self.rejected_start.max(Some(lease.started.wall)),
             learned,
-            ..self.without_token()
-        })
+            ..without.memory()
+        }))
     }
 
     /// Without the token, which is not known to be dead.
@@ -340,28 +404,38 @@ impl State {
             // A reader that still holds the old state must notice too.
             lease.hide();
         }
-        Self {
+        let memory = Memory {
             generation: self.generation + 1,
-            lease: None,
-            ..self.clone()
-        }
+            ..self.memory()
+        };
+        Self::new(None, memory)
     }
 
     /// With new credentials an old failure says nothing.
     pub(crate) fn with_new_credentials(&self) -> Self {
-        Self {
+        self.remembering(Memory {
             failure: None,
-            ..self.clone()
-        }
+            ..self.memory()
+        })
     }
 
     /// Nothing known any more, and nothing that others knew before.
     pub(crate) fn cleared(&self, now: Moment) -> Self {
-        Self {
+        let memory = Memory {
             generation: self.without_token().generation,
             fresh_after: Some(now),
-            ..Self::default()
-        }
+            ..Memory::default()
+        };
+        Self::new(None, memory)
+    }
+
+    /// With no token known as rejected: a login may bring one back.
+    pub(crate) fn pardoned(&self) -> Self {
+        self.remembering(Memory {
+            rejected: Vec::new(),
+            rejected_start: None,
+            ..self.memory()
+        })
     }
 
     /// When the failure that holds now ends, by the wall clock.

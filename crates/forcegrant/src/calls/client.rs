@@ -126,7 +126,7 @@ impl Client {
         path_or_url: &str,
     ) -> Result<String, Error> {
         self.engine
-            .calls
+            .calls()
             .aim(instance_url, api_instance_url, path_or_url)
     }
 
@@ -152,12 +152,12 @@ impl Client {
     /// adapter of this client. `None` before the first.
     #[must_use]
     pub fn limits(&self) -> Option<ApiUsage> {
-        self.engine.calls.usage.last()
+        self.engine.calls().usage.last()
     }
 
     /// Notes what an answer told: for HTTP clients without an adapter.
     pub fn note_usage(&self, usage: ApiUsage) {
-        self.engine.calls.usage.note(usage);
+        self.engine.calls().usage.note(usage);
     }
 
     /// Notes a header `Sforce-Limit-Info`, as [`Client::note_usage`].

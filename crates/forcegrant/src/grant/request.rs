@@ -42,7 +42,7 @@ pub(crate) fn form(
     style: AuthStyle,
 ) -> Request {
     let id = percent_encode(pair.client_id());
-    let secret = Secret::new(percent_encode(pair.client_secret().expose()));
+    let secret = Secret::new(percent_encode(pair.expose_client_secret()));
     let mut headers = vec![
         (
             "content-type",

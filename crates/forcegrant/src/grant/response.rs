@@ -51,7 +51,7 @@ pub(crate) struct Context<'a> {
 impl Context<'_> {
     /// Texts that a server may echo and that must not stand in an error.
     fn secrets(&self) -> [&str; 2] {
-        [self.pair.client_secret().expose(), self.pair.client_id()]
+        [self.pair.expose_client_secret(), self.pair.client_id()]
     }
 }
 
@@ -103,7 +103,7 @@ fn grant(mut fields: Map<String, Value>, context: &Context<'_>) -> Result<Grant,
     let instance_url = text("instance_url")?.ok_or_else(|| missing("instance_url"))?;
     let api_instance_url = text("api_instance_url")?;
     let identity_url = text("id")?;
-    let scopes = text("scope")?.unwrap_or_default();
+    let scope = text("scope")?.unwrap_or_default();
     let token_type = text("token_type")?.unwrap_or_else(|| "Bearer".to_owned());
     let stated_format = text("token_format")?;
     let issued_at = text("issued_at")?;
@@ -114,7 +114,7 @@ fn grant(mut fields: Map<String, Value>, context: &Context<'_>) -> Result<Grant,
     }
     let signature_matches = signature.map(|signature| {
         let message = [identity_url.as_deref(), issued_at.as_deref()];
-        verify_signature(context.pair.client_secret(), &message, &signature)
+        verify_signature(context.pair.expose_client_secret(), &message, &signature)
     });
     let issued_at = issued_at.map(|text| parse_issued_at(&text)).transpose()?;
     let expires_in = match fields.remove("expires_in") {
@@ -135,9 +135,6 @@ fn grant(mut fields: Map<String, Value>, context: &Context<'_>) -> Result<Grant,
     } else {
         fields
     };
-    let mut scopes: Vec<_> = scopes.split_whitespace().map(str::to_owned).collect();
-    scopes.shrink_to_fit();
-    let (org_id, user_id) = identity_url.as_deref().map(identity).unwrap_or_default();
     Ok(Grant {
         instance_url: check_instance_url("instance_url", &instance_url, context.trust)?,
         api_instance_url: api_instance_url
@@ -145,11 +142,8 @@ fn grant(mut fields: Map<String, Value>, context: &Context<'_>) -> Result<Grant,
             .transpose()?,
         access_token,
         token_format,
-        token_type: "Bearer".to_owned(),
         identity_url,
-        org_id,
-        user_id,
-        scopes,
+        scope,
         issued_at,
         expires_in,
         jwt,
@@ -184,22 +178,9 @@ fn seconds(value: &Value) -> Option<u64> {
     }
 }
 
-/// `https://login.salesforce.com/id/<org>/<user>`: the last two parts.
-fn identity(url: &str) -> (Option<String>, Option<String>) {
-    let is_id =
-        |id: &&str| matches!(id.len(), 15 | 18) && id.bytes().all(|b| b.is_ascii_alphanumeric());
-    let Some((_, path)) = url.split_once("/id/") else {
-        return (None, None);
-    };
-    let mut parts = path.split('/');
-    let org = parts.next().filter(is_id).map(str::to_owned);
-    let user = parts.next().filter(is_id).map(str::to_owned);
-    (org, user)
-}
-
 /// HMAC-SHA256 over `id + issued_at` with the client secret (documented).
-fn verify_signature(secret: &Secret, message: &[Option<&str>], signature: &str) -> bool {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
+fn verify_signature(secret: &str, message: &[Option<&str>], signature: &str) -> bool {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     let message: String = message.iter().flatten().copied().collect();
     STANDARD
         .decode(signature)

@@ -183,10 +183,10 @@ fn http_only_to_loopback_and_only_when_asked() {
     let asked = TrustPolicy::new([], true).unwrap();
     let endpoint = LoginEndpoint::from_login_url("http://127.0.0.1:8080/", &asked).unwrap();
     assert_eq!(
-        endpoint.token_url.as_str(),
+        endpoint.token_url(),
         "http://127.0.0.1:8080/services/oauth2/token"
     );
-    assert_eq!(endpoint.host, "127.0.0.1:8080");
+    assert_eq!(endpoint.host(), "127.0.0.1:8080");
     let unasked = LoginEndpoint::from_login_url("http://127.0.0.1:8080/", &none()).unwrap_err();
     assert!(unasked.to_string().contains("allow_http_loopback"));
     let named = TrustPolicy::new(["localhost".to_owned()], false).unwrap();

@@ -4,12 +4,13 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
+use super::flights::Flights;
 use super::gate::Gate;
 use super::pacing::PacingSettings;
 use super::table::Table;
 use super::{ClientPool, OrgCredentials, Pool};
 use crate::builder::ClientBuilder;
-use crate::credentials::{LoadOrg, Loaded, callback_failed};
+use crate::credentials::{LoadOrg, Loaded, Source, callback_failed};
 use crate::error::{Error, invalid_option};
 use crate::event::{Event, Events};
 use crate::host::LoginEndpoint;
@@ -136,32 +137,32 @@ impl ClientPoolBuilder {
         within("concurrent_logins", at_once.map_or(1, whole), 10_000, none)?;
         let mut profile = self.options.shared_profile()?;
         profile.lifetimes.spread = SPREAD;
+        profile.flights = Some(Flights::default());
         if rate.is_some() || at_once.is_some() {
             profile.gate = Some(Arc::new(Gate::new(self.pacing, profile.clock.clone())));
         }
         let trust = Arc::new(profile.trust.clone());
-        let source = self.callback.map(|callback| -> LoadOrg {
-            Arc::new(move |key| {
+        let source = self.callback.map(|callback| {
+            let load: LoadOrg = Arc::new(move |key| {
                 let (loading, trust) = (callback(key), Arc::clone(&trust));
                 Box::pin(async move {
                     let found = loading
                         .await
                         .map_err(|error| callback_failed(error.as_ref()))?;
                     Ok(Loaded {
-                        endpoint: Some(Arc::new(LoginEndpoint::from_login_url(
-                            &found.login_url,
-                            &trust,
-                        )?)),
+                        endpoint: Some(LoginEndpoint::from_login_url(&found.login_url, &trust)?),
                         pairs: found.pairs,
                     })
                 })
-            })
+            });
+            Arc::new(Source::Org(load))
         });
         Ok(ClientPool {
             pool: Arc::new(Pool {
                 profile: Arc::new(profile),
                 most: self.most,
                 source,
+                given: Arc::new(Source::Given),
                 table: Table::new(self.most),
                 ring: PerProcess::default(),
             }),

@@ -2,16 +2,19 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, millis};
 use crate::error::{Code, Error};
-use crate::pool::pacing::{Lane, Next, Pacer, PacingSettings, Ticket};
-use crate::process::PerProcess;
+use crate::pool::pacing::{KEPT, Lane, Next, Pacer, PacingSettings, Ticket};
+use crate::process::{Own, PerProcess};
 use crate::worker;
 
 const SLOW_AFTER: Duration = Duration::from_secs(2);
@@ -43,7 +46,7 @@ struct Inside {
 /// Leave to be in the air; ends with its drop.
 pub(crate) struct Permit {
     gate: Arc<Gate>,
-    room: Arc<Room>,
+    room: Own<Room>,
     lane: Lane,
 }
 
@@ -54,10 +57,16 @@ pub(crate) struct Turn(AtomicU64);
 /// The bit beside the ticket that says: somebody waits for it.
 const AWAITED: u64 = 1 << 63;
 
+/// Until the rate allows another login: by the clock's boot time, and how long that is from now.
+struct Pause {
+    until: u64,
+    length: Duration,
+}
+
 /// A place in the line; given up with its drop.
 struct Place<'a> {
     gate: &'a Arc<Gate>,
-    room: Arc<Room>,
+    room: Own<Room>,
     ticket: Ticket,
     turn: &'a Turn,
 }
@@ -79,8 +88,8 @@ impl Gate {
         }
     }
 
-    /// Waits for the turn of a login. `limit`: the longest wait of a login that somebody waits for; one in the background waits for
-    /// as long as it takes.
+    /// Waits for the turn of a login. `limit`: the longest wait of a login that somebody waits for, by
+    /// real time or by a test clock; one in the background waits for as long as it takes.
     pub(crate) async fn pass(
         self: &Arc<Self>,
         turn: &Turn,
@@ -88,7 +97,9 @@ impl Gate {
         limit: Duration,
     ) -> Result<Permit, Error> {
         let room = self.room.current();
-        let (door, opened) = oneshot::channel();
+        let late = self.clock.now().boot.saturating_add(millis(limit));
+        let mut moved = self.clock.moved_to(late);
+        let (door, mut opened) = oneshot::channel();
         let place = {
             let mut inside = room.lock();
             inside.last += 1;
@@ -100,7 +111,7 @@ impl Gate {
             self.pacer(&mut inside).arrive(ticket, urgent);
             Place {
                 gate: self,
-                room: Arc::clone(&room),
+                room: room.clone(),
                 ticket,
                 turn,
             }
@@ -109,7 +120,17 @@ impl Gate {
         if background {
             let _ = opened.await;
         } else {
-            let _ = tokio::time::timeout(limit, opened).await;
+            let opened_or_moved = poll_fn(|context| {
+                let opened = Pin::new(&mut opened).poll(context).is_ready();
+                let moved = moved.as_mut();
+                let is_late = moved.is_some_and(|moved| Pin::new(moved).poll(context).is_ready());
+                if opened || is_late {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            });
+            let _ = tokio::time::timeout(limit, opened_or_moved).await;
         }
         place.leave().ok_or_else(|| {
             let waiting = room.lock().pacer.as_ref().map_or(0, Pacer::waiting);
@@ -142,33 +163,35 @@ impl Gate {
     }
 
     /// Lets in who may start, and sets a timer for the next if only the rate holds it back.
-    fn open_doors(self: &Arc<Self>, room: &Arc<Room>) {
+    fn open_doors(self: &Arc<Self>, room: &Own<Room>) {
         let mut inside = room.lock();
-        let Some(wait) = self.open(&mut inside) else {
+        let Some(mut pause) = self.open(&mut inside) else {
             return;
         };
         if inside.is_timed {
             return;
         }
-        let (gate, own) = (Arc::clone(self), Arc::clone(room));
+        let (gate, own) = (Arc::clone(self), room.clone());
         let timer = worker::spawn(async move {
-            let mut wait = wait;
             loop {
-                tokio::time::sleep(Duration::from_millis(wait)).await;
+                match gate.clock.moved_to(pause.until) {
+                    Some(moved) => moved.await,
+                    None => tokio::time::sleep(pause.length).await,
+                }
                 let mut inside = own.lock();
-                let Some(longer) = gate.open(&mut inside) else {
+                let Some(another) = gate.open(&mut inside) else {
                     inside.is_timed = false;
                     return;
                 };
-                wait = longer;
+                pause = another;
             }
         });
         // Without a thread the next login that comes or ends tries again.
         inside.is_timed = timer.is_ok();
     }
 
-    /// `Some`: the next may start after so many milliseconds.
-    fn open(&self, inside: &mut Inside) -> Option<u64> {
+    /// `Some`: the next may start after this.
+    fn open(&self, inside: &mut Inside) -> Option<Pause> {
         let now = self.clock.now().boot;
         loop {
             match self.pacer(inside).next(now) {
@@ -178,8 +201,18 @@ impl Gate {
                         let _ = door.send(());
                     }
                 }
-                Next::Wait(wait) => return Some(wait),
-                Next::Nothing => return None,
+                Next::Wait(wait) => {
+                    return Some(Pause {
+                        until: now.saturating_add(wait),
+                        length: Duration::from_millis(wait),
+                    });
+                }
+                Next::Nothing => {
+                    if inside.doors.is_empty() {
+                        inside.doors.shrink_to(KEPT);
+                    }
+                    return None;
+                }
             }
         }
     }
@@ -187,9 +220,8 @@ impl Gate {
 
 impl Permit {
     /// Runs a login. One that takes long is counted apart from the quick ones.
-    pub(crate) async fn carry<F: Future>(mut self, login: F) -> F::Output {
-        let mut login = Box::pin(login);
-        if let Ok(output) = tokio::time::timeout(self.gate.slow_after, login.as_mut()).await {
+    pub(crate) async fn carry<F: Future + Unpin>(mut self, mut login: F) -> F::Output {
+        if let Ok(output) = tokio::time::timeout(self.gate.slow_after, &mut login).await {
             return output;
         }
         self.lane = Lane::Slow;
@@ -219,7 +251,7 @@ impl Place<'_> {
         }
         Some(Permit {
             gate: Arc::clone(self.gate),
-            room: Arc::clone(&self.room),
+            room: self.room.clone(),
             lane: Lane::Quick,
         })
     }

@@ -2,25 +2,30 @@
 
 pub(crate) mod blocking;
 mod builder;
+pub(crate) mod flights;
 pub(crate) mod gate;
+pub(crate) mod key;
 pub(crate) mod pacing;
 mod prewarm;
 pub(crate) mod ring;
-mod table;
+pub(crate) mod table;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 pub use self::builder::ClientPoolBuilder;
+use self::flights::Flights;
+use self::key::Key;
 pub use self::prewarm::Prewarmed;
 use self::ring::{Ring, Seat, Seated};
-use self::table::{Keyed, Table};
+use self::table::{Chained, Link, Table};
+use crate::cache::slot::Slot;
 use crate::client::{Client, View};
-use crate::credentials::{KeyPair, KeyPairs, Keyring, LoadOrg, Source};
+use crate::credentials::{KeyPair, KeyPairs, Keyring, Source};
 use crate::engine::{Engine, Profile, Shared, Start};
 use crate::error::{Code, Error};
 use crate::host::LoginEndpoint;
-use crate::process::PerProcess;
+use crate::process::{Own, PerProcess};
 use crate::secret::Secret;
 use crate::status::Status;
 use crate::token::Token;
@@ -70,7 +75,10 @@ impl OrgCredentials {
 struct Pool {
     profile: Arc<Profile>,
     most: usize,
-    source: Option<LoadOrg>,
+    /// Where clients that were not inserted have their credentials from.
+    source: Option<Arc<Source>>,
+    /// Of those that were.
+    given: Arc<Source>,
     table: Table<Engine>,
     /// The lock of whoever changes the table. A forked child makes its own from the table.
     ring: PerProcess<OnceLock<Mutex<Ring<Engine>>>>,
@@ -97,13 +105,7 @@ impl ClientPool {
 
     /// The same as [`ClientPool::token`] for callers that wait in their own way.
     pub fn start(&self, key: &str) -> Start {
-        let coarse = self.pool.profile.clock.coarse_wall();
-        let read = self.pool.table.look(key, |client| {
-            client.seat.touch();
-            let read = client.slot.read_shared(coarse);
-            read.ok_or_else(|| Arc::clone(client))
-        });
-        let engine = match read {
+        let engine = match self.read(key) {
             Some(Ok(token)) => return Start::Ready(token),
             Some(Err(engine)) => engine,
             None => match self.pool.find_or_make(key) {
@@ -117,7 +119,8 @@ impl ClientPool {
     /// The usable token at hand, if there is one. Never waits and never starts a login.
     #[must_use]
     pub fn cached(&self, key: &str) -> Option<Token> {
-        self.known(key)?.cached()
+        let read = self.read(key)?;
+        read.map_or_else(|engine| engine.peek(), Some)
     }
 
     /// The token at hand and how long it may be handed out: see [`Client::view`].
@@ -220,7 +223,7 @@ impl ClientPool {
     /// come or go meanwhile may be missed.
     pub fn statuses(&self) -> impl Iterator<Item = (String, Status)> + '_ {
         let all = self.pool.table.all();
-        all.map(|client| (client.key().to_owned(), client.status()))
+        all.map(|client| (client.key.as_str().to_owned(), client.status()))
     }
 
     /// Whether the pool knows a key now. A credentials callback may bring others.
@@ -260,19 +263,34 @@ impl ClientPool {
         })
     }
 
-    /// Done when no login and no verification of the clients in the pool is in flight.
+    /// Done when no login and no verification is in flight, also of clients that were removed or had
+    /// to go meanwhile.
     pub async fn wait_idle(&self) {
         let _ = self.start_wait_idle().await;
     }
 
     /// The same as [`ClientPool::wait_idle`] for callers that wait in their own way.
     pub fn start_wait_idle(&self) -> Pending<()> {
-        prewarm::all(self.pool.table.all().map(|client| {
+        let flights = self.pool.profile.flights.as_ref();
+        let clients = flights.map(Flights::clients).unwrap_or_default();
+        prewarm::all(clients.into_iter().map(|client| {
             let promise = Promise::new();
             let pending = promise.pending();
             client.when_idle(promise);
             pending
         }))
+    }
+
+    /// The token of a key that the pool knows, or its client, which has to be asked.
+    #[inline]
+    fn read(&self, key: &str) -> Option<Result<Token, Arc<Engine>>> {
+        let clock = &self.pool.profile.clock;
+        let coarse = clock.coarse_wall();
+        self.pool.table.look(key, |client| {
+            client.seat.touch();
+            let read = client.slot.read_shared(coarse, clock);
+            read.ok_or_else(|| Arc::clone(client))
+        })
     }
 
     fn known(&self, key: &str) -> Option<Client> {
@@ -295,15 +313,13 @@ impl Pool {
     /// The client of a key that was not found without the lock.
     #[cold]
     fn find_or_make(self: &Arc<Self>, key: &str) -> Result<Arc<Engine>, Error> {
-        let ask = self.source.as_ref().ok_or_else(|| unknown(key))?;
+        let source = self.source.as_ref().ok_or_else(|| unknown(key))?;
         let ring = self.ring();
         let mut ring = lock(&ring);
         if let Some(engine) = self.table.look(key, Arc::clone) {
             return Ok(engine);
         }
-        let (ask, key): (_, Arc<str>) = (Arc::clone(ask), key.into());
-        let source = Source::Org(ask, Arc::clone(&key));
-        let keyring = Keyring::new(source, None, None)?;
+        let keyring = Keyring::new(Arc::clone(source), None, None)?;
         let (engine, evicted) = self.seat(&mut ring, key, keyring);
         drop(ring);
         // Outside the lock, as the last handle of a client drops much.
@@ -325,15 +341,15 @@ impl Pool {
         });
         if let Some(engine) = known {
             let before = engine.keyring.endpoint();
-            if before.is_none_or(|before| before.token_url == endpoint.token_url) {
+            if before.is_none_or(|before| before.token_url() == endpoint.token_url()) {
                 if !engine.keyring.is_held(&pairs) {
                     engine.set_credentials(pairs, Some(endpoint));
                 }
                 return Ok(engine);
             }
         }
-        let keyring = Keyring::new(Source::Given, Some(pairs), Some(endpoint))?;
-        let (engine, evicted) = self.seat(&mut ring, key.into(), keyring);
+        let keyring = Keyring::new(Arc::clone(&self.given), Some(pairs), Some(endpoint))?;
+        let (engine, evicted) = self.seat(&mut ring, key, keyring);
         drop(ring);
         drop(evicted);
         Ok(engine)
@@ -343,15 +359,17 @@ impl Pool {
     fn seat(
         &self,
         ring: &mut Ring<Engine>,
-        key: Arc<str>,
+        key: &str,
         keyring: Keyring,
     ) -> (Arc<Engine>, Option<Arc<Engine>>) {
         let engine = Arc::new(Engine {
-            profile: Arc::clone(&self.profile),
-            key,
             seat: Seat::default(),
-            keyring,
+            slot: Slot::default(),
+            key: key.into(),
+            link: Link::default(),
             state: Shared::default(),
+            keyring,
+            profile: Arc::clone(&self.profile),
         });
         if let Some(old) = self.table.insert(&engine) {
             ring.replace(&old, Arc::clone(&engine));
@@ -359,12 +377,12 @@ impl Pool {
         }
         let evicted = ring.insert(Arc::clone(&engine), self.most);
         if let Some(evicted) = &evicted {
-            self.table.remove(evicted.key());
+            self.table.remove(evicted.key.as_str());
         }
         (engine, evicted)
     }
 
-    fn ring(&self) -> Arc<OnceLock<Mutex<Ring<Engine>>>> {
+    fn ring(&self) -> Own<OnceLock<Mutex<Ring<Engine>>>> {
         let ring = self.ring.current();
         ring.get_or_init(|| Mutex::new(Ring::new(self.table.all())));
         ring
@@ -378,9 +396,13 @@ fn lock(ring: &OnceLock<Mutex<Ring<Engine>>>) -> MutexGuard<'_, Ring<Engine>> {
     ring.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Keyed for Engine {
-    fn key(&self) -> &str {
+impl Chained for Engine {
+    fn key(&self) -> &Key {
         &self.key
+    }
+
+    fn link(&self) -> &Link<Self> {
+        &self.link
     }
 }
 

@@ -31,6 +31,9 @@ const BURST_PART: u64 = 10;
 /// times `at_once`, and when that is full too, the logins wait.
 const SLOW_ROOM: u32 = 4;
 
+/// Room for so many is kept while nobody waits.
+pub(crate) const KEPT: usize = 64;
+
 /// A login that waits to start, or one in the air.
 pub(crate) type Ticket = u64;
 
@@ -124,6 +127,7 @@ impl Pacer {
     /// The login that starts at `now`, in milliseconds; ask again until there is none.
     pub(crate) fn next(&mut self, now: u64) -> Next {
         let Some(line) = self.line() else {
+            self.leave_no_room();
             return Next::Nothing;
         };
         if let Some(most) = self.settings.at_once {
@@ -145,6 +149,13 @@ impl Pacer {
         self.waiting.remove(&ticket);
         self.quick += 1;
         Next::Start(ticket)
+    }
+
+    /// Nobody waits: what a hundred thousand who did have left behind is given back.
+    fn leave_no_room(&mut self) {
+        self.urgent.shrink_to(KEPT);
+        self.calm.shrink_to(KEPT);
+        self.waiting.shrink_to(KEPT);
     }
 
     /// The line whose head is next, after those who left it.

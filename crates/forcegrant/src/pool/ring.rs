@@ -2,7 +2,7 @@
 //! does nothing else; the hand goes round, takes marks away, and evicts the first client without one.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// Steps of the hand for one eviction. When so many clients in a row were read lately, the next one
 /// goes all the same: a bound on the work, at no price that a user would notice.
@@ -23,7 +23,8 @@ pub(super) trait Seated {
 #[derive(Debug, Default)]
 pub(crate) struct Seat {
     mark: AtomicBool,
-    place: AtomicUsize,
+    /// A pool has 10 million at most.
+    place: AtomicU32,
 }
 
 impl Seat {
@@ -41,10 +42,11 @@ impl Seat {
     }
 
     fn place(&self) -> usize {
-        self.place.load(Ordering::Relaxed)
+        usize::try_from(self.place.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
     }
 
     fn sit(&self, place: usize) {
+        let place = u32::try_from(place).unwrap_or(u32::MAX);
         self.place.store(place, Ordering::Relaxed);
     }
 }

@@ -1,43 +1,44 @@
-//! Keys to clients, read without a lock: buckets behind atomic pointers, copied when they change.
+//! Keys to clients, read without a lock: chains behind atomic pointers, mostly of one entry.
 //!
-//! It is plain data, so a forked child finds it whole. Writers come one at a time: whoever changes
-//! it holds the pool's lock.
+//! It is plain data, so a forked child finds it whole: each change is one pointer. Writers come one at
+//! a time: whoever changes it holds the pool's lock.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwapOption, Guard};
 
-/// Entries that a bucket holds on average when the pool is full.
-const PER_BUCKET: usize = 2;
-
-/// Entries that stand in the bucket itself, so that a reader finds them with one look at memory.
-const INLINE: usize = 4;
+use crate::pool::key::Key;
 
 pub(super) struct Table<T> {
-    buckets: Box<[ArcSwapOption<Bucket<T>>]>,
+    /// Twice as many as there are entries when the pool is full, so that few have one before them.
+    heads: Box<[ArcSwapOption<T>]>,
     /// Keys may come from users: a hash that they can not foresee.
     hasher: RandomState,
 }
 
-/// Hashes and entries.
-struct Bucket<T> {
-    inline: [Option<(u64, Arc<T>)>; INLINE],
-    more: Vec<(u64, Arc<T>)>,
+/// What a table holds: something with a key and a place in a chain, all in one allocation, so that a
+/// reader finds it with two looks at memory.
+pub(super) trait Chained: Sized {
+    fn key(&self) -> &Key;
+    fn link(&self) -> &Link<Self>;
 }
 
-/// What a table holds: something with a key.
-pub(super) trait Keyed {
-    fn key(&self) -> &str;
+/// An entry's place in a chain.
+#[derive(Debug)]
+pub(crate) struct Link<T> {
+    next: ArcSwapOption<T>,
+    /// Taken out of its chain, so that what comes after it is not to be found here.
+    cut: AtomicBool,
 }
 
-impl<T: Keyed> Table<T> {
+impl<T: Chained> Table<T> {
     /// A table for about `most` entries; more make it slower, not wrong.
     pub(super) fn new(most: usize) -> Self {
-        let buckets = most.div_ceil(PER_BUCKET).next_power_of_two();
         Self {
-            buckets: std::iter::repeat_with(ArcSwapOption::empty)
-                .take(buckets)
+            heads: std::iter::repeat_with(ArcSwapOption::empty)
+                .take((2 * most).next_power_of_two())
                 .collect(),
             hasher: RandomState::new(),
         }
@@ -46,76 +47,119 @@ impl<T: Keyed> Table<T> {
     /// Looks at the entry of a key.
     #[inline]
     pub(super) fn look<R>(&self, key: &str, look: impl FnOnce(&Arc<T>) -> R) -> Option<R> {
-        let hash = self.hash(key);
-        let bucket = self.bucket(hash).load();
-        bucket.as_ref()?.find(hash, key).map(look)
+        let head = self.head(key);
+        let mut place = head.load();
+        loop {
+            let entry = place.as_ref()?;
+            if entry.key().is(key) {
+                return Some(look(entry));
+            }
+            place = after(head, entry);
+        }
     }
 
     /// Puts an entry in, in place of the one with its key, which is returned.
     pub(super) fn insert(&self, entry: &Arc<T>) -> Option<Arc<T>> {
-        let hash = self.hash(entry.key());
-        self.change(hash, entry.key(), Some(entry))
+        let key = entry.key().as_str();
+        let found = self.find(key);
+        let link = entry.link();
+        match &found {
+            Some(Found { old, .. }) => link.next.store(old.link().next.load_full()),
+            None => link.next.store(self.head(key).load_full()),
+        }
+        let Some(Found { before, old }) = found else {
+            self.head(key).store(Some(Arc::clone(entry)));
+            return None;
+        };
+        self.link_behind(before.as_ref(), key)
+            .store(Some(Arc::clone(entry)));
+        old.link().cut();
+        Some(old)
     }
 
     /// Takes an entry out.
     pub(super) fn remove(&self, key: &str) -> Option<Arc<T>> {
-        self.change(self.hash(key), key, None)
+        let Found { before, old } = self.find(key)?;
+        let behind = old.link().next.load_full();
+        self.link_behind(before.as_ref(), key).store(behind);
+        old.link().cut();
+        Some(old)
     }
 
-    /// Every entry, bucket by bucket.
+    /// Every entry, chain by chain.
     pub(super) fn all(&self) -> impl Iterator<Item = Arc<T>> + '_ {
-        let full = self.buckets.iter().filter_map(ArcSwapOption::load_full);
-        full.flat_map(|bucket| {
-            let entries: Vec<_> = bucket.iter().map(|(_, entry)| entry.clone()).collect();
-            entries
-        })
+        self.heads.iter().flat_map(chain)
     }
 
-    fn change(&self, hash: u64, key: &str, new: Option<&Arc<T>>) -> Option<Arc<T>> {
-        let bucket = self.bucket(hash);
-        let old = bucket.load_full();
-        let found = old.as_ref().and_then(|old| old.find(hash, key).cloned());
-        let others = old
-            .iter()
-            .flat_map(|old| old.iter())
-            .filter(|(_, entry)| {
-                !found
-                    .as_ref()
-                    .is_some_and(|found| Arc::ptr_eq(found, entry))
-            })
-            .cloned();
-        let mut next = others.chain(new.map(|new| (hash, Arc::clone(new))));
-        let next = Bucket {
-            inline: std::array::from_fn(|_| next.next()),
-            more: next.collect(),
-        };
-        bucket.store(next.inline[0].is_some().then(|| Arc::new(next)));
-        found
+    /// An entry, and the one before it in its chain. For writers.
+    fn find(&self, key: &str) -> Option<Found<T>> {
+        let mut before = None;
+        for entry in chain(self.head(key)) {
+            if entry.key().is(key) {
+                return Some(Found { before, old: entry });
+            }
+            before = Some(entry);
+        }
+        None
     }
 
-    fn hash(&self, key: &str) -> u64 {
-        self.hasher.hash_one(key)
+    /// The pointer to what comes behind an entry, or to the first of a key's chain.
+    fn link_behind<'a>(&'a self, before: Option<&'a Arc<T>>, key: &str) -> &'a ArcSwapOption<T> {
+        before.map_or_else(|| self.head(key), |before| &before.link().next)
     }
 
-    fn bucket(&self, hash: u64) -> &ArcSwapOption<Bucket<T>> {
+    fn head(&self, key: &str) -> &ArcSwapOption<T> {
         #[expect(clippy::cast_possible_truncation, reason = "any bits of it will do")]
-        let place = hash as usize & (self.buckets.len() - 1);
-        &self.buckets[place]
+        let place = self.hasher.hash_one(key) as usize & (self.heads.len() - 1);
+        &self.heads[place]
     }
 }
 
-impl<T> Bucket<T> {
-    fn iter(&self) -> impl Iterator<Item = &(u64, Arc<T>)> {
-        self.inline.iter().flatten().chain(&self.more)
+struct Found<T> {
+    before: Option<Arc<T>>,
+    old: Arc<T>,
+}
+
+/// What comes after an entry of this chain: all of it once more, if the entry was cut out meanwhile.
+#[inline]
+fn after<T: Chained>(head: &ArcSwapOption<T>, entry: &Arc<T>) -> Guard<Option<Arc<T>>> {
+    let link = entry.link();
+    let next = link.next.load();
+    if next.is_none() && link.cut.load(Ordering::Relaxed) {
+        return head.load();
+    }
+    next
+}
+
+/// The entries of a chain.
+fn chain<T: Chained>(head: &ArcSwapOption<T>) -> Vec<Arc<T>> {
+    let mut entries = Vec::<Arc<T>>::new();
+    let mut place = head.load_full();
+    while let Some(entry) = place {
+        place = Guard::into_inner(after(head, &entry));
+        if entries.iter().any(|seen| Arc::ptr_eq(seen, &entry)) {
+            continue;
+        }
+        entries.push(entry);
+    }
+    entries
+}
+
+impl<T> Link<T> {
+    /// Lets go of what came behind: whoever keeps the entry shall not keep that too.
+    fn cut(&self) {
+        self.cut.store(true, Ordering::Relaxed);
+        // Whoever finds this sees the mark.
+        self.next.store(None);
     }
 }
 
-impl<T: Keyed> Bucket<T> {
-    #[inline]
-    fn find(&self, hash: u64, key: &str) -> Option<&Arc<T>> {
-        self.iter()
-            .find(|(other, entry)| *other == hash && entry.key() == key)
-            .map(|(_, entry)| entry)
+impl<T> Default for Link<T> {
+    fn default() -> Self {
+        Self {
+            next: ArcSwapOption::empty(),
+            cut: AtomicBool::new(false),
+        }
     }
 }
 
@@ -127,12 +171,98 @@ mod tests {
 
     use super::*;
 
-    struct Entry(String, u32);
+    struct Entry {
+        key: Key,
+        value: u32,
+        link: Link<Self>,
+    }
 
-    impl Keyed for Entry {
-        fn key(&self) -> &str {
-            &self.0
+    impl Chained for Entry {
+        fn key(&self) -> &Key {
+            &self.key
         }
+
+        fn link(&self) -> &Link<Self> {
+            &self.link
+        }
+    }
+
+    fn entry(key: &str, value: u32) -> Arc<Entry> {
+        Arc::new(Entry {
+            key: key.into(),
+            value,
+            link: Link::default(),
+        })
+    }
+
+    /// All keys of a small table are in few chains.
+    #[test]
+    fn whoever_stands_on_an_entry_that_goes_finds_what_was_behind_it() {
+        let table = Table::new(0);
+        let entries = ["a", "b", "c"].map(|key| entry(key, 0));
+        for entry in &entries {
+            table.insert(entry);
+        }
+        let head = table.head("a");
+        let seen: Vec<_> = chain(head)
+            .iter()
+            .map(|one| one.key.as_str().to_owned())
+            .collect();
+        assert_eq!(seen, ["c", "b", "a"]);
+        // A reader stands on `c`, and it goes.
+        assert!(table.remove("c").is_some());
+        let next = after(head, &entries[2]);
+        assert!(next.as_ref().is_some_and(|next| next.key.is("b")));
+        drop(next);
+        // One in the middle is replaced.
+        assert!(table.insert(&entry("b", 1)).is_some());
+        let next = after(head, &entries[1]);
+        assert!(next.as_ref().is_some_and(|next| next.value == 1));
+    }
+
+    #[test]
+    fn an_entry_that_is_kept_keeps_no_other() {
+        let table = Table::new(0);
+        let (kept, other) = (entry("kept", 0), entry("other", 0));
+        table.insert(&other);
+        table.insert(&kept);
+        table.remove("kept");
+        table.remove("other");
+        assert_eq!(Arc::strong_count(&other), 1);
+    }
+
+    /// Readers of keys that stay, while their neighbours come and go.
+    #[test]
+    fn what_stays_is_found_whatever_goes_on_beside_it() {
+        let table = Table::new(2);
+        let stays = ["s1", "s2", "s3"];
+        for key in stays {
+            table.insert(&entry(key, 7));
+            table.insert(&entry(&format!("x{key}"), 0));
+        }
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut reads = 0u32;
+                while !done.load(Ordering::Relaxed) || reads < 1_000 {
+                    for key in stays {
+                        assert_eq!(table.look(key, |entry| entry.value), Some(7));
+                    }
+                    assert_eq!(table.all().filter(|entry| entry.value == 7).count(), 3);
+                    reads += 1;
+                }
+            });
+            for round in 0..20_000 {
+                let key = format!("x{}", stays[round % 3]);
+                if round % 2 == 0 {
+                    table.remove(&key);
+                } else {
+                    table.insert(&entry(&key, 0));
+                }
+            }
+            done.store(true, Ordering::Relaxed);
+            reader.join().unwrap();
+        });
     }
 
     proptest! {
@@ -145,14 +275,14 @@ mod tests {
                 let key = format!("org-{key}");
                 match what {
                     0 => {
-                        let old = table.insert(&Arc::new(Entry(key.clone(), value)));
-                        prop_assert_eq!(old.map(|old| old.1), model.insert(key, value));
+                        let old = table.insert(&entry(&key, value));
+                        prop_assert_eq!(old.map(|old| old.value), model.insert(key, value));
                     }
-                    1 => prop_assert_eq!(table.remove(&key).map(|old| old.1), model.remove(&key)),
-                    _ => prop_assert_eq!(table.look(&key, |entry| entry.1), model.get(&key).copied()),
+                    1 => prop_assert_eq!(table.remove(&key).map(|old| old.value), model.remove(&key)),
+                    _ => prop_assert_eq!(table.look(&key, |entry| entry.value), model.get(&key).copied()),
                 }
             }
-            let all: HashMap<_, _> = table.all().map(|entry| (entry.0.clone(), entry.1)).collect();
+            let all: HashMap<_, _> = table.all().map(|entry| (entry.key.as_str().to_owned(), entry.value)).collect();
             prop_assert_eq!(all, model);
         }
     }

@@ -1,5 +1,9 @@
 //! The pool over a transport that a test plays by hand: no sockets, no sleeps.
 
+mod bounds;
+mod credentials;
+mod pace;
+
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::pin::Pin;
@@ -144,6 +148,14 @@ impl Fixture {
         Arc::clone(pool.pool.profile.gate.as_ref().unwrap())
     }
 
+    /// Until so many logins are in the line.
+    fn wait_until_waiting(&self, logins: usize) {
+        let gate = self.gate();
+        while gate.waiting() < logins {
+            std::thread::yield_now();
+        }
+    }
+
     fn insert(&self, key: &str, secret: &str) {
         self.pool.insert(key, host(key), "id", secret).unwrap();
     }
@@ -184,21 +196,6 @@ fn ten_thousand_cold_callers_of_one_key_cause_one_request() {
     assert_eq!(f.requests(), 1);
 }
 
-/// A17
-#[test]
-fn an_org_that_hangs_delays_no_other() {
-    let f = fixture_of_all(|builder| builder.concurrent_logins(Some(2)));
-    let (arrival, go) = f.hold("slow");
-    let mut slow = f.start("slow");
-    arrival.recv().unwrap();
-    for number in 0..100 {
-        f.text(&format!("org{number}"));
-    }
-    assert!(slow.wait_timeout(Duration::ZERO).is_none());
-    go.send(()).unwrap();
-    assert!(slow.wait_timeout(Duration::from_secs(60)).unwrap().is_ok());
-}
-
 #[test]
 fn the_failures_of_one_org_are_not_those_of_another() {
     let f = fixture_of_all(|builder| builder);
@@ -220,102 +217,6 @@ fn the_failures_of_one_org_are_not_those_of_another() {
     );
 }
 
-/// A19. The long form is the example `pool_soak`.
-#[test]
-fn a_pool_of_1024_stays_at_1024_whatever_comes() {
-    let f = fixture(|builder| builder.max_clients(1_024));
-    let handle = f.pool.insert("kept", host("kept"), "id", "s").unwrap();
-    for number in 0..20_000 {
-        let key = format!("org{number}");
-        f.pool.insert(&key, host(&key), "id", "s").unwrap();
-        // What is read stays.
-        assert!(f.pool.client("kept").is_ok());
-    }
-    assert_eq!(f.pool.len(), 1_024);
-    assert_eq!(f.pool.statuses().count(), 1_024);
-    assert!(f.pool.contains("kept") && f.pool.contains("org19999") && !f.pool.contains("org0"));
-    assert!(handle.token().is_ok());
-}
-
-#[test]
-fn a_full_pool_evicts_nothing_until_one_more_comes() {
-    let f = fixture(|builder| builder.max_clients(100));
-    let keys: Vec<_> = (0..100).map(|number| format!("org{number}")).collect();
-    for key in &keys {
-        f.insert(key, "s");
-    }
-    assert!(keys.iter().all(|key| f.pool.contains(key)));
-    f.insert("more", "s");
-    assert_eq!(f.pool.len(), 100);
-}
-
-#[test]
-fn the_login_of_an_evicted_client_is_finished_for_its_callers() {
-    let f = fixture_of_all(|builder| builder.max_clients(1));
-    let (arrival, go) = f.hold("first");
-    let mut caller = f.start("first");
-    arrival.recv().unwrap();
-    f.text("second");
-    assert!(!f.pool.contains("first"));
-    go.send(()).unwrap();
-    let token = caller.wait_timeout(Duration::from_secs(60)).unwrap();
-    assert_eq!(token.unwrap().access_token(), "first.my.salesforce.com!1");
-}
-
-#[test]
-fn new_credentials_keep_the_token_that_still_works() {
-    let f = fixture(|builder| builder);
-    f.insert("acme", "old");
-    assert_eq!(f.text("acme"), "acme.my.salesforce.com!1");
-    let new = OrgCredentials::of(host("acme"), "id", "new").unwrap();
-    f.pool.set_credentials("acme", new.clone()).unwrap();
-    assert_eq!(f.text("acme"), "acme.my.salesforce.com!1");
-    // The new ones are used from the next login on.
-    assert!(f.pool.invalidate("acme", &f.pool.token("acme").unwrap()));
-    assert_eq!(f.text("acme"), "acme.my.salesforce.com!2");
-    let error = f.pool.set_credentials("globex", new).unwrap_err();
-    assert_eq!(error.code(), "unknown_key");
-}
-
-#[test]
-fn the_same_credentials_again_change_nothing_and_forget_no_failure() {
-    let f = fixture(|builder| builder);
-    f.stage.refused.lock().unwrap().push(host("acme"));
-    f.insert("acme", "s");
-    f.pool.token("acme").unwrap_err();
-    f.insert("acme", "s");
-    f.pool.token("acme").unwrap_err();
-    assert_eq!(f.requests(), 1);
-    f.insert("acme", "other");
-    f.pool.token("acme").unwrap_err();
-    assert_eq!(f.requests(), 2);
-}
-
-#[test]
-fn another_login_host_under_a_key_is_another_org() {
-    let f = fixture(|builder| builder);
-    f.insert("tenant", "s");
-    let before = f.pool.client("tenant").unwrap();
-    f.text("tenant");
-    f.pool.insert("tenant", host("globex"), "id", "s").unwrap();
-    assert!(f.pool.cached("tenant").is_none(), "the other org's token");
-    assert_eq!(f.text("tenant"), "globex.my.salesforce.com!1");
-    assert_eq!(f.pool.len(), 1);
-    // A handle goes on with what it was made for.
-    let token = before.token().unwrap();
-    assert_eq!(token.access_token(), "tenant.my.salesforce.com!1");
-}
-
-#[test]
-fn a_removed_key_is_unknown_and_its_handle_works_on() {
-    let f = fixture(|builder| builder);
-    f.insert("acme", "s");
-    let client = f.pool.client("acme").unwrap();
-    assert!(f.pool.remove("acme") && !f.pool.remove("acme"));
-    assert_eq!(f.pool.token("acme").unwrap_err().code(), "unknown_key");
-    assert!(f.pool.is_empty() && client.token().is_ok());
-}
-
 #[test]
 fn a_rejected_token_is_dropped_for_its_key_only() {
     let f = fixture_of_all(|builder| builder);
@@ -328,141 +229,6 @@ fn a_rejected_token_is_dropped_for_its_key_only() {
     assert!(!f.pool.invalidate("acme", &acme), "a late report");
     assert_eq!(f.text("acme"), "acme.my.salesforce.com!2");
     assert_eq!(f.text("globex"), "globex.my.salesforce.com!1");
-}
-
-#[test]
-fn a_callback_is_asked_once_for_many_callers_and_its_failure_is_remembered() {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&asked);
-    let f = fixture(move |builder| {
-        builder.credentials_callback(move |key| {
-            let number = count.fetch_add(1, Ordering::SeqCst);
-            async move {
-                if number == 0 {
-                    return Err("the vault is sealed".into());
-                }
-                Ok(OrgCredentials::of(host(&key), "id", "s")?)
-            }
-        })
-    });
-    let first = f.pool.token("acme").unwrap_err();
-    let second = f.pool.token("acme").unwrap_err();
-    assert_eq!(first.code(), "credentials_unavailable");
-    assert_eq!(second.code(), "credentials_unavailable");
-    assert!(second.retry_after().is_some());
-    assert_eq!((asked.load(Ordering::SeqCst), f.requests()), (1, 0));
-    f.clock.advance(Duration::from_secs(5));
-    f.text("acme");
-    f.text("acme");
-    assert_eq!((asked.load(Ordering::SeqCst), f.requests()), (2, 1));
-    assert_eq!(f.pool.status("acme").unwrap().login_host, host("acme"));
-}
-
-#[test]
-fn a_callback_that_names_a_strange_host_is_refused() {
-    let f = fixture(|builder| {
-        builder.credentials_callback(async |_| Ok(OrgCredentials::of("evil.example", "id", "s")?))
-    });
-    assert_eq!(f.pool.token("acme").unwrap_err().code(), "untrusted_host");
-    assert_eq!(f.requests(), 0);
-}
-
-#[test]
-fn prewarming_tells_what_came_of_it() {
-    let f = fixture_of_all(|builder| builder.concurrent_logins(Some(3)));
-    f.stage.refused.lock().unwrap().push(host("bad"));
-    f.text("org1");
-    let keys = (0..50).map(|number| format!("org{number}"));
-    let warm = f.pool.prewarm(keys.chain(["bad".to_owned()]));
-    assert_eq!((warm.ready, warm.failed.len(), f.requests()), (50, 1, 51));
-    assert_eq!(warm.failed[0].0, "bad");
-    f.pool.wait_idle();
-    assert!(f.pool.statuses().all(|(_, status)| !status.in_flight));
-}
-
-#[test]
-fn a_caller_goes_before_those_who_are_prewarmed_and_takes_its_own_along() {
-    let f = fixture_of_all(|builder| builder.concurrent_logins(Some(1)));
-    let (arrival, go) = f.hold("first");
-    let first = f.start("first");
-    arrival.recv().unwrap();
-    let keys = (0..20).map(|number| format!("org{number}"));
-    let warm = f.pool.clone().into_async().start_prewarm(keys);
-    // One that is being prewarmed, and one that is new.
-    let (mut known, mut new) = (f.start("org19"), f.start("new"));
-    let gate = f.gate();
-    while gate.waiting() < 21 {
-        std::thread::yield_now();
-    }
-    go.send(()).unwrap();
-    for caller in [&mut known, &mut new] {
-        caller
-            .wait_timeout(Duration::from_secs(60))
-            .unwrap()
-            .unwrap();
-    }
-    drop(first);
-    let warm = blocking::wait(warm).unwrap();
-    assert_eq!(warm.ready, 20);
-    let order = f.stage.order.lock().unwrap();
-    assert_eq!(order[..3], [host("first"), host("org19"), host("new")]);
-    assert_eq!(order.len(), 22);
-}
-
-#[test]
-fn a_login_that_has_no_turn_in_time_is_a_typed_error() {
-    let f = fixture_of_all(|builder| {
-        builder
-            .concurrent_logins(Some(1))
-            .options(|client| client.total_timeout(Duration::from_millis(20)))
-    });
-    let (arrival, go) = f.hold("first");
-    let mut first = f.start("first");
-    arrival.recv().unwrap();
-    let error = f.pool.token("second").unwrap_err();
-    assert_eq!(error.code(), "timeout");
-    assert!(error.message().contains("turn"), "{error}");
-    go.send(()).unwrap();
-    assert!(first.wait_timeout(Duration::from_secs(60)).unwrap().is_ok());
-    // The place in the line was given up, so the next one has its turn.
-    f.text("third");
-}
-
-#[test]
-fn the_rate_is_that_of_the_clock() {
-    let f = fixture_of_all(|builder| builder.logins_per_second(Some(1)));
-    f.text("org0");
-    let mut second = f.start("org1");
-    let timer = second.wait_timeout(Duration::from_millis(50));
-    assert!(timer.is_none(), "a stopped clock lets nobody pass");
-    f.clock.advance(Duration::from_secs(1));
-    assert!(
-        second
-            .wait_timeout(Duration::from_secs(60))
-            .unwrap()
-            .is_ok()
-    );
-    assert_eq!(f.requests(), 2);
-}
-
-#[test]
-fn ten_thousand_orgs_that_logged_in_together_are_not_refreshed_together() {
-    let settings = crate::cache::policy::LifetimeSettings {
-        spread: builder::SPREAD,
-        ..crate::cache::policy::LifetimeSettings::default()
-    };
-    let lifetime = crate::cache::policy::Lifetime {
-        length: 7_200_000,
-        source: crate::ExpirySource::Configured,
-    };
-    let mut by_second = BTreeMap::<u64, usize>::new();
-    for number in 0..10_000 {
-        let random = f64::from(number) / 10_000.0;
-        let windows = crate::cache::policy::windows(lifetime, &settings, random);
-        *by_second.entry(windows.ages / 1_000).or_default() += 1;
-    }
-    assert!(by_second.values().all(|count| *count <= 25));
-    assert!(by_second.len() >= 450);
 }
 
 #[test]

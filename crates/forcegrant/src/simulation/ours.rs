@@ -3,7 +3,7 @@
 //!
 //! Only the order of the calls is repeated here. What is decided, the core decides.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use base64::Engine;
@@ -27,6 +27,7 @@ use crate::grant::response::{Context, Failure, decode};
 use crate::grant::retry::{self, RetrySettings};
 use crate::host::TrustPolicy;
 use crate::http::Response;
+use crate::secret::Mark;
 use crate::token::{Grant, Token};
 
 /// The settings of a client, as `ClientBuilder` has them.
@@ -177,7 +178,7 @@ impl<'a> Ours<'a> {
             Ok(grant) => {
                 let minted = Minted {
                     grant,
-                    pair: String::new(),
+                    pair: Mark::default(),
                     started: self.moment(progress.started),
                     introspected: None,
                     random: dice.unit(),
@@ -224,7 +225,7 @@ impl<'a> Ours<'a> {
     }
 
     /// As the landing of a flight in `engine`.
-    fn settle(&mut self, result: Result<Lease, Error>, now: Moment, dice: &mut Dice) -> Step {
+    fn settle(&mut self, result: Result<Arc<Lease>, Error>, now: Moment, dice: &mut Dice) -> Step {
         let circumstances = Circumstances {
             generation: self.generation,
             overtaken: std::mem::take(&mut self.overtaken),

@@ -5,6 +5,7 @@
 //! instance that this client does not trust is refused here too.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ use crate::clock::{Moment, millis};
 use crate::error::{Error, Portable};
 use crate::grant::response::{Context, decode};
 use crate::http::Response;
-use crate::token::Token;
+use crate::token::Parts;
 
 /// When the login was, and how old the token was when the entry was put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,23 +56,21 @@ struct Answer<'a> {
 }
 
 /// The text of an entry for this token.
-pub(crate) fn write_token(origin: &Origin, token: &Token) -> Zeroizing<Vec<u8>> {
-    let grant = token.grant();
-    let scope = grant.scopes.join(" ");
-    let issued = grant
-        .issued_at
+pub(crate) fn write_token(origin: &Origin, token: &Parts) -> Zeroizing<Vec<u8>> {
+    let issued = token
+        .issued_at()
         .and_then(|at| at.duration_since(UNIX_EPOCH).ok());
     let answer = Answer {
         access_token: token.access_token(),
-        token_format: grant.token_format.as_str(),
-        token_type: &grant.token_type,
-        instance_url: &grant.instance_url,
-        api_instance_url: grant.api_instance_url.as_deref(),
-        id: grant.identity_url.as_deref(),
-        scope: &scope,
+        token_format: token.token_format().as_str(),
+        token_type: "Bearer",
+        instance_url: token.instance_url(),
+        api_instance_url: token.api_instance_url(),
+        id: token.identity_url(),
+        scope: token.scope(),
         issued_at: issued.map(|time| time.as_millis().to_string()),
-        expires_in: grant.expires_in,
-        extra: &grant.extra,
+        expires_in: token.expires_in(),
+        extra: token.extra(),
     };
     // Large enough that it does not grow, which would leave a part of the token behind.
     let room = 4_096 + token.access_token().len();
@@ -108,7 +107,7 @@ pub(crate) struct Reader<'a> {
 const SAME_LOGIN: i64 = 1_000;
 
 /// The lease that an entry gives this client. `None`: it is not whole, has ended, was reported as
-/// rejected, or is not newer than what the client has or wants.
+/// rejected or is older than one that was, or is not newer than what the client has or wants.
 ///
 /// `left` is what is left of the entry's time by the store's clock. The token is as old as either
 /// clock says, so that a machine whose clock is behind does not serve it too long.
@@ -116,7 +115,7 @@ pub(crate) fn read_token(
     text: &[u8],
     left: Option<Duration>,
     reader: &Reader<'_>,
-) -> Option<Lease> {
+) -> Option<Arc<Lease>> {
     let (origin, answer) = read_lines(text)?;
     let by_wall = u64::try_from(reader.now.wall.saturating_sub(origin.started)).unwrap_or(0);
     let by_store = left.map_or(0, |left| {
@@ -128,14 +127,17 @@ pub(crate) fn read_token(
         boot: reader.now.boot.saturating_sub(age),
     };
     let state = reader.state;
-    let pair = reader.context.pair.fingerprint();
+    let pair = reader.context.pair.mark();
     let own = state.lease.as_ref().filter(|own| own.pair == pair);
     let own = own.map(|own| own.started.wall);
     let is_new = own.is_none_or(|own| started.wall > own.saturating_add(SAME_LOGIN));
     let is_wanted = state
         .fresh_after
         .is_none_or(|after| started.wall > after.wall);
-    if !is_new || !is_wanted {
+    let is_alive = state
+        .rejected_start
+        .is_none_or(|rejected| started.wall.saturating_add(SAME_LOGIN) >= rejected);
+    if !is_new || !is_wanted || !is_alive {
         return None;
     }
     let response = Response {
@@ -153,7 +155,7 @@ pub(crate) fn read_token(
         random: reader.random,
     };
     let lease = lease::lease(minted, state.learned, reader.now, reader.lifetimes).ok()?;
-    (!state.is_rejected(lease.token.fingerprint())).then_some(lease)
+    (!state.is_rejected(lease.parts.fingerprint())).then_some(lease)
 }
 
 /// Why a login failed, for those who waited for it.

@@ -51,7 +51,7 @@ impl Sealer {
     /// get the same token.
     pub(crate) fn new(pair: &KeyPair, endpoint: &str) -> Self {
         let salt = Salt::new(HKDF_SHA256, b"forcegrant store 1");
-        let secret = salt.extract(pair.client_secret().expose().as_bytes());
+        let secret = salt.extract(pair.expose_client_secret().as_bytes());
         // One block of output for each use, each with a context of its own.
         let mut name = [0; 16];
         let mut key_id = [0; KEY_ID];

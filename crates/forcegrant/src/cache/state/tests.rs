@@ -3,7 +3,7 @@ use serde_json::Map;
 
 use super::*;
 use crate::cache::lease::{Minted, lease};
-use crate::secret::Secret;
+use crate::secret::{Mark, Secret};
 use crate::token::{Grant, TokenFormat};
 
 const START: Moment = Moment {
@@ -22,13 +22,10 @@ fn grant(token: &str, expires_in: Option<u64>) -> Grant {
     Grant {
         access_token: Secret::new(token),
         token_format: TokenFormat::Opaque,
-        token_type: "Bearer".to_owned(),
         instance_url: "https://acme.my.salesforce.com".to_owned(),
         api_instance_url: None,
         identity_url: None,
-        org_id: None,
-        user_id: None,
-        scopes: Vec::new(),
+        scope: String::new(),
         issued_at: None,
         expires_in,
         jwt: None,
@@ -40,14 +37,14 @@ fn grant(token: &str, expires_in: Option<u64>) -> Grant {
 fn minted(token: &str, expires_in: Option<u64>, started: Moment) -> Minted {
     Minted {
         grant: grant(token, expires_in),
-        pair: "pair".to_owned(),
+        pair: Mark::default(),
         started,
         introspected: None,
         random: 0.0,
     }
 }
 
-fn lease_at(token: &str, expires_in: Option<u64>, started: Moment) -> Lease {
+fn lease_at(token: &str, expires_in: Option<u64>, started: Moment) -> Arc<Lease> {
     let minted = minted(token, expires_in, started);
     lease(
         minted,
@@ -58,7 +55,7 @@ fn lease_at(token: &str, expires_in: Option<u64>, started: Moment) -> Lease {
     .unwrap()
 }
 
-fn with(state: &State, lease: Lease, now: Moment) -> State {
+fn with(state: &State, lease: Arc<Lease>, now: Moment) -> State {
     state.minted(lease, now, &LifetimeSettings::default())
 }
 
@@ -235,11 +232,49 @@ fn a_view_begins_where_its_readers_are() {
     assert!(!lease.in_view(START.wall + 1_000));
 }
 
+/// A reader may take a new view without the lock, but decides nothing.
+#[test]
+fn a_reader_renews_the_view_until_a_refresh_is_due() {
+    let lease = lease_at("a", Some(600), START);
+    // Ageing starts at 300 s.
+    for (now, renewed) in [(0, true), (5_000, true), (299_999, true), (300_000, false)] {
+        assert_eq!(lease.renew(at(now), at(now).wall, 1_000), renewed, "{now}");
+    }
+    assert!(lease.in_view(at(299_999).wall) && !lease.in_view(at(300_000).wall));
+    assert!(!lease.renew(at(540_000), at(540_000).wall, 1_000));
+}
+
+#[test]
+fn a_view_is_one_word() {
+    let lease = lease_at("a", None, START);
+    for (wall, length, covered) in [
+        (0, 1_000, true),
+        (1, 1, true),
+        (1, 0, false),
+        (-1, 1_000, false),
+        (i64::MIN, 1_000, false),
+        ((1 << 48) - 1, 1_000, true),
+        (1 << 48, 1_000, false),
+        (i64::MAX, 1_000, false),
+    ] {
+        let now = Moment { wall, boot: 0 };
+        lease.show(now, wall, length);
+        assert_eq!(lease.in_view(wall), covered, "{wall}");
+        assert!(!lease.in_view(wall.saturating_sub(1)) || wall == i64::MIN);
+        assert!(!lease.in_view(i64::MIN) && !lease.in_view(-1));
+    }
+    // Never longer than asked for, whatever the coarse clock says.
+    lease.show(START, START.wall - 100_000, 1_000);
+    assert!(!lease.in_view(START.wall + 1_000));
+    lease.hide();
+    assert!(!lease.in_view(START.wall - 100_000) && !lease.in_view(0));
+}
+
 #[test]
 fn invalidation_closes_the_view() {
     let state = with(&State::default(), lease_at("a", None, START), START);
     state.look(START, START.wall, 1_000, false);
-    let lease = std::sync::Arc::clone(state.lease.as_ref().unwrap());
+    let lease = Arc::clone(state.lease.as_ref().unwrap());
     assert!(lease.in_view(START.wall));
     let _ = reported(&state, "a", START);
     assert!(!lease.in_view(START.wall));
@@ -253,8 +288,8 @@ fn rejections_lower_the_estimate_and_survival_raises_it() {
     assert_eq!(dead.rejected_age, Some(1_200_000));
     let settings = LifetimeSettings::default();
     let learned = lease(minted("b", None, START), dead.learned, START, &settings).unwrap();
-    assert_eq!(learned.token.expiry().source().as_str(), "learned");
-    assert!(!learned.token.expiry().is_known());
+    assert_eq!(learned.parts.expiry().source().as_str(), "learned");
+    assert!(!learned.parts.expiry().is_known());
     let state = with(&dead, learned, START);
     assert_eq!(
         state.learned,

@@ -54,9 +54,7 @@ fn every_field_is_read_and_unknown_ones_are_kept() {
     let grant = read(&answer(200, good().to_string())).unwrap();
     assert_eq!(grant.access_token.expose(), "00D000000000001!AQ.a_b");
     assert_eq!(grant.instance_url, "https://acme.my.salesforce.com");
-    assert_eq!(grant.org_id.as_deref(), Some("00D000000000001EAA"));
-    assert_eq!(grant.user_id.as_deref(), Some("005000000000001AAA"));
-    assert_eq!(grant.scopes, ["api", "id"]);
+    assert_eq!(grant.scope, "api id");
     assert_eq!(
         grant.issued_at,
         Some(UNIX_EPOCH + Duration::from_millis(1_700_000_000_123))
@@ -73,7 +71,7 @@ fn only_token_and_instance_are_required() {
     let body = json!({"access_token": "x", "instance_url": "https://acme.my.salesforce.com"});
     let grant = read(&answer(200, body.to_string())).unwrap();
     assert_eq!(grant.signature_matches, None);
-    assert!(grant.scopes.is_empty() && grant.identity_url.is_none());
+    assert!(grant.scope.is_empty() && grant.identity_url.is_none());
     for field in ["access_token", "instance_url"] {
         let error = error(&with(field, Value::Null));
         assert_eq!(error.code(), "unexpected_response");
