@@ -9,7 +9,6 @@ import itertools
 import json
 import os
 import re
-from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
@@ -17,17 +16,15 @@ from typing import TYPE_CHECKING, Any, Generic
 from forcegrant import (
     Event,
     ForcegrantError,
-    ReplayError,
     Status,
     Token,
     Verified,
-    _errors,
-    verdict,
 )
 from forcegrant.testing import Emulator, TestClock
-from scenario_calls import Answer, CallRequest
+from scenario_calls import CallRequest
 from scenario_drivers import AnyClient, Driver, Outcomes
-from scenario_fields import JSON, Fields, assert_equal, assert_subset, key_pair
+from scenario_expect import Expectations
+from scenario_fields import JSON, Fields, assert_subset, key_pair
 from scenario_pools import Pools
 
 if TYPE_CHECKING:
@@ -56,21 +53,20 @@ NUMBERS = itertools.count()
 SANDBOX = "acme--uat.sandbox.my.salesforce.com"
 
 
-class Run(Generic[AnyClient]):
+class Run(Expectations, Generic[AnyClient]):
     """One scenario with one driver."""
 
     def __init__(self, emulator: Emulator, driver: Driver[AnyClient], scenario: JSON) -> None:
+        super().__init__()
         self.emulator = emulator
         self.driver: Driver[AnyClient] = driver
         self.scenario = scenario
-        self.clock: TestClock | None = None
         # Beside the clients, the keys of pools that steps name: they have the same methods.
         self.clients: dict[str, AnyClient] = {}
         self.pools = Pools(self)
         # By client or pool.
         self.secrets: dict[str, list[str]] = {}
         self.started: dict[str, tuple[str, Callable[[], Outcomes]]] = {}
-        self.tokens: dict[str, Token] = {}
         # What clients and pools have told, where the scenario asks for it.
         self.listens = any(step["do"] == "events" for step in scenario.get("steps", []))
         self.events: dict[str, list[Event]] = {}
@@ -228,9 +224,6 @@ class Run(Generic[AnyClient]):
             options["next_credentials"] = key_pair(options["next_credentials"], secrets)
         return options
 
-    def _now(self) -> datetime:
-        return self.clock.now() if self.clock else datetime.now(timezone.utc)
-
     # Steps
 
     def _step(self, step: JSON) -> None:
@@ -255,7 +248,7 @@ class Run(Generic[AnyClient]):
             assert token is None
         else:
             assert token is not None, "nothing is cached"
-            self._check_token(token, expect.take("token"))
+            self.check_token(token, expect.take("token"))
             self._save(step.take("save"), token)
         expect.done()
 
@@ -342,7 +335,7 @@ class Run(Generic[AnyClient]):
             return
         assert len(log) == len(expect), f"{len(log)} requests"
         for number, (seen, wanted) in enumerate(zip(log, expect, strict=True), 1):
-            self._check_request(seen, Fields(wanted, f"request {number}"))
+            self.check_request(seen, Fields(wanted, f"request {number}"))
 
     def _do_set_credentials(self, name: str, step: Fields) -> None:
         secrets = self.secrets[name]
@@ -379,7 +372,7 @@ class Run(Generic[AnyClient]):
             else:
                 assert expect.has("answer"), f"it was answered with {outcome.status}"
                 assert expected or outcome.status < 400, f"it was answered with {outcome.status}"
-                self._check_answer(outcome, expect.take("answer"))
+                self.check_answer(outcome, expect.take("answer"))
             expect.done()
 
     def _call_request(self, step: Fields) -> CallRequest:
@@ -413,7 +406,7 @@ class Run(Generic[AnyClient]):
         names = [event.name for event in events]
         assert len(events) == len(expect), f"what happened is {names}"
         for event, wanted in zip(events, expect, strict=True):
-            self._check_event(event, Fields(wanted, event.name))
+            self.check_event(event, Fields(wanted, event.name))
 
     def _do_drop_retired(self, name: str, step: Fields) -> None:
         expect = Fields(step.take("expect"), "expect")
@@ -452,134 +445,14 @@ class Run(Generic[AnyClient]):
             self.check_error(outcome, expect.take("error"), self.secrets[name])
         elif isinstance(outcome, Verified):
             assert expect.has("verified"), f"it succeeded: {outcome}"
-            self._check_verified(outcome, expect.take("verified"))
+            self.check_verified(outcome, expect.take("verified"))
             self._save(save, outcome.token)
         else:
             assert expect.has("token"), f"it succeeded: {outcome}"
-            self._check_token(outcome, expect.take("token"))
+            self.check_token(outcome, expect.take("token"))
             self._save(save, outcome)
         expect.done()
 
     def _save(self, name: str | None, token: Token) -> None:
         if name is not None:
             self.tokens[name] = token
-
-    def _check_token(self, token: Token, expected: JSON) -> None:
-        expect = Fields(expected, "token")
-        if expect.has("has_issued_at"):
-            assert (token.issued_at is not None) == expect.take("has_issued_at")
-        if expect.has("expires_in_seconds"):
-            left = (token.expiry.at - self._now()).total_seconds()
-            wanted = expect.take("expires_in_seconds")
-            assert abs(left - wanted) <= 5, f"it ends in {left} s"
-        if expect.has("same_as"):
-            assert token.access_token == self.tokens[expect.take("same_as")].access_token
-        if expect.has("differs_from"):
-            assert token.access_token != self.tokens[expect.take("differs_from")].access_token
-        assert_subset(token.extra, expect.take("extra", {}), "extra")
-        assert not set(expect.take("extra_lacks", [])) & set(token.extra)
-        seen = {
-            "access_token": token.access_token,
-            "instance_url": token.instance_url,
-            "api_instance_url": token.api_instance_url,
-            "org_id": token.org_id,
-            "user_id": token.user_id,
-            "identity_url": token.identity_url,
-            "token_format": token.token_format,
-            "token_type": token.token_type,
-            "scopes": list(token.scopes),
-            "expiry_source": token.expiry.source,
-            "expiry_certainty": token.expiry.certainty,
-        }
-        assert token.authorization == f"Bearer {token.access_token}"
-        assert token.access_token not in repr(token)
-        assert_equal(seen, expect)
-
-    def check_error(self, error: ForcegrantError, expected: JSON, secrets: list[str]) -> None:
-        expect = Fields(expected, "error")
-        text = str(error)
-        assert len(text) > 10, f"the text says nothing: {text!r}"
-        for unsaid in (*secrets, *(token.access_token for token in self.tokens.values())):
-            assert not unsaid or unsaid not in text + repr(error), "the text holds a secret"
-        wanted = _errors.CLASSES[error.kind]
-        if error.code == "request_not_replayable":
-            wanted = ReplayError
-        assert type(error) is wanted, f"{type(error)} for {error.kind}"
-        for part in expect.take("message_contains", []):
-            assert part.lower() in text.lower(), f"{part!r} is not in {text!r}"
-        for part in expect.take("message_lacks", []):
-            assert part.lower() not in text.lower(), f"{part!r} is in {text!r}"
-        if expect.has("has_retry_after"):
-            assert (error.retry_after is not None) == expect.take("has_retry_after")
-        if expect.has("retry_after_at_least"):
-            least = expect.take("retry_after_at_least")
-            assert error.retry_after is not None and error.retry_after >= least  # noqa: PT018
-        if expect.has("retry_after_at_most"):
-            most = expect.take("retry_after_at_most")
-            assert error.retry_after is not None and error.retry_after <= most  # noqa: PT018
-        names = (
-            "code kind retryable http_status oauth_error oauth_description setup_step".split()  # noqa: SIM905
-        )
-        assert_equal({name: getattr(error, name) for name in names}, expect)
-
-    def _check_answer(self, answer: Answer, expected: JSON) -> None:
-        expect = Fields(expected, "answer")
-        for part in expect.take("body_contains", []):
-            assert part.encode() in answer.body, f"{part!r} is not in {answer.body!r}"
-        said = str(verdict(answer.status, answer.headers, answer.body))
-        assert_equal({"status": answer.status, "verdict": said}, expect)
-
-    def _check_verified(self, verified: Verified, expected: JSON) -> None:
-        expect = Fields(expected, "verified")
-        if expect.has("has_api_usage"):
-            assert (verified.api_usage is not None) == expect.take("has_api_usage")
-        self._check_token(verified.token, expect.take("token", {}))
-        expect.done()
-
-    def check_status(self, status: Status, expected: JSON) -> None:
-        expect = Fields(expected, "status")
-        if expect.has("fingerprint_of"):
-            name = expect.take("fingerprint_of")
-            wanted = None if name is None else self.tokens[name].fingerprint
-            assert status.fingerprint == wanted
-        if expect.has("cooling"):
-            until = status.cooling_until
-            cooling = until is not None and until > self._now()
-            assert cooling == expect.take("cooling"), f"cooling until {until}"
-        seen = {
-            "state": status.state,
-            "in_flight": status.in_flight,
-            "mints": status.mints,
-            "failures": status.failures,
-            "last_error_code": status.last_error and status.last_error.code,
-            "login_host": status.login_host,
-            "expiry_source": status.expiry and status.expiry.source,
-            "expiry_certainty": status.expiry and status.expiry.certainty,
-        }
-        assert_equal(seen, expect)
-
-    def _check_event(self, event: Event, expect: Fields) -> None:
-        if expect.has("fingerprint_of"):
-            token = self.tokens[expect.take("fingerprint_of")]
-            assert event.fingerprint == token.fingerprint, f"{event.name}: fingerprint"
-        seen = {
-            "name": event.name,
-            "key": event.key,
-            "background": event.background,
-            "attempts": event.attempts,
-            "code": event.error and event.error.code,
-            "expiry_source": event.expiry and event.expiry.source,
-            "client_id": event.client_id,
-            "used": event.used,
-            "stop": event.stop,
-        }
-        assert_equal(seen, expect)
-
-    def _check_request(self, seen: JSON, expect: Fields) -> None:
-        form, headers = seen["form"] or {}, seen["headers"]
-        assert_subset(form, expect.take("form", {}), "form")
-        assert_subset(headers, expect.take("headers", {}), "headers")
-        assert not set(expect.take("form_lacks", [])) & set(form)
-        assert not set(expect.take("headers_lack", [])) & set(headers)
-        names = "host sni method path body_bytes listener via_proxy answered".split()  # noqa: SIM905
-        assert_equal({name: seen[name] for name in names}, expect)
