@@ -1,8 +1,11 @@
 // What a call of an API costs through each adapter of the Node package, beside the bare library with a fixed header.
-// Prints one JSON line for each: medians over many rounds, ours and the bare one in turns, over one pool of TLS
-// connections to the emulator, which runs in a process of its own. The server of gRPC runs in this one.
+// Prints one JSON line for each: over many rounds the median of the bare one, and the median of the ratios of ours to the
+// bare one beside it, over one pool of TLS connections to the emulator, which runs in a process of its own. (Medians of
+// each by itself differ by the machine's other work.) The server of gRPC runs in this one. A second line is for the library
+// with an interceptor that does nothing.
 //
 // Counted is the processor's time of this process, as one thread of JavaScript is what bounds its requests per second.
+// Words as arguments choose adapters by name; ROUNDS in the environment makes it longer.
 import { readFileSync } from 'node:fs'
 import https from 'node:https'
 import grpc from '@grpc/grpc-js'
@@ -16,7 +19,8 @@ import { forcegrant } from 'forcegrant/undici'
 import jsforce from 'jsforce'
 import { agentFor, fetchBy, httpsAgentFor } from '../tests/node/support/network.mjs'
 
-const ROUNDS = Number(process.env.ROUNDS ?? 61)
+const ROUNDS = Number(process.env.ROUNDS ?? 101)
+const WANTED = process.argv.slice(2)
 const CALLS = 120
 const AT_ONCE = 8
 const LIMITS = '/services/data/v67.0/limits'
@@ -27,66 +31,76 @@ const agent = agentFor(emulator, { connections: AT_ONCE })
 const httpsAgent = httpsAgentFor(emulator)
 // jsforce sends by the agent of the process.
 https.globalAgent = httpsAgent
+const ofAxios = { httpsAgent, proxy: false }
 const pubsub = await grpcServer()
 try {
   const client = new Client(emulator.clientOptions({ fetch: fetchBy(agent), trustedHosts: ['localhost'] }))
   const { accessToken, authorization, instanceUrl, orgId } = await client.token()
   const headers = { authorization }
-  const pairs = {
+  const fields = { accesstoken: accessToken, instanceurl: instanceUrl, tenantid: orgId }
+  const withHeaders = (dispatcher) => async () => {
+    const { body } = await dispatcher.request({ origin: instanceUrl, path: LIMITS, method: 'GET', headers })
+    return body.arrayBuffer()
+  }
+  const ways = {
     fetch: {
       ours: async () => (await client.fetch(LIMITS)).arrayBuffer(),
-      bare: (
-        (send) => async () =>
-          (await send(instanceUrl + LIMITS, { headers })).arrayBuffer()
-      )(fetchBy(agent)),
+      bare: by(
+        fetchBy(agent),
+        (send) => async () => (await send(instanceUrl + LIMITS, { headers })).arrayBuffer(),
+      ),
     },
     undici: {
-      ours: (
-        (dispatcher) => async () =>
-          (await dispatcher.request({ path: LIMITS, method: 'GET' })).body.arrayBuffer()
-      )(agent.compose(forcegrant(client))),
-      bare: async () =>
-        (
-          await agent.request({ origin: instanceUrl, path: LIMITS, method: 'GET', headers })
-        ).body.arrayBuffer(),
+      ours: by(
+        agent.compose(forcegrant(client)),
+        (to) => async () => (await to.request({ path: LIMITS, method: 'GET' })).body.arrayBuffer(),
+      ),
+      bare: by(agent, withHeaders),
+      // What any interceptor costs that looks at answers in the form that is documented now.
+      empty: by(
+        agent.compose((dispatch) => (options, handler) => dispatch(options, handler)),
+        withHeaders,
+      ),
     },
     axios: {
-      ours: (
-        (instance) => () =>
-          instance.get(LIMITS)
-      )(attached(client)),
-      bare: (
-        (instance) => () =>
-          instance.get(instanceUrl + LIMITS, { headers })
-      )(axios.create({ httpsAgent, proxy: false })),
+      ours: by(attached(client), (instance) => () => instance.get(LIMITS)),
+      bare: by(axios.create(ofAxios), (instance) => () => instance.get(instanceUrl + LIMITS, { headers })),
+      empty: by(intercepted(), (instance) => () => instance.get(instanceUrl + LIMITS, { headers })),
     },
     jsforce: {
-      ours: (
-        (connection) => () =>
-          connection.request(LIMITS)
-      )(await connect(client, { version: '67.0' })),
-      bare: (
-        (connection) => () =>
-          connection.request(LIMITS)
-      )(new jsforce.Connection({ accessToken, instanceUrl, version: '67.0' })),
+      ours: by(await connect(client, { version: '67.0' }), (connection) => () => connection.request(LIMITS)),
+      bare: by(
+        new jsforce.Connection({ accessToken, instanceUrl, version: '67.0' }),
+        (connection) => () => connection.request(LIMITS),
+      ),
     },
     gRPC: {
       ours: pubsub.calling({ interceptors: [interceptor(client)] }),
-      bare: pubsub.calling({}, { accesstoken: accessToken, instanceurl: instanceUrl, tenantid: orgId }),
+      bare: pubsub.calling({}, fields),
+      // What grpc-js asks for credentials, which it sends over TLS only: fixed metadata go anywhere.
+      empty: pubsub.calling({ interceptors: [bringing(fields)] }),
     },
   }
-  for (const [name, { ours, bare }] of Object.entries(pairs)) {
-    const times = { ours: [], bare: [] }
+  for (const [name, { ours, bare, empty }] of Object.entries(ways)) {
+    if (WANTED.length > 0 && !WANTED.includes(name)) continue
+    const calls = [ours, bare, ...(empty === undefined ? [] : [empty])]
+    const times = calls.map(() => [])
     for (let round = -5; round < ROUNDS; round++) {
-      // Each goes first in every other round.
-      for (const which of round % 2 === 0 ? ['ours', 'bare'] : ['bare', 'ours']) {
-        const spent = await time(which === 'ours' ? ours : bare)
-        if (round >= 0) times[which].push(spent)
+      // Each goes first by turns.
+      for (let turn = 0; turn < calls.length; turn++) {
+        const at = (round + 5 + turn) % calls.length
+        const spent = await time(calls[at])
+        if (round >= 0) times[at].push(spent)
       }
     }
-    const [ours_ns, floor_ns] = [median(times.ours), median(times.bare)]
-    const rate = Math.round(1e9 / ours_ns)
-    console.log(JSON.stringify({ what: `call, Node ${name}, ${rate}/s`, ours_ns, floor_ns }))
+    const floor_ns = median(times[1])
+    const figure = (spent) => {
+      const ratio = median(spent.map((each, round) => each / times[1][round]))
+      return { ours_ns: Math.round(floor_ns * ratio), floor_ns }
+    }
+    const figures = figure(times[0])
+    print({ what: `call, Node ${name}, ${Math.round(1e9 / figures.ours_ns)}/s`, ...figures })
+    if (empty !== undefined) print({ what: `nothing but an interceptor, Node ${name}`, ...figure(times[2]) })
   }
   const { logins, data_rejected: rejected } = await emulator.control('counters')
   if (logins !== 1 || rejected !== 0) throw new Error(`${logins} logins, ${rejected} refused calls`)
@@ -111,13 +125,42 @@ async function time(call) {
 }
 
 function median(values) {
-  return Number(values.sort((a, b) => a - b)[values.length >> 1].toFixed(1))
+  return [...values].sort((a, b) => a - b)[values.length >> 1]
+}
+
+function by(sender, calling) {
+  return calling(sender)
+}
+
+function print(figure) {
+  console.log(JSON.stringify(figure))
 }
 
 function attached(client) {
-  const instance = axios.create({ httpsAgent, proxy: false })
+  const instance = axios.create(ofAxios)
   attach(instance, client)
   return instance
+}
+
+/** As it is with interceptors that do nothing, of the kind that any renewal of tokens needs. */
+function intercepted() {
+  const instance = axios.create(ofAxios)
+  instance.interceptors.request.use(async (config) => config)
+  instance.interceptors.response.use(
+    async (response) => response,
+    async (error) => {
+      throw error
+    },
+  )
+  return instance
+}
+
+/** An interceptor with fixed credentials for each call. */
+function bringing(fields) {
+  const metadata = new grpc.Metadata()
+  for (const [name, value] of Object.entries(fields)) metadata.set(name, value)
+  const credentials = grpc.credentials.createFromMetadataGenerator((_, callback) => callback(null, metadata))
+  return (options, next) => new grpc.InterceptingCall(next({ ...options, credentials }))
 }
 
 async function grpcServer() {

@@ -13,6 +13,7 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from schema import Validator
 
 RUNNERS = ("rust-async", "rust-blocking", "python-sync", "python-async", "node")
 AT_LEAST = 60
+OF_POOLS = {"orgs", "insert", "remove", "prewarm", "take_client", "pool_status", "asked"}
 SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
 
 
@@ -64,21 +66,44 @@ def check_names(scenario: dict[str, Any]) -> list[str]:
     """What a schema cannot say: names are given before they are used, and a clock that moves is a test clock."""
     wrong: list[str] = []
     saved: set[str] = set()
-    clients = {"main"}
+    clients, pools, started = {"main"}, set[str](), set[str]()
     for number, step in enumerate(scenario.get("steps", []), 1):
         for name in used_tokens(step) - saved:
             wrong.append(f"step {number}: token {name} was not saved before")
-        if step.get("with", "main") not in clients:
-            wrong.append(f"step {number}: there is no client {step['with']}")
-        if step["do"] == "advance" and "clock" not in scenario:
-            wrong.append(f"step {number}: only a test clock can be advanced")
-        if step["do"] == "requests" and not step.keys() & {"count", "count_at_least", "count_at_most", "expect"}:
-            wrong.append(f"step {number}: expects nothing of the requests")
+        do, of_pool = step["do"], "key" in step or step["do"] in OF_POOLS
+        known = pools if of_pool else clients | pools if do in {"settle", "events"} else clients
+        name = step.get("with", "pool" if of_pool else "main")
+        if do != "new_pool" and name not in known:
+            wrong.append(f"step {number}: there is no {'pool' if of_pool else 'client'} {name}")
+        wrong += [f"step {number}: {each}" for each in check_step(step, "clock" in scenario)]
+        if do == "finish" and step["of"] not in started:
+            wrong.append(f"step {number}: {step['of']} was not started")
         if "save" in step:
             saved.add(step["save"])
-        if "as" in step:
+        if do == "new_pool":
+            pools.add(step.get("as", "pool"))
+        elif do == "start":
+            started.add(step["as"])
+        elif do == "finish":
+            started.discard(step["of"])
+        elif "as" in step:
             clients.add(step["as"])
+    wrong += [f"{each} is never finished" for each in sorted(started)]
+    wrong += [f"{each} is a client and a pool" for each in sorted(clients & pools)]
     return wrong
+
+
+def check_step(step: dict[str, Any], has_clock: bool) -> Iterator[str]:
+    """The same of one step by itself."""
+    do = step["do"]
+    if do == "advance" and not has_clock:
+        yield "only a test clock can be advanced"
+    if do == "requests" and not step.keys() & {"count", "count_at_least", "count_at_most", "expect"}:
+        yield "expects nothing of the requests"
+    if do == "set_credentials" and "key" not in step and step.keys() & {"login_url", "expect"}:
+        yield "a client's login host stays, and its credentials are not refused here"
+    if do == "take_client" and ("as" in step) == ("expect" in step):
+        yield "give either `as` or `expect`"
 
 
 def used_tokens(value: Any, key: str = "") -> set[str]:

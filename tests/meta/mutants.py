@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Tests a scenario runner: makes scenarios each of which has one false expectation, so that every one must fail.
 
-    mutants.py write DIR         writes DIR/mutants.json and the schema, for FORCEGRANT_SCENARIO_DIR=DIR
+    mutants.py write DIR [TEXT]  writes DIR/mutants.json and the schema, for FORCEGRANT_SCENARIO_DIR=DIR;
+                                 with TEXT those of the scenarios whose id holds it
     mutants.py judge DIR LOG     LOG is what the runner printed: it must name every id of DIR, followed by a colon
 
 Standard library only. Exit status 0 when no mutant survived.
@@ -22,6 +23,8 @@ from typing import Any
 from check_scenarios import SCENARIOS, read
 
 Place = tuple[str | int, ...]
+# Objects that name all there is, so that an empty one is an expectation too.
+EXACT = {"failed", "statuses"}
 
 
 def main() -> int:
@@ -29,6 +32,7 @@ def main() -> int:
     commands = arguments.add_subparsers(dest="command", required=True)
     write = commands.add_parser("write")
     write.add_argument("folder", type=Path)
+    write.add_argument("text", nargs="?", default="")
     judge = commands.add_parser("judge")
     judge.add_argument("folder", type=Path)
     judge.add_argument("log", type=Path)
@@ -36,7 +40,7 @@ def main() -> int:
 
     target = options.folder / "mutants.json"
     if options.command == "write":
-        made = list(mutants())
+        made = list(mutants(options.text))
         options.folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(SCENARIOS / "schema.json", options.folder)
         document = {"$schema": "./schema.json", "about": "each must fail", "scenarios": made}
@@ -52,14 +56,14 @@ def main() -> int:
     return 1 if survivors else 0
 
 
-def mutants() -> Iterator[dict[str, Any]]:
-    """Every scenario once for each of its expectations, with that one made false."""
+def mutants(text: str) -> Iterator[dict[str, Any]]:
+    """Every scenario whose id holds the text, once for each of its expectations, with that one made false."""
     number = 0
     for path in sorted(SCENARIOS.glob("*.json")):
         if path.name == "schema.json":
             continue
         for scenario in read(path)["scenarios"]:
-            for place in expectations(scenario):
+            for place in expectations(scenario) if text in scenario["id"] else ():
                 mutant = copy.deepcopy(scenario)
                 parent = mutant
                 for key in place[:-1]:
@@ -79,13 +83,19 @@ def expectations(scenario: dict[str, Any]) -> Iterator[Place]:
         parts = enumerate(expected) if isinstance(expected, list) else [(None, expected)]
         for position, part in parts:
             here: Place = ("steps", index, "expect")
+            if step["do"] == "asked" and part == {}:
+                yield here
             yield from leaves(part, here if position is None else (*here, position))
+        if step["do"] == "events":
+            yield ("steps", index, "expect")
         if "count" in step:
             yield ("steps", index, "count")
 
 
 def leaves(value: Any, at: Place) -> Iterator[Place]:
-    if isinstance(value, dict):
+    if value == {} and at[-1] in EXACT:
+        yield at
+    elif isinstance(value, dict):
         for key, each in value.items():
             yield from leaves(each, (*at, key))
     else:
@@ -115,10 +125,16 @@ def falsify(parent: Any, key: str | int) -> bool:
         parent[key] = not value
     elif isinstance(value, (int, float)):
         parent[key] = value + 17
+    elif key == "expect" and value is None:
+        parent[key] = {"mints": 0}
+    elif value == {}:
+        parent[key] = {"false": 17 if key == "expect" else {}}
     elif value is None:
         parent[key] = "false"
     elif isinstance(value, str):
         parent[key] = value + "-false"
+    elif key == "expect" and isinstance(value, list):
+        parent[key] = [*value, {"name": "false"}]
     elif isinstance(value, list):
         parent[key] = [*value, "false"]
     return True

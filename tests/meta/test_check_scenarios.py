@@ -79,6 +79,27 @@ class Files(unittest.TestCase):
         self.assertEqual(len(found({"do": "advance", "seconds": 1})), 1)
         self.assertEqual(len(found({"do": "requests", "endpoint": "token"})), 1)
 
+    def test_pools_and_their_callers(self) -> None:
+        def found(*steps: dict[str, Any]) -> list[str]:
+            return check_scenarios.check_names({"steps": steps})
+
+        pool, token = {"do": "new_pool"}, {"do": "token", "key": "acme"}
+        self.assertEqual(found(pool, token, {"do": "settle", "with": "pool"}), [])
+        self.assertEqual(found(pool, {"do": "events", "with": "pool", "expect": []}), [])
+        self.assertEqual(found(token, pool), ["step 1: there is no pool pool"])
+        self.assertEqual(found(pool, {"do": "token", "with": "pool"}), ["step 2: there is no client pool"])
+        self.assertEqual(found(pool, {**token, "with": "main"}), ["step 2: there is no pool main"])
+        self.assertEqual(found({"do": "new_pool", "as": "main"}), ["main is a client and a pool"])
+        taken = {"do": "take_client", "key": "acme"}
+        self.assertEqual(found(pool, taken), ["step 2: give either `as` or `expect`"])
+        self.assertEqual(found(pool, {**taken, "as": "held"}, {"do": "token", "with": "held"}), [])
+        start, finish = {"do": "start", "as": "first"}, {"do": "finish", "of": "first"}
+        self.assertEqual(found(start, finish), [])
+        self.assertEqual(found(start), ["first is never finished"])
+        self.assertEqual(found(finish), ["step 1: first was not started"])
+        new = {"do": "set_credentials", "login_url": "acme.my.salesforce.com"}
+        self.assertEqual(len(found(new)), 1)
+
     def test_keywords_outside_the_subset_are_refused(self) -> None:
         with self.assertRaises(SchemaError):
             Validator({"format": "uri"}).errors("x")

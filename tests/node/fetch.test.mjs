@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
 import { Client } from 'forcegrant'
 import { startEmulator } from 'forcegrant/testing'
+import * as undici from 'undici'
 import { callsThrough, JOBS, LIMITS } from './support/calls.mjs'
 import { agentFor, fetchBy } from './support/network.mjs'
 
@@ -169,3 +170,111 @@ test('where a token may go is asked of the core', async () => {
 test('the option fetch must be a function', () => {
   assert.throws(() => new Client(emulator.clientOptions({ fetch: 'undici' })), { code: 'invalid_option' })
 })
+
+test("what the platform's fetch does with a fixed header, this does too", async () => {
+  // Of the same make as `fetch` itself, which takes no other's.
+  const { FormData, Headers, Request } = undici
+  const { instanceUrl, authorization } = await client.token()
+  const limits = instanceUrl + LIMITS
+  const jobs = instanceUrl + JOBS
+  const form = () => {
+    const made = new FormData()
+    made.set('one', new Blob(['text']), 'one.txt')
+    return made
+  }
+  const stream = () => new Blob(['streamed']).stream()
+  const used = async () => {
+    const request = new Request(jobs, { method: 'POST', body: 'x' })
+    await request.text()
+    return [request]
+  }
+  const aborted = AbortSignal.abort(new Error('changed my mind'))
+  const upload = { method: 'POST', duplex: 'half' }
+  // Each with where redirects lead, if there are any.
+  const cases = {
+    'a string': [() => [limits]],
+    'a URL and its parameters': [() => [new URL(`${limits}?x=1&y=%20#there`)]],
+    'a Request': [() => [new Request(limits, { headers: { 'x-kept': 'yes' } })]],
+    'a Request with a body': [() => [new Request(jobs, { method: 'POST', body: '{}' })]],
+    'a Request with a stream': [() => [new Request(jobs, { ...upload, body: stream() })]],
+    'a Request with a form': [() => [new Request(jobs, { method: 'POST', body: form() })]],
+    'a Request whose body was read': [used],
+    'a Request, and what overrides it': [
+      () => [new Request(jobs, { method: 'PUT', body: 'old' }), { method: 'POST', body: 'newer' }],
+    ],
+    'a Request, and other headers': [
+      () => [new Request(limits, { headers: { 'x-kept': 'no' } }), { headers: [['X-Kept', 'one']] }],
+    ],
+    'a Request that is aborted': [() => [new Request(limits, { signal: aborted })]],
+    'a signal that is aborted': [() => [limits, { signal: aborted }]],
+    'no signal in place of one': [() => [new Request(limits, { signal: aborted }), { signal: null }]],
+    'a header twice': [() => [limits, { headers: new Headers([...'ab'].map((one) => ['x-kept', one])) }]],
+    'a stream': [() => [jobs, { ...upload, body: stream() }]],
+    'a stream without duplex': [() => [jobs, { method: 'POST', body: stream() }]],
+    'a form': [() => [jobs, { method: 'POST', body: form() }]],
+    'a body with GET': [() => [limits, { body: 'x' }]],
+    'a method in small letters': [() => [jobs, { method: 'post', body: '{}' }]],
+    'a method that is none': [() => [limits, { method: 'a b' }]],
+    'a header that is none': [() => [limits, { headers: { 'x-kept': 'a\nb' } }]],
+    'a mode of redirects that is none': [() => [limits, { redirect: 'perhaps' }]],
+    'no redirect, mode error': [() => [limits, { redirect: 'error' }]],
+    HEAD: [() => [limits, { method: 'HEAD' }]],
+    followed: [() => [limits], 302],
+    'followed by a Request': [() => [new Request(limits)], 307],
+    'followed with a fragment': [() => [`${limits}#there`], 301],
+    'followed by HEAD': [() => [limits, { method: 'HEAD' }], 303],
+    'followed by POST as GET': [() => [limits, { method: 'POST', body: 'x' }], 303],
+    'followed by POST': [() => [limits, { method: 'POST', body: 'text' }], 308],
+    'followed by PUT': [() => [limits, { method: 'PUT', body: 'text' }], 302],
+    'followed with a form': [() => [limits, { method: 'POST', body: form() }], 307],
+    'followed with a stream': [() => [limits, { ...upload, body: stream() }], 307],
+    'followed with a stream that is dropped': [() => [limits, { ...upload, body: stream() }], 303],
+    'not followed': [() => [limits, { redirect: 'manual' }], 302],
+    'not followed by a Request': [() => [new Request(limits, { redirect: 'manual' })], 307],
+    refused: [() => [limits, { redirect: 'error' }], 302],
+    'refused by a Request': [() => [new Request(limits, { redirect: 'error' })], 302],
+  }
+  const bare = fetchBy(agent)
+  const withHeader = (input, init) => {
+    const request = input instanceof Request && init?.headers === undefined ? input : undefined
+    const headers = new Headers(request?.headers ?? init?.headers)
+    headers.set('authorization', authorization)
+    return bare(input, { ...init, headers })
+  }
+  const seen = []
+  for (const [name, [make, status]] of Object.entries(cases)) {
+    const [ours, theirs] = [
+      await outcome((...given) => client.fetch(...given), make, status),
+      await outcome(withHeader, make, status),
+    ]
+    assert.deepEqual(ours, theirs, name)
+    seen.push(ours.requests.length)
+  }
+  assert.ok(seen.includes(0) && seen.includes(1) && seen.includes(2), String(seen))
+  assert.equal(await logins(), 1)
+})
+
+/** What comes of a call, and what the emulator saw of it. */
+async function outcome(send, make, status) {
+  await emulator.control('clear_faults')
+  if (status !== undefined) await redirectOnce(status, '/services/data/v67.0/query?q=SELECT+Id+FROM+Account')
+  const before = (await emulator.control('requests')).requests.length
+  let result
+  try {
+    const answer = await send(...(await make()))
+    const { status, redirected, url, type, ok } = answer
+    const { length } = await answer.text()
+    result = { status, redirected, url, type, ok, length, location: answer.headers.get('location') }
+  } catch (error) {
+    result = { error: error.name, message: error.name === 'TypeError' ? undefined : error.message }
+  }
+  const requests = (await emulator.control('requests')).requests.slice(before)
+  return { result, requests: requests.map(visible) }
+}
+
+/** Boundaries of forms differ each time; a Request's body goes out in chunks here, as its length is not told. */
+function visible({ method, path, query, body_bytes, answered, headers }) {
+  const { 'content-length': _, 'transfer-encoding': __, ...others } = headers
+  const type = headers['content-type']?.replace(/boundary=.*/, 'boundary')
+  return { method, path, query, body_bytes, answered, headers: { ...others, 'content-type': type } }
+}

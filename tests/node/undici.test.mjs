@@ -5,7 +5,7 @@ import { after, before, beforeEach, test } from 'node:test'
 import { Client, ReplayError } from 'forcegrant'
 import { startEmulator } from 'forcegrant/testing'
 import { forcegrant } from 'forcegrant/undici'
-import { interceptors } from 'undici'
+import { fetch, interceptors } from 'undici'
 import { callsThrough, JOBS, LIMITS } from './support/calls.mjs'
 import { agentFor } from './support/network.mjs'
 
@@ -36,6 +36,14 @@ callsThrough('undici, following redirects', {
   },
 })
 
+callsThrough('undici, over an interceptor of the present form', {
+  ...shared,
+  open: (client, { agent }) => {
+    const dispatcher = agent.compose((dispatch) => (options, handler) => dispatch(options, handler))
+    return { call: (wanted) => request(dispatcher.compose(forcegrant(client)), wanted) }
+  },
+})
+
 let emulator
 let agent
 let client
@@ -62,6 +70,38 @@ test('undici: headers in every form go along', async () => {
     const last = (await emulator.control('requests', { endpoint: 'limits' })).requests.at(-1)
     assert.equal(last.headers['x-one'], '1')
   }
+})
+
+test("undici: a header of the caller's own, in every form, is sent as it is", async () => {
+  const name = 'AUTHORIZATION'
+  const forms = [
+    { [name]: 'mine' },
+    [name, 'mine'],
+    new Map([[name, 'mine']]),
+    new Headers({ [name]: 'mine' }),
+  ]
+  for (const headers of forms) {
+    assert.equal((await request(dispatcher, { path: LIMITS, headers })).status, 401)
+    const last = (await emulator.control('requests', { endpoint: 'limits' })).requests.at(-1)
+    assert.equal(last.headers.authorization, 'mine')
+  }
+})
+
+test("undici: beneath undici's own fetch, with a slow reader of a long answer", async () => {
+  const { instanceUrl } = await client.token()
+  await emulator.control('kill_sessions')
+  const body = `[${'"x",'.repeat(1_000_000)}0]`
+  const fault = { endpoint: 'limits', kind: 'status', status: 400, body, content_type: 'application/json' }
+  assert.equal((await fetch(instanceUrl + LIMITS, { dispatcher })).status, 200)
+  await emulator.control('fault', fault)
+  const answer = await fetch(instanceUrl + LIMITS, { dispatcher })
+  let length = 0
+  for await (const chunk of answer.body) {
+    length += chunk.length
+    await new Promise(setImmediate)
+  }
+  assert.deepEqual([answer.status, length], [400, body.length])
+  assert.equal((await emulator.control('counters')).token_requests, 2)
 })
 
 test('undici: a generator is sent once', async () => {

@@ -7,15 +7,25 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from forcegrant import AsyncClient, Client, ForcegrantError, Token, Verified
+from forcegrant import (
+    AsyncClient,
+    AsyncClientPool,
+    Client,
+    ClientPool,
+    ForcegrantError,
+    Token,
+    Verified,
+)
 from scenario_calls import Answer, CallRequest, from_threads, in_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from forcegrant._native import Prewarmed
     from forcegrant.testing import Emulator
 
 AnyClient = TypeVar("AnyClient", Client, AsyncClient)
+Outcomes = list[Token | ForcegrantError]
 
 
 class Driver(Protocol[AnyClient]):
@@ -24,12 +34,14 @@ class Driver(Protocol[AnyClient]):
     name: str
 
     def build(self, *args: str, **options: Any) -> AnyClient: ...
+    def build_pool(self, callback: Callable[[str], Any] | None, **options: Any) -> Any: ...
+    def prewarm(self, pool: Any, keys: list[str]) -> Prewarmed: ...
+    def start(
+        self, client: AnyClient, callers: int, meanwhile: Callable[[], None]
+    ) -> Callable[[], Outcomes]: ...
     def token(self, client: AnyClient) -> Token: ...
     def verify(self, client: AnyClient) -> Verified: ...
     def wait_idle(self, client: AnyClient) -> None: ...
-    def herd(
-        self, client: AnyClient, callers: int, meanwhile: Callable[[], None]
-    ) -> list[Token | ForcegrantError]: ...
     def call(
         self,
         client: AnyClient,
@@ -49,6 +61,12 @@ class Threads:
     def build(self, *args: str, **options: Any) -> Client:
         return Client(*args, **options)
 
+    def build_pool(self, callback: Callable[[str], Any] | None, **options: Any) -> ClientPool:
+        return ClientPool(credentials_callback=callback, **options)
+
+    def prewarm(self, pool: ClientPool, keys: list[str]) -> Prewarmed:
+        return pool.prewarm(keys)
+
     def token(self, client: Client) -> Token:
         return client.token()
 
@@ -58,9 +76,9 @@ class Threads:
     def wait_idle(self, client: Client) -> None:
         client.wait_idle()
 
-    def herd(
+    def start(
         self, client: Client, callers: int, meanwhile: Callable[[], None]
-    ) -> list[Token | ForcegrantError]:
+    ) -> Callable[[], Outcomes]:
         together = threading.Barrier(callers + 1)
 
         def call() -> Token | ForcegrantError:
@@ -70,11 +88,16 @@ class Threads:
             except ForcegrantError as error:
                 return error
 
-        with ThreadPoolExecutor(callers) as pool:
-            calls = [pool.submit(call) for _ in range(callers)]
-            together.wait()
-            meanwhile()
-            return [call.result() for call in calls]
+        threads = ThreadPoolExecutor(callers)
+        calls = [threads.submit(call) for _ in range(callers)]
+        together.wait()
+        meanwhile()
+
+        def finish() -> Outcomes:
+            with threads:
+                return [call.result() for call in calls]
+
+        return finish
 
     def call(
         self,
@@ -101,6 +124,17 @@ class Loop:
     def build(self, *args: str, **options: Any) -> AsyncClient:
         return AsyncClient(*args, **options)
 
+    def build_pool(self, callback: Callable[[str], Any] | None, **options: Any) -> AsyncClientPool:
+        async def answer(key: str) -> Any:
+            assert callback is not None
+            await asyncio.sleep(0)
+            return callback(key)
+
+        return AsyncClientPool(credentials_callback=callback and answer, **options)
+
+    def prewarm(self, pool: AsyncClientPool, keys: list[str]) -> Prewarmed:
+        return self._loop.run_until_complete(pool.prewarm(keys))
+
     def token(self, client: AsyncClient) -> Token:
         return self._loop.run_until_complete(client.token())
 
@@ -110,21 +144,25 @@ class Loop:
     def wait_idle(self, client: AsyncClient) -> None:
         self._loop.run_until_complete(client.wait_idle())
 
-    def herd(
+    def start(
         self, client: AsyncClient, callers: int, meanwhile: Callable[[], None]
-    ) -> list[Token | ForcegrantError]:
+    ) -> Callable[[], Outcomes]:
         async def call() -> Token | ForcegrantError:
             try:
                 return await client.token()
             except ForcegrantError as error:
                 return error
 
-        async def all_of_them() -> list[Token | ForcegrantError]:
+        async def begin() -> list[asyncio.Task[Token | ForcegrantError]]:
             calls = [asyncio.create_task(call()) for _ in range(callers)]
             await asyncio.to_thread(meanwhile)
+            return calls
+
+        async def end() -> Outcomes:
             return await asyncio.gather(*calls)
 
-        return self._loop.run_until_complete(all_of_them())
+        calls = self._loop.run_until_complete(begin())
+        return lambda: self._loop.run_until_complete(end())
 
     def call(
         self,

@@ -1,8 +1,6 @@
 """Executes tests/scenarios/*.json; the grammar is in the README beside them.
 
 The steps are the same for threads and for asyncio: a driver makes the calls.
-Every key is taken out of what it was found in, and what is left is an error, so
-that a misspelt expectation cannot pass unnoticed.
 """
 
 from __future__ import annotations
@@ -11,22 +9,30 @@ import itertools
 import json
 import os
 import re
-from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
 
-from forcegrant import ForcegrantError, ReplayError, Status, Token, Verified, _errors, verdict
+from forcegrant import (
+    Event,
+    ForcegrantError,
+    Status,
+    Token,
+    Verified,
+)
 from forcegrant.testing import Emulator, TestClock
-from scenario_calls import Answer, CallRequest
-from scenario_drivers import AnyClient, Driver
+from scenario_calls import CallRequest
+from scenario_drivers import AnyClient, Driver, Outcomes
+from scenario_expect import Expectations
+from scenario_fields import JSON, Fields, assert_subset, key_pair
+from scenario_pools import Pools
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 FOLDER = Path(
     os.environ.get("FORCEGRANT_SCENARIO_DIR") or Path(__file__).resolve().parents[1] / "scenarios"
 )
-JSON = dict[str, Any]
 
 
 def load() -> list[JSON]:
@@ -43,42 +49,27 @@ def load() -> list[JSON]:
     return scenarios
 
 
-class Fields:
-    """The keys of an object, each to be taken once."""
-
-    def __init__(self, values: JSON, where: str) -> None:
-        assert isinstance(values, dict), f"{where}: an object was expected, not {values!r}"
-        self._values = dict(values)
-        self.where = where
-
-    def take(self, name: str, default: Any = None) -> Any:
-        return self._values.pop(name, default)
-
-    def has(self, name: str) -> bool:
-        return name in self._values
-
-    def rest(self) -> Iterator[tuple[str, Any]]:
-        while self._values:
-            yield self._values.popitem()
-
-    def done(self) -> None:
-        assert not self._values, f"{self.where}: unknown keys {sorted(self._values)}"
-
-
 NUMBERS = itertools.count()
+SANDBOX = "acme--uat.sandbox.my.salesforce.com"
 
 
-class Run(Generic[AnyClient]):
+class Run(Expectations, Generic[AnyClient]):
     """One scenario with one driver."""
 
     def __init__(self, emulator: Emulator, driver: Driver[AnyClient], scenario: JSON) -> None:
+        super().__init__()
         self.emulator = emulator
         self.driver: Driver[AnyClient] = driver
         self.scenario = scenario
-        self.clock: TestClock | None = None
+        # Beside the clients, the keys of pools that steps name: they have the same methods.
         self.clients: dict[str, AnyClient] = {}
+        self.pools = Pools(self)
+        # By client or pool.
         self.secrets: dict[str, list[str]] = {}
-        self.tokens: dict[str, Token] = {}
+        self.started: dict[str, tuple[str, Callable[[], Outcomes]]] = {}
+        # What clients and pools have told, where the scenario asks for it.
+        self.listens = any(step["do"] == "events" for step in scenario.get("steps", []))
+        self.events: dict[str, list[Event]] = {}
         self.at = ""
         self.number = next(NUMBERS)
 
@@ -94,6 +85,8 @@ class Run(Generic[AnyClient]):
         finally:
             # After a failure too: what is on its way must not reach the next scenario.
             self.emulator.release()
+            for _, finish in self.started.values():
+                finish()
             for client in self.clients.values():
                 self.driver.wait_idle(client)
 
@@ -161,8 +154,25 @@ class Run(Generic[AnyClient]):
             "http_port": emulator.http.rpartition(":")[2],
             "proxy": emulator.proxy,
         }
+        if name.startswith("sandbox_"):
+            values = {f"sandbox_{part}": value for part, value in self.sandbox.items()}
         assert name in values, f"unknown placeholder ${name}"
         return values[name]
+
+    @cached_property
+    def sandbox(self) -> dict[str, str]:
+        """The second org of the emulator, as it is by default."""
+        org = self.emulator.control("configure", my_domain=SANDBOX)["org"]
+        (app,) = org["apps"]
+        return {"my_domain": SANDBOX, "org_id": org["org_id"], **app["keys"][0]}
+
+    def org_at(self, login_url: str | None) -> JSON:
+        """Give login URL and key pair of the org there, the default org's if it is of neither."""
+        org = self.emulator.org
+        pair = {"client_id": org.client_id, "client_secret": org.client_secret}
+        if login_url == SANDBOX:
+            pair = {part: self.sandbox[part] for part in pair}
+        return {"login_url": org.my_domain if login_url is None else login_url, **pair}
 
     # Clients
 
@@ -177,6 +187,22 @@ class Run(Generic[AnyClient]):
                 ("client_secret", org.client_secret),
             )
         ]
+        secrets = self.secrets[name] = [credentials[2]]
+        options = self.options(name, options, secrets)
+        if build_error is not None:
+            try:
+                self.driver.build(*credentials, **options)
+            except ForcegrantError as error:
+                self.check_error(error, self._substitute(build_error), secrets)
+            else:
+                raise AssertionError("the client was built")
+            assert not self.emulator.requests("token"), "a token request was sent"
+            return
+        self.clients[name] = self.driver.build(*credentials, **options)
+
+    def options(self, name: str, given: JSON, secrets: list[str]) -> JSON:
+        """Give the options as the package takes them, and note secrets among them."""
+        options = dict(given)
         resolve = options.pop("resolve", {})
         options["resolve"] = {
             **{self._substitute(host): self.emulator.https for host in self.hosts},
@@ -191,23 +217,12 @@ class Run(Generic[AnyClient]):
         options["proxy"] = {"none": None, "environment": "env"}.get(proxy, proxy)
         options.setdefault("retry_backoff", 0.001)
         options["clock"] = self.clock
-        secrets = [credentials[2]]
+        if self.listens:
+            events = self.events[name] = []
+            options["on_event"] = events.append
         if "next_credentials" in options:
             options["next_credentials"] = key_pair(options["next_credentials"], secrets)
-        self.secrets[name] = secrets
-        if build_error is not None:
-            try:
-                self.driver.build(*credentials, **options)
-            except ForcegrantError as error:
-                self._check_error(error, self._substitute(build_error), secrets)
-            else:
-                raise AssertionError("the client was built")
-            assert not self.emulator.requests("token"), "a token request was sent"
-            return
-        self.clients[name] = self.driver.build(*credentials, **options)
-
-    def _now(self) -> datetime:
-        return self.clock.now() if self.clock else datetime.now(timezone.utc)
+        return options
 
     # Steps
 
@@ -215,10 +230,12 @@ class Run(Generic[AnyClient]):
         fields = Fields(step, "step")
         do = fields.take("do")
         fields.take("note")
-        name = fields.take("with", "main")
-        execute = getattr(self, f"_do_{do}", None)
+        of_pool = getattr(self.pools, f"do_{do}", None)
+        execute = of_pool or getattr(self, f"_do_{do}", None)
         assert execute is not None, f"unknown step {do}"
-        execute(name, fields)
+        key = fields.take("key") if of_pool is None else None
+        name = fields.take("with", "main" if key is None and of_pool is None else "pool")
+        execute(name if key is None else self.pools.keyed(name, key), fields)
         fields.done()
 
     def _do_token(self, name: str, step: Fields) -> None:
@@ -231,7 +248,7 @@ class Run(Generic[AnyClient]):
             assert token is None
         else:
             assert token is not None, "nothing is cached"
-            self._check_token(token, expect.take("token"))
+            self.check_token(token, expect.take("token"))
             self._save(step.take("save"), token)
         expect.done()
 
@@ -243,8 +260,25 @@ class Run(Generic[AnyClient]):
                 self.emulator.wait_requests(arrival)
                 self.emulator.release()
 
-        outcomes = self.driver.herd(self.clients[name], callers, meanwhile)
+        outcomes = self.driver.start(self.clients[name], callers, meanwhile)()
         assert len(outcomes) == callers
+        self._expect_all(name, step, outcomes)
+
+    def _do_start(self, name: str, step: Fields) -> None:
+        arrival = step.take("until_arrival")
+
+        def meanwhile() -> None:
+            if arrival is not None:
+                self.emulator.wait_requests(arrival)
+
+        finish = self.driver.start(self.clients[name], step.take("callers", 1), meanwhile)
+        self.started[step.take("as")] = (name, finish)
+
+    def _do_finish(self, _name: str, step: Fields) -> None:
+        name, finish = self.started.pop(step.take("of"))
+        self._expect_all(name, step, finish())
+
+    def _expect_all(self, name: str, step: Fields, outcomes: Outcomes) -> None:
         save, expect = step.take("save"), step.take("expect", {"token": {}})
         for outcome in outcomes:
             self._expect(name, Fields({"save": save, "expect": expect}, "herd"), outcome)
@@ -269,7 +303,13 @@ class Run(Generic[AnyClient]):
         self.driver.wait_idle(self.clients[name])
 
     def _do_status(self, name: str, step: Fields) -> None:
-        self._check_status(self.clients[name].status(), step.take("expect"))
+        status: Status | None = self.clients[name].status()
+        expect = step.take("expect")
+        if expect is None:
+            assert status is None, "the pool knows the key"
+            return
+        assert status is not None, "the pool does not know the key"
+        self.check_status(status, expect)
 
     def _do_new_client(self, _name: str, step: Fields) -> None:
         self._new_client(step.take("as"), step.take("client"), step.take("build_error"))
@@ -295,7 +335,7 @@ class Run(Generic[AnyClient]):
             return
         assert len(log) == len(expect), f"{len(log)} requests"
         for number, (seen, wanted) in enumerate(zip(log, expect, strict=True), 1):
-            self._check_request(seen, Fields(wanted, f"request {number}"))
+            self.check_request(seen, Fields(wanted, f"request {number}"))
 
     def _do_set_credentials(self, name: str, step: Fields) -> None:
         secrets = self.secrets[name]
@@ -303,7 +343,13 @@ class Run(Generic[AnyClient]):
         client_id, client_secret = key_pair(current, secrets)
         following = step.take("next_credentials")
         options = {"next_credentials": key_pair(following, secrets)} if following else {}
-        self.clients[name].set_credentials(client_id, client_secret, **options)
+        if step.has("login_url"):
+            options["login_url"] = step.take("login_url")
+
+        def use() -> None:
+            self.clients[name].set_credentials(client_id, client_secret, **options)
+
+        self.must(use, step.take("expect"), name)
 
     def _do_call(self, name: str, step: Fields) -> None:
         request = self._call_request(step)
@@ -322,11 +368,11 @@ class Run(Generic[AnyClient]):
                 raise outcome
             expect = Fields(expected or {"answer": {}}, "expect")
             if isinstance(outcome, ForcegrantError):
-                self._check_error(outcome, expect.take("error"), self.secrets[name])
+                self.check_error(outcome, expect.take("error"), self.secrets[name])
             else:
                 assert expect.has("answer"), f"it was answered with {outcome.status}"
                 assert expected or outcome.status < 400, f"it was answered with {outcome.status}"
-                self._check_answer(outcome, expect.take("answer"))
+                self.check_answer(outcome, expect.take("answer"))
             expect.done()
 
     def _call_request(self, step: Fields) -> CallRequest:
@@ -352,6 +398,16 @@ class Run(Generic[AnyClient]):
             usage.done()
         expect.done()
 
+    def _do_events(self, name: str, step: Fields) -> None:
+        client, expect = self.clients[name], step.take("expect")
+        self.driver.wait_idle(client)
+        client.deliver_events()
+        events, self.events[name][:] = list(self.events[name]), []
+        names = [event.name for event in events]
+        assert len(events) == len(expect), f"what happened is {names}"
+        for event, wanted in zip(events, expect, strict=True):
+            self.check_event(event, Fields(wanted, event.name))
+
     def _do_drop_retired(self, name: str, step: Fields) -> None:
         expect = Fields(step.take("expect"), "expect")
         dropped = expect.take("dropped")
@@ -359,6 +415,19 @@ class Run(Generic[AnyClient]):
         assert self.clients[name].drop_retired() == dropped, f"dropped is not {dropped}"
 
     # Expectations
+
+    def must(self, action: Callable[[], None], expected: JSON | None, name: str) -> None:
+        """Do it; with an expectation it must fail."""
+        try:
+            action()
+        except ForcegrantError as error:
+            if expected is None:
+                raise
+            expect = Fields(expected, "expect")
+            self.check_error(error, expect.take("error"), self.secrets[name])
+            expect.done()
+        else:
+            assert expected is None, "it did not fail"
 
     def _caught(self, call: Callable[[AnyClient], Any], name: str) -> Any:
         try:
@@ -373,151 +442,17 @@ class Run(Generic[AnyClient]):
         if isinstance(outcome, ForcegrantError):
             if not expect.has("error"):
                 raise outcome
-            self._check_error(outcome, expect.take("error"), self.secrets[name])
+            self.check_error(outcome, expect.take("error"), self.secrets[name])
         elif isinstance(outcome, Verified):
             assert expect.has("verified"), f"it succeeded: {outcome}"
-            self._check_verified(outcome, expect.take("verified"))
+            self.check_verified(outcome, expect.take("verified"))
             self._save(save, outcome.token)
         else:
             assert expect.has("token"), f"it succeeded: {outcome}"
-            self._check_token(outcome, expect.take("token"))
+            self.check_token(outcome, expect.take("token"))
             self._save(save, outcome)
         expect.done()
 
     def _save(self, name: str | None, token: Token) -> None:
         if name is not None:
             self.tokens[name] = token
-
-    def _check_token(self, token: Token, expected: JSON) -> None:
-        expect = Fields(expected, "token")
-        if expect.has("has_issued_at"):
-            assert (token.issued_at is not None) == expect.take("has_issued_at")
-        if expect.has("expires_in_seconds"):
-            left = (token.expiry.at - self._now()).total_seconds()
-            wanted = expect.take("expires_in_seconds")
-            assert abs(left - wanted) <= 5, f"it ends in {left} s"
-        if expect.has("same_as"):
-            assert token.access_token == self.tokens[expect.take("same_as")].access_token
-        if expect.has("differs_from"):
-            assert token.access_token != self.tokens[expect.take("differs_from")].access_token
-        assert_subset(token.extra, expect.take("extra", {}), "extra")
-        assert not set(expect.take("extra_lacks", [])) & set(token.extra)
-        seen = {
-            "access_token": token.access_token,
-            "instance_url": token.instance_url,
-            "api_instance_url": token.api_instance_url,
-            "org_id": token.org_id,
-            "user_id": token.user_id,
-            "identity_url": token.identity_url,
-            "token_format": token.token_format,
-            "token_type": token.token_type,
-            "scopes": list(token.scopes),
-            "expiry_source": token.expiry.source,
-            "expiry_certainty": token.expiry.certainty,
-        }
-        assert token.authorization == f"Bearer {token.access_token}"
-        assert token.access_token not in repr(token)
-        assert_equal(seen, expect)
-
-    def _check_error(self, error: ForcegrantError, expected: JSON, secrets: list[str]) -> None:
-        expect = Fields(expected, "error")
-        text = str(error)
-        assert len(text) > 10, f"the text says nothing: {text!r}"
-        for unsaid in (*secrets, *(token.access_token for token in self.tokens.values())):
-            assert not unsaid or unsaid not in text + repr(error), "the text holds a secret"
-        wanted = _errors.CLASSES[error.kind]
-        if error.code == "request_not_replayable":
-            wanted = ReplayError
-        assert type(error) is wanted, f"{type(error)} for {error.kind}"
-        for part in expect.take("message_contains", []):
-            assert part.lower() in text.lower(), f"{part!r} is not in {text!r}"
-        for part in expect.take("message_lacks", []):
-            assert part.lower() not in text.lower(), f"{part!r} is in {text!r}"
-        if expect.has("has_retry_after"):
-            assert (error.retry_after is not None) == expect.take("has_retry_after")
-        if expect.has("retry_after_at_least"):
-            least = expect.take("retry_after_at_least")
-            assert error.retry_after is not None and error.retry_after >= least  # noqa: PT018
-        if expect.has("retry_after_at_most"):
-            most = expect.take("retry_after_at_most")
-            assert error.retry_after is not None and error.retry_after <= most  # noqa: PT018
-        names = (
-            "code kind retryable http_status oauth_error oauth_description setup_step".split()  # noqa: SIM905
-        )
-        assert_equal({name: getattr(error, name) for name in names}, expect)
-
-    def _check_answer(self, answer: Answer, expected: JSON) -> None:
-        expect = Fields(expected, "answer")
-        for part in expect.take("body_contains", []):
-            assert part.encode() in answer.body, f"{part!r} is not in {answer.body!r}"
-        said = str(verdict(answer.status, answer.headers, answer.body))
-        assert_equal({"status": answer.status, "verdict": said}, expect)
-
-    def _check_verified(self, verified: Verified, expected: JSON) -> None:
-        expect = Fields(expected, "verified")
-        if expect.has("has_api_usage"):
-            assert (verified.api_usage is not None) == expect.take("has_api_usage")
-        self._check_token(verified.token, expect.take("token", {}))
-        expect.done()
-
-    def _check_status(self, status: Status, expected: JSON) -> None:
-        expect = Fields(expected, "status")
-        if expect.has("fingerprint_of"):
-            name = expect.take("fingerprint_of")
-            wanted = None if name is None else self.tokens[name].fingerprint
-            assert status.fingerprint == wanted
-        if expect.has("cooling"):
-            until = status.cooling_until
-            cooling = until is not None and until > self._now()
-            assert cooling == expect.take("cooling"), f"cooling until {until}"
-        seen = {
-            "state": status.state,
-            "in_flight": status.in_flight,
-            "mints": status.mints,
-            "failures": status.failures,
-            "last_error_code": status.last_error and status.last_error.code,
-            "login_host": status.login_host,
-            "expiry_source": status.expiry and status.expiry.source,
-            "expiry_certainty": status.expiry and status.expiry.certainty,
-        }
-        assert_equal(seen, expect)
-
-    def _check_request(self, seen: JSON, expect: Fields) -> None:
-        form, headers = seen["form"] or {}, seen["headers"]
-        assert_subset(form, expect.take("form", {}), "form")
-        assert_subset(headers, expect.take("headers", {}), "headers")
-        assert not set(expect.take("form_lacks", [])) & set(form)
-        assert not set(expect.take("headers_lack", [])) & set(headers)
-        names = "host sni method path body_bytes listener via_proxy answered".split()  # noqa: SIM905
-        assert_equal({name: seen[name] for name in names}, expect)
-
-
-def key_pair(given: JSON, secrets: list[str]) -> tuple[str, str]:
-    """Give the pair as the package takes it, and note its secret."""
-    fields = Fields(given, "key pair")
-    pair = (fields.take("client_id"), fields.take("client_secret"))
-    fields.done()
-    secrets.append(pair[1])
-    return pair
-
-
-def assert_equal(seen: JSON, expect: Fields) -> None:
-    """Compare what is expected and left, all of which must be known."""
-    wanted = dict(expect.rest())
-    unknown = sorted(set(wanted) - set(seen))
-    assert not unknown, f"{expect.where}: unknown keys {unknown}"
-    assert {name: seen[name] for name in wanted} == wanted
-
-
-def assert_subset(seen: Any, wanted: Any, where: str) -> None:
-    """Objects by the keys that are wanted, lists by position and length."""
-    if isinstance(wanted, dict):
-        for name, value in wanted.items():
-            assert name in seen, f"{where}: no {name}"
-            assert_subset(seen[name], value, f"{where}.{name}")
-    elif isinstance(wanted, list):
-        assert len(seen) == len(wanted), f"{where}: {len(seen)} items"
-        for number, value in enumerate(wanted):
-            assert_subset(seen[number], value, f"{where}[{number}]")
-    else:
-        assert seen == wanted, f"{where}: {seen!r}, not {wanted!r}"

@@ -14,7 +14,17 @@ import httpx
 import pytest
 import requests
 
-from callers import CALLERS, JOBS, LIMITS, QUERY, Answer, Caller, GivenUp
+from callers import (
+    CALLERS,
+    JOBS,
+    LIMITS,
+    QUERY,
+    Aiohttp,
+    Answer,
+    AsyncHttpx,
+    Caller,
+    GivenUp,
+)
 from forcegrant import ReplayError, TokenRejectedError, verdict
 
 if TYPE_CHECKING:
@@ -178,6 +188,22 @@ def test_a_call_that_is_given_up_disturbs_nobody(opened: Caller, forcegrant_org:
     emulator.release()
     emulator.clear_faults()
     assert opened.call(url).status == 200
+    assert logins(forcegrant_org) == 1
+
+
+# A thread that waits is not stopped from outside.
+@pytest.mark.parametrize("calling", [AsyncHttpx, Aiohttp], indirect=True)
+def test_a_call_that_waits_for_its_token_can_be_given_up(
+    opened: Caller, forcegrant_org: Org
+) -> None:
+    emulator, url = forcegrant_org.emulator, forcegrant_org.instance_url + LIMITS
+    emulator.hold("token")
+    with pytest.raises(GivenUp):
+        opened.give_up(url, "token")
+    emulator.release()
+    emulator.clear_faults()
+    assert opened.call(url).status == 200
+    assert len(emulator.requests("limits")) == 1
     assert logins(forcegrant_org) == 1
 
 

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { AxiosInstance, AxiosResponse, InternalAxiosRequestConfig } from 'axios'
+import type { AxiosError, AxiosInstance, AxiosResponse, InternalAxiosRequestConfig } from 'axios'
 import { ApiCall, bodyCounts, isSameOrigin, noteUsage } from './calls.cjs'
 import type { Client } from './client.cjs'
 import type { Token } from './token.cjs'
@@ -63,7 +63,8 @@ export function attach(given: AxiosLike, client: Client): () => void {
     // Cancelled meanwhile: axios itself says so next.
     if (token === undefined) return config
     const isRelative = before?.isRelative ?? (config.baseURL === undefined && isPath(config.url))
-    const given = isRelative ? (config.url ?? '') : withoutParameters(config, instance)
+    const given =
+      isRelative || config.baseURL === undefined ? (config.url ?? '') : withoutParameters(config, instance)
     const { url, carries } = client.route(token, given)
     if (isRelative) {
       config.baseURL = token.instanceUrl
@@ -102,7 +103,7 @@ export function attach(given: AxiosLike, client: Client): () => void {
   const responses = instance.interceptors.response.use(
     async (response) => (await settle(response)) ?? response,
     async (error) => {
-      const response: AxiosResponse | undefined = error?.response
+      const response: AxiosResponse | undefined = error?.response ?? brokenOff(error)
       const repeated = response?.config === undefined ? undefined : await settle(response)
       if (repeated === undefined) throw error
       return repeated
@@ -155,6 +156,14 @@ function isFromThere(url: string | undefined, { url: wanted, token }: Sent): boo
 function finalUrl(response: AxiosResponse): string | undefined {
   const { request } = response
   return request?.res?.responseUrl ?? request?.responseURL
+}
+
+/** Older versions of axios, such as 1.15, have no response where its body breaks off: what is known of it. */
+function brokenOff(error: Partial<AxiosError> | undefined): AxiosResponse | undefined {
+  const { code, config, request } = error ?? {}
+  const { statusCode: status, headers, statusMessage: statusText } = request?.res ?? {}
+  if (code !== 'ERR_BAD_RESPONSE' || config === undefined || !(status >= 400)) return undefined
+  return { status, statusText, headers, config, request, data: '' }
 }
 
 /** The body. A stream is read for it, and replaced by one that holds the same. */

@@ -69,31 +69,6 @@ export class ApiCall {
   }
 }
 
-/**
- * Where calls with a token go, kept for the next one: most go to the same origin with the same token.
- *
- * @internal
- */
-export class Routes {
-  readonly #client: Client
-  #token: Token | undefined
-  #wanted = ''
-  #route = { url: '', carries: false }
-
-  constructor(client: Client) {
-    this.#client = client
-  }
-
-  of(token: Token, wanted: string): { readonly url: string; readonly carries: boolean } {
-    if (token !== this.#token || wanted !== this.#wanted) {
-      this.#route = this.#client.route(token, wanted)
-      this.#token = token
-      this.#wanted = wanted
-    }
-    return this.#route
-  }
-}
-
 /** @internal */
 export function isSameOrigin(one: string, other: string): boolean {
   return (

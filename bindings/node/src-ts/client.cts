@@ -7,6 +7,7 @@ import { fetchWith } from './fetch.cjs'
 import { native } from './loader.cjs'
 import type * as Native from './native.cjs'
 import { type ClientOptions, type EnvOptions, toNative } from './options.cjs'
+import { type Route, Routes } from './routes.cjs'
 import { type Expiry, Token } from './token.cjs'
 import { type ApiAnswer, type ApiUsage, header, LIMIT_INFO } from './verdict.cjs'
 
@@ -101,6 +102,7 @@ export class Client {
   #lease = 0
   #flight: Flight | undefined
   readonly #fetch: typeof globalThis.fetch | undefined
+  readonly #routes = new Routes((token, pathOrUrl) => this.#route(token, pathOrUrl))
   /** What the last answer told about the limits, until somebody wants to know. */
   #limitInfo: string | undefined
   /** Changes with each `reset` and eviction: what a flight brings from before is not kept. */
@@ -194,7 +196,7 @@ export class Client {
    * `Authorization` header of its own is sent as it is. The option `callAttempts` repeats what a busy service
    * answers with 503 or 429.
    */
-  async fetch(pathOrUrl: string | URL | Request, init?: RequestInit | null): Promise<Response> {
+  fetch(pathOrUrl: string | URL | Request, init?: RequestInit | null): Promise<Response> {
     const send = this.#fetch ?? globalThis.fetch
     return fetchWith({ client: this, send }, pathOrUrl, init)
   }
@@ -225,10 +227,8 @@ export class Client {
   }
 
   /** @internal Where a call with this token goes, and whether the token goes along. */
-  route(token: Token, pathOrUrl: string): { url: string; carries: boolean } {
-    const { url, carries, error } = this.#handle.route(token.instanceUrl, token.apiInstanceUrl, pathOrUrl)
-    if (url === undefined) throw error === undefined ? lost(callSite(this.route)) : makeError(error)
-    return { url, carries }
+  route(token: Token, pathOrUrl: string): Route {
+    return this.#routes.of(token, pathOrUrl)
   }
 
   /** @internal What comes next after the answer to a call that carried a token. */
@@ -331,6 +331,12 @@ export class Client {
   [inspect.custom](_depth: number, options: InspectOptionsStylized): string {
     const { loginHost, state, fingerprint } = this.status()
     return `Client ${inspect({ loginHost, state, fingerprint }, options)}`
+  }
+
+  #route({ instanceUrl, apiInstanceUrl }: Token, pathOrUrl: string): Route {
+    const { url, carries, error } = this.#handle.route(instanceUrl, apiInstanceUrl, pathOrUrl)
+    if (url === undefined) throw error === undefined ? lost(callSite(this.route)) : makeError(error)
+    return { url, carries }
   }
 
   /** Here and not with each answer: most are never asked for. */

@@ -82,7 +82,8 @@ class Exchange {
   }
 
   #isExpired({ code }: StatusObject): boolean {
-    if (this.#token === undefined || grpcVerdict(code) !== 'session_expired') return false
+    if (this.#token === undefined || code === grpc.status.OK) return false
+    if (grpcVerdict(code) !== 'session_expired') return false
     this.#client.invalidate(this.#token)
     return true
   }

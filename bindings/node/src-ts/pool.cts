@@ -16,11 +16,13 @@ export interface Prewarmed {
   readonly failed: ReadonlyMap<string, ForcegrantError>
 }
 
-/** A client at hand, and when the core last said that it is the one it holds for its key. */
+/** A client at hand, and when the core last said that it is the one it holds for its key, and marked it as used. */
 interface Member {
   readonly client: Client
   readonly handle: Native.NativeClient
   checked: number
+  /** How many clients had made room by then. */
+  evictions: number
 }
 
 /** How long a client is used without asking the core, in milliseconds. */
@@ -38,6 +40,8 @@ export class ClientPool {
   /** The clients used last, the latest at the end. */
   readonly #members = new Map<string, Member>()
   readonly #most: number
+  /** How often a client had to make room, at most: what the core holds and has marked is known no more then. */
+  #evictions = 0
   readonly #fetch: typeof globalThis.fetch | undefined
 
   /** Checks the options; nothing is sent. Throws a ConfigurationError that names the option which is wrong. */
@@ -83,7 +87,10 @@ export class ClientPool {
    * happen, use `credentialsCallback`.
    */
   insert(key: string, org: OrgCredentials): void {
-    const error = this.#native.insert(text(key), toNativeOrg(checked(org, 'insert')))
+    const given = toNativeOrg(checked(org, 'insert'))
+    const evicts = this.#mustMakeRoom(text(key))
+    const error = this.#native.insert(key, given)
+    if (evicts) this.#evictions += 1
     this.#settle(key, error, ClientPool.prototype.insert)
   }
 
@@ -137,7 +144,9 @@ export class ClientPool {
     const signal = options?.signal ?? undefined
     signal?.throwIfAborted()
     const all = Array.from(keys, text)
-    const { ready, failed } = await unlessAborted(this.#native.prewarm(all), signal, () => {})
+    const warmed = this.#native.prewarm(all)
+    if (this.size >= this.#most) this.#evictions += 1
+    const { ready, failed } = await unlessAborted(warmed, signal, () => {})
     return Object.freeze({ ready, failed: new Map(failed.map(({ key, error }) => [key, makeError(error)])) })
   }
 
@@ -157,9 +166,11 @@ export class ClientPool {
     const member = this.#members.get(key)
     if (member !== undefined) {
       const now = Date.now()
-      if (now >= member.checked && now < member.checked + TRUSTED) return member
+      const { checked, evictions } = member
+      if (now >= checked && now < checked + TRUSTED && evictions === this.#evictions) return member
       if (this.#native.holds(key, member.handle)) {
         member.checked = now
+        member.evictions = this.#evictions
         this.#remember(key, member)
         return member
       }
@@ -168,16 +179,24 @@ export class ClientPool {
   }
 
   #meet(key: string): Member {
-    const opened = this.#native.client(text(key))
+    const evicts = this.#mustMakeRoom(text(key))
+    const opened = this.#native.client(key)
     if (opened.error !== undefined) {
       this.#members.delete(key)
       throw makeError(opened.error, callSite(this.#meet))
     }
     if (opened.client === undefined) throw lost(callSite(this.#meet))
+    if (evicts) this.#evictions += 1
     const client = new Client({ handle: opened.client, fetch: this.#fetch }, POOL)
-    const member = { client, handle: opened.client, checked: Date.now() }
+    // Not checked yet: the next use marks it, as the core does.
+    const member = { client, handle: opened.client, checked: 0, evictions: 0 }
     this.#remember(key, member)
     return member
+  }
+
+  /** Whether a client has to go when this key comes. */
+  #mustMakeRoom(key: string): boolean {
+    return this.size >= this.#most && !this.has(key)
   }
 
   /** Puts a member at the end; when there are too many, the one at the front goes. */

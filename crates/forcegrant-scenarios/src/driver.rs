@@ -4,11 +4,24 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use forcegrant::{
-    ApiUsage, Client, ClientBuilder, Error, KeyPairs, Status, Token, Verified, blocking,
+    ApiUsage, Client, ClientBuilder, ClientPool, Error, KeyPairs, Status, Token, Verified, blocking,
 };
 
 use crate::calls::{Answer, Failure, Web, by_adapter, by_hand};
+use crate::pool::Pool;
 use crate::scenario::CallRequest;
+
+/// Who is asked for tokens: a client, or a pool with a key.
+#[derive(Clone)]
+pub enum Asker<C, P> {
+    /// A client.
+    Client(C),
+    /// A key of a pool.
+    Key(P, String),
+}
+
+/// Waits for callers who have begun.
+pub type Finish = Box<dyn FnOnce() -> Vec<Result<Token, Error>>>;
 
 /// How a runner calls the core.
 pub trait Driver {
@@ -16,17 +29,21 @@ pub trait Driver {
     const NAME: &'static str;
     /// A handle, cheap to clone.
     type Client: Clone + Send + 'static;
+    /// The same for many orgs.
+    type Pool: Pool<Client = Self::Client>;
 
     /// Builds a client.
     fn build(builder: ClientBuilder) -> Result<Self::Client, Error>;
     /// Asks for a token and waits for it.
-    fn token(client: &Self::Client) -> Result<Token, Error>;
+    fn token(asker: &Asker<Self::Client, Self::Pool>) -> Result<Token, Error>;
     /// Lets `callers` ask at once, calls `started` when all have begun, and waits for all.
     fn herd(
-        client: &Self::Client,
+        asker: &Asker<Self::Client, Self::Pool>,
         callers: usize,
         started: &mut dyn FnMut(),
     ) -> Vec<Result<Token, Error>>;
+    /// Lets `callers` begin to ask.
+    fn start(asker: &Asker<Self::Client, Self::Pool>, callers: usize, web: &Web) -> Finish;
     /// A fresh token and one call with it.
     fn verify(client: &Self::Client) -> Result<Verified, Error>;
     /// Waits until nothing is in flight.
@@ -62,25 +79,26 @@ pub struct Async;
 impl Driver for Async {
     const NAME: &'static str = "rust-async";
     type Client = Client;
+    type Pool = ClientPool;
 
     fn build(builder: ClientBuilder) -> Result<Client, Error> {
         builder.build()
     }
 
-    fn token(client: &Client) -> Result<Token, Error> {
-        block_on(client.token())
+    fn token(asker: &Asker<Client, ClientPool>) -> Result<Token, Error> {
+        block_on(ask(asker))
     }
 
     fn herd(
-        client: &Client,
+        asker: &Asker<Client, ClientPool>,
         callers: usize,
         started: &mut dyn FnMut(),
     ) -> Vec<Result<Token, Error>> {
         block_on(async {
             let tasks: Vec<_> = (0..callers)
                 .map(|_| {
-                    let client = client.clone();
-                    tokio::spawn(async move { client.token().await })
+                    let asker = asker.clone();
+                    tokio::spawn(async move { ask(&asker).await })
                 })
                 .collect();
             // The executor has one thread and takes turns: when this task runs again, each of the
@@ -92,6 +110,22 @@ impl Driver for Async {
                 outcomes.push(task.await.expect("no caller panics"));
             }
             outcomes
+        })
+    }
+
+    fn start(asker: &Asker<Client, ClientPool>, callers: usize, web: &Web) -> Finish {
+        let runtime = web.runtime.handle().clone();
+        let tasks: Vec<_> = (0..callers)
+            .map(|_| {
+                let asker = asker.clone();
+                runtime.spawn(async move { ask(&asker).await })
+            })
+            .collect();
+        Box::new(move || {
+            tasks
+                .into_iter()
+                .map(|task| runtime.block_on(task).expect("no caller panics"))
+                .collect()
         })
     }
 
@@ -159,36 +193,35 @@ pub struct Blocking;
 impl Driver for Blocking {
     const NAME: &'static str = "rust-blocking";
     type Client = blocking::Client;
+    type Pool = blocking::ClientPool;
 
     fn build(builder: ClientBuilder) -> Result<blocking::Client, Error> {
         builder.build().map(blocking::Client::from)
     }
 
-    fn token(client: &blocking::Client) -> Result<Token, Error> {
-        client.token()
+    fn token(asker: &Asker<blocking::Client, blocking::ClientPool>) -> Result<Token, Error> {
+        match asker {
+            Asker::Client(client) => client.token(),
+            Asker::Key(pool, key) => pool.token(key),
+        }
     }
 
     fn herd(
-        client: &blocking::Client,
+        asker: &Asker<blocking::Client, blocking::ClientPool>,
         callers: usize,
         started: &mut dyn FnMut(),
     ) -> Vec<Result<Token, Error>> {
-        let together = Arc::new(Barrier::new(callers + 1));
-        let threads: Vec<_> = (0..callers)
-            .map(|_| {
-                let (client, together) = (client.clone(), Arc::clone(&together));
-                thread::spawn(move || {
-                    together.wait();
-                    client.token()
-                })
-            })
-            .collect();
-        together.wait();
+        let finish = begin(asker, callers);
         started();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().expect("no caller panics"))
-            .collect()
+        finish()
+    }
+
+    fn start(
+        asker: &Asker<blocking::Client, blocking::ClientPool>,
+        callers: usize,
+        _web: &Web,
+    ) -> Finish {
+        begin(asker, callers)
     }
 
     fn verify(client: &blocking::Client) -> Result<Verified, Error> {
@@ -247,7 +280,35 @@ impl Driver for Blocking {
     }
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+async fn ask(asker: &Asker<Client, ClientPool>) -> Result<Token, Error> {
+    match asker {
+        Asker::Client(client) => client.token().await,
+        Asker::Key(pool, key) => pool.token(key).await,
+    }
+}
+
+/// Lets that many threads ask at once.
+fn begin(asker: &Asker<blocking::Client, blocking::ClientPool>, callers: usize) -> Finish {
+    let together = Arc::new(Barrier::new(callers + 1));
+    let threads: Vec<_> = (0..callers)
+        .map(|_| {
+            let (asker, together) = (asker.clone(), Arc::clone(&together));
+            thread::spawn(move || {
+                together.wait();
+                Blocking::token(&asker)
+            })
+        })
+        .collect();
+    together.wait();
+    Box::new(move || {
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("no caller panics"))
+            .collect()
+    })
+}
+
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime without drivers can be built")

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use forcegrant::{Error, SetupStep, Status, Token, TokenFormat, Verified};
+use forcegrant::{Error, Event, SetupStep, Status, Token, TokenFormat, Verified};
 use serde_json::{Map, Value, json};
 
 use crate::calls::Answer;
@@ -170,6 +170,72 @@ pub(crate) fn status(
                 differ_if(!same, name, wanted)
             }),
             _ => return None,
+        })
+    })
+}
+
+pub(crate) fn event(key: &str, event: &Event, expected: &Listed, saved: &Saved) -> Checked {
+    let mut actual = json!({
+        "name": event.name(),
+        "key": Some(key).filter(|key| !key.is_empty()),
+        "background": null,
+        "attempts": null,
+        "code": null,
+        "expiry_source": null,
+        "client_id": null,
+        "used": null,
+        "stop": null,
+    });
+    let mut print = None;
+    match event {
+        Event::MintStarted { background, .. } => actual["background"] = json!(background),
+        Event::MintRetried {
+            error, attempts, ..
+        }
+        | Event::MintFailed {
+            error, attempts, ..
+        } => {
+            actual["code"] = json!(error.code());
+            actual["attempts"] = json!(attempts);
+        }
+        Event::MintSucceeded {
+            fingerprint,
+            expiry,
+            attempts,
+            ..
+        } => {
+            print = Some(fingerprint);
+            actual["expiry_source"] = json!(expiry.source().as_str());
+            actual["attempts"] = json!(attempts);
+        }
+        Event::TokenAdopted {
+            fingerprint,
+            expiry,
+            ..
+        } => {
+            print = Some(fingerprint);
+            actual["expiry_source"] = json!(expiry.source().as_str());
+        }
+        Event::StoreFailed { error, .. }
+        | Event::IntrospectionFailed { error, .. }
+        | Event::CredentialsReloadFailed { error, .. } => actual["code"] = json!(error.code()),
+        Event::LeaseAged { fingerprint, .. }
+        | Event::LeaseLapsed { fingerprint, .. }
+        | Event::Invalidated { fingerprint, .. }
+        | Event::SameTokenReturned { fingerprint, .. }
+        | Event::SignatureMismatch { fingerprint, .. } => print = Some(fingerprint),
+        Event::LoginBudgetWarning { used, stop, .. } => {
+            actual["used"] = json!(used);
+            actual["stop"] = json!(stop);
+        }
+        Event::CredentialsRotated { client_id, .. } => actual["client_id"] = json!(client_id),
+        other => return Err(format!("{} is new here", other.name())),
+    }
+    each(expected, &actual, |name, wanted| {
+        (name == "fingerprint_of").then(|| {
+            let token = lookup(saved, wanted)?;
+            let same = print.is_some_and(|print| print == token.fingerprint());
+            differ_if(!same, name, wanted)
         })
     })
 }

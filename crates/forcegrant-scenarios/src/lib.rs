@@ -8,6 +8,7 @@ mod driver;
 mod expect;
 mod options;
 mod placeholders;
+mod pool;
 mod runner;
 mod scenario;
 
@@ -18,13 +19,16 @@ use forcegrant_emulator::{Config, DefaultOrg, Emulator};
 use serde_json::json;
 
 pub use calls::{Answer, Failure, Web};
-pub use driver::{Async, Blocking, Driver};
+pub use driver::{Asker, Async, Blocking, Driver, Finish};
+pub use pool::Pool;
 pub use scenario::{CallBody, CallRequest};
 
 /// The emulator, and its default org as it was at the start: scenarios change it.
 pub(crate) struct Stage {
     pub(crate) emulator: Emulator,
     pub(crate) org: DefaultOrg,
+    /// The second one.
+    pub(crate) sandbox: DefaultOrg,
     pub(crate) web: Web,
 }
 
@@ -38,7 +42,13 @@ pub fn run<D: Driver>() {
     let emulator = Emulator::start(Config::default()).expect("the emulator starts");
     let org = emulator.default_org();
     let web = Web::of(&emulator);
-    let stage = Stage { emulator, org, web };
+    let sandbox = emulator.orgs().swap_remove(1);
+    let stage = Stage {
+        emulator,
+        org,
+        sandbox,
+        web,
+    };
     let mut ran = Vec::new();
     let mut failed = Vec::new();
     for scenario in scenario::load(&folder()) {

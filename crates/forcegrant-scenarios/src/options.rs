@@ -17,22 +17,28 @@ pub(crate) fn builder(
     options: Options,
     hosts: &[String],
     clock: Option<&TestClock>,
-    Stage { emulator, org, .. }: &Stage,
+    stage: &Stage,
 ) -> Result<ClientBuilder, String> {
+    let org = &stage.org;
     let builder = Client::builder(
-        options
-            .login_url
-            .clone()
-            .unwrap_or_else(|| org.my_domain.clone()),
-        options
-            .client_id
-            .clone()
-            .unwrap_or_else(|| org.client_id.clone()),
+        options.login_url.as_ref().unwrap_or(&org.my_domain),
+        options.client_id.as_ref().unwrap_or(&org.client_id),
         options
             .client_secret
             .clone()
             .unwrap_or_else(|| org.client_secret.clone()),
     );
+    apply(builder, options, hosts, clock, stage)
+}
+
+/// The options beside login URL and key pair, of a client or of a pool.
+pub(crate) fn apply(
+    builder: ClientBuilder,
+    options: Options,
+    hosts: &[String],
+    clock: Option<&TestClock>,
+    Stage { emulator, org, .. }: &Stage,
+) -> Result<ClientBuilder, String> {
     let mut builder = durations(builder, &options)?;
 
     let usual = hosts.iter().chain([&org.my_domain]);

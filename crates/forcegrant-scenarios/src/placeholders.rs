@@ -10,7 +10,14 @@ use crate::Stage;
 pub(crate) struct Placeholders(BTreeMap<String, String>);
 
 impl Placeholders {
-    pub(crate) fn of(Stage { emulator, org, .. }: &Stage) -> Self {
+    pub(crate) fn of(
+        Stage {
+            emulator,
+            org,
+            sandbox,
+            ..
+        }: &Stage,
+    ) -> Self {
         let (https, http) = (emulator.https_addr(), emulator.http_addr());
         let known = [
             ("my_domain", org.my_domain.clone()),
@@ -20,6 +27,10 @@ impl Placeholders {
             ("user_id", org.user_id.clone()),
             ("username", org.username.clone()),
             ("instance_url", org.instance_url.clone()),
+            ("sandbox_my_domain", sandbox.my_domain.clone()),
+            ("sandbox_client_id", sandbox.client_id.clone()),
+            ("sandbox_client_secret", sandbox.client_secret.clone()),
+            ("sandbox_org_id", sandbox.org_id.clone()),
             ("https", https.to_string()),
             ("http", http.to_string()),
             ("https_port", https.port().to_string()),

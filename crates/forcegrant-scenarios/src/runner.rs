@@ -1,23 +1,29 @@
 //! Executes one scenario.
 
+mod askers;
 mod calls;
+mod events;
 mod outcomes;
+mod pools;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
-use forcegrant::{Error, KeyPair, KeyPairs, TestClock, Token};
+use forcegrant::TestClock;
 use forcegrant_emulator::Emulator;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use self::events::Heard;
+use self::pools::Kept;
 use crate::Stage;
-use crate::driver::Driver;
+use crate::driver::{Driver, Finish};
 use crate::expect::{self, Checked, Saved};
 use crate::options;
 use crate::placeholders::Placeholders;
-use crate::scenario::{Cached, CallRequest, Listed, Options, Pair, Scenario, Setup, Step};
+use crate::pool::Pool;
+use crate::scenario::{CallRequest, Listed, Options, Scenario, Setup, Step};
 
 const MAIN: &str = "main";
 
@@ -33,6 +39,10 @@ pub(crate) fn run<D: Driver>(stage: &Stage, scenario: &Scenario) -> Checked {
         hosts: Vec::new(),
         clock: None,
         clients: BTreeMap::new(),
+        pools: BTreeMap::new(),
+        started: BTreeMap::new(),
+        heard: BTreeMap::new(),
+        listens: scenario.steps.iter().any(|step| step["do"] == "events"),
         saved: Saved::new(),
     };
     world.hosts = scenario
@@ -71,6 +81,9 @@ pub(crate) fn run<D: Driver>(stage: &Stage, scenario: &Scenario) -> Checked {
     for (client, _) in world.clients.values() {
         D::settle(client);
     }
+    for kept in world.pools.values() {
+        kept.pool.settle();
+    }
     let counters = control(emulator, json!({ "op": "counters" }))?;
     if build_error.is_some() && counters["token_requests"] != 0 {
         return Err("a request was sent before the client was built".to_owned());
@@ -89,6 +102,12 @@ struct World<'a, D: Driver> {
     clock: Option<TestClock>,
     /// By name, each with the secrets it was given.
     clients: BTreeMap<String, (D::Client, Vec<String>)>,
+    pools: BTreeMap<String, Kept<D::Pool>>,
+    /// Callers who have begun to ask, by name, each with the secrets of whom they ask.
+    started: BTreeMap<String, (Finish, Vec<String>)>,
+    /// What clients and pools have told, where the scenario asks for it.
+    heard: BTreeMap<String, Heard>,
+    listens: bool,
     saved: Saved,
 }
 
@@ -125,7 +144,11 @@ impl<D: Driver> World<'_, D> {
             .chain(next.map(|pair| &pair.client_secret))
             .cloned()
             .collect();
-        let builder = options::builder(options, &self.hosts, self.clock.as_ref(), self.stage)?;
+        let mut builder = options::builder(options, &self.hosts, self.clock.as_ref(), self.stage)?;
+        if self.listens {
+            let heard = self.heard.entry(name.to_owned()).or_default().clone();
+            builder = builder.on_event(move |event| heard.hear("", event));
+        }
         match (D::build(builder), build_error) {
             (Ok(client), None) => {
                 self.clients.insert(name.to_owned(), (client, secrets));
@@ -140,34 +163,66 @@ impl<D: Driver> World<'_, D> {
     fn step(&mut self, step: &Value) -> Checked {
         match self.filled::<Step>(step)? {
             Step::Token {
-                with, save, expect, ..
+                with,
+                key,
+                save,
+                expect,
+                ..
             } => {
-                let (client, secrets) = self.client(with.as_deref())?;
-                let outcome = D::token(client);
-                self.outcome(outcome, expect.as_ref(), &secrets, save)
+                let (asker, secrets) = self.asker(with.as_deref(), key)?;
+                self.outcome(D::token(&asker), expect.as_ref(), &secrets, save)
             }
             Step::Cached {
-                with, save, expect, ..
-            } => self.cached(with.as_deref(), save, &expect),
+                with,
+                key,
+                save,
+                expect,
+                ..
+            } => self.cached(with.as_deref(), key, save, &expect),
             Step::Herd {
                 with,
+                key,
                 callers,
                 release_after_arrival,
                 save,
                 expect,
                 ..
             } => {
-                let outcomes = self.herd(with.as_deref(), callers, release_after_arrival)?;
-                let secrets = self.client(with.as_deref())?.1;
+                let (asker, secrets) = self.asker(with.as_deref(), key)?;
+                let outcomes = self.herd(&asker, callers, release_after_arrival)?;
                 self.herd_outcomes(outcomes, expect.as_ref(), &secrets, save)
+            }
+            Step::Start {
+                with,
+                key,
+                name,
+                callers,
+                until_arrival,
+                ..
+            } => {
+                let (asker, secrets) = self.asker(with.as_deref(), key)?;
+                let finish = D::start(&asker, callers.unwrap_or(1), &self.stage.web);
+                self.started.insert(name, (finish, secrets));
+                until_arrival.map_or(Ok(()), |count| self.arrived("token", count))
+            }
+            Step::Finish {
+                of, save, expect, ..
+            } => {
+                let started = self.started.remove(&of);
+                let (finish, secrets) = started.ok_or_else(|| format!("{of} was not started"))?;
+                self.herd_outcomes(finish(), expect.as_ref(), &secrets, save)
             }
             Step::Invalidate {
                 with,
+                key,
                 token,
                 times,
                 expect,
                 ..
-            } => self.invalidate(with.as_deref(), &token, times.unwrap_or(1), expect.evicted),
+            } => {
+                let (asker, _) = self.asker(with.as_deref(), key)?;
+                self.invalidate(&asker, &token, times.unwrap_or(1), expect.evicted)
+            }
             Step::Verify {
                 with, save, expect, ..
             } => {
@@ -214,14 +269,11 @@ impl<D: Driver> World<'_, D> {
                 D::reset(self.client(with.as_deref())?.0);
                 Ok(())
             }
-            Step::Settle { with, .. } => {
-                D::settle(self.client(with.as_deref())?.0);
-                Ok(())
-            }
-            Step::Status { with, expect, .. } => {
-                let status = D::status(self.client(with.as_deref())?.0);
-                expect::status(&status, &expect, &self.saved, self.now())
-            }
+            Step::Settle { with, .. } => self.settle(with.as_deref()),
+            Step::Events { with, expect, .. } => self.events(with.as_deref(), &expect),
+            Step::Status {
+                with, key, expect, ..
+            } => self.status(with.as_deref(), key, expect.as_ref()),
             Step::NewClient {
                 name,
                 client,
@@ -252,19 +304,7 @@ impl<D: Driver> World<'_, D> {
                 }
                 expect.map_or(Ok(()), |expected| requests(&log, &expected))
             }
-            Step::SetCredentials {
-                with,
-                client_id,
-                client_secret,
-                next_credentials,
-                ..
-            } => {
-                let current = Pair {
-                    client_id,
-                    client_secret,
-                };
-                self.set_credentials(with.as_deref(), current, next_credentials)
-            }
+            Step::SetCredentials(step) => self.set_credentials(*step),
             Step::DropRetired { with, expect, .. } => {
                 if D::drop_retired(self.client(with.as_deref())?.0) == expect.dropped {
                     Ok(())
@@ -278,58 +318,19 @@ impl<D: Driver> World<'_, D> {
             | Step::Invalidate { .. }
             | Step::Verify { .. }
             | Step::Call { .. }
+            | Step::Start { .. }
+            | Step::Finish { .. }
             | Step::Limits { .. } => unreachable!("`step` has done these"),
+            other => self.pools(other),
         }
     }
 
-    fn cached(&mut self, with: Option<&str>, save: Option<String>, expected: &Cached) -> Checked {
-        let token = D::cached(self.client(with)?.0);
-        match (token, expected) {
-            (None, Cached::None(true)) => Ok(()),
-            (Some(token), Cached::Token(listed)) => {
-                expect::token(&token, listed, &self.saved, self.now())?;
-                self.save(save, token);
-                Ok(())
-            }
-            (None, _) => Err("nothing is cached".to_owned()),
-            (Some(_), _) => Err("a token is cached".to_owned()),
+    /// Waits until nothing is in flight in the client or the pool of that name.
+    fn settle(&self, with: Option<&str>) -> Checked {
+        match with.and_then(|name| self.pools.get(name)) {
+            Some(kept) => kept.pool.settle(),
+            None => D::settle(self.client(with)?.0),
         }
-    }
-
-    fn invalidate(&self, with: Option<&str>, token: &str, times: usize, evicts: bool) -> Checked {
-        let client = self.client(with)?.0;
-        let token = self
-            .saved
-            .get(token)
-            .ok_or_else(|| format!("{token} was not saved"))?;
-        let evicted = (0..times).filter(|_| D::invalidate(client, token)).count();
-        if evicted == usize::from(evicts) {
-            Ok(())
-        } else {
-            Err(format!("{evicted} of {times} reports evicted the token"))
-        }
-    }
-
-    fn set_credentials(
-        &mut self,
-        with: Option<&str>,
-        current: Pair,
-        next: Option<Pair>,
-    ) -> Checked {
-        let name = with.unwrap_or(MAIN);
-        let (client, secrets) = self
-            .clients
-            .get_mut(name)
-            .ok_or_else(|| format!("there is no client {name}"))?;
-        let mut key_pair = |pair: Pair| {
-            secrets.push(pair.client_secret.clone());
-            KeyPair::new(pair.client_id, pair.client_secret).map_err(|error| error.to_string())
-        };
-        let mut pairs = KeyPairs::new(key_pair(current)?);
-        if let Some(next) = next {
-            pairs = pairs.with_next(key_pair(next)?);
-        }
-        D::set_credentials(client, pairs);
         Ok(())
     }
 
@@ -344,27 +345,6 @@ impl<D: Driver> World<'_, D> {
         )?;
         clock.advance(options::seconds(seconds)?);
         Ok(())
-    }
-
-    fn herd(
-        &self,
-        with: Option<&str>,
-        callers: usize,
-        release_after_arrival: Option<u64>,
-    ) -> Result<Vec<Result<Token, Error>>, String> {
-        let mut released = Ok(());
-        let outcomes = D::herd(self.client(with)?.0, callers, &mut || {
-            if let Some(count) = release_after_arrival {
-                released = self.release_after("token", count);
-            }
-        });
-        released?;
-        let mut texts = outcomes.iter().flatten().map(Token::access_token);
-        let first = texts.next();
-        if texts.any(|text| Some(text) != first) {
-            return Err("the callers got different tokens".to_owned());
-        }
-        Ok(outcomes)
     }
 
     fn client(&self, with: Option<&str>) -> Result<(&D::Client, Vec<String>), String> {

@@ -1,11 +1,17 @@
 //! The scenario files as types. Unknown keys are errors.
 
+mod pools;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+
+pub(crate) use self::pools::{
+    Insert, Known, NewPool, OrgAnswer, PoolOptions, Refused, Removed, Warmed,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -130,6 +136,7 @@ pub(crate) type Listed = Map<String, Value>;
 pub(crate) enum Step {
     Token {
         with: Option<String>,
+        key: Option<String>,
         save: Option<String>,
         expect: Option<Outcome>,
         #[serde(rename = "note")]
@@ -137,6 +144,7 @@ pub(crate) enum Step {
     },
     Cached {
         with: Option<String>,
+        key: Option<String>,
         save: Option<String>,
         expect: Cached,
         #[serde(rename = "note")]
@@ -144,6 +152,7 @@ pub(crate) enum Step {
     },
     Herd {
         with: Option<String>,
+        key: Option<String>,
         callers: usize,
         release_after_arrival: Option<u64>,
         save: Option<String>,
@@ -153,6 +162,7 @@ pub(crate) enum Step {
     },
     Invalidate {
         with: Option<String>,
+        key: Option<String>,
         token: String,
         times: Option<usize>,
         expect: Evicted,
@@ -178,7 +188,9 @@ pub(crate) enum Step {
     },
     Status {
         with: Option<String>,
-        expect: Listed,
+        key: Option<String>,
+        #[serde(deserialize_with = "Option::deserialize")]
+        expect: Option<Listed>,
         #[serde(rename = "note")]
         _note: Option<String>,
     },
@@ -210,14 +222,7 @@ pub(crate) enum Step {
         #[serde(rename = "note")]
         _note: Option<String>,
     },
-    SetCredentials {
-        with: Option<String>,
-        client_id: String,
-        client_secret: String,
-        next_credentials: Option<Pair>,
-        #[serde(rename = "note")]
-        _note: Option<String>,
-    },
+    SetCredentials(Box<SetCredentials>),
     Call {
         with: Option<String>,
         method: Option<String>,
@@ -244,6 +249,87 @@ pub(crate) enum Step {
         #[serde(rename = "note")]
         _note: Option<String>,
     },
+    Start {
+        with: Option<String>,
+        key: Option<String>,
+        #[serde(rename = "as")]
+        name: String,
+        callers: Option<usize>,
+        until_arrival: Option<u64>,
+        #[serde(rename = "note")]
+        _note: Option<String>,
+    },
+    Finish {
+        of: String,
+        save: Option<String>,
+        expect: Option<Outcome>,
+        #[serde(rename = "note")]
+        _note: Option<String>,
+    },
+    Events {
+        with: Option<String>,
+        expect: Vec<Listed>,
+        #[serde(rename = "note")]
+        _note: Option<String>,
+    },
+    NewPool(Box<NewPool>),
+    Orgs {
+        with: Option<String>,
+        orgs: BTreeMap<String, OrgAnswer>,
+        #[serde(rename = "note")]
+        _note: Option<String>,
+    },
+    Insert(Box<Insert>),
+    Remove {
+        with: Option<String>,
+        key: String,
+        expect: Removed,
+        #[serde(rename = "note")]
+        _note: Option<String>,
+    },
+    Prewarm {
+        with: Option<String>,
+        keys: Vec<String>,
+        expect: Warmed,
+        #[serde(rename = "note")]
+        _note: Option<String>,
+    },
+    TakeClient {
+        with: Option<String>,
+        key: String,
+        #[serde(rename = "as")]
+        name: Option<String>,
+        expect: Option<Refused>,
+        #[serde(rename = "note")]
+        _note: Option<String>,
+    },
+    PoolStatus {
+        with: Option<String>,
+        expect: Known,
+        #[serde(rename = "note")]
+        _note: Option<String>,
+    },
+    Asked {
+        with: Option<String>,
+        expect: BTreeMap<String, u64>,
+        #[serde(rename = "note")]
+        _note: Option<String>,
+    },
+}
+
+/// Key pairs for the next logins.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SetCredentials {
+    pub(crate) with: Option<String>,
+    pub(crate) key: Option<String>,
+    pub(crate) login_url: Option<String>,
+    pub(crate) client_id: String,
+    pub(crate) client_secret: String,
+    pub(crate) next_credentials: Option<Pair>,
+    pub(crate) expect: Option<Refused>,
+    #[serde(rename = "note")]
+    _note: Option<String>,
 }
 
 /// What a call must come to.

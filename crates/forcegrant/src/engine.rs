@@ -152,11 +152,12 @@ impl Engine {
     }
 
     fn ask_for(self: &Arc<Self>, purpose: Purpose) -> Start {
+        // Before the refresh that it makes due, which tells of itself on another thread; and not under
+        // the lock, as listeners are foreign code.
+        self.tell_of_lease();
         let desk = self.desk();
         let mut at_desk = desk.lock();
-        let zone = self.zone_now();
-        let name = zone.name();
-        let start = match zone {
+        let start = match self.zone_now() {
             Zone::Fresh(token) => Start::Ready(token),
             Zone::Aging(token) | Zone::Lapsed(token) => {
                 if self.slot.state().may_refresh(self.profile.clock.now()) {
@@ -175,8 +176,6 @@ impl Engine {
             }
         };
         self.look_at_desk(&at_desk);
-        drop(at_desk);
-        self.tell(name);
         start
     }
 
@@ -196,8 +195,9 @@ impl Engine {
     }
 
     /// Events about the lease, once for each.
-    fn tell(&self, zone: CacheState) {
+    fn tell_of_lease(&self) {
         let state = self.slot.state();
+        let zone = state.classify(self.profile.clock.now()).name();
         let Some(lease) = state.lease.as_ref().filter(|lease| lease.is_news(zone)) else {
             return;
         };

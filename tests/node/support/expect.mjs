@@ -128,6 +128,29 @@ export function expectStatus(status, expected, view) {
   compare(expected, equal, others, 'status')
 }
 
+export function expectEvents(events, expected, view) {
+  assert.equal(events.length, expected.length, `what happened: ${events.map(({ name }) => name)}`)
+  for (const [index, event] of events.entries()) {
+    const { name, key, background, attempts, used, stop } = event
+    const equal = {
+      name,
+      key,
+      background,
+      attempts,
+      used,
+      stop,
+      code: event.error?.code,
+      client_id: event.clientId,
+      expiry_source: event.expiry?.source,
+    }
+    const others = {
+      fingerprint_of: (of) =>
+        assert.equal(event.fingerprint, saved(view, of).fingerprint, `${name}: fingerprint`),
+    }
+    compare(expected[index], equal, others, name)
+  }
+}
+
 export function expectRequests(log, expected) {
   assert.equal(log.length, expected.length, 'the number of requests')
   for (const [index, wanted] of expected.entries()) {

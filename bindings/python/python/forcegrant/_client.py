@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-class _Asynchronous:
+class _AsyncCommon:
     """What the clients for event loops have in common, beside the native class of each."""
 
     __slots__ = ()
@@ -61,7 +61,7 @@ class _Asynchronous:
         return self._answer if self._asks() else None
 
 
-class AsyncClient(Handle, _Asynchronous):
+class AsyncClient(Handle, _AsyncCommon):
     """Tokens of one app in one Salesforce org, for asyncio and trio.
 
     ```python

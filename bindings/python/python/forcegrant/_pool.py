@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from forcegrant._client import AsyncClient, _Asynchronous
+from forcegrant._client import AsyncClient, _AsyncCommon
 from forcegrant._native import ClientPool, PoolCore, PoolHandle, Token, seconds
 
 TYPE_CHECKING = False
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from forcegrant.options import PoolOptions, Seconds
 
 
-class AsyncClientPool(PoolHandle, _Asynchronous):
+class AsyncClientPool(PoolHandle, _AsyncCommon):
     """Tokens of many Salesforce orgs, each under a key of yours, for asyncio.
 
     ```python

@@ -39,7 +39,8 @@ fn all_that_a_call_can_bring_goes_out() {
         .send()
         .unwrap();
     assert_eq!(answer.status(), 200);
-    assert_eq!(answer.url().path(), JOBS);
+    let instance = emulator.default_org().instance_url;
+    assert_eq!(answer.url(), format!("{instance}{JOBS}?a=1+2"));
     assert_eq!(
         answer.headers()["content-type"],
         "application/json;charset=UTF-8"

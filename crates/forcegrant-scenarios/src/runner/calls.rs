@@ -32,12 +32,15 @@ impl<D: Driver> World<'_, D> {
     /// Waits until that many requests have arrived and lets them go; whatever happened, nobody is
     /// left waiting.
     pub(super) fn release_after(&self, endpoint: &str, count: u64) -> Checked {
-        let emulator = &self.stage.emulator;
+        let arrived = self.arrived(endpoint, count);
+        let released = control(&self.stage.emulator, json!({ "op": "release" }));
+        arrived.and(released.map(drop))
+    }
+
+    /// Waits until that many requests have arrived.
+    pub(super) fn arrived(&self, endpoint: &str, count: u64) -> Checked {
         let wait = json!({ "op": "wait_requests", "endpoint": endpoint, "count": count });
-        let arrived = control(emulator, wait);
-        control(emulator, json!({ "op": "release" }))
-            .and(arrived)
-            .map(drop)
+        control(&self.stage.emulator, wait).map(drop)
     }
 
     pub(super) fn limits(&self, with: Option<&str>, expected: &Limits) -> Checked {

@@ -16,6 +16,11 @@ impl<D: Driver> World<'_, D> {
         secrets: &[String],
         mut save: Option<String>,
     ) -> Checked {
+        let mut texts = outcomes.iter().flatten().map(Token::access_token);
+        let first = texts.next();
+        if texts.any(|text| Some(text) != first) {
+            return Err("the callers got different tokens".to_owned());
+        }
         for (number, outcome) in outcomes.into_iter().enumerate() {
             self.outcome(outcome, expected, secrets, save.take())
                 .map_err(|problem| format!("caller {}: {problem}", number + 1))?;

@@ -40,6 +40,9 @@ pub(crate) struct Memory {
     pub(crate) learned: Learned,
     /// The age of the last token that was reported as rejected, in milliseconds.
     pub(crate) rejected_age: Option<u64>,
+    /// The start of the latest login whose token was reported as rejected, in wall-clock milliseconds:
+    /// what an older login brought is not alive either.
+    pub(crate) rejected_start: Option<i64>,
     /// The last reset: a token that others requested before it does not serve.
     pub(crate) fresh_after: Option<Moment>,
 }
@@ -52,6 +55,7 @@ static NOTHING: Memory = Memory {
     failure: None,
     learned: Learned(None),
     rejected_age: None,
+    rejected_start: None,
     fresh_after: None,
 };
 
@@ -72,6 +76,7 @@ impl Memory {
             && self.failure.is_none()
             && self.learned == Learned::default()
             && self.rejected_age.is_none()
+            && self.rejected_start.is_none()
             && self.fresh_after.is_none()
     }
 }
@@ -387,6 +392,7 @@ impl State {
         Some(without.remembering(Memory {
             rejected: remember(&self.rejected, fingerprint),
             rejected_age: Some(age),
+            rejected_start: self.rejected_start.max(Some(lease.started.wall)),
             learned,
             ..without.memory()
         }))
@@ -427,6 +433,7 @@ impl State {
     pub(crate) fn pardoned(&self) -> Self {
         self.remembering(Memory {
             rejected: Vec::new(),
+            rejected_start: None,
             ..self.memory()
         })
     }

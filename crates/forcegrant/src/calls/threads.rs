@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Body, Method, StatusCode, Url};
+use reqwest::{Body, Method, StatusCode};
 use serde::Serialize;
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::yield_now;
@@ -91,12 +91,21 @@ impl Call {
     pub fn send(self) -> Result<Response, CallError<reqwest::Error>> {
         let connections = self.0.settings().connections()?;
         let call = self.0.through(connections.http.clone());
-        let answer = connections.wait(call.send())??;
-        Ok(Response {
-            answer: Some(answer),
-            begun: Bytes::new(),
-            connections,
-        })
+        let sent = connections.wait(async {
+            settle().await;
+            call.send().await
+        })?;
+        match sent {
+            Ok(answer) => Ok(Response {
+                answer: Some(answer),
+                begun: Bytes::new(),
+                connections,
+            }),
+            Err(error) => {
+                connections.turn();
+                Err(error)
+            }
+        }
     }
 }
 
@@ -131,8 +140,8 @@ impl Response {
 
     /// Where the answer comes from: after redirects, and where the instance is now.
     #[must_use]
-    pub fn url(&self) -> &Url {
-        self.answer().url()
+    pub fn url(&self) -> &str {
+        self.answer().url().as_str()
     }
 
     /// What is left of the body.
@@ -193,7 +202,8 @@ impl Read for Response {
 }
 
 impl Drop for Response {
-    /// A body that was not read to its end takes its connection along, now and not at the next call.
+    /// The connection is kept, or closed if the body was not read to its end: now, and not at the next
+    /// call.
     fn drop(&mut self) {
         drop(self.answer.take());
         self.connections.turn();
@@ -237,19 +247,13 @@ impl Connections {
         F: Future + Send,
         F::Output: Send,
     {
-        let work = async {
-            settle().await;
-            let output = future.await;
-            settle().await;
-            output
-        };
         if Handle::try_current().is_err() {
-            return Ok(self.runtime().block_on(work));
+            return Ok(self.runtime().block_on(future));
         }
         std::thread::scope(|scope| {
             let turning = std::thread::Builder::new()
                 .name("forcegrant-call".to_owned())
-                .spawn_scoped(scope, || self.runtime().block_on(work))
+                .spawn_scoped(scope, || self.runtime().block_on(future))
                 .map_err(|error| worker_unavailable(&error))?;
             let output = turning.join();
             Ok(output.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))

@@ -107,7 +107,7 @@ pub(crate) struct Reader<'a> {
 const SAME_LOGIN: i64 = 1_000;
 
 /// The lease that an entry gives this client. `None`: it is not whole, has ended, was reported as
-/// rejected, or is not newer than what the client has or wants.
+/// rejected or is older than one that was, or is not newer than what the client has or wants.
 ///
 /// `left` is what is left of the entry's time by the store's clock. The token is as old as either
 /// clock says, so that a machine whose clock is behind does not serve it too long.
@@ -134,7 +134,10 @@ pub(crate) fn read_token(
     let is_wanted = state
         .fresh_after
         .is_none_or(|after| started.wall > after.wall);
-    if !is_new || !is_wanted {
+    let is_alive = state
+        .rejected_start
+        .is_none_or(|rejected| started.wall.saturating_add(SAME_LOGIN) >= rejected);
+    if !is_new || !is_wanted || !is_alive {
         return None;
     }
     let response = Response {

@@ -1,7 +1,9 @@
 //! Introspection, learning, budget, rotation: what the client does with time and credentials.
 
+use std::sync::OnceLock;
+
 use super::*;
-use crate::{CacheState, KeyPair, KeyPairs};
+use crate::{CacheState, Event, KeyPair, KeyPairs};
 
 fn pairs(secret: &str) -> KeyPairs {
     KeyPairs::new(KeyPair::new("id", secret).unwrap())
@@ -365,4 +367,26 @@ fn ageing_and_lapsing_are_told_once() {
     let events = f.take_events();
     assert_eq!(count(&events, "lease_lapsed"), 1, "{events:?}");
     assert_eq!(count(&events, "lease_aged"), 0, "{events:?}");
+}
+
+#[test]
+fn ageing_is_told_before_the_refresh_that_it_makes_due() {
+    let (client, seen) = (Arc::new(OnceLock::new()), Arc::new(Mutex::new(Vec::new())));
+    let (told, log) = (Arc::clone(&client), Arc::clone(&seen));
+    let f = fixture_with([Play::Token("a"), Play::Token("b")], |builder| {
+        builder.on_event_inline(move |event| {
+            if let Event::LeaseAged { fingerprint, .. } = event {
+                let client: &crate::blocking::Client = told.get().unwrap();
+                let in_flight = client.status().in_flight;
+                log.lock().unwrap().push((in_flight, fingerprint.clone()));
+            }
+        })
+    });
+    client.set(f.client.clone()).unwrap();
+    let token = f.client.token().unwrap();
+    f.pass(900);
+    f.client.token().unwrap();
+    f.client.wait_idle();
+    let expected = [(false, token.fingerprint().to_owned())];
+    assert_eq!(*seen.lock().unwrap(), expected);
 }

@@ -412,3 +412,28 @@ fn a_rejected_token_that_comes_back_is_not_shared_again() {
     );
     assert_eq!(store.logins(2), 2);
 }
+
+/// While the store was away a newer token came and was rejected: what the store has from before is
+/// older still.
+#[test]
+fn an_entry_older_than_a_rejected_token_does_not_serve() {
+    let store = Tricky::default();
+    let f = fixture_with(
+        ["a", "b", "c"].map(|token| Play::ExpiresIn(token, 3_600)),
+        with(&store),
+    );
+    assert_eq!(text(&f), "a");
+    store.0.fails.store(true, Ordering::SeqCst);
+    f.pass(3_000);
+    assert_eq!(text(&f), "a");
+    f.client.wait_idle();
+    let token = f.client.token().unwrap();
+    assert_eq!(token.access_token(), "b");
+    store.0.fails.store(false, Ordering::SeqCst);
+    f.pass(100);
+    assert!(f.client.invalidate(&token));
+    let steps = store.steps();
+    assert_eq!(text(&f), "c");
+    assert!(store.steps() > steps, "the store was asked");
+    assert_eq!(f.requests(), 3);
+}

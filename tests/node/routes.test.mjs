@@ -1,0 +1,107 @@
+// Where calls go is kept in JavaScript for an origin: it has to be what the core says of each address.
+import assert from 'node:assert/strict'
+import { createRequire } from 'node:module'
+import { test } from 'node:test'
+
+const require = createRequire(import.meta.url)
+const { native } = require('../../bindings/node/dist/loader.cjs')
+const { toNative } = require('../../bindings/node/dist/options.cjs')
+const { Routes } = require('../../bindings/node/dist/routes.cjs')
+
+const INSTANCE = 'https://acme.my.salesforce.com'
+const MOVED = 'https://acme-moved.my.salesforce.com'
+const API = 'https://api.salesforce.com'
+const TOKEN = { instanceUrl: INSTANCE, apiInstanceUrl: API }
+const LIMITS = '/services/data/v67.0/limits'
+/** What addresses are made of, and what they are made of by those who want a token. */
+const PARTS = [
+  ...['/', '//', '\\', '/\\', '?', '#', '@', ':', ':443', ':80', ':8443', '.', '..', '%2f', ' ', '\t', '\n'],
+  ...['https:', 'HTTPS:', 'http:', 'https://', 'http://', 'javascript:', 'a', 'ä', '\u0000', '~!$[]|^`"<>{}'],
+  ...[INSTANCE, API, 'acme.my.salesforce.com', 'ACME.my.salesforce.com', 'trusted.example', 'evil.example'],
+  ...['.evil.example', 'user:word@', LIMITS, '?q=SELECT+Id+FROM+Account', 'services'],
+]
+
+function core() {
+  const { options } = toNative(
+    { loginUrl: INSTANCE, clientId: 'id', clientSecret: 'secret', trustedHosts: ['trusted.example'] },
+    false,
+  )
+  const { client } = native().open(options, false)
+  return ({ instanceUrl, apiInstanceUrl }, text) => {
+    const { url, carries, error } = client.route(instanceUrl, apiInstanceUrl, text)
+    return error === undefined ? { url, carries } : { error: error.code }
+  }
+}
+
+/** Routes as an adapter has them, and how often they asked. */
+function kept(ask) {
+  const counted = { asked: 0 }
+  const routes = new Routes((token, text) => {
+    counted.asked += 1
+    const answer = ask(token, text)
+    if (answer.error !== undefined) throw Object.assign(new Error(), { code: answer.error })
+    return answer
+  })
+  counted.of = (token, text) => {
+    try {
+      return routes.of(token, text)
+    } catch ({ code }) {
+      return { error: code }
+    }
+  }
+  return counted
+}
+
+test('what is kept is what the core says, whatever is asked for', () => {
+  const ask = core()
+  const routes = kept(ask)
+  const random = generator(5)
+  const texts = PARTS.flatMap((part) => [part, part + LIMITS, INSTANCE + part, INSTANCE + part + LIMITS])
+  for (let count = 0; count < 20_000; count++) {
+    texts.push(Array.from({ length: 1 + random(4) }, () => PARTS[random(PARTS.length)]).join(''))
+  }
+  for (const text of texts) {
+    const said = ask(TOKEN, text)
+    assert.deepEqual([routes.of(TOKEN, text), routes.of(TOKEN, text)], [said, said], JSON.stringify(text))
+  }
+})
+
+test('calls to an origin ask the core once for a token', () => {
+  const routes = kept(core())
+  for (let count = 0; count < 100; count++) {
+    assert.deepEqual(routes.of(TOKEN, `/a/${count}`), { url: `${INSTANCE}/a/${count}`, carries: true })
+    assert.deepEqual(routes.of(TOKEN, `${API}/${count}`), { url: `${API}/${count}`, carries: true })
+    assert.equal(routes.of(TOKEN, `https://evil.example/${count}`).carries, false)
+  }
+  assert.equal(routes.asked, 3)
+})
+
+test('another token is another question: what was meant for its instance follows it', () => {
+  const ask = core()
+  const routes = kept(ask)
+  const url = INSTANCE + LIMITS
+  assert.deepEqual(routes.of(TOKEN, url), { url, carries: true })
+  const moved = { ...TOKEN, instanceUrl: MOVED }
+  for (const text of [url, url, LIMITS]) {
+    assert.deepEqual(routes.of(moved, text), { url: MOVED + LIMITS, carries: true })
+  }
+  assert.equal(routes.of(moved, 'https://trusted.example/').carries, true)
+})
+
+test('no more origins are kept than a few', () => {
+  const routes = kept(core())
+  for (let count = 0; count < 1000; count++) {
+    assert.equal(routes.of(TOKEN, `https://host${count}.example/`).carries, false)
+    assert.equal(routes.of(TOKEN, LIMITS).carries, true)
+  }
+  assert.ok(routes.asked > 1000 && routes.asked < 1200, String(routes.asked))
+})
+
+/** Whole numbers below a bound, the same in each run. */
+function generator(seed) {
+  let state = seed
+  return (below) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return Math.floor((state / 2 ** 32) * below)
+  }
+}
