@@ -19,7 +19,7 @@ VALUES = {
     "event": {"Event"},
     "http": {"Request", "Response", "MAX_BODY"},
 }
-# Reference counts, part of the lease.
+# Reference counts, part of the state.
 EXCEPTIONS = {("cache/state.rs", "cache/handles")}
 
 EFFECTS = (
