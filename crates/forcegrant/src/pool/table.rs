@@ -58,7 +58,8 @@ impl<T: Chained> Table<T> {
         }
     }
 
-    /// Puts an entry in, in place of the one with its key, which is returned.
+    /// Puts an entry in that was in no table before, in place of the one with its key, which is
+    /// returned.
     pub(super) fn insert(&self, entry: &Arc<T>) -> Option<Arc<T>> {
         let key = entry.key().as_str();
         let found = self.find(key);
