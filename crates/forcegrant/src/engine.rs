@@ -1,18 +1,17 @@
 //! What is behind every handle of a client: by the state, a caller gets the token at hand, joins the
-//! flight, or starts one; and the result of a flight becomes the next state.
+//! flight, or starts one.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::cache::budget::BudgetSettings;
-use crate::cache::landing::{self, Circumstances};
 use crate::cache::learning::Learned;
 use crate::cache::policy::{FailureSettings, LifetimeSettings};
 use crate::cache::slot::Slot;
 use crate::cache::state::{CacheState, Zone};
 use crate::calls::{CallSettings, Calls};
-use crate::clock::{Clock, to_wall};
+use crate::clock::Clock;
 use crate::credentials::{KeyPairs, Keyring};
 use crate::error::{Cause, Code, Error};
 use crate::event::{Event, Events};
@@ -21,15 +20,13 @@ use crate::grant::request::AuthStyle;
 use crate::grant::retry::RetrySettings;
 use crate::host::{LoginEndpoint, TrustPolicy};
 use crate::http::Transport;
-use crate::mint;
-use crate::obtain::{self, Obtained};
+use crate::login::{Purpose, fly};
 use crate::pool::flights::Flights;
 use crate::pool::gate::{Gate, Turn};
 use crate::pool::key::Key;
 use crate::pool::ring::Seat;
 use crate::pool::table::Link;
 use crate::process::{Own, PerProcess};
-use crate::random;
 use crate::status::Status;
 use crate::store::Share;
 use crate::token::Token;
@@ -98,8 +95,8 @@ pub(crate) struct Shared {
     desk: PerProcess<Desk<Token>>,
     /// The place of the flight among those that wait for their turn.
     pub(crate) turn: Turn,
-    mints: AtomicU64,
-    failed: AtomicU64,
+    pub(crate) mints: AtomicU64,
+    pub(crate) failed: AtomicU64,
     seldom: OnceLock<Box<Seldom>>,
 }
 
@@ -134,7 +131,7 @@ impl Engine {
         self.seldom.get_or_init(Box::default)
     }
 
-    fn desk(&self) -> Own<Desk<Token>> {
+    pub(crate) fn desk(&self) -> Own<Desk<Token>> {
         self.desk.current()
     }
 
@@ -409,151 +406,6 @@ impl Engine {
         let host = endpoint.as_ref().map_or("", LoginEndpoint::host);
         self.profile.events.emit(host, self.key.as_str(), event);
     }
-
-    /// Makes the outcome of a mint the next state. `None`: mint again.
-    fn settle(
-        &self,
-        outcome: mint::Outcome,
-        generation: u64,
-        overtaken: bool,
-    ) -> Option<Result<Token, Error>> {
-        let landed = {
-            let desk = self.desk();
-            let _lock = desk.lock();
-            let state = self.slot.state();
-            let circumstances = Circumstances {
-                generation,
-                overtaken,
-                now: self.profile.clock.now(),
-                lifetimes: &self.profile.lifetimes,
-                failures: &self.profile.failures,
-                random: random::unit(),
-            };
-            let landed = state.landed(outcome.result, &circumstances)?;
-            self.slot.replace(landed.next);
-            landed.outcome
-        };
-        let (attempts, took) = (outcome.attempts, outcome.took);
-        match landed {
-            landing::Outcome::Token(token) => {
-                let fingerprint = token.fingerprint().to_owned();
-                let lifetime = left(&token, self.profile.clock.now().wall);
-                if outcome.is_of_another {
-                    self.emit(&Event::TokenAdopted {
-                        fingerprint,
-                        expiry: token.expiry(),
-                        lifetime,
-                    });
-                    return Some(Ok(token));
-                }
-                self.mints.fetch_add(1, Ordering::Relaxed);
-                if outcome.signature_matches == Some(false) {
-                    let fingerprint = fingerprint.clone();
-                    self.emit(&Event::SignatureMismatch { fingerprint });
-                }
-                self.emit(&Event::MintSucceeded {
-                    fingerprint,
-                    expiry: token.expiry(),
-                    lifetime,
-                    attempts,
-                    took,
-                });
-                Some(Ok(token))
-            }
-            landing::Outcome::Failure {
-                error,
-                same_token,
-                usable,
-            } => {
-                self.failed.fetch_add(1, Ordering::Relaxed);
-                if let Some(fingerprint) = same_token {
-                    self.emit(&Event::SameTokenReturned { fingerprint });
-                }
-                self.emit(&Event::MintFailed {
-                    error: error.clone(),
-                    attempts,
-                    took,
-                });
-                Some(usable.ok_or(error))
-            }
-        }
-    }
-}
-
-/// What is left of a token's life, by the wall clock.
-fn left(token: &Token, wall: i64) -> Duration {
-    let left = to_wall(token.expiry().at()).saturating_sub(wall);
-    Duration::from_millis(u64::try_from(left).unwrap_or(0))
-}
-
-/// What a flight is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Purpose {
-    /// Callers wait for a token.
-    Token,
-    /// A usable token is served meanwhile.
-    Refresh,
-    /// Nobody waits for it yet.
-    Ahead,
-    /// Only a login of its own will do.
-    Login,
-}
-
-/// The job of a flight. A mint that a report of a dead token overtook is repeated once, as its
-/// answer may be older than the report.
-async fn fly(engine: Arc<Engine>, flight: Flight<Token>, purpose: Purpose) {
-    let mut overtaken = false;
-    let (result, counting) = loop {
-        let generation = engine.slot.state().generation;
-        let (outcome, holding) = match obtain::obtain(&engine, purpose == Purpose::Login).await {
-            Obtained::Adopted(lease) => (mint::Outcome::of_another(Ok(lease)), None),
-            Obtained::Told(error) => (mint::Outcome::of_another(Err(error)), None),
-            Obtained::Login(holding) => {
-                let background = matches!(purpose, Purpose::Refresh | Purpose::Ahead);
-                engine.emit(&Event::MintStarted { background });
-                let login = mint::in_turn(&engine, background);
-                let outcome = match &holding {
-                    Some(holding) => holding.during(login).await,
-                    None => login.await,
-                };
-                (outcome, holding)
-            }
-        };
-        let logins = outcome.answers;
-        let brought = outcome.result.as_ref().ok();
-        let brought = holding
-            .as_ref()
-            .zip(brought)
-            .map(|(holding, lease)| (Token::of(lease), holding.pack(lease)));
-        let settled = engine.settle(outcome, generation, overtaken);
-        let mut counting = None;
-        if let Some(holding) = holding {
-            counting = Some(holding.counting(logins));
-            let packed = brought
-                .filter(|(token, _)| serves(token, settled.as_ref()))
-                .map(|(_, packed)| packed);
-            // Before the callers go on: a script that ends with its first token has shared it.
-            let failure = settled.as_ref().and_then(|result| result.as_ref().err());
-            holding.hand_over(packed, failure).await;
-        }
-        if let Some(result) = settled {
-            break (result, counting);
-        }
-        if let Some(counting) = counting {
-            counting.await;
-        }
-        overtaken = true;
-    };
-    flight.land(&result);
-    engine.desk().lock().clear();
-    if let Some(counting) = counting {
-        counting.await;
-    }
-}
-
-/// Whether callers get what a login brought: not if it came too late, or back after a rejection.
-fn serves(brought: &Token, settled: Option<&Result<Token, Error>>) -> bool {
-    matches!(settled, Some(Ok(token)) if token.fingerprint() == brought.fingerprint())
 }
 
 pub(crate) fn worker_unavailable(error: &std::io::Error) -> Error {

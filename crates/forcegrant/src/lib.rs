@@ -45,6 +45,7 @@ mod flight;
 mod grant;
 mod host;
 mod http;
+mod login;
 pub mod measurement;
 mod mint;
 mod obtain;
