@@ -47,6 +47,13 @@ impl Asker {
         Arc::default()
     }
 
+    /// Imports what answers, before there is a question: a child that is forked in the middle of an
+    /// import waits for ever for its end.
+    pub(crate) fn import(py: Python<'_>) -> PyResult<()> {
+        guest::module(py, "forcegrant._credentials")?;
+        guest::module(py, "forcegrant._stores").map(drop)
+    }
+
     /// Has the builder's client ask here.
     pub(crate) fn attach(self: &Arc<Self>, builder: ClientBuilder) -> ClientBuilder {
         let asker = Arc::clone(self);

@@ -44,6 +44,9 @@ impl Core {
         let (listener, callback) = (function("on_event")?, function("credentials_callback")?);
         let store = store_of(options)?;
         let asker = (callback.is_some() || store.is_some()).then(Asker::new);
+        if asker.is_some() {
+            Asker::import(py)?;
+        }
         if let (Some(asker), Some(_)) = (&asker, &callback) {
             if given {
                 return Err(invalid_option(

@@ -48,6 +48,9 @@ impl PoolCore {
         let (listener, callback) = (function("on_event")?, function("credentials_callback")?);
         let store = store_of(options)?;
         let asker = (callback.is_some() || store.is_some()).then(Asker::new);
+        if asker.is_some() {
+            Asker::import(py)?;
+        }
         let outlet = Outlet::new();
         let mut builder = outlet.attach_pool(forcegrant::ClientPool::builder());
         if let Some(asker) = &asker {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# Not at the first event: a child forked in the middle of an import waits for ever for its end.
+from forcegrant import _events  # noqa: F401
 from forcegrant._native import Client, Core, Handle, Token, seconds
 
 TYPE_CHECKING = False

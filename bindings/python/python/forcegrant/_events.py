@@ -1,31 +1,41 @@
 """Events as records of the standard `logging`, under the logger `forcegrant`.
 
-Imported when the first event is told and something else has imported `logging`.
+It has no part in importing `logging`: it is called when something else has done that.
 """
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from logging import Logger
+
     from forcegrant._native import Event
 
-LOGGER = logging.getLogger("forcegrant")
-# What libraries do, so that a program without logging hears nothing.
-LOGGER.addHandler(logging.NullHandler())
+# The numbers are those of `logging`.
+LEVELS = {"debug": 10, "info": 20, "warning": 30}
 
-LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
+_loggers: list[Logger] = []
+
+
+def _logger() -> Logger:
+    if not _loggers:
+        import logging  # noqa: PLC0415 - somebody has imported it
+
+        logger = logging.getLogger("forcegrant")
+        # What libraries do, so that a program without handlers hears nothing.
+        logger.addHandler(logging.NullHandler())
+        _loggers.append(logger)
+    return _loggers[0]
 
 
 def log(event: Event) -> None:
     """Log an event as of the time when it happened."""
-    level = LEVELS[event.level]
-    if not LOGGER.isEnabledFor(level):
+    logger, level = _logger(), LEVELS[event.level]
+    if not logger.isEnabledFor(level):
         return
-    record = LOGGER.makeRecord(
-        LOGGER.name, level, event.login_host, 0, "%s", (event,), None, extra={"event": event}
+    record = logger.makeRecord(
+        logger.name, level, event.login_host, 0, "%s", (event,), None, extra={"event": event}
     )
     record.created = event.at.timestamp()
     record.msecs = event.at.microsecond // 1000
-    LOGGER.handle(record)
+    logger.handle(record)
