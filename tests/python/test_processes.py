@@ -188,6 +188,31 @@ def test_fifty_forks_during_logins(tmp_path: Path) -> None:
     scripts.soak(tmp_path, "forks.py", "50")
 
 
+def test_a_login_imports_nothing_of_this_package(forcegrant_org: Org, tmp_path: Path) -> None:
+    """A child forked while a thread imports a module waits for ever when it needs that module."""
+    script = scripts.write(
+        tmp_path,
+        """
+        import logging, forcegrant
+
+        clients = [
+            client(),
+            forcegrant.Client(
+                SETUP["credentials"][0],
+                credentials_callback=lambda: tuple(SETUP["credentials"][1:]),
+                **SETUP["options"],
+            ),
+        ]
+        before = set(sys.modules)
+        for each in clients:
+            each.token()
+        new = {name for name in set(sys.modules) - before if name.startswith("forcegrant")}
+        assert not new, new
+        """,
+    )
+    scripts.run(script, forcegrant_org)
+
+
 # Exit, with a request that is held for good
 
 
