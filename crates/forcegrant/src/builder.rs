@@ -431,7 +431,14 @@ impl fmt::Debug for ClientBuilder {
             .field("login_url", &printable(&self.login_url))
             .field("token_url", &self.token_url.as_deref().map(printable))
             .field("auth_style", &self.auth_style)
-            .field("trusted_hosts", &self.trusted_hosts)
+            .field(
+                "trusted_hosts",
+                &self
+                    .trusted_hosts
+                    .iter()
+                    .map(|host| printable(host))
+                    .collect::<Vec<_>>(),
+            )
             .field("http", &self.http)
             .field("retry", &self.retry)
             .field("lifetimes", &self.lifetimes)

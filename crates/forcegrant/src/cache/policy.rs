@@ -171,8 +171,10 @@ pub(crate) fn expiry(lifetime: Lifetime, started: Moment) -> Expiry {
 /// How a failure is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FailureClass {
-    /// Something in the set-up must change.
+    /// Something in the set-up must change, says Salesforce.
     Refusal,
+    /// What responded was not Salesforce, or not as Salesforce does.
+    Unrecognized,
     /// It may pass by itself.
     Transient,
     /// The user is out of logins for the hour, says Salesforce.
@@ -224,7 +226,9 @@ pub(crate) fn hold(
 ) -> u64 {
     const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(15 * 60);
     let (first, cap) = match class {
-        FailureClass::Refusal => (settings.refusal.first, settings.refusal.cap),
+        FailureClass::Refusal | FailureClass::Unrecognized => {
+            (settings.refusal.first, settings.refusal.cap)
+        }
         FailureClass::Transient => (settings.transient.first, settings.transient.cap),
         FailureClass::LoginRate => (settings.login_rate, settings.login_rate),
         FailureClass::LoginBudget => return millis(retry_after.unwrap_or(settings.login_rate)),

@@ -220,6 +220,7 @@ impl<'a> Ours<'a> {
             pair: &PAIR,
             trust: &TRUST,
             now: to_system_time(now.wall),
+            known_endpoint: self.slot.state().lease.is_some(),
         };
         decode(&on_the_wire(answer, started), &context)
     }
