@@ -10,8 +10,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::backoff::Backoff;
 use crate::cache::budget::BudgetSettings;
-use crate::cache::policy::{Backoff, FailureSettings, LifetimeSettings};
+use crate::cache::policy::{FailureSettings, LifetimeSettings};
 use crate::cache::slot::Slot;
 use crate::calls::{CallRetry, CallSettings};
 use crate::client::Client;
@@ -80,12 +81,7 @@ impl ClientBuilder {
             allow_http_loopback: false,
             http: HttpSettings::default(),
             attempt_timeout: Duration::from_secs(10),
-            retry: RetrySettings {
-                max_attempts: 3,
-                backoff: Duration::from_millis(250),
-                retry_after_cap: Duration::from_secs(10),
-                total: Duration::from_secs(30),
-            },
+            retry: RetrySettings::default(),
             lifetimes: LifetimeSettings::default(),
             failures: FailureSettings::default(),
             budget: BudgetSettings::default(),
@@ -246,21 +242,21 @@ impl ClientBuilder {
 
     /// Attempts of one login, 1 to 10. Only failures that may pass are tried again. Default 3.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
-        self.retry.max_attempts = attempts;
+        self.retry.attempts.max = attempts;
         self
     }
 
     /// The longest first pause between two attempts; it doubles, and is drawn at random from
     /// nothing to that. Default 250 ms.
     pub fn retry_backoff(mut self, backoff: Duration) -> Self {
-        self.retry.backoff = backoff;
+        self.retry.attempts.backoff.first = backoff;
         self
     }
 
     /// A `Retry-After` up to this is waited for within a login; a longer one ends the login and
     /// holds off the next. Default 10 s.
     pub fn retry_after_cap(mut self, cap: Duration) -> Self {
-        self.retry.retry_after_cap = cap;
+        self.retry.attempts.retry_after_cap = cap;
         self
     }
 

@@ -29,6 +29,7 @@
 
 #![forbid(unsafe_code)]
 
+mod backoff;
 pub mod blocking;
 mod budgets;
 mod builder;
@@ -53,6 +54,7 @@ mod pool;
 mod process;
 mod random;
 mod redaction;
+mod retry_after;
 mod secret;
 #[cfg(feature = "simulation")]
 #[doc(hidden)]
@@ -61,6 +63,7 @@ mod status;
 pub mod store;
 mod sync;
 mod token;
+mod url_spelling;
 mod verdict;
 mod verify;
 mod wait;

@@ -17,6 +17,7 @@ use crate::grant::refusal::OauthError;
 use crate::host::{TrustPolicy, check_instance_url};
 use crate::http::Response;
 use crate::redaction::Redactor;
+use crate::retry_after;
 use crate::secret::Secret;
 use crate::token::{Grant, JwtTimes, TokenFormat};
 
@@ -110,8 +111,10 @@ pub(crate) fn decode(response: &Response, context: &Context<'_>) -> Result<Grant
         }
         (_, None, Err(what)) => failures::unreadable(response, what, context, temporary),
     };
+    let retry_after = response.retry_after.as_deref();
+    let retry_after = retry_after.and_then(|text| retry_after::parse(text, context.now));
     Err(Failure {
-        error: error.with_retry_after(retry_after(response, context.now)),
+        error: error.with_retry_after(retry_after),
         transient: temporary,
     })
 }
@@ -286,36 +289,6 @@ fn jwt_times(token: &str) -> Option<JwtTimes> {
         issued: time("iat"),
         ends: time("exp")?,
     })
-}
-
-fn retry_after(response: &Response, now: SystemTime) -> Option<Duration> {
-    let text = response.retry_after.as_deref()?.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    http_date(text).map(|at| at.duration_since(now).unwrap_or(Duration::ZERO))
-}
-
-/// The one form of an HTTP date that servers send (RFC 9110 IMF-fixdate).
-fn http_date(text: &str) -> Option<SystemTime> {
-    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    let (_, rest) = text.split_once(", ")?;
-    let mut parts = rest.split([' ', ':']);
-    let number = |part: Option<&str>| part?.parse::<u16>().ok().map(i64::from);
-    let day = number(parts.next())?;
-    let month = MONTHS.find(parts.next()?)? / 3;
-    let mut number = || number(parts.next());
-    let (year, hour, minute, second) = (number()?, number()?, number()?, number()?);
-    // Days from civil, with the year starting in March.
-    let month = i64::try_from(month).ok()? + 1;
-    let (y, m) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
-    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
-    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
-    UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).ok()?))
 }
 
 #[cfg(test)]
