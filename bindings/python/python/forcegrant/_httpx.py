@@ -38,8 +38,8 @@ class HttpxAuth(httpx.Auth):
         call, body = self._client._call(request.method), _Body(request.stream)
         while True:
             token = self._client.token()
-            response = yield _prepared(call, request, token)
-            if not _carried(response, token):
+            response = yield _prepared(call, self._client, request, token)
+            if not _carries(response.request, token):
                 return
             content, broken = b"", None
             if body_counts(response.status_code):
@@ -72,8 +72,8 @@ class HttpxAuth(httpx.Auth):
         call, body = self._client._call(request.method), _Body(request.stream)
         while True:
             token = await self._async_client.token()
-            response = yield _prepared(call, request, token)
-            if not _carried(response, token):
+            response = yield _prepared(call, self._client, request, token)
+            if not _carries(response.request, token):
                 return
             content, broken = b"", None
             if body_counts(response.status_code):
@@ -123,27 +123,58 @@ class _Body:
             self._file.seek(self._start)
 
 
-def _prepared(call: Call, request: httpx.Request, token: Token) -> httpx.Request:
+def _prepared(call: Call, client: Client, request: httpx.Request, token: Token) -> httpx.Request:
     """Give a request of its own, so that the caller's stays as it is."""
-    given = str(request.url)
-    url, carries = call.prepare(token, given)
     # Neither `copy`, which leaves the stream behind, nor the constructor, which reads everything
     # anew and costs more than all else here.
-    prepared = httpx.Request.__new__(httpx.Request)
+    prepared: httpx.Request = object.__new__(_calls.guarded(type(request)))
     vars(prepared).update(vars(request))
     prepared.headers = request.headers.copy()
-    if url != given:
-        prepared.url = httpx.URL(url)
-        prepared.headers["Host"] = prepared.url.netloc.decode("ascii")
-    if carries:
-        prepared.headers["Authorization"] = token.authorization
+    _prepare(call, client, prepared, token)
     return prepared
 
 
-def _carried(response: httpx.Response, token: Token) -> bool:
-    """Whether it answers a request with this very token: another origin's says nothing of it."""
-    sent: str | None = response.request.headers.get("Authorization")
-    return sent == token.authorization
+def _prepare(call: Call, client: Client, request: httpx.Request, token: Token) -> None:
+    given = str(request.url)
+    url, carries = call.prepare(token, given)
+    if url != given:
+        _calls.unguard(request)
+        request.url = httpx.URL(url)
+        request.headers["Host"] = request.url.netloc.decode("ascii")
+    if carries:
+        request.headers["Authorization"] = token.authorization
+        _calls.guard(request, _Guard(client, token))
+    else:
+        request.headers.pop("Authorization", None)
+
+
+class _Guard:
+    """Of one request. httpx itself takes the token off when it follows a redirect elsewhere."""
+
+    def __init__(self, client: Client, token: Token) -> None:
+        self._client, self._token = client, token
+
+    def judge(self, request: httpx.Request) -> None:
+        """Judge a URL that a hook gave to the request after its token."""
+        _calls.unguard(request)
+        if not _carries(request, self._token):
+            return
+        try:
+            _prepare(self._client._call(request.method), self._client, request, self._token)
+        except BaseException:
+            # Whoever sends it all the same sends no token.
+            self.detach(request)
+            raise
+
+    def detach(self, request: httpx.Request) -> None:
+        """Take the token off."""
+        if _carries(request, self._token):
+            del request.headers["Authorization"]
+
+
+def _carries(request: httpx.Request, token: Token) -> bool:
+    """Whether it carries this very token: another origin's answer says nothing of it."""
+    return bool(request.headers.get("Authorization") == token.authorization)
 
 
 def _judge(call: Call, response: httpx.Response, content: bytes, body: _Body) -> float | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin
 
 from requests import RequestException
 from requests.auth import AuthBase
@@ -13,6 +12,7 @@ from requests.cookies import extract_cookies_to_jar
 from requests.utils import rewind_body
 
 from forcegrant import _calls
+from forcegrant._calls import Hidden
 from forcegrant._native import Client, body_counts
 
 if TYPE_CHECKING:
@@ -46,15 +46,18 @@ class RequestsAuth(AuthBase):
         """Have the request carry this token, or none."""
         request.headers.pop("Authorization", None)
         if token is not None:
-            request.headers["Authorization"] = token.authorization
+            request.headers["Authorization"] = Hidden(token.authorization)
 
     def carries(self, request: PreparedRequest, token: Token) -> bool:
         """Whether it carries this very token."""
         return request.headers.get("Authorization") == token.authorization
 
     def _prepare(self, call: Call, request: PreparedRequest, token: Token) -> None:
+        _calls.unguard(request)
         request.url, carries = call.prepare(token, request.url or "")
         self.attach(request, token if carries else None)
+        if carries:
+            _calls.guard(request, _Guard(self, token), _Guarded)
 
     def _answered(self, token: Token, response: Response, **kwargs: Any) -> Response:
         # A prepared request may be sent any number of times: each time is a call of its own.
@@ -67,10 +70,9 @@ class RequestsAuth(AuthBase):
                 return response
             pause = _judge(call, response)
             if pause is None:
-                if response.is_redirect:
+                if response.is_redirect and response.request is not first:
                     # The next request is made after the first one.
-                    to = urljoin(response.url, response.headers["Location"])
-                    self.attach(first, token if self._client.may_carry(token, to) else None)
+                    self._prepare(self._client._call(first.method or "GET"), first, token)
                 return response
             again = _repeated(response)
             # Lets go of the connection, so that the second call can have it.
@@ -83,6 +85,48 @@ class RequestsAuth(AuthBase):
             answer.history = [*response.history, response]
             answer.request = again
             response = answer
+
+
+class _Guarded(_calls.Guarded):
+    """With what requests makes of a request: it follows a redirect with a copy."""
+
+    def copy(self) -> PreparedRequest:
+        """Give a copy that is guarded too."""
+        copy: PreparedRequest = super().copy()  # type: ignore[misc]
+        guard = _calls.guard_of(self)
+        if guard is not None:
+            _calls.guard(copy, guard, _Guarded)
+        return copy
+
+
+class _Guard:
+    """Of one request; its copies, such as that for a redirect, have it too."""
+
+    def __init__(self, auth: RequestsAuth, token: Token) -> None:
+        self._auth, self._token = auth, token
+
+    def judge(self, request: PreparedRequest) -> None:
+        """Judge a URL that was given to the request after its token."""
+        auth, token = self._auth, self._token
+        if not isinstance(request.url, str) or not auth.carries(request, token):
+            self.detach(request)
+            return
+        try:
+            auth._prepare(auth._client._call(request.method or "GET"), request, token)
+        except BaseException:
+            # Whoever sends it all the same sends no token.
+            self.detach(request)
+            raise
+
+    def detach(self, request: PreparedRequest) -> None:
+        """Take the token off, and the hook that renews it."""
+        _calls.unguard(request)
+        if self._auth.carries(request, self._token):
+            self._auth.attach(request, None)
+        hooks = request.hooks
+        ours = self._auth._answered
+        left = [hook for hook in hooks["response"] if getattr(hook, "func", None) != ours]
+        request.hooks = {**hooks, "response": left}
 
 
 def _judge(call: Call, response: Response) -> float | None:

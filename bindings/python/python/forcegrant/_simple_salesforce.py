@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from simple_salesforce.api import Salesforce
 
+from forcegrant._calls import Hidden
 from forcegrant._native import Client
 from forcegrant._requests import RequestsAuth
 
@@ -65,8 +66,8 @@ class RenewingSalesforce(Salesforce):
 
     @property
     def session_id(self) -> str:
-        """The access token that is good to use now. Do not print it."""
-        return self._client.token().access_token
+        """The access token that is good to use now. Its `repr` does not show it, `str` does."""
+        return Hidden(self._client.token().access_token)
 
     @session_id.setter
     def session_id(self, _given: str) -> None:
@@ -84,6 +85,8 @@ class RenewingSalesforce(Salesforce):
             raise RuntimeError(msg) from error
         # It has a session of its own, which knows nothing of ours.
         transport.session = self.session
+        # zeep logs what it sends; the token is put in its place after that.
+        api._session_id = api._session_header.sessionId = _PLACEHOLDER
         return api
 
 
@@ -111,29 +114,32 @@ class _Auth(RequestsAuth):
         if is_bulk:
             del headers["X-SFDC-Session"]
             if token is not None:
-                headers["X-SFDC-Session"] = token.access_token
+                headers["X-SFDC-Session"] = Hidden(token.access_token)
         if is_soap:
-            _put_in_envelope(request, token.access_token if token else "")
+            _put_in_envelope(request, token)
         if "Authorization" in headers or not (is_soap or is_bulk):
             super().attach(request, token)
 
     def carries(self, request: PreparedRequest, token: Token) -> bool:
         """Whether it carries this very token."""
-        if "X-SFDC-Session" in request.headers:
-            return request.headers["X-SFDC-Session"] == token.access_token
-        if "SOAPAction" in request.headers:
-            return token.access_token.encode() in _bytes(request.body)
-        return super().carries(request, token)
+        headers = request.headers
+        return (
+            headers.get("X-SFDC-Session") == token.access_token
+            or ("SOAPAction" in headers and token.access_token.encode() in _bytes(request.body))
+            or super().carries(request, token)
+        )
 
 
 _SESSION_ID = re.compile(rb"(<(?:[\w.-]+:)?sessionId(?:\s[^>]*)?>)[^<]*")
+_PLACEHOLDER = "forcegrant puts the token here"
 
 
-def _put_in_envelope(request: PreparedRequest, text: str) -> None:
-    body = _bytes(request.body)
-    replaced = _SESSION_ID.sub(lambda found: found[1] + text.encode(), body, count=1)
-    request.body = replaced
-    request.prepare_content_length(replaced)
+def _put_in_envelope(request: PreparedRequest, token: Token | None) -> None:
+    def session_id(tag: re.Match[bytes]) -> bytes:
+        return tag[1] if token is None else tag[1] + token.access_token.encode()
+
+    request.body = _SESSION_ID.sub(session_id, _bytes(request.body), count=1)
+    request.prepare_content_length(request.body)
 
 
 def _bytes(body: Any) -> bytes:
