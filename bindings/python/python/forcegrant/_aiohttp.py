@@ -9,14 +9,13 @@ from aiohttp import ClientPayloadError, hdrs
 from yarl import URL
 
 from forcegrant import _calls
-from forcegrant._calls import Hidden
 from forcegrant._client import AsyncClient
 from forcegrant._native import Client, body_counts
 
 if TYPE_CHECKING:
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
-    from forcegrant._native import Call, Core, Token
+    from forcegrant._native import Call, Core
 
 
 class AiohttpMiddleware:
@@ -35,11 +34,11 @@ class AiohttpMiddleware:
             return await handler(request)
         call = self._client._call(request.method)
         while True:
-            token = await self._client.token()
-            _prepare(call, self._client, request, token)
+            guard = _Guard(self._client, await self._client.token())
+            guard.prepare(call, request)
             response = await handler(request)
             # An answer to a request without the token says nothing about it.
-            if not _carries(request, token):
+            if not guard.carries(request):
                 return response
             content, broken = b"", None
             if body_counts(response.status):
@@ -63,45 +62,12 @@ class AiohttpMiddleware:
                 await asyncio.sleep(pause)
 
 
-def _prepare(call: Call, client: AsyncClient, request: ClientRequest, token: Token) -> None:
-    _calls.unguard(request)
-    given = str(request.url)
-    url, carries = call.prepare(token, given)
-    if url != given:
+class _Guard(_calls.Guard):
+    """For a redirect, aiohttp makes another request."""
+
+    def write(self, request: ClientRequest, url: str) -> None:
         request.url = request.original_url = URL(url, encoded=True)
         request.headers[hdrs.HOST] = request.url.host_port_subcomponent or ""
-    request.headers.pop(hdrs.AUTHORIZATION, None)
-    if carries:
-        request.headers[hdrs.AUTHORIZATION] = Hidden(token.authorization)
-        _calls.guard(request, _Guard(client, token))
-
-
-class _Guard:
-    """Of one request. For a redirect aiohttp makes another."""
-
-    def __init__(self, client: AsyncClient, token: Token) -> None:
-        self._client, self._token = client, token
-
-    def judge(self, request: ClientRequest) -> None:
-        """Judge a URL that another middleware gave to the request after its token."""
-        _calls.unguard(request)
-        if not _carries(request, self._token):
-            return
-        try:
-            _prepare(self._client._call(request.method), self._client, request, self._token)
-        except BaseException:
-            # Whoever sends it all the same sends no token.
-            self.detach(request)
-            raise
-
-    def detach(self, request: ClientRequest) -> None:
-        """Take the token off."""
-        if _carries(request, self._token):
-            del request.headers[hdrs.AUTHORIZATION]
-
-
-def _carries(request: ClientRequest, token: Token) -> bool:
-    return request.headers.get(hdrs.AUTHORIZATION) == token.authorization
 
 
 def _judge(

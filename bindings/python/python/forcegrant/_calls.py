@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from forcegrant._native import Call
+    from forcegrant._native import Call, Handle, Token
 
     class Headers(Protocol):
         """Those of any of the libraries: names in any case."""
 
         def get(self, name: str, /) -> str | None:
             """Give a header's value."""
-
-    class Guard(Protocol):
-        """Keeps the token of one request from where it may not go."""
-
-        def judge(self, request: Any) -> None:
-            """Judge the request's new URL: write it as the core does, or take the token off."""
-
-        def detach(self, request: Any) -> None:
-            """Take the token off."""
 
 
 _GUARD = "_forcegrant"
@@ -52,44 +42,96 @@ class Guarded:
             if guard is not None:
                 guard.judge(self)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # In another process nobody guards it, and no token is to be found in what is stored.
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        # What is stored holds no token, and in another process nobody guards it.
         plain = object.__new__(type(self))
         vars(plain).update(vars(self))
         plain.headers = plain.headers.copy()
-        guard = vars(self).get(_GUARD)
-        if guard is not None:
-            guard.detach(plain)
-        unguard(plain)
-        reduced: tuple[Any, ...] = plain.__reduce_ex__(2)
-        return reduced
+        guard_of(plain).detach(plain)
+        return plain.__reduce_ex__(2)
 
 
-def guard(request: Any, by: Guard, kind: type[Guarded] = Guarded) -> None:
-    """Have each URL that this request is given from now on judged."""
-    request.__class__ = guarded(type(request), kind)
-    vars(request)[_GUARD] = by
-
-
-def guard_of(request: Any) -> Guard | None:
+def guard_of(request: Guarded) -> Guard:
     """Who judges the URLs of this request."""
-    found: Guard | None = vars(request).get(_GUARD)
-    return found
+    guard: Guard = vars(request)[_GUARD]
+    return guard
 
 
-def unguard(request: Any) -> None:
-    """Judge no more."""
-    vars(request).pop(_GUARD, None)
-    if isinstance(request, Guarded):
-        request.__class__ = type(request).__bases__[1]
-
-
-@cache
 def guarded(cls: type, kind: type[Guarded] = Guarded) -> type:
     """Give the class of requests of this class whose URLs are judged."""
     if issubclass(cls, Guarded):
         return cls
-    return type(cls.__name__, (kind, cls), {"__module__": cls.__module__})
+    found = _CLASSES.get((cls, kind))
+    if found is None:
+        made = type(cls.__name__, (kind, cls), {"__module__": cls.__module__})
+        found = _CLASSES.setdefault((cls, kind), made)
+    return found
+
+
+_CLASSES: dict[tuple[type, type], type] = {}
+
+
+class Guard:
+    """Keeps the token of one request from where it may not go. Each library has its own."""
+
+    kind: type[Guarded] = Guarded
+
+    def __init__(self, client: Handle, token: Token) -> None:
+        self.client, self.token = client, token
+
+    def prepare(self, call: Call, request: Any) -> None:
+        """Write the request's URL as the core does, and attach the token if it may go there."""
+        self.leave(request)
+        given = str(request.url)
+        url, carries = call.prepare(self.token, given)
+        if url != given:
+            self.write(request, url)
+        self.attach(request, self.token if carries else None)
+        if carries:
+            self.watch(request)
+
+    def judge(self, request: Any) -> None:
+        """Do the same for a URL that the request was given after its token."""
+        if not self.carries(request):
+            self.leave(request)
+            return
+        try:
+            self.prepare(self.client._call(request.method), request)
+        except BaseException:
+            # Whoever sends it all the same sends no token.
+            self.detach(request)
+            raise
+
+    def watch(self, request: Any) -> None:
+        """Have each URL that the request is given from now on judged."""
+        request.__class__ = guarded(type(request), self.kind)
+        vars(request)[_GUARD] = self
+
+    def leave(self, request: Any) -> None:
+        """Judge no more."""
+        if isinstance(request, Guarded):
+            del vars(request)[_GUARD]
+            request.__class__ = type(request).__bases__[1]
+
+    def detach(self, request: Any) -> None:
+        """Take the token off."""
+        self.leave(request)
+        if self.carries(request):
+            self.attach(request, None)
+
+    def write(self, request: Any, url: str) -> None:
+        """Give the request this URL, and what follows from it."""
+        request.url = url
+
+    def attach(self, request: Any, token: Token | None) -> None:
+        """Have the request carry this token, or none."""
+        request.headers.pop("Authorization", None)
+        if token is not None:
+            request.headers["Authorization"] = Hidden(token.authorization)
+
+    def carries(self, request: Any) -> bool:
+        """Whether the request carries this very token."""
+        return bool(request.headers.get("Authorization") == self.token.authorization)
 
 
 class Hidden(str):

@@ -82,9 +82,7 @@ def _bring(
         return
     org = () if token.org_id is None else (("tenantid", token.org_id),)
     # Nothing here holds the text of the token if the callback throws.
-    callback(
-        (("accesstoken", token.access_token), ("instanceurl", token.instance_url), *org), None
-    )
+    callback((("accesstoken", token.access_token), ("instanceurl", token.instance_url), *org), None)
 
 
 def _untrusted(url: str) -> TokenRejectedError:

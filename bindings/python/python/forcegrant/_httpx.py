@@ -15,7 +15,7 @@ from forcegrant._native import Client, body_counts
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
 
-    from forcegrant._native import Call, Core, Token
+    from forcegrant._native import Call, Core
 
 _UNREADABLE = (httpx.RequestError, httpx.StreamError)
 
@@ -37,9 +37,10 @@ class HttpxAuth(httpx.Auth):
             return
         call, body = self._client._call(request.method), _Body(request.stream)
         while True:
-            token = self._client.token()
-            response = yield _prepared(call, self._client, request, token)
-            if not _carries(response.request, token):
+            guard = _Guard(self._client, self._client.token())
+            response = yield _prepared(call, guard, request)
+            # Another origin's answer says nothing about the token.
+            if not guard.carries(response.request):
                 return
             content, broken = b"", None
             if body_counts(response.status_code):
@@ -71,9 +72,10 @@ class HttpxAuth(httpx.Auth):
             return
         call, body = self._client._call(request.method), _Body(request.stream)
         while True:
-            token = await self._async_client.token()
-            response = yield _prepared(call, self._client, request, token)
-            if not _carries(response.request, token):
+            guard = _Guard(self._client, await self._async_client.token())
+            response = yield _prepared(call, guard, request)
+            # Another origin's answer says nothing about the token.
+            if not guard.carries(response.request):
                 return
             content, broken = b"", None
             if body_counts(response.status_code):
@@ -123,58 +125,23 @@ class _Body:
             self._file.seek(self._start)
 
 
-def _prepared(call: Call, client: Client, request: httpx.Request, token: Token) -> httpx.Request:
+def _prepared(call: Call, guard: _Guard, request: httpx.Request) -> httpx.Request:
     """Give a request of its own, so that the caller's stays as it is."""
     # Neither `copy`, which leaves the stream behind, nor the constructor, which reads everything
     # anew and costs more than all else here.
-    prepared: httpx.Request = object.__new__(_calls.guarded(type(request)))
+    prepared: httpx.Request = object.__new__(type(request))
     vars(prepared).update(vars(request))
     prepared.headers = request.headers.copy()
-    _prepare(call, client, prepared, token)
+    guard.prepare(call, prepared)
     return prepared
 
 
-def _prepare(call: Call, client: Client, request: httpx.Request, token: Token) -> None:
-    given = str(request.url)
-    url, carries = call.prepare(token, given)
-    if url != given:
-        _calls.unguard(request)
+class _Guard(_calls.Guard):
+    """When httpx follows a redirect to another origin, it takes the token off itself."""
+
+    def write(self, request: httpx.Request, url: str) -> None:
         request.url = httpx.URL(url)
         request.headers["Host"] = request.url.netloc.decode("ascii")
-    if carries:
-        request.headers["Authorization"] = token.authorization
-        _calls.guard(request, _Guard(client, token))
-    else:
-        request.headers.pop("Authorization", None)
-
-
-class _Guard:
-    """Of one request. httpx itself takes the token off when it follows a redirect elsewhere."""
-
-    def __init__(self, client: Client, token: Token) -> None:
-        self._client, self._token = client, token
-
-    def judge(self, request: httpx.Request) -> None:
-        """Judge a URL that a hook gave to the request after its token."""
-        _calls.unguard(request)
-        if not _carries(request, self._token):
-            return
-        try:
-            _prepare(self._client._call(request.method), self._client, request, self._token)
-        except BaseException:
-            # Whoever sends it all the same sends no token.
-            self.detach(request)
-            raise
-
-    def detach(self, request: httpx.Request) -> None:
-        """Take the token off."""
-        if _carries(request, self._token):
-            del request.headers["Authorization"]
-
-
-def _carries(request: httpx.Request, token: Token) -> bool:
-    """Whether it carries this very token: another origin's answer says nothing of it."""
-    return bool(request.headers.get("Authorization") == token.authorization)
 
 
 def _judge(call: Call, response: httpx.Response, content: bytes, body: _Body) -> float | None:

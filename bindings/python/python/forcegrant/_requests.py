@@ -12,7 +12,6 @@ from requests.cookies import extract_cookies_to_jar
 from requests.utils import rewind_body
 
 from forcegrant import _calls
-from forcegrant._calls import Hidden
 from forcegrant._native import Client, body_counts
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ class RequestsAuth(AuthBase):
         """Prepare a request."""
         if not self.is_own(r):
             token = self._client.token()
-            self._prepare(self._client._call(r.method or "GET"), r, token)
+            self._prepare(r, token)
             r.register_hook("response", partial(self._answered, token))
         return r
 
@@ -42,22 +41,12 @@ class RequestsAuth(AuthBase):
         """Whether the caller brings a header of its own: then all is left alone."""
         return "Authorization" in request.headers
 
-    def attach(self, request: PreparedRequest, token: Token | None) -> None:
-        """Have the request carry this token, or none."""
-        request.headers.pop("Authorization", None)
-        if token is not None:
-            request.headers["Authorization"] = Hidden(token.authorization)
+    def guard(self, token: Token) -> Guard:
+        """Give what attaches this token to a request."""
+        return Guard(self._client, token)
 
-    def carries(self, request: PreparedRequest, token: Token) -> bool:
-        """Whether it carries this very token."""
-        return request.headers.get("Authorization") == token.authorization
-
-    def _prepare(self, call: Call, request: PreparedRequest, token: Token) -> None:
-        _calls.unguard(request)
-        request.url, carries = call.prepare(token, request.url or "")
-        self.attach(request, token if carries else None)
-        if carries:
-            _calls.guard(request, _Guard(self, token), _Guarded)
+    def _prepare(self, request: PreparedRequest, token: Token) -> None:
+        self.guard(token).prepare(self._client._call(request.method or "GET"), request)
 
     def _answered(self, token: Token, response: Response, **kwargs: Any) -> Response:
         # A prepared request may be sent any number of times: each time is a call of its own.
@@ -66,13 +55,13 @@ class RequestsAuth(AuthBase):
         call.prepare(token, first.url or "")
         while True:
             # Another origin, after a redirect, says nothing about the token.
-            if not self.carries(response.request, token):
+            if not self.guard(token).carries(response.request):
                 return response
             pause = _judge(call, response)
             if pause is None:
                 if response.is_redirect and response.request is not first:
                     # The next request is made after the first one.
-                    self._prepare(self._client._call(first.method or "GET"), first, token)
+                    self._prepare(first, token)
                 return response
             again = _repeated(response)
             # Lets go of the connection, so that the second call can have it.
@@ -80,7 +69,7 @@ class RequestsAuth(AuthBase):
             if pause > 0:
                 time.sleep(pause)
             token = self._client.token()
-            self._prepare(call, again, token)
+            self.guard(token).prepare(call, again)
             answer: Response = response.connection.send(again, **kwargs)  # type: ignore[attr-defined,unused-ignore]
             answer.history = [*response.history, response]
             answer.request = again
@@ -88,45 +77,19 @@ class RequestsAuth(AuthBase):
 
 
 class _Guarded(_calls.Guarded):
-    """With what requests makes of a request: it follows a redirect with a copy."""
+    """With what requests follows a redirect with: a copy."""
 
     def copy(self) -> PreparedRequest:
         """Give a copy that is guarded too."""
         copy: PreparedRequest = super().copy()  # type: ignore[misc]
-        guard = _calls.guard_of(self)
-        if guard is not None:
-            _calls.guard(copy, guard, _Guarded)
+        _calls.guard_of(self).watch(copy)
         return copy
 
 
-class _Guard:
-    """Of one request; its copies, such as that for a redirect, have it too."""
+class Guard(_calls.Guard):
+    """Of one request, and of its copies."""
 
-    def __init__(self, auth: RequestsAuth, token: Token) -> None:
-        self._auth, self._token = auth, token
-
-    def judge(self, request: PreparedRequest) -> None:
-        """Judge a URL that was given to the request after its token."""
-        auth, token = self._auth, self._token
-        if not isinstance(request.url, str) or not auth.carries(request, token):
-            self.detach(request)
-            return
-        try:
-            auth._prepare(auth._client._call(request.method or "GET"), request, token)
-        except BaseException:
-            # Whoever sends it all the same sends no token.
-            self.detach(request)
-            raise
-
-    def detach(self, request: PreparedRequest) -> None:
-        """Take the token off, and the hook that renews it."""
-        _calls.unguard(request)
-        if self._auth.carries(request, self._token):
-            self._auth.attach(request, None)
-        hooks = request.hooks
-        ours = self._auth._answered
-        left = [hook for hook in hooks["response"] if getattr(hook, "func", None) != ours]
-        request.hooks = {**hooks, "response": left}
+    kind = _Guarded
 
 
 def _judge(call: Call, response: Response) -> float | None:

@@ -10,7 +10,7 @@ from simple_salesforce.api import Salesforce
 
 from forcegrant._calls import Hidden
 from forcegrant._native import Client
-from forcegrant._requests import RequestsAuth
+from forcegrant._requests import Guard, RequestsAuth
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
@@ -91,10 +91,7 @@ class RenewingSalesforce(Salesforce):
 
 
 class _Auth(RequestsAuth):
-    """Puts the token where a request has one already.
-
-    That is the header of the REST API, that of Bulk API 1, or the envelope of a SOAP call.
-    """
+    """Puts the token where a request has one already."""
 
     def begin(self) -> Token:
         """Give the first token; what is meant for its instance goes where later ones belong."""
@@ -107,8 +104,15 @@ class _Auth(RequestsAuth):
         del request
         return False
 
+    def guard(self, token: Token) -> Guard:
+        """Give what attaches this token to a request."""
+        return _Guard(self._client, token)
+
+
+class _Guard(Guard):
+    """Knows the header of the REST API, that of Bulk API 1, and the envelope of a SOAP call."""
+
     def attach(self, request: PreparedRequest, token: Token | None) -> None:
-        """Have the request carry this token, or none."""
         headers = request.headers
         is_soap, is_bulk = "SOAPAction" in headers, "X-SFDC-Session" in headers
         if is_bulk:
@@ -120,13 +124,12 @@ class _Auth(RequestsAuth):
         if "Authorization" in headers or not (is_soap or is_bulk):
             super().attach(request, token)
 
-    def carries(self, request: PreparedRequest, token: Token) -> bool:
-        """Whether it carries this very token."""
+    def carries(self, request: PreparedRequest) -> bool:
         headers = request.headers
         return (
-            headers.get("X-SFDC-Session") == token.access_token
-            or ("SOAPAction" in headers and token.access_token.encode() in _bytes(request.body))
-            or super().carries(request, token)
+            headers.get("X-SFDC-Session") == self.token.access_token
+            or ("SOAPAction" in headers and _is_in_envelope(request, self.token))
+            or super().carries(request)
         )
 
 
@@ -140,6 +143,10 @@ def _put_in_envelope(request: PreparedRequest, token: Token | None) -> None:
 
     request.body = _SESSION_ID.sub(session_id, _bytes(request.body), count=1)
     request.prepare_content_length(request.body)
+
+
+def _is_in_envelope(request: PreparedRequest, token: Token) -> bool:
+    return token.access_token.encode() in _bytes(request.body)
 
 
 def _bytes(body: Any) -> bytes:
