@@ -65,12 +65,13 @@ def test_hostile_redirects(wire: Wire, forcegrant_org: Org) -> None:
     assert sum(carried) > len(HOSTILE) + 10
 
 
-def test_what_was_taken_off_does_not_come_back(wire: Wire, forcegrant_org: Org) -> None:
-    """A foreign host that redirects back does not say what is done with the token."""
-    if isinstance(wire, AiohttpWire):
-        pytest.skip("each hop is a request of its own")
-    sent = wire.send(EVIL + "/x", forcegrant_org.instance_url + LIMITS)
-    assert [request.has_token for request in sent] == [False, False]
+def test_a_foreign_host_that_redirects_back_gets_nothing_done(
+    wire: Wire, forcegrant_org: Org
+) -> None:
+    url = forcegrant_org.instance_url + LIMITS
+    sent = [request.has_token for request in wire.send(url, EVIL + "/x", url)]
+    # For aiohttp each hop is a request of its own, which nothing connects with those before.
+    assert sent == [True, False, isinstance(wire, AiohttpWire)]
 
 
 @pytest.mark.parametrize("wired", [HttpxWire, AiohttpWire])
@@ -186,7 +187,7 @@ def test_a_raw_target_does_not_say_where_to_connect(forcegrant_org: Org) -> None
     wire = HttpxWire(forcegrant_org.client())
     for target in (b"https://evil.example.com/x", b"//evil.example.com", b"@evil.example.com"):
         url = forcegrant_org.instance_url + LIMITS
-        check(wire.send(url, extensions={"target": target}), forcegrant_org)
+        wire.send(url, extensions={"target": target})
         assert wire.sent[0].origin == origin_of(forcegrant_org.instance_url)
 
 
@@ -200,7 +201,7 @@ def test_a_netrc_gives_nobody_the_token(
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     wire = RequestsWire(forcegrant_org.client())
-    for location in (EVIL, "https:////evil.example.com/x", "/y", None):
-        sent = wire.send(forcegrant_org.instance_url + LIMITS, location)
+    for locations in ([EVIL], ["https:////evil.example.com/x"], ["/y"], []):
+        sent = wire.send(forcegrant_org.instance_url + LIMITS, *locations)
         assert sent[0].has_token
         check(sent, forcegrant_org)

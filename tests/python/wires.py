@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import re
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -59,16 +60,16 @@ def origin_of(url: str) -> Origin:
 
 
 class Wire:
-    """Sends GET requests; the first is answered with a redirect if there is a `location`."""
+    """Sends requests, which are redirected to one location after the other."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
         self.sent: list[Sent] = []
-        self.location: str | None = None
+        self.locations: list[str] = []
 
-    def send(self, url: str, location: str | None = None, **options: Any) -> list[Sent]:
+    def send(self, url: str, *locations: str, **options: Any) -> list[Sent]:
         """Everything that left, also if the call ends in an error."""
-        self.sent, self.location = [], location
+        self.sent, self.locations = [], list(locations)
         with contextlib.suppress(*REFUSALS):
             self.call(url, **options)
         return self.sent
@@ -82,8 +83,7 @@ class Wire:
             text.decode("latin-1") if isinstance(text, bytes) else str(text) for text in texts
         )
         self.sent.append(Sent(origin, url, token in said))
-        location, self.location = self.location, None
-        return (200, {}) if location is None else (307, {"Location": location})
+        return (307, {"Location": self.locations.pop(0)}) if self.locations else (200, {})
 
 
 def port_of(scheme: str, port: int | None) -> int:
@@ -124,7 +124,9 @@ class _Adapter(requests.adapters.HTTPAdapter):
             *request.headers.values(),
             request.body or "",
         )
-        raw = urllib3.HTTPResponse(b"", headers, status, preload_content=False)
+        # As http.client reads them.
+        headers = {name: text.encode().decode("latin-1") for name, text in headers.items()}
+        raw = urllib3.HTTPResponse(io.BytesIO(), headers, status, preload_content=False)
         response: Any = self.build_response(request, raw)
         response.connection = self
         return response
@@ -138,7 +140,8 @@ class BulkWire(RequestsWire):
     def __init__(self, client: Client) -> None:
         super().__init__(client)
         self.salesforce: Any = client.simple_salesforce(session=self.http, version="67.0")
-        self.headers = self.salesforce.bulk.headers
+        bulk: Any = self.salesforce.bulk
+        self.headers = bulk.headers
 
     def call(self, url: str, **options: Any) -> None:
         self.http.request("POST", url, headers=self.headers, data="{}", **options)
@@ -186,14 +189,17 @@ class _Pool:
         self.wire = wire
 
     def handle_request(self, request: httpcore.Request) -> httpcore.Response:
-        origin = request.url.origin
-        scheme = origin.scheme.decode()
+        url = request.url
+        scheme = url.scheme.decode()
+        if scheme not in ("http", "https"):
+            raise httpcore.UnsupportedProtocol(scheme)
         status, headers = self.wire.arrived(
-            (scheme, origin.host.decode(), port_of(scheme, origin.port)),
-            bytes(request.url).decode(),
+            (scheme, url.host.decode(), port_of(scheme, url.port)),
+            bytes(url).decode(),
             *[value for _, value in request.headers],
         )
-        return httpcore.Response(status, headers=list(headers.items()), content=_Nothing())
+        raw = [(name.encode(), text.encode()) for name, text in headers.items()]
+        return httpcore.Response(status, headers=raw, content=_Nothing())
 
 
 class _AsyncPool(_Pool):
