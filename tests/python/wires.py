@@ -65,6 +65,8 @@ class Wire:
     def __init__(self, client: Client) -> None:
         self.client = client
         self.sent: list[Sent] = []
+        self.printed: list[str] = []
+        """What the library shows of the headers of requests."""
         self.locations: list[str] = []
 
     def send(self, url: str, *locations: str, **options: Any) -> list[Sent]:
@@ -118,6 +120,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
             pool = self.get_connection_with_tls_context(request, verify=True)
         else:
             pool = self.get_connection(request.url or "")
+        self.wire.printed.append(repr(request.headers))
         status, headers = self.wire.arrived(
             (pool.scheme, pool.host, port_of(pool.scheme, pool.port)),
             request.url or "",
@@ -162,6 +165,10 @@ class HttpxWire(Wire):
         self.http = httpx.Client(
             auth=client.httpx_auth(), transport=transport, follow_redirects=True
         )
+        self.http.event_hooks = {"response": [self.shown]}
+
+    def shown(self, response: httpx.Response) -> None:
+        self.printed.append(repr(response.request.headers))
 
     def call(self, url: str, **options: Any) -> None:
         self.http.request("GET", url, **options)
@@ -179,9 +186,13 @@ class AsyncHttpxWire(Wire):
             http = httpx.AsyncClient(
                 auth=self.auth, transport=self.transport, follow_redirects=True
             )
+            http.event_hooks = {"response": [self.shown]}
             await http.request("GET", url, **options)
 
         asyncio.run(main())
+
+    async def shown(self, response: httpx.Response) -> None:
+        self.printed.append(repr(response.request.headers))
 
 
 class _Pool:
@@ -232,6 +243,7 @@ class AiohttpWire(Wire):
     async def connect(self, request: aiohttp.ClientRequest, handler: object) -> Any:
         del handler
         key = request.connection_key
+        self.printed.append(repr(request.headers))
         scheme = "https" if key.is_ssl else "http"
         host = f"[{key.host}]" if ":" in key.host else key.host
         status, headers = self.arrived(

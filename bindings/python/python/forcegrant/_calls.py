@@ -42,13 +42,17 @@ class Guarded:
             if guard is not None:
                 guard.judge(self)
 
-    def __reduce__(self) -> str | tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Any, ...]:
         # What is stored holds no token, and in another process nobody guards it.
         plain = object.__new__(type(self))
         vars(plain).update(vars(self))
         plain.headers = plain.headers.copy()
         guard_of(plain).detach(plain)
-        return plain.__reduce_ex__(2)
+        return _same, (plain,)
+
+
+def _same(request: Any) -> Any:
+    return request
 
 
 def guard_of(request: Guarded) -> Guard:
