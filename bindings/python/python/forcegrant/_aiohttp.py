@@ -15,7 +15,7 @@ from forcegrant._native import Client, body_counts
 if TYPE_CHECKING:
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
-    from forcegrant._native import Call, Core, Token
+    from forcegrant._native import Call, Core
 
 
 class AiohttpMiddleware:
@@ -34,10 +34,11 @@ class AiohttpMiddleware:
             return await handler(request)
         call = self._client._call(request.method)
         while True:
-            carries = _prepare(call, request, await self._client.token())
+            guard = _Guard(self._client, await self._client.token())
+            guard.prepare(call, request)
             response = await handler(request)
             # An answer to a request without the token says nothing about it.
-            if not carries:
+            if not guard.carries(request):
                 return response
             content, broken = b"", None
             if body_counts(response.status):
@@ -61,16 +62,12 @@ class AiohttpMiddleware:
                 await asyncio.sleep(pause)
 
 
-def _prepare(call: Call, request: ClientRequest, token: Token) -> bool:
-    given = str(request.url)
-    url, carries = call.prepare(token, given)
-    if url != given:
+class _Guard(_calls.Guard):
+    """For a redirect, aiohttp makes another request."""
+
+    def write(self, request: ClientRequest, url: str) -> None:
         request.url = request.original_url = URL(url, encoded=True)
         request.headers[hdrs.HOST] = request.url.host_port_subcomponent or ""
-    request.headers.pop(hdrs.AUTHORIZATION, None)
-    if carries:
-        request.headers[hdrs.AUTHORIZATION] = token.authorization
-    return carries
 
 
 def _judge(

@@ -91,12 +91,21 @@ class AsyncClient(Handle, _AsyncCommon):
         **options: Unpack[ClientOptions],
     ) -> Self:
         """Check the options; send nothing."""
-        return cls._over(Core(login_url, client_id, client_secret, options))
+        try:
+            core = Core(login_url, client_id, client_secret, options)
+        finally:
+            # Whoever looks at an error looks at the variables of its frames too.
+            del login_url, client_id, client_secret, options
+        return cls._over(core)
 
     @classmethod
     def from_env(cls, **options: Unpack[ClientOptions]) -> Self:
         """Take the org and the credentials from the environment, as `Client.from_env` does."""
-        return cls._over(Core.from_env(options))
+        try:
+            core = Core.from_env(options)
+        finally:
+            del options
+        return cls._over(core)
 
     @classmethod
     def from_client(cls, client: Client) -> Self:

@@ -24,15 +24,32 @@ def answer(
     A pool asks with a key, a client with nothing.
     """
     try:
-        key = question.key
-        pairs = callback() if key is None else callback(key)
-        if not inspect.isawaitable(pairs):
-            question.answer(pairs)
-            return
+        pairs = _asked(question, callback)
     except Exception as error:
         question.fail(_reason(error))
         return
-    in_the_loop(_finish(question, pairs), pairs, question.fail, "the credentials_callback is async")
+    if pairs is not None:
+        what = "the credentials_callback is async"
+        in_the_loop(_finish(question, pairs), pairs, question.fail, what)
+
+
+def _asked(
+    question: Question,
+    callback: Callable[
+        ..., KeyPairs | OrgCredentials | Awaitable[KeyPairs] | Awaitable[OrgCredentials]
+    ],
+) -> Awaitable[KeyPairs | OrgCredentials] | None:
+    """Give what is to be awaited, or None if the callback has answered."""
+    key = question.key
+    pairs = callback() if key is None else callback(key)
+    try:
+        if inspect.isawaitable(pairs):
+            return pairs
+        question.answer(pairs)
+        return None
+    finally:
+        # No frame holds a secret when an error, or Ctrl-C, leaves it.
+        del pairs
 
 
 def in_the_loop(

@@ -80,10 +80,9 @@ def _bring(
     if not client.may_carry(token, context.service_url):
         callback((), _untrusted(context.service_url))
         return
-    metadata = [("accesstoken", token.access_token), ("instanceurl", token.instance_url)]
-    if token.org_id is not None:
-        metadata.append(("tenantid", token.org_id))
-    callback(tuple(metadata), None)
+    org = () if token.org_id is None else (("tenantid", token.org_id),)
+    # Nothing here holds the text of the token if the callback throws.
+    callback((("accesstoken", token.access_token), ("instanceurl", token.instance_url), *org), None)
 
 
 def _untrusted(url: str) -> TokenRejectedError:

@@ -15,7 +15,7 @@ from forcegrant._native import Client, body_counts
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
 
-    from forcegrant._native import Call, Core, Token
+    from forcegrant._native import Call, Core
 
 _UNREADABLE = (httpx.RequestError, httpx.StreamError)
 
@@ -37,9 +37,10 @@ class HttpxAuth(httpx.Auth):
             return
         call, body = self._client._call(request.method), _Body(request.stream)
         while True:
-            token = self._client.token()
-            response = yield _prepared(call, request, token)
-            if not _carried(response, token):
+            guard = _Guard(self._client, self._client.token())
+            response = yield _prepared(call, guard, request)
+            # Another origin's answer says nothing about the token.
+            if not guard.carries(response.request):
                 return
             content, broken = b"", None
             if body_counts(response.status_code):
@@ -71,9 +72,10 @@ class HttpxAuth(httpx.Auth):
             return
         call, body = self._client._call(request.method), _Body(request.stream)
         while True:
-            token = await self._async_client.token()
-            response = yield _prepared(call, request, token)
-            if not _carried(response, token):
+            guard = _Guard(self._client, await self._async_client.token())
+            response = yield _prepared(call, guard, request)
+            # Another origin's answer says nothing about the token.
+            if not guard.carries(response.request):
                 return
             content, broken = b"", None
             if body_counts(response.status_code):
@@ -123,27 +125,23 @@ class _Body:
             self._file.seek(self._start)
 
 
-def _prepared(call: Call, request: httpx.Request, token: Token) -> httpx.Request:
+def _prepared(call: Call, guard: _Guard, request: httpx.Request) -> httpx.Request:
     """Give a request of its own, so that the caller's stays as it is."""
-    given = str(request.url)
-    url, carries = call.prepare(token, given)
     # Neither `copy`, which leaves the stream behind, nor the constructor, which reads everything
     # anew and costs more than all else here.
-    prepared = httpx.Request.__new__(httpx.Request)
+    prepared: httpx.Request = object.__new__(type(request))
     vars(prepared).update(vars(request))
     prepared.headers = request.headers.copy()
-    if url != given:
-        prepared.url = httpx.URL(url)
-        prepared.headers["Host"] = prepared.url.netloc.decode("ascii")
-    if carries:
-        prepared.headers["Authorization"] = token.authorization
+    guard.prepare(call, prepared)
     return prepared
 
 
-def _carried(response: httpx.Response, token: Token) -> bool:
-    """Whether it answers a request with this very token: another origin's says nothing of it."""
-    sent: str | None = response.request.headers.get("Authorization")
-    return sent == token.authorization
+class _Guard(_calls.Guard):
+    """When httpx follows a redirect to another origin, it takes the token off itself."""
+
+    def write(self, request: httpx.Request, url: str) -> None:
+        request.url = httpx.URL(url)
+        request.headers["Host"] = request.url.netloc.decode("ascii")
 
 
 def _judge(call: Call, response: httpx.Response, content: bytes, body: _Body) -> float | None:

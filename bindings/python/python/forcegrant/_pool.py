@@ -34,7 +34,12 @@ class AsyncClientPool(PoolHandle, _AsyncCommon):
 
     def __new__(cls, **options: Unpack[PoolOptions]) -> Self:
         """Check the options; send nothing."""
-        return cls._over(PoolCore(options))
+        try:
+            core = PoolCore(options)
+        finally:
+            # A secret that was given here by mistake is not to be found in the frame of the error.
+            del options
+        return cls._over(core)
 
     @classmethod
     def from_pool(cls, pool: ClientPool) -> Self:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin
 
 from requests import RequestException
 from requests.auth import AuthBase
@@ -32,7 +31,7 @@ class RequestsAuth(AuthBase):
         """Prepare a request."""
         if not self.is_own(r):
             token = self._client.token()
-            self._prepare(self._client._call(r.method or "GET"), r, token)
+            self._prepare(r, token)
             r.register_hook("response", partial(self._answered, token))
         return r
 
@@ -42,19 +41,12 @@ class RequestsAuth(AuthBase):
         """Whether the caller brings a header of its own: then all is left alone."""
         return "Authorization" in request.headers
 
-    def attach(self, request: PreparedRequest, token: Token | None) -> None:
-        """Have the request carry this token, or none."""
-        request.headers.pop("Authorization", None)
-        if token is not None:
-            request.headers["Authorization"] = token.authorization
+    def guard(self, token: Token) -> Guard:
+        """Give what attaches this token to a request."""
+        return Guard(self._client, token)
 
-    def carries(self, request: PreparedRequest, token: Token) -> bool:
-        """Whether it carries this very token."""
-        return request.headers.get("Authorization") == token.authorization
-
-    def _prepare(self, call: Call, request: PreparedRequest, token: Token) -> None:
-        request.url, carries = call.prepare(token, request.url or "")
-        self.attach(request, token if carries else None)
+    def _prepare(self, request: PreparedRequest, token: Token) -> None:
+        self.guard(token).prepare(self._client._call(request.method or "GET"), request)
 
     def _answered(self, token: Token, response: Response, **kwargs: Any) -> Response:
         # A prepared request may be sent any number of times: each time is a call of its own.
@@ -63,14 +55,13 @@ class RequestsAuth(AuthBase):
         call.prepare(token, first.url or "")
         while True:
             # Another origin, after a redirect, says nothing about the token.
-            if not self.carries(response.request, token):
+            if not self.guard(token).carries(response.request):
                 return response
             pause = _judge(call, response)
             if pause is None:
-                if response.is_redirect:
+                if response.is_redirect and response.request is not first:
                     # The next request is made after the first one.
-                    to = urljoin(response.url, response.headers["Location"])
-                    self.attach(first, token if self._client.may_carry(token, to) else None)
+                    self._prepare(first, token)
                 return response
             again = _repeated(response)
             # Lets go of the connection, so that the second call can have it.
@@ -78,11 +69,27 @@ class RequestsAuth(AuthBase):
             if pause > 0:
                 time.sleep(pause)
             token = self._client.token()
-            self._prepare(call, again, token)
+            self.guard(token).prepare(call, again)
             answer: Response = response.connection.send(again, **kwargs)  # type: ignore[attr-defined,unused-ignore]
             answer.history = [*response.history, response]
             answer.request = again
             response = answer
+
+
+class _Guarded(_calls.Guarded):
+    """With what requests follows a redirect with: a copy."""
+
+    def copy(self) -> PreparedRequest:
+        """Give a copy that is guarded too."""
+        copy: PreparedRequest = super().copy()  # type: ignore[misc]
+        _calls.guard_of(self).watch(copy)
+        return copy
+
+
+class Guard(_calls.Guard):
+    """Of one request, and of its copies."""
+
+    kind = _Guarded
 
 
 def _judge(call: Call, response: Response) -> float | None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import requests
 from simple_salesforce.api import Salesforce
 
+from forcegrant._calls import Hidden
 from forcegrant._native import Client
-from forcegrant._requests import RequestsAuth
+from forcegrant._requests import Guard, RequestsAuth
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
@@ -65,8 +66,8 @@ class RenewingSalesforce(Salesforce):
 
     @property
     def session_id(self) -> str:
-        """The access token that is good to use now. Do not print it."""
-        return self._client.token().access_token
+        """The access token that is good to use now. Its `repr` does not show it, `str` does."""
+        return Hidden(self._client.token().access_token)
 
     @session_id.setter
     def session_id(self, _given: str) -> None:
@@ -84,14 +85,13 @@ class RenewingSalesforce(Salesforce):
             raise RuntimeError(msg) from error
         # It has a session of its own, which knows nothing of ours.
         transport.session = self.session
+        # zeep logs what it sends; the token is put in its place after that.
+        api._session_id = api._session_header.sessionId = _PLACEHOLDER
         return api
 
 
 class _Auth(RequestsAuth):
-    """Puts the token where a request has one already.
-
-    That is the header of the REST API, that of Bulk API 1, or the envelope of a SOAP call.
-    """
+    """Puts the token where a request has one already."""
 
     def begin(self) -> Token:
         """Give the first token; what is meant for its instance goes where later ones belong."""
@@ -104,36 +104,49 @@ class _Auth(RequestsAuth):
         del request
         return False
 
+    def guard(self, token: Token) -> Guard:
+        """Give what attaches this token to a request."""
+        return _Guard(self._client, token)
+
+
+class _Guard(Guard):
+    """Knows the header of the REST API, that of Bulk API 1, and the envelope of a SOAP call."""
+
     def attach(self, request: PreparedRequest, token: Token | None) -> None:
-        """Have the request carry this token, or none."""
         headers = request.headers
         is_soap, is_bulk = "SOAPAction" in headers, "X-SFDC-Session" in headers
         if is_bulk:
             del headers["X-SFDC-Session"]
             if token is not None:
-                headers["X-SFDC-Session"] = token.access_token
+                headers["X-SFDC-Session"] = Hidden(token.access_token)
         if is_soap:
-            _put_in_envelope(request, token.access_token if token else "")
+            _put_in_envelope(request, token)
         if "Authorization" in headers or not (is_soap or is_bulk):
             super().attach(request, token)
 
-    def carries(self, request: PreparedRequest, token: Token) -> bool:
-        """Whether it carries this very token."""
-        if "X-SFDC-Session" in request.headers:
-            return request.headers["X-SFDC-Session"] == token.access_token
-        if "SOAPAction" in request.headers:
-            return token.access_token.encode() in _bytes(request.body)
-        return super().carries(request, token)
+    def carries(self, request: PreparedRequest) -> bool:
+        headers = request.headers
+        return (
+            headers.get("X-SFDC-Session") == self.token.access_token
+            or ("SOAPAction" in headers and _is_in_envelope(request, self.token))
+            or super().carries(request)
+        )
 
 
 _SESSION_ID = re.compile(rb"(<(?:[\w.-]+:)?sessionId(?:\s[^>]*)?>)[^<]*")
+_PLACEHOLDER = "forcegrant puts the token here"
 
 
-def _put_in_envelope(request: PreparedRequest, text: str) -> None:
-    body = _bytes(request.body)
-    replaced = _SESSION_ID.sub(lambda found: found[1] + text.encode(), body, count=1)
-    request.body = replaced
-    request.prepare_content_length(replaced)
+def _put_in_envelope(request: PreparedRequest, token: Token | None) -> None:
+    def session_id(tag: re.Match[bytes]) -> bytes:
+        return tag[1] if token is None else tag[1] + token.access_token.encode()
+
+    request.body = _SESSION_ID.sub(session_id, _bytes(request.body), count=1)
+    request.prepare_content_length(request.body)
+
+
+def _is_in_envelope(request: PreparedRequest, token: Token) -> bool:
+    return token.access_token.encode() in _bytes(request.body)
 
 
 def _bytes(body: Any) -> bytes:
