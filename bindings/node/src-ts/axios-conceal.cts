@@ -1,7 +1,7 @@
 import http from 'node:http'
 import type { AxiosError, AxiosResponse, InternalAxiosRequestConfig } from 'axios'
 import { noTokenInClear } from './errors.cjs'
-import { scrub, sweep } from './scrub.cjs'
+import { conceal, scrub, sweep } from './scrub.cjs'
 import type { Token } from './token.cjs'
 
 type Config = InternalAxiosRequestConfig
@@ -13,21 +13,16 @@ type Config = InternalAxiosRequestConfig
  * @internal
  * @param shown the configuration without the token
  */
-export function conceal(given: unknown, shown: Config, token: Token | undefined): void {
+export function withoutToken(given: unknown, shown: Config, token: Token | undefined): void {
   if (token === undefined || typeof given !== 'object' || given === null) return
   const holder = given as Partial<AxiosError> & Partial<AxiosResponse>
   if (holder.config !== undefined) holder.config = shown
   const { request } = holder
-  if (typeof request === 'object' && request !== null) {
-    const property = { get: () => request, enumerable: false, configurable: true }
-    Object.defineProperty(given, 'request', property)
-  }
+  if (request !== undefined) conceal(given, 'request')
   if (!(given instanceof Error) && (holder.status ?? 0) < 400 && typeof holder.data !== 'object') return
   sweep([request, holder.data], token)
   scrub(given, token)
 }
-
-const guards = new WeakMap<object, http.Agent>()
 
 /**
  * Has axios send a token over TLS, or for the emulator on this machine, straight to it.
@@ -37,23 +32,41 @@ const guards = new WeakMap<object, http.Agent>()
  * @internal
  */
 export function overTlsOnly(config: Config, url: string): void {
-  if (url.startsWith('https:')) config.httpAgent = guarded(config.httpAgent ?? http.globalAgent)
-  else config.proxy = false
-}
-
-interface Adding {
-  addRequest(request: http.ClientRequest, ...rest: unknown[]): void
-}
-
-/** Such an agent, but for requests with a token. */
-function guarded(agent: http.Agent): http.Agent {
-  const known = guards.get(agent)
-  if (known !== undefined) return known
-  const addRequest: Adding['addRequest'] = (request, ...rest) => {
-    if (request.hasHeader('authorization')) throw noTokenInClear()
-    ;(agent as unknown as Adding).addRequest(request, ...rest)
+  if (!url.startsWith('https:')) {
+    config.proxy = false
+    return
   }
-  const guard: http.Agent = Object.create(agent, { addRequest: { value: addRequest } })
-  guards.set(agent, guard)
-  return guard
+  if (config.proxy !== false) config.httpAgent = inClear.over(config.httpAgent ?? http.globalAgent)
+  // Of those that look for a proxy themselves, axios makes others, and refuses what is not as Node made it.
+  const { httpsAgent } = config
+  if (httpsAgent && !httpsAgent.options?.proxyEnv) config.httpsAgent = overTls.over(httpsAgent)
 }
+
+type AddRequest = (request: http.ClientRequest, options: object, ...rest: unknown[]) => void
+
+/** Agents in front of those of the user. */
+class Guards {
+  readonly #known = new WeakMap<object, object>()
+  readonly #before: (request: http.ClientRequest, options: object) => object
+
+  constructor(before: (request: http.ClientRequest, options: object) => object) {
+    this.#before = before
+  }
+
+  over(agent: object): object {
+    const known = this.#known.get(agent)
+    if (known !== undefined) return known
+    const addRequest: AddRequest = (request, options, ...rest) =>
+      (agent as { addRequest: AddRequest }).addRequest(request, this.#before(request, options), ...rest)
+    const guard: object = Object.create(agent, { addRequest: { value: addRequest } })
+    this.#known.set(agent, guard)
+    return guard
+  }
+}
+
+const inClear = new Guards((request, options) => {
+  if (request.hasHeader('authorization')) throw noTokenInClear()
+  return options
+})
+/** The request has its headers by then; Node would keep these with the connection, for as long as that lives. */
+const overTls = new Guards((_, options) => Object.assign({}, options, { headers: undefined }))

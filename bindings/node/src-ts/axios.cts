@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import type { AxiosError, AxiosInstance, AxiosResponse, InternalAxiosRequestConfig } from 'axios'
-import { conceal, overTlsOnly } from './axios-conceal.cjs'
+import { overTlsOnly, withoutToken } from './axios-conceal.cjs'
 import { ApiCall, bodyCounts, isSameOrigin, noteUsage } from './calls.cjs'
 import type { Client } from './client.cjs'
 import type { Route } from './routes.cjs'
@@ -131,14 +131,14 @@ async function attempt(bare: AxiosInstance, config: Config, shown: Config, token
       Object.assign(config, { transformRequest: [], transformResponse: [] }),
     )
     const url = finalUrl(response)
-    conceal(response, shown, token)
+    withoutToken(response, shown, token)
     return { response, error: undefined, isError: false, url }
   } catch (error) {
     const response: AxiosResponse | undefined =
       (error as Partial<AxiosError>)?.response ?? brokenOff(error as Partial<AxiosError>)
     const url = response && finalUrl(response)
-    conceal(error, shown, token)
-    if (response !== undefined) conceal(response, shown, token)
+    withoutToken(error, shown, token)
+    if (response !== undefined) withoutToken(response, shown, token)
     return { response, error, isError: true, url }
   }
 }

@@ -9,6 +9,23 @@ const REDACTED = '[redacted]'
 const DEPTH = 8
 
 /**
+ * Leaves a property of a library's object to be read and written, but not to be printed, logged or serialised.
+ *
+ * @internal
+ */
+export function conceal(holder: object, name: string): void {
+  let held: unknown = (holder as Record<string, unknown>)[name]
+  Object.defineProperty(holder, name, {
+    get: () => held,
+    set: (value: unknown) => {
+      held = value
+    },
+    enumerable: false,
+    configurable: true,
+  })
+}
+
+/**
  * Takes a token out of the texts of an error that a library made, and of those beneath it: some libraries put the headers
  * of a request there.
  *
