@@ -42,6 +42,9 @@ mod environment;
 pub mod error;
 mod event;
 mod flight;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod grant;
 mod host;
 mod http;

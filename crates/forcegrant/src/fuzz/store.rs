@@ -1,0 +1,66 @@
+//! Entries of a store, which anybody may have written.
+
+use std::time::Duration;
+
+use super::canary::PAIR;
+use super::grant::context;
+use super::input::{NOW, TRUSTED, fields, text, trust};
+use super::origin::Trusted;
+use crate::cache::policy::LifetimeSettings;
+use crate::cache::state::State;
+use crate::store::record::{self, Reader};
+use crate::store::seal::{Kind, Sealer};
+
+const ENDPOINT: &str = "https://acme.my.salesforce.com/services/oauth2/token";
+
+/// A word, a number and then the entry. The word says what the rest is: `sealed`, as it lies in a store; `torn`, the text
+/// of an entry that is sealed and then changed in the bit of that number; `token` and `failure`, as they are
+/// once the seal is open, with the milliseconds that are left and with the fence.
+pub(super) fn store_entry(data: &[u8]) {
+    let [line, rest] = fields(data);
+    let line = text(line);
+    let (word, number) = line.split_once(' ').unwrap_or((&line, ""));
+    let number = number.trim().parse::<u64>();
+    let sealer = Sealer::new(&PAIR, ENDPOINT);
+    match word {
+        "torn" => {
+            let mut entry = sealer.seal(Kind::Token, rest).expect("randomness");
+            let bit = number.unwrap_or(0) % (entry.len() as u64 * 8);
+            let byte = usize::try_from(bit / 8).expect("within the entry");
+            entry[byte] ^= 1 << (bit % 8);
+            assert!(sealer.open(Kind::Token, entry).is_none());
+        }
+        "token" => check_token(rest, number.ok()),
+        "failure" => {
+            if let Some(error) = record::read_failure(rest, number.unwrap_or(0)) {
+                // It was written by who knows the secret, and none of its errors holds it.
+                let _ = format!("{error} {error:?}");
+            }
+        }
+        _ => {
+            assert!(sealer.open(Kind::Token, rest.to_vec()).is_none());
+            assert!(sealer.open(Kind::Failure, rest.to_vec()).is_none());
+        }
+    }
+}
+
+fn check_token(entry: &[u8], left: Option<u64>) {
+    let trust = trust();
+    let reader = Reader {
+        state: &State::default(),
+        now: NOW,
+        lifetimes: &LifetimeSettings::default(),
+        context: context(&trust),
+        random: 0.5,
+    };
+    let Some(lease) = record::read_token(entry, left.map(Duration::from_millis), &reader) else {
+        return;
+    };
+    let trusted = Trusted::read(TRUSTED);
+    assert!(trusted.takes_token(lease.parts.instance_url()));
+    assert!(lease.started.wall <= NOW.wall, "it began in the future");
+    assert!(
+        NOW.since(lease.started) < lease.windows.ends,
+        "it has ended"
+    );
+}
