@@ -119,7 +119,9 @@ pub(crate) fn read_token(
     let (origin, answer) = read_lines(text)?;
     let by_wall = u64::try_from(reader.now.wall.saturating_sub(origin.started)).unwrap_or(0);
     let by_store = left.map_or(0, |left| {
-        origin.age + origin.lives.saturating_sub(millis(left))
+        origin
+            .age
+            .saturating_add(origin.lives.saturating_sub(millis(left)))
     });
     let age = by_wall.max(by_store);
     let started = Moment {
