@@ -7,7 +7,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use super::{TARGETS, calls, grant, hosts};
+use super::{TARGETS, calls, grant, hosts, store};
 use crate::calls::target::Instances;
 use crate::error::{Code, Error};
 use crate::grant::response::{Context, decode};
@@ -289,4 +289,12 @@ fn an_address_that_is_joined_as_a_text_is_found() {
         });
     };
     assert!(first_to_break("call_url", left_as_it_is).is_some());
+}
+
+#[test]
+fn an_entry_whose_beginning_alone_is_checked_is_found() {
+    let planted = |data: &[u8]| {
+        store::check_store_entry(data, |_, _, entry| entry.starts_with(b"fg\x01\x01"));
+    };
+    assert!(first_to_break("store_entry", planted).is_some());
 }
