@@ -79,10 +79,10 @@ pub(crate) fn route(
     api_instance_url: Option<&str>,
     path_or_url: &str,
 ) -> NativeRoute {
-    match client.aim_for(instance_url, api_instance_url, path_or_url) {
-        Ok(url) => NativeRoute {
-            carries: client.may_carry_for(instance_url, api_instance_url, &url),
-            url: Some(url),
+    match client.resolve_url_on(instance_url, api_instance_url, path_or_url) {
+        Ok(resolved) => NativeRoute {
+            url: Some(resolved.url),
+            carries: resolved.carries_token,
             error: None,
         },
         Err(error) => NativeRoute {

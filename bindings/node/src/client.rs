@@ -166,7 +166,9 @@ impl NativeClient {
         url: String,
     ) -> bool {
         let api = api_instance_url.as_deref();
-        self.shared.client.may_carry_for(&instance_url, api, &url)
+        self.shared
+            .client
+            .is_instance_allowed_for(&instance_url, api, &url)
     }
 
     /// Where a call with a token of these instances goes, and whether the token goes along.

@@ -1,5 +1,7 @@
 //! What an API's answer says about the token.
 
+use std::time::SystemTime;
+
 use forcegrant::{ApiAnswer, ApiUsage, Verdict, grpc_verdict as core_grpc_verdict};
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
@@ -46,7 +48,7 @@ pub fn verdict(answer: NativeAnswer) -> NativeJudgement {
     let usage = parts.api_usage();
     let numbers = |number: fn(ApiUsage) -> u64| usage.map(|usage| count(number(usage)));
     NativeJudgement {
-        retry_after: parts.retry_after().map(milliseconds),
+        retry_after: parts.retry_after(SystemTime::now()).map(milliseconds),
         used: numbers(|usage| usage.used),
         limit: numbers(|usage| usage.limit),
         ..judged(parts.verdict())

@@ -66,9 +66,9 @@ impl Call {
             progress.attempts += 1;
         }
         progress.token = Some(token.clone());
-        let url = client.aim(token, url).map_err(|error| raise(py, &error))?;
-        let carries = client.may_carry(token, &url);
-        Ok((url, carries))
+        let resolved = client.resolve_url(token, url);
+        let resolved = resolved.map_err(|error| raise(py, &error))?;
+        Ok((resolved.url, resolved.carries_token))
     }
 
     /// Judge the answer to a request that carried the token: None hands it out, a number says how

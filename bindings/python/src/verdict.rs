@@ -1,6 +1,6 @@
 //! What an API's answer says about the token.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use forcegrant::ApiAnswer;
 use pyo3::prelude::*;
@@ -77,7 +77,7 @@ pub(crate) fn verdict(
     Ok(Verdict {
         word: verdict.as_str(),
         session_expired: verdict == forcegrant::Verdict::SessionExpired,
-        retry_after: answer.retry_after(),
+        retry_after: answer.retry_after(SystemTime::now()),
         api_usage: answer.api_usage().map(|usage| (usage.used, usage.limit)),
     })
 }

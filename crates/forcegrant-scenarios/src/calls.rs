@@ -125,8 +125,8 @@ pub(crate) fn by_hand(
             Some(before) => renewed(before.access_token(), token.access_token())?,
             None => attempts += 1,
         }
-        let url = client.aim(&token, &target(request))?;
-        let carries = !own && client.may_carry(&token, &url);
+        let resolved = client.resolve_url(&token, &target(request))?;
+        let (url, carries) = (resolved.url, !own && resolved.carries_token);
         let mut sent = web.http.request(method(request), &url);
         for (name, value) in &request.headers {
             sent = sent.header(name, value);

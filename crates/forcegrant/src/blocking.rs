@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::builder::ClientBuilder;
 #[cfg(feature = "http-client")]
 pub use crate::calls::threads::{Call, Response};
-use crate::calls::{CallAnswer, Next};
+use crate::calls::{CallAnswer, Next, ResolvedUrl};
 use crate::credentials::KeyPairs;
 use crate::engine::Start;
 use crate::error::{Code, Error};
@@ -76,18 +76,18 @@ impl Client {
         self.0.drop_retired()
     }
 
-    /// See [`crate::Client::may_carry`].
+    /// See [`crate::Client::is_allowed_for`].
     #[must_use]
-    pub fn may_carry(&self, token: &Token, url: &str) -> bool {
-        self.0.may_carry(token, url)
+    pub fn is_allowed_for(&self, token: &Token, url: &str) -> bool {
+        self.0.is_allowed_for(token, url)
     }
 
-    /// See [`crate::Client::aim`].
+    /// See [`crate::Client::resolve_url`].
     ///
     /// # Errors
     /// As there.
-    pub fn aim(&self, token: &Token, path_or_url: &str) -> Result<String, Error> {
-        self.0.aim(token, path_or_url)
+    pub fn resolve_url(&self, token: &Token, path_or_url: &str) -> Result<ResolvedUrl, Error> {
+        self.0.resolve_url(token, path_or_url)
     }
 
     /// See [`crate::Client::judge`].

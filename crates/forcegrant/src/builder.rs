@@ -10,8 +10,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::backoff::Backoff;
 use crate::cache::budget::BudgetSettings;
-use crate::cache::policy::{Backoff, FailureSettings, LifetimeSettings};
+use crate::cache::policy::{FailureSettings, LifetimeSettings};
 use crate::cache::slot::Slot;
 use crate::calls::{CallRetry, CallSettings};
 use crate::client::Client;

@@ -134,26 +134,26 @@ impl Client {
     }
 
     /// Whether this token may be sent to this URL: only over https, to the origin of its instance or
-    /// API instance, or to a host that the option `trusted_hosts` names. Ask it before you attach the
-    /// token to a request or follow a redirect with it. Pure.
+    /// API instance, or to a host that the option `trusted_hosts` names; and only if every parser reads
+    /// the URL alike. Ask it before you follow a redirect with the token, about the very text that you
+    /// give to the HTTP client; for a request of yours, [`Client::resolve_url`] says more. Pure.
     #[must_use]
-    pub fn may_carry(&self, token: &Token, url: &str) -> bool {
+    pub fn is_allowed_for(&self, token: &Token, url: &str) -> bool {
         let api = token.api_instance_url();
-        self.may_carry_for(token.instance_url(), api, url)
+        self.is_instance_allowed_for(token.instance_url(), api, url)
     }
 
-    /// The same as [`Client::may_carry`] for bindings that keep the token in their own language.
+    /// The same as [`Client::is_allowed_for`] for bindings that keep the token in their own language.
+    #[doc(hidden)]
     #[must_use]
-    pub fn may_carry_for(
+    pub fn is_instance_allowed_for(
         &self,
         instance_url: &str,
         api_instance_url: Option<&str>,
         url: &str,
     ) -> bool {
-        let instances: Vec<_> = std::iter::once(instance_url)
-            .chain(api_instance_url)
-            .collect();
-        self.engine.profile.trust.may_carry(url, &instances)
+        let instances = [instance_url, api_instance_url.unwrap_or_default()];
+        self.engine.profile.trust.is_allowed_for(url, &instances)
     }
 
     /// What the cache knows now.

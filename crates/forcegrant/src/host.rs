@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use url::{Host, Url};
 
 use crate::error::{Code, Error, invalid_option};
+use crate::url_spelling;
 
 /// Hosts below these suffixes belong to Salesforce alone. `force.com`, `site.com` and
 /// `salesforce-sites.com` are not among them: customers' own code runs there.
@@ -76,35 +77,39 @@ impl TrustPolicy {
         self.hosts.push(host.to_ascii_lowercase());
     }
 
-    /// Whether a token for these instances may be sent to this URL: to their origins and to the hosts
-    /// that the user trusts, over https; nowhere else, Salesforce's own hosts of other orgs included.
-    pub(crate) fn may_carry(&self, url: &str, instances: &[&str]) -> bool {
-        // What nearly every call is: the authority ends where the instance does.
-        let is_below = |instance: &&str| {
-            instance.starts_with("https://")
-                && url
-                    .strip_prefix(instance)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
-        };
-        if instances.iter().any(is_below) {
-            return true;
-        }
-        let Ok(url) = Url::parse(url) else {
-            return false;
-        };
-        if !url.username().is_empty() || url.password().is_some() {
+    /// Whether a token for these instances may be sent to this URL, which the caller gives to whatever
+    /// library connects: to their origins and to the hosts that the user trusts, over https; nowhere
+    /// else, Salesforce's own hosts of other orgs included. Not to a URL that parsers read differently.
+    pub(crate) fn is_allowed_for(&self, text: &str, instances: &[&str]) -> bool {
+        Url::parse(text).is_ok_and(|url| {
+            url_spelling::oddity(text, &url).is_none() && self.allows_url(&url, instances)
+        })
+    }
+
+    /// The same for a URL that is parsed, however it was written.
+    pub(crate) fn allows_url(&self, url: &Url, instances: &[&str]) -> bool {
+        if !url.username().is_empty() || url.password().is_some() || !self.is_secure(url) {
             return false;
         }
-        let secure = match url.scheme() {
-            "https" => true,
-            "http" => self.http_loopback && is_loopback(&url),
-            _ => false,
-        };
-        let host = url.host_str().unwrap_or_default();
         let is_instance = |instance: &&str| {
             Url::parse(instance).is_ok_and(|instance| instance.origin() == url.origin())
         };
-        secure && (instances.iter().any(is_instance) || self.names(host))
+        instances.iter().any(is_instance) || self.names(url.host_str().unwrap_or_default())
+    }
+
+    /// Whether a token may go to this instance, which was checked when it came: over https, or to this
+    /// machine if the user allowed that.
+    pub(crate) fn allows_instance(&self, instance_url: &str) -> bool {
+        instance_url.starts_with("https://")
+            || Url::parse(instance_url).is_ok_and(|url| self.is_secure(&url))
+    }
+
+    fn is_secure(&self, url: &Url) -> bool {
+        match url.scheme() {
+            "https" => true,
+            "http" => self.http_loopback && is_loopback(url),
+            _ => false,
+        }
     }
 
     fn names(&self, host: &str) -> bool {

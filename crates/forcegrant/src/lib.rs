@@ -29,6 +29,7 @@
 
 #![forbid(unsafe_code)]
 
+mod backoff;
 pub mod blocking;
 mod budgets;
 mod builder;
@@ -55,6 +56,7 @@ mod obtain;
 mod pool;
 mod process;
 mod random;
+mod retry_after;
 mod secret;
 #[cfg(feature = "simulation")]
 #[doc(hidden)]
@@ -63,6 +65,7 @@ mod status;
 pub mod store;
 mod sync;
 mod token;
+mod url_spelling;
 mod verdict;
 mod verify;
 mod wait;

@@ -3,7 +3,9 @@
 //! The forms are those of REST, Bulk 1 and 2, SOAP, Connect, identity and gRPC; most are seen in the
 //! code and tests of other clients, not documented in one place.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+use crate::retry_after;
 
 /// The parts of an answer that a verdict needs. The body may be cut: a few hundred bytes do.
 #[derive(Clone, Copy, Debug, Default)]
@@ -130,11 +132,10 @@ impl ApiAnswer<'_> {
         })
     }
 
-    /// How long to wait, in whole seconds as the header says.
+    /// How long to wait from `now` on, as the header says: in seconds or as a date.
     #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
-        let seconds = self.retry_after?.trim().parse().ok()?;
-        Some(Duration::from_secs(seconds))
+    pub fn retry_after(&self, now: SystemTime) -> Option<Duration> {
+        retry_after::parse(self.retry_after?, now)
     }
 
     fn unauthorized(&self) -> Verdict {
@@ -297,7 +298,10 @@ mod tests {
                 limit: 5_000
             })
         );
-        assert_eq!(answer.retry_after(), Some(Duration::from_secs(7)));
+        assert_eq!(
+            answer.retry_after(SystemTime::UNIX_EPOCH),
+            Some(Duration::from_secs(7))
+        );
         let other_order = ApiAnswer {
             limit_info: Some("per-app-api-usage=17/250(appName=x), api-usage=1/2"),
             ..answer

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::backoff::Backoff;
 use crate::cache::learning::Learned;
 use crate::clock::{Moment, millis, to_system_time};
 use crate::token::{Expiry, ExpiryCertainty, ExpirySource, JwtTimes};
@@ -38,9 +39,6 @@ impl Default for LifetimeSettings {
 /// With nothing stated and nothing configured, a session is taken to live this long: a quarter of
 /// Salesforce's default of two hours, since an answer may carry a session that is well on its way.
 pub(crate) const DEFAULT_LIFETIME: Duration = Duration::from_secs(30 * 60);
-
-/// Jitter shortens a back-off by at most this part.
-const JITTER_PART: f64 = 0.2;
 
 /// A lifetime in milliseconds from the start of the request, and where it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,13 +179,6 @@ pub(crate) enum FailureClass {
     LoginBudget,
 }
 
-/// The first pause after a failure and the longest; it doubles in between.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Backoff {
-    pub(crate) first: Duration,
-    pub(crate) cap: Duration,
-}
-
 /// The pauses of the failure memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FailureSettings {
@@ -223,21 +214,22 @@ pub(crate) fn hold(
     random: f64,
 ) -> u64 {
     const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(15 * 60);
-    let (first, cap) = match class {
-        FailureClass::Refusal => (settings.refusal.first, settings.refusal.cap),
-        FailureClass::Transient => (settings.transient.first, settings.transient.cap),
-        FailureClass::LoginRate => (settings.login_rate, settings.login_rate),
+    let backoff = match class {
+        FailureClass::Refusal => settings.refusal,
+        FailureClass::Transient => settings.transient,
+        FailureClass::LoginRate => Backoff {
+            first: settings.login_rate,
+            cap: settings.login_rate,
+        },
         FailureClass::LoginBudget => return millis(retry_after.unwrap_or(settings.login_rate)),
     };
-    if cap.is_zero() {
+    if backoff.cap.is_zero() {
         return 0;
     }
-    let doubled = first.saturating_mul(1 << repeats.min(20)).min(cap);
-    let jittered = doubled.mul_f64(1.0 - JITTER_PART * random.clamp(0.0, 1.0));
     let asked = retry_after
         .unwrap_or(Duration::ZERO)
-        .min(cap.max(LONGEST_RETRY_AFTER));
-    millis(jittered.max(asked))
+        .min(backoff.cap.max(LONGEST_RETRY_AFTER));
+    millis(backoff.hold(repeats.saturating_add(1), random).max(asked))
 }
 
 /// The earliest of two wall-clock instants as a time; for `status()`.

@@ -7,13 +7,15 @@ use std::sync::OnceLock;
 use arc_swap::ArcSwapOption;
 
 use crate::calls::replay::{self, CallAnswer, Next};
+use crate::calls::resolve_url::{Instances, ResolvedUrl, TokenInstances};
 use crate::calls::retry::CallRetry;
-use crate::calls::target::Instances;
 #[cfg(feature = "http-client")]
 use crate::calls::threads::Connections;
 use crate::calls::usage::LastUsage;
 use crate::client::Client;
+use crate::clock::to_system_time;
 use crate::error::Error;
+use crate::host::TrustPolicy;
 #[cfg(feature = "http-client")]
 use crate::http::{self, HttpSettings};
 #[cfg(feature = "http-client")]
@@ -88,46 +90,59 @@ impl CallSettings {
 }
 
 impl Calls {
-    fn aim(&self, instance_url: &str, api: Option<&str>, url: &str) -> Result<String, Error> {
+    fn resolve_url(
+        &self,
+        token: TokenInstances<'_>,
+        trust: &TrustPolicy,
+        path_or_url: &str,
+    ) -> Result<ResolvedUrl, Error> {
         let known = self.instances.load();
         if let Some(known) = known.as_ref()
-            && known.with(instance_url, api).is_none()
+            && known.with(token).is_none()
         {
-            return known.aim(instance_url, api, url);
+            return known.resolve_url(token, trust, path_or_url);
         }
         // Of two threads that learn at once one may win; the other's is learned by the next call.
         let known = known.as_deref().cloned().unwrap_or_default();
-        let known = known.with(instance_url, api).unwrap_or(known);
-        let aimed = known.aim(instance_url, api, url);
+        let known = known.with(token).unwrap_or(known);
+        let resolved = known.resolve_url(token, trust, path_or_url);
         self.instances.store(Some(Arc::new(known)));
-        aimed
+        resolved
     }
 }
 
 impl Client {
-    /// Where a call with this token goes: a path to the token's instance; a URL that was made for an
-    /// instance of an earlier token to where that is now; any other URL as it is. Ask
-    /// [`Client::may_carry`] whether the token may go along.
+    /// Where a request with this token goes, and whether the token may go along: a path to the token's
+    /// instance; a URL that was made for an instance of an earlier token to where that is now; any
+    /// other URL to where it leads, without the token unless [`Client::is_allowed_for`] says so.
+    ///
+    /// Connect to exactly the URL that comes back: it is spelled so that every HTTP library reads the
+    /// same host in it.
     ///
     /// # Errors
-    /// `invalid_option` for what is neither a URL nor a path on the instance.
-    pub fn aim(&self, token: &Token, path_or_url: &str) -> Result<String, Error> {
-        self.aim_for(token.instance_url(), token.api_instance_url(), path_or_url)
+    /// `invalid_option` for what is neither a URL nor a path on the instance, and for a URL with the
+    /// token that HTTP libraries read differently (`https://acme.my.salesforce.com\@evil.example`).
+    pub fn resolve_url(&self, token: &Token, path_or_url: &str) -> Result<ResolvedUrl, Error> {
+        self.resolve_url_on(token.instance_url(), token.api_instance_url(), path_or_url)
     }
 
-    /// The same as [`Client::aim`] for bindings that keep the token in their own language.
+    /// The same as [`Client::resolve_url`] for bindings that keep the token in their own language.
     ///
     /// # Errors
-    /// As [`Client::aim`].
-    pub fn aim_for(
+    /// As [`Client::resolve_url`].
+    #[doc(hidden)]
+    pub fn resolve_url_on(
         &self,
         instance_url: &str,
         api_instance_url: Option<&str>,
         path_or_url: &str,
-    ) -> Result<String, Error> {
-        self.engine
-            .calls()
-            .aim(instance_url, api_instance_url, path_or_url)
+    ) -> Result<ResolvedUrl, Error> {
+        let token = TokenInstances {
+            instance_url,
+            api_instance_url,
+        };
+        let trust = &self.engine.profile.trust;
+        self.engine.calls().resolve_url(token, trust, path_or_url)
     }
 
     /// Takes in the answer to a call that carried this token: notes the API usage, reports the token
@@ -141,7 +156,11 @@ impl Client {
         if call.answer.status < 400 {
             return Next::Deliver;
         }
-        let decision = replay::decide(call, &self.engine.profile.calls.retry, random::unit());
+        let decision = {
+            let profile = &self.engine.profile;
+            let now = to_system_time(profile.clock.now().wall);
+            replay::decide(call, &profile.calls.retry, now, random::unit())
+        };
         if decision.drops_token {
             self.invalidate_access_token(access_token);
         }

@@ -50,12 +50,11 @@ impl Exchange {
     /// The next request: its token and where it goes.
     pub(crate) async fn prepare(&mut self, target: &str) -> Result<Leg, Error> {
         let token = self.token().await?;
-        let url = self.client.aim(&token, target)?;
-        let carries = self.client.may_carry(&token, &url);
+        let resolved = self.client.resolve_url(&token, target)?;
         Ok(Leg {
             token,
-            url,
-            carries,
+            url: resolved.url,
+            carries: resolved.carries_token,
         })
     }
 

@@ -151,7 +151,7 @@ impl Credentials {
     }
 
     fn attach(&self, headers: &mut HeaderMap, token: &Token) -> Result<(), Status> {
-        if !self.client.may_carry(token, &self.endpoint) {
+        if !self.client.is_allowed_for(token, &self.endpoint) {
             return Err(Status::permission_denied(
                 "no token goes to this host: name it in the option `trusted_hosts` if it is Salesforce's or yours",
             ));

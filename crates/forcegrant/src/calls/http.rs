@@ -156,7 +156,7 @@ impl Call {
 
     /// Sends the call with the token.
     ///
-    /// The token goes only where [`Client::may_carry`] says. When the answer says that the session is
+    /// The token goes only where [`Client::is_allowed_for`] says. When the answer says that the session is
     /// dead, the token is dropped and the request sent once more with a new one, to the instance
     /// where that one belongs; but not after a 403. Dropping the future ends the call; a login that it
     /// waits for goes on for others.

@@ -5,8 +5,8 @@
 //! Rust, Python or Node) only moves bytes, in these steps:
 //!
 //! 1. If the request brings an `Authorization` header of its own, send it as it is.
-//! 2. `token = client.token()`; `url = `[`Client::aim`]`(token, url)`. Attach the token if
-//!    [`Client::may_carry`] says so. An answer to a request that did not carry it, or that came from
+//! 2. `token = client.token()`; [`Client::resolve_url`]`(token, url)` gives the URL to connect to, and
+//!    says whether to attach the token. An answer to a request that did not carry it, or that came from
 //!    another origin after a redirect, says nothing about it: hand it out.
 //! 3. Read the first [`ENOUGH`] bytes of the body if [`body_counts`] for the status, and hand the
 //!    answer to [`Client::judge`] as plain values in a [`CallAnswer`]. It notes the API usage, reports
@@ -16,8 +16,7 @@
 //!    again, check it with [`renewed`] against the one before, and send the request again from step 2
 //!    with `replayed: true`.
 //!
-//! [`Client::aim`]: crate::Client::aim
-//! [`Client::may_carry`]: crate::Client::may_carry
+//! [`Client::resolve_url`]: crate::Client::resolve_url
 //! [`Client::judge`]: crate::Client::judge
 
 mod client;
@@ -32,12 +31,12 @@ pub(crate) mod middleware;
 #[cfg(any(feature = "http-client", feature = "tower"))]
 pub(crate) mod peek;
 pub(crate) mod replay;
+pub(crate) mod resolve_url;
 pub(crate) mod retry;
 #[cfg(feature = "tower")]
 pub(crate) mod service;
 #[cfg(feature = "tonic")]
 pub(crate) mod tape;
-pub(crate) mod target;
 #[cfg(feature = "http-client")]
 pub(crate) mod threads;
 pub(crate) mod usage;
@@ -54,6 +53,7 @@ pub use self::middleware::Authentication;
 #[cfg(any(feature = "http-client", feature = "tower"))]
 pub use self::peek::Peeked;
 pub use self::replay::{CallAnswer, ENOUGH, Next, body_counts, renewed};
+pub use self::resolve_url::ResolvedUrl;
 pub use self::retry::CallRetry;
 #[cfg(feature = "tower")]
 pub use self::service::{Authenticated, AuthenticationLayer, Cloned, Once, Replay};

@@ -1,6 +1,6 @@
 //! What is done about an answer to a call that carried a token.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::cache::state::same_token_returned;
 use crate::error::{Code, Error};
@@ -73,7 +73,12 @@ pub(crate) struct Decision {
 /// A session that is dead is renewed once. A 403 is never repeated: the token is dropped, and the
 /// caller sees the answer. A token that is refused right after it was renewed stays: the next call
 /// finds out what is the matter with it, so that a call makes one login at most.
-pub(crate) fn decide(call: &CallAnswer<'_>, retry: &CallRetry, random: f64) -> Decision {
+pub(crate) fn decide(
+    call: &CallAnswer<'_>,
+    retry: &CallRetry,
+    now: SystemTime,
+    random: f64,
+) -> Decision {
     let status = call.answer.status;
     let verdict = call.answer.verdict();
     if verdict != Verdict::SessionExpired {
@@ -82,7 +87,7 @@ pub(crate) fn decide(call: &CallAnswer<'_>, retry: &CallRetry, random: f64) -> D
             verdict,
             replayable: call.replayable,
             made: call.attempts,
-            retry_after: call.answer.retry_after(),
+            retry_after: call.answer.retry_after(now),
         };
         let pause = retry.pause(&attempt, random);
         return Decision {
@@ -153,7 +158,7 @@ mod tests {
     }
 
     fn decided(call: &CallAnswer<'_>) -> (bool, String) {
-        let decision = decide(call, &CallRetry::default(), 0.5);
+        let decision = decide(call, &CallRetry::default(), SystemTime::UNIX_EPOCH, 0.5);
         let next = match decision.next {
             Next::Deliver => "deliver".to_owned(),
             Next::Replay => "replay".to_owned(),
@@ -212,12 +217,18 @@ mod tests {
             method: "GET",
             ..call(503, b"")
         };
-        assert!(matches!(decide(&busy, &retry, 0.5).next, Next::Retry(_)));
+        assert!(matches!(
+            decide(&busy, &retry, SystemTime::UNIX_EPOCH, 0.5).next,
+            Next::Retry(_)
+        ));
         let last = CallAnswer {
             attempts: 2,
             ..busy
         };
-        assert!(matches!(decide(&last, &retry, 0.5).next, Next::Deliver));
+        assert!(matches!(
+            decide(&last, &retry, SystemTime::UNIX_EPOCH, 0.5).next,
+            Next::Deliver
+        ));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::backoff::{Attempts, Backoff};
 use crate::verdict::{RateLimit, Verdict};
 
 /// Repeating calls that were answered with 503, 429 and the like. Off by default: one attempt.
@@ -45,24 +46,21 @@ pub(crate) struct Attempt<'a> {
 }
 
 impl CallRetry {
-    /// The pause before the next attempt, or `None` to take the answer as it is.
-    ///
-    /// Full jitter: anything between nothing and the doubled back-off. A `Retry-After` is waited for
-    /// in full or not at all.
+    /// The pause before the next attempt, or `None` to take the response as it is.
     pub(crate) fn pause(&self, attempt: &Attempt<'_>, random: f64) -> Option<Duration> {
-        let worth_it = attempt.made < self.max_attempts
-            && attempt.replayable
-            && is_idempotent(attempt.method)
-            && may_pass(attempt.verdict);
-        if !worth_it {
-            return None;
-        }
-        if let Some(wait) = attempt.retry_after {
-            return (wait <= self.retry_after_cap).then_some(wait);
-        }
-        let doublings = attempt.made.saturating_sub(1).min(16);
-        let longest = self.first.saturating_mul(1 << doublings).min(self.cap);
-        Some(longest.mul_f64(random.clamp(0.0, 1.0)))
+        let worth_it =
+            attempt.replayable && is_idempotent(attempt.method) && may_pass(attempt.verdict);
+        let attempts = Attempts {
+            max: self.max_attempts,
+            backoff: Backoff {
+                first: self.first,
+                cap: self.cap,
+            },
+            retry_after_cap: self.retry_after_cap,
+        };
+        worth_it
+            .then(|| attempts.pause(attempt.made, attempt.retry_after, random))
+            .flatten()
     }
 }
 
@@ -83,8 +81,6 @@ fn may_pass(verdict: Verdict) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     const THREE: CallRetry = CallRetry {
@@ -105,15 +101,6 @@ mod tests {
     #[test]
     fn off_by_default() {
         assert_eq!(CallRetry::default().pause(&BUSY, 0.5), None);
-    }
-
-    #[test]
-    fn doubles_with_full_jitter_and_stops() {
-        let after = |made, random| THREE.pause(&Attempt { made, ..BUSY }, random);
-        assert_eq!(after(1, 1.0), Some(Duration::from_millis(500)));
-        assert_eq!(after(2, 1.0), Some(Duration::from_secs(1)));
-        assert_eq!(after(2, 0.0), Some(Duration::ZERO));
-        assert_eq!(after(3, 0.5), None);
     }
 
     #[test]
@@ -164,17 +151,5 @@ mod tests {
             ..BUSY
         };
         assert_eq!(THREE.pause(&once, 0.5), None);
-    }
-
-    proptest! {
-        #[test]
-        fn no_pause_is_longer_than_the_caps(made in 0u32..40, random in 0.0..=1.0f64, asked in proptest::option::of(0u64..90)) {
-            let retry = CallRetry { max_attempts: 30, ..THREE };
-            let retry_after = asked.map(Duration::from_secs);
-            if let Some(pause) = retry.pause(&Attempt { made, retry_after, ..BUSY }, random) {
-                prop_assert!(made < 30);
-                prop_assert!(pause <= retry.cap.max(retry.retry_after_cap));
-            }
-        }
     }
 }

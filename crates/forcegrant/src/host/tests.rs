@@ -307,9 +307,18 @@ fn a_token_goes_to_its_instances_and_to_trusted_hosts_only() {
         ("ftp://acme.my.salesforce.com/", false),
         ("/services/data", false),
         ("", false),
+        // What others read differently.
+        ("https://acme.my.salesforce.com\\@evil.test/", false),
+        ("https://acme.my.salesforce.com\\.evil.test/", false),
+        ("https:////acme.my.salesforce.com/", false),
+        ("https:acme.my.salesforce.com/", false),
+        ("https://@acme.my.salesforce.com/", false),
+        ("https://acme.my.\tsalesforce.com/", false),
+        (" https://acme.my.salesforce.com/", false),
+        ("https://gateway.example.com\\.evil.test/", false),
     ];
     for (url, expected) in table {
-        assert_eq!(trust.may_carry(url, &instances), expected, "{url}");
+        assert_eq!(trust.is_allowed_for(url, &instances), expected, "{url}");
     }
 }
 
@@ -319,9 +328,9 @@ fn a_token_goes_to_plain_loopback_only_when_that_is_allowed() {
     for allowed in [false, true] {
         let trust = TrustPolicy::new([], allowed).unwrap();
         assert_eq!(
-            trust.may_carry("http://127.0.0.1:8080/x", &instance),
+            trust.is_allowed_for("http://127.0.0.1:8080/x", &instance),
             allowed
         );
-        assert!(!trust.may_carry("http://127.0.0.1:8081/x", &instance));
+        assert!(!trust.is_allowed_for("http://127.0.0.1:8081/x", &instance));
     }
 }
