@@ -22,6 +22,7 @@ pub mod conformance;
 #[cfg(feature = "store-file")]
 mod file;
 mod process;
+pub(crate) mod protocol;
 pub(crate) mod record;
 #[cfg(feature = "store-redis")]
 mod redis;
@@ -65,7 +66,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Puts `entry` in place of the one under `key`, and ends the lease, in one step.
     ///
     /// * Readers see the old entry or the new one, whole.
-    /// * If the entry there was put with a greater fence, it stays: [`Put::Outdated`].
+    /// * If the entry there was put with a greater fence, it stays: [`Put::Outdated`]. So it should be if
+    ///   a lease with a greater fence was granted since: its holder may have a newer token. Of a store
+    ///   that forgets its leases this is not asked.
     /// * The lease on `key` ends if it is held by `lease.owner`; another's is left alone.
     /// * `time_to_live` is at least a second; the entry is gone after it, or soon after.
     fn put<'a>(

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use crate::cache::budget::{Budget, BudgetSettings};
 use crate::clock::millis;
 use crate::process::PerProcess;
+use crate::store::protocol::{LARGEST_ENTRY, LONGEST_LIFE, Register};
 use crate::store::{Acquired, Lease, Put, Store, StoreFuture, Stored};
 
 /// One client's way to what the process shares.
@@ -40,20 +41,13 @@ struct Drawer {
 
 #[derive(Default)]
 struct Contents {
+    register: Register,
     entry: Option<Entry>,
-    lease: Option<Held>,
-    last_fence: u64,
     logins: Budget,
 }
 
 struct Entry {
     bytes: Vec<u8>,
-    fence: u64,
-    ends: Instant,
-}
-
-struct Held {
-    lease: Lease,
     ends: Instant,
 }
 
@@ -80,9 +74,14 @@ impl ProcessStore {
     fn with<T>(&self, key: &str, act: impl FnOnce(&mut Contents, &Notify) -> T) -> T {
         let drawer = self.drawer(key);
         let mut contents = lock(&drawer.contents);
-        contents.expire(Instant::now());
         act(&mut contents, &drawer.lease_ended)
     }
+}
+
+/// Milliseconds since the first look: the clock of these stores, which nobody steps.
+fn now() -> i64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    millis(START.get_or_init(Instant::now).elapsed()).cast_signed()
 }
 
 impl Drawers {
@@ -100,55 +99,12 @@ impl Drawers {
     }
 }
 
-impl Contents {
-    fn expire(&mut self, now: Instant) {
-        self.entry = self.entry.take().filter(|entry| now < entry.ends);
-        self.lease = self.lease.take().filter(|held| now < held.ends);
-    }
-
-    fn acquire(&mut self, owner: &str, now: Instant, time: Duration) -> Acquired {
-        match &mut self.lease {
-            Some(held) if held.lease.owner != owner => Acquired::Held {
-                fence: held.lease.fence,
-                left: held.ends.saturating_duration_since(now),
-            },
-            Some(held) => {
-                held.ends = now + time;
-                Acquired::Granted {
-                    fence: held.lease.fence,
-                }
-            }
-            None => {
-                self.last_fence += 1;
-                let fence = self.last_fence;
-                self.lease = Some(Held {
-                    lease: Lease {
-                        owner: owner.to_owned(),
-                        fence,
-                    },
-                    ends: now + time,
-                });
-                Acquired::Granted { fence }
-            }
-        }
-    }
-
-    fn end(&mut self, owner: &str, ended: &Notify) {
-        if self
-            .lease
-            .as_ref()
-            .is_some_and(|held| held.lease.owner == owner)
-        {
-            self.lease = None;
-            ended.notify_waiters();
-        }
-    }
-}
-
 impl Store for ProcessStore {
     fn get<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Stored>> {
         Box::pin(async move {
             let entry = self.with(key, |contents, _| {
+                let now = Instant::now();
+                contents.entry = contents.entry.take().filter(|entry| now < entry.ends);
                 contents.entry.as_ref().map(|entry| entry.bytes.clone())
             });
             Ok(entry.map(|entry| Stored { entry, left: None }))
@@ -164,18 +120,15 @@ impl Store for ProcessStore {
     ) -> StoreFuture<'a, Put> {
         Box::pin(async move {
             Ok(self.with(key, |contents, ended| {
-                contents.end(&lease.owner, ended);
-                let there = contents.entry.as_ref();
-                if there.is_some_and(|there| there.fence > lease.fence) {
-                    return Put::Outdated;
+                let put = contents.register.put(lease, now());
+                ended.notify_waiters();
+                if put == Put::Stored {
+                    contents.entry = (entry.len() <= LARGEST_ENTRY).then(|| Entry {
+                        bytes: entry.to_vec(),
+                        ends: Instant::now() + time_to_live.min(LONGEST_LIFE),
+                    });
                 }
-                contents.entry = Some(Entry {
-                    bytes: entry.to_vec(),
-                    fence: lease.fence,
-                    ends: Instant::now() + time_to_live,
-                });
-                contents.last_fence = contents.last_fence.max(lease.fence);
-                Put::Stored
+                put
             }))
         })
     }
@@ -188,14 +141,17 @@ impl Store for ProcessStore {
     ) -> StoreFuture<'a, Acquired> {
         Box::pin(async move {
             Ok(self.with(key, |contents, _| {
-                contents.acquire(owner, Instant::now(), time)
+                contents.register.acquire(owner, now(), time)
             }))
         })
     }
 
     fn release<'a>(&'a self, key: &'a str, lease: &'a Lease) -> StoreFuture<'a, ()> {
         Box::pin(async move {
-            self.with(key, |contents, ended| contents.end(&lease.owner, ended));
+            self.with(key, |contents, ended| {
+                contents.register.end(&lease.owner);
+                ended.notify_waiters();
+            });
             Ok(())
         })
     }
@@ -206,14 +162,10 @@ impl Store for ProcessStore {
             // Made before the look, so that an end in between is not missed.
             let ended = drawer.lease_ended.notified();
             let left = {
-                let mut contents = lock(&drawer.contents);
-                let now = Instant::now();
-                contents.expire(now);
-                let held = contents
-                    .lease
-                    .as_ref()
-                    .filter(|held| held.lease.fence == fence);
-                held.map(|held| held.ends.saturating_duration_since(now))
+                let (contents, now) = (lock(&drawer.contents), now());
+                let held = contents.register.holder(now);
+                let held = held.filter(|held| held.fence == fence);
+                held.map(|held| Duration::from_millis(held.left(now)))
             };
             if let Some(left) = left {
                 // Over time is as good as an end.
@@ -224,11 +176,10 @@ impl Store for ProcessStore {
     }
 
     fn count<'a>(&'a self, key: &'a str, logins: u32) -> StoreFuture<'a, u64> {
-        static START: OnceLock<Instant> = OnceLock::new();
         // Only counted: the stop is the caller's.
         let settings = BudgetSettings { stop: None };
         Box::pin(async move {
-            let boot = millis(START.get_or_init(Instant::now).elapsed());
+            let boot = now().unsigned_abs();
             Ok(self.with(key, |contents, _| {
                 contents.logins.ask(boot, settings);
                 for _ in 0..logins {

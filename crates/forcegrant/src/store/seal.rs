@@ -160,6 +160,26 @@ pub(crate) fn counter_name(host: &str, client_id: &str) -> String {
     format!("fg{VERSION}:{}:logins", hex(&digest.as_ref()[..16]))
 }
 
+/// Whether clients give an entry, a lease or a counter this name: one of [`Sealer::name`] and
+/// [`counter_name`].
+#[cfg(feature = "store-file")]
+pub(crate) fn is_name(text: &str) -> bool {
+    let words = text.strip_prefix(&format!("fg{VERSION}:"));
+    let Some((name, kind)) = words.and_then(|words| words.split_once(':')) else {
+        return false;
+    };
+    is_owner(name) && matches!(kind, "token" | "failure" | "logins")
+}
+
+/// Whether this is 32 hexadecimal digits, as those of [`owner`] are.
+#[cfg(feature = "store-file")]
+pub(crate) fn is_owner(text: &str) -> bool {
+    text.len() == 32
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// Who asks for a lease: 128 random bits. `None`: the system has no randomness.
 pub(crate) fn owner() -> Option<String> {
     let mut bytes = [0; 16];

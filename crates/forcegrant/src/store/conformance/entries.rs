@@ -159,8 +159,8 @@ pub(super) async fn put_leaves_the_lease_of_another_alone(probe: &Probe<'_>) -> 
     let first = probe.granted(&key).await?;
     probe.release(&key, &first).await?;
     let second = probe.granted(&key).await?;
-    let put = probe.put(&key, b"entry", &first).await?;
-    expect("put without the lease, where no entry is", put, Put::Stored)?;
+    // Whether it is taken, where no entry is, depends on whether the store remembers its grants.
+    probe.put(&key, b"entry", &first).await?;
     probe.expect_held(&key, &second).await?;
     let put = probe.put(&key, b"newer", &second).await?;
     expect("put of the holder", put, Put::Stored)?;

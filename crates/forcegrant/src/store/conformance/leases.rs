@@ -108,7 +108,7 @@ pub(super) async fn fences_grow(probe: &Probe<'_>) -> Finding {
         // An entry of a store that knew better, after a restore from a backup perhaps.
         let ahead = Lease {
             owner: lease.owner,
-            fence: greatest + 3_600_000_000,
+            fence: greatest + 1_000_000,
         };
         probe.put(&key, b"ahead", &ahead).await?;
         greatest = ahead.fence;

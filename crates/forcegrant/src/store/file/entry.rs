@@ -3,10 +3,13 @@
 use std::io::Result;
 
 use super::folder::Place;
+use crate::clock::millis;
+use crate::store::protocol::{LARGEST_ENTRY, LONGEST_LIFE};
 
 const MAGIC: &[u8; 8] = b"fgentry1";
 const HEADER: usize = MAGIC.len() + 3 * size_of::<u64>();
 
+/// As it is in the file, whoever wrote it.
 pub(super) struct Entry {
     pub(super) fence: u64,
     /// In milliseconds since 1970.
@@ -14,7 +17,15 @@ pub(super) struct Entry {
     pub(super) bytes: Vec<u8>,
 }
 
-/// `None`: it is not there, not whole, or not an entry.
+impl Entry {
+    /// Whether it may still be used: not past its end, nor kept for longer than any is.
+    pub(super) fn lives(&self, now: i64) -> bool {
+        let left = self.ends.saturating_sub(now);
+        left > 0 && left <= millis(LONGEST_LIFE).cast_signed()
+    }
+}
+
+/// `None`: it is not there, not whole, not an entry, or larger than any.
 pub(super) fn read(place: &Place<'_>) -> Result<Option<Entry>> {
     Ok(place.read("entry")?.and_then(decode))
 }
@@ -36,7 +47,8 @@ fn decode(mut file: Vec<u8>) -> Option<Entry> {
         .map(|bytes| bytes.iter().fold(0, |n, byte| n << 8 | u64::from(*byte)));
     let (fence, ends, length) = (numbers.next()?, numbers.next()?, numbers.next()?);
     let bytes = file.split_off(HEADER);
-    (bytes.len() as u64 == length).then_some(Entry {
+    let is_whole = bytes.len() as u64 == length && bytes.len() <= LARGEST_ENTRY;
+    is_whole.then_some(Entry {
         fence,
         ends: ends.cast_signed(),
         bytes,

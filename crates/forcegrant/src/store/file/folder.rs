@@ -8,8 +8,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use fs4::FileExt;
 
-/// No file of this store comes near this; what is longer is not read.
-const MAX_FILE: u64 = 4 * 1024 * 1024;
+use crate::store::protocol::LARGEST_ENTRY;
+use crate::store::seal;
+
+/// No file of this store is longer; the rest of one that is is not read.
+const MAX_FILE: u64 = LARGEST_ENTRY as u64 + 4096;
 
 /// How long a lock is waited for. It is held for a few file operations only, so a holder that takes
 /// longer hangs or was stopped.
@@ -73,8 +76,7 @@ impl Folder {
         }
         Ok(Place {
             folder: self,
-            // A colon is not for Windows.
-            name: key.replace(':', "_"),
+            name: place_name(key),
         })
     }
 
@@ -88,21 +90,41 @@ impl Folder {
         let Ok(files) = fs::read_dir(&self.path) else {
             return;
         };
-        let old = |file: &fs::DirEntry| {
-            let changed = file.metadata().and_then(|found| found.modified());
-            let age = changed.map(|at| SystemTime::now().duration_since(at).unwrap_or_default());
-            // Longer than any token is shared for: nothing here is in use any more.
-            age.is_ok_and(|age| age > Duration::from_secs(3 * 24 * 3_600))
-        };
-        for file in files.flatten().filter(old) {
-            let path = file.path();
-            let name = file.file_name();
-            let ours = name.to_str().is_some_and(|name| name.starts_with("fg"));
-            // A lock stays: another may hold it, and would then share it with nobody.
-            if ours && path.extension().is_none_or(|kind| kind != "lock") {
-                let _ = fs::remove_file(path);
-            }
+        for file in files.flatten().filter(is_over) {
+            let _ = fs::remove_file(file.path());
         }
+    }
+}
+
+/// Whether this is a file of this store that nobody uses any more. The folder may be shared with other
+/// programs, so a name that this store does not make is never removed, nor a link, nor a folder.
+fn is_over(file: &fs::DirEntry) -> bool {
+    // Not that of a link's target.
+    let Ok(found) = file.metadata() else {
+        return false;
+    };
+    let changed = found.modified().ok();
+    let age = changed.and_then(|at| SystemTime::now().duration_since(at).ok());
+    // No entry is kept for as long.
+    let is_old = age.is_some_and(|age| age > Duration::from_secs(4 * 24 * 3_600));
+    is_old && found.is_file() && file.file_name().to_str().is_some_and(is_swept)
+}
+
+/// Whether this store makes files of this name and may remove them. A lock stays: another may hold it,
+/// and would then share it with nobody.
+fn is_swept(name: &str) -> bool {
+    let Some((place, ending)) = name.split_once('.') else {
+        return false;
+    };
+    if place.contains(':') || !seal::is_name(&place.replace('_', ":")) {
+        return false;
+    }
+    match ending.strip_suffix(".alive") {
+        Some(owner) => seal::is_owner(owner),
+        None => matches!(
+            ending.strip_suffix(".draft").unwrap_or(ending),
+            "entry" | "lease" | "count"
+        ),
     }
 }
 
@@ -176,6 +198,11 @@ impl Place<'_> {
     pub(super) fn remove(&self, ending: &str) {
         let _ = fs::remove_file(self.path(ending));
     }
+}
+
+/// A colon is not for Windows.
+fn place_name(key: &str) -> String {
+    key.replace(':', "_")
 }
 
 /// The cache folder of the user, by the customs of the system.
@@ -280,5 +307,99 @@ mod private {
         }
         let text = format!("{} is not a file", path.display());
         Err(Error::new(ErrorKind::PermissionDenied, text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::credentials::KeyPair;
+    use crate::store::seal::{Kind, Sealer, counter_name, owner};
+
+    #[test]
+    fn every_name_that_the_store_makes_is_swept_but_its_locks() {
+        let pair = KeyPair::new("id", "hunter22").unwrap();
+        let sealer = Sealer::new(&pair, "https://acme.test/token");
+        let folder = Folder::new(std::env::temp_dir());
+        let keys = [
+            sealer.name(Kind::Token),
+            sealer.name(Kind::Failure),
+            counter_name("acme.test", "id"),
+        ];
+        for key in keys {
+            let place = Place {
+                folder: &folder,
+                name: place_name(&key),
+            };
+            let alive = format!("{}.alive", owner().unwrap());
+            let kept = ["entry", "lease", "count", &alive];
+            let drafts = ["entry.draft", "lease.draft", "count.draft"];
+            for (ending, swept) in kept
+                .iter()
+                .chain(&drafts)
+                .map(|ending| (*ending, true))
+                .chain([("lock", false), ("lock.draft", false)])
+            {
+                let path = place.path(ending);
+                let name = path.file_name().unwrap().to_str().unwrap();
+                assert_eq!(is_swept(name), swept, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_of_others_stay() {
+        let hex = "0123456789abcdef0123456789abcdef";
+        for name in [
+            "fg-thesis.tex".to_owned(),
+            "fg".to_owned(),
+            "fg1".to_owned(),
+            "fg1_token.entry".to_owned(),
+            "fg1__token.entry".to_owned(),
+            format!("fg1_{hex}.entry"),
+            format!("fg1_{hex}_token"),
+            format!("fg1_{hex}_token."),
+            format!("fg1_{hex}_tokens.entry"),
+            format!("fg1_{hex}_token.entry.bak"),
+            format!("fg1_{hex}_token.entry.draft.draft"),
+            format!("fg1_{hex}_token.draft"),
+            format!("fg1_{hex}_token.alive"),
+            format!("fg1_{hex}_token.me.alive"),
+            format!("fg2_{hex}_token.entry"),
+            format!("Fg1_{hex}_token.entry"),
+            format!("fg1_{}_token.entry", hex.to_uppercase()),
+            format!("fg1_{}_token.entry", &hex[1..]),
+            format!("my-fg1_{hex}_token.entry"),
+            format!("fg1:{hex}:token.entry"),
+        ] {
+            assert!(!is_swept(&name), "{name}");
+        }
+    }
+
+    proptest! {
+        /// Only names of one shape are swept, whatever else is in the folder.
+        #[test]
+        fn no_other_name_is_swept(
+            name in prop_oneof![
+                "\\PC{0,40}",
+                "fg[0-9]{0,2}[_:.-]?[0-9a-fA-F]{30,34}[_:.]?(token|failure|logins|tex)?[.]?\
+                 (entry|lease|count|lock|draft|alive|tex)?([.](draft|alive|entry))?",
+            ],
+        ) {
+            let shape = |name: &str| -> Option<()> {
+                let rest = name.strip_prefix("fg1_")?;
+                let (hex, rest) = rest.split_at_checked(32)?;
+                let is_hex = |text: &str| text.bytes().all(|b| b"0123456789abcdef".contains(&b));
+                let kinds = ["_token.", "_failure.", "_logins."];
+                let ending = kinds.iter().find_map(|kind| rest.strip_prefix(kind))?;
+                let plain = ["entry", "lease", "count", "entry.draft", "lease.draft", "count.draft"];
+                let alive = ending.strip_suffix(".alive");
+                let is_alive = alive.is_some_and(|owner| owner.len() == 32 && is_hex(owner));
+                (is_hex(hex) && (plain.contains(&ending) || is_alive)).then_some(())
+            };
+            prop_assert_eq!(is_swept(&name), shape(&name).is_some(), "{}", name);
+        }
     }
 }

@@ -14,8 +14,8 @@ pub(super) fn count(place: &Place<'_>, now: i64, logins: u32) -> Result<u64> {
     let bytes = place.read("count")?.unwrap_or_default();
     let mut minutes: BTreeMap<i64, u32> = serde_json::from_slice(&bytes).unwrap_or_default();
     let minute = now.div_euclid(MINUTE);
-    // What a clock that was ahead counted is counted for an hour of its own.
-    minutes.retain(|counted, _| (minute - SPAN < *counted) && (*counted < minute + SPAN));
+    // Nobody counts in a minute to come; a neighbour's clock may be ahead by one.
+    minutes.retain(|counted, _| (minute - SPAN < *counted) && (*counted <= minute + 1));
     if logins > 0 {
         let counted = minutes.entry(minute).or_default();
         *counted = counted.saturating_add(logins);

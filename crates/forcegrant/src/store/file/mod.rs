@@ -7,6 +7,7 @@
 //! | `<name>.<owner>.alive` | locked by that owner, as long as its process lives |
 //! | `<name>.count` | logins by the minute |
 //! | `<name>.lock` | locked while one of the others is changed; empty |
+//! | `<name>.<kind>.draft` | what replaces one of the first three or the count, while it is written |
 //!
 //! A lock is the operating system's own (`flock`, `LockFileEx`): it dies with its holder, so that a
 //! process that is killed at any instant leaves nothing that others would wait for.
@@ -26,6 +27,7 @@ use self::folder::{Folder, Place};
 use crate::clock::{Clock, millis};
 use crate::error::{Error, invalid_option};
 use crate::process::PerProcess;
+use crate::store::protocol::{LONGEST_LIFE, Register};
 use crate::store::{Acquired, Lease, Put, Store, StoreError, StoreFuture, Stored};
 
 /// Shares tokens through a folder with other processes of the same user on this machine.
@@ -108,7 +110,7 @@ fn now() -> i64 {
 impl Store for FileStore {
     fn get<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Stored>> {
         self.step(key, |place| {
-            let entry = entry::read(place)?.filter(|entry| entry.ends > now());
+            let entry = entry::read(place)?.filter(|entry| entry.lives(now()));
             // The end is by the wall clock of whoever put it, which is this machine's.
             Ok(entry.map(|entry| Stored {
                 entry: entry.bytes,
@@ -128,15 +130,14 @@ impl Store for FileStore {
         let alive = Arc::clone(&self.alive);
         self.step(key, move |place| {
             let _lock = place.lock()?;
-            let there = entry::read(place)?.filter(|entry| entry.ends > now());
-            let put = if there.is_some_and(|there| there.fence > own.fence) {
-                Put::Outdated
-            } else {
-                let ends = now().saturating_add_unsigned(millis(time_to_live));
+            let now = now();
+            let put = register(place)?.put(&own, now);
+            if put == Put::Stored {
+                let lives = millis(time_to_live.min(LONGEST_LIFE));
+                let ends = now.saturating_add_unsigned(lives);
                 entry::write(place, own.fence, ends, &bytes)?;
-                place.folder().sweep(now());
-                Put::Stored
-            };
+                place.folder().sweep(now);
+            }
             end(place, &own.owner, &alive)?;
             Ok(put)
         })
@@ -148,37 +149,35 @@ impl Store for FileStore {
         owner: &'a str,
         time: Duration,
     ) -> StoreFuture<'a, Acquired> {
-        let (owner, time) = (owner.to_owned(), millis(time));
+        let owner = owner.to_owned();
         let alive = Arc::clone(&self.alive);
         self.step(key, move |place| {
             let _lock = place.lock()?;
-            let (held, now) = (lease::read(place)?, now());
-            if let Some(held) = held.as_ref().filter(|held| held.is_held(now)) {
-                if held.owner == owner {
-                    lease::write(place, &held.until(now, time))?;
-                    return Ok(Acquired::Granted { fence: held.fence });
-                }
-                if lease::is_alive(place, &held.owner)? {
-                    return Ok(Acquired::Held {
-                        fence: held.fence,
-                        left: Duration::from_millis(held.left(now)),
-                    });
-                }
+            let (mut register, now) = (register(place)?, now());
+            let held = register.holder(now).map(|held| held.owner.clone());
+            let is_own = held.as_ref() == Some(&owner);
+            if let Some(other) = held.filter(|_| !is_own)
+                && !lease::is_alive(place, &other)?
+            {
+                register.end(&other);
             }
-            if let Some(old) = &held {
-                place.remove(&lease::alive_name(&old.owner));
+            let old = register.last.as_ref().map(|old| old.owner.clone());
+            let acquired = register.acquire(&owner, now, time);
+            if let (Acquired::Granted { .. }, Some(held)) = (acquired, &register.last) {
+                if is_own {
+                    lease::write(place, held)?;
+                    return Ok(acquired);
+                }
+                if let Some(old) = old {
+                    place.remove(&lease::alive_name(&old));
+                }
+                let file = lease::live(place, &owner)?;
+                lease::write(place, held)?;
+                let mine = alive.current();
+                let mut mine = mine.lock().unwrap_or_else(PoisonError::into_inner);
+                mine.insert(owner, file);
             }
-            let earlier = entry::read(place)?.map_or(0, |entry| entry.fence);
-            let earlier = earlier.max(held.map_or(0, |held| held.fence));
-            let granted = lease::Held::new(&owner, earlier, now, time);
-            let file = lease::live(place, &owner)?;
-            lease::write(place, &granted)?;
-            let mine = alive.current();
-            let mut mine = mine.lock().unwrap_or_else(PoisonError::into_inner);
-            mine.insert(owner, file);
-            Ok(Acquired::Granted {
-                fence: granted.fence,
-            })
+            Ok(acquired)
         })
     }
 
@@ -198,14 +197,25 @@ impl Store for FileStore {
     }
 }
 
+/// What the files of this place say. The place is locked.
+fn register(place: &Place<'_>) -> std::io::Result<Register> {
+    Ok(Register {
+        last: lease::read(place)?,
+        entry: entry::read(place)?.map(|entry| entry.fence),
+    })
+}
+
 /// Ends the lease if this owner has it. The place is locked.
 fn end(
     place: &Place<'_>,
     owner: &str,
     alive: &PerProcess<Mutex<HashMap<String, File>>>,
 ) -> std::io::Result<()> {
-    if let Some(held) = lease::read(place)?.filter(|held| held.owner == owner) {
-        lease::write(place, &held.ended())?;
+    let mut register = register(place)?;
+    if register.end(owner)
+        && let Some(held) = &register.last
+    {
+        lease::write(place, held)?;
     }
     let mine = alive.current();
     let mut mine = mine.lock().unwrap_or_else(PoisonError::into_inner);

@@ -196,15 +196,6 @@ async fn fences_grow_though_files_are_lost() {
 }
 
 #[test]
-fn a_clock_that_was_stepped_back_makes_no_lease_longer() {
-    let held = lease::Held::new("a", 0, 1_000_000, 10_000);
-    assert_eq!(held.left(1_004_000), 6_000);
-    assert_eq!(held.left(1_011_000), 0);
-    assert_eq!(held.left(500_000), 10_000);
-    assert!(!held.ended().is_held(1_000_000));
-}
-
-#[test]
 fn only_keys_of_the_contract_name_files() {
     let folder = Temporary::new();
     let store = folder.store();
@@ -215,19 +206,152 @@ fn only_keys_of_the_contract_name_files() {
 }
 
 #[tokio::test]
-async fn what_is_long_over_is_swept() {
+async fn what_is_long_over_is_swept_and_nothing_else() {
     let folder = Temporary::new();
     let store = folder.store();
     put(&store).await;
-    let old = std::time::SystemTime::now() - Duration::from_secs(4 * 24 * 3_600);
-    for name in ["fg1_1_token.entry", "fg1_1_token.lock", "not-ours.entry"] {
+    let old = std::time::SystemTime::now() - Duration::from_secs(5 * 24 * 3_600);
+    let ours = "fg1_0123456789abcdef0123456789abcdef_token";
+    let alive = "fedcba9876543210fedcba9876543210.alive";
+    let swept = [
+        "entry",
+        "lease",
+        "count",
+        "entry.draft",
+        "lease.draft",
+        alive,
+    ]
+    .map(|ending| format!("{ours}.{ending}"));
+    let kept = [
+        format!("{ours}.lock"),
+        "fg-thesis.tex".to_owned(),
+        "fg.entry".to_owned(),
+        "fg1_1_token.entry".to_owned(),
+        "not-ours.entry".to_owned(),
+    ];
+    for name in swept.iter().chain(&kept) {
         let file = fs::File::create(folder.0.join(name)).unwrap();
         file.set_modified(old).unwrap();
     }
+    let (young, folder_of_name, link) = (
+        format!("{}.entry", ours.replace("token", "failure")),
+        format!("{}.entry", ours.replace("token", "logins")),
+        format!("{}.lease", ours.replace("token", "logins")),
+    );
+    fs::write(folder.0.join(&young), b"x").unwrap();
+    fs::create_dir(folder.0.join(&folder_of_name)).unwrap();
+    let target = folder.0.join("fg-thesis.tex");
+    symlink(&target, folder.0.join(&link)).unwrap();
+    for name in [&folder_of_name, &link] {
+        let status = std::process::Command::new("touch")
+            .args(["-h", "-d", "5 days ago"])
+            .arg(folder.0.join(name))
+            .status();
+        assert!(status.unwrap().success());
+    }
     // Another process, which has not swept yet.
     put(&folder.store()).await;
-    let left = |name: &str| folder.0.join(name).exists();
-    assert!(!left("fg1_1_token.entry"));
-    assert!(left("fg1_1_token.lock") && left("not-ours.entry"));
+    let left = |name: &str| fs::symlink_metadata(folder.0.join(name)).is_ok();
+    for name in &swept {
+        assert!(!left(name), "{name}");
+    }
+    for name in kept.iter().chain([&young, &folder_of_name, &link]) {
+        assert!(left(name), "{name}");
+    }
     assert!(folder.file("entry").exists());
+}
+
+/// What is in the files may come from anyone who runs as this user, or from a clock that was wrong.
+#[tokio::test]
+async fn what_somebody_wrote_into_the_files_ends_nothing_for_good() {
+    let write = |folder: &Temporary, ending: &str, bytes: &[u8]| {
+        let path = folder.file(ending);
+        fs::write(&path, bytes).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    let whole = |fence: u64, ends: i64, bytes: &[u8]| {
+        let numbers = [fence, ends.cast_unsigned(), bytes.len() as u64];
+        let numbers = numbers.map(u64::to_be_bytes).concat();
+        [&b"fgentry1"[..], &numbers, bytes].concat()
+    };
+    let (day, soon) = (24 * 3_600_000, now() + 60_000);
+    let large = vec![b'x'; crate::store::protocol::LARGEST_ENTRY + 1];
+    for (what, entry, served) in [
+        ("the top fence", whole(u64::MAX, soon, b"x"), true),
+        ("a fence of 53 bits", whole((1 << 53) - 1, soon, b"x"), true),
+        ("without an end", whole(1, i64::MAX, b"x"), false),
+        ("for a month", whole(1, now() + 30 * day, b"x"), false),
+        ("larger than any", whole(1, soon, &large), false),
+    ] {
+        let folder = Temporary::new();
+        let store = folder.store();
+        put(&store).await;
+        write(&folder, "entry", &entry);
+        assert_eq!(store.get(KEY).await.unwrap().is_some(), served, "{what}");
+        replaces(&store, what).await;
+    }
+    for (what, lease) in [
+        (
+            "endless",
+            r#"{"owner":"x","fence":5,"from":FROM,"time":TOP}"#,
+        ),
+        (
+            "of tomorrow",
+            r#"{"owner":"x","fence":5,"from":TOMORROW,"time":10000}"#,
+        ),
+        (
+            "the top fence",
+            r#"{"owner":"x","fence":TOP,"from":FROM,"time":0}"#,
+        ),
+        (
+            "another folder",
+            r#"{"owner":"/../../x","fence":5,"from":FROM,"time":10000}"#,
+        ),
+    ] {
+        let folder = Temporary::new();
+        let store = folder.store();
+        put(&store).await;
+        let text = lease
+            .replace("TOP", &u64::MAX.to_string())
+            .replace("FROM", &now().to_string())
+            .replace("TOMORROW", &(now() + day).to_string());
+        write(&folder, "lease", text.as_bytes());
+        // Its sign of life is there, and held.
+        let alive = fs::File::create(folder.file("x.alive")).unwrap();
+        alive
+            .set_permissions(fs::Permissions::from_mode(0o600))
+            .unwrap();
+        fs4::FileExt::lock(&alive).unwrap();
+        replaces(&store, what).await;
+    }
+    let folder = Temporary::new();
+    let store = folder.store();
+    put(&store).await;
+    let minute = now() / 60_000;
+    let text = format!(
+        r#"{{"{}":3,"{}":4000000000,"{}":4000000000,"{}":4000000000}}"#,
+        minute - 5,
+        minute + 2,
+        minute + 30,
+        i64::MAX
+    );
+    write(&folder, "count", text.as_bytes());
+    assert_eq!(store.count(KEY, 0).await.unwrap(), 3);
+    assert_eq!(store.count(KEY, 1).await.unwrap(), 4);
+}
+
+/// The lease is free, and what its owner puts is there.
+async fn replaces(store: &FileStore, what: &str) {
+    let granted = store.acquire(KEY, "next", MINUTE).await.unwrap();
+    let Acquired::Granted { fence } = granted else {
+        panic!("{what}: {granted:?}")
+    };
+    assert!(fence < 1 << 53, "{what}");
+    let own = Lease {
+        owner: "next".to_owned(),
+        fence,
+    };
+    let put = store.put(KEY, b"newer", MINUTE, &own).await.unwrap();
+    assert_eq!(put, Put::Stored, "{what}");
+    assert_eq!(entry(store).await.unwrap(), b"newer", "{what}");
 }
