@@ -43,7 +43,7 @@ mod environment;
 pub mod error;
 mod event;
 mod flight;
-#[cfg(any(test, fuzzing))]
+#[cfg(all(any(test, fuzzing), feature = "store-file"))]
 #[doc(hidden)]
 pub mod fuzz;
 mod grant;

@@ -12,6 +12,7 @@ mod input;
 mod origin;
 #[cfg(test)]
 mod replay;
+mod retry_after;
 mod store;
 
 /// One kind of input, and the check of what must hold for it.
@@ -27,13 +28,14 @@ const fn target(name: &'static str, check: fn(&[u8])) -> Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     target("login_host", hosts::login_host),
     target("instance_url", hosts::instance_url),
     target("token_response", grant::token_response),
     target("refusal", grant::refusal),
     target("api_response", calls::api_response),
     target("call_url", calls::call_url),
+    target("retry_after", retry_after::retry_after),
     target("store_entry", store::store_entry),
 ];
 

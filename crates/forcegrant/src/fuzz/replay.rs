@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::{TARGETS, calls, grant, hosts, store};
-use crate::calls::target::Instances;
+use super::{TARGETS, calls, grant, hosts, retry_after, store};
+use crate::calls::resolve_url::ResolvedUrl;
 use crate::error::{Code, Error};
 use crate::grant::response::{Context, decode};
 use crate::http::Response;
@@ -50,6 +51,7 @@ replayed!(
     refusal,
     api_response,
     call_url,
+    retry_after,
     store_entry,
 );
 
@@ -273,22 +275,38 @@ fn any_403_taken_for_the_end_of_a_session_is_found() {
 }
 
 #[test]
-fn an_address_that_is_joined_as_a_text_is_found() {
+fn an_address_that_is_joined_as_a_text_or_kept_as_it_was_written_is_found() {
+    let resolved = |url: String, carries_token| Ok(ResolvedUrl { url, carries_token });
+    let joined = |data: &[u8]| {
+        let join =
+            |address: &str| resolved(format!("https://acme.my.salesforce.com{address}"), true);
+        calls::check_call_url(data, join);
+    };
+    assert!(first_to_break("call_url", joined).is_some());
+    let kept = |data: &[u8]| {
+        calls::check_call_url(data, |address| {
+            let url = url::Url::parse(address).map_err(|_| error())?;
+            let is_ours = url.host_str() == Some("acme.my.salesforce.com");
+            resolved(address.to_owned(), is_ours && url.scheme() == "https")
+        });
+    };
+    assert!(first_to_break("call_url", kept).is_some());
+}
+
+#[test]
+fn a_date_whose_months_are_counted_from_zero_is_found() {
     let planted = |data: &[u8]| {
-        calls::check_call_url(data, |address| {
-            let url = format!("https://acme.my.salesforce.com{address}");
-            Ok((url, true))
+        retry_after::check_retry_after(data, |header, now| {
+            let wait = crate::retry_after::parse(header, now)?;
+            let is_date = header.contains("Feb");
+            Some(if is_date {
+                wait.saturating_sub(Duration::from_secs(86_400))
+            } else {
+                wait
+            })
         });
     };
-    assert!(first_to_break("call_url", planted).is_some());
-    let left_as_it_is = |data: &[u8]| {
-        calls::check_call_url(data, |address| {
-            let resolved =
-                Instances::default().aim("https://acme.my.salesforce.com", None, address);
-            Ok((resolved?, true))
-        });
-    };
-    assert!(first_to_break("call_url", left_as_it_is).is_some());
+    assert!(first_to_break("retry_after", planted).is_some());
 }
 
 #[test]
