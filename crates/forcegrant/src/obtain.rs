@@ -4,13 +4,14 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use crate::cache::lease::Lease;
-use crate::clock::{to_system_time, to_wall};
+use crate::clock::{millis, to_system_time, to_wall};
 use crate::credentials::Login;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -18,20 +19,18 @@ use crate::grant::response::Context;
 use crate::mint::budget_spent;
 use crate::random;
 use crate::secret::Mark;
-use crate::store::record::{self, Origin, Reader};
+use crate::store::protocol::LARGEST_ENTRY;
+use crate::store::record::{self, Origin, Patience, Reader};
 use crate::store::seal::{self, Kind, Sealer};
 use crate::store::{self, Acquired, Share, StoreError};
 use crate::token::ExpirySource;
 
-/// How long a lease is granted for. Its holder extends it three times as often, so it outlives a
-/// holder that was killed by this at most.
-const LEASE: Duration = Duration::from_secs(10);
+/// How long a lease is granted for. A holder that was killed blocks others for this at most. One that
+/// lives extends it every quarter of that time, so that it keeps it though a step fails or is late.
+const LEASE: Duration = Duration::from_secs(3);
 
 /// A store that says at once that nothing has changed is not asked more often than this.
 const PAUSE: Duration = Duration::from_millis(20);
-
-/// How long a failure is told to those who waited for the login, at least and at most.
-const TOLD: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
 
 /// What a flight comes to before it logs in.
 pub(crate) enum Obtained {
@@ -47,6 +46,8 @@ pub(crate) enum Obtained {
 pub(crate) struct Holding {
     visit: Visit,
     lease: store::Lease,
+    /// It was lost: it ended before it was extended, as after a time that this process stood still.
+    lost: Arc<AtomicBool>,
 }
 
 /// A client at the store, with one key pair.
@@ -105,24 +106,22 @@ impl Visit {
     /// Waits for the lease, or for what its holder brings.
     async fn queue(self, owner: String, afresh: bool) -> Obtained {
         let begun = Instant::now();
+        let mut patience = Patience::new(LEASE);
         loop {
             let lease = match self.acquire(&owner).await {
                 None => return Obtained::Login(None),
                 Some(Acquired::Granted { fence }) => store::Lease { owner, fence },
                 Some(Acquired::Held { fence, left }) => {
-                    let patience = self
-                        .engine
-                        .profile
-                        .retry
-                        .total
-                        .saturating_sub(begun.elapsed());
-                    if patience.is_zero() {
+                    let waited = begun.elapsed();
+                    let total = self.engine.profile.retry.total.saturating_sub(waited);
+                    let wait = patience.wait(millis(waited), fence, left);
+                    let Some(wait) = wait.filter(|_| !total.is_zero()) else {
                         let error = StoreError::new("another held the lease for too long");
                         self.share.failed(&self.engine, &error);
                         return Obtained::Login(None);
-                    }
+                    };
                     let looked = Instant::now();
-                    self.watch(fence, left.min(patience).min(LEASE)).await;
+                    self.watch(fence, wait.min(total)).await;
                     if let Some(lease) = self.look(afresh).await {
                         return Obtained::Adopted(lease);
                     }
@@ -140,7 +139,11 @@ impl Visit {
     async fn granted(self, lease: store::Lease, afresh: bool) -> Obtained {
         // Between the look and the grant another may have logged in.
         let found = self.look(afresh).await;
-        let holding = Holding { visit: self, lease };
+        let holding = Holding {
+            visit: self,
+            lease,
+            lost: Arc::default(),
+        };
         if let Some(lease) = found {
             holding.release().await;
             return Obtained::Adopted(lease);
@@ -207,15 +210,16 @@ impl Visit {
             return None;
         }
         let (text, _) = self.open(Kind::Failure).await?;
-        record::read_failure(&text, fence)
+        record::read_failure(&text, fence, self.engine.profile.clock.now().wall)
     }
 
     /// Whether all who share the store have used the login budget up.
     async fn spent(&self) -> Option<Error> {
         let stop = self.engine.profile.budget.stop?;
         let used = self.count(0).await?;
-        // The store does not say when it frees; the next minute is the soonest.
-        (used >= u64::from(stop)).then(|| budget_spent(Some(stop), Duration::from_secs(60)))
+        let now = self.engine.profile.clock.now().wall;
+        let wait = record::counted_out(used, stop, now)?;
+        Some(budget_spent(Some(stop), wait))
     }
 
     async fn count(&self, logins: u32) -> Option<u64> {
@@ -227,8 +231,17 @@ impl Visit {
         self.share.step(&self.engine, step).await
     }
 
+    async fn release(&self, lease: &store::Lease) {
+        let Some(store) = self.share.open(&self.engine) else {
+            return;
+        };
+        let step = store.release(&self.key, lease);
+        let _ = self.share.step(&self.engine, step).await;
+    }
+
     async fn put(&self, kind: Kind, plain: &[u8], lives: Duration, lease: &store::Lease) {
         let entry = self.sealer.seal(kind, plain);
+        let entry = entry.filter(|entry| entry.len() <= LARGEST_ENTRY);
         let (Some(entry), Some(store)) = (entry, self.share.open(&self.engine)) else {
             return;
         };
@@ -243,11 +256,23 @@ impl Holding {
     pub(crate) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
         // Apart, as in `obtain`.
         let work = Box::pin(work);
-        let (visit, owner) = (self.visit.clone(), self.lease.owner.clone());
+        let (visit, lease) = (self.visit.clone(), self.lease.clone());
+        let lost = Arc::clone(&self.lost);
         let _extension = AbortOnDrop(tokio::spawn(async move {
             loop {
-                tokio::time::sleep(LEASE / 3).await;
-                visit.acquire(&owner).await;
+                tokio::time::sleep(LEASE / 4).await;
+                let extended = visit.share.extend(&visit.key, &lease.owner, LEASE).await;
+                let is_lost = match extended {
+                    Some(Acquired::Granted { fence }) => fence != lease.fence,
+                    Some(Acquired::Held { .. }) => true,
+                    // The next time, perhaps.
+                    None => false,
+                };
+                if is_lost {
+                    // What this login brings may be older by now than what another brought.
+                    lost.store(true, Ordering::Relaxed);
+                    return visit.release(&lease).await;
+                }
             }
         }));
         work.await
@@ -280,9 +305,13 @@ impl Holding {
     }
 
     async fn put_result(self, packed: Option<Packed>, failure: Option<&Error>) {
+        if self.lost.load(Ordering::Relaxed) {
+            return;
+        }
         if let Some(error) = failure {
-            let text = record::write_failure(self.lease.fence, error);
-            let told = error.retry_after().unwrap_or(TOLD.0).clamp(TOLD.0, TOLD.1);
+            let now = self.visit.engine.profile.clock.now().wall;
+            let text = record::write_failure(self.lease.fence, now, error);
+            let told = record::told(error);
             self.visit
                 .put(Kind::Failure, &text, told, &self.lease)
                 .await;
@@ -323,12 +352,7 @@ impl Holding {
 
     /// Ends the lease.
     pub(crate) async fn release(&self) {
-        let visit = &self.visit;
-        let Some(store) = visit.share.open(&visit.engine) else {
-            return;
-        };
-        let step = store.release(&visit.key, &self.lease);
-        let _ = visit.share.step(&visit.engine, step).await;
+        self.visit.release(&self.lease).await;
     }
 
     /// Counts the logins that the endpoint answered, for all who share the store.

@@ -106,42 +106,75 @@ pub(crate) struct Reader<'a> {
 /// A login that is older than this client's own by no more than this is the same one.
 const SAME_LOGIN: i64 = 1_000;
 
-/// The lease that an entry gives this client. `None`: it is not whole, has ended, was reported as
-/// rejected or is older than one that was, or is not newer than what the client has or wants.
+/// How far ahead of this machine's clock another's may be, in milliseconds. It is no more than the safety
+/// margin of a stated end, so that an end is not overstepped by it.
+const SLACK: i64 = 60_000;
+
+/// What a client knows of logins, in wall-clock milliseconds: when they started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Known {
+    /// The login of the token that it has.
+    pub(crate) own: Option<i64>,
+    /// The last reset: what started before does not serve.
+    pub(crate) fresh_after: Option<i64>,
+    /// The latest login whose token was reported as rejected.
+    pub(crate) rejected: Option<i64>,
+}
+
+/// When the login of an entry started, by this machine's clocks. `None`: the entry is of no use to this
+/// client. It is not newer than what the client has or wants, or older than a token that was reported as
+/// rejected; or it comes from the future: it was written while a clock was ahead, here or elsewhere, so
+/// nobody can say how old its token is. The next login replaces it.
 ///
 /// `left` is what is left of the entry's time by the store's clock. The token is as old as either
 /// clock says, so that a machine whose clock is behind does not serve it too long.
+pub(crate) fn started(
+    origin: &Origin,
+    left: Option<Duration>,
+    now: Moment,
+    known: &Known,
+) -> Option<Moment> {
+    let latest = now.wall.saturating_add(SLACK);
+    if origin.started > latest {
+        return None;
+    }
+    let by_wall = u64::try_from(now.wall.saturating_sub(origin.started)).unwrap_or(0);
+    let by_store = left.map_or(0, |left| {
+        let kept = origin.lives.saturating_sub(millis(left));
+        origin.age.saturating_add(kept)
+    });
+    let age = by_wall.max(by_store);
+    let started = Moment {
+        wall: now.wall.saturating_sub_unsigned(age),
+        boot: now.boot.saturating_sub(age),
+    };
+    // What this client did while its own clock was ahead tells nothing about others.
+    let past = |at: Option<i64>| at.filter(|at| *at <= latest);
+    let (own, rejected) = (past(known.own), past(known.rejected));
+    let is_new = own.is_none_or(|own| started.wall > own.saturating_add(SAME_LOGIN));
+    let is_wanted = past(known.fresh_after).is_none_or(|after| started.wall > after);
+    let is_alive =
+        rejected.is_none_or(|rejected| started.wall.saturating_add(SAME_LOGIN) >= rejected);
+    (is_new && is_wanted && is_alive).then_some(started)
+}
+
+/// The lease that an entry gives this client. `None`: it is not whole, has ended, was reported as
+/// rejected, or is of no use by [`started`].
 pub(crate) fn read_token(
     text: &[u8],
     left: Option<Duration>,
     reader: &Reader<'_>,
 ) -> Option<Arc<Lease>> {
     let (origin, answer) = read_lines(text)?;
-    let by_wall = u64::try_from(reader.now.wall.saturating_sub(origin.started)).unwrap_or(0);
-    let by_store = left.map_or(0, |left| {
-        origin
-            .age
-            .saturating_add(origin.lives.saturating_sub(millis(left)))
-    });
-    let age = by_wall.max(by_store);
-    let started = Moment {
-        wall: reader.now.wall.saturating_sub_unsigned(age),
-        boot: reader.now.boot.saturating_sub(age),
-    };
     let state = reader.state;
     let pair = reader.context.pair.mark();
     let own = state.lease.as_ref().filter(|own| own.pair == pair);
-    let own = own.map(|own| own.started.wall);
-    let is_new = own.is_none_or(|own| started.wall > own.saturating_add(SAME_LOGIN));
-    let is_wanted = state
-        .fresh_after
-        .is_none_or(|after| started.wall > after.wall);
-    let is_alive = state
-        .rejected_start
-        .is_none_or(|rejected| started.wall.saturating_add(SAME_LOGIN) >= rejected);
-    if !is_new || !is_wanted || !is_alive {
-        return None;
-    }
+    let known = Known {
+        own: own.map(|own| own.started.wall),
+        fresh_after: state.fresh_after.map(|after| after.wall),
+        rejected: state.rejected_start,
+    };
+    let started = started(&origin, left, reader.now, &known)?;
     let response = Response {
         status: 200,
         content_type: Some("application/json".to_owned()),
@@ -160,25 +193,108 @@ pub(crate) fn read_token(
     (!state.is_rejected(lease.parts.fingerprint())).then_some(lease)
 }
 
+/// How long a failure is told to those who waited for the login, at least and at most.
+const TOLD: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+
+/// How long this failure is told.
+pub(crate) fn told(error: &Error) -> Duration {
+    error.retry_after().unwrap_or(TOLD.0).clamp(TOLD.0, TOLD.1)
+}
+
 /// Why a login failed, for those who waited for it.
 #[derive(Serialize, Deserialize)]
 struct Failed {
     /// The fence of the lease under which it failed.
     fence: u64,
+    /// When, in milliseconds since 1970 by the clock of who logged in.
+    at: i64,
     error: Portable,
 }
 
-/// The text of an entry for a login that failed.
-pub(crate) fn write_failure(fence: u64, error: &Error) -> Vec<u8> {
+/// The text of an entry for a login that failed at `now`, in wall-clock milliseconds.
+pub(crate) fn write_failure(fence: u64, now: i64, error: &Error) -> Vec<u8> {
     let failed = Failed {
         fence,
+        at: now,
         error: error.portable(),
     };
     serde_json::to_vec(&failed).unwrap_or_default()
 }
 
-/// The failure of the login under the lease with this fence.
-pub(crate) fn read_failure(text: &[u8], fence: u64) -> Option<Error> {
+/// The failure of the login under the lease with this fence, if it is one of now: anyone who can write
+/// to the store can put back an old one, and a lease with its fence.
+pub(crate) fn read_failure(text: &[u8], fence: u64, now: i64) -> Option<Error> {
     let failed: Failed = serde_json::from_slice(text).ok()?;
-    (failed.fence == fence).then(|| failed.error.into_error())?
+    let error = (failed.fence == fence).then(|| failed.error.into_error())??;
+    let age = now.saturating_sub(failed.at);
+    let told = millis(told(&error)).cast_signed();
+    (-SLACK..=told.saturating_add(SLACK))
+        .contains(&age)
+        .then_some(error)
 }
+
+/// While the store's counter says that the budget is spent, logins go through in a slot of this length,
+/// once in each period, in milliseconds.
+const SLOT: u64 = 10_000;
+const PERIOD: u64 = 300_000;
+
+/// How long a client that is about to log in has to wait because of the store's counter of logins. `None`:
+/// it need not.
+///
+/// The counter is not sealed, so it is anyone's word who can write to the store. It slows logins down, so
+/// that a fleet keeps clear of Salesforce's limit, and never stops them: all who share the store log in in the
+/// same slots, one after the other, and share what the first of them gets.
+pub(crate) fn counted_out(used: u64, stop: u32, now: i64) -> Option<Duration> {
+    let past = u64::try_from(now).unwrap_or(0) % PERIOD;
+    (used >= u64::from(stop) && past >= SLOT).then(|| Duration::from_millis(PERIOD - past))
+}
+
+/// How long one waits for the login of another: for the time of a lease after the lease was first seen,
+/// and again after each time that its holder extended it. So nobody waits for a lease that somebody wrote
+/// into the store for good.
+#[derive(Clone, Debug)]
+pub(crate) struct Patience {
+    /// The time of a lease, in milliseconds.
+    lease: u64,
+    seen: Option<Seen>,
+}
+
+#[derive(Clone, Debug)]
+struct Seen {
+    fence: u64,
+    /// When it ends, as it was said when the wait for it began.
+    ends: u64,
+    /// Until when it is waited for.
+    until: u64,
+}
+
+impl Patience {
+    pub(crate) fn new(lease: Duration) -> Self {
+        Self {
+            lease: millis(lease),
+            seen: None,
+        }
+    }
+
+    /// How long to wait before the next look. `None`: no longer. `now` is in milliseconds since the wait
+    /// began; `left` is what the store says is left of the lease with this fence.
+    pub(crate) fn wait(&mut self, now: u64, fence: u64, left: Duration) -> Option<Duration> {
+        let ends = now.saturating_add(millis(left));
+        let same = self.seen.as_ref().filter(|seen| seen.fence == fence);
+        let until = match same {
+            Some(seen) if now < seen.until => seen.until,
+            // A holder that lives has extended it more than once by now. Half of it is more than clocks
+            // and networks are late by.
+            Some(seen) if ends <= seen.ends.saturating_add(self.lease / 2) => return None,
+            _ => {
+                let until = now.saturating_add(self.lease);
+                self.seen = Some(Seen { fence, ends, until });
+                until
+            }
+        };
+        Some(Duration::from_millis(until - now).min(left))
+    }
+}
+
+#[cfg(test)]
+mod tests;

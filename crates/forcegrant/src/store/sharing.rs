@@ -23,7 +23,7 @@ use crate::store::file::FileStore;
 use crate::store::process::ProcessStore;
 #[cfg(feature = "store-redis")]
 use crate::store::redis::RedisStore;
-use crate::store::{Store, StoreError, StoreFuture};
+use crate::store::{Acquired, Store, StoreError, StoreFuture};
 
 /// Whom a client shares its token with: the option `store`.
 ///
@@ -180,6 +180,14 @@ impl Share {
     ) -> Option<T> {
         self.step_within(patience + self.timeout, engine, step)
             .await
+    }
+
+    /// Extends a lease that was granted. `None`: that failed, or was late. The breaker is not asked and
+    /// not told: whoever logs in keeps the right to it while others in this process leave the store alone,
+    /// and a lease that was lost costs no more than a login.
+    pub(crate) async fn extend(&self, key: &str, owner: &str, time: Duration) -> Option<Acquired> {
+        let step = self.store.store.acquire(key, owner, time);
+        tokio::time::timeout(self.timeout, step).await.ok()?.ok()
     }
 
     async fn step_within<T>(
