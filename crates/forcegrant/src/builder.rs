@@ -19,13 +19,13 @@ use crate::client::Client;
 use crate::clock::Clock;
 use crate::credentials::{KeyPairs, Keyring, Load, Loaded, Source};
 use crate::engine::{Engine, Profile, Shared};
-use crate::environment;
+use crate::environment::{Environment, Parts, Wanted, text};
 use crate::error::{Error, invalid_option};
 use crate::event::{Event, Events};
 use crate::grant::request::AuthStyle;
 use crate::grant::retry::RetrySettings;
 use crate::host::{LoginEndpoint, TrustPolicy, is_host_name, printable};
-use crate::http::{HttpSettings, HttpTransport, Proxy, Roots};
+use crate::http::{HttpSettings, HttpTransport, Proxy, ProxyRules, Roots};
 use crate::pool::key::Key;
 use crate::pool::ring::Seat;
 use crate::pool::table::Link;
@@ -45,6 +45,8 @@ pub struct ClientBuilder {
     trusted_hosts: Vec<String>,
     allow_http_loopback: bool,
     http: HttpSettings,
+    proxy: Proxy,
+    environment: Environment,
     attempt_timeout: Duration,
     retry: RetrySettings,
     lifetimes: LifetimeSettings,
@@ -80,6 +82,8 @@ impl ClientBuilder {
             trusted_hosts: Vec::new(),
             allow_http_loopback: false,
             http: HttpSettings::default(),
+            proxy: Proxy::default(),
+            environment: Environment::default(),
             attempt_timeout: Duration::from_secs(10),
             retry: RetrySettings::default(),
             lifetimes: LifetimeSettings::default(),
@@ -99,18 +103,30 @@ impl ClientBuilder {
     /// credentials again when a login is refused for them or their file changes.
     ///
     /// `SALESFORCE_LOGIN_URL` (or `SALESFORCE_MY_DOMAIN`, `SALESFORCE_DOMAIN`,
-    /// `SALESFORCE_INSTANCE_URL`, `SF_LOGIN_URL`), `SALESFORCE_CLIENT_ID` (or
-    /// `SALESFORCE_CONSUMER_KEY`, `SF_CLIENT_ID`) and `SALESFORCE_CLIENT_SECRET` (or
-    /// `SALESFORCE_CONSUMER_SECRET`, `SF_CLIENT_SECRET`). Without the last,
-    /// `SALESFORCE_CLIENT_SECRET_FILE` names a file that holds the secret.
+    /// `SALESFORCE_INSTANCE_URL`), `SALESFORCE_CLIENT_ID` (or `SALESFORCE_CONSUMER_KEY`) and
+    /// `SALESFORCE_CLIENT_SECRET` (or `SALESFORCE_CONSUMER_SECRET`, or a file that
+    /// `SALESFORCE_CLIENT_SECRET_FILE` names); or, if none of these is set, `SF_LOGIN_URL`, `SF_CLIENT_ID`
+    /// and `SF_CLIENT_SECRET`. Blanks, quotes and invisible characters around a value do not count.
     ///
     /// # Errors
-    /// `missing_credentials` names the variable; `invalid_option` says why the file is of no use.
+    /// `missing_credentials` names the variable; `ambiguous_credentials` names two that may belong to
+    /// different orgs; `invalid_option` says why a value or the file is of no use.
     pub fn from_env() -> Result<Self, Error> {
-        let found = environment::read_process()?;
-        let mut builder = Self::new(found.login_url, found.client_id, found.client_secret);
-        builder.credentials = Given::Source(Source::Environment);
-        Ok(builder)
+        Self::from_environment(Environment::process())
+    }
+
+    /// [`ClientBuilder::from_env`] with these variables in place of the process's; those of
+    /// [`Proxy::Environment`] are taken from there too.
+    ///
+    /// # Errors
+    /// As [`ClientBuilder::from_env`].
+    pub fn from_environment(environment: Environment) -> Result<Self, Error> {
+        let found = Parts::read(&environment, Wanted::ALL);
+        let login_url = found.login_url?.value.expose().to_owned();
+        let client_id = found.client_id?.value.expose().to_owned();
+        let mut builder = Self::new(login_url, client_id, found.client_secret?.value);
+        builder.credentials = Given::Source(Source::Environment(environment.clone()));
+        Ok(builder.environment(environment))
     }
 
     /// A second pair that is live beside the first while one replaces the other. It is tried once
@@ -216,9 +232,15 @@ impl ClientBuilder {
         self
     }
 
-    /// How the token endpoint is reached. Default: as the environment says.
+    /// How Salesforce is reached. Default: as the environment says.
     pub fn proxy(mut self, proxy: Proxy) -> Self {
-        self.http.proxy = proxy;
+        self.proxy = proxy;
+        self
+    }
+
+    /// The variables that [`Proxy::Environment`] means. Default: those of this process.
+    pub fn environment(mut self, environment: Environment) -> Self {
+        self.environment = environment;
         self
     }
 
@@ -343,14 +365,15 @@ impl ClientBuilder {
         let (source, given) = checks::source(self.credentials.clone(), self.next.clone())?;
         let mut trust =
             TrustPolicy::new(self.trusted_hosts.iter().cloned(), self.allow_http_loopback)?;
+        let login_url = text::meant(&self.login_url);
         let endpoint = match &self.token_url {
             Some(url) => {
-                if !self.login_url.trim().is_empty() {
-                    LoginEndpoint::from_login_url(&self.login_url, &trust)?;
+                if !login_url.is_empty() {
+                    LoginEndpoint::from_login_url(login_url, &trust)?;
                 }
                 LoginEndpoint::from_token_url(url, &mut trust)?
             }
-            None => LoginEndpoint::from_login_url(&self.login_url, &trust)?,
+            None => LoginEndpoint::from_login_url(login_url, &trust)?,
         };
         if self.introspect {
             checks::introspection(&endpoint)?;
@@ -378,6 +401,7 @@ impl ClientBuilder {
     /// What is left of the options without the credentials and where they go.
     fn profile(self, trust: TrustPolicy) -> Result<Profile, Error> {
         let mut http = self.http;
+        http.proxies = ProxyRules::new(&self.proxy, &self.environment)?;
         for (host, _) in &mut http.resolve {
             *host = host.trim().to_ascii_lowercase();
             if !is_host_name(host) {
@@ -436,6 +460,7 @@ impl fmt::Debug for ClientBuilder {
                     .collect::<Vec<_>>(),
             )
             .field("http", &self.http)
+            .field("proxy", &self.proxy)
             .field("retry", &self.retry)
             .field("lifetimes", &self.lifetimes)
             .finish_non_exhaustive()

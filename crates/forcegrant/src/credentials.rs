@@ -1,7 +1,9 @@
 //! The client id and secret: where they come from, which pair is used, and how they rotate.
 
 use std::fmt;
+use std::fs::File;
 use std::future::Future;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,8 +12,8 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 use zeroize::Zeroizing;
 
-use crate::environment;
-use crate::error::{Cause, Code, Error, invalid_option};
+use crate::environment::{self, Environment, Parts, Wanted, text};
+use crate::error::{Cause, Code, Error, Setting};
 use crate::host::LoginEndpoint;
 use crate::redaction::Redactor;
 use crate::secret::{Mark, Secret};
@@ -25,7 +27,8 @@ pub struct KeyPair {
 }
 
 impl KeyPair {
-    /// Trims both, as people paste blanks and newlines, and refuses what can not be right.
+    /// Takes away what people paste along (blanks, line breaks, byte order marks, quotes around it), and
+    /// refuses what cannot be right.
     ///
     /// # Errors
     /// `missing_credentials` for an empty one, `invalid_option` for one that is not a single word.
@@ -33,36 +36,28 @@ impl KeyPair {
         client_id: impl AsRef<str>,
         client_secret: impl Into<Secret>,
     ) -> Result<Self, Error> {
-        let client_id = client_id.as_ref().trim();
-        let client_secret = client_secret.into().trimmed();
+        let given = client_secret.into();
+        let client_id = text::meant(client_id.as_ref());
+        let client_secret = text::meant(given.expose());
         if client_id.is_empty() {
             return Err(missing("client_id", "SALESFORCE_CLIENT_ID", "consumer key"));
         }
-        if client_secret.expose().is_empty() {
+        if client_secret.is_empty() {
             return Err(missing(
                 "client_secret",
                 "SALESFORCE_CLIENT_SECRET",
                 "consumer secret",
             ));
         }
-        if client_id
-            .chars()
-            .any(|c| c.is_whitespace() || c.is_control())
-        {
-            return Err(invalid_option(
-                "client_id",
-                "it holds a blank or a control character in its middle",
+        let setting = Setting::Option("client_id");
+        if client_id.contains(' ') {
+            return Err(setting.wrong(
+                "it holds a blank in its middle",
                 "A consumer key is one word of about 85 characters that starts with 3MVG9. Copy it again from the app's settings.",
             ));
         }
-        if client_secret.expose().chars().any(char::is_control) {
-            return Err(invalid_option(
-                "client_secret",
-                "it holds a control character (a line break?) in its middle",
-                "A consumer secret is one word. Copy it again from the app's settings.",
-            ));
-        }
-        let client_secret = client_secret.expose();
+        text::check(setting, client_id)?;
+        text::check(Setting::Option("client_secret"), client_secret)?;
         // Large enough that it does not grow, which would leave a part of the secret behind.
         let mut text = String::with_capacity(client_id.len() + client_secret.len());
         text.push_str(client_id);
@@ -179,7 +174,7 @@ pub(crate) enum Source {
     /// From the caller, who replaces them.
     Given,
     /// The environment, and the secret's file that it may name.
-    Environment,
+    Environment(Environment),
     /// A file that holds the secret, as container secrets are mounted.
     SecretFile(Box<SecretFile>),
     /// A callback.
@@ -199,7 +194,7 @@ impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Given => "Given",
-            Self::Environment => "Environment",
+            Self::Environment(_) => "Environment",
             Self::SecretFile(_) => "SecretFile",
             Self::Callback(_) | Self::Org(_) => "Callback",
         })
@@ -391,12 +386,15 @@ impl Held {
 impl Source {
     fn read(&self) -> Result<KeyPairs, Error> {
         match self {
-            Self::Environment => {
-                let found = environment::read_process()?;
-                KeyPair::new(found.client_id, found.client_secret).map(KeyPairs::new)
+            Self::Environment(environment) => {
+                let found = Parts::read(environment, Wanted::ALL);
+                let client_id = found.client_id?.value;
+                KeyPair::new(client_id.expose(), found.client_secret?.value).map(KeyPairs::new)
             }
             Self::SecretFile(file) => {
-                let secret = read_secret_file("client_secret_file", &file.path)?;
+                let setting = Setting::Option("client_secret_file");
+                let secret = read_secret_file(setting, &file.path)?;
+                text::check(setting, text::meant(secret.expose()))?;
                 KeyPair::new(&file.client_id, secret).map(KeyPairs::new)
             }
             Self::Given | Self::Callback(_) | Self::Org(_) => {
@@ -408,7 +406,7 @@ impl Source {
     fn stamp(&self) -> Option<Box<Stamp>> {
         let path = match self {
             Self::SecretFile(file) => file.path.clone(),
-            Self::Environment => environment::secret_file()?,
+            Self::Environment(environment) => environment::secret_file(environment)?,
             Self::Given | Self::Callback(_) | Self::Org(_) => return None,
         };
         let metadata = std::fs::metadata(path).ok()?;
@@ -416,15 +414,23 @@ impl Source {
     }
 }
 
+/// More bytes than any secret has: a wrong file is not read to its end.
+const MAX_SECRET_FILE: u64 = 64 * 1024;
+
 /// Reads a file whose whole content is the consumer secret.
-pub(crate) fn read_secret_file(option: &str, path: &Path) -> Result<Secret, Error> {
-    std::fs::read_to_string(path).map(Secret::new).map_err(|error| {
-        invalid_option(
-            option,
-            &format!("the file can not be read: {}", error.kind()),
-            "It names a file whose whole content is the consumer secret, as container secrets are mounted.",
-        )
-    })
+pub(crate) fn read_secret_file(setting: Setting<'_>, path: &Path) -> Result<Secret, Error> {
+    const RIGHT: &str = "It names a file whose whole content is the consumer secret, as container secrets are mounted.";
+    // The path is not repeated: it may be the secret itself.
+    let failed = |error: io::Error| {
+        setting.wrong(&format!("the file cannot be read: {}", error.kind()), RIGHT)
+    };
+    let mut bytes = Vec::new();
+    let mut file = File::open(path).map_err(failed)?.take(MAX_SECRET_FILE + 1);
+    file.read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MAX_SECRET_FILE {
+        return Err(setting.wrong("the file is too large to hold a secret", RIGHT));
+    }
+    text::decode(setting, bytes)
 }
 
 /// Whether a refusal says that the pair is wrong, so that another may be right.

@@ -1,169 +1,156 @@
-//! The environment variables that name an org and an app. Read only when asked.
+//! Environment variables as a value: those of this process, or those that a host language hands down.
 
-use std::path::{Path, PathBuf};
+mod credentials;
+pub(crate) mod text;
 
-use crate::error::{Code, Error, SetupStep, invalid_option};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::sync::Arc;
+
+pub(crate) use self::credentials::secret_file;
+pub use self::credentials::{Found, Parts, Wanted};
+use crate::error::{Error, Setting};
 use crate::secret::Secret;
 
-const LOGIN_URL: &[&str] = &[
-    "SALESFORCE_LOGIN_URL",
-    "SALESFORCE_MY_DOMAIN",
-    "SALESFORCE_DOMAIN",
-    "SALESFORCE_INSTANCE_URL",
-    "SF_LOGIN_URL",
-];
-const CLIENT_ID: &[&str] = &[
-    "SALESFORCE_CLIENT_ID",
-    "SALESFORCE_CONSUMER_KEY",
-    "SF_CLIENT_ID",
-];
-const CLIENT_SECRET: &[&str] = &[
-    "SALESFORCE_CLIENT_SECRET",
-    "SALESFORCE_CONSUMER_SECRET",
-    "SF_CLIENT_SECRET",
-];
-const SECRET_FILE: &str = "SALESFORCE_CLIENT_SECRET_FILE";
+/// The environment variables that the options of a client are read from.
+///
+/// A host language can have an environment of its own: each worker thread of Node has one, and Python
+/// programs replace `os.environ` in tests. It hands down the variables that it sees, and those of the
+/// process are not looked at.
+///
+/// ```
+/// use forcegrant::{ClientBuilder, Environment};
+/// let environment = Environment::of([
+///     ("SALESFORCE_LOGIN_URL", "acme.my.salesforce.com"),
+///     ("SALESFORCE_CLIENT_ID", "3MVG9..."),
+///     ("SALESFORCE_CLIENT_SECRET", "..."),
+/// ]);
+/// let client = ClientBuilder::from_environment(environment)?.build()?;
+/// assert_eq!(client.login_host(), "acme.my.salesforce.com");
+/// # Ok::<(), forcegrant::Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Environment(Option<Arc<BTreeMap<String, Value>>>);
 
-/// What the environment says.
-#[derive(Debug)]
-pub(crate) struct Environment {
-    pub(crate) login_url: String,
-    pub(crate) client_id: String,
-    pub(crate) client_secret: Secret,
-}
+/// `None` for what is not Unicode.
+type Value = Option<Secret>;
 
-/// Reads the variables through `variable` and the secret's file through `file`. Empty ones count as
-/// unset. The first name that is set wins; a secret in a variable wins over a file.
-pub(crate) fn read(
-    variable: impl Fn(&str) -> Option<String>,
-    file: impl Fn(&Path) -> std::io::Result<String>,
-) -> Result<Environment, Error> {
-    let first = |names: &[&str]| {
-        names
-            .iter()
-            .filter_map(|name| variable(name))
-            .find(|value| !value.trim().is_empty())
-    };
-    let needed = |names: &[&str]| first(names).ok_or_else(|| missing(names));
-    let client_secret = match (first(CLIENT_SECRET), first(&[SECRET_FILE])) {
-        (Some(secret), _) => Secret::new(secret),
-        (None, Some(path)) => Secret::new(file(Path::new(path.trim())).map_err(|error| {
-            invalid_option(
-                SECRET_FILE,
-                &format!("the file can not be read: {}", error.kind()),
-                "It names a file whose whole content is the consumer secret, as container secrets are mounted.",
-            )
-        })?),
-        (None, None) => return Err(missing(&[CLIENT_SECRET, &[SECRET_FILE]].concat())),
-    };
-    Ok(Environment {
-        login_url: needed(LOGIN_URL)?,
-        client_id: needed(CLIENT_ID)?,
-        client_secret,
-    })
-}
-
-/// Reads the environment of this process.
-pub(crate) fn read_process() -> Result<Environment, Error> {
-    read(
-        |name| std::env::var(name).ok(),
-        |path| std::fs::read_to_string(path),
-    )
-}
-
-/// The file that holds the secret, when no variable does.
-pub(crate) fn secret_file() -> Option<PathBuf> {
-    let set = |name: &str| std::env::var(name).is_ok_and(|value| !value.trim().is_empty());
-    if CLIENT_SECRET.iter().any(|name| set(name)) {
-        return None;
+impl Environment {
+    /// The variables of this process, read anew each time.
+    #[must_use]
+    pub fn process() -> Self {
+        Self(None)
     }
-    let path = std::env::var(SECRET_FILE).ok()?;
-    Some(PathBuf::from(path.trim())).filter(|path| !path.as_os_str().is_empty())
+
+    /// These variables, and no others.
+    #[must_use]
+    pub fn of<N, V>(variables: impl IntoIterator<Item = (N, V)>) -> Self
+    where
+        N: Into<String>,
+        V: Into<OsString>,
+    {
+        let variables = variables.into_iter().map(|(name, value)| {
+            let value = value.into().into_string().ok();
+            (name.into(), value.map(Secret::new))
+        });
+        Self(Some(Arc::new(variables.collect())))
+    }
+
+    /// The names of all variables that are read: what a host language has to hand down.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        crate::http::PROXY_VARIABLES
+            .into_iter()
+            .chain(credentials::names())
+    }
+
+    /// The value of a variable as it was meant: without the blanks, invisible characters and quotes
+    /// around it. `None` if nothing is left.
+    ///
+    /// # Errors
+    /// `invalid_option` names a variable whose value is not Unicode, or has characters in its middle
+    /// that nobody can see.
+    pub(crate) fn read(&self, name: &'static str) -> Result<Option<Secret>, Error> {
+        let value = match &self.0 {
+            Some(variables) => variables.get(name).cloned(),
+            None => std::env::var_os(name).map(|value| value.into_string().ok().map(Secret::new)),
+        };
+        let setting = Setting::Variable(name);
+        match value {
+            None => Ok(None),
+            Some(None) => Err(setting.wrong("its value is not valid UTF-8", text::ANEW)),
+            Some(Some(value)) => {
+                let value = Secret::new(text::meant(value.expose()));
+                if value.expose().is_empty() {
+                    return Ok(None);
+                }
+                text::check(setting, value.expose())?;
+                Ok(Some(value))
+            }
+        }
+    }
+
+    /// The first of these variables that is set, and its name.
+    pub(crate) fn first(
+        &self,
+        names: &[&'static str],
+    ) -> Result<Option<(&'static str, Secret)>, Error> {
+        for name in names {
+            if let Some(value) = self.read(name)? {
+                return Ok(Some((name, value)));
+            }
+        }
+        Ok(None)
+    }
 }
 
-fn missing(names: &[&str]) -> Error {
-    let step = if names == LOGIN_URL {
-        SetupStep::Hostname
-    } else {
-        SetupStep::KeyAndSecret
-    };
-    Error::new(
-        Code::MissingCredentials,
-        format!("the environment variable {} is not set", names[0]),
-    )
-    .with_setup_step(Some(step))
-    .with_help(format!(
-        "These names are read, and the first that is set counts: {}.",
-        names.join(", ")
-    ))
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            None => "Environment::process()",
+            // Values can be secrets.
+            Some(_) => "Environment::of([redacted])",
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-    use std::io;
-
     use super::*;
 
-    fn read_from(pairs: &[(&str, &str)]) -> Result<Environment, Error> {
-        let variables: HashMap<_, _> = pairs.iter().copied().collect();
-        read(
-            |name| variables.get(name).map(|value| (*value).to_owned()),
-            |path| match path.to_str() {
-                Some("/run/secrets/sf") => Ok("from-file\n".to_owned()),
-                _ => Err(io::Error::from(io::ErrorKind::NotFound)),
-            },
-        )
-    }
-
     #[test]
-    fn own_names_come_before_aliases() {
-        let found = read_from(&[
-            ("SALESFORCE_LOGIN_URL", "a.my.salesforce.com"),
-            ("SALESFORCE_DOMAIN", "b.my.salesforce.com"),
-            ("SALESFORCE_CLIENT_ID", "  "),
-            ("SF_CLIENT_ID", "id"),
-            ("SALESFORCE_CLIENT_SECRET", "s3cret"),
-            ("SALESFORCE_CLIENT_SECRET_FILE", "/run/secrets/sf"),
-        ])
-        .unwrap();
-        assert_eq!(found.login_url, "a.my.salesforce.com");
-        assert_eq!(found.client_id, "id");
-        assert_eq!(found.client_secret.expose(), "s3cret");
-    }
-
-    #[test]
-    fn the_secret_can_be_a_file() {
-        let base = [
-            ("SALESFORCE_LOGIN_URL", "a.my"),
-            ("SALESFORCE_CLIENT_ID", "id"),
-        ];
-        let with = |path| read_from(&[base[0], base[1], (SECRET_FILE, path)]);
-        assert_eq!(
-            with("/run/secrets/sf").unwrap().client_secret.expose(),
-            "from-file\n"
+    fn values_are_trimmed_and_empty_ones_are_unset() {
+        let environment = Environment::of([
+            ("A", " \u{feff}\"x\"\r\n"),
+            ("B", "\u{200b}"),
+            ("C", "''"),
+            ("D", "a\u{200b}b"),
+        ]);
+        let read = |name| environment.read(name).unwrap();
+        assert_eq!(read("A").unwrap().expose(), "x");
+        assert!(read("B").is_none() && read("C").is_none() && read("E").is_none());
+        let error = environment.read("D").unwrap_err();
+        assert!(
+            error.message().contains("`D`") && error.message().contains("U+200B"),
+            "{error}"
         );
-        let error = with("/nowhere").unwrap_err();
-        assert!(error.message().contains(SECRET_FILE), "{error}");
+        let (name, value) = environment.first(&["B", "A"]).unwrap().unwrap();
+        assert_eq!((name, value.expose()), ("A", "x"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_not_unicode_is_refused_and_not_unset() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let environment = Environment::of([("A", OsString::from_vec(vec![b'a', 0xff]))]);
+        let error = environment.read("A").unwrap_err();
+        assert_eq!(error.code(), "invalid_option");
+        assert!(error.message().contains("`A`"), "{error}");
     }
 
     #[test]
-    fn a_missing_variable_is_named() {
-        let all = [
-            ("SALESFORCE_LOGIN_URL", "a.my"),
-            ("SALESFORCE_CLIENT_ID", "id"),
-            ("SALESFORCE_CLIENT_SECRET", "s"),
-        ];
-        for left_out in 0..3 {
-            let pairs: Vec<_> = all
-                .iter()
-                .enumerate()
-                .filter(|(i, _)| *i != left_out)
-                .map(|(_, p)| *p)
-                .collect();
-            let error = read_from(&pairs).unwrap_err();
-            assert_eq!(error.code(), "missing_credentials");
-            assert!(error.message().contains(all[left_out].0), "{error}");
-        }
+    fn nothing_is_shown() {
+        let environment = Environment::of([("SF_CLIENT_SECRET", "hunter22")]);
+        assert!(!format!("{environment:?}").contains("hunter22"));
     }
 }

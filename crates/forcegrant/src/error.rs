@@ -390,13 +390,15 @@ const NO_STEP: Option<SetupStep> = None;
 
 codes! {
     InvalidOption = "invalid_option", K::Configuration, false, NO_STEP,
-        "An option has a value that can not work; the message names it and a right value.";
+        "An option or an environment variable has a value that cannot work; the message names it and says what is right.";
     InvalidLoginUrl = "invalid_login_url", K::Configuration, false, Some(SetupStep::Hostname),
         "The login URL is not a My Domain host; the message says what was meant, if that can be told.";
     UntrustedHost = "untrusted_host", K::Configuration, false, Some(SetupStep::Hostname),
         "The host is not one of Salesforce's; name it in `trusted_hosts` if the secret may go there.";
     MissingCredentials = "missing_credentials", K::Configuration, false, Some(SetupStep::KeyAndSecret),
         "A client id, client secret or login URL is missing; the message names the variable or option.";
+    AmbiguousCredentials = "ambiguous_credentials", K::Configuration, false, NO_STEP,
+        "Environment variables that may belong to different orgs are set; the message names two of them.";
     UnknownKey = "unknown_key", K::Configuration, false, NO_STEP,
         "A pool has no credentials for this key: insert them, or give the pool a callback that brings them.";
 
@@ -453,6 +455,8 @@ codes! {
         "This system has no usable certificate store; install one, or choose `roots` bundled or PEM.";
     ProxyFailed = "proxy_failed", K::Transport, true, NO_STEP,
         "The proxy refused or failed to connect.";
+    ProxyAuthenticationRequired = "proxy_authentication_required", K::Transport, false, NO_STEP,
+        "The proxy wants a user and password, or others than it was given; the message names the proxy and where they go.";
     ConnectionLost = "connection_lost", K::Transport, true, NO_STEP,
         "The connection broke before the whole answer had arrived.";
 
@@ -491,7 +495,29 @@ codes! {
 
 /// The cause is wrong input of the caller: shorthand for the builder and the host parser.
 pub(crate) fn invalid_option(option: &str, problem: &str, right: &str) -> Error {
-    Error::new(C::InvalidOption, format!("option `{option}`: {problem}")).with_help(right)
+    Setting::Option(option).wrong(problem, right)
+}
+
+/// What a value was given by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Setting<'a> {
+    Option(&'a str),
+    Variable(&'a str),
+}
+
+impl Setting<'_> {
+    pub(crate) fn wrong(self, problem: &str, right: &str) -> Error {
+        Error::new(C::InvalidOption, format!("{self}: {problem}")).with_help(right)
+    }
+}
+
+impl fmt::Display for Setting<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Option(name) => write!(f, "option `{name}`"),
+            Self::Variable(name) => write!(f, "environment variable `{name}`"),
+        }
+    }
 }
 
 #[cfg(test)]

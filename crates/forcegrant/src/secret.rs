@@ -22,11 +22,6 @@ impl Secret {
     pub fn expose(&self) -> &str {
         &self.0
     }
-
-    /// The same secret without blanks and newlines around it, as people paste them.
-    pub(crate) fn trimmed(&self) -> Self {
-        Self::new(self.0.trim())
-    }
 }
 
 impl From<String> for Secret {

@@ -87,14 +87,21 @@ pub(super) fn assert_hidden(text: &str) {
     }
 }
 
+/// A text is one line, and holds nothing that changes how others are displayed.
+pub(super) fn assert_tidy(text: &str) {
+    let odd = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+                | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+    };
+    assert!(!text.contains(odd), "{text:?}");
+}
+
 /// No text of an error holds the secret, and its message is one line of moderate length.
 pub(super) fn assert_harmless(error: &Error) {
     assert_hidden(&texts(error));
     let message = error.message();
-    assert!(
-        !message.chars().any(char::is_control),
-        "a control character: {message:?}"
-    );
+    assert_tidy(message);
     assert!(
         message.chars().count() < 2_000,
         "{} characters",

@@ -2,16 +2,20 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::canary::{CLIENT_ID, CLIENT_SECRET, PAIR, assert_harmless, assert_hidden, planted};
+use serde_json::Map;
+
+use super::canary::{
+    CLIENT_ID, CLIENT_SECRET, PAIR, assert_harmless, assert_hidden, assert_tidy, planted,
+};
 use super::input::{NOW, TRUSTED, fields, text, trust};
 use super::origin::Trusted;
 use crate::cache::lease::{self, Minted};
 use crate::cache::policy::LifetimeSettings;
-use crate::error::Error;
-use crate::grant::refusal;
+use crate::grant::refusal::OauthError;
 use crate::grant::response::{Context, Failure, decode};
 use crate::host::TrustPolicy;
 use crate::http::Response;
+use crate::redaction::Redactor;
 use crate::token::Grant;
 
 /// A response as the wire gave it: status, content type, `Retry-After` and `Location` on a line each, then
@@ -38,6 +42,14 @@ pub(super) fn check_token_response(
         ..Response::default()
     };
     let trust = trust();
+    // What was never right before may still become right; the secret is in neither.
+    let first = Context {
+        known_endpoint: false,
+        ..context(&trust)
+    };
+    if let Err(failure) = decode(&response, &first) {
+        assert_harmless(&failure.error);
+    }
     match decode(&response, &context(&trust)) {
         Ok(grant) => {
             assert!((200..300).contains(&response.status), "{}", response.status);
@@ -50,20 +62,31 @@ pub(super) fn check_token_response(
 
 /// What a refusal says, in its two fields and everywhere else: no form of the secret.
 pub(super) fn refusal(data: &[u8]) {
-    check_refusal(data, refusal::classify);
+    let redactor = Redactor::new().hide_pair(CLIENT_ID, CLIENT_SECRET);
+    check_refusal(data, |text| redactor.clean(text, 300));
 }
 
-pub(super) fn check_refusal(
-    data: &[u8],
-    classify: impl Fn(u16, &str, Option<&str>, &[&str]) -> Error,
-) {
+pub(super) fn check_refusal(data: &[u8], clean: impl Fn(&str) -> String) {
     let [status, error, description] = fields(data);
     let status = text(status).trim().parse().unwrap_or(400);
     let (error, description) = (planted(&text(error)), planted(&text(description)));
-    let description = Some(&*description).filter(|text| !text.is_empty());
-    let refused = classify(status, &error, description, &[CLIENT_SECRET, CLIENT_ID]);
+    for shown in [clean(&error), clean(&description)] {
+        assert_hidden(&shown);
+        assert_tidy(&shown);
+    }
+    let mut fields = Map::new();
+    fields.insert("error".to_owned(), error.into());
+    fields.insert("error_description".to_owned(), description.into());
+    let refusal = OauthError::of(&fields).expect("an OAuth error");
+    let redactor = Redactor::new().hide_pair(CLIENT_ID, CLIENT_SECRET);
+    let is_temporary = refusal.is_temporary();
+    let refused = refusal.into_error(status, &redactor);
     assert_harmless(&refused);
     assert_eq!(refused.http_status(), Some(status));
+    assert_eq!(
+        refused.is_retryable() && refused.code() == "server_unavailable",
+        is_temporary
+    );
 }
 
 pub(super) fn context(trust: &TrustPolicy) -> Context<'_> {
@@ -72,6 +95,7 @@ pub(super) fn context(trust: &TrustPolicy) -> Context<'_> {
         pair: &PAIR,
         trust,
         now: UNIX_EPOCH + Duration::from_millis(NOW.wall.unsigned_abs()),
+        known_endpoint: true,
     }
 }
 

@@ -7,6 +7,7 @@ use super::input::{fields, text};
 use super::origin::{Trusted, read};
 use crate::error::Error;
 use crate::host::{self, LoginEndpoint, TrustPolicy};
+use crate::redaction::Redactor;
 
 /// What people paste as `login_url` and `token_url`: what is accepted is a trusted host, and accepting it
 /// again changes nothing.
@@ -61,7 +62,9 @@ pub(super) fn check_login_host(
 
 /// The `instance_url` of a response: what is accepted is the plain origin of a trusted host.
 pub(super) fn instance_url(data: &[u8]) {
-    check_instance_url(data, host::check_instance_url);
+    check_instance_url(data, |field, claimed, trust| {
+        host::check_instance_url(field, claimed, trust, &Redactor::new)
+    });
 }
 
 pub(super) fn check_instance_url(

@@ -10,6 +10,7 @@ mod grant;
 mod hosts;
 mod input;
 mod origin;
+mod proxy;
 #[cfg(test)]
 mod replay;
 mod retry_after;
@@ -28,13 +29,14 @@ const fn target(name: &'static str, check: fn(&[u8])) -> Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     target("login_host", hosts::login_host),
     target("instance_url", hosts::instance_url),
     target("token_response", grant::token_response),
     target("refusal", grant::refusal),
     target("api_response", calls::api_response),
     target("call_url", calls::call_url),
+    target("proxy", proxy::proxy),
     target("retry_after", retry_after::retry_after),
     target("store_entry", store::store_entry),
 ];

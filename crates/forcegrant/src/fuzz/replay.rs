@@ -8,12 +8,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{TARGETS, calls, grant, hosts, retry_after, store};
+use super::{TARGETS, calls, canary, grant, hosts, proxy, retry_after, store};
 use crate::calls::resolve_url::ResolvedUrl;
 use crate::error::{Code, Error};
 use crate::grant::response::{Context, decode};
-use crate::http::Response;
-use crate::secret::redact;
+use crate::http::{Proxy, ProxyRules, Response};
 use crate::verdict::{ApiAnswer, Verdict};
 
 /// Mutations of the corpus of one target.
@@ -51,6 +50,7 @@ replayed!(
     refusal,
     api_response,
     call_url,
+    proxy,
     retry_after,
     store_entry,
 );
@@ -254,10 +254,10 @@ fn a_response_whose_instance_is_not_checked_is_found() {
 #[test]
 fn a_secret_in_one_form_that_is_not_redacted_is_found() {
     let planted = |data: &[u8]| {
-        grant::check_refusal(data, |status, _, description, secrets| {
+        grant::check_refusal(data, |text| {
             // The raw form alone.
-            let text = redact(description.unwrap_or_default(), secrets, 300);
-            Error::new(Code::Refused, text).with_http_status(status)
+            let text = text.replace(canary::CLIENT_SECRET, "[redacted]");
+            crate::redaction::printable(&text, 300)
         });
     };
     assert!(first_to_break("refusal", planted).is_some());
@@ -307,6 +307,17 @@ fn a_date_whose_months_are_counted_from_zero_is_found() {
         });
     };
     assert!(first_to_break("retry_after", planted).is_some());
+}
+
+#[test]
+fn a_proxy_that_is_ignored_because_it_is_odd_is_found() {
+    let planted = |data: &[u8]| {
+        proxy::check_proxy(data, |proxy, environment| {
+            ProxyRules::new(proxy, environment)
+                .or_else(|_| ProxyRules::new(&Proxy::None, environment))
+        });
+    };
+    assert!(first_to_break("proxy", planted).is_some());
 }
 
 #[test]

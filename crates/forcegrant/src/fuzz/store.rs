@@ -47,7 +47,7 @@ pub(super) fn check_store_entry(data: &[u8], opens: impl Fn(&Sealer, Kind, &[u8]
         // It was sealed by who knows the secret; that it is read at all is what is tried.
         "lease" => check_lease(rest, number.ok()),
         "file" => drop(decode_file(rest.to_vec())),
-        "failure" => drop(record::read_failure(rest, number.unwrap_or(0))),
+        "failure" => drop(record::read_failure(rest, number.unwrap_or(0), NOW.wall)),
         _ => {
             assert!(!opens(&sealer, Kind::Token, rest));
             assert!(!opens(&sealer, Kind::Failure, rest));

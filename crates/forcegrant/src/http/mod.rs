@@ -2,6 +2,8 @@
 //! client can be tested without sockets.
 
 mod lookup;
+mod no_proxy;
+mod proxy;
 mod tls;
 mod transport;
 
@@ -13,6 +15,9 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::proxy::{Decision, Reason};
+pub(crate) use self::proxy::{PROXY_VARIABLES, ProxyRules};
 #[cfg(feature = "store-redis")]
 pub(crate) use self::tls::{check as check_roots, config as tls_config};
 pub(crate) use self::transport::HttpTransport;
@@ -79,17 +84,20 @@ pub enum Roots {
     Pem(Vec<u8>),
 }
 
-/// How the token endpoint is reached.
+/// How Salesforce is reached: by logins, and by the calls of `Client::request`. Loopback addresses are never
+/// reached through a proxy.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Proxy {
-    /// As `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say, read at the first login; on macOS and
-    /// Windows also the system's settings.
+    /// As the environment says when the client is built: the first of `https_proxy`, `HTTPS_PROXY`,
+    /// `all_proxy` and `ALL_PROXY` that is set names the proxy, and `no_proxy` or `NO_PROXY` the hosts that
+    /// are reached without it. On macOS and Windows the system's settings count where none is set.
     #[default]
     Environment,
     /// Never through a proxy.
     None,
-    /// Always through this HTTP proxy: `http://user:password@proxy.example:3128`.
+    /// Always through this one: `http://user:password@proxy.example:3128`. Without a scheme it is an HTTP
+    /// proxy; there are also https, socks4, socks4a, socks5 and socks5h, whose `h` has the proxy look up names.
     Url(String),
 }
 
@@ -109,7 +117,7 @@ impl fmt::Debug for Proxy {
 pub(crate) struct HttpSettings {
     pub(crate) resolve: Vec<(String, SocketAddr)>,
     pub(crate) roots: Roots,
-    pub(crate) proxy: Proxy,
+    pub(crate) proxies: ProxyRules,
     pub(crate) connect_timeout: Duration,
 }
 
@@ -118,7 +126,7 @@ impl Default for HttpSettings {
         Self {
             resolve: Vec::new(),
             roots: Roots::default(),
-            proxy: Proxy::default(),
+            proxies: ProxyRules::default(),
             connect_timeout: Duration::from_secs(5),
         }
     }

@@ -11,10 +11,11 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTE
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::error::{Cause, Code, Error, invalid_option};
+use crate::error::{Cause, Code, Error};
 use crate::grant::response::Failure;
 use crate::http::lookup::Lookup;
-use crate::http::{HttpSettings, MAX_BODY, Proxy, Request, Response, Transport, tls};
+use crate::http::proxy::ProxyServer;
+use crate::http::{HttpSettings, MAX_BODY, Request, Response, Transport, tls};
 use crate::process::PerProcess;
 use crate::redaction::Redactor;
 use crate::secret::Secret;
@@ -38,16 +39,9 @@ impl HttpTransport {
     /// Checks the settings; builds nothing yet.
     pub(crate) fn new(settings: HttpSettings) -> Result<Self, Error> {
         tls::check(&settings.roots)?;
-        let redactor = match &settings.proxy {
-            Proxy::Url(text) => {
-                let url = check_proxy(text)?;
-                Redactor::new().hide_pair(url.username(), url.password().unwrap_or_default())
-            }
-            _ => Redactor::new(),
-        };
         Ok(Self {
+            redactor: settings.proxies.redactor(),
             settings,
-            redactor,
             client: PerProcess::default(),
         })
     }
@@ -74,7 +68,7 @@ impl HttpTransport {
 
     async fn exchange(&self, request: &Request) -> Result<Response, Failure> {
         let client = self.client().map_err(Failure::permanent)?;
-        let host = host_of(&request.url);
+        let target = Target::of(&request.url, &self.settings);
         let method = match request.method {
             "POST" => reqwest::Method::POST,
             _ => reqwest::Method::GET,
@@ -94,7 +88,7 @@ impl HttpTransport {
         if let Some(body) = &request.body {
             builder = builder.body(Bytes::from_owner(Wiped(body.clone())));
         }
-        let lost = |error: reqwest::Error| self.classify(error, &host, request);
+        let lost = |error: reqwest::Error| self.classify(error, &target, request);
         let mut answer = builder.send().await.map_err(lost)?;
         let headers = answer.headers();
         let mut response = Response {
@@ -122,17 +116,25 @@ impl HttpTransport {
     }
 
     /// Which failure a reqwest error is. The chain's own types are looked at first, its texts last.
-    fn classify(&self, error: reqwest::Error, host: &str, request: &Request) -> Failure {
+    fn classify(&self, error: reqwest::Error, target: &Target, request: &Request) -> Failure {
         let error = error.without_url();
         let redactor = self.redactor.clone().hide_request(request);
         let cause = Cause::of(&error, &|text| redactor.clean(text, LONGEST_CAUSE));
         let detail = cause.innermost().to_owned();
+        let tls = in_chain::<rustls::Error>(&error);
+        let host = target.host.as_str();
         let failure = if error.is_timeout() {
-            Failure::transient(timed_out(host, self.settings.connect_timeout))
-        } else if let Some(tls) = in_chain::<rustls::Error>(&error) {
+            Failure::transient(target.timed_out(self.settings.connect_timeout))
+        } else if let Some(server) = &target.proxy
+            && let Some(fault) = ProxyFault::of(&cause, tls.is_some())
+        {
+            fault.failure(server, host, &detail)
+        } else if let Some(tls) = tls {
             Failure::permanent(tls_failed(host, tls, &detail))
-        } else if error.is_connect() && self.through_proxy(&cause) {
-            Failure::transient(proxy_failed(host, &detail))
+        } else if let Some(server) = target.proxy.as_ref().filter(|_| error.is_connect())
+            && !error.is_dns()
+        {
+            ProxyFault::Unsuccessful.failure(server, host, &detail)
         } else if error.is_dns() {
             Failure::transient(dns_failed(host, &detail))
         } else if error.is_connect() {
@@ -144,18 +146,6 @@ impl HttpTransport {
             error: failure.error.with_cause(cause),
             ..failure
         }
-    }
-
-    fn through_proxy(&self, cause: &Cause) -> bool {
-        let mut next: Option<&dyn std::error::Error> = Some(cause);
-        while let Some(cause) = next {
-            let text = cause.to_string();
-            if text.contains("tunnel") || text.contains("proxy") {
-                return true;
-            }
-            next = cause.source();
-        }
-        matches!(self.settings.proxy, Proxy::Url(_))
     }
 
     fn broken(&self, error: &reqwest::Error, what: &str) -> Error {
@@ -179,10 +169,8 @@ impl Transport for HttpTransport {
             tokio::time::timeout(timeout, self.exchange(request))
                 .await
                 .unwrap_or_else(|_| {
-                    Err(Failure::transient(timed_out(
-                        &host_of(&request.url),
-                        timeout,
-                    )))
+                    let target = Target::of(&request.url, &self.settings);
+                    Err(Failure::transient(target.timed_out(timeout)))
                 })
         })
     }
@@ -216,33 +204,121 @@ fn builder(settings: &HttpSettings) -> Result<reqwest::ClientBuilder, Error> {
     for (host, address) in &settings.resolve {
         builder = builder.resolve(host, *address);
     }
-    Ok(match &settings.proxy {
-        Proxy::Environment => builder,
-        Proxy::None => builder.no_proxy(),
-        // Its address was checked when the transport was made.
-        Proxy::Url(url) => builder.proxy(reqwest::Proxy::all(url).map_err(|_| {
-            invalid_option(
-                "proxy",
-                "it is not a URL",
-                "Give the proxy's address, for example `http://proxy.example:3128`.",
-            )
-        })?),
-    })
+    // Nothing but the rules: reqwest would read the environment by itself, and by rules of its own.
+    Ok(builder.no_proxy().proxy(settings.proxies.for_reqwest()))
 }
 
-fn check_proxy(text: &str) -> Result<Url, Error> {
-    let wrong = |problem: &str| {
-        invalid_option(
-            "proxy",
-            problem,
-            "Give the proxy's address, for example `http://proxy.example:3128`; or say `env` (the default) or none.",
+/// Where a request goes, for errors.
+struct Target {
+    host: String,
+    proxy: Option<ProxyServer>,
+}
+
+impl Target {
+    fn of(url: &str, settings: &HttpSettings) -> Self {
+        let Ok(url) = Url::parse(url) else {
+            return Self {
+                host: String::new(),
+                proxy: None,
+            };
+        };
+        Self {
+            proxy: settings.proxies.decide(&url).server().cloned(),
+            host: url.host_str().unwrap_or_default().to_owned(),
+        }
+    }
+
+    fn timed_out(&self, limit: Duration) -> Error {
+        let through = self.proxy.as_ref();
+        let through =
+            through.map_or_else(String::new, |proxy| format!(" through the proxy {proxy}"));
+        Error::new(
+            Code::Timeout,
+            format!("no answer from `{}`{through} within {limit:?}", self.host),
         )
-    };
-    let url = Url::parse(text.trim()).map_err(|_| wrong("it is not a URL"))?;
-    match url.scheme() {
-        "http" | "https" if url.host_str().is_some_and(|host| !host.is_empty()) => Ok(url),
-        "http" | "https" => Err(wrong("it names no host")),
-        _ => Err(wrong("its scheme is not http or https")),
+        .with_help("The network or the host is slow or silent: a firewall that drops packets looks like this.\nThe limits are the options `connect_timeout`, `attempt_timeout` and `total_timeout`.")
+    }
+}
+
+/// What went wrong at or before the proxy.
+enum ProxyFault {
+    Credentials,
+    Tls,
+    Unreachable,
+    Unsuccessful,
+}
+
+impl ProxyFault {
+    /// The types of these errors are not public, so their texts have to tell. `None`: behind the proxy.
+    fn of(cause: &Cause, tls: bool) -> Option<Self> {
+        const REFUSED: [&str; 4] = [
+            "proxy authorization required",
+            "credentials not accepted",
+            "does not support user/pass authentication",
+            "implements authentication incorrectly",
+        ];
+        let says = |texts: &[&str]| {
+            let mut next: Option<&dyn std::error::Error> = Some(cause);
+            while let Some(cause) = next {
+                let text = cause.to_string();
+                if texts.iter().any(|part| text.contains(part)) {
+                    return true;
+                }
+                next = cause.source();
+            }
+            false
+        };
+        if says(&REFUSED) {
+            Some(Self::Credentials)
+        } else if !says(&["tunnel error", "error connecting to socks proxy"]) {
+            None
+        } else if tls {
+            Some(Self::Tls)
+        } else if says(&["failed to create underlying connection"]) {
+            Some(Self::Unreachable)
+        } else {
+            Some(Self::Unsuccessful)
+        }
+    }
+
+    fn failure(self, proxy: &ProxyServer, host: &str, detail: &str) -> Failure {
+        let failed =
+            |problem: String, help: String| Error::new(Code::ProxyFailed, problem).with_help(help);
+        let setting = proxy.setting();
+        match self {
+            // Once: proxies lock accounts after a few wrong passwords.
+            Self::Credentials => {
+                let problem = if proxy.has_credentials() {
+                    "did not accept the user and password that it was given"
+                } else {
+                    "requires a user and password"
+                };
+                let error = Error::new(
+                    Code::ProxyAuthenticationRequired,
+                    format!("the proxy {proxy} {problem}"),
+                );
+                Failure::permanent(error.with_help(format!(
+                    "They belong in {setting}: `http://user:password@{}`. Percent-encode special characters.\nOnly Basic authentication is supported, not NTLM or Kerberos.",
+                    proxy.address().rsplit("://").next().unwrap_or_default()
+                )))
+            }
+            Self::Tls => Failure::permanent(failed(
+                format!("the TLS handshake with the proxy {proxy} failed: {detail}"),
+                format!(
+                    "`https://` in the address of a proxy means TLS to the proxy itself. Most proxies want `http://`, also for https: change {setting}."
+                ),
+            )),
+            Self::Unreachable => Failure::transient(failed(
+                format!("no connection to the proxy {proxy}: {detail}"),
+                format!("Check the address in {setting}, and that the proxy is up."),
+            )),
+            Self::Unsuccessful => Failure::transient(failed(
+                format!("the proxy {proxy} did not connect to `{host}`: {detail}"),
+                format!(
+                    "Check that the proxy allows this host on port 443. It is named by {setting};\nNO_PROXY lists the hosts that are reached without it."
+                ),
+            )),
+        }
     }
 }
 
@@ -253,13 +329,6 @@ impl AsRef<[u8]> for Wiped {
     fn as_ref(&self) -> &[u8] {
         self.0.expose().as_bytes()
     }
-}
-
-fn host_of(url: &str) -> String {
-    Url::parse(url)
-        .ok()
-        .and_then(|url| url.host_str().map(str::to_owned))
-        .unwrap_or_default()
 }
 
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
@@ -285,14 +354,6 @@ fn in_chain<T: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&T
     None
 }
 
-fn timed_out(host: &str, limit: Duration) -> Error {
-    Error::new(
-        Code::Timeout,
-        format!("no answer from `{host}` within {limit:?}"),
-    )
-    .with_help("The network or the host is slow or silent: a firewall that drops packets looks like this.\nThe limits are the options `connect_timeout`, `attempt_timeout` and `total_timeout`.")
-}
-
 fn tls_failed(host: &str, error: &rustls::Error, detail: &str) -> Error {
     let help = if matches!(error, rustls::Error::InvalidCertificate(_)) {
         "The host's certificate is not trusted. If a company proxy inspects TLS, give its CA certificate in the option\n`roots` or add it to the system's store. Otherwise somebody may be intercepting the connection."
@@ -314,14 +375,6 @@ fn dns_failed(host: &str, detail: &str) -> Error {
     .with_help("A mistyped My Domain looks like this; the right one is in Setup > My Domain > Current My Domain URL.\nOtherwise this machine's name service is not working.")
 }
 
-fn proxy_failed(host: &str, detail: &str) -> Error {
-    Error::new(
-        Code::ProxyFailed,
-        format!("the proxy did not connect to `{host}`: {detail}"),
-    )
-    .with_help("Check the option `proxy` or the variables HTTPS_PROXY and NO_PROXY, and that the proxy allows this host on port 443.")
-}
-
 fn connect_failed(host: &str, detail: &str) -> Error {
     Error::new(
         Code::ConnectFailed,
@@ -336,33 +389,4 @@ fn connection_lost(host: &str, detail: &str) -> Error {
         format!("the connection to `{host}` broke before the whole answer had arrived: {detail}"),
     )
     .with_help("The client tries again by itself. If it lasts, look at what stands between this machine and Salesforce.")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn proxy_addresses_are_checked_and_not_shown() {
-        for wrong in ["", "proxy", "socks5://x:1", "http://"] {
-            let settings = HttpSettings {
-                proxy: Proxy::Url(wrong.to_owned()),
-                ..HttpSettings::default()
-            };
-            let error = HttpTransport::new(settings).unwrap_err();
-            assert!(error.message().contains("proxy"), "{wrong}");
-        }
-        let settings = HttpSettings {
-            proxy: Proxy::Url("http://me:hunter22@127.0.0.1:1".to_owned()),
-            ..HttpSettings::default()
-        };
-        assert!(!format!("{settings:?}").contains("hunter22"));
-        let transport = HttpTransport::new(settings).unwrap();
-        assert!(
-            !transport
-                .redactor
-                .clean("at http://me:hunter22@127.0.0.1:1 x", 99)
-                .contains("hunter22")
-        );
-    }
 }

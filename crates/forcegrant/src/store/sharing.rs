@@ -13,10 +13,9 @@ use crate::engine::Engine;
 use crate::error::{Code, Error, invalid_option};
 use crate::event::Event;
 use crate::grant::request::AuthStyle;
-use crate::http::{HttpSettings, Proxy};
+use crate::http::HttpSettings;
 use crate::process::PerProcess;
 use crate::random;
-use crate::secret::fingerprint;
 use crate::store::breaker::Breaker;
 #[cfg(feature = "store-file")]
 use crate::store::file::FileStore;
@@ -238,12 +237,7 @@ pub(crate) fn route(http: &HttpSettings, style: AuthStyle) -> String {
         .map(|(host, address)| format!("{host}={address}"))
         .collect();
     resolve.sort_unstable();
-    let proxy = match &http.proxy {
-        Proxy::Environment => "environment",
-        Proxy::None => "none",
-        // It may hold a password.
-        Proxy::Url(url) => &fingerprint(url),
-    };
+    let proxy = http.proxies.identity();
     format!("{}\0{}\0{proxy}", style.as_str(), resolve.join(","))
 }
 

@@ -1,0 +1,414 @@
+//! How a host is reached: directly, or through which proxy. The option `proxy` and the variables are read
+//! by the same rules, and one decision serves logins, API calls and `doctor`. What cannot be used is an
+//! error that names the option or the variable: never a direct connection.
+
+use std::fmt;
+use std::sync::Arc;
+
+use url::{Host, Url};
+
+use crate::environment::Environment;
+use crate::environment::text;
+use crate::error::{Error, Setting};
+use crate::http::Proxy;
+use crate::http::no_proxy;
+use crate::redaction::Redactor;
+use crate::secret::fingerprint;
+
+/// As curl reads them: those for https first, and the names in lower case before the others.
+const PROXY: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+const NO_PROXY: [&str; 2] = ["no_proxy", "NO_PROXY"];
+
+/// The variables that are read.
+pub(crate) const PROXY_VARIABLES: [&str; 6] = [
+    PROXY[0],
+    PROXY[1],
+    PROXY[2],
+    PROXY[3],
+    NO_PROXY[0],
+    NO_PROXY[1],
+];
+
+/// Where each host is reached.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ProxyRules(Option<Arc<Rules>>);
+
+#[derive(Debug)]
+struct Rules {
+    server: Option<Arc<ProxyServer>>,
+    /// Of a variable, and its name.
+    no_proxy: Option<(&'static str, String)>,
+    /// The system's settings count where no variable is set.
+    system: bool,
+}
+
+/// How one host is reached. `Display` is a sentence's end: `through proxy.example:3128 (HTTPS_PROXY)`,
+/// `direct (no proxy variable)`.
+#[derive(Clone, Debug)]
+pub(crate) enum Decision<'a> {
+    Through(Arc<ProxyServer>),
+    Direct(Reason<'a>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason<'a> {
+    /// The option says so.
+    Option,
+    /// This machine itself is never reached through a proxy: what is sent there may be plain http.
+    Loopback,
+    /// This variable lists the host, by this entry.
+    Listed(&'static str, &'a str),
+    NoVariable,
+}
+
+impl ProxyRules {
+    /// Checks the option or, if it says so, the variables.
+    ///
+    /// # Errors
+    /// `invalid_option` names the one that is of no use.
+    pub(crate) fn new(proxy: &Proxy, environment: &Environment) -> Result<Self, Error> {
+        let rules = match proxy {
+            Proxy::None => return Ok(Self(None)),
+            Proxy::Url(text) => Rules {
+                server: Some(Arc::new(ProxyServer::parse(text, Origin::Option)?)),
+                no_proxy: None,
+                system: false,
+            },
+            Proxy::Environment => {
+                let named = environment.first(&PROXY)?;
+                let server = named
+                    .map(|(name, text)| ProxyServer::parse(text.expose(), Origin::Variable(name)))
+                    .transpose()?;
+                let no_proxy = environment.first(&NO_PROXY)?;
+                Rules {
+                    system: server.is_none(),
+                    server: server.map(Arc::new),
+                    no_proxy: no_proxy.map(|(name, list)| (name, list.expose().to_owned())),
+                }
+            }
+        };
+        Ok(Self(Some(Arc::new(rules))))
+    }
+
+    /// How this URL is reached.
+    pub(crate) fn decide(&self, url: &Url) -> Decision<'_> {
+        let Some(rules) = self.0.as_deref() else {
+            return Decision::Direct(Reason::Option);
+        };
+        if is_loopback(url) {
+            return Decision::Direct(Reason::Loopback);
+        }
+        let host = url.host_str().unwrap_or_default();
+        if let Some((name, list)) = &rules.no_proxy {
+            let port = url.port_or_known_default().unwrap_or_default();
+            if let Some(entry) = no_proxy::matching(list, host, port) {
+                return Decision::Direct(Reason::Listed(name, entry));
+            }
+        }
+        let of_system = || system(url).filter(|_| rules.system).map(Arc::new);
+        match rules.server.clone().or_else(of_system) {
+            // As curl: `https_proxy` says nothing about plain http.
+            Some(server) if url.scheme() == "http" && server.is_for_https_alone() => {
+                Decision::Direct(Reason::NoVariable)
+            }
+            Some(server) => Decision::Through(server),
+            None => Decision::Direct(Reason::NoVariable),
+        }
+    }
+
+    /// The same for reqwest, which is told nothing else about proxies.
+    pub(crate) fn for_reqwest(&self) -> reqwest::Proxy {
+        let rules = self.clone();
+        reqwest::Proxy::custom(move |url| match rules.decide(url) {
+            Decision::Through(server) => Some(server.url.clone()),
+            Decision::Direct(_) => None,
+        })
+    }
+
+    /// Tells clients apart that reach hosts in different ways. Shows no password.
+    pub(crate) fn identity(&self) -> String {
+        let Some(rules) = self.0.as_deref() else {
+            return "none".to_owned();
+        };
+        match (&rules.server, &rules.no_proxy) {
+            (Some(server), Some((_, list))) => {
+                fingerprint(&format!("{} {list}", server.url.as_str()))
+            }
+            (Some(server), None) => fingerprint(server.url.as_str()),
+            (None, _) => "none".to_owned(),
+        }
+    }
+
+    /// Knows the proxy's user and password.
+    pub(crate) fn redactor(&self) -> Redactor {
+        let server = self.0.as_deref().and_then(|rules| rules.server.as_deref());
+        server.map_or_else(Redactor::new, |server| {
+            let plain = |text: &str| String::from_utf8_lossy(&decoded(text)).into_owned();
+            let (user, password) = (server.url.username(), server.url.password());
+            let (user, password) = (plain(user), plain(password.unwrap_or_default()));
+            Redactor::new().hide(&user).hide_pair(&user, &password)
+        })
+    }
+}
+
+impl Decision<'_> {
+    pub(crate) fn server(&self) -> Option<&ProxyServer> {
+        match self {
+            Self::Through(server) => Some(server),
+            Self::Direct(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Decision<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Through(server) => write!(f, "through {server}"),
+            Self::Direct(Reason::Option) => f.write_str("direct (the option says so)"),
+            Self::Direct(Reason::Loopback) => f.write_str("direct (it is this machine)"),
+            Self::Direct(Reason::Listed(name, entry)) => {
+                let shown: String = entry.chars().take(100).collect();
+                write!(f, "direct ({name} matches {shown})")
+            }
+            Self::Direct(Reason::NoVariable) => f.write_str("direct (no proxy variable)"),
+        }
+    }
+}
+
+/// What names a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Option,
+    Variable(&'static str),
+    #[cfg_attr(
+        not(any(target_os = "macos", windows)),
+        allow(dead_code, reason = "has none")
+    )]
+    System,
+}
+
+/// A proxy whose address can be used. Its `Debug` and `Display` forms show no user and no password.
+#[derive(Clone)]
+pub(crate) struct ProxyServer {
+    /// With user and password, percent-encoded.
+    url: Url,
+    origin: Origin,
+}
+
+const RIGHT: &str = "Give the proxy's address: `http://proxy.example:3128`, with a user and password `http://user:password@proxy.example:3128`.\nThe schemes are http, https, socks4, socks4a, socks5 and socks5h.";
+
+impl ProxyServer {
+    /// Reads what people write: blanks and quotes around it, no scheme, a user and password in which
+    /// `@`, `/`, `\` and the like were not encoded.
+    fn parse(given: &str, origin: Origin) -> Result<Self, Error> {
+        let setting = match origin {
+            Origin::Variable(name) => Setting::Variable(name),
+            Origin::Option | Origin::System => Setting::Option("proxy"),
+        };
+        let wrong = |problem: &str| Err(setting.wrong(problem, RIGHT));
+        let given = text::meant(given);
+        text::check(setting, given)?;
+        if given.is_empty() {
+            return wrong("it is empty");
+        }
+        let (scheme, rest) = match given.split_once("://") {
+            // What is before a `://` that belongs to a password is no scheme.
+            Some((scheme, rest)) if !scheme.contains(['@', ':', '/']) => (Some(scheme), rest),
+            _ => (None, given.trim_start_matches('/')),
+        };
+        let scheme = match scheme.unwrap_or("http").to_ascii_lowercase().as_str() {
+            "http" => "http",
+            "https" => "https",
+            // As curl reads it.
+            "socks" | "socks4" => "socks4",
+            "socks4a" => "socks4a",
+            "socks5" => "socks5",
+            "socks5h" => "socks5h",
+            _ => return wrong("its scheme is not that of a proxy"),
+        };
+        // The last `@`: a host has none, a password may.
+        let (user_info, address) = match rest.rsplit_once('@') {
+            Some((user_info, address)) => (Some(user_info), address),
+            None => (None, rest),
+        };
+        let (authority, path) = match address.find(['/', '?', '#']) {
+            Some(end) => address.split_at(end),
+            None => (address, ""),
+        };
+        if authority.is_empty() || authority.starts_with(':') {
+            return wrong("it names no host");
+        }
+        if !matches!(path, "" | "/") {
+            return wrong(
+                "it has a path, which the address of a proxy has not (a PAC file is not read)",
+            );
+        }
+        let bare_word = !authority.contains(['.', ':']) && user_info.is_none();
+        if !given.contains("://") && bare_word && authority != "localhost" {
+            // A word such as `none` or `true`, or a secret in the wrong place.
+            return wrong("it is not the address of a proxy");
+        }
+        let Some((host, port)) = host_and_port(authority, scheme) else {
+            return wrong("its host or port is not valid");
+        };
+        let user_info = match user_info {
+            None => String::new(),
+            Some(_) if scheme.starts_with("socks4") => {
+                return wrong("SOCKS 4 knows no password: use socks5h");
+            }
+            Some(user_info) => credentials(user_info),
+        };
+        let Ok(url) = Url::parse(&format!("{scheme}://{user_info}{host}:{port}")) else {
+            return wrong("it is not a URL");
+        };
+        Ok(Self { url, origin })
+    }
+
+    fn is_for_https_alone(&self) -> bool {
+        matches!(self.origin, Origin::Variable(name) if name.eq_ignore_ascii_case(PROXY[0]))
+    }
+
+    pub(crate) fn has_credentials(&self) -> bool {
+        !self.url.username().is_empty() || self.url.password().is_some()
+    }
+
+    /// Where a user and password are written.
+    pub(crate) fn setting(&self) -> String {
+        match self.origin {
+            Origin::Option => "the option `proxy`".to_owned(),
+            Origin::Variable(name) => format!("the environment variable {name}"),
+            Origin::System => "the variable HTTPS_PROXY or the option `proxy`".to_owned(),
+        }
+    }
+
+    /// The scheme where it is not plain http, host and port: `proxy.example:3128`.
+    pub(crate) fn address(&self) -> String {
+        let scheme = match self.url.scheme() {
+            "http" => String::new(),
+            other => format!("{other}://"),
+        };
+        let host = self.url.host_str().unwrap_or_default();
+        let port = self.url.port_or_known_default().unwrap_or_default();
+        format!("{scheme}{host}:{port}")
+    }
+}
+
+/// The address, and what named it.
+impl fmt::Display for ProxyServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let origin = match self.origin {
+            Origin::Option => "option proxy",
+            Origin::Variable(name) => name,
+            Origin::System => "the system's settings",
+        };
+        write!(f, "{} ({origin})", self.address())
+    }
+}
+
+impl fmt::Debug for ProxyServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ProxyServer({self})")
+    }
+}
+
+/// User and password as a URL has them: with `@` behind, all that is not plain encoded. A `%` that
+/// encodes nothing stands for itself, as in curl.
+fn credentials(user_info: &str) -> String {
+    match user_info.split_once(':') {
+        Some((user, password)) => format!("{}:{}@", encoded(user), encoded(password)),
+        None => format!("{}@", encoded(user_info)),
+    }
+}
+
+fn encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut encoded = String::with_capacity(text.len());
+    for byte in decoded(text) {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte));
+            }
+            _ => {
+                let _ = write!(encoded, "%{byte:02X}");
+            }
+        }
+    }
+    encoded
+}
+
+fn decoded(text: &str) -> Vec<u8> {
+    let hex = |digit: Option<&u8>| char::from(*digit?).to_digit(16);
+    let bytes = text.as_bytes();
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let pair = (hex(bytes.get(at + 1)), hex(bytes.get(at + 2)));
+        if let (b'%', (Some(high), Some(low))) = (byte, pair) {
+            plain.push(u8::try_from(high * 16 + low).unwrap_or_default());
+            at += 3;
+        } else {
+            plain.push(byte);
+            at += 1;
+        }
+    }
+    plain
+}
+
+/// Checked as the host of an http URL, whatever the scheme.
+fn host_and_port(authority: &str, scheme: &str) -> Option<(String, u16)> {
+    if authority.contains(['\\', '%', ' ']) {
+        return None;
+    }
+    let url = Url::parse(&format!("http://{authority}")).ok()?;
+    let host = url.host_str()?;
+    if host.len() > 253 || host.split('.').any(|label| label.len() > 63) {
+        return None;
+    }
+    let written = authority.rsplit_once(':').map(|(_, port)| port);
+    let port = match (url.port(), written) {
+        (Some(port), _) => port,
+        // The parser leaves out http's own.
+        (None, Some(written)) if written.parse() == Ok(80) => 80,
+        (None, _) => match scheme {
+            "http" => 80,
+            "https" => 443,
+            _ => 1080,
+        },
+    };
+    (port != 0).then(|| (host.to_owned(), port))
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.to_canonical().is_loopback(),
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        None => false,
+    }
+}
+
+/// The proxy in the settings of the system, where it has such.
+#[cfg(any(target_os = "macos", windows))]
+fn system(url: &Url) -> Option<ProxyServer> {
+    use hyper_util::client::proxy::matcher::Matcher;
+    let uri = format!("{}://{}/", url.scheme(), url.host_str()?);
+    let uri = uri.parse().ok()?;
+    // It looks at the process's variables first. What they say is not for us to follow: the caller's
+    // environment may be another one.
+    if Matcher::from_env().intercept(&uri).is_some() {
+        return None;
+    }
+    let found = Matcher::from_system().intercept(&uri)?;
+    ProxyServer::parse(&found.uri().to_string(), Origin::System).ok()
+}
+
+#[cfg(not(any(target_os = "macos", windows)))]
+fn system(_: &Url) -> Option<ProxyServer> {
+    None
+}
+
+#[cfg(test)]
+mod tests;
