@@ -9,12 +9,17 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_S
 
 use crate::credentials::KeyPair;
 use crate::error::Error;
+use crate::redaction::Redactor;
 
 pub(super) const CLIENT_ID: &str = "3MVG9canary.key_QZ";
 pub(super) const CLIENT_SECRET: &str = "QZcanary/sec+ret=%&\"\\<\u{fc} QZ7351";
 
 pub(super) static PAIR: LazyLock<KeyPair> =
     LazyLock::new(|| KeyPair::new(CLIENT_ID, CLIENT_SECRET).expect("a key pair"));
+
+/// What takes the pair out of texts. Made once, as that takes longer than most checks.
+pub(super) static REDACTOR: LazyLock<Redactor> =
+    LazyLock::new(|| Redactor::new().hide_pair(CLIENT_ID, CLIENT_SECRET));
 
 /// Every form of the secret, by the word that stands for it in an input: `{raw}`.
 static FORMS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
@@ -95,6 +100,16 @@ pub(super) fn assert_tidy(text: &str) {
                 | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
     };
     assert!(!text.contains(odd), "{text:?}");
+}
+
+/// The same for what a redactor that knows the secret made of a text; and no beginning of the secret is
+/// left where a text was cut.
+pub(super) fn assert_redacted(text: &str) {
+    assert_hidden(text);
+    assert!(
+        !text.contains(&CLIENT_SECRET[..8]),
+        "a part of the secret is in: {text}"
+    );
 }
 
 /// No text of an error holds the secret, and its message is one line of moderate length.

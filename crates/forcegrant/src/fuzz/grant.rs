@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde_json::Map;
 
 use super::canary::{
-    CLIENT_ID, CLIENT_SECRET, PAIR, assert_harmless, assert_hidden, assert_tidy, planted,
+    PAIR, REDACTOR, assert_harmless, assert_hidden, assert_redacted, assert_tidy, planted, texts,
 };
 use super::input::{NOW, TRUSTED, fields, text, trust};
 use super::origin::Trusted;
@@ -15,7 +15,6 @@ use crate::grant::refusal::OauthError;
 use crate::grant::response::{Context, Failure, decode};
 use crate::host::TrustPolicy;
 use crate::http::Response;
-use crate::redaction::Redactor;
 use crate::token::Grant;
 
 /// A response as the wire gave it: status, content type, `Retry-After` and `Location` on a line each, then
@@ -56,14 +55,16 @@ pub(super) fn check_token_response(
             assert_usable(&grant);
             assert_kept(grant);
         }
-        Err(failure) => assert_harmless(&failure.error),
+        Err(failure) => {
+            assert_harmless(&failure.error);
+            assert_redacted(&texts(&failure.error));
+        }
     }
 }
 
 /// What a refusal says, in its two fields and everywhere else: no form of the secret.
 pub(super) fn refusal(data: &[u8]) {
-    let redactor = Redactor::new().hide_pair(CLIENT_ID, CLIENT_SECRET);
-    check_refusal(data, |text| redactor.clean(text, 300));
+    check_refusal(data, |text| REDACTOR.clean(text, 300));
 }
 
 pub(super) fn check_refusal(data: &[u8], clean: impl Fn(&str) -> String) {
@@ -71,16 +72,15 @@ pub(super) fn check_refusal(data: &[u8], clean: impl Fn(&str) -> String) {
     let status = text(status).trim().parse().unwrap_or(400);
     let (error, description) = (planted(&text(error)), planted(&text(description)));
     for shown in [clean(&error), clean(&description)] {
-        assert_hidden(&shown);
+        assert_redacted(&shown);
         assert_tidy(&shown);
     }
     let mut fields = Map::new();
     fields.insert("error".to_owned(), error.into());
     fields.insert("error_description".to_owned(), description.into());
     let refusal = OauthError::of(&fields).expect("an OAuth error");
-    let redactor = Redactor::new().hide_pair(CLIENT_ID, CLIENT_SECRET);
     let is_temporary = refusal.is_temporary();
-    let refused = refusal.into_error(status, &redactor);
+    let refused = refusal.into_error(status, &REDACTOR);
     assert_harmless(&refused);
     assert_eq!(refused.http_status(), Some(status));
     assert_eq!(
