@@ -69,4 +69,6 @@ def rust() -> list[Soak]:
         Soak("rust leaks", [[*soak, "leaks"]], [build]),
         Soak("rust memory", [[*soak, "memory"]], [build]),
         Soak("rust pool", [["cargo", "run", "--quiet", *pool]], [["cargo", "build", *pool]]),
+        # Three minutes each; it builds with options of its own, so it does so by itself.
+        Soak("rust fuzz", [[PYTHON, "scripts/fuzz.py"]]),
     ]

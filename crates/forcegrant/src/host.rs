@@ -244,7 +244,12 @@ pub(crate) fn check_instance_url(
             shown(&authority(&url))
         ));
     }
-    if !loopback && !trust.allows_token(host.trim_end_matches('.')) {
+    let name = host.strip_suffix('.').unwrap_or(&host);
+    // The parser decodes `%24` and takes `$`, which libraries for other languages read differently.
+    if !loopback && check_name(name).is_err() {
+        return refuse(format!("`{}` is not a host name", shown(&host)));
+    }
+    if !loopback && !trust.allows_token(name) {
         return refuse(format!(
             "`{}` is not one of Salesforce's hosts",
             shown(&host)

@@ -43,6 +43,9 @@ mod environment;
 pub mod error;
 mod event;
 mod flight;
+#[cfg(all(any(test, fuzzing), feature = "store-file"))]
+#[doc(hidden)]
+pub mod fuzz;
 mod grant;
 mod host;
 mod http;

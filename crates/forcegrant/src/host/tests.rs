@@ -237,6 +237,9 @@ fn instance_urls_pass_the_trust_policy() {
         "https://salesforce.com",
         "https://127.0.0.1",
         "https://acme.my.salesforce.com/path",
+        "https://acme%24.my.salesforce.com",
+        "https://acme..my.salesforce.com",
+        "https://acme.my.salesforce.com..",
         "javascript:alert(1)",
         "",
     ] {

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::proxy::{Decision, Reason};
 pub(crate) use self::proxy::{PROXY_VARIABLES, ProxyRules};
 #[cfg(feature = "store-redis")]
 pub(crate) use self::tls::{check as check_roots, config as tls_config};

@@ -12,7 +12,8 @@ use crate::environment::text;
 use crate::error::{Error, Setting};
 use crate::http::Proxy;
 use crate::http::no_proxy;
-use crate::secret::{Secret, fingerprint};
+use crate::redaction::Redactor;
+use crate::secret::fingerprint;
 
 /// As curl reads them: those for https first, and the names in lower case before the others.
 const PROXY: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
@@ -138,10 +139,15 @@ impl ProxyRules {
         }
     }
 
-    /// Texts that must not stand in an error.
-    pub(crate) fn secrets(&self) -> Vec<Secret> {
+    /// Knows the proxy's user and password.
+    pub(crate) fn redactor(&self) -> Redactor {
         let server = self.0.as_deref().and_then(|rules| rules.server.as_deref());
-        server.map_or_else(Vec::new, |server| server.secrets.clone())
+        server.map_or_else(Redactor::new, |server| {
+            let plain = |text: &str| String::from_utf8_lossy(&decoded(text)).into_owned();
+            let (user, password) = (server.url.username(), server.url.password());
+            let (user, password) = (plain(user), plain(password.unwrap_or_default()));
+            Redactor::new().hide(&user).hide_pair(&user, &password)
+        })
     }
 }
 
@@ -187,7 +193,6 @@ pub(crate) struct ProxyServer {
     /// With user and password, percent-encoded.
     url: Url,
     origin: Origin,
-    secrets: Vec<Secret>,
 }
 
 const RIGHT: &str = "Give the proxy's address: `http://proxy.example:3128`, with a user and password `http://user:password@proxy.example:3128`.\nThe schemes are http, https, socks4, socks4a, socks5 and socks5h.";
@@ -246,26 +251,17 @@ impl ProxyServer {
         let Some((host, port)) = host_and_port(authority, scheme) else {
             return wrong("its host or port is not valid");
         };
-        let mut secrets = Vec::new();
         let user_info = match user_info {
             None => String::new(),
             Some(_) if scheme.starts_with("socks4") => {
                 return wrong("SOCKS 4 knows no password: use socks5h");
             }
-            Some(user_info) => credentials(user_info, &mut secrets),
+            Some(user_info) => credentials(user_info),
         };
         let Ok(url) = Url::parse(&format!("{scheme}://{user_info}{host}:{port}")) else {
             return wrong("it is not a URL");
         };
-        if !secrets.is_empty() {
-            secrets.push(Secret::new(given));
-            secrets.push(Secret::new(url.as_str()));
-        }
-        Ok(Self {
-            url,
-            origin,
-            secrets,
-        })
+        Ok(Self { url, origin })
     }
 
     fn is_for_https_alone(&self) -> bool {
@@ -273,7 +269,7 @@ impl ProxyServer {
     }
 
     pub(crate) fn has_credentials(&self) -> bool {
-        !self.secrets.is_empty()
+        !self.url.username().is_empty() || self.url.password().is_some()
     }
 
     /// Where a user and password are written.
@@ -317,30 +313,11 @@ impl fmt::Debug for ProxyServer {
 
 /// User and password as a URL has them: with `@` behind, all that is not plain encoded. A `%` that
 /// encodes nothing stands for itself, as in curl.
-fn credentials(user_info: &str, secrets: &mut Vec<Secret>) -> String {
-    let (user, password) = match user_info.split_once(':') {
-        Some((user, password)) => (user, Some(password)),
-        None => (user_info, None),
-    };
-    let mut text = encoded(user);
-    secrets.push(Secret::new(user_info));
-    let plain_user = decoded(user);
-    let plain_password = decoded(password.unwrap_or_default());
-    if let Some(password) = password {
-        text.push(':');
-        text.push_str(&encoded(password));
-        secrets.push(Secret::new(password));
-        secrets.push(Secret::new(encoded(password)));
-        secrets.push(Secret::new(String::from_utf8_lossy(&plain_password)));
+fn credentials(user_info: &str) -> String {
+    match user_info.split_once(':') {
+        Some((user, password)) => format!("{}:{}@", encoded(user), encoded(password)),
+        None => format!("{}@", encoded(user_info)),
     }
-    let basic = [&plain_user[..], b":", &plain_password].concat();
-    secrets.push(Secret::new(base64::Engine::encode(
-        &base64::engine::general_purpose::STANDARD,
-        basic,
-    )));
-    secrets.push(Secret::new(String::from_utf8_lossy(&plain_user)));
-    text.push('@');
-    text
 }
 
 fn encoded(text: &str) -> String {

@@ -39,13 +39,9 @@ impl HttpTransport {
     /// Checks the settings; builds nothing yet.
     pub(crate) fn new(settings: HttpSettings) -> Result<Self, Error> {
         tls::check(&settings.roots)?;
-        let secrets = settings.proxies.secrets();
-        let redactor = secrets
-            .iter()
-            .fold(Redactor::new(), |redactor, secret| redactor.hide(secret.expose()));
         Ok(Self {
+            redactor: settings.proxies.redactor(),
             settings,
-            redactor,
             client: PerProcess::default(),
         })
     }

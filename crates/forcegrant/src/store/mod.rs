@@ -21,6 +21,8 @@ mod breaker;
 pub mod conformance;
 #[cfg(feature = "store-file")]
 mod file;
+#[cfg(all(any(test, fuzzing), feature = "store-file"))]
+pub(crate) use self::file::decode_file;
 mod process;
 pub(crate) mod protocol;
 pub(crate) mod record;

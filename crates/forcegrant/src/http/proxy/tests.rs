@@ -132,7 +132,7 @@ fn nothing_of_a_password_is_shown() {
     let url = Url::parse("https://acme.my.salesforce.com").unwrap();
     let shown = format!("{rules:?} {:?} {}", rules.decide(&url), rules.decide(&url));
     assert!(!shown.contains("hunter"), "{shown}");
-    let secrets = rules.secrets();
+    let redactor = rules.redactor();
     // Basic authentication is one of them.
     for form in [
         "hunter@22",
@@ -140,10 +140,7 @@ fn nothing_of_a_password_is_shown() {
         "aHVudGVyMjE6aHVudGVyQDIy",
         "hunter21",
     ] {
-        assert!(
-            secrets.iter().any(|secret| secret.expose() == form),
-            "{form}"
-        );
+        assert!(!redactor.clean(form, 99).contains(form), "{form}");
     }
 }
 

@@ -10,7 +10,7 @@ const MAGIC: &[u8; 8] = b"fgentry1";
 const HEADER: usize = MAGIC.len() + 3 * size_of::<u64>();
 
 /// As it is in the file, whoever wrote it.
-pub(super) struct Entry {
+pub(crate) struct Entry {
     pub(super) fence: u64,
     /// In milliseconds since 1970.
     pub(super) ends: i64,
@@ -36,7 +36,7 @@ pub(super) fn write(place: &Place<'_>, fence: u64, ends: i64, bytes: &[u8]) -> R
     place.replace("entry", &[MAGIC, &*numbers.concat(), bytes].concat())
 }
 
-fn decode(mut file: Vec<u8>) -> Option<Entry> {
+pub(crate) fn decode(mut file: Vec<u8>) -> Option<Entry> {
     let header = file.get(..HEADER)?;
     let (magic, numbers) = header.split_at(MAGIC.len());
     if magic != MAGIC {

@@ -17,6 +17,9 @@ mod folder;
 mod lease;
 mod logins;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::entry::decode as decode_file;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};

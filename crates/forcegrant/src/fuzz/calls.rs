@@ -1,0 +1,106 @@
+//! API calls: where they go, and what their responses say about the token.
+
+use super::canary::assert_harmless;
+use super::hosts::assert_agreed;
+use super::input::{TRUSTED, fields, text, trust};
+use super::origin::{Trusted, read};
+use crate::calls::resolve_url::{Instances, ResolvedUrl, TokenInstances};
+use crate::error::Error;
+use crate::verdict::{ApiAnswer, Verdict};
+
+const OLD: &str = "https://acme-old.my.salesforce.com";
+const NOW: &str = "https://acme.my.salesforce.com";
+const API: &str = "https://api.salesforce.com";
+
+/// The forms in which Salesforce says that a session has ended.
+const ENDED: [&str; 3] = ["INVALID_SESSION_ID", "InvalidSessionId", "Bad_OAuth_Token"];
+
+/// A response to an API call: status, `Retry-After` and `Sforce-Limit-Info` on a line each, then the body.
+/// Only a proven form says that the session has ended.
+pub(super) fn api_response(data: &[u8]) {
+    check_api_response(data, |response| response.verdict());
+}
+
+pub(super) fn check_api_response(data: &[u8], class: impl Fn(&ApiAnswer<'_>) -> Verdict) {
+    let [status, retry_after, limit_info, body] = fields(data);
+    let (retry_after, limit_info) = (text(retry_after), text(limit_info));
+    let status = text(status).trim().parse().unwrap_or(401);
+    let response = ApiAnswer {
+        status,
+        body,
+        retry_after: Some(&retry_after),
+        limit_info: Some(&limit_info),
+    };
+    let class = class(&response);
+    assert_eq!(class == Verdict::Fine, status < 400, "{status}");
+    if class == Verdict::SessionExpired {
+        let body = text(body);
+        assert!(
+            status == 401 || ENDED.iter().any(|form| body.contains(form)),
+            "{status} {body}"
+        );
+    }
+    if let Some(usage) = response.api_usage() {
+        assert!(
+            limit_info.contains(&usage.used.to_string())
+                || limit_info.contains('+')
+                || limit_info.contains('0')
+        );
+    }
+}
+
+/// What a caller gives as the address of a call. A token leaves only for an instance or a host that the
+/// user trusts, by a URL that all parsers read alike.
+pub(super) fn call_url(data: &[u8]) {
+    check_call_url(data, resolve);
+}
+
+pub(super) fn check_call_url(data: &[u8], resolve: impl Fn(&str) -> Result<ResolvedUrl, Error>) {
+    let address = text(data);
+    let resolved = match resolve(&address) {
+        Ok(resolved) => resolved,
+        Err(error) => return assert_harmless(&error),
+    };
+    if resolved.carries_token {
+        assert_trusted(&address, &resolved.url);
+    }
+    // What a caller asks about and then sends by its own means.
+    if trust().is_allowed_for(&address, &[NOW, API]) {
+        let lower = address.trim().to_ascii_lowercase();
+        let end = lower.find(['?', '#']).unwrap_or(lower.len());
+        let plain: String = lower[..end].replace(' ', "%20");
+        assert!(
+            read(&plain).is_some() || !plain.is_ascii() || plain.contains(":/"),
+            "{address:?}"
+        );
+    }
+}
+
+/// The token goes to an instance or a host that the user trusts, whichever parser reads the URL.
+fn assert_trusted(address: &str, url: &str) {
+    let trusted = Trusted::read(TRUSTED);
+    let (origin, _) = read(url).unwrap_or_else(|| panic!("{address:?} became {url:?}"));
+    let is = |instance: &&str| read(instance).is_some_and(|(own, _)| own == origin);
+    let is_named = trusted.names(origin.host) && origin.scheme == "https";
+    assert!(
+        [NOW, API].iter().any(is) || is_named,
+        "{address:?} became {url:?}"
+    );
+    assert_agreed(url, origin.host);
+}
+
+fn resolve(address: &str) -> Result<ResolvedUrl, Error> {
+    let token = TokenInstances {
+        instance_url: NOW,
+        api_instance_url: Some(API),
+    };
+    let old = TokenInstances {
+        instance_url: OLD,
+        ..token
+    };
+    let mut instances = Instances::default();
+    for known in [old, token] {
+        instances = instances.with(known).unwrap_or(instances);
+    }
+    instances.resolve_url(token, &trust(), address)
+}

@@ -1,0 +1,101 @@
+//! Entries of a store, which anybody may have written.
+
+use std::time::Duration;
+
+use super::canary::PAIR;
+use super::grant::context;
+use super::input::{NOW, TRUSTED, fields, text, trust};
+use super::origin::Trusted;
+use crate::cache::policy::LifetimeSettings;
+use crate::cache::state::State;
+use crate::clock::millis;
+
+use crate::store::protocol::{LONGEST_LEASE, Register};
+use crate::store::record::{self, Reader};
+use crate::store::seal::{Kind, Sealer};
+use crate::store::{Acquired, Lease, Put, decode_file};
+
+const ENDPOINT: &str = "https://acme.my.salesforce.com/services/oauth2/token";
+
+/// A word, a number and then the entry. The word says what the rest is: `sealed`, as it lies in a store;
+/// `torn`, the text of an entry that is sealed and then changed in the bit of that number; `token` and
+/// `failure`, as they are once the seal is open, with the milliseconds that are left and with the fence; `file` and `lease`, as
+/// they lie in a folder, the lease with the fence of its entry.
+pub(super) fn store_entry(data: &[u8]) {
+    check_store_entry(data, |sealer, kind, entry| {
+        sealer.open(kind, entry.to_vec()).is_some()
+    });
+}
+
+pub(super) fn check_store_entry(data: &[u8], opens: impl Fn(&Sealer, Kind, &[u8]) -> bool) {
+    let [line, rest] = fields(data);
+    let line = text(line);
+    let (word, number) = line.split_once(' ').unwrap_or((&line, ""));
+    let number = number.trim().parse::<u64>();
+    let sealer = Sealer::new(&PAIR, ENDPOINT);
+    match word {
+        "torn" => {
+            let mut entry = sealer.seal(Kind::Token, rest).expect("randomness");
+            assert!(opens(&sealer, Kind::Token, &entry));
+            assert!(!opens(&sealer, Kind::Failure, &entry));
+            let bit = number.unwrap_or(0) % (entry.len() as u64 * 8);
+            let byte = usize::try_from(bit / 8).expect("within the entry");
+            entry[byte] ^= 1 << (bit % 8);
+            assert!(!opens(&sealer, Kind::Token, &entry));
+        }
+        "token" => check_token(rest, number.ok()),
+        // It was sealed by who knows the secret; that it is read at all is what is tried.
+        "lease" => check_lease(rest, number.ok()),
+        "file" => drop(decode_file(rest.to_vec())),
+        "failure" => drop(record::read_failure(rest, number.unwrap_or(0), NOW.wall)),
+        _ => {
+            assert!(!opens(&sealer, Kind::Token, rest));
+            assert!(!opens(&sealer, Kind::Failure, rest));
+        }
+    }
+}
+
+/// Whatever a register says, who asks for a lease gets one within twice the longest time of one, with a
+/// fence that every language can hold, and its entry is stored.
+fn check_lease(held: &[u8], entry: Option<u64>) {
+    let mut register = Register {
+        last: serde_json::from_slice(held).ok(),
+        entry,
+    };
+    let mut now = NOW.wall;
+    let fence = loop {
+        match register.acquire("ours", now, LONGEST_LEASE) {
+            Acquired::Granted { fence } => break fence,
+            Acquired::Held { left, .. } => now += millis(left).cast_signed().max(1),
+        }
+        assert!(now <= NOW.wall + 2 * millis(LONGEST_LEASE).cast_signed());
+    };
+    assert!(fence < 1 << 53);
+    let lease = Lease {
+        owner: "ours".to_owned(),
+        fence,
+    };
+    // A login takes its time, which may be a millisecond that a fence at the edge of belief needs.
+    assert_eq!(register.put(&lease, now + 1), Put::Stored);
+}
+
+fn check_token(entry: &[u8], left: Option<u64>) {
+    let trust = trust();
+    let reader = Reader {
+        state: &State::default(),
+        now: NOW,
+        lifetimes: &LifetimeSettings::default(),
+        context: context(&trust),
+        random: 0.5,
+    };
+    let Some(lease) = record::read_token(entry, left.map(Duration::from_millis), &reader) else {
+        return;
+    };
+    let trusted = Trusted::read(TRUSTED);
+    assert!(trusted.takes_token(lease.parts.instance_url()));
+    assert!(lease.started.wall <= NOW.wall, "it began in the future");
+    assert!(
+        NOW.since(lease.started) < lease.windows.ends,
+        "it has ended"
+    );
+}

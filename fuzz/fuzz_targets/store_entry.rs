@@ -1,0 +1,5 @@
+//! See `fuzz/README.md`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| forcegrant_fuzz::run("store_entry", data));
