@@ -12,8 +12,9 @@ use crate::clock::to_system_time;
 use crate::engine::Engine;
 use crate::error::{Code, Error};
 use crate::http::{Request, Response};
+use crate::redaction::Redactor;
 use crate::response_class::{ApiResponse, RateLimit, Refusal, ResponseClass};
-use crate::secret::{Secret, redact};
+use crate::secret::Secret;
 use crate::token::Token;
 
 /// What [`Client::verify`](crate::Client::verify) found.
@@ -90,7 +91,7 @@ fn redirected(response: &Response, from: &str, token: &Token) -> Error {
         .and_then(|(to, from)| from.join(to).ok())
         .and_then(|to| {
             to.host_str()
-                .map(|to| redact(to, &[token.access_token()], 100))
+                .map(|to| Redactor::new().hide(token.access_token()).clean(to, 100))
         })
         .map_or_else(|| "an unnamed place".to_owned(), |to| format!("`{to}`"));
     Error::new(
@@ -200,7 +201,8 @@ impl fmt::Display for Said {
 }
 
 fn said(body: &[u8], token: &Token) -> Said {
-    let clean = |text: &str| redact(text, &[token.access_token()], 200);
+    let redactor = Redactor::new().hide(token.access_token());
+    let clean = |text: &str| redactor.clean(text, 200);
     if let Ok(json) = serde_json::from_slice::<Value>(body) {
         let first = json.get(0).unwrap_or(&json);
         let field = |name| first.get(name).and_then(Value::as_str);
