@@ -81,12 +81,7 @@ impl ClientBuilder {
             allow_http_loopback: false,
             http: HttpSettings::default(),
             attempt_timeout: Duration::from_secs(10),
-            retry: RetrySettings {
-                max_attempts: 3,
-                backoff: Duration::from_millis(250),
-                retry_after_cap: Duration::from_secs(10),
-                total: Duration::from_secs(30),
-            },
+            retry: RetrySettings::default(),
             lifetimes: LifetimeSettings::default(),
             failures: FailureSettings::default(),
             budget: BudgetSettings::default(),
@@ -247,21 +242,21 @@ impl ClientBuilder {
 
     /// Attempts of one login, 1 to 10. Only failures that may pass are tried again. Default 3.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
-        self.retry.max_attempts = attempts;
+        self.retry.attempts.max = attempts;
         self
     }
 
     /// The longest first pause between two attempts; it doubles, and is drawn at random from
     /// nothing to that. Default 250 ms.
     pub fn retry_backoff(mut self, backoff: Duration) -> Self {
-        self.retry.backoff = backoff;
+        self.retry.attempts.backoff.first = backoff;
         self
     }
 
     /// A `Retry-After` up to this is waited for within a login; a longer one ends the login and
     /// holds off the next. Default 10 s.
     pub fn retry_after_cap(mut self, cap: Duration) -> Self {
-        self.retry.retry_after_cap = cap;
+        self.retry.attempts.retry_after_cap = cap;
         self
     }
 
@@ -432,7 +427,14 @@ impl fmt::Debug for ClientBuilder {
             .field("login_url", &printable(&self.login_url))
             .field("token_url", &self.token_url.as_deref().map(printable))
             .field("auth_style", &self.auth_style)
-            .field("trusted_hosts", &self.trusted_hosts)
+            .field(
+                "trusted_hosts",
+                &self
+                    .trusted_hosts
+                    .iter()
+                    .map(|host| printable(host))
+                    .collect::<Vec<_>>(),
+            )
             .field("http", &self.http)
             .field("retry", &self.retry)
             .field("lifetimes", &self.lifetimes)

@@ -13,7 +13,8 @@ use zeroize::Zeroizing;
 use crate::environment;
 use crate::error::{Cause, Code, Error, invalid_option};
 use crate::host::LoginEndpoint;
-use crate::secret::{Mark, Secret, redact};
+use crate::redaction::Redactor;
+use crate::secret::{Mark, Secret};
 
 /// A consumer key and consumer secret, in OAuth's terms client id and client secret.
 #[derive(Clone)]
@@ -292,8 +293,14 @@ impl Keyring {
         let stamp = self.source.stamp();
         let loaded = match &*self.source {
             Source::Given => return Ok(()),
-            Source::Callback(load) => in_time(limit, load()).await?,
-            Source::Org(load) => in_time(limit, load(key.to_owned())).await?,
+            Source::Callback(load) => {
+                let loading = in_time(limit, load()).await;
+                loading.map_err(|error| self.clean(error))?
+            }
+            Source::Org(load) => {
+                let loading = in_time(limit, load(key.to_owned())).await;
+                loading.map_err(|error| self.clean(error))?
+            }
             other => Loaded {
                 endpoint: None,
                 pairs: other.read()?,
@@ -301,6 +308,16 @@ impl Keyring {
         };
         self.hold(loaded, stamp);
         Ok(())
+    }
+
+    /// The error of a callback, without the secrets at hand.
+    fn clean(&self, error: Error) -> Error {
+        let held = self.held.load();
+        let pairs = held.pairs.iter().flat_map(KeyPairs::iter);
+        let redactor = pairs.fold(Redactor::new(), |redactor, pair| {
+            redactor.hide_pair(pair.client_id(), pair.expose_client_secret())
+        });
+        error.with_clean_cause(&|text| redactor.clean(text, LONGEST_CAUSE))
     }
 
     /// Pairs from the caller, in place of those at hand; and the endpoint too, if one is given.
@@ -420,8 +437,11 @@ async fn in_time(limit: Duration, loading: Loading) -> Result<Loaded, Error> {
     loaded.unwrap_or_else(|_| Err(unavailable("the callback did not answer in time")))
 }
 
+/// How much of another library's error is kept, in characters.
+const LONGEST_CAUSE: usize = 300;
+
 pub(crate) fn callback_failed(error: &(dyn std::error::Error + 'static)) -> Error {
-    let cause = Cause::of(error, &|text| redact(text, &[], 300));
+    let cause = Cause::of(error, &|text| Redactor::new().clean(text, LONGEST_CAUSE));
     unavailable("the callback failed").with_cause(cause)
 }
 

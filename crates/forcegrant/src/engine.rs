@@ -97,6 +97,8 @@ pub(crate) struct Shared {
     pub(crate) turn: Turn,
     pub(crate) mints: AtomicU64,
     pub(crate) failed: AtomicU64,
+    /// The token endpoint that has responded as one; 0 for none.
+    known_endpoint: AtomicU64,
     seldom: OnceLock<Box<Seldom>>,
 }
 
@@ -120,6 +122,18 @@ impl Engine {
     pub(crate) fn login_host(&self) -> String {
         let endpoint = self.keyring.endpoint();
         endpoint.map_or_else(String::new, |endpoint| endpoint.host().to_owned())
+    }
+
+    /// Whether this endpoint has responded as a token endpoint before.
+    pub(crate) fn knows(&self, endpoint: &LoginEndpoint) -> bool {
+        self.known_endpoint.load(Ordering::Relaxed) == endpoint.mark().number()
+    }
+
+    /// Notes that this endpoint responded as a token endpoint, to this client or to one that shares its
+    /// store.
+    pub(crate) fn note_known(&self, endpoint: &LoginEndpoint) {
+        let known = endpoint.mark().number();
+        self.known_endpoint.store(known, Ordering::Relaxed);
     }
 
     /// What the calls through this client need.

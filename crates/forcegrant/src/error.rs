@@ -74,6 +74,14 @@ impl Error {
         self.change(|details| details.cause = Some(cause))
     }
 
+    /// With the texts of its cause passed through `clean`.
+    pub(crate) fn with_clean_cause(self, clean: &dyn Fn(&str) -> String) -> Self {
+        match self.0.cause.as_ref().map(|cause| Cause::of(cause, clean)) {
+            Some(cause) => self.with_cause(cause),
+            None => self,
+        }
+    }
+
     fn change(mut self, edit: impl FnOnce(&mut Details)) -> Self {
         edit(Arc::make_mut(&mut self.0));
         self
@@ -229,7 +237,7 @@ pub enum ErrorKind {
     Timeout,
     /// The endpoint could not be reached, or the connection broke.
     Transport,
-    /// The endpoint answered that it can not serve now.
+    /// The endpoint cannot serve now.
     Unavailable,
     /// The answer was not one that a Salesforce token endpoint gives.
     Response,
@@ -405,9 +413,9 @@ codes! {
     InvalidClientSecret = "invalid_client_secret", K::Refused, false, Some(SetupStep::KeyAndSecret),
         "The client secret is wrong, or was rotated; copy the consumer secret again.";
     AppNotApproved = "app_not_approved", K::Refused, false, Some(SetupStep::AppPolicies),
-        "The run-as user may not use this app; select a profile or permission set of that user in the app's policies.";
+        "The run-as user may not use this app, or an administrator blocked it; select a profile or permission set of that user in the app's policies.";
     AppNotInstalled = "app_not_installed", K::Refused, false, Some(SetupStep::AppPolicies),
-        "The app must be installed into this org before it can log in.";
+        "This org does not have the app: it is of another org, or must be installed here before it can log in.";
     UserNotPermitted = "user_not_permitted", K::Refused, false, Some(SetupStep::RunAsUser),
         "The run-as user is of a kind that can not use this flow (portal or community user); choose another.";
     UserInactive = "user_inactive", K::Refused, false, Some(SetupStep::RunAsUser),
@@ -449,16 +457,16 @@ codes! {
         "The connection broke before the whole answer had arrived.";
 
     ServerUnavailable = "server_unavailable", K::Unavailable, true, NO_STEP,
-        "Salesforce answered that it can not serve now (500, 502, 503, 504, 406 or 420).";
+        "Salesforce cannot serve now: it said so (500 to 599, 406, 408, 420, 425, or an error that asks for another attempt), or something in front of a host that has served before responded in its place.";
     RateLimited = "rate_limited", K::Unavailable, true, NO_STEP,
         "Salesforce answered 429: too many requests just now.";
 
     Redirected = "redirected", K::Response, false, Some(SetupStep::Hostname),
         "The host answered with a redirect, which is not followed because it would carry the secret elsewhere.";
     UnexpectedResponse = "unexpected_response", K::Response, false, NO_STEP,
-        "The answer is not that of a Salesforce token endpoint; the message says what is wrong with it.";
+        "The response is not that of a Salesforce token endpoint, at the first contact with this host; the message says what is wrong with it.";
     ResponseTooLarge = "response_too_large", K::Response, false, NO_STEP,
-        "The answer is larger than 1 MiB, which no token answer is.";
+        "The response is larger than 1 MiB, which no token response is.";
     UntrustedInstanceUrl = "untrusted_instance_url", K::Response, false, NO_STEP,
         "The answer sends the token to a host that is not Salesforce's; name it in `trusted_hosts` if that is right.";
 

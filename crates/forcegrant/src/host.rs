@@ -8,6 +8,8 @@ use std::net::IpAddr;
 use url::{Host, Url};
 
 use crate::error::{Code, Error, invalid_option};
+use crate::redaction::{self, Redactor};
+use crate::secret::Mark;
 use crate::url_spelling;
 
 /// Hosts below these suffixes belong to Salesforce alone. `force.com`, `site.com` and
@@ -149,6 +151,11 @@ impl LoginEndpoint {
         &self.token_url
     }
 
+    /// Tells it from others.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark::of(&[&self.token_url])
+    }
+
     /// From the `login_url` option.
     pub(crate) fn from_login_url(pasted: &str, trust: &TrustPolicy) -> Result<Self, Error> {
         let base = match loopback_base(pasted, trust)? {
@@ -193,22 +200,25 @@ impl LoginEndpoint {
     }
 }
 
-/// Checks an `instance_url` or `api_instance_url` of an answer before a token may go there.
+/// Checks an `instance_url` or `api_instance_url` of a response before a token may go there. What an error
+/// repeats of it passes through `redactor`.
 /// The result has no trailing slash.
 pub(crate) fn check_instance_url(
     field: &str,
     text: &str,
     trust: &TrustPolicy,
+    redactor: &dyn Fn() -> Redactor,
 ) -> Result<String, Error> {
+    let shown = |text: &str| redactor().clean(&without_extras(text), LONGEST_SHOWN);
     let refuse = |problem: String| {
         Err(Error::new(
             Code::UntrustedInstanceUrl,
-            format!("The token answer's `{field}` is not to be trusted: {problem}"),
+            format!("the `{field}` of the token response is not trusted: {problem}"),
         )
         .with_help("The token was dropped. If this host is yours, name it in the option `trusted_hosts`;\notherwise find out what stands between this machine and Salesforce."))
     };
     let Ok(url) = Url::parse(text.trim()) else {
-        return refuse(format!("`{}` is not a URL", printable(text)));
+        return refuse(format!("`{}` is not a URL", shown(text)));
     };
     if !url.username().is_empty() || url.password().is_some() {
         return refuse("it holds a user name or password".to_owned());
@@ -218,7 +228,7 @@ pub(crate) fn check_instance_url(
     if !plain {
         return refuse(format!(
             "it is more than an origin (host `{}`)",
-            printable(&host)
+            shown(&host)
         ));
     }
     let loopback = trust.http_loopback && is_loopback(&url);
@@ -226,18 +236,18 @@ pub(crate) fn check_instance_url(
     match url.scheme() {
         "https" => {}
         "http" if loopback => {}
-        scheme => return refuse(format!("its scheme is `{}`, not https", printable(scheme))),
+        scheme => return refuse(format!("its scheme is `{}`, not https", shown(scheme))),
     }
     if url.port().is_some() && !loopback && !named {
         return refuse(format!(
             "`{}` has a port other than 443",
-            printable(&authority(&url))
+            shown(&authority(&url))
         ));
     }
     if !loopback && !trust.allows_token(host.trim_end_matches('.')) {
         return refuse(format!(
             "`{}` is not one of Salesforce's hosts",
-            printable(&host)
+            shown(&host)
         ));
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
@@ -246,12 +256,18 @@ pub(crate) fn check_instance_url(
 /// The pure heart of it: whatever was pasted becomes a trusted host, or an error with a hint.
 /// Applying it to its own result changes nothing.
 pub(crate) fn login_host(pasted: &str, trust: &TrustPolicy) -> Result<String, Error> {
+    if redaction::looks_secret(pasted.trim()) {
+        return Err(looks_secret(pasted));
+    }
     let mut host = bare_host(pasted)?;
     if let Some(rest) = host.strip_suffix(CLOUD_APP_SECURITY) {
         host.truncate(rest.len());
     }
     if trust.names(&host) {
         return Ok(host);
+    }
+    if host.split('.').any(redaction::looks_secret) {
+        return Err(looks_secret(pasted));
     }
     if let Some(host) = twin(&host) {
         return Ok(host);
@@ -488,6 +504,14 @@ fn check_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
+fn looks_secret(pasted: &str) -> Error {
+    bad(
+        pasted,
+        "it looks like a secret, a consumer key or a token, not like a host name",
+        WHERE,
+    )
+}
+
 fn not_an_ip(pasted: &str) -> Error {
     bad(
         pasted,
@@ -504,30 +528,21 @@ fn bad(pasted: &str, problem: &str, help: &str) -> Error {
     .with_help(help)
 }
 
-/// What was pasted, fit to be shown: cut, without control characters, user info and query, and
-/// without long words, since a secret or a token may have been pasted in place of a host.
+/// What was pasted, fit to be shown: without user info, query and anything that looks like a secret, since
+/// a secret or a token may have been pasted in place of a host.
 pub(crate) fn printable(text: &str) -> String {
-    const LONGEST_WORD: usize = 40;
+    redaction::printable(&without_extras(text), LONGEST_SHOWN)
+}
+
+const LONGEST_SHOWN: usize = 80;
+
+fn without_extras(text: &str) -> String {
     let text = text.trim();
     let text = text.split(['?', '#', '!']).next().unwrap_or_default();
-    let text = match text.rfind('@') {
+    match text.rfind('@') {
         Some(at) => format!("...{}", &text[at..]),
         None => text.to_owned(),
-    };
-    let text: String = text
-        .split_inclusive(|c: char| !c.is_ascii_alphanumeric())
-        .map(|word| {
-            if word.len() > LONGEST_WORD {
-                "[redacted]"
-            } else {
-                word
-            }
-        })
-        .collect();
-    text.chars()
-        .take(80)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    }
 }
 
 #[cfg(test)]

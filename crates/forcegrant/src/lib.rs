@@ -53,6 +53,7 @@ mod obtain;
 mod pool;
 mod process;
 mod random;
+mod redaction;
 mod retry_after;
 mod secret;
 #[cfg(feature = "simulation")]
@@ -83,6 +84,8 @@ pub use crate::grant::request::AuthStyle;
 pub use crate::http::{Proxy, Roots};
 pub use crate::measurement::{Measurement, MeasurementKind};
 pub use crate::pool::{ClientPool, ClientPoolBuilder, OrgCredentials, Prewarmed};
+#[doc(hidden)]
+pub use crate::redaction::Redactor;
 pub use crate::secret::Secret;
 #[cfg(doctest)]
 pub use crate::secret::SecretsCannotBeShown;

@@ -194,8 +194,15 @@ impl Mint<'_> {
             pair,
             trust: &profile.trust,
             now: to_system_time(profile.clock.now().wall),
+            known_endpoint: self.engine.knows(endpoint),
         };
-        decode(&response, &context)
+        let decoded = decode(&response, &context);
+        // Salesforce's own refusal proves as much as a token.
+        let is_endpoint = |failure: &Failure| failure.error.oauth_error().is_some();
+        if decoded.as_ref().map_or_else(is_endpoint, |_| true) {
+            self.engine.note_known(endpoint);
+        }
+        decoded
     }
 
     fn ask_budget(&self, login: &Login, now: Moment) -> Result<(), Error> {

@@ -182,6 +182,8 @@ impl Visit {
         }
         let (text, left) = self.open(Kind::Token).await?;
         let engine = &self.engine;
+        // Only a client that the endpoint gave a token to can have put it there.
+        engine.note_known(&self.login.endpoint);
         let (state, now) = (engine.slot.state(), engine.profile.clock.now());
         let reader = Reader {
             state: &state,
@@ -192,6 +194,7 @@ impl Visit {
                 pair: &self.login.pair,
                 trust: &engine.profile.trust,
                 now: to_system_time(now.wall),
+                known_endpoint: true,
             },
             random: random::unit(),
         };

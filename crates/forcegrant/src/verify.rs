@@ -7,7 +7,8 @@ use url::Url;
 use crate::engine::Engine;
 use crate::error::{Code, Error};
 use crate::http::{Request, Response};
-use crate::secret::{Secret, redact};
+use crate::redaction::Redactor;
+use crate::secret::Secret;
 use crate::token::Token;
 use crate::verdict::ApiAnswer;
 
@@ -67,6 +68,7 @@ fn usage(answer: &Response) -> Option<(u64, u64)> {
 fn refused(answer: &Response, token: &Token) -> Error {
     let host = token.instance_url().trim_start_matches("https://");
     let status = answer.status;
+    let redactor = Redactor::new().hide(token.access_token());
     if status >= 500 || status == 429 {
         return Error::new(
             Code::ServerUnavailable,
@@ -82,7 +84,7 @@ fn refused(answer: &Response, token: &Token) -> Error {
             .and_then(|to| Url::parse(to).ok());
         let target = target.as_ref().and_then(Url::host_str).map_or_else(
             || "an unnamed place".to_owned(),
-            |to| format!("`{}`", redact(to, &[token.access_token()], 100)),
+            |to| format!("`{}`", redactor.clean(to, 100)),
         );
         return Error::new(
             Code::Redirected,
@@ -96,7 +98,7 @@ fn refused(answer: &Response, token: &Token) -> Error {
     let code = serde_json::from_slice::<serde_json::Value>(&answer.body)
         .ok()
         .and_then(|body| body.get(0)?.get("errorCode")?.as_str().map(str::to_owned))
-        .map(|code| redact(&code, &[token.access_token()], 60));
+        .map(|code| redactor.clean(&code, 60));
     let code = code.map_or_else(String::new, |code| format!(" ({code})"));
     Error::new(
         Code::ApiAccessRefused,

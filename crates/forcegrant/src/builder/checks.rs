@@ -30,13 +30,13 @@ pub(super) fn numbers(builder: &ClientBuilder) -> Result<(), Error> {
     within("total_timeout", builder.retry.total, instant, hours(1))?;
     within(
         "retry_backoff",
-        builder.retry.backoff,
+        builder.retry.attempts.backoff.first,
         zero,
         Duration::from_secs(60),
     )?;
     within(
         "retry_after_cap",
-        builder.retry.retry_after_cap,
+        builder.retry.attempts.retry_after_cap,
         zero,
         hours(1),
     )?;
@@ -90,10 +90,10 @@ pub(super) fn numbers(builder: &ClientBuilder) -> Result<(), Error> {
             ));
         }
     }
-    if !(1..=10).contains(&builder.retry.max_attempts) {
+    if !(1..=10).contains(&builder.retry.attempts.max) {
         return Err(invalid_option(
             "max_attempts",
-            &format!("{} is out of range", builder.retry.max_attempts),
+            &format!("{} is out of range", builder.retry.attempts.max),
             "Give a number from 1 to 10.",
         ));
     }

@@ -169,8 +169,10 @@ pub(crate) fn expiry(lifetime: Lifetime, started: Moment) -> Expiry {
 /// How a failure is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FailureClass {
-    /// Something in the set-up must change.
+    /// Something in the set-up must change, says Salesforce.
     Refusal,
+    /// What responded was not Salesforce, or not as Salesforce does.
+    Unrecognized,
     /// It may pass by itself.
     Transient,
     /// The user is out of logins for the hour, says Salesforce.
@@ -215,7 +217,7 @@ pub(crate) fn hold(
 ) -> u64 {
     const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(15 * 60);
     let backoff = match class {
-        FailureClass::Refusal => settings.refusal,
+        FailureClass::Refusal | FailureClass::Unrecognized => settings.refusal,
         FailureClass::Transient => settings.transient,
         FailureClass::LoginRate => Backoff {
             first: settings.login_rate,

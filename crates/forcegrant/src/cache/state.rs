@@ -185,8 +185,9 @@ impl State {
             if age < lease.windows.ends {
                 return Zone::Aging(token());
             }
-            let transient = |failure: &FailureMemory| failure.class != FailureClass::Refusal;
-            if age < lease.windows.stale && self.failure.as_ref().is_some_and(transient) {
+            // An estimated end is enforced by Salesforce's own refusal alone.
+            let serves = |failure: &FailureMemory| failure.class != FailureClass::Refusal;
+            if age < lease.windows.stale && self.failure.as_ref().is_some_and(serves) {
                 return Zone::Lapsed(token());
             }
         }
@@ -469,6 +470,7 @@ pub(crate) fn class_of(error: &Error) -> FailureClass {
             FailureClass::LoginBudget
         }
         ErrorKind::LoginRate => FailureClass::LoginRate,
+        ErrorKind::Response => FailureClass::Unrecognized,
         ErrorKind::Configuration if error.is_retryable() => FailureClass::Transient,
         ErrorKind::Timeout
         | ErrorKind::Transport

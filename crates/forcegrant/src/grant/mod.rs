@@ -1,5 +1,7 @@
-//! One mint, sans I/O: `request` encodes, `response` decodes, `refusal` classifies, `retry` decides.
+//! One login without I/O: `request` encodes, `response` decodes, `classification` and `refusal` say what a
+//! response means, `retry` says when to try again.
 
+pub(crate) mod classification;
 pub(crate) mod introspection;
 pub(crate) mod refusal;
 pub(crate) mod request;

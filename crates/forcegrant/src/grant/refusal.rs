@@ -1,12 +1,15 @@
 //! What a refusal by the token endpoint means: a table of (error, description) pairs, and the
 //! general meaning of each error for descriptions that it does not list.
 //!
-//! Salesforce answers HTTP 400 to all of them, `invalid_client` included (seen in several clients).
+//! Salesforce responds HTTP 400 to all of them, `invalid_client` included (seen in several clients).
+
+use serde_json::{Map, Value};
 
 use crate::error::{Code, Error};
-use crate::secret::redact;
+use crate::redaction::Redactor;
 
 struct Row {
+    /// Lower case. Empty: any error with this description.
     error: &'static str,
     /// Lower case; found anywhere in the description. Empty: any description.
     description: &'static str,
@@ -30,11 +33,47 @@ const ORG_INACTIVE: &str =
 const SCOPES: &str = "None of the app's scopes can be used with this flow: full, web and refresh_token do not count.\nAdd \"Manage user data via APIs (api)\" in Settings > OAuth Settings.";
 const SCOPE_SENT: &str = "Salesforce refuses any scope parameter with this flow, and forcegrant never sends one.\nA proxy or gateway on the way must be adding it.";
 const GRANT_TYPE: &str = "Salesforce did not see grant_type=client_credentials. Either the flow is off\n(Settings > OAuth Settings > Flow Enablement), or something on the way dropped the request's body.";
-const NOT_INSTALLED: &str =
-    "The app comes from a package or another org. Install it into this org, then set its policies.";
+const NOT_INSTALLED: &str = "The app is of another org, or comes from a package that is not installed here. Check that the login URL is of the org\nthat has the app; else install the app into this org and set its policies. A refreshed sandbox needs it anew.";
+const BLOCKED: &str = "An administrator blocked this app for the org. Setup > External Client App Manager (or Connected Apps OAuth Usage):\nunblock the app, then let the Run-As user use it in its Policies > App Policies.";
+const NOT_APPROVED: &str = "The Run-As user has not been authorized for this app beforehand. Setup > External Client App Manager > your app >\nPolicies > App Policies: choose \"Admin approved users are pre-authorized\" and select a profile or permission set of this user.";
+const CREDENTIALS: &str = "Salesforce does not say which part is wrong. Check the client id and secret (Settings > OAuth Settings >\nConsumer Key and Secret) and the Run-As user's entry in Setup > Login History.";
+const LOCKED: &str = "The Run-As user is locked out, or its password has expired. Unlock it in Setup > Users, and give it the permission\nPassword Never Expires, or set another Run As (Username) in the app's Policies.";
+const RETRY: &str = "Salesforce had a fault while it handled the request, and asks for another. The client tries again by itself.";
 const UNKNOWN: &str = "This version does not know this refusal. Salesforce's own words are above; the org's Login History\n(Setup > Login History) often says more.";
 
 const TABLE: &[Row] = &[
+    // Temporary: Salesforce asks for another attempt (reported), or the error says so by itself (RFC 6749
+    // section 4.1.2.1, which gives these two names).
+    row("unknown_error", "", Code::ServerUnavailable, RETRY),
+    row("server_error", "", Code::ServerUnavailable, RETRY),
+    row(
+        "temporarily_unavailable",
+        "",
+        Code::ServerUnavailable,
+        RETRY,
+    ),
+    row("", "retry your request", Code::ServerUnavailable, RETRY),
+    // Descriptions that say enough, whatever error they come with.
+    row(
+        "",
+        "app is not installed in this org",
+        Code::AppNotInstalled,
+        NOT_INSTALLED,
+    ),
+    row("", "oauth_app_blocked", Code::AppNotApproved, BLOCKED),
+    row(
+        "",
+        "hasn't approved this consumer",
+        Code::AppNotApproved,
+        NOT_APPROVED,
+    ),
+    row(
+        "",
+        "has not approved this consumer",
+        Code::AppNotApproved,
+        NOT_APPROVED,
+    ),
+    row("", "not admin approved", Code::AppNotApproved, POLICIES),
     row(
         "invalid_grant",
         "not supported on this domain",
@@ -70,6 +109,42 @@ const TABLE: &[Row] = &[
         "login rate exceeded",
         Code::LoginRateExceeded,
         RATE,
+    ),
+    row(
+        "invalid_grant",
+        "user is locked",
+        Code::UserInactive,
+        LOCKED,
+    ),
+    row(
+        "invalid_grant",
+        "expired password",
+        Code::UserInactive,
+        LOCKED,
+    ),
+    row(
+        "invalid_grant",
+        "user is frozen",
+        Code::UserInactive,
+        USER_INACTIVE,
+    ),
+    row(
+        "invalid_grant",
+        "inactive org",
+        Code::OrgInactive,
+        ORG_INACTIVE,
+    ),
+    row(
+        "invalid_grant",
+        "organization is inactive",
+        Code::OrgInactive,
+        ORG_INACTIVE,
+    ),
+    row(
+        "invalid_grant",
+        "authentication failure",
+        Code::Refused,
+        CREDENTIALS,
     ),
     row(
         "invalid_grant",
@@ -117,7 +192,21 @@ const TABLE: &[Row] = &[
         Code::InvalidClientSecret,
         SECRET,
     ),
+    row("app_not_found", "", Code::AppNotInstalled, NOT_INSTALLED),
+    row(
+        "oauth_ec_app_not_found",
+        "",
+        Code::AppNotInstalled,
+        NOT_INSTALLED,
+    ),
+    row("oauth_app_blocked", "", Code::AppNotApproved, BLOCKED),
     row("invalid_app_access", "", Code::AppNotApproved, POLICIES),
+    row(
+        "oauth_app_access_denied",
+        "",
+        Code::AppNotApproved,
+        POLICIES,
+    ),
     row("access_denied", "", Code::UserNotPermitted, USER_KIND),
     row("inactive_user", "", Code::UserInactive, USER_INACTIVE),
     row("inactive_org", "", Code::OrgInactive, ORG_INACTIVE),
@@ -155,41 +244,78 @@ const fn row(
     }
 }
 
-/// Turns the two fields of a refusal into an error. `secrets` are removed from Salesforce's words,
-/// should a server ever echo one.
-pub(crate) fn classify(
-    status: u16,
-    error: &str,
-    description: Option<&str>,
-    secrets: &[&str],
-) -> Error {
-    const LIMIT: usize = 300;
-    let key = error.trim().to_lowercase();
-    let text = description.unwrap_or_default().to_lowercase();
-    let (code, help) = TABLE
-        .iter()
-        .find(|row| row.error == key && text.contains(row.description))
-        .map_or((Code::Refused, UNKNOWN), |row| (row.code, row.help));
+/// The two fields of an OAuth error response (RFC 6749 section 5.2).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OauthError {
+    error: String,
+    description: Option<String>,
+}
 
-    let error = redact(error, secrets, LIMIT);
-    let description = description
-        .map(|text| redact(text, secrets, LIMIT))
-        .filter(|text| !text.is_empty());
-    let words = description
-        .as_ref()
-        .map_or_else(|| error.clone(), |text| format!("{text} ({error})"));
-    Error::new(code, format!("Salesforce refused the credentials: {words}"))
-        .with_help(help)
-        .with_http_status(status)
-        .with_oauth(error, description)
+impl OauthError {
+    /// `None`: these are not the fields of an OAuth error.
+    pub(crate) fn of(fields: &Map<String, Value>) -> Option<Self> {
+        let text = |name: &str| fields.get(name)?.as_str().map(str::to_owned);
+        Some(Self {
+            error: text("error")?,
+            description: text("error_description"),
+        })
+    }
+
+    /// Whether another attempt with nothing changed may bring a token.
+    pub(crate) fn is_temporary(&self) -> bool {
+        self.look_up().0 == Code::ServerUnavailable
+    }
+
+    fn look_up(&self) -> (Code, &'static str) {
+        let error = self.error.trim().to_lowercase();
+        let description = self.description.as_deref().unwrap_or_default();
+        // Typographic apostrophes are seen too.
+        let description = description.to_lowercase().replace('\u{2019}', "'");
+        let fits = |row: &&Row| {
+            (row.error.is_empty() || row.error == error) && description.contains(row.description)
+        };
+        let found = TABLE.iter().find(fits);
+        found.map_or((Code::Refused, UNKNOWN), |row| (row.code, row.help))
+    }
+
+    /// The error, with Salesforce's words passed through `redactor`, because a server can echo a secret.
+    pub(crate) fn into_error(self, status: u16, redactor: &Redactor) -> Error {
+        const LIMIT: usize = 300;
+        let (code, help) = self.look_up();
+        let error = redactor.clean(&self.error, LIMIT);
+        let description = self
+            .description
+            .map(|text| redactor.clean(&text, LIMIT))
+            .filter(|text| !text.is_empty());
+        let words = description
+            .as_ref()
+            .map_or_else(|| error.clone(), |text| format!("{text} ({error})"));
+        let what = if code == Code::ServerUnavailable {
+            "Salesforce could not handle the token request"
+        } else {
+            "Salesforce refused the credentials"
+        };
+        Error::new(code, format!("{what}: {words}"))
+            .with_help(help)
+            .with_http_status(status)
+            .with_oauth(error, description)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn refusal(error: &str, description: &str) -> OauthError {
+        OauthError {
+            error: error.to_owned(),
+            description: Some(description.to_owned()),
+        }
+    }
+
     fn code(error: &str, description: &str) -> &'static str {
-        classify(400, error, Some(description), &[]).code()
+        let error = refusal(error, description).into_error(400, &Redactor::new());
+        error.code()
     }
 
     #[test]
@@ -270,6 +396,41 @@ mod tests {
                 "grant type not supported",
                 "unsupported_grant_type",
             ),
+            (
+                "app_not_found",
+                "External client app is not installed in this org",
+                "app_not_installed",
+            ),
+            (
+                "invalid_client",
+                "External client app is not installed in this org",
+                "app_not_installed",
+            ),
+            ("OAUTH_EC_APP_NOT_FOUND", "", "app_not_installed"),
+            (
+                "OAUTH_APP_BLOCKED",
+                "this app is blocked by admin",
+                "app_not_approved",
+            ),
+            ("access_denied", "OAUTH_APP_BLOCKED", "app_not_approved"),
+            (
+                "invalid_grant",
+                "user hasn't approved this consumer",
+                "app_not_approved",
+            ),
+            (
+                "invalid_grant",
+                "user hasn\u{2019}t approved this consumer",
+                "app_not_approved",
+            ),
+            ("unknown_error", "retry your request", "server_unavailable"),
+            ("unknown_error", "", "server_unavailable"),
+            ("invalid_grant", "retry your request", "server_unavailable"),
+            ("server_error", "x", "server_unavailable"),
+            ("temporarily_unavailable", "x", "server_unavailable"),
+            ("invalid_grant", "user is locked out", "user_inactive"),
+            ("invalid_grant", "authentication failure", "refused"),
+            ("invalid_grant", "inactive organization", "org_inactive"),
         ];
         for (error, description, expected) in table {
             assert_eq!(
@@ -280,6 +441,17 @@ mod tests {
             let (loud, louder) = (error.to_uppercase(), description.to_uppercase());
             assert_eq!(code(&loud, &louder), expected, "{loud} / {louder}");
         }
+    }
+
+    #[test]
+    fn only_what_salesforce_asks_to_repeat_is_temporary() {
+        let temporary = TABLE.iter().filter(|row| row.code.row().retryable);
+        for row in temporary {
+            let expected = row.code != Code::LoginRateExceeded;
+            let refusal = refusal(row.error, row.description);
+            assert_eq!(refusal.is_temporary(), expected, "{}", row.error);
+        }
+        assert!(!refusal("brand_new", "").is_temporary());
     }
 
     #[test]
@@ -294,7 +466,8 @@ mod tests {
 
     #[test]
     fn both_texts_are_kept_and_secrets_taken_out() {
-        let error = classify(400, "odd", Some("bad secret hunter22"), &["hunter22"]);
+        let redactor = Redactor::new().hide("hunter22");
+        let error = refusal("odd", "bad secret hunter22").into_error(400, &redactor);
         assert_eq!(error.oauth_error(), Some("odd"));
         assert_eq!(error.oauth_description(), Some("bad secret [redacted]"));
         assert_eq!(error.http_status(), Some(400));
@@ -304,14 +477,9 @@ mod tests {
     #[test]
     fn every_row_of_the_table_is_reachable() {
         for row in TABLE {
-            let error = classify(400, row.error, Some(row.description), &[]);
-            assert_eq!(
-                error.code(),
-                row.code.row().code,
-                "{} / {}",
-                row.error,
-                row.description
-            );
+            let (code, help) = refusal(row.error, row.description).look_up();
+            assert_eq!(code, row.code, "{} / {}", row.error, row.description);
+            assert_eq!(help, row.help, "{} / {}", row.error, row.description);
         }
     }
 }

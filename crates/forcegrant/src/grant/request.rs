@@ -89,7 +89,7 @@ pub(crate) fn form(
 
 /// Everything but RFC 3986's unreserved characters becomes `%XX` of its UTF-8 bytes. A blank is
 /// `%20`: every form decoder reads that, and not every Basic decoder reads `+`.
-fn percent_encode(text: &str) -> String {
+pub(crate) fn percent_encode(text: &str) -> String {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut encoded = String::with_capacity(text.len() * 3);
     for byte in text.bytes() {

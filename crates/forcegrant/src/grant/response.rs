@@ -1,4 +1,4 @@
-//! Decodes what a token endpoint answers: a grant, a refusal, or something else. Pure.
+//! Decodes the responses of a token endpoint: a grant, a refusal, or something else. Pure.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -6,21 +6,26 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::hmac;
 use serde_json::{Map, Value};
-use url::Url;
 
+mod failures;
+
+use self::failures::{missing, wrong};
 use crate::credentials::KeyPair;
-use crate::error::{Code, Error, SetupStep};
-use crate::grant::refusal;
+use crate::error::Error;
+use crate::grant::classification::{self, Body, Class, Classification};
+use crate::grant::refusal::OauthError;
 use crate::host::{TrustPolicy, check_instance_url};
-use crate::http::{MAX_BODY, Response};
-use crate::secret::{Secret, redact};
+use crate::http::Response;
+use crate::redaction::Redactor;
+use crate::retry_after;
+use crate::secret::Secret;
 use crate::token::{Grant, JwtTimes, TokenFormat};
 
-/// Why an answer gives no token.
+/// Why a response gives no token.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) error: Error,
-    /// Another attempt within the same mint may help.
+    /// Temporary: another attempt within the same login may help.
     pub(crate) transient: bool,
 }
 
@@ -40,52 +45,99 @@ impl Failure {
     }
 }
 
-/// What a decision on an answer needs beside it.
+/// What a decision on a response needs beside it.
 pub(crate) struct Context<'a> {
+    /// With the port where it is not the usual one.
     pub(crate) host: &'a str,
     pub(crate) pair: &'a KeyPair,
     pub(crate) trust: &'a TrustPolicy,
     pub(crate) now: SystemTime,
+    /// The host has responded as a token endpoint before.
+    pub(crate) known_endpoint: bool,
 }
 
 impl Context<'_> {
-    /// Texts that a server may echo and that must not stand in an error.
-    fn secrets(&self) -> [&str; 2] {
-        [self.pair.expose_client_secret(), self.pair.client_id()]
+    /// Takes what was sent out of a server's words.
+    fn redactor(&self) -> Redactor {
+        let (id, secret) = (self.pair.client_id(), self.pair.expose_client_secret());
+        Redactor::new().hide_pair(id, secret)
+    }
+
+    fn clean(&self, text: &str, limit: usize) -> String {
+        self.redactor().clean(text, limit)
     }
 }
 
-/// Reads one answer of the token endpoint.
+/// Why a body is not that of a token endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unreadable {
+    Empty,
+    Html,
+    Gzip,
+    Utf16,
+    /// JSON that ends too early.
+    Cut,
+    /// JSON, but neither a token nor an OAuth error.
+    OtherJson,
+    TooLarge,
+    Other,
+}
+
+/// Reads one response of the token endpoint.
 pub(crate) fn decode(response: &Response, context: &Context<'_>) -> Result<Grant, Failure> {
     let status = response.status;
-    let retry_after = retry_after(response, context.now);
-    match status {
-        300..=399 => return Err(Failure::permanent(redirected(response, context))),
-        429 => return Err(Failure::transient(rate_limited(context, retry_after))),
-        406 | 420 | 500..=599 => {
-            return Err(Failure::transient(unavailable(
-                status,
-                context,
-                retry_after,
-            )));
-        }
-        _ => {}
-    }
-    if response.cut_at_limit {
-        return Err(Failure::permanent(too_large(status, context)));
-    }
-    let Ok(Value::Object(fields)) = serde_json::from_slice(&response.body) else {
-        return Err(Failure::permanent(not_json(response, context)));
+    let read = read_object(response);
+    let refusal = read.as_ref().ok().and_then(OauthError::of);
+    let body = match (&refusal, &read) {
+        (Some(refusal), _) => Body::OauthError {
+            temporary: refusal.is_temporary(),
+        },
+        (None, Ok(_)) => Body::Object,
+        (None, Err(_)) => Body::Other,
     };
-    if let Some(Value::String(error)) = fields.get("error") {
-        let description = fields.get("error_description").and_then(Value::as_str);
-        let error = refusal::classify(status, error, description, &context.secrets());
-        return Err(Failure::permanent(error.with_retry_after(retry_after)));
+    let Classification { class, temporary } =
+        classification::classify(status, body, context.known_endpoint);
+    let error = match (class, refusal, read) {
+        (Class::RateLimited, ..) => failures::rate_limited(context),
+        (Class::Unavailable, ..) => failures::unavailable(status, context),
+        (Class::Redirect, ..) => failures::redirected(response, context, temporary),
+        (_, Some(refusal), _) => refusal.into_error(status, &context.redactor()),
+        (Class::Token, None, Ok(fields)) => {
+            return grant(fields, context)
+                .map_err(|problem| failures::unusable(problem, status, temporary));
+        }
+        (_, None, Ok(_)) => {
+            failures::unreadable(response, Unreadable::OtherJson, context, temporary)
+        }
+        (_, None, Err(what)) => failures::unreadable(response, what, context, temporary),
+    };
+    let retry_after = response.retry_after.as_deref();
+    let retry_after = retry_after.and_then(|text| retry_after::parse(text, context.now));
+    Err(Failure {
+        error: error.with_retry_after(retry_after),
+        transient: temporary,
+    })
+}
+
+/// The JSON object of a body. A byte order mark before it is ignored, as RFC 8259 section 8.1 permits.
+fn read_object(response: &Response) -> Result<Map<String, Value>, Unreadable> {
+    if response.cut_at_limit {
+        return Err(Unreadable::TooLarge);
     }
-    if !(200..=299).contains(&status) {
-        return Err(Failure::permanent(not_json(response, context)));
+    let body = response.body.as_slice();
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err(Unreadable::OtherJson),
+        Err(error) => Err(match body.trim_ascii_start() {
+            [] => Unreadable::Empty,
+            [0x1F, 0x8B, ..] => Unreadable::Gzip,
+            [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] | [0, _, ..] | [_, 0, ..] => Unreadable::Utf16,
+            [b'<', ..] => Unreadable::Html,
+            _ if error.is_eof() => Unreadable::Cut,
+            _ => Unreadable::Other,
+        }),
     }
-    grant(fields, context).map_err(|error| Failure::permanent(error.with_http_status(status)))
 }
 
 fn grant(mut fields: Map<String, Value>, context: &Context<'_>) -> Result<Grant, Error> {
@@ -106,8 +158,14 @@ fn grant(mut fields: Map<String, Value>, context: &Context<'_>) -> Result<Grant,
     let scope = text("scope")?.unwrap_or_default();
     let token_type = text("token_type")?.unwrap_or_else(|| "Bearer".to_owned());
     let stated_format = text("token_format")?;
-    let issued_at = text("issued_at")?;
     let signature = text("signature")?;
+    let issued_at = match fields.remove("issued_at") {
+        // Documented as a string.
+        Some(Value::Number(number)) => Some(number.to_string()),
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) => Some(text),
+        Some(_) => return Err(wrong("issued_at", "is not a count of milliseconds")),
+    };
 
     if !token_type.eq_ignore_ascii_case("bearer") {
         return Err(wrong("token_type", "is not Bearer"));
@@ -135,11 +193,24 @@ fn grant(mut fields: Map<String, Value>, context: &Context<'_>) -> Result<Grant,
     } else {
         fields
     };
+    let check = |field, url: &str| {
+        let hide = || context.redactor().hide(access_token.expose());
+        let url = check_instance_url(field, url, context.trust, &hide)?;
+        // It is shown in logs.
+        let secrets = [access_token.expose(), context.pair.expose_client_secret()];
+        let holds = |secret: &str| secret.len() >= 16 && url.contains(&secret.to_ascii_lowercase());
+        if secrets.into_iter().any(holds) {
+            return Err(wrong(field, "holds a secret"));
+        }
+        Ok(url)
+    };
+    let instance_url = check("instance_url", &instance_url)?;
+    let api_instance_url = api_instance_url
+        .map(|url| check("api_instance_url", &url))
+        .transpose()?;
     Ok(Grant {
-        instance_url: check_instance_url("instance_url", &instance_url, context.trust)?,
-        api_instance_url: api_instance_url
-            .map(|url| check_instance_url("api_instance_url", &url, context.trust))
-            .transpose()?,
+        instance_url,
+        api_instance_url,
         access_token,
         token_format,
         identity_url,
@@ -160,9 +231,11 @@ fn take_text(fields: &mut Map<String, Value>, name: &'static str) -> Result<Opti
     }
 }
 
-/// A string of milliseconds since 1970 (documented).
+/// Milliseconds since 1970 (documented).
 fn parse_issued_at(text: &str) -> Result<SystemTime, Error> {
-    text.trim()
+    let text = text.trim();
+    let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
+    whole
         .parse::<u64>()
         .ok()
         .and_then(|millis| UNIX_EPOCH.checked_add(Duration::from_millis(millis)))
@@ -216,127 +289,6 @@ fn jwt_times(token: &str) -> Option<JwtTimes> {
         issued: time("iat"),
         ends: time("exp")?,
     })
-}
-
-fn retry_after(response: &Response, now: SystemTime) -> Option<Duration> {
-    let text = response.retry_after.as_deref()?.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    http_date(text).map(|at| at.duration_since(now).unwrap_or(Duration::ZERO))
-}
-
-/// The one form of an HTTP date that servers send (RFC 9110 IMF-fixdate).
-fn http_date(text: &str) -> Option<SystemTime> {
-    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    let (_, rest) = text.split_once(", ")?;
-    let mut parts = rest.split([' ', ':']);
-    let number = |part: Option<&str>| part?.parse::<u16>().ok().map(i64::from);
-    let day = number(parts.next())?;
-    let month = MONTHS.find(parts.next()?)? / 3;
-    let mut number = || number(parts.next());
-    let (year, hour, minute, second) = (number()?, number()?, number()?, number()?);
-    // Days from civil, with the year starting in March.
-    let month = i64::try_from(month).ok()? + 1;
-    let (y, m) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
-    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
-    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
-    UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).ok()?))
-}
-
-fn redirected(response: &Response, context: &Context<'_>) -> Error {
-    let target = response
-        .location
-        .as_deref()
-        .and_then(|location| Url::parse(location).ok())
-        .and_then(|url| {
-            url.host_str()
-                .map(|host| redact(host, &context.secrets(), 100))
-        });
-    let target = target.map_or_else(|| "an unnamed place".to_owned(), |host| format!("`{host}`"));
-    Error::new(
-        Code::Redirected,
-        format!(
-            "`{}` answered HTTP {} and points to {target}; the redirect was not followed",
-            context.host, response.status
-        ),
-    )
-    .with_help("Following it would lose the request or carry the client secret to another host.\nUse the org's My Domain host as the login URL; if the target above is that host, use it.")
-    .with_http_status(response.status)
-}
-
-fn rate_limited(context: &Context<'_>, retry_after: Option<Duration>) -> Error {
-    Error::new(
-        Code::RateLimited,
-        format!("`{}` answered HTTP 429: too many requests just now", context.host),
-    )
-    .with_help("The client backs off by itself. If it lasts, find out what else calls this endpoint so often.")
-    .with_http_status(429)
-    .with_retry_after(retry_after)
-}
-
-fn unavailable(status: u16, context: &Context<'_>, retry_after: Option<Duration>) -> Error {
-    Error::new(
-        Code::ServerUnavailable,
-        format!("`{}` can not serve now: HTTP {status}", context.host),
-    )
-    .with_help("Salesforce is in maintenance or has a fault; see status.salesforce.com. The client backs off and tries again by itself.")
-    .with_http_status(status)
-    .with_retry_after(retry_after)
-}
-
-fn too_large(status: u16, context: &Context<'_>) -> Error {
-    Error::new(
-        Code::ResponseTooLarge,
-        format!("`{}` sent more than {} KiB, which no token answer is", context.host, MAX_BODY / 1024),
-    )
-    .with_help("Something other than a Salesforce token endpoint answers at this host; check the login URL or `token_url`.")
-    .with_http_status(status)
-}
-
-/// Says what came, not what it said: a body may hold anything.
-fn not_json(response: &Response, context: &Context<'_>) -> Error {
-    let kind = response.content_type.as_deref().map_or_else(
-        || "no content type".to_owned(),
-        |kind| {
-            redact(
-                kind.split(';').next().unwrap_or_default(),
-                &context.secrets(),
-                60,
-            )
-        },
-    );
-    let error = Error::new(
-        Code::UnexpectedResponse,
-        format!(
-            "`{}` answered HTTP {} with {} bytes that are not a token answer ({kind})",
-            context.host,
-            response.status,
-            response.body.len()
-        ),
-    )
-    .with_help("Something other than a Salesforce token endpoint answered: a proxy's login page, a site, or the wrong host.\nCheck the login URL and what stands between this machine and Salesforce.")
-    .with_http_status(response.status);
-    if response.status == 404 {
-        return error.with_setup_step(Some(SetupStep::Hostname));
-    }
-    error
-}
-
-fn missing(field: &str) -> Error {
-    wrong(field, "is missing")
-}
-
-fn wrong(field: &str, problem: &str) -> Error {
-    Error::new(
-        Code::UnexpectedResponse,
-        format!("The token answer is not usable: its field `{field}` {problem}"),
-    )
-    .with_help("The answer was not that of a Salesforce token endpoint. Check what stands between this machine and Salesforce;\nif nothing does, please report it with the text above.")
 }
 
 #[cfg(test)]

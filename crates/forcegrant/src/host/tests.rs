@@ -224,7 +224,7 @@ fn instance_urls_pass_the_trust_policy() {
         "https://api.salesforce.com",
         "https://test.api.salesforce.com",
     ] {
-        let url = check_instance_url("instance_url", good, &none()).unwrap();
+        let url = check_instance_url("instance_url", good, &none(), &Redactor::new).unwrap();
         assert!(!url.ends_with('/'), "{good}");
     }
     for bad in [
@@ -240,7 +240,8 @@ fn instance_urls_pass_the_trust_policy() {
         "javascript:alert(1)",
         "",
     ] {
-        let error = check_instance_url("instance_url", bad, &none()).expect_err(bad);
+        let error =
+            check_instance_url("instance_url", bad, &none(), &Redactor::new).expect_err(bad);
         assert_eq!(error.code(), "untrusted_instance_url");
     }
 }

@@ -16,17 +16,21 @@ use crate::grant::response::Failure;
 use crate::http::lookup::Lookup;
 use crate::http::{HttpSettings, MAX_BODY, Proxy, Request, Response, Transport, tls};
 use crate::process::PerProcess;
-use crate::secret::{Secret, redact};
+use crate::redaction::Redactor;
+use crate::secret::Secret;
 
 const USER_AGENT: &str = concat!("forcegrant/", env!("CARGO_PKG_VERSION"));
+
+/// How much of another library's error is kept, in characters.
+const LONGEST_CAUSE: usize = 300;
 
 /// Sends requests with a client that is built at the first request of each process: building it
 /// reads the certificate store, which costs milliseconds and can fail.
 #[derive(Debug)]
 pub(crate) struct HttpTransport {
     settings: HttpSettings,
-    /// Texts that must not stand in an error.
-    secrets: Vec<Secret>,
+    /// Knows the user and password of the proxy.
+    redactor: Redactor,
     client: PerProcess<OnceLock<reqwest::Client>>,
 }
 
@@ -34,17 +38,16 @@ impl HttpTransport {
     /// Checks the settings; builds nothing yet.
     pub(crate) fn new(settings: HttpSettings) -> Result<Self, Error> {
         tls::check(&settings.roots)?;
-        let mut secrets = Vec::new();
-        if let Proxy::Url(text) = &settings.proxy {
-            let url = check_proxy(text)?;
-            secrets.push(Secret::new(text.clone()));
-            secrets.push(Secret::new(url.to_string()));
-            secrets.extend(url.password().map(Secret::new));
-            secrets.push(Secret::new(url.username()));
-        }
+        let redactor = match &settings.proxy {
+            Proxy::Url(text) => {
+                let url = check_proxy(text)?;
+                Redactor::new().hide_pair(url.username(), url.password().unwrap_or_default())
+            }
+            _ => Redactor::new(),
+        };
         Ok(Self {
             settings,
-            secrets,
+            redactor,
             client: PerProcess::default(),
         })
     }
@@ -91,7 +94,7 @@ impl HttpTransport {
         if let Some(body) = &request.body {
             builder = builder.body(Bytes::from_owner(Wiped(body.clone())));
         }
-        let lost = |error: reqwest::Error| self.classify(error, &host);
+        let lost = |error: reqwest::Error| self.classify(error, &host, request);
         let mut answer = builder.send().await.map_err(lost)?;
         let headers = answer.headers();
         let mut response = Response {
@@ -119,9 +122,10 @@ impl HttpTransport {
     }
 
     /// Which failure a reqwest error is. The chain's own types are looked at first, its texts last.
-    fn classify(&self, error: reqwest::Error, host: &str) -> Failure {
+    fn classify(&self, error: reqwest::Error, host: &str, request: &Request) -> Failure {
         let error = error.without_url();
-        let cause = Cause::of(&error, &|text| self.clean(text));
+        let redactor = self.redactor.clone().hide_request(request);
+        let cause = Cause::of(&error, &|text| redactor.clean(text, LONGEST_CAUSE));
         let detail = cause.innermost().to_owned();
         let failure = if error.is_timeout() {
             Failure::transient(timed_out(host, self.settings.connect_timeout))
@@ -159,12 +163,9 @@ impl HttpTransport {
             .with_help(
                 "Check the options `proxy` and `resolve`. If they are right, please report this.",
             )
-            .with_cause(Cause::of(error, &|text| self.clean(text)))
-    }
-
-    fn clean(&self, text: &str) -> String {
-        let secrets: Vec<&str> = self.secrets.iter().map(Secret::expose).collect();
-        redact(text, &secrets, 300)
+            .with_cause(Cause::of(error, &|text| {
+                self.redactor.clean(text, LONGEST_CAUSE)
+            }))
     }
 }
 
@@ -359,7 +360,8 @@ mod tests {
         let transport = HttpTransport::new(settings).unwrap();
         assert!(
             !transport
-                .clean("at http://me:hunter22@127.0.0.1:1 x")
+                .redactor
+                .clean("at http://me:hunter22@127.0.0.1:1 x", 99)
                 .contains("hunter22")
         );
     }

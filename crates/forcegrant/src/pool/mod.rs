@@ -422,7 +422,7 @@ impl fmt::Debug for ClientPool {
 }
 
 fn unknown(key: &str) -> Error {
-    let key = crate::secret::redact(key, &[], 100);
+    let key = crate::redaction::printable(key, 100);
     Error::new(
         Code::UnknownKey,
         format!("the pool has no credentials for the key `{key}`"),

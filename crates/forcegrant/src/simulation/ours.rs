@@ -46,12 +46,7 @@ impl Default for Settings {
             lifetimes: LifetimeSettings::default(),
             failures: FailureSettings::default(),
             budget: BudgetSettings::default(),
-            retry: RetrySettings {
-                max_attempts: 3,
-                backoff: Duration::from_millis(250),
-                retry_after_cap: Duration::from_secs(10),
-                total: Duration::from_secs(30),
-            },
+            retry: RetrySettings::default(),
             attempt_timeout: Duration::from_secs(10),
         }
     }
@@ -220,6 +215,7 @@ impl<'a> Ours<'a> {
             pair: &PAIR,
             trust: &TRUST,
             now: to_system_time(now.wall),
+            known_endpoint: self.slot.state().lease.is_some(),
         };
         decode(&on_the_wire(answer, started), &context)
     }
