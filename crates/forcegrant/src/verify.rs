@@ -12,8 +12,8 @@ use crate::clock::to_system_time;
 use crate::engine::Engine;
 use crate::error::{Code, Error};
 use crate::http::{Request, Response};
-use crate::response_class::{ApiResponse, RateLimit, Refusal, ResponseClass};
 use crate::redaction::Redactor;
+use crate::response_class::{ApiResponse, RateLimit, Refusal, ResponseClass};
 use crate::secret::Secret;
 use crate::token::Token;
 
@@ -60,10 +60,7 @@ pub(crate) async fn verify(engine: &Arc<Engine>) -> Result<Verified, Error> {
         let api_usage = api.api_usage().map(|usage| (usage.used, usage.limit));
         return Ok(Verified { token, api_usage });
     }
-    if matches!(
-        api.class(),
-        ResponseClass::SessionExpired | ResponseClass::Unauthorized
-    ) {
+    if response.status == 401 {
         engine.report(&Report {
             fingerprint: token.fingerprint(),
             host: Some(token.instance_url()),
@@ -201,7 +198,8 @@ impl fmt::Display for Said {
 }
 
 fn said(body: &[u8], token: &Token) -> Said {
-    let clean = |text: &str| Redactor::new().hide(token.access_token()).clean(text, 200);
+    let redactor = Redactor::new().hide(token.access_token());
+    let clean = |text: &str| redactor.clean(text, 200);
     if let Ok(json) = serde_json::from_slice::<Value>(body) {
         let first = json.get(0).unwrap_or(&json);
         let field = |name| first.get(name).and_then(Value::as_str);

@@ -231,30 +231,23 @@ impl Progress {
     fn after_report(&mut self, refused: Refused, outcome: ReportOutcome, is_jwt: bool) -> Action {
         let is_told = refused.class == ResponseClass::SessionExpired;
         let status = Some(refused.status);
-        if self.is_renewed {
-            return if is_told {
-                Action::Fail(fresh_token_refused(status, is_jwt, None))
-            } else {
-                Action::Deliver
-            };
-        }
-        if refused.status == 403 {
+        if !self.is_renewed && refused.status == 403 {
             return Action::Deliver;
         }
-        match outcome {
-            ReportOutcome::Held(left) if is_told => {
-                Action::Fail(fresh_token_refused(status, is_jwt, Some(left)))
-            }
-            ReportOutcome::Held(_) => Action::Deliver,
+        let error = match outcome {
+            _ if self.is_renewed => fresh_token_refused(status, is_jwt, None),
+            ReportOutcome::Held(left) => fresh_token_refused(status, is_jwt, Some(left)),
             ReportOutcome::Dropped | ReportOutcome::Stale if refused.replayable => {
                 self.is_renewed = true;
                 self.refused = Some(refused.fingerprint);
-                Action::Resend(Duration::ZERO)
+                return Action::Resend(Duration::ZERO);
             }
-            ReportOutcome::Dropped | ReportOutcome::Stale if is_told => {
-                Action::Fail(request_not_replayable(status))
-            }
-            ReportOutcome::Dropped | ReportOutcome::Stale => Action::Deliver,
+            ReportOutcome::Dropped | ReportOutcome::Stale => request_not_replayable(status),
+        };
+        if is_told {
+            Action::Fail(error)
+        } else {
+            Action::Deliver
         }
     }
 }
