@@ -95,9 +95,10 @@ async function follow(
     if (redirects === MOST_REDIRECTS) throw failed('too many redirects')
     const before = hop
     hop = redirect(before, response.status, next)
-    const carries = isSameOrigin(before.url, hop.url) && client.mayCarry(token, hop.url)
-    response = await send(hop.url, outgoing(call, hop, carries ? token : undefined))
-    if (!carries) return { response: redirected(response), carried: false }
+    const stays = isSameOrigin(before.url, hop.url) ? client.route(token, hop.url) : undefined
+    if (stays?.carries) hop = { ...hop, url: stays.url }
+    response = await send(hop.url, outgoing(call, hop, stays?.carries ? token : undefined))
+    if (!stays?.carries) return { response: redirected(response), carried: false }
     // Of the others the verdict takes care.
     if (response.status < 400) noteUsage(client, response.headers)
   }

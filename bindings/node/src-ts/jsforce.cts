@@ -1,9 +1,10 @@
 import type * as Library from 'jsforce'
 import type { Connection, ConnectionConfig, HttpRequest, HttpResponse, Schema } from 'jsforce'
-import { bodyCounts, checkRenewed, enough, noteUsage } from './calls.cjs'
+import { bodyCounts, checkRenewed, enough, isSameOrigin, noteUsage } from './calls.cjs'
 import type { Client } from './client.cjs'
 import { makeError, noTokenGoesTo, TokenRejectedError } from './errors.cjs'
 import { peer } from './peer.cjs'
+import { conceal, scrub } from './scrub.cjs'
 import { renewStreaming } from './streaming.cjs'
 import type { Token } from './token.cjs'
 
@@ -60,10 +61,14 @@ export async function connect<S extends Schema = Schema>(
       return given && session.redirected(given, request)
     }
     const answered = send(request, { ...sending, followRedirect: followRedirect === false ? false : follow })
-    const judged = answered.then((response) => {
-      session.judge(request, response)
-      return response
-    })
+    const judged = answered.then(
+      (response) => {
+        session.judge(request, response)
+        return response
+      },
+      // jsforce writes the address into such an error, and the token into some addresses.
+      (error: unknown) => Promise.reject(session.scrub(request, error)),
+    )
     return Object.assign(judged, { stream: () => answered.stream() })
   }
   renewStreaming(connection, client, () => session.isWaiting())
@@ -92,6 +97,7 @@ class Session {
     this.#connection = connection as Connection
     this.#token = token
     this.#asked = Promise.resolve(token)
+    conceal(connection, 'accessToken')
   }
 
   /** Takes over the client's token. True if there is none, and a request has to {@link wait}. */
@@ -144,10 +150,20 @@ class Session {
 
   /** Where a redirect leads: without the token if that is another origin, whose answer then says nothing about it. */
   redirected(request: HttpRequest, from: HttpRequest): HttpRequest {
-    const url = new URL(request.url, from.url)
-    const stays = url.origin === new URL(from.url).origin
+    const token = this.#sent.get(from)?.token
+    let url = new URL(request.url, from.url).href
+    let stays = token !== undefined && isSameOrigin(url, from.url)
+    if (token !== undefined && stays) {
+      const route = this.#client.route(token, url)
+      url = route.url
+      stays = route.carries
+    }
     if (!stays) this.#sent.set(from, { token: undefined, isReplayable: false, isReplayed: false })
-    return { ...request, url: url.href, headers: (stays ? request.headers : bare(request.headers)) ?? {} }
+    return { ...request, url, headers: (stays ? request.headers : bare(request.headers)) ?? {} }
+  }
+
+  scrub(request: HttpRequest, error: unknown): unknown {
+    return scrub(error, this.#sent.get(request)?.token ?? this.#token)
   }
 
   /** An answer, before jsforce sees it. Throws what the request ends in. */
