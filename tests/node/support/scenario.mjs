@@ -40,7 +40,18 @@ const AS_THEY_ARE = [
 export async function runScenario(scenario, emulator) {
   only(
     scenario,
-    ['id', 'about', 'emulator', 'hosts', 'clock', 'environment', 'client', 'build_error', 'steps', 'counters'],
+    [
+      'id',
+      'about',
+      'emulator',
+      'hosts',
+      'clock',
+      'environment',
+      'client',
+      'build_error',
+      'steps',
+      'counters',
+    ],
     scenario.id,
   )
   const run = new Run(scenario, emulator)
