@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 import requests
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
@@ -119,7 +120,7 @@ hostile = st.one_of(
     ),
 )
 examples = settings(
-    max_examples=300,
+    max_examples=200,
     derandomize=True,
     deadline=None,
     database=None,
@@ -138,6 +139,26 @@ def test_any_address_of_a_call(wire: Wire, forcegrant_org: Org, text: str) -> No
 def test_any_redirect(wire: Wire, forcegrant_org: Org, text: str) -> None:
     sent = wire.send(forcegrant_org.instance_url + LIMITS, filled(text, forcegrant_org))
     assert check(sent, forcegrant_org) >= 1
+
+
+@examples
+@given(text=hostile)
+@example(text="{instance}")
+def test_any_service_of_grpc(forcegrant_org: Org, text: str) -> None:
+    """gRPC connects to the target of the channel, and names it in this URL."""
+    client = forcegrant_org.client()
+    client.token()
+    brought: list[Any] = []
+    url = filled(text, forcegrant_org)
+    context: Any = SimpleNamespace(service_url=url, method_name="m")
+    callback: Any = lambda metadata, error: brought.extend([metadata, error])  # noqa: E731
+    client.grpc_auth()(context, callback)
+    metadata, error = brought
+    if error is None:
+        assert metadata
+        assert origin_of(url.lower()) == origin_of(forcegrant_org.instance_url)
+    assert (error is None) == bool(metadata)
+    assert error is None or text != "{instance}"
 
 
 # What changes a request that is prepared

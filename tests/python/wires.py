@@ -52,7 +52,7 @@ class Sent(NamedTuple):
 
 def origin_of(url: str) -> Origin:
     """The origin of a URL that can be read in one way only. Raises `ValueError` for any other."""
-    found = re.fullmatch(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::(\d+))?([/?#].*)?", url)
+    found = re.fullmatch(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::(\d*))?([/?#].*)?", url)
     if found is None:
         raise ValueError(url)
     scheme, host, port, _ = found.groups()
