@@ -86,6 +86,10 @@ def assert_frames_lack(error: BaseException, *needles: str) -> int:
     Libraries have to hold what they send: theirs must not print it.
     """
     ours = 0
+    for each in chain(error):
+        for text in parts([str(each), each, each.args]):
+            for needle in needles:
+                assert needle not in text
     for frame in frames(error):
         is_ours = PACKAGE in path_of(frame).parents
         ours += is_ours
