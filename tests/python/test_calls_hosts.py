@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -168,14 +169,18 @@ def test_a_prepared_request_of_requests_that_gets_another_address(forcegrant_org
     wire = RequestsWire(forcegrant_org.client())
     url = forcegrant_org.instance_url + LIMITS
     prepared = wire.http.prepare_request(requests.Request("GET", url))
-    for request in (prepared.copy(), prepared):
+    for request in (prepared.copy(), prepared.copy().copy(), prepared):
         assert "Authorization" in request.headers
         request.url = EVIL
         assert "Authorization" not in request.headers
         request.url = url
         assert "Authorization" not in request.headers, "what was taken off stays off"
         wire.http.send(request)
-    assert [sent.has_token for sent in wire.sent] == [False, False]
+    assert [sent.has_token for sent in wire.sent] == [False, False, False]
+    shallow = copy.copy(wire.http.prepare_request(requests.Request("GET", url)))
+    assert "Authorization" in shallow.headers
+    shallow.url = EVIL
+    assert "Authorization" not in shallow.headers
     own = wire.http.prepare_request(requests.Request("GET", url))
     own.headers["Authorization"] = "Basic mine"
     own.url = EVIL

@@ -42,10 +42,14 @@ class Guarded:
             if guard is not None:
                 guard.judge(self)
 
+    def __copy__(self) -> Guarded:
+        copy = object.__new__(type(self))
+        vars(copy).update(vars(self))
+        return copy
+
     def __reduce__(self) -> tuple[Any, ...]:
         # What is stored holds no token, and in another process nobody guards it.
-        plain = object.__new__(type(self))
-        vars(plain).update(vars(self))
+        plain = self.__copy__()
         plain.headers = plain.headers.copy()
         guard_of(plain).detach(plain)
         return _same, (plain,)
