@@ -15,7 +15,17 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from wires import WIRES, AiohttpWire, HttpxWire, RequestsWire, Sent, Wire, origin_of
+from wires import (
+    WIRES,
+    AiohttpWire,
+    BulkWire,
+    HttpxWire,
+    RequestsWire,
+    Sent,
+    SoapWire,
+    Wire,
+    origin_of,
+)
 
 if TYPE_CHECKING:
     from forcegrant.testing import Org
@@ -74,6 +84,25 @@ def test_a_foreign_host_that_redirects_back_gets_nothing_done(
     sent = [request.has_token for request in wire.send(url, EVIL + "/x", url)]
     # For aiohttp each hop is a request of its own, which nothing connects with those before.
     assert sent == [True, False, isinstance(wire, AiohttpWire)]
+
+
+@pytest.mark.parametrize("wired", [RequestsWire, BulkWire, SoapWire])
+@pytest.mark.parametrize(
+    ("location", "has_token"), [("/y", True), ("////evil.example.com/x", False)]
+)
+def test_a_redirect_after_a_new_token(
+    wired: type[Wire], location: str, has_token: bool, forcegrant_org: Org
+) -> None:
+    """requests makes the next request after the first one, which had the dead token."""
+    wire = wired(forcegrant_org.client())
+    dead = wire.client.token()
+    forcegrant_org.kill_sessions()
+    wire.dead = 1
+    sent = wire.send(forcegrant_org.instance_url + LIMITS, location)
+    token = wire.client.token()
+    assert token is not dead
+    # The wire asks for the present token when a request arrives.
+    assert [request.has_token for request in sent] == [True, True, has_token]
 
 
 @pytest.mark.parametrize("wired", [HttpxWire, AiohttpWire])

@@ -38,7 +38,7 @@ class Guarded:
         @url.setter
         def url(self, url: Any) -> None:
             self.__dict__["url"] = url
-            guard = self.__dict__.get(_GUARD)
+            guard = guard_of(self)
             if guard is not None:
                 guard.judge(self)
 
@@ -51,7 +51,9 @@ class Guarded:
         # What is stored holds no token, and in another process nobody guards it.
         plain = self.__copy__()
         plain.headers = plain.headers.copy()
-        guard_of(plain).detach(plain)
+        guard = guard_of(plain)
+        if guard is not None:
+            guard.detach(plain)
         return _same, (plain,)
 
 
@@ -59,9 +61,9 @@ def _same(request: Any) -> Any:
     return request
 
 
-def guard_of(request: Guarded) -> Guard:
+def guard_of(request: Guarded) -> Guard | None:
     """Who judges the URLs of this request."""
-    guard: Guard = vars(request)[_GUARD]
+    guard: Guard | None = vars(request).get(_GUARD)
     return guard
 
 
