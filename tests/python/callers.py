@@ -46,6 +46,10 @@ class Caller:
     def stream(self, url: str, body: str) -> Answer:
         raise NotImplementedError
 
+    def raise_for_status(self, url: str) -> None:
+        """Have the library raise the error that it has for an answer."""
+        raise NotImplementedError
+
     def give_up(self, url: str, endpoint: str) -> None:
         """Call, and go away when the request has arrived at what holds it; raises `GivenUp`."""
         raise NotImplementedError
@@ -86,6 +90,9 @@ class Httpx(Caller):
 
         return self.call(url, "POST", content())
 
+    def raise_for_status(self, url: str) -> None:
+        self.http.get(url).raise_for_status()
+
     def give_up(self, url: str, endpoint: str) -> None:
         del endpoint
         try:
@@ -121,6 +128,9 @@ class Asynchronous(Caller):
             yield body.encode()
 
         return self.call(url, "POST", content())
+
+    def raise_for_status(self, url: str) -> None:
+        asyncio.run(self.send("GET", url, strict=True))
 
     def give_up(self, url: str, endpoint: str) -> None:
         async def main() -> None:
@@ -166,8 +176,12 @@ class AsyncHttpx(Asynchronous):
             limits=httpx.Limits(max_connections=200),
         )
 
-        async def call(method: str, url: str, body: Any = None, **options: Any) -> Answer:
+        async def call(
+            method: str, url: str, body: Any = None, *, strict: bool = False, **options: Any
+        ) -> Answer:
             answer = await http.request(method, url, content=body, **options)
+            if strict:
+                answer.raise_for_status()
             return Answer(answer.status_code, answer.text)
 
         return _Session(http, call)
@@ -188,7 +202,10 @@ class Aiohttp(Asynchronous):
             timeout=aiohttp.ClientTimeout(total=30),
         )
 
-        async def call(method: str, url: str, body: Any = None, **options: Any) -> Answer:
+        async def call(
+            method: str, url: str, body: Any = None, *, strict: bool = False, **options: Any
+        ) -> Answer:
+            options["raise_for_status"] = strict
             async with http.request(method, url, data=body, **options) as answer:
                 return Answer(answer.status, await answer.text())
 
@@ -215,6 +232,9 @@ class Requests(Caller):
 
     def stream(self, url: str, body: str) -> Answer:
         return self.call(url, "POST", iter([body.encode()]))
+
+    def raise_for_status(self, url: str) -> None:
+        self.http.get(url).raise_for_status()
 
     def give_up(self, url: str, endpoint: str) -> None:
         del endpoint

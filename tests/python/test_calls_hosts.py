@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 import requests
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from wires import WIRES, AiohttpWire, HttpxWire, RequestsWire, Sent, Wire, origin_of
+from wires import (
+    WIRES,
+    AiohttpWire,
+    BulkWire,
+    HttpxWire,
+    RequestsWire,
+    Sent,
+    SoapWire,
+    Wire,
+    origin_of,
+)
 
 if TYPE_CHECKING:
     from forcegrant.testing import Org
@@ -74,6 +86,25 @@ def test_a_foreign_host_that_redirects_back_gets_nothing_done(
     assert sent == [True, False, isinstance(wire, AiohttpWire)]
 
 
+@pytest.mark.parametrize("wired", [RequestsWire, BulkWire, SoapWire])
+@pytest.mark.parametrize(
+    ("location", "has_token"), [("/y", True), ("////evil.example.com/x", False)]
+)
+def test_a_redirect_after_a_new_token(
+    wired: type[Wire], location: str, has_token: bool, forcegrant_org: Org
+) -> None:
+    """requests makes the next request after the first one, which had the dead token."""
+    wire = wired(forcegrant_org.client())
+    dead = wire.client.token()
+    forcegrant_org.kill_sessions()
+    wire.dead = 1
+    sent = wire.send(forcegrant_org.instance_url + LIMITS, location)
+    token = wire.client.token()
+    assert token is not dead
+    # The wire asks for the present token when a request arrives.
+    assert [request.has_token for request in sent] == [True, True, has_token]
+
+
 @pytest.mark.parametrize("wired", [HttpxWire, AiohttpWire])
 @pytest.mark.parametrize("base", ["{instance}", "{instance}/a/b", EVIL + "/a"])
 def test_hostile_addresses_below_a_base(wired: type[Wire], base: str, forcegrant_org: Org) -> None:
@@ -119,7 +150,7 @@ hostile = st.one_of(
     ),
 )
 examples = settings(
-    max_examples=300,
+    max_examples=200,
     derandomize=True,
     deadline=None,
     database=None,
@@ -140,6 +171,26 @@ def test_any_redirect(wire: Wire, forcegrant_org: Org, text: str) -> None:
     assert check(sent, forcegrant_org) >= 1
 
 
+@examples
+@given(text=hostile)
+@example(text="{instance}")
+def test_any_service_of_grpc(forcegrant_org: Org, text: str) -> None:
+    """gRPC connects to the target of the channel, and names it in this URL."""
+    client = forcegrant_org.client()
+    client.token()
+    brought: list[Any] = []
+    url = filled(text, forcegrant_org)
+    context: Any = SimpleNamespace(service_url=url, method_name="m")
+    callback: Any = lambda metadata, error: brought.extend([metadata, error])  # noqa: E731
+    client.grpc_auth()(context, callback)
+    metadata, error = brought
+    if error is None:
+        assert metadata
+        assert origin_of(url.lower()) == origin_of(forcegrant_org.instance_url)
+    assert (error is None) == bool(metadata)
+    assert error is None or text != "{instance}"
+
+
 # What changes a request that is prepared
 
 
@@ -147,14 +198,18 @@ def test_a_prepared_request_of_requests_that_gets_another_address(forcegrant_org
     wire = RequestsWire(forcegrant_org.client())
     url = forcegrant_org.instance_url + LIMITS
     prepared = wire.http.prepare_request(requests.Request("GET", url))
-    for request in (prepared.copy(), prepared):
+    for request in (prepared.copy(), prepared.copy().copy(), prepared):
         assert "Authorization" in request.headers
         request.url = EVIL
         assert "Authorization" not in request.headers
         request.url = url
         assert "Authorization" not in request.headers, "what was taken off stays off"
         wire.http.send(request)
-    assert [sent.has_token for sent in wire.sent] == [False, False]
+    assert [sent.has_token for sent in wire.sent] == [False, False, False]
+    shallow = copy.copy(wire.http.prepare_request(requests.Request("GET", url)))
+    assert "Authorization" in shallow.headers
+    shallow.url = EVIL
+    assert "Authorization" not in shallow.headers
     own = wire.http.prepare_request(requests.Request("GET", url))
     own.headers["Authorization"] = "Basic mine"
     own.url = EVIL

@@ -209,10 +209,14 @@ def test_calls_that_end_in_errors(caller: Caller, forcegrant_org: Org) -> None:
     errors += lack(lambda: caller.call(url))
     emulator.clear_faults()
     caller.client.reset()
+    emulator.control("fault", endpoint="limits", kind="status", status=500)
+    errors += lack(lambda: caller.raise_for_status(url))
+    emulator.clear_faults()
+    caller.client.reset()
     refusal = {"error": "invalid_client", "description": "no"}
     emulator.control("fault", endpoint="token", kind="refusal", **refusal)
     errors += lack(lambda: caller.call(url))
-    assert errors >= 6
+    assert errors >= 7
 
 
 @pytest.mark.parametrize("wired", WIRES)

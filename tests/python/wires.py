@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 Origin = tuple[str, str, int]
 
+EXPIRED = b'[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]'
+
 REFUSALS = (
     ForcegrantError,
     ValueError,
@@ -52,7 +54,7 @@ class Sent(NamedTuple):
 
 def origin_of(url: str) -> Origin:
     """The origin of a URL that can be read in one way only. Raises `ValueError` for any other."""
-    found = re.fullmatch(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::(\d+))?([/?#].*)?", url)
+    found = re.fullmatch(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::(\d*))?([/?#].*)?", url)
     if found is None:
         raise ValueError(url)
     scheme, host, port, _ = found.groups()
@@ -67,6 +69,8 @@ class Wire:
         self.sent: list[Sent] = []
         self.printed: list[str] = []
         """What the library shows of the headers of requests."""
+        self.dead = 0
+        """How many requests are told that the session is dead, before all else. For requests."""
         self.locations: list[str] = []
 
     def send(self, url: str, *locations: str, **options: Any) -> list[Sent]:
@@ -85,6 +89,9 @@ class Wire:
             text.decode("latin-1") if isinstance(text, bytes) else str(text) for text in texts
         )
         self.sent.append(Sent(origin, url, token in said))
+        if self.dead:
+            self.dead -= 1
+            return 401, {}
         return (307, {"Location": self.locations.pop(0)}) if self.locations else (200, {})
 
 
@@ -129,7 +136,8 @@ class _Adapter(requests.adapters.HTTPAdapter):
         )
         # As http.client reads them.
         headers = {name: text.encode().decode("latin-1") for name, text in headers.items()}
-        raw = urllib3.HTTPResponse(io.BytesIO(), headers, status, preload_content=False)
+        body = io.BytesIO(EXPIRED if status == 401 else b"")
+        raw = urllib3.HTTPResponse(body, headers, status, preload_content=False)
         response: Any = self.build_response(request, raw)
         response.connection = self
         return response

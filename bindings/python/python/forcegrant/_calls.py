@@ -33,21 +33,27 @@ class Guarded:
 
         @property
         def url(self) -> Any:
-            return vars(self)["url"]
+            return self.__dict__["url"]
 
         @url.setter
         def url(self, url: Any) -> None:
-            vars(self)["url"] = url
-            guard = vars(self).get(_GUARD)
+            self.__dict__["url"] = url
+            guard = guard_of(self)
             if guard is not None:
                 guard.judge(self)
 
+    def __copy__(self) -> Guarded:
+        copy = object.__new__(type(self))
+        vars(copy).update(vars(self))
+        return copy
+
     def __reduce__(self) -> tuple[Any, ...]:
         # What is stored holds no token, and in another process nobody guards it.
-        plain = object.__new__(type(self))
-        vars(plain).update(vars(self))
+        plain = self.__copy__()
         plain.headers = plain.headers.copy()
-        guard_of(plain).detach(plain)
+        guard = guard_of(plain)
+        if guard is not None:
+            guard.detach(plain)
         return _same, (plain,)
 
 
@@ -55,16 +61,14 @@ def _same(request: Any) -> Any:
     return request
 
 
-def guard_of(request: Guarded) -> Guard:
+def guard_of(request: Guarded) -> Guard | None:
     """Who judges the URLs of this request."""
-    guard: Guard = vars(request)[_GUARD]
+    guard: Guard | None = vars(request).get(_GUARD)
     return guard
 
 
 def guarded(cls: type, kind: type[Guarded] = Guarded) -> type:
     """Give the class of requests of this class whose URLs are judged."""
-    if issubclass(cls, Guarded):
-        return cls
     found = _CLASSES.get((cls, kind))
     if found is None:
         made = type(cls.__name__, (kind, cls), {"__module__": cls.__module__})
@@ -108,13 +112,14 @@ class Guard:
 
     def watch(self, request: Any) -> None:
         """Have each URL that the request is given from now on judged."""
-        request.__class__ = guarded(type(request), self.kind)
+        if not isinstance(request, Guarded):
+            request.__class__ = guarded(type(request), self.kind)
         vars(request)[_GUARD] = self
 
     def leave(self, request: Any) -> None:
         """Judge no more."""
         if isinstance(request, Guarded):
-            del vars(request)[_GUARD]
+            vars(request).pop(_GUARD, None)
             request.__class__ = type(request).__bases__[1]
 
     def detach(self, request: Any) -> None:
@@ -129,9 +134,10 @@ class Guard:
 
     def attach(self, request: Any, token: Token | None) -> None:
         """Have the request carry this token, or none."""
-        request.headers.pop("Authorization", None)
         if token is not None:
             request.headers["Authorization"] = Hidden(token.authorization)
+        else:
+            request.headers.pop("Authorization", None)
 
     def carries(self, request: Any) -> bool:
         """Whether the request carries this very token."""

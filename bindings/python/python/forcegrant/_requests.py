@@ -82,7 +82,9 @@ class _Guarded(_calls.Guarded):
     def copy(self) -> PreparedRequest:
         """Give a copy that is guarded too."""
         copy: PreparedRequest = super().copy()  # type: ignore[misc]
-        _calls.guard_of(self).watch(copy)
+        guard = _calls.guard_of(self)
+        if guard is not None:
+            guard.watch(copy)
         return copy
 
 
