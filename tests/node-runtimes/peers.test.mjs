@@ -14,7 +14,10 @@ const OLDEST = {
   undici: 'undici-oldest',
 }
 /** Each with the files of tests/node that need it; undici carries the calls of most. */
-const FILES = ['undici', 'fetch', 'axios', 'grpc', 'jsforce-connection', 'jsforce-apis', 'jsforce-streaming']
+const FILES = [
+  ...['undici', 'fetch', 'axios', 'grpc', 'jsforce-connection', 'jsforce-apis', 'jsforce-streaming'],
+  ...['destinations', 'canary'],
+]
 const NEWEST = { undici: 'undici-newest' }
 const [node22] = runtimes.filter(({ name }) => name === 'Node 22')
 let place
@@ -23,6 +26,7 @@ let newer
 before(async () => {
   place = await makeHome()
   cpSync(path.join(root, 'tests', 'node'), path.join(place.home, 'tests'), { recursive: true })
+  cpSync(path.join(root, 'tests', 'hostile-urls.json'), path.join(place.home, 'hostile-urls.json'))
   newer = path.join(path.dirname(place.home), 'newer')
   cpSync(place.home, newer, { recursive: true, verbatimSymlinks: true })
   put(OLDEST, place.home)
@@ -42,7 +46,7 @@ describe('the adapters', { concurrency: 4 }, () => {
     test(`with the oldest versions: ${file}`, () => runs(process.execPath, file, place.home))
   }
   const skip = node22 === undefined && 'no Node 22 here'
-  for (const file of ['undici', 'fetch']) {
+  for (const file of ['undici', 'fetch', 'destinations']) {
     test(`with the newest undici, in Node 22: ${file}`, { skip }, () => runs(node22.program, file, newer))
   }
 })

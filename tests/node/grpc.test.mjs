@@ -129,6 +129,15 @@ callsThrough('gRPC', {
       for (const options of [{ call: callCredentials(client) }, { interceptors: [interceptor(client)] }]) {
         await assert.rejects(calling(options, unary), /no token goes to localhost/)
       }
+      // A call that says of itself that it goes to a trusted host.
+      client = new Client(emulator.clientOptions({ trustedHosts: ['trusted.example'] }))
+      const disguised = (stub) =>
+        new Promise((resolve, reject) =>
+          stub.unary('one', { host: 'trusted.example' }, (error, response) =>
+            error ? reject(error) : resolve(response),
+          ),
+        )
+      await assert.rejects(calling({ interceptors: [interceptor(client)] }, disguised), /call option `host`/)
       assert.equal(seen.length, 0)
     },
     async 'a dead session is renewed once, and the call repeated with its body'() {

@@ -1,4 +1,5 @@
 import http from 'node:http'
+import { Readable } from 'node:stream'
 import type { AxiosError, AxiosResponse, InternalAxiosRequestConfig } from 'axios'
 import { noTokenInClear } from './errors.cjs'
 import { conceal, scrub, sweep } from './scrub.cjs'
@@ -14,14 +15,15 @@ type Config = InternalAxiosRequestConfig
  * @param shown the configuration without the token
  */
 export function withoutToken(given: unknown, shown: Config, token: Token | undefined): void {
-  if (token === undefined || typeof given !== 'object' || given === null) return
+  if (typeof given !== 'object' || given === null) return
   const holder = given as Partial<AxiosError> & Partial<AxiosResponse>
   if (holder.config !== undefined) holder.config = shown
+  if (token === undefined) return
   const { request } = holder
   if (request !== undefined) conceal(given, 'request')
-  if (!(given instanceof Error) && (holder.status ?? 0) < 400 && typeof holder.data !== 'object') return
-  sweep([request, holder.data], token)
-  scrub(given, token)
+  sweep(request, token)
+  if (holder.data instanceof Readable) sweep(holder.data, token)
+  if (given instanceof Error) scrub(given, token)
 }
 
 /**

@@ -10,7 +10,7 @@ import type {
   StatusObject,
 } from '@grpc/grpc-js'
 import type { Client } from './client.cjs'
-import { noTokenGoesTo } from './errors.cjs'
+import { ConfigurationError, noTokenGoesTo } from './errors.cjs'
 import { peer } from './peer.cjs'
 import type { Token } from './token.cjs'
 import { grpcVerdict } from './verdict.cjs'
@@ -48,9 +48,10 @@ class Exchange {
   #second: ReturnType<NextCall> | undefined
 
   constructor(client: Client, options: InterceptorOptions, nextCall: NextCall) {
-    const own = bringing(client, (token) => {
+    const note = (token: Token) => {
       this.#token = token
-    })
+    }
+    const own = typeof options.host !== 'string' ? bringing(client, note) : REFUSING
     this.#client = client
     this.#options = { ...options, credentials: options.credentials?.compose(own) ?? own }
     this.#nextCall = nextCall
@@ -101,6 +102,13 @@ class Exchange {
     second.halfClose()
   }
 }
+
+/** gRPC tells credentials this name, and connects to where the channel was made for. */
+const REFUSING = grpc.credentials.createFromMetadataGenerator((_, callback) => {
+  const help = 'Leave it out: a token goes only to the host that the channel was made for.'
+  const message = `the call option \`host\`: it would hide where the token goes\n  ${help}`
+  callback(new ConfigurationError({ code: 'invalid_option', kind: 'configuration', message, help }))
+})
 
 function bringing(client: Client, note: (token: Token) => void): CallCredentials {
   const present = presentation(client)

@@ -1,3 +1,5 @@
+import { ClientRequest } from 'node:http'
+
 /** What of a token is looked for. */
 interface Secret {
   readonly accessToken: string
@@ -44,47 +46,44 @@ export function scrub<T>(error: T, secret: Secret, depth = DEPTH): T {
 }
 
 /** Where requests of `node:http`, and of what is built on it, lead to others. */
-const WAYS = new Set(['_currentRequest', '_redirectable', '_writableState', 'req', 'res', 'socket'])
+const WAYS = ['_currentRequest', '_redirectable', '_options', '_writableState', 'req', 'res', 'socket']
 /** Where they keep what was sent, as text. */
-const PLACES = new Set([
-  '_header',
-  '_pendingData',
-  'buffered',
-  'headers',
-  'kOutHeaders',
-  'outputData',
-  '_options',
-])
+const PLACES: PropertyKey[] = ['_header', '_pendingData', 'buffered', 'headers', 'outputData']
+/** Another such place, known by the first request of `node:http` that was seen. */
+let outHeaders: symbol | undefined
 
 /**
- * Takes a token out of requests that are over, such as the one that an error holds.
+ * Takes a token out of a request that is over, such as the one that an error holds, or the connection that it went by.
  *
  * @internal
  */
 export function sweep(value: unknown, secret: Secret): void {
-  visit(value, secret, new Set(), true)
+  if (outHeaders === undefined && value instanceof ClientRequest) {
+    outHeaders = Object.getOwnPropertySymbols(value).find(({ description }) => description === 'kOutHeaders')
+    if (outHeaders !== undefined) PLACES.push(outHeaders)
+  }
+  visit(value, secret, new Set())
 }
 
-function visit(value: unknown, secret: Secret, seen: Set<object>, isWhole: boolean): void {
+function visit(value: unknown, secret: Secret, seen: Set<object>): void {
   if (typeof value !== 'object' || value === null || seen.has(value)) return
   seen.add(value)
   // The request of `fetch` shows its headers by methods only.
   if (value instanceof Request) value.headers.delete('authorization')
-  for (const key of Reflect.ownKeys(value)) {
-    const name = typeof key === 'symbol' ? (key.description ?? '') : key
-    const isPlace = isWhole || PLACES.has(name)
-    if (!isPlace && !WAYS.has(name)) continue
-    const held: unknown = Object.getOwnPropertyDescriptor(value, key)?.value
-    if (typeof held === 'string') redact(value, key, held, secret)
-    else visit(held, secret, seen, isPlace && isPlain(held))
+  for (const place of PLACES) clean(value, place, secret, 3)
+  for (const way of WAYS) {
+    if (Object.hasOwn(value, way)) visit((value as Record<string, unknown>)[way], secret, seen)
   }
 }
 
-/** An object or a list that holds values, and is nothing more. */
-function isPlain(value: unknown): boolean {
-  if (Array.isArray(value)) return true
-  const prototype = typeof value === 'object' && value !== null ? Object.getPrototypeOf(value) : undefined
-  return prototype === null || prototype === Object.prototype
+/** Takes it out of a text, or of all texts in lists and plain objects. */
+function clean(holder: object, key: PropertyKey, secret: Secret, depth: number): void {
+  if (!Object.hasOwn(holder, key)) return
+  const held = (holder as Record<PropertyKey, unknown>)[key]
+  if (typeof held === 'string') redact(holder, key, held, secret)
+  else if (typeof held === 'object' && held !== null && depth > 0 && !ArrayBuffer.isView(held)) {
+    for (const inner of Object.keys(held)) clean(held, inner, secret, depth - 1)
+  }
 }
 
 function redact(holder: object, key: PropertyKey, text: string, { accessToken }: Secret): void {

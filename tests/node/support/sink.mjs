@@ -9,19 +9,23 @@ export const HOST = 'acme.my.salesforce.com'
 export const INSTANCE = `https://${HOST}`
 export const ACCESS_TOKEN = '00D000000000001!AQ.a_token/with+signs=='
 
-/** `respond(request, response)` serves what is no login; `request.wanted` is where the library meant to go. */
-export async function startSink(respond = (_, response) => response.end('{}')) {
+/** `respond(request, response)` serves what is no login, `login` what is; `request.text` is all that was sent. */
+export async function startSink() {
   const wanted = new Map()
-  const sink = { seen: [], respond, token: tokenResponse() }
+  const sink = { seen: [], token: tokenResponse() }
+  sink.respond = (_, response) => response.end('{}')
+  sink.login = (_, response) => {
+    response.setHeader('content-type', 'application/json')
+    response.end(JSON.stringify(sink.token))
+  }
   const server = http.createServer({ maxHeaderSize: 1 << 20 }, (request, response) => {
     const target = wanted.get(request.socket.remotePort)
-    if (target === undefined) return serveLogin(sink, request, response)
-    request.wanted = target
     const chunks = []
     request.on('data', (chunk) => chunks.push(chunk))
     request.on('end', () => {
       const head = [request.method, request.url, ...request.rawHeaders].join('\n')
       request.text = `${head}\n\n${Buffer.concat(chunks)}`
+      if (target === undefined) return sink.login(request, response)
       sink.seen.push({ ...target, text: request.text })
       sink.respond(request, response)
     })
@@ -83,14 +87,6 @@ export function withToken({ seen }) {
   return seen.filter(
     ({ text }) => text.includes(ACCESS_TOKEN) || text.includes(encodeURIComponent(ACCESS_TOKEN)),
   )
-}
-
-function serveLogin({ token }, request, response) {
-  request.resume()
-  request.on('end', () => {
-    response.setHeader('content-type', 'application/json')
-    response.end(JSON.stringify(token))
-  })
 }
 
 function tokenResponse() {
