@@ -16,7 +16,7 @@ use crate::http::{Proxy, ProxyRules, Response};
 use crate::verdict::{ApiAnswer, Verdict};
 
 /// Mutations of the corpus of one target.
-const MUTATIONS: usize = 4_000;
+const MUTATIONS: usize = 2_000;
 
 macro_rules! replayed {
     ($($target:ident),+ $(,)?) => {
