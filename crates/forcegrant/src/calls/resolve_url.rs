@@ -111,7 +111,7 @@ impl Instances {
             token.api_instance_url.unwrap_or_default(),
         ];
         if !trust.allows_url(&url.now, &instances) {
-            let url = if url.moved {
+            let url = if url.has_moved {
                 url_spelling::spelled(url.now)
             } else {
                 text.to_owned()
@@ -131,7 +131,7 @@ impl Instances {
     }
 
     /// A URL of an instance that the org has left leads to where the org is now.
-    fn where_it_is_now(&self, token: TokenInstances<'_>, given: Url) -> Moved {
+    fn where_it_is_now(&self, token: TokenInstances<'_>, given: Url) -> Place {
         let left = self.0.iter().find(|known| same_origin(&given, &known.base));
         let now = match left {
             Some(known) if known.is_api => token.api_instance_url,
@@ -141,19 +141,19 @@ impl Instances {
         let base = now.filter(|now| !same_origin(&given, now));
         let rest = &given[url::Position::BeforePath..];
         let now = base.and_then(|base| Url::parse(&format!("{base}{rest}")).ok());
-        let moved = now.is_some();
-        Moved {
+        let has_moved = now.is_some();
+        Place {
             now: now.unwrap_or_else(|| given.clone()),
             given,
-            moved,
+            has_moved,
         }
     }
 }
 
-struct Moved {
+struct Place {
     given: Url,
     now: Url,
-    moved: bool,
+    has_moved: bool,
 }
 
 fn on_instance(path: &str, instance_url: &str) -> Result<Url, Error> {
