@@ -447,6 +447,10 @@ impl ClientBuilder {
 
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let resolve = self.http.resolve.iter();
+        let resolve: Vec<_> = resolve
+            .map(|(host, address)| (printable(host), address))
+            .collect();
         f.debug_struct("ClientBuilder")
             .field("login_url", &printable(&self.login_url))
             .field("token_url", &self.token_url.as_deref().map(printable))
@@ -459,7 +463,7 @@ impl fmt::Debug for ClientBuilder {
                     .map(|host| printable(host))
                     .collect::<Vec<_>>(),
             )
-            .field("http", &self.http)
+            .field("resolve", &resolve)
             .field("proxy", &self.proxy)
             .field("retry", &self.retry)
             .field("lifetimes", &self.lifetimes)

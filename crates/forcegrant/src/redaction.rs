@@ -79,7 +79,7 @@ impl Redactor {
     /// them. A part of the id alone stays, as it is no secret and may be a common word.
     #[must_use]
     pub fn hide_pair(mut self, id: &str, secret: &str) -> Self {
-        self.add(id, id.chars().count());
+        self.add(id, usize::MAX);
         for (id, secret) in sent_forms(id).iter().zip(sent_forms(secret)) {
             let pair = Zeroizing::new(format!("{}:{}", id.as_str(), secret.as_str()));
             self.add(&Zeroizing::new(STANDARD_NO_PAD.encode(&*pair)), LONGEST_RUN);
@@ -103,6 +103,14 @@ impl Redactor {
             })
     }
 
+    /// Takes this text out where it stands whole, in any encoding: for our own words, of which a part may
+    /// be a part of a secret too.
+    #[must_use]
+    pub fn hide_whole(mut self, secret: &str) -> Self {
+        self.add(secret, usize::MAX);
+        self
+    }
+
     fn add(&mut self, secret: &str, run: usize) {
         let canonical = Zeroizing::new(canonical(secret));
         let run = run.min(canonical.len());
@@ -117,9 +125,14 @@ impl Redactor {
     /// characters and characters that change how the rest is displayed.
     #[must_use]
     pub fn clean(&self, text: &str, limit: usize) -> String {
+        self.redact(text).trim().chars().take(limit).collect()
+    }
+
+    /// The same without a limit, and with the blanks at both ends.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
         let text = neutral(text.chars().take(MAX_CHARS_READ));
-        let text = without_lookalikes(&self.without_secrets(&text));
-        text.trim().chars().take(limit).collect::<String>()
+        without_lookalikes(&self.without_secrets(&text))
     }
 
     fn without_secrets(&self, text: &str) -> String {
