@@ -117,6 +117,8 @@ class Herd:
         self.members: list[Member] = []
         # The fingerprints that the last case brought: one.
         self.last: list[str] = []
+        # What the clocks of the members show.
+        self.time = 0.0
 
     def cases(self, processes: int, callers: int, kills: int) -> Iterator[Case]:
         """Each in turn, by the same processes; the last of them once more for each of `kills`."""
@@ -124,31 +126,42 @@ class Herd:
         emulator.control("reset")
         emulator.control("fault", endpoint="token", kind="slow_head", ms=LOGIN_MS)
         self.members = [self.start() for _ in range(processes)]
-        for member in self.members:
-            member.expect("ready")
+        self.clocks_go_on(0)
         yield self.ask("cold", callers, allowed=1)
         emulator.control("advance", seconds=A_DAY)
-        self.all(f"advance {A_DAY}")
+        self.clocks_go_on(A_DAY)
         yield self.ask("the token has ended", callers, allowed=1)
         self.end_sessions()
         yield self.ask("the org ended all sessions", callers, allowed=1)
         for _ in range(max(1, kills)):
+            # Else a login would look as old as the one before it.
+            self.clocks_go_on(10)
             self.end_sessions()
             yield self.kill_holder(callers)
 
     def start(self) -> Member:
-        """One more process, which is not ready yet."""
+        """One more process."""
         ready = self.emulator.ready
         set_up = {name: ready["org"][name] for name in ("my_domain", "client_id", "client_secret")}
         set_up |= {"address": ready["https"], "ca_pem": ready["ca_pem"], "store": self.store}
         member = Member(self.program)
+        member.clock = time.time()
         member.say(json.dumps(set_up))
+        member.expect("ready")
         return member
 
     def all(self, line: str) -> None:
         """Says it to each, and waits until each has done it."""
         for member in self.members:
             member.say(line)
+        for member in self.members:
+            member.answer()
+
+    def clocks_go_on(self, seconds: int) -> None:
+        """The clocks of all, which stand still and were started one after the other, show one time again."""
+        self.time = max(self.time, time.time()) + seconds
+        for member in self.members:
+            member.clock_shows(self.time)
         for member in self.members:
             member.answer()
 
@@ -177,9 +190,8 @@ class Herd:
         holder.process.wait()
         self.members.remove(holder)
         successor = self.start()
-        successor.expect("ready")
         # It lives in the same time as the others: else what it brings has ended long ago for them.
-        successor.say(f"advance {A_DAY}")
+        successor.clock_shows(self.time)
         successor.answer()
         answers = [successor.ask(callers)]
         if answers[0]["tokens"] == self.last:
@@ -257,6 +269,8 @@ class Member(Process):
         super().__init__(program)
         self.logging_in = threading.Event()
         self.answers: queue.Queue[dict[str, Any]] = queue.Queue()
+        # What its clock showed last, within the time that a process takes to start.
+        self.clock = 0.0
         self.failures: list[str] = []
         threading.Thread(target=self.listen, daemon=True).start()
 
@@ -281,6 +295,11 @@ class Member(Process):
         """That many callers ask for the token."""
         self.say(f"ask {callers}")
         return self.answer()
+
+    def clock_shows(self, now: float) -> None:
+        """Its clock goes on to this time; it answers when that is done."""
+        self.say(f"advance {max(0, round((now - self.clock) * 1000))}")
+        self.clock = now
 
     def expect(self, event: str) -> None:
         """It says that this has come about."""

@@ -2,8 +2,8 @@
 //! says and answers on its standard output, line by line.
 //!
 //! The first line is the set-up in JSON. Then `ask N`: N callers at once ask for the token.
-//! `invalidate`: the token at hand is dead. `advance N`: the clock goes on by N seconds. The program
-//! ends with its input.
+//! `invalidate`: the token at hand is dead. `advance N`: the clock, which stands still, goes on by N
+//! milliseconds. The program ends with its input.
 
 use std::collections::HashSet;
 use std::io::{BufRead, Write};
@@ -63,7 +63,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 say(&json!({"was_current": token.is_some_and(|token| client.invalidate(&token))}));
             }
             "advance" => {
-                clock.advance(Duration::from_secs(number));
+                clock.advance(Duration::from_millis(number));
                 say(&json!({}));
             }
             other => return Err(format!("what is {other}?").into()),

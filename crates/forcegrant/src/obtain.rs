@@ -25,9 +25,12 @@ use crate::store::seal::{self, Kind, Sealer};
 use crate::store::{self, Acquired, Share, StoreError};
 use crate::token::ExpirySource;
 
-/// How long a lease is granted for. A holder that was killed blocks others for this at most. One that
-/// lives extends it every quarter of that time, so that it keeps it though a step fails or is late.
-const LEASE: Duration = Duration::from_secs(3);
+/// How long a lease is granted for. A holder that was killed blocks others for this at most.
+const LEASE: Duration = Duration::from_millis(2_500);
+
+/// How often its holder extends it while it logs in: often enough to keep it though a step is late by
+/// the whole time that a step may take.
+const EXTENSION: Duration = Duration::from_millis(500);
 
 /// A store that says at once that nothing has changed is not asked more often than this.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -260,7 +263,7 @@ impl Holding {
         let lost = Arc::clone(&self.lost);
         let _extension = AbortOnDrop(tokio::spawn(async move {
             loop {
-                tokio::time::sleep(LEASE / 4).await;
+                tokio::time::sleep(EXTENSION).await;
                 let extended = visit.share.extend(&visit.key, &lease.owner, LEASE).await;
                 let is_lost = match extended {
                     Some(Acquired::Granted { fence }) => fence != lease.fence,

@@ -10,10 +10,11 @@
 //! a few seconds, as some clauses are about time. The names of the checks are those in the report.
 //!
 //! What it can not see from outside: that a counter forgets after an hour, that a store works in the
-//! child of a fork, and what becomes of entries that others damaged; for the last there is
-//! [`check_damaged`].
+//! child of a fork, and what becomes of what others wrote into it. For the last there are
+//! [`check_damaged`] for entries, and [`check_attacked`] for a writer who means harm.
 
 mod entries;
+mod hostile;
 mod leases;
 mod probe;
 mod sharing;
@@ -77,6 +78,27 @@ pub async fn check_damaged(
         .await
         .map_err(|finding| Violation {
             clause: "damaged_entry_is_none",
+            finding,
+        })
+}
+
+/// Checks that sharing goes on after `attack` wrote something behind the store's back (it gets the key): a
+/// lease without an end, the greatest fence that there is, a counter of minutes to come, garbage, more than
+/// fits. Whatever it was, within a second no step fails, a new owner gets the lease, its entry replaces the
+/// one there, and logins can be counted. Call it for each attack on a store that others can write to.
+///
+/// It is called twice: for a key that was never used, and for one with an entry and a counter.
+///
+/// # Errors
+/// What was seen instead.
+pub async fn check_attacked(
+    store: &dyn Store,
+    attack: &(dyn Fn(&str) + Sync),
+) -> Result<(), Violation> {
+    hostile::sharing_goes_on(&Probe::new(store), attack)
+        .await
+        .map_err(|finding| Violation {
+            clause: "sharing_goes_on",
             finding,
         })
 }

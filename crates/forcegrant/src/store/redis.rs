@@ -2,6 +2,7 @@
 
 mod address;
 mod fault;
+mod limited;
 mod links;
 mod scripts;
 
@@ -18,6 +19,7 @@ use self::scripts::{Call, Script};
 use crate::error::{Error, invalid_option};
 use crate::http::{Roots, check_roots};
 use crate::secret::Secret;
+use crate::store::protocol::{LONGEST_LEASE, LONGEST_LIFE};
 use crate::store::{Acquired, Lease, POLL, Put, Store, StoreError, StoreFuture, Stored};
 
 /// A store in Redis 6.2 or newer, or Valkey: one server, a master that Sentinels know, or a Cluster.
@@ -174,7 +176,7 @@ impl Store for RedisStore {
             let arguments = [
                 lease.owner.as_bytes(),
                 fence.as_bytes(),
-                &millis(time_to_live),
+                &millis(time_to_live.min(LONGEST_LIFE)),
                 &whole,
             ];
             match numbers(&self.run(&scripts::PUT, key, &arguments).await?)[..] {
@@ -192,7 +194,7 @@ impl Store for RedisStore {
         time: Duration,
     ) -> StoreFuture<'a, Acquired> {
         Box::pin(async move {
-            let arguments = [owner.as_bytes(), &millis(time)];
+            let arguments = [owner.as_bytes(), &millis(time.min(LONGEST_LEASE))];
             match numbers(&self.run(&scripts::ACQUIRE, key, &arguments).await?)[..] {
                 [1, fence] => Ok(Acquired::Granted { fence }),
                 [0, fence, left] => Ok(Acquired::Held {
@@ -260,6 +262,10 @@ impl fmt::Debug for RedisStore {
             .finish_non_exhaustive()
     }
 }
+
+/// The header before an entry is no longer, in bytes: the script of `get` has this number.
+#[cfg(test)]
+const LONGEST_HEADER: usize = 64;
 
 /// What stands before an entry: the version of the layout, the fence and the length, so that one that
 /// was cut or is not ours is noticed. The script of `put` reads the fence.

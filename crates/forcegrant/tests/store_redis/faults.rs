@@ -141,11 +141,13 @@ async fn a_full_server_says_so_and_keeps_what_it_has() {
         store.put("k", entry, Duration::from_secs(60), &lease).await
     };
     put(b"old", "aa", 1).await.unwrap();
-    acquire(&store, "k", "aa").await.unwrap();
+    let Ok(Acquired::Granted { fence }) = acquire(&store, "k", "aa").await else {
+        panic!("not granted");
+    };
     server.command::<()>(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
     server.command::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
     for error in [
-        put(b"new", "aa", 2).await.unwrap_err(),
+        put(b"new", "aa", fence).await.unwrap_err(),
         acquire(&store, "other", "aa").await.unwrap_err(),
         store.count("k", 1).await.unwrap_err(),
     ] {

@@ -5,6 +5,7 @@ mod callers;
 #[path = "../common/mod.rs"]
 mod common;
 mod faults;
+mod hostile;
 mod proxy;
 mod server;
 mod topologies;

@@ -31,6 +31,9 @@ struct Tricks {
     others: AtomicU64,
     steps: AtomicUsize,
     watches: AtomicUsize,
+    acquires: AtomicUsize,
+    /// The longest lease that was asked for.
+    longest: Mutex<Duration>,
     puts: AtomicUsize,
     logins: Mutex<u64>,
     counted: Condvar,
@@ -62,6 +65,19 @@ impl Tricky {
             .wait_timeout_while(logins, limit, |logins| *logins < wanted)
             .unwrap();
         *logins
+    }
+
+    /// Returns once the lease was asked for so many times more.
+    fn is_asked_again(&self, times: usize) {
+        let wanted = self.0.acquires.load(Ordering::SeqCst) + times;
+        let deadline = std::time::Instant::now() + Duration::from_secs(30);
+        while self.0.acquires.load(Ordering::SeqCst) < wanted {
+            assert!(
+                std::time::Instant::now() < deadline,
+                "the lease is not extended"
+            );
+            std::thread::yield_now();
+        }
     }
 
     fn steps(&self) -> usize {
@@ -105,6 +121,10 @@ impl Store for Tricky {
         owner: &'a str,
         time: Duration,
     ) -> StoreFuture<'a, Acquired> {
+        self.0.acquires.fetch_add(1, Ordering::SeqCst);
+        let mut longest = self.0.longest.lock().unwrap();
+        *longest = time.max(*longest);
+        drop(longest);
         if self.0.is_held.load(Ordering::SeqCst) {
             let held = Acquired::Held {
                 fence: 7,
@@ -436,4 +456,84 @@ fn an_entry_older_than_a_rejected_token_does_not_serve() {
     assert_eq!(text(&f), "c");
     assert!(store.steps() > steps, "the store was asked");
     assert_eq!(f.requests(), 3);
+}
+
+/// Whoever logs in keeps the right to it: a store that fails for a moment is asked again, and no breaker
+/// keeps the extension back.
+#[test]
+fn a_lease_is_short_and_is_extended_though_the_store_fails_for_a_moment() {
+    let (hold, arrival, go) = held(Play::Token("a"));
+    let store = Tricky::default();
+    let f = fixture_with([hold], with(&store));
+    let asking = f.client.clone();
+    let asked = std::thread::spawn(move || asking.token().unwrap());
+    arrival.recv().unwrap();
+    store.0.fails.store(true, Ordering::SeqCst);
+    store.is_asked_again(2);
+    store.0.fails.store(false, Ordering::SeqCst);
+    store.is_asked_again(2);
+    go.send(()).unwrap();
+    assert_eq!(asked.join().unwrap().access_token(), "a");
+    f.client.wait_idle();
+    assert_eq!(store.0.puts.load(Ordering::SeqCst), 1);
+    assert_eq!(f.take_events(), ["mint_started", "mint_succeeded"]);
+    // Others wait for a holder that was killed for this, a look, and their own login: 4 s in all.
+    assert!(*store.0.longest.lock().unwrap() <= Duration::from_secs(3));
+}
+
+/// Another has logged in since, perhaps: what this login brought may be the older token.
+#[test]
+fn who_lost_the_lease_in_the_middle_of_a_login_keeps_its_token_to_itself() {
+    let (hold, arrival, go) = held(Play::Token("a"));
+    let store = Tricky::default();
+    let f = fixture_with([hold], with(&store));
+    let asking = f.client.clone();
+    let asked = std::thread::spawn(move || asking.token().unwrap());
+    arrival.recv().unwrap();
+    let steps = store.steps();
+    store.0.is_held.store(true, Ordering::SeqCst);
+    store.is_asked_again(1);
+    // The release after it.
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while store.steps() < steps + 2 && std::time::Instant::now() < deadline {
+        std::thread::yield_now();
+    }
+    go.send(()).unwrap();
+    assert_eq!(asked.join().unwrap().access_token(), "a");
+    f.client.wait_idle();
+    assert_eq!(store.0.puts.load(Ordering::SeqCst), 0);
+}
+
+/// A counter is anyone's word who can write to the store: it slows logins down and stops none for good.
+#[test]
+fn a_counter_that_somebody_wrote_refuses_for_minutes_and_not_for_good() {
+    let store = Tricky::default();
+    let f = fixture_with([Play::Token("a")], with(&store));
+    store.0.others.store(u64::MAX / 2, Ordering::SeqCst);
+    let error = f.client.token().unwrap_err();
+    assert_eq!(error.code(), "login_budget_exceeded");
+    let wait = error.retry_after().unwrap();
+    assert!(wait <= Duration::from_secs(300), "{wait:?}");
+    f.pass(wait.as_secs() + 1);
+    assert_eq!(text(&f), "a");
+}
+
+/// The token has a stated end of 30 minutes. The clock was a day ahead when it was put, and is right again.
+#[test]
+fn an_entry_of_a_clock_that_was_ahead_does_not_serve_and_is_replaced() {
+    let store = Tricky::default();
+    let ahead = fixture_with(
+        ["old", "new"].map(|token| Play::ExpiresIn(token, 1_800)),
+        with(&store),
+    );
+    ahead.pass(24 * 3_600);
+    assert_eq!(text(&ahead), "old");
+    let right = TestClock::new(ahead.clock.now() - Duration::from_secs(24 * 3_600));
+    let beside =
+        |clock: &TestClock| fixture_on(Arc::clone(&ahead.stage), clock.clone(), with(&store));
+    let one = beside(&right);
+    assert_eq!(text(&one), "new");
+    // And the login of today is what others of today find.
+    let two = beside(&right);
+    assert_eq!((text(&two), two.requests()), ("new".to_owned(), 2));
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::probe::all_of;
-use super::{check, check_damaged, clauses};
+use super::{check, check_attacked, check_damaged, clauses};
 use crate::store::{Acquired, Lease, Put, Store, StoreError, StoreFuture, Stored};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,6 +179,29 @@ async fn damage_is_found_where_it_is_served() {
     let violation = check_damaged(&store, &cut_it).await.unwrap_err();
     assert_eq!(violation.clause, "damaged_entry_is_none");
     assert!(violation.to_string().contains("3 bytes"), "{violation}");
+}
+
+#[tokio::test]
+async fn an_attack_is_found_where_it_ends_sharing() {
+    let store = Memory::new(None);
+    check_attacked(&store, &|_| ()).await.unwrap();
+    let lease = || Lease {
+        owner: "x".to_owned(),
+        fence: 1,
+    };
+    let endless = |key: &str| {
+        let end = Instant::now() + Duration::from_secs(3_600);
+        store.state().leases.insert(key.to_owned(), (lease(), end));
+    };
+    let violation = check_attacked(&store, &endless).await.unwrap_err();
+    assert!(violation.finding.contains("not free"), "{violation}");
+    let top = |key: &str| {
+        let end = Instant::now() + Duration::from_secs(3_600);
+        let entry = (b"x".to_vec(), (1 << 53) - 1, end);
+        store.state().entries.insert(key.to_owned(), entry);
+    };
+    let violation = check_attacked(&store, &top).await.unwrap_err();
+    assert!(violation.finding.contains("2^53"), "{violation}");
 }
 
 /// The contract, as short as can be.

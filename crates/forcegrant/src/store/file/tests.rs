@@ -264,8 +264,12 @@ async fn what_is_long_over_is_swept_and_nothing_else() {
 /// What is in the files may come from anyone who runs as this user, or from a clock that was wrong.
 #[tokio::test]
 async fn what_somebody_wrote_into_the_files_ends_nothing_for_good() {
-    let write = |folder: &Temporary, ending: &str, bytes: &[u8]| {
-        let path = folder.file(ending);
+    let folder = Temporary::new();
+    let store = folder.store();
+    let path =
+        |key: &str, ending: &str| folder.0.join(format!("{}.{ending}", key.replace(':', "_")));
+    let write = |key: &str, ending: &str, bytes: &[u8]| {
+        let path = path(key, ending);
         fs::write(&path, bytes).unwrap();
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
     };
@@ -274,21 +278,27 @@ async fn what_somebody_wrote_into_the_files_ends_nothing_for_good() {
         let numbers = numbers.map(u64::to_be_bytes).concat();
         [&b"fgentry1"[..], &numbers, bytes].concat()
     };
-    let (day, soon) = (24 * 3_600_000, now() + 60_000);
+    let (day, soon) = (24 * 3_600_000_i64, now() + 60_000);
     let large = vec![b'x'; crate::store::protocol::LARGEST_ENTRY + 1];
+    put(&store).await;
     for (what, entry, served) in [
         ("the top fence", whole(u64::MAX, soon, b"x"), true),
         ("a fence of 53 bits", whole((1 << 53) - 1, soon, b"x"), true),
+        (
+            "a clock a month ahead",
+            whole(soon.unsigned_abs() + 30 * day.unsigned_abs(), soon, b"x"),
+            true,
+        ),
         ("without an end", whole(1, i64::MAX, b"x"), false),
         ("for a month", whole(1, now() + 30 * day, b"x"), false),
         ("larger than any", whole(1, soon, &large), false),
+        ("far larger than any", vec![b'x'; 100_000_000], false),
     ] {
-        let folder = Temporary::new();
-        let store = folder.store();
-        put(&store).await;
-        write(&folder, "entry", &entry);
+        let attack = |key: &str| write(key, "entry", &entry);
+        attack(KEY);
         assert_eq!(store.get(KEY).await.unwrap().is_some(), served, "{what}");
-        replaces(&store, what).await;
+        let checked = conformance::check_attacked(&store, &attack).await;
+        assert_eq!(checked, Ok(()), "{what}");
     }
     for (what, lease) in [
         (
@@ -307,26 +317,24 @@ async fn what_somebody_wrote_into_the_files_ends_nothing_for_good() {
             "another folder",
             r#"{"owner":"/../../x","fence":5,"from":FROM,"time":10000}"#,
         ),
+        ("garbage", "{"),
     ] {
-        let folder = Temporary::new();
-        let store = folder.store();
-        put(&store).await;
         let text = lease
             .replace("TOP", &u64::MAX.to_string())
             .replace("FROM", &now().to_string())
             .replace("TOMORROW", &(now() + day).to_string());
-        write(&folder, "lease", text.as_bytes());
-        // Its sign of life is there, and held.
-        let alive = fs::File::create(folder.file("x.alive")).unwrap();
-        alive
-            .set_permissions(fs::Permissions::from_mode(0o600))
-            .unwrap();
-        fs4::FileExt::lock(&alive).unwrap();
-        replaces(&store, what).await;
+        let alive = Mutex::new(Vec::new());
+        let attack = |key: &str| {
+            write(key, "lease", text.as_bytes());
+            // Its sign of life is there, and held.
+            write(key, "x.alive", b"");
+            let file = fs::File::open(path(key, "x.alive")).unwrap();
+            fs4::FileExt::lock(&file).unwrap();
+            alive.lock().unwrap().push(file);
+        };
+        let checked = conformance::check_attacked(&store, &attack).await;
+        assert_eq!(checked, Ok(()), "{what}");
     }
-    let folder = Temporary::new();
-    let store = folder.store();
-    put(&store).await;
     let minute = now() / 60_000;
     let text = format!(
         r#"{{"{}":3,"{}":4000000000,"{}":4000000000,"{}":4000000000}}"#,
@@ -335,23 +343,11 @@ async fn what_somebody_wrote_into_the_files_ends_nothing_for_good() {
         minute + 30,
         i64::MAX
     );
-    write(&folder, "count", text.as_bytes());
+    write(KEY, "count", text.as_bytes());
     assert_eq!(store.count(KEY, 0).await.unwrap(), 3);
-    assert_eq!(store.count(KEY, 1).await.unwrap(), 4);
-}
-
-/// The lease is free, and what its owner puts is there.
-async fn replaces(store: &FileStore, what: &str) {
-    let granted = store.acquire(KEY, "next", MINUTE).await.unwrap();
-    let Acquired::Granted { fence } = granted else {
-        panic!("{what}: {granted:?}")
-    };
-    assert!(fence < 1 << 53, "{what}");
-    let own = Lease {
-        owner: "next".to_owned(),
-        fence,
-    };
-    let put = store.put(KEY, b"newer", MINUTE, &own).await.unwrap();
-    assert_eq!(put, Put::Stored, "{what}");
-    assert_eq!(entry(store).await.unwrap(), b"newer", "{what}");
+    for count in [&text, "{", r#"{"x":1}"#, r#"{"1":-1}"#] {
+        let attack = |key: &str| write(key, "count", count.as_bytes());
+        let checked = conformance::check_attacked(&store, &attack).await;
+        assert_eq!(checked, Ok(()), "{count}");
+    }
 }

@@ -1,8 +1,11 @@
 //! What an error of Redis means for the step, and how it is told.
 
+use std::error::Error;
+use std::sync::Arc;
+
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-use super::address::Host;
+use super::address::{Host, Kind};
 use crate::store::StoreError;
 
 /// What to do about an error.
@@ -20,8 +23,9 @@ pub(super) enum Verdict {
     Final,
 }
 
-/// `from` is the server that answered.
-pub(super) fn verdict(error: &RedisError, from: &Host) -> Verdict {
+/// `from` is the server that answered. Only a Cluster's word is followed to another server: user and
+/// password go to none that the URL does not name, or lets others name.
+pub(super) fn verdict(error: &RedisError, from: &Host, kind: &Kind) -> Verdict {
     let target = || {
         let (text, _) = error.redirect_node()?;
         let mut host = Host::parse(text, from.port)?;
@@ -31,6 +35,11 @@ pub(super) fn verdict(error: &RedisError, from: &Host) -> Verdict {
         Some(host)
     };
     match error.kind() {
+        ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask)
+            if *kind != Kind::Cluster =>
+        {
+            Verdict::Final
+        }
         ErrorKind::Server(ServerErrorKind::Moved) => {
             target().map_or(Verdict::Elsewhere, Verdict::Moved)
         }
@@ -55,12 +64,19 @@ pub(super) fn told(error: &RedisError, from: &Host) -> StoreError {
         }
         (_, Some("OOM")) => "it is full (OOM)",
         (_, Some("READONLY")) => "it is a replica (READONLY)",
+        // Of a Cluster they are followed.
+        (ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask), _) => {
+            "it is a node of a Cluster and names another; for a Cluster, the URL begins with redis+cluster"
+        }
         (ErrorKind::Server(ServerErrorKind::BusyLoading), _) => "it is starting (LOADING)",
         (ErrorKind::Server(ServerErrorKind::ClusterDown), _) => "its Cluster is down (CLUSTERDOWN)",
         (ErrorKind::Server(ServerErrorKind::TryAgain), _) => {
             "a slot of its Cluster is on the move (TRYAGAIN)"
         }
         (ErrorKind::Io, _) if error.is_connection_refusal() => "it refuses connections",
+        (ErrorKind::Io, _) if is_of_limit(error) => {
+            "its reply is longer than any to this store, or none of Redis's protocol"
+        }
         (ErrorKind::Io, _) => "the connection broke",
         (ErrorKind::Parse, _) => "it answered something that is not Redis's protocol",
         (_, Some(code)) if code.len() <= 16 && code.bytes().all(|c| c.is_ascii_uppercase()) => {
@@ -69,6 +85,14 @@ pub(super) fn told(error: &RedisError, from: &Host) -> StoreError {
         _ => "it answered with an error",
     };
     StoreError::new(format!("Redis at {from}: {what}"))
+}
+
+/// Whether the connection was given up because of what was read from it.
+fn is_of_limit(error: &RedisError) -> bool {
+    // The redis crate shares its causes.
+    let cause = error.source().and_then(|cause| cause.downcast_ref());
+    let cause = cause.and_then(|cause: &Arc<dyn Error + Send + Sync>| cause.downcast_ref());
+    cause.is_some_and(|cause: &std::io::Error| cause.kind() == std::io::ErrorKind::InvalidData)
 }
 
 /// The code of the answer. Before Redis 7, what a command in a script came to is in the words of an

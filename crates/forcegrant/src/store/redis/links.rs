@@ -21,6 +21,7 @@ use tokio_rustls::TlsConnector;
 use super::RedisStore;
 use super::address::{Host, Kind};
 use super::fault::{Verdict, told, verdict};
+use super::limited::Limited;
 use super::scripts::Call;
 use crate::http::tls_config;
 use crate::process::PerProcess;
@@ -150,7 +151,7 @@ impl Links {
                 }
                 Err(error) => error,
             };
-            let verdict = verdict(&error, &host);
+            let verdict = verdict(&error, &host, &store.address.kind);
             if verdict != Verdict::Elsewhere {
                 suspicion.allay();
             }
@@ -287,6 +288,7 @@ impl Own {
                 .map_err(|error| unreachable(host, &error))?;
             let _ = stream.set_nodelay(true);
             if !store.address.tls {
+                let stream = Limited::new(stream);
                 let opened = MultiplexedConnection::new_with_config(info, stream, config).await;
                 let (connection, driver) = opened.map_err(|error| told(&error, host))?;
                 tokio::spawn(driver);
@@ -298,6 +300,7 @@ impl Own {
                 .connect(name, stream)
                 .await
                 .map_err(|error| unreachable(host, &error))?;
+            let stream = Limited::new(stream);
             let opened = MultiplexedConnection::new_with_config(info, stream, config).await;
             let (connection, driver) = opened.map_err(|error| told(&error, host))?;
             tokio::spawn(driver);

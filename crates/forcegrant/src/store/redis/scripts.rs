@@ -78,57 +78,87 @@ impl Script {
     }
 }
 
-/// The entry and what is left of its time, in milliseconds.
+/// `believed(text, pattern)`: the fence in a text, unless it is further ahead than any clock is wrong by:
+/// the rule of `protocol::Register` in microseconds.
+macro_rules! believed {
+    () => {
+        "local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local horizon = now + 86400000000
+local function believed(text, pattern)
+  local fence = type(text) == 'string' and tonumber(text:match(pattern))
+  return fence and fence <= horizon and fence or 0
+end
+"
+    };
+}
+
+/// `lease()`: fence, owner and milliseconds left of the lease, or nothing. One without an end, or with one
+/// that is later than any is granted for, is none.
+macro_rules! lease {
+    () => {
+        concat!(
+            believed!(),
+            "local function lease()
+  local held = redis.pcall('GET', KEYS[1])
+  local fence = believed(held, '^(%d+) %x+$')
+  local left = fence > 0 and redis.call('PTTL', KEYS[1]) or 0
+  if left > 0 and left <= 60000 then return fence, held:match('^%d+ (%x+)$'), left end
+end
+"
+        )
+    };
+}
+
+/// The entry and what is left of its time, in milliseconds. One that is larger than any does not leave the
+/// server.
 pub(super) const GET: Script = Script {
     keys: &["entry"],
     text: "local entry = redis.pcall('GET', KEYS[1])
-if type(entry) ~= 'string' then return false end
+if type(entry) ~= 'string' or #entry > 1048640 then return false end
 return {entry, redis.call('PTTL', KEYS[1])}",
 };
 
-/// Owner, fence, time to live, entry with header. 1 if it is there now, 0 if a newer one was.
-/// The entry goes first: when the server is full that fails, and nothing has changed.
+/// Owner, fence, time to live, entry with header. 1 if it is there now, 0 if a newer one was, or if a lease
+/// was granted since. The entry goes first: when the server is full that fails, and nothing has changed.
 pub(super) const PUT: Script = Script {
-    keys: &["lease", "entry"],
-    text: "local there = redis.pcall('GET', KEYS[2])
-local fence = type(there) == 'string' and tonumber(there:match('^1 (%d+) '))
+    keys: &["lease", "entry", "fence"],
+    text: concat!(
+        lease!(),
+        "local own = tonumber(ARGV[2])
+local greatest = math.max(
+  believed(redis.pcall('GET', KEYS[2]), '^1 (%d+) '), believed(redis.pcall('GET', KEYS[3]), '^(%d+)$'))
+local fence, owner = lease()
 local put = 1
-if fence and fence > tonumber(ARGV[2]) then
+if own > horizon or own < greatest or own < (fence or 0) then
   put = 0
 else
   redis.call('SET', KEYS[2], ARGV[4], 'PX', ARGV[3])
 end
-local held = redis.pcall('GET', KEYS[1])
-if type(held) == 'string' and held:match('^%d+ (%x+)$') == ARGV[1] then redis.call('DEL', KEYS[1]) end
-return put",
+if owner == ARGV[1] then redis.call('DEL', KEYS[1]) end
+return put"
+    ),
 };
 
 /// Owner, time. {1, fence} if granted or extended, {0, fence, milliseconds left} if held.
 /// The greatest fence is remembered for a day, in case the server's clock is set back.
 pub(super) const ACQUIRE: Script = Script {
     keys: &["lease", "entry", "fence"],
-    text: "local held = redis.pcall('GET', KEYS[1])
-if type(held) == 'string' then
-  local fence, owner = held:match('^(%d+) (%x+)$')
-  local left = redis.call('PTTL', KEYS[1])
-  if fence and left >= 0 then
-    if owner ~= ARGV[1] then return {0, tonumber(fence), left} end
-    redis.call('PEXPIRE', KEYS[1], ARGV[2])
-    return {1, tonumber(fence)}
-  end
+    text: concat!(
+        lease!(),
+        "local fence, owner, left = lease()
+if owner == ARGV[1] then
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  return {1, fence}
 end
-local now = redis.call('TIME')
-local fence = now[1] * 1000000 + now[2]
-local function above(text, pattern)
-  local other = type(text) == 'string' and tonumber(text:match(pattern))
-  if other and other >= fence and other < 9007199254740991 then fence = other + 1 end
-end
-above(redis.pcall('GET', KEYS[2]), '^1 (%d+) ')
-above(redis.pcall('GET', KEYS[3]), '^(%d+)$')
+if owner then return {0, fence, left} end
+fence = math.max(now, 1 + believed(redis.pcall('GET', KEYS[2]), '^1 (%d+) '),
+  1 + believed(redis.pcall('GET', KEYS[3]), '^(%d+)$'))
 local text = string.format('%.0f', fence)
 redis.call('SET', KEYS[1], text .. ' ' .. ARGV[1], 'PX', ARGV[2])
 redis.call('SET', KEYS[3], text, 'EX', 86400)
-return {1, fence}",
+return {1, fence}"
+    ),
 };
 
 /// Owner. Ends the lease if it is this owner's.
@@ -142,12 +172,11 @@ return 1",
 /// The fence of the lease that is held, or nothing.
 pub(super) const HOLDER: Script = Script {
     keys: &["lease"],
-    text: "local held = redis.pcall('GET', KEYS[1])
-local fence = type(held) == 'string' and held:match('^(%d+) %x+$')
-return fence and tonumber(fence) or false",
+    text: concat!(lease!(), "return lease() or false"),
 };
 
-/// Logins. The sum of the last hour, by minutes: a minute counts until its last second is an hour old.
+/// Logins. The sum of the last hour, by minutes: a minute counts until its last second is an hour old. One
+/// to come does not count, but for the next: after a failover the clock may be a little behind.
 pub(super) const COUNT: Script = Script {
     keys: &["count"],
     text: "local minute = math.floor(redis.call('TIME')[1] / 60)
@@ -157,11 +186,12 @@ if minutes.err then
   redis.call('DEL', KEYS[1])
   minutes = {}
 end
+local function number(text) return #text <= 15 and text:match('^%d+$') and tonumber(text) end
 local sum = logins
 for i = 1, #minutes, 2 do
-  local of = tonumber(minutes[i])
-  if of and of >= minute - 60 then
-    sum = sum + (tonumber(minutes[i + 1]) or 0)
+  local of, count = number(minutes[i]), number(minutes[i + 1])
+  if of and count and of >= minute - 60 and of <= minute + 1 then
+    sum = sum + count
   elseif logins > 0 then
     redis.call('HDEL', KEYS[1], minutes[i])
   end
@@ -172,3 +202,22 @@ if logins > 0 then
 end
 return sum",
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::millis;
+    use crate::store::protocol;
+
+    #[test]
+    fn the_scripts_have_the_bounds_of_the_protocol() {
+        let entry = protocol::LARGEST_ENTRY + super::super::LONGEST_HEADER;
+        assert!(GET.text.contains(&format!("#entry > {entry} ")));
+        let lease = millis(protocol::LONGEST_LEASE);
+        let ahead = protocol::AHEAD * 1_000;
+        for script in [&PUT, &ACQUIRE, &HOLDER] {
+            assert!(script.text.contains(&format!("left <= {lease} ")));
+            assert!(script.text.contains(&format!("now + {ahead}\n")));
+        }
+    }
+}
