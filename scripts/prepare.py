@@ -56,20 +56,35 @@ def install_node(env: dict[str, str], folder: Path = ROOT) -> None:
     stamp.set()
 
 
+# Programs of Debian's packages that some tests need, and which package has them.
+SERVERS = {"redis-server": "redis-server", "tinyproxy": "tinyproxy-bin"}
+
+
 def install_servers(env: dict[str, str]) -> None:
-    """redis-server from Debian, where that is possible; tests that need it are skipped without it."""
+    """Servers from Debian, where that is possible; tests that need one are skipped without it."""
     apt = shutil.which("apt-get")
-    if shutil.which("redis-server") or apt is None or os.name == "nt" or os.geteuid() != 0:
+    missing = [package for program, package in SERVERS.items() if shutil.which(program) is None]
+    if not missing or apt is None or os.name == "nt":
         return
-    # RUNLEVEL: it is not to be started as a service.
+    # On a developer's machine nobody is asked for a password; machines of CI are thrown away.
+    by = [] if os.geteuid() == 0 else ["sudo", "--non-interactive", "--preserve-env"]
+    if by and not (env.get("CI") and shutil.which("sudo")):
+        return
+    # RUNLEVEL: they are not to be started as a service.
     quiet = {**env, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    for command in (["update"], ["install", "--yes", "--no-install-recommends", "redis-server"]):
+    for command in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
         # No reason to stop: a machine without a network has everything else.
         done = subprocess.run(
-            [apt, "-qq", *command], env=quiet, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            [*by, apt, "-qq", *command],
+            env=quiet,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode != 0:
-            print(f"redis-server is not installed, so a few tests are skipped: {done.stderr.strip()}", flush=True)
+            names = ", ".join(missing)
+            print(f"not installed, so a few tests are skipped: {names}: {done.stderr.strip()}", flush=True)
             return
 
 

@@ -84,8 +84,9 @@ def rust(reports: Path) -> list[Suite]:
             "clippy",
             [
                 [*clippy, *FEATURES, "--all-targets", *DENY_WARNINGS],
-                # It is a target that runs by name only.
+                # Targets that run by name only.
                 [*clippy, *FEATURES, "--package", "forcegrant", "--test", "store_redis", *DENY_WARNINGS],
+                [*clippy, *FEATURES, "--package", "forcegrant", "--test", "tinyproxy", *DENY_WARNINGS],
                 # The library alone, with few features: its dependencies are those of the bindings.
                 [*clippy, "--package", "forcegrant", "--lib", "--no-default-features", *DENY_WARNINGS],
                 # No test targets: these have no tests that run outside of their languages.
@@ -105,6 +106,12 @@ def rust(reports: Path) -> list[Suite]:
             [[*of_core, *FEATURES, "--test", "store_redis", "--", "--test-threads=6"]],
             counts.cargo,
             needs="redis-server",
+        ),
+        Suite(
+            "a real proxy",
+            [[*of_core, *FEATURES, "--test", "tinyproxy"]],
+            counts.cargo,
+            needs="tinyproxy",
         ),
         Suite(
             "herd of processes",

@@ -4,9 +4,10 @@ import { cpSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
 import { startEmulator } from '../../bindings/node/dist/testing.mjs'
-import { makeHome, start, tool } from './support.mjs'
+import { dotenv, makeHome, start, tool } from './support.mjs'
 
 const FILES = 6
+const TESTS = FILES * 6
 let emulator
 let place
 
@@ -14,6 +15,7 @@ before(async () => {
   emulator = await startEmulator()
   place = await makeHome()
   cpSync(path.join(import.meta.dirname, 'scripts', 'runners'), place.home, { recursive: true })
+  writeFileSync(path.join(place.home, '.env.test'), dotenv(emulator))
   for (let file = 0; file < FILES; file++) {
     const define = "require('./service.cjs').define"
     writeFileSync(path.join(place.home, `service${file}.jest.cjs`), `${define}({ test, expect, afterAll })\n`)
@@ -35,7 +37,11 @@ for (const [kind, words] of [
   ['threads', ['--workerThreads']],
 ]) {
   test(`Jest, with ${kind}`, async () => {
-    const config = { testMatch: ['**/*.jest.cjs'], moduleFileExtensions: ['js', 'cjs', 'json', 'node'] }
+    const config = {
+      testMatch: ['**/*.jest.cjs'],
+      moduleFileExtensions: ['js', 'cjs', 'json', 'node'],
+      setupFiles: ['<rootDir>/dotenv.cjs'],
+    }
     const options = ['--maxWorkers=3', '--ci', '--config', JSON.stringify({ rootDir: place.home, ...config })]
     const run = await start(
       process.execPath,
@@ -44,18 +50,24 @@ for (const [kind, words] of [
     )
     // Jest reports at stderr.
     assert.equal(run.code, 0, run.stderr)
-    assert.match(run.stderr, new RegExp(`^Tests: +${FILES * 5} passed, ${FILES * 5} total$`, 'm'))
+    assert.match(run.stderr, new RegExp(`^Tests: +${TESTS} passed, ${TESTS} total$`, 'm'))
     assert.doesNotMatch(run.stderr, /did not exit|failed to exit|open handle|leak/i)
   })
 }
 
-for (const pool of ['forks', 'threads', 'vmThreads']) {
+for (const pool of ['forks', 'threads', 'vmThreads', 'vmForks']) {
   test(`vitest, with ${pool}`, async () => {
     // Where vitest is found by the files themselves.
     const config = `export default {
       root: ${JSON.stringify(place.home)},
       resolve: { alias: { vitest: ${JSON.stringify(tool('vitest', 'dist', 'index.js'))} } },
-      test: { include: ['*.vitest.mjs'], pool: '${pool}', maxWorkers: 3, watch: false },
+      test: {
+        include: ['*.vitest.mjs'],
+        setupFiles: ['./dotenv.cjs'],
+        pool: '${pool}',
+        maxWorkers: 3,
+        watch: false,
+      },
     }`
     const file = path.join(place.home, `${pool}.config.mjs`)
     writeFileSync(file, config)
@@ -65,11 +77,19 @@ for (const pool of ['forks', 'threads', 'vmThreads']) {
       environment(),
     )
     assert.equal(run.code, 0, run.stdout + run.stderr)
-    assert.match(run.stdout, new RegExp(`Tests +${FILES * 5} passed \\(${FILES * 5}\\)`))
+    assert.match(run.stdout, new RegExp(`Tests +${TESTS} passed \\(${TESTS}\\)`))
     assert.equal(run.stderr, '')
   })
 }
 
 function environment() {
-  return { cwd: place.home, env: { CI: 'true', TEST_CLIENT: JSON.stringify(emulator.clientOptions()) } }
+  // What the runner itself was started with is of another org: a .env file replaces it.
+  const parent = {
+    SALESFORCE_LOGIN_URL: 'parent.my.salesforce.com',
+    SALESFORCE_CLIENT_ID: 'parent',
+    SALESFORCE_CLIENT_SECRET: 'parent',
+    HTTPS_PROXY: 'http://127.0.0.1:1',
+  }
+  const env = { CI: 'true', ...parent, TEST_CLIENT: JSON.stringify(emulator.clientOptions()) }
+  return { cwd: place.home, env }
 }

@@ -1,8 +1,10 @@
 // C10: the packages of a release in other runtimes than the one that the suites run in.
 import assert from 'node:assert/strict'
+import { rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
 import { startEmulator } from '../../bindings/node/dist/testing.mjs'
-import { makeHome, runtimes, start } from './support.mjs'
+import { dotenv, makeHome, runtimes, start } from './support.mjs'
 
 let emulator
 let env
@@ -11,7 +13,12 @@ let place
 before(async () => {
   emulator = await startEmulator()
   env = { TEST_CLIENT: JSON.stringify(emulator.clientOptions()) }
-  place = await makeHome('scripts/smoke.mjs', 'scripts/in-worker.mjs', 'scripts/ends.mjs')
+  place = await makeHome(
+    'scripts/smoke.mjs',
+    'scripts/in-worker.mjs',
+    'scripts/ends.mjs',
+    'scripts/from-env.mjs',
+  )
 })
 beforeEach(async () => {
   await emulator.control('reset')
@@ -31,6 +38,18 @@ test('every runtime is here', {
     runtimes.map(({ name }) => name),
     ['Node 20', 'Node 22', 'Node 24', 'Node 26', 'Bun', 'Deno'],
   )
+})
+
+test('Bun: the variables of a .env file beside the program', async () => {
+  const bun = runtimes.find(({ name }) => name === 'Bun')
+  writeFileSync(path.join(place.home, '.env'), dotenv(emulator))
+  try {
+    const run = await start(bun.program, ['from-env.mjs'], { cwd: place.home, env })
+    assert.deepEqual(run, { code: 0, signal: null, stderr: '', stdout: `${emulator.org.orgId}\n` })
+    assert.equal((await emulator.control('counters')).connects, 1)
+  } finally {
+    rmSync(path.join(place.home, '.env'))
+  }
 })
 
 for (const { name, program, before: words } of runtimes) {

@@ -38,6 +38,15 @@ export async function makeHome(...files) {
   return { home, remove: () => rmSync(folder, { recursive: true }) }
 }
 
+/** A .env file that names the emulated org, and its proxy. */
+export function dotenv({ org, proxy }) {
+  return `SALESFORCE_LOGIN_URL=${org.myDomain}
+SALESFORCE_CLIENT_ID="${org.clientId}"
+SALESFORCE_CLIENT_SECRET='${org.clientSecret}'
+HTTPS_PROXY=${proxy}
+`
+}
+
 /** A program of this folder's node_modules. */
 export function tool(...names) {
   return path.join(modules, ...names)

@@ -222,7 +222,7 @@ test('fromEnv reads the environment, and its aliases', async () => {
     },
     {
       SALESFORCE_DOMAIN: org.myDomain,
-      SF_CLIENT_ID: org.clientId,
+      SALESFORCE_CONSUMER_KEY: org.clientId,
       SALESFORCE_CONSUMER_SECRET: org.clientSecret,
     },
   ]) {

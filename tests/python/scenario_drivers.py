@@ -59,7 +59,7 @@ class Threads:
     name = "python-sync"
 
     def build(self, *args: str, **options: Any) -> Client:
-        return Client(*args, **options)
+        return Client(*args, **options) if args else Client.from_env(**options)
 
     def build_pool(self, callback: Callable[[str], Any] | None, **options: Any) -> ClientPool:
         return ClientPool(credentials_callback=callback, **options)
@@ -122,7 +122,7 @@ class Loop:
         self._loop = asyncio.new_event_loop()
 
     def build(self, *args: str, **options: Any) -> AsyncClient:
-        return AsyncClient(*args, **options)
+        return AsyncClient(*args, **options) if args else AsyncClient.from_env(**options)
 
     def build_pool(self, callback: Callable[[str], Any] | None, **options: Any) -> AsyncClientPool:
         async def answer(key: str) -> Any:

@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import re
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
@@ -28,7 +29,7 @@ from scenario_fields import JSON, Fields, assert_subset, key_pair
 from scenario_pools import Pools
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 FOLDER = Path(
     os.environ.get("FORCEGRANT_SCENARIO_DIR") or Path(__file__).resolve().parents[1] / "scenarios"
@@ -47,6 +48,26 @@ def load() -> list[JSON]:
     ids = [scenario["id"] for scenario in scenarios]
     assert len(set(ids)) == len(ids), "an id is used twice"
     return scenarios
+
+
+@contextmanager
+def variables(wanted: dict[str, str]) -> Iterator[None]:
+    """Have these variables in `os.environ`, and no others that a client reads."""
+    read = ("SALESFORCE_", "SF_")
+    before = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(read) or name.lower().endswith("_proxy")
+    }
+    for name in before:
+        del os.environ[name]
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name in wanted:
+            os.environ.pop(name, None)
+        os.environ.update(before)
 
 
 NUMBERS = itertools.count()
@@ -72,6 +93,7 @@ class Run(Expectations, Generic[AnyClient]):
         self.events: dict[str, list[Event]] = {}
         self.at = ""
         self.number = next(NUMBERS)
+        self.surroundings = ExitStack()
 
     def run(self) -> None:
         """Run it; the error says which scenario and, where there is one, which step."""
@@ -83,6 +105,7 @@ class Run(Expectations, Generic[AnyClient]):
                 where += f": step {self.at}"
             raise AssertionError(f"{where}: {error}") from error
         finally:
+            self.surroundings.close()
             # After a failure too: what is on its way must not reach the next scenario.
             self.emulator.release()
             for _, finish in self.started.values():
@@ -93,6 +116,9 @@ class Run(Expectations, Generic[AnyClient]):
     def _run(self, fields: Fields) -> None:
         fields.take("id"), fields.take("about")
         self._prepare(fields)
+        environment = fields.take("environment")
+        if environment is not None:
+            self.surroundings.enter_context(variables(self._substitute(environment)))
         build_error = fields.take("build_error")
         main = fields.take("client", {})
         steps = fields.take("steps", [])
@@ -153,6 +179,7 @@ class Run(Expectations, Generic[AnyClient]):
             "https_port": emulator.https.rpartition(":")[2],
             "http_port": emulator.http.rpartition(":")[2],
             "proxy": emulator.proxy,
+            "proxy_address": emulator.proxy.removeprefix("http://"),
         }
         if name.startswith("sandbox_"):
             values = {f"sandbox_{part}": value for part, value in self.sandbox.items()}
@@ -188,6 +215,8 @@ class Run(Expectations, Generic[AnyClient]):
             )
         ]
         secrets = self.secrets[name] = [credentials[2]]
+        if options.pop("from_env", False):
+            credentials.clear()
         options = self.options(name, options, secrets)
         if build_error is not None:
             try:
@@ -313,6 +342,9 @@ class Run(Expectations, Generic[AnyClient]):
 
     def _do_new_client(self, _name: str, step: Fields) -> None:
         self._new_client(step.take("as"), step.take("client"), step.take("build_error"))
+
+    def _do_environment(self, _name: str, step: Fields) -> None:
+        self.surroundings.enter_context(variables(step.take("variables")))
 
     def _do_advance(self, _name: str, step: Fields) -> None:
         assert self.clock is not None, "without a test clock nothing can advance"

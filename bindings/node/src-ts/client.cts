@@ -145,8 +145,9 @@ export class Client {
   }
 
   /**
-   * A client for what the environment names: `SALESFORCE_LOGIN_URL`, `SALESFORCE_CLIENT_ID` and
-   * `SALESFORCE_CLIENT_SECRET`, or their aliases.
+   * A client for what `process.env` names now: `SALESFORCE_LOGIN_URL`, `SALESFORCE_CLIENT_ID` and
+   * `SALESFORCE_CLIENT_SECRET`, or their aliases. A file that `SALESFORCE_CLIENT_SECRET_FILE` names is read again when it
+   * changes; the variables are not.
    */
   static fromEnv(options?: EnvOptions | null): Client {
     return new Client(options, ENVIRONMENT)

@@ -1,5 +1,6 @@
 import { nativeClock, type TestClock } from './clock.cjs'
 import { answering, type CredentialsCallback, isKeyPair, type KeyPair } from './credentials.cjs'
+import { environment } from './environment.cjs'
 import { ConfigurationError } from './errors.cjs'
 import type { EventListener } from './event.cjs'
 import type * as Native from './native.cjs'
@@ -33,7 +34,12 @@ export interface CommonOptions {
   resolve?: Maybe<Readonly<Record<string, string>>>
   /** Which certificate authorities to trust: the platform's, the bundled ones, or only those of a PEM text. */
   roots?: Maybe<'platform' | 'bundled' | (string & {})>
-  /** `'env'` reads the usual variables, a URL names the proxy, `null` or `'none'` goes without one. */
+  /**
+   * How logins and `verify` reach Salesforce: `'env'` (the default) reads `https_proxy`, `HTTPS_PROXY`, `all_proxy`,
+   * `ALL_PROXY`, `no_proxy` and `NO_PROXY` of `process.env` when the client is made; a URL names the proxy
+   * (`http://user:password@proxy.example:3128`, also `https`, `socks5`, `socks5h`); `null` or `'none'` goes without
+   * one. `client.fetch` and the adapters send by libraries of your own, which have their own settings for a proxy.
+   */
   proxy?: 'env' | 'none' | (string & {}) | null | undefined
   /** To connect, TLS included. */
   connectTimeout?: Maybe<number>
@@ -228,7 +234,7 @@ export function toNative(options: unknown, fromEnv: boolean): Crossing {
     crossing.store = taking(others['store'])
     delete others['store']
   }
-  const given: Record<string, unknown> = {}
+  const given: Record<string, unknown> = { environment: environment() }
   for (const [name, value] of Object.entries(others)) {
     const check = Object.hasOwn(CHECKS, name) ? CHECKS[name as Option] : undefined
     if (check === undefined) throw invalid(`option \`${name}\`: there is none of this name`, nearest(name))

@@ -73,7 +73,8 @@ fn prepare(
     from_env: bool,
 ) -> std::result::Result<ClientBuilder, Box<NativeError>> {
     let builder = if from_env {
-        ClientBuilder::from_env().map_err(|error| Box::new((&error).into()))?
+        ClientBuilder::from_environment(options.environment())
+            .map_err(|error| Box::new((&error).into()))?
     } else {
         // What is missing is empty, which the core knows how to complain about.
         Client::builder(

@@ -1,11 +1,12 @@
 //! From the options of JavaScript to the core's builder. Absent means absent:
 //! what then holds is the builder's business.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use forcegrant::store::Sharing;
-use forcegrant::{AuthStyle, ClientBuilder, Proxy, Roots};
+use forcegrant::{AuthStyle, ClientBuilder, Environment, Proxy, Roots};
 use napi_derive::napi;
 
 use crate::data::NativeError;
@@ -83,6 +84,15 @@ pub struct NativeOptions {
     pub store: Option<String>,
     /// For each step of it.
     pub store_timeout: Option<f64>,
+    /// The variables of `process.env` that the core reads.
+    pub environment: Option<HashMap<String, String>>,
+}
+
+/// The names of the environment variables that the core reads. It is told their values, as the environment
+/// of the process is not that of each worker.
+#[napi(catch_unwind)]
+pub fn environment_names() -> Vec<String> {
+    Environment::names().map(str::to_owned).collect()
 }
 
 /// A consumer key and secret.
@@ -95,12 +105,17 @@ pub struct NativeKeyPair {
 }
 
 impl NativeOptions {
+    /// The environment of the caller.
+    pub(crate) fn environment(&self) -> Environment {
+        Environment::of(self.environment.iter().flatten())
+    }
+
     /// Sets what is given, but for the three that the builder starts with.
     pub(crate) fn apply(
         mut self,
         mut builder: ClientBuilder,
     ) -> Result<ClientBuilder, Box<NativeError>> {
-        builder = self.credentials(builder);
+        builder = self.credentials(builder.environment(self.environment()));
         builder = self.connection(builder)?;
         if let Some(introspect) = self.introspect {
             builder = builder.introspect(introspect);

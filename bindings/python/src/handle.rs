@@ -14,7 +14,7 @@ use crate::calls::{Call, numbers};
 use crate::error::{invalid_option, raise};
 use crate::guest;
 use crate::kept::{Found, Shared};
-use crate::options::{apply, callable, credentials, text};
+use crate::options::{apply, callable, credentials, environment, text};
 use crate::outlet::Outlet;
 use crate::report::Status;
 use crate::store::{PythonStore, store_of};
@@ -122,6 +122,7 @@ impl Core {
             client_id.unwrap_or_default(),
             client_secret.unwrap_or_default(),
         );
+        let builder = builder.environment(environment(login_url.py())?);
         Self::build(login_url.py(), builder, given, options)
     }
 
@@ -129,7 +130,8 @@ impl Core {
     #[staticmethod]
     #[pyo3(signature = (options=None))]
     pub(crate) fn from_env(py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let builder = ClientBuilder::from_env().map_err(|error| raise(py, &error))?;
+        let builder =
+            ClientBuilder::from_environment(environment(py)?).map_err(|error| raise(py, &error))?;
         Self::build(py, builder, true, options)
     }
 

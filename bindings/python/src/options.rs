@@ -1,11 +1,12 @@
 //! Keyword arguments to the core's builder. An absent option, or None, is left to the core.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use forcegrant::store::Sharing;
-use forcegrant::{AuthStyle, ClientBuilder, ClientPoolBuilder, Proxy, Roots};
+use forcegrant::{AuthStyle, ClientBuilder, ClientPoolBuilder, Environment, Proxy, Roots};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDelta, PyDict, PyMapping, PyString, PyTuple};
@@ -65,6 +66,25 @@ pub(crate) fn apply(
         }
     }
     Ok(builder)
+}
+
+/// `os.environ`. The usual one writes through to the process, whose variables can be read again at any time;
+/// one that a program put in its place is read now.
+pub(crate) fn environment(py: Python<'_>) -> PyResult<Environment> {
+    let os = guest::module(py, "os")?;
+    let environ = os.getattr("environ")?;
+    if environ.get_type().is(&os.getattr("_Environ")?) {
+        return Ok(Environment::process());
+    }
+    let get = environ.getattr("get")?;
+    let mut variables = Vec::new();
+    for name in Environment::names() {
+        let value = guest::call(&get, (name,), None)?;
+        if !value.is_none() {
+            variables.push((name, value.extract::<OsString>()?));
+        }
+    }
+    Ok(Environment::of(variables))
 }
 
 const POOL_NAMES: [&str; 3] = ["max_clients", "logins_per_second", "concurrent_logins"];

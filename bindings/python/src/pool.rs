@@ -14,7 +14,7 @@ use crate::client::Client;
 use crate::error::{exception, raise, timed_out};
 use crate::handle::Core;
 use crate::kept::Shared;
-use crate::options::{apply_to_pool, callable, credentials, duration, text};
+use crate::options::{apply_to_pool, callable, credentials, duration, environment, text};
 use crate::outlet::Outlet;
 use crate::report::Status;
 use crate::store::{PythonStore, store_of};
@@ -53,6 +53,8 @@ impl PoolCore {
         }
         let outlet = Outlet::new();
         let mut builder = outlet.attach_pool(forcegrant::ClientPool::builder());
+        let environment = environment(py)?;
+        builder = builder.options(|client| client.environment(environment));
         if let Some(asker) = &asker {
             if callback.is_some() {
                 builder = asker.attach_pool(builder);

@@ -5,17 +5,18 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use forcegrant::{Client, ClientBuilder, Error, Roots, Secret, SetupStep};
+use forcegrant::command_line::{self, Parts, Wanted};
+use forcegrant::{Client, ClientBuilder, Environment, Error, Roots, Secret};
 
 use crate::Surroundings;
 use crate::console::Console;
-use crate::environment::{CLIENT_ID, CLIENT_SECRET, LOGIN_URL, SECRET_FILE, first};
 use crate::options::{Options, RootsFrom, SecretFrom};
 use crate::problem::Problem;
 
 /// What was found, each value by itself: `doctor` wants to name all that are missing.
 pub(crate) struct Configuration<'a> {
     options: &'a Options,
+    environment: Environment,
     /// Blank if there is only a token URL.
     pub(crate) login_url: Result<Found<String>, Problem>,
     pub(crate) client_id: Result<Found<String>, Problem>,
@@ -30,6 +31,16 @@ pub(crate) struct Found<T> {
     pub(crate) unused: Vec<&'static str>,
 }
 
+impl<T> Found<T> {
+    fn given(value: T, source: impl Into<String>) -> Self {
+        Self {
+            value,
+            source: source.into(),
+            unused: Vec::new(),
+        }
+    }
+}
+
 /// More than any secret; a wrong file is not read to its end.
 const LONGEST_SECRET: u64 = 64 * 1024;
 
@@ -40,31 +51,45 @@ impl<'a> Configuration<'a> {
         surroundings: &mut Surroundings<'_>,
         console: &mut Console<'_>,
     ) -> Self {
-        let variable = surroundings.variable;
-        let text = |given: &Option<String>, option: &str, names, what| match given {
-            Some(value) => Ok(Found {
-                value: value.clone(),
-                source: option.to_owned(),
-                unused: Vec::new(),
-            }),
-            None => from_environment(names, variable).ok_or_else(|| missing(what, option, names)),
+        let parts = Parts::read(
+            &surroundings.environment,
+            Wanted {
+                login_url: options.login_url.is_none() && options.token_url.is_none(),
+                client_id: options.client_id.is_none(),
+                client_secret: options.secret.is_none(),
+            },
+        );
+        let text = |given: &Option<String>, option: &str, part, what| match given {
+            Some(value) => Ok(Found::given(value.clone(), option)),
+            None => in_environment(part, what, option)
+                .map(|found| found.map(|value| value.expose().to_owned())),
         };
-        let mut login_url = text(&options.login_url, "--login-url", LOGIN_URL, "login URL");
+        let mut login_url = text(
+            &options.login_url,
+            "--login-url",
+            parts.login_url,
+            "login URL",
+        );
         if login_url.is_err() && options.token_url.is_some() {
-            login_url = Ok(Found {
-                value: String::new(),
-                source: "--token-url".to_owned(),
-                unused: Vec::new(),
-            });
+            login_url = Ok(Found::given(String::new(), "--token-url"));
         }
-        let client_secret = secret(options, surroundings);
+        let client_secret = match &options.secret {
+            Some(from) => secret(from, surroundings),
+            None => in_environment(parts.client_secret, "client secret", "--client-secret-file"),
+        };
         if let Ok(found) = &client_secret {
             console.hide(found.value.expose());
         }
         Self {
             login_url,
-            client_id: text(&options.client_id, "--client-id", CLIENT_ID, "client id"),
+            client_id: text(
+                &options.client_id,
+                "--client-id",
+                parts.client_id,
+                "client id",
+            ),
             client_secret,
+            environment: surroundings.environment.clone(),
             options,
         }
     }
@@ -84,14 +109,24 @@ impl<'a> Configuration<'a> {
 
     /// The host that the credentials will be sent to.
     pub(crate) fn check_host(&self, login_url: &str) -> Result<String, Error> {
-        let client = self.builder(login_url, "x", Secret::new("x")).build()?;
+        let builder = self.builder(login_url, "x", Secret::new("x"));
+        let client = builder.proxy(forcegrant::Proxy::None).build()?;
         Ok(client.login_host())
     }
 
-    pub(crate) fn check_network(&self) -> Result<(), Problem> {
+    /// How the host is reached, once all options about that are known to be right.
+    pub(crate) fn check_network(&self) -> Result<String, Problem> {
         let builder = self.with_network(Client::builder(PROBE, "x", "x"))?;
         builder.build()?;
-        Ok(())
+        let login_url = self.login_url.as_ref().ok();
+        let host = login_url.and_then(|found| self.check_host(&found.value).ok());
+        let Some(host) = host else {
+            return Ok("the options can be used".to_owned());
+        };
+        let route = command_line::route(&self.options.proxy, &self.environment, &host)?;
+        Ok(route
+            .replace("the option says so", "--proxy none")
+            .replace("option proxy", "--proxy"))
     }
 
     fn builder(&self, login_url: &str, client_id: &str, secret: Secret) -> ClientBuilder {
@@ -120,7 +155,10 @@ impl<'a> Configuration<'a> {
             RootsFrom::Bundled => Roots::Bundled,
             RootsFrom::File(path) => Roots::Pem(read_roots(path)?),
         };
-        Ok(builder.roots(roots).proxy(self.options.proxy.clone()))
+        Ok(builder
+            .roots(roots)
+            .proxy(self.options.proxy.clone())
+            .environment(self.environment.clone()))
     }
 }
 
@@ -128,19 +166,26 @@ impl<'a> Configuration<'a> {
 const PROBE: &str = "probe.my.salesforce.com";
 
 pub(crate) fn check_client_id(id: &str) -> Result<(), Error> {
-    Client::builder(PROBE, id, "x").build().map(drop)
+    probe(id, Secret::new("x"))
 }
 
 pub(crate) fn check_client_secret(secret: &Secret) -> Result<(), Error> {
-    Client::builder(PROBE, "x", secret.clone())
-        .build()
-        .map(drop)
+    probe("x", secret.clone())
 }
 
-/// The start of a secret's SHA-256: eight digits tell two secrets apart, and too many texts share
+/// What is wrong with a pair, whatever the proxy.
+fn probe(id: &str, secret: Secret) -> Result<(), Error> {
+    let builder = Client::builder(PROBE, id, secret).proxy(forcegrant::Proxy::None);
+    builder.build().map(drop)
+}
+
+/// The start of the SHA-256 of a secret as it is sent: eight digits tell two secrets apart, and too many texts share
 /// them to find the secret by trying. `printf %s "$SECRET" | sha256sum` gives the same.
 pub(crate) fn fingerprint(secret: &str) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, secret.trim().as_bytes());
+    let digest = ring::digest::digest(
+        &ring::digest::SHA256,
+        command_line::meant(secret).as_bytes(),
+    );
     digest.as_ref()[..4]
         .iter()
         .fold(String::with_capacity(8), |mut text, byte| {
@@ -157,78 +202,51 @@ fn parts(total: Duration) -> (Duration, Duration) {
     (connect, attempt)
 }
 
-fn from_environment(
-    names: &[&'static str],
-    variable: &dyn Fn(&str) -> Option<String>,
-) -> Option<Found<String>> {
-    let (value, name, unused) = first(names, variable)?;
-    Some(Found {
-        value,
-        source: name.to_owned(),
-        unused,
-    })
-}
-
-fn secret(
-    options: &Options,
-    surroundings: &mut Surroundings<'_>,
-) -> Result<Found<Secret>, Problem> {
-    let found = |value, source, unused| Found {
-        value,
-        source,
-        unused,
-    };
-    match &options.secret {
-        Some(SecretFrom::File(path)) => {
-            let source = format!("--client-secret-file {}", path.display());
-            Ok(found(
-                read_secret(path, "--client-secret-file")?,
-                source,
-                Vec::new(),
-            ))
-        }
-        Some(SecretFrom::Input) => {
-            let secret = read_input(surroundings)?;
-            Ok(found(secret, "standard input".to_owned(), Vec::new()))
-        }
-        None => {
-            let variable = surroundings.variable;
-            let file = from_environment(&[SECRET_FILE], variable);
-            match (from_environment(CLIENT_SECRET, variable), file) {
-                (Some(named), file) => {
-                    let mut unused = named.unused;
-                    unused.extend(file.map(|_| SECRET_FILE));
-                    Ok(found(Secret::new(named.value), named.source, unused))
-                }
-                (None, Some(file)) => {
-                    let path = file.value.trim();
-                    let secret = read_secret(Path::new(path), SECRET_FILE)?;
-                    Ok(found(secret, format!("{SECRET_FILE}: {path}"), Vec::new()))
-                }
-                (None, None) => Err(missing(
-                    "client secret",
-                    "--client-secret-file",
-                    &[CLIENT_SECRET, &[SECRET_FILE]].concat(),
-                )),
-            }
+impl<T> Found<T> {
+    fn map<U>(self, change: impl FnOnce(T) -> U) -> Found<U> {
+        Found {
+            value: change(self.value),
+            source: self.source,
+            unused: self.unused,
         }
     }
 }
 
-fn read_secret(path: &Path, named_by: &str) -> Result<Secret, Problem> {
-    let failed = |error: std::io::Error| {
-        // The variable may hold the secret itself instead of a path; so the path is not repeated.
-        Problem::new(
-            "invalid_option",
-            format!(
-                "the file that {named_by} names can not be read: {}",
-                error.kind()
-            ),
-            "It holds the consumer secret and nothing else, as container secrets are mounted.",
-        )
-    };
-    let mut file = std::fs::File::open(path).map_err(failed)?;
-    read_text(&mut file).map_err(failed)
+/// A part of what the environment says, or that it says nothing.
+fn in_environment(
+    part: Result<command_line::Found, Error>,
+    what: &str,
+    option: &str,
+) -> Result<Found<Secret>, Problem> {
+    match part {
+        Ok(found) => Ok(Found {
+            value: found.value,
+            source: match found.file {
+                Some(path) => format!("{}: {}", found.name, path.display()),
+                None => found.name.to_owned(),
+            },
+            unused: found.unused,
+        }),
+        Err(error) if error.code() == "missing_credentials" => Err(Problem {
+            message: format!("no {what}: {option} is not given, and {}", error.message()),
+            ..Problem::from(error)
+        }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn secret(
+    from: &SecretFrom,
+    surroundings: &mut Surroundings<'_>,
+) -> Result<Found<Secret>, Problem> {
+    match from {
+        SecretFrom::File(path) => {
+            let secret = command_line::read_secret_file("--client-secret-file", path)?;
+            let source = format!("--client-secret-file {}", path.display());
+            Ok(Found::given(secret, source))
+        }
+        SecretFrom::Input => Ok(Found::given(read_input(surroundings)?, "standard input")),
+    }
 }
 
 fn read_input(surroundings: &mut Surroundings<'_>) -> Result<Secret, Problem> {
@@ -265,25 +283,6 @@ fn read_roots(path: &Path) -> Result<Vec<u8>, Problem> {
             "Give `platform`, `bundled`, or a file with certificates in PEM form.",
         )
     })
-}
-
-fn missing(what: &str, option: &str, names: &[&str]) -> Problem {
-    let problem = Problem::new(
-        "missing_credentials",
-        format!("no {what}: neither {option} nor {} is given", names[0]),
-        format!(
-            "The environment variables that are read, the first that is set counts:\n{}.",
-            names.join(", ")
-        ),
-    );
-    match names[0] {
-        // The code's own step is the key and secret.
-        "SALESFORCE_LOGIN_URL" => Problem {
-            step: Some(SetupStep::Hostname),
-            ..problem
-        },
-        _ => problem,
-    }
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub(crate) fn run(
         first: None,
     };
     report.configuration(&configuration, options)?;
-    report.network_options(options, &configuration, surroundings.variable)?;
+    report.network_options(options, &configuration)?;
     if report.first.is_some() {
         for subject in SUBJECTS {
             report.line(&Line::not_reached(subject))?;
@@ -133,10 +133,9 @@ impl Report<'_, '_> {
         &mut self,
         options: &Options,
         configuration: &Configuration<'_>,
-        variable: &dyn Fn(&str) -> Option<String>,
     ) -> io::Result<()> {
         match configuration.check_network() {
-            Ok(()) => self.line(&findings::network(options, variable)),
+            Ok(route) => self.line(&findings::network(options, &route)),
             Err(problem) => self.fail("network", problem),
         }
     }
@@ -182,7 +181,9 @@ impl Report<'_, '_> {
             Stage::Connection => {
                 // Behind a proxy the name is the proxy's affair.
                 let name = match error.code() {
-                    "proxy_failed" | "tls_roots_unavailable" => unknown(NAME),
+                    "proxy_failed" | "proxy_authentication_required" | "tls_roots_unavailable" => {
+                        unknown(NAME)
+                    }
                     _ => resolved(options),
                 };
                 self.line(&name)?;
@@ -247,9 +248,14 @@ impl Stage {
     fn of(error: &Error) -> Self {
         match (error.kind(), error.code()) {
             (_, "dns_failed") => Self::Name,
-            (_, "connect_failed" | "proxy_failed" | "tls_failed" | "tls_roots_unavailable") => {
-                Self::Connection
-            }
+            (
+                _,
+                "connect_failed"
+                | "proxy_failed"
+                | "proxy_authentication_required"
+                | "tls_failed"
+                | "tls_roots_unavailable",
+            ) => Self::Connection,
             (ErrorKind::Refused | ErrorKind::LoginRate | ErrorKind::Unavailable, _)
             | (_, "redirected") => Self::Request,
             // A strange answer with a refusing status is still a refused request.

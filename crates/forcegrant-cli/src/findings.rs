@@ -1,6 +1,7 @@
 //! What `doctor` says about each value of a configuration. No secret is part of it.
 
-use forcegrant::{Proxy, Secret};
+use forcegrant::Secret;
+use forcegrant::command_line::meant;
 
 use crate::configuration::{Found, fingerprint};
 use crate::options::Options;
@@ -9,7 +10,7 @@ use crate::report::Line;
 /// What was pasted and what is made of it. The query is left out: links out of the browser can
 /// carry a session id in it.
 pub(crate) fn login_url(found: &Found<String>, host: &str, options: &Options) -> Line {
-    let pasted = found.value.trim();
+    let pasted = meant(&found.value);
     let shown = pasted.split(['?', '#']).next().unwrap_or_default();
     let mut notes = remarks(&found.value, &found.unused);
     let text = if options.token_url.is_some() {
@@ -28,7 +29,7 @@ pub(crate) fn login_url(found: &Found<String>, host: &str, options: &Options) ->
 /// A consumer key is shown in part. What does not look like one may be the secret, put into the
 /// wrong place.
 pub(crate) fn client_id(found: &Found<String>) -> Line {
-    let id = found.value.trim();
+    let id = meant(&found.value);
     let length = id.chars().count();
     let mut notes = remarks(&found.value, &found.unused);
     let text = if id.starts_with(KEY_START) && id.is_ascii() && length > 30 {
@@ -43,7 +44,7 @@ pub(crate) fn client_id(found: &Found<String>) -> Line {
 }
 
 pub(crate) fn client_secret(found: &Found<Secret>) -> Line {
-    let secret = found.value.expose().trim();
+    let secret = meant(found.value.expose());
     let length = secret.chars().count();
     let mut notes = remarks(found.value.expose(), &found.unused);
     if secret.starts_with(KEY_START) {
@@ -64,22 +65,13 @@ pub(crate) fn client_secret(found: &Found<Secret>) -> Line {
     Line::works("client secret", text).with_notes(notes)
 }
 
-/// How Salesforce will be reached.
-pub(crate) fn network(options: &Options, variable: &dyn Fn(&str) -> Option<String>) -> Line {
-    let proxy = match &options.proxy {
-        Proxy::None => "none".to_owned(),
-        Proxy::Url(url) => without_user(url).to_owned(),
-        _ => proxy_variables(variable),
-    };
+/// How Salesforce will be reached: `route` is the decision for this host, and why it is so.
+pub(crate) fn network(options: &Options, route: &str) -> Line {
     let notes = options
         .resolve
         .iter()
         .map(|(host, address)| format!("{host} is reached at {address} (--resolve)"));
-    Line::works(
-        "network",
-        format!("proxy: {proxy}; roots: {}", options.roots),
-    )
-    .with_notes(notes)
+    Line::works("network", format!("{route}; roots: {}", options.roots)).with_notes(notes)
 }
 
 fn characters(count: usize) -> String {
@@ -99,13 +91,11 @@ fn has_the_form_of_a_consumer_secret(secret: &str) -> bool {
 /// What is odd about a value, without a word of it.
 fn remarks(value: &str, unused: &[&str]) -> Vec<String> {
     let mut notes = Vec::new();
-    if value.trim() != value {
-        notes.push("there are blanks or line breaks around it; they are dropped".to_owned());
-    }
-    let value = value.trim();
-    let quoted = |quote| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
-    if quoted('"') || quoted('\'') {
-        notes.push("there are quotes around it, which count as part of it".to_owned());
+    if meant(value) != value {
+        notes.push(
+            "there are blanks, quotes or invisible characters around it; they are dropped"
+                .to_owned(),
+        );
     }
     if !unused.is_empty() {
         notes.push(format!(
@@ -114,33 +104,6 @@ fn remarks(value: &str, unused: &[&str]) -> Vec<String> {
         ));
     }
     notes
-}
-
-fn proxy_variables(variable: &dyn Fn(&str) -> Option<String>) -> String {
-    const VARIABLES: [&str; 6] = [
-        "HTTPS_PROXY",
-        "https_proxy",
-        "ALL_PROXY",
-        "all_proxy",
-        "NO_PROXY",
-        "no_proxy",
-    ];
-    let set: Vec<_> = VARIABLES
-        .into_iter()
-        .filter_map(|name| Some((name, variable(name)?)))
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| format!("{name}={}", without_user(&value)))
-        .collect();
-    if set.is_empty() {
-        "as the system says, no variable is set".to_owned()
-    } else {
-        set.join(" ")
-    }
-}
-
-/// A proxy's address without user and password.
-fn without_user(url: &str) -> &str {
-    url.rsplit_once('@').map_or(url, |(_, host)| host)
 }
 
 #[cfg(test)]
@@ -188,17 +151,12 @@ mod tests {
     #[test]
     fn odd_values_are_remarked_upon() {
         let notes = remarks(" 'x'\n", &["SF_CLIENT_ID"]);
-        assert_eq!(notes.len(), 3, "{notes:?}");
+        assert_eq!(notes.len(), 2, "{notes:?}");
         assert_eq!(remarks("x", &[]), Vec::<String>::new());
     }
 
     #[test]
-    fn neither_a_proxys_password_nor_a_links_query_is_shown() {
-        let variable = |name: &str| {
-            (name == "HTTPS_PROXY").then(|| "http://me:canary@proxy.example:3128".to_owned())
-        };
-        let line = network(&Options::default(), &variable).to_string();
-        assert!(line.contains("HTTPS_PROXY=proxy.example:3128;"), "{line}");
+    fn a_links_query_is_not_shown() {
         let pasted = found("https://acme.my.salesforce.com/x?sid=canary".to_owned());
         let line = login_url(&pasted, "acme.my.salesforce.com", &Options::default()).to_string();
         assert!(line.contains("/x -> acme.my.salesforce.com"), "{line}");

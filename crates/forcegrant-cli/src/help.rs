@@ -27,7 +27,7 @@ How to get there:
   --trusted-host HOST        one more host that may see the secret and the token;
                              .example.com for all below it; may be repeated
   --roots platform|bundled|FILE   certificate authorities (default: platform)
-  --proxy env|none|URL       (default: env, that is HTTPS_PROXY and NO_PROXY)
+  --proxy env|none|URL       (default: env, that is HTTPS_PROXY, ALL_PROXY, NO_PROXY)
   --resolve HOST=ADDR:PORT   reach a host at this address; may be repeated
   --timeout SECONDS          for the whole login (default: 30)
 

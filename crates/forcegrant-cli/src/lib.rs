@@ -16,7 +16,6 @@ mod arguments;
 mod configuration;
 mod console;
 mod doctor;
-mod environment;
 mod errors;
 mod findings;
 mod help;
@@ -31,6 +30,8 @@ mod verify;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read, Write};
 
+use forcegrant::Environment;
+
 use crate::arguments::Command;
 use crate::console::Console;
 
@@ -43,8 +44,8 @@ pub const USAGE: u8 = 2;
 
 /// What a command can see besides its arguments.
 pub struct Surroundings<'a> {
-    /// Reads an environment variable.
-    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// The environment variables.
+    pub environment: Environment,
     /// Standard input, read for `--client-secret-stdin` only.
     pub input: &'a mut dyn Read,
     /// Whether a person would type into it, and see what is typed.
@@ -62,7 +63,7 @@ pub fn run(
 ) -> u8 {
     let mut input = io::stdin();
     let surroundings = Surroundings {
-        variable: &|name| std::env::var(name).ok(),
+        environment: Environment::process(),
         input_is_terminal: input.is_terminal(),
         input: &mut input,
     };
@@ -71,7 +72,7 @@ pub fn run(
 
 /// [`run`] with the environment and the standard input given, for tests.
 ///
-/// The variables of a proxy and of the system's certificates are still read from the process.
+/// The variables of the system's certificates are still read from the process.
 pub fn run_in(
     args: impl IntoIterator<Item = OsString>,
     surroundings: Surroundings<'_>,

@@ -48,7 +48,11 @@ fn all_is_well() {
             .line("client secret")
             .contains("64 characters, fingerprint ")
     );
-    assert!(output.line("network").contains("proxy: none; roots: "));
+    assert!(
+        output
+            .line("network")
+            .contains("direct (--proxy none); roots: ")
+    );
     assert!(
         output
             .line("token request")
@@ -177,7 +181,10 @@ fn all_that_is_missing_is_named_at_once() {
 #[test]
 fn a_bad_option_is_found_before_anything_is_sent() {
     let shell = Shell::new("doctor-option");
-    for options in [["--proxy", "proxy.example"], ["--roots", "/no/such/file"]] {
+    for options in [
+        ["--proxy", "htp://proxy.example"],
+        ["--roots", "/no/such/file"],
+    ] {
         let output = shell.run(&["doctor", options[0], options[1]]);
         stops_at(&output, "network", "invalid_option", "");
     }
@@ -363,4 +370,98 @@ fn stops_at(output: &Output, stage: &str, code: &str, step: &str) {
             "{text}"
         );
     }
+}
+
+#[test]
+fn the_decision_about_the_proxy_is_shown() {
+    let mut shell = Shell::new("doctor-proxy");
+    let proxy = shell.emulator.proxy_addr();
+    shell.options.retain(|option| option != "--proxy=none");
+    let network = |shell: &Shell, args: &[&str]| {
+        let output = shell.run(&[&["doctor"], args].concat());
+        assert!(!output.out.contains("canary"), "{}", output.out);
+        (output.code, output.line("network").to_owned())
+    };
+    for (variables, args, expected) in [
+        (vec![], vec![], "direct (no proxy variable);".to_owned()),
+        (
+            vec![("HTTPS_PROXY", format!(" 'me:can@ary@{proxy}'\n"))],
+            vec![],
+            format!("through {proxy} (HTTPS_PROXY);"),
+        ),
+        (
+            vec![
+                ("HTTPS_PROXY", "http://canary:canary@127.0.0.1:1".to_owned()),
+                ("NO_PROXY", "localhost *.salesforce.com".to_owned()),
+            ],
+            vec![],
+            "direct (NO_PROXY matches *.salesforce.com);".to_owned(),
+        ),
+        (
+            vec![("HTTPS_PROXY", "http://127.0.0.1:1".to_owned())],
+            vec!["--proxy".to_owned(), format!("http://{proxy}")],
+            format!("through {proxy} (--proxy);"),
+        ),
+    ] {
+        let mut shell_variables = shell.variables.clone();
+        shell_variables.extend(variables.iter().cloned());
+        std::mem::swap(&mut shell.variables, &mut shell_variables);
+        let args: Vec<_> = args.iter().map(String::as_str).collect();
+        let (code, line) = network(&shell, &args);
+        assert!(line.contains(&expected), "{line}");
+        assert_eq!(code, 0, "{variables:?}");
+        shell.variables = shell_variables;
+    }
+}
+
+#[test]
+fn a_variable_that_is_of_no_use_is_named() {
+    for (variable, value, subject) in [
+        ("HTTPS_PROXY", "htp://canary:1", "network"),
+        ("ALL_PROXY", "foo:bar:canary", "network"),
+        ("SALESFORCE_CLIENT_ID", "can\u{200b}ary", "client id"),
+        (
+            "SALESFORCE_CLIENT_SECRET",
+            "can\u{200b}ary",
+            "client secret",
+        ),
+        ("SALESFORCE_CONSUMER_KEY", "canary", "client id"),
+    ] {
+        let mut shell = Shell::new(&format!("doctor-variable-{variable}"));
+        shell.options.retain(|option| option != "--proxy=none");
+        shell.variables.insert(variable, value.to_owned());
+        for command in ["doctor", "verify", "token"] {
+            let output = shell.run(&[command]);
+            assert_eq!(output.code, 1, "{variable}");
+            let text = format!("{}{}", output.out, output.err);
+            assert!(
+                text.contains(variable) && !text.contains("canary"),
+                "{text}"
+            );
+            assert!(!text.contains("ary"), "{text}");
+        }
+        assert_eq!(shell.run(&["doctor"]).mark(subject), "FAIL");
+        assert_eq!(shell.token_requests(), 0);
+    }
+}
+
+#[test]
+fn variables_of_two_orgs_are_not_mixed() {
+    let mut shell = Shell::new("doctor-mixed");
+    let secret = shell.variables.remove("SALESFORCE_CLIENT_SECRET").unwrap();
+    shell.variables.insert("SF_CLIENT_SECRET", secret);
+    let output = shell.run(&["doctor"]);
+    stops_at(&output, "client secret", "ambiguous_credentials", "");
+    assert!(
+        output.out.contains("SALESFORCE_LOGIN_URL is set"),
+        "{}",
+        output.out
+    );
+    assert_eq!(shell.token_requests(), 0);
+    // What the command line gives is of no family.
+    let id = shell.variables.remove("SALESFORCE_CLIENT_ID").unwrap();
+    shell.variables.insert("SF_CLIENT_ID", id);
+    let host = shell.variables["SALESFORCE_LOGIN_URL"].clone();
+    let output = shell.run(&["doctor", "--login-url", &host]);
+    assert_eq!(output.code, 0, "{}", output.out);
 }

@@ -114,7 +114,7 @@ fn aliases_count() {
     };
     rename("SALESFORCE_LOGIN_URL", "SALESFORCE_MY_DOMAIN");
     rename("SALESFORCE_CLIENT_ID", "SALESFORCE_CONSUMER_KEY");
-    rename("SALESFORCE_CLIENT_SECRET", "SF_CLIENT_SECRET");
+    rename("SALESFORCE_CLIENT_SECRET", "SALESFORCE_CONSUMER_SECRET");
     assert_eq!(shell.run(&["token"]).code, 0);
 }
 
@@ -187,7 +187,7 @@ fn files_that_can_not_be_read_are_named_by_their_option() {
     let output = shell.run(&["token", "--client-secret-file", "/no/such/canary"]);
     assert_eq!(output.code, 1);
     assert!(
-        output.err.contains("--client-secret-file names"),
+        output.err.contains("--client-secret-file`: the file cannot be read"),
         "{}",
         output.err
     );

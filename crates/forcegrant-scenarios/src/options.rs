@@ -5,20 +5,22 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use forcegrant::store::Sharing;
-use forcegrant::{AuthStyle, Client, ClientBuilder, Proxy, Roots, TestClock};
+use forcegrant::{AuthStyle, Client, ClientBuilder, Environment, Error, Proxy, Roots, TestClock};
 
 use crate::Stage;
 use crate::scenario::{Budget, Options, Style};
 
 type Setter = fn(ClientBuilder, Duration) -> ClientBuilder;
 
-/// A builder with the scenario's options on top of the runner's own.
+/// A builder with the login URL and the key pair of the scenario, or of the environment.
 pub(crate) fn builder(
-    options: Options,
-    hosts: &[String],
-    clock: Option<&TestClock>,
+    options: &Options,
+    environment: &Environment,
     stage: &Stage,
-) -> Result<ClientBuilder, String> {
+) -> Result<ClientBuilder, Error> {
+    if options.from_env {
+        return ClientBuilder::from_environment(environment.clone());
+    }
     let org = &stage.org;
     let builder = Client::builder(
         options.login_url.as_ref().unwrap_or(&org.my_domain),
@@ -28,7 +30,7 @@ pub(crate) fn builder(
             .clone()
             .unwrap_or_else(|| org.client_secret.clone()),
     );
-    apply(builder, options, hosts, clock, stage)
+    Ok(builder.environment(environment.clone()))
 }
 
 /// The options beside login URL and key pair, of a client or of a pool.

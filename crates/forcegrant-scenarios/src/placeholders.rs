@@ -36,6 +36,7 @@ impl Placeholders {
             ("https_port", https.port().to_string()),
             ("http_port", http.port().to_string()),
             ("proxy", format!("http://{}", emulator.proxy_addr())),
+            ("proxy_address", emulator.proxy_addr().to_string()),
         ];
         Self(known.map(|(name, value)| (name.to_owned(), value)).into())
     }

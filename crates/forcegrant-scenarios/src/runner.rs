@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
-use forcegrant::TestClock;
+use forcegrant::{Environment, TestClock};
 use forcegrant_emulator::Emulator;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -38,6 +38,7 @@ pub(crate) fn run<D: Driver>(stage: &Stage, scenario: &Scenario) -> Checked {
         placeholders: Placeholders::of(stage),
         hosts: Vec::new(),
         clock: None,
+        environment: Environment::process(),
         clients: BTreeMap::new(),
         pools: BTreeMap::new(),
         started: BTreeMap::new(),
@@ -61,6 +62,10 @@ pub(crate) fn run<D: Driver>(stage: &Stage, scenario: &Scenario) -> Checked {
     )?;
     if scenario.clock.is_some() {
         world.clock = Some(TestClock::new(emulator_now(emulator)?));
+    }
+    if let Some(variables) = &scenario.environment {
+        let variables = world.filled::<BTreeMap<String, String>>(variables)?;
+        world.environment = Environment::of(variables);
     }
     let options = world
         .filled::<Option<Options>>(&scenario.client)?
@@ -100,6 +105,7 @@ struct World<'a, D: Driver> {
     placeholders: Placeholders,
     hosts: Vec<String>,
     clock: Option<TestClock>,
+    environment: Environment,
     /// By name, each with the secrets it was given.
     clients: BTreeMap<String, (D::Client, Vec<String>)>,
     pools: BTreeMap<String, Kept<D::Pool>>,
@@ -144,12 +150,19 @@ impl<D: Driver> World<'_, D> {
             .chain(next.map(|pair| &pair.client_secret))
             .cloned()
             .collect();
-        let mut builder = options::builder(options, &self.hosts, self.clock.as_ref(), self.stage)?;
-        if self.listens {
-            let heard = self.heard.entry(name.to_owned()).or_default().clone();
-            builder = builder.on_event(move |event| heard.hear("", event));
-        }
-        match (D::build(builder), build_error) {
+        let built = match options::builder(&options, &self.environment, self.stage) {
+            Err(error) => Err(error),
+            Ok(builder) => {
+                let (hosts, clock) = (&self.hosts, self.clock.as_ref());
+                let mut builder = options::apply(builder, options, hosts, clock, self.stage)?;
+                if self.listens {
+                    let heard = self.heard.entry(name.to_owned()).or_default().clone();
+                    builder = builder.on_event(move |event| heard.hear("", event));
+                }
+                D::build(builder)
+            }
+        };
+        match (built, build_error) {
             (Ok(client), None) => {
                 self.clients.insert(name.to_owned(), (client, secrets));
                 Ok(())
@@ -303,6 +316,10 @@ impl<D: Driver> World<'_, D> {
                     return Err(format!("the emulator saw {} requests", log.len()));
                 }
                 expect.map_or(Ok(()), |expected| requests(&log, &expected))
+            }
+            Step::Environment { variables, .. } => {
+                self.environment = Environment::of(variables);
+                Ok(())
             }
             Step::SetCredentials(step) => self.set_credentials(*step),
             Step::DropRetired { with, expect, .. } => {

@@ -37,6 +37,8 @@ pub(crate) struct Scenario {
     #[serde(default)]
     pub(crate) clock: Option<ClockChoice>,
     #[serde(default)]
+    pub(crate) environment: Option<Value>,
+    #[serde(default)]
     pub(crate) client: Value,
     #[serde(default)]
     pub(crate) build_error: Option<Value>,
@@ -66,6 +68,7 @@ pub(crate) struct Setup {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Options {
+    pub(crate) from_env: bool,
     pub(crate) login_url: Option<String>,
     pub(crate) client_id: Option<String>,
     pub(crate) client_secret: Option<String>,
@@ -240,6 +243,11 @@ pub(crate) enum Step {
     Limits {
         with: Option<String>,
         expect: Limits,
+        #[serde(rename = "note")]
+        _note: Option<String>,
+    },
+    Environment {
+        variables: BTreeMap<String, String>,
         #[serde(rename = "note")]
         _note: Option<String>,
     },

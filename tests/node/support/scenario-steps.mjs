@@ -97,6 +97,7 @@ export const STEPS = {
       else expectStatus(status, expect, run)
     },
   ],
+  environment: [['variables'], (run, { variables }) => run.surround(variables)],
   new_client: [
     ['as', 'client', 'build_error'],
     (run, { as, client, build_error }) => {

@@ -40,11 +40,32 @@ const AS_THEY_ARE = [
 export async function runScenario(scenario, emulator) {
   only(
     scenario,
-    ['id', 'about', 'emulator', 'hosts', 'clock', 'client', 'build_error', 'steps', 'counters'],
+    [
+      'id',
+      'about',
+      'emulator',
+      'hosts',
+      'clock',
+      'environment',
+      'client',
+      'build_error',
+      'steps',
+      'counters',
+    ],
     scenario.id,
   )
   const run = new Run(scenario, emulator)
+  const { env } = process
+  try {
+    await execute(run, scenario, emulator)
+  } finally {
+    process.env = env
+  }
+}
+
+async function execute(run, scenario, emulator) {
   await run.prepare()
+  if (scenario.environment !== undefined) run.surround(run.filled(scenario.environment))
   if (scenario.build_error !== undefined) {
     run.mustNotBuild(run.filled(scenario.client ?? {}), run.filled(scenario.build_error))
     const { token_requests } = await emulator.control('counters')
@@ -98,6 +119,12 @@ class Run {
     this.clock = new TestClock(new Date(now_ms))
   }
 
+  /** Has these variables in `process.env`, and no others that a client reads. */
+  surround(variables) {
+    const others = Object.entries(process.env).filter(([name]) => !/^(SALESFORCE|SF)_|_proxy$/i.test(name))
+    process.env = { ...Object.fromEntries(others), ...variables }
+  }
+
   /** The value with its placeholders replaced by what is known by now. */
   filled(value) {
     const { org, https, http, proxy } = this.emulator
@@ -114,14 +141,16 @@ class Run {
       https_port: https.split(':').at(-1),
       http_port: http.split(':').at(-1),
       proxy,
+      proxy_address: proxy.replace('http://', ''),
     }
     for (const [name, text] of Object.entries(this.sandbox)) names[`sandbox_${name}`] = text
     for (const [name, token] of this.saved) names[name] = token.accessToken
     return substitute(value, names)
   }
 
-  build(name, { login_url, client_id, client_secret, ...given }) {
+  build(name, { from_env, login_url, client_id, client_secret, ...given }) {
     const { myDomain, clientId, clientSecret } = this.emulator.org
+    if (from_env) return Client.fromEnv(this.options(name, given))
     const options = {
       ...this.options(name, given),
       loginUrl: login_url ?? myDomain,

@@ -66,7 +66,10 @@ class ClientOptions(TypedDict, total=False):
     """The certificate authorities to trust: the operating system's, Mozilla's
     (compiled in), or only those of the given PEM text. ["platform"]"""
     proxy: Literal["env"] | str | None
-    """"env" is what the environment says, None is no proxy, else its URL. ["env"]"""
+    """How logins reach Salesforce: "env" reads `https_proxy`, `HTTPS_PROXY`, `all_proxy`,
+    `ALL_PROXY`, `no_proxy` and `NO_PROXY` of `os.environ` when the client is made; None is no
+    proxy, else its URL: `http://user:password@proxy.example:3128`. API calls are sent by HTTP
+    libraries of your own, which have their own settings for a proxy. ["env"]"""
     connect_timeout: Seconds | None
     """For name resolution, connecting and TLS. [5 s]"""
     attempt_timeout: Seconds | None

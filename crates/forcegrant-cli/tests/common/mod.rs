@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use forcegrant::Environment;
 use forcegrant_cli::{Surroundings, run_in};
 use forcegrant_emulator::{Config, Emulator};
 use serde_json::{Value, json};
@@ -60,7 +61,7 @@ impl Shell {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut input = self.input.as_slice();
         let surroundings = Surroundings {
-            variable: &|name| self.variables.get(name).cloned(),
+            environment: Environment::of(self.variables.clone()),
             input: &mut input,
             input_is_terminal: self.input_is_terminal,
         };

@@ -46,6 +46,19 @@ exports.define = ({ test, expect, afterAll }) => {
     await expect(call).rejects.toThrow('no longer needed')
   })
 
+  test('a client of the environment that a .env file was read into', async () => {
+    const { roots, resolve } = options
+    const { loginUrl, clientId, clientSecret } = options
+    expect(process.env.SALESFORCE_LOGIN_URL).toBe(loginUrl)
+    const client = Client.fromEnv({ roots, resolve, store: 'off' })
+    expect(client.loginHost).toBe(loginUrl)
+    expect((await client.token()).accessToken).toHaveLength(112)
+    expect([clientId, clientSecret]).toEqual([
+      process.env.SALESFORCE_CLIENT_ID,
+      process.env.SALESFORCE_CLIENT_SECRET,
+    ])
+  })
+
   test('a request that is left up', () => {
     make().token()
   })

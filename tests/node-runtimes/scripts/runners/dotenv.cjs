@@ -1,0 +1,6 @@
+// What the package dotenv does as a set-up file: the variables of a .env file, set in `process.env`.
+const { readFileSync } = require('node:fs')
+const path = require('node:path')
+const { parseEnv } = require('node:util')
+
+Object.assign(process.env, parseEnv(readFileSync(path.join(process.cwd(), '.env.test'), 'utf8')))
