@@ -187,7 +187,9 @@ fn files_that_can_not_be_read_are_named_by_their_option() {
     let output = shell.run(&["token", "--client-secret-file", "/no/such/canary"]);
     assert_eq!(output.code, 1);
     assert!(
-        output.err.contains("--client-secret-file`: the file cannot be read"),
+        output
+            .err
+            .contains("--client-secret-file`: the file cannot be read"),
         "{}",
         output.err
     );

@@ -89,7 +89,9 @@ impl Tinyproxy {
     fn refusals(&self) -> usize {
         let log = std::fs::read_to_string(self.folder.join("log")).unwrap();
         let lines = log.lines();
-        lines.filter(|line| line.contains("Request") && line.contains("salesforce.com")).count()
+        lines
+            .filter(|line| line.contains("Request") && line.contains("salesforce.com"))
+            .count()
     }
 
     fn address(&self) -> String {
@@ -148,7 +150,10 @@ fn a_wrong_password_is_tried_once() {
             assert_eq!(error.code(), "proxy_authentication_required", "{error:?}");
             assert!(!error.is_retryable());
             let text = error.to_string();
-            assert!(text.contains(&proxy.address()) && text.contains("https_proxy"), "{text}");
+            assert!(
+                text.contains(&proxy.address()) && text.contains("https_proxy"),
+                "{text}"
+            );
             assert!(text.contains(says), "{text}");
             assert!(!format!("{error:?}").contains("canary"), "{error:?}");
         }
@@ -164,7 +169,11 @@ fn no_proxy_goes_around_it() {
     let proxy = Tinyproxy::start(&emulator);
     let org = emulator.default_org();
     let url = format!("http://me:wrong@{}", proxy.address());
-    for list in ["*.salesforce.com", "localhost .salesforce.com", "acme.my.salesforce.com:443"] {
+    for list in [
+        "*.salesforce.com",
+        "localhost .salesforce.com",
+        "acme.my.salesforce.com:443",
+    ] {
         let client = variables(
             builder(&emulator).resolve(org.my_domain.as_str(), emulator.https_addr()),
             &[("HTTPS_PROXY", url.clone()), ("NO_PROXY", list.to_owned())],
