@@ -1,8 +1,8 @@
 """Runs the fuzz targets under libFuzzer, one after the other: `fuzz.py [--seconds 180] [TARGET ...]`.
 
-It needs no nightly Rust, no cargo-fuzz and no clang: the instrumentation is LLVM's, which a stable rustc reaches by code
-generation options, and libFuzzer is built from its sources with the C++ compiler at hand. The core has no unsafe code, so
-there is no sanitizer.
+It needs no nightly Rust, no cargo-fuzz and no clang: the instrumentation is LLVM's, which a stable rustc reaches by
+code generation options, and libFuzzer is built from its sources with the C++ compiler at hand. The core has no unsafe
+code, so there is no sanitizer.
 
 An input that breaks a promise is put into the corpus, where `cargo test` replays it; the exit code is 1 then. What was
 found on the way to more of the code stays in the target folder for the next run.
@@ -92,7 +92,9 @@ def fuzz(binary: Path, grown: Path, seconds: int) -> Run:
     ]
     print(f"$ {' '.join(command)}", flush=True)
     before = set(faults.iterdir())
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace", check=False)
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace", check=False
+    )
     lines = done.stderr.splitlines()
     # Of millions of lines the last say what happened.
     print("\n".join(lines[-60:] if done.returncode else lines[-12:]), flush=True)

@@ -274,7 +274,8 @@ pub(crate) fn login_host(pasted: &str, trust: &TrustPolicy) -> Result<String, Er
     if host.split('.').any(redaction::looks_secret) {
         return Err(looks_secret(pasted));
     }
-    if let Some(host) = twin(&host) {
+    // What is left of a label may end with a hyphen.
+    if let Some(host) = twin(&host).filter(|host| check_name(host).is_ok()) {
         return Ok(host);
     }
     if LOGIN_SUFFIXES.iter().any(|suffix| is_below(&host, suffix)) {

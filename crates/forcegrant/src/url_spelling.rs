@@ -37,7 +37,12 @@ pub(crate) fn oddity(text: &str, url: &Url) -> Option<&'static str> {
     let is_same = url
         .host_str()
         .is_some_and(|read| read.eq_ignore_ascii_case(host));
-    (!is_same || !is_port).then_some("its host or port is not written as it is read")
+    if !is_same || !is_port {
+        return Some("its host or port is not written as it is read");
+    }
+    // In an address in brackets there are colons too.
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
+    (!host.bytes().all(is_plain)).then_some("its host holds a character that no host name has")
 }
 
 /// Why parsers may read this relative reference differently.
@@ -132,6 +137,9 @@ mod tests {
             ("https://acme%2Emy.salesforce.com/", true),
             ("https://acme\u{3002}my.salesforce.com/", true),
             ("https://\u{ff41}cme.my.salesforce.com/", true),
+            ("https://a'b.trusted.example/", true),
+            ("https://a;b.trusted.example/", true),
+            ("https://a,b.trusted.example/", true),
             ("http://127.1:8080/", true),
             ("http://0x7f000001/", true),
             ("http://2130706433/", true),

@@ -6,7 +6,7 @@ use super::input::{TRUSTED, fields, text, trust};
 use super::origin::{Trusted, read};
 use crate::calls::resolve_url::{Instances, ResolvedUrl, TokenInstances};
 use crate::error::Error;
-use crate::verdict::{ApiAnswer, Verdict};
+use crate::response_class::{ApiResponse, ResponseClass};
 
 const OLD: &str = "https://acme-old.my.salesforce.com";
 const NOW: &str = "https://acme.my.salesforce.com";
@@ -14,38 +14,40 @@ const API: &str = "https://api.salesforce.com";
 
 /// The forms in which Salesforce says that a session has ended.
 const ENDED: [&str; 3] = ["INVALID_SESSION_ID", "InvalidSessionId", "Bad_OAuth_Token"];
+/// What else shows that a 401 is Salesforce's own.
+const OWN: [&str; 3] = [
+    "Session expired or invalid",
+    "\"errorCode\"",
+    "exceptionCode",
+];
 
 /// A response to an API call: status, `Retry-After` and `Sforce-Limit-Info` on a line each, then the body.
 /// Only a proven form says that the session has ended.
 pub(super) fn api_response(data: &[u8]) {
-    check_api_response(data, |response| response.verdict());
+    check_api_response(data, |response| response.class());
 }
 
-pub(super) fn check_api_response(data: &[u8], class: impl Fn(&ApiAnswer<'_>) -> Verdict) {
+pub(super) fn check_api_response(data: &[u8], class: impl Fn(&ApiResponse<'_>) -> ResponseClass) {
     let [status, retry_after, limit_info, body] = fields(data);
     let (retry_after, limit_info) = (text(retry_after), text(limit_info));
     let status = text(status).trim().parse().unwrap_or(401);
-    let response = ApiAnswer {
+    let response = ApiResponse {
         status,
         body,
         retry_after: Some(&retry_after),
         limit_info: Some(&limit_info),
     };
     let class = class(&response);
-    assert_eq!(class == Verdict::Fine, status < 400, "{status}");
-    if class == Verdict::SessionExpired {
+    assert_eq!(class == ResponseClass::Fine, status < 400, "{status}");
+    if class == ResponseClass::SessionExpired {
         let body = text(body);
-        assert!(
-            status == 401 || ENDED.iter().any(|form| body.contains(form)),
-            "{status} {body}"
-        );
+        let has = |forms: &[&str]| forms.iter().any(|form| body.contains(form));
+        let is_own = status == 401 && (body.is_empty() || has(&OWN));
+        assert!(is_own || has(&ENDED), "{status} {body}");
     }
     if let Some(usage) = response.api_usage() {
-        assert!(
-            limit_info.contains(&usage.used.to_string())
-                || limit_info.contains('+')
-                || limit_info.contains('0')
-        );
+        let digits = |number: u64| limit_info.contains(&number.to_string());
+        assert!(digits(usage.used) && digits(usage.limit), "{limit_info}");
     }
 }
 

@@ -17,8 +17,8 @@ use crate::host::TrustPolicy;
 use crate::http::Response;
 use crate::token::Grant;
 
-/// A response as the wire gave it: status, content type, `Retry-After` and `Location` on a line each, then
-/// the body. Whatever it says, a token is for a trusted instance, and the secret is in no text.
+/// A response as the wire gave it: status (and `first`, if this host gave no right response before), content
+/// type, `Retry-After` and `Location` on a line each, then the body. Whatever it says, a token is for a trusted instance, and the secret is in no text.
 pub(super) fn token_response(data: &[u8]) {
     check_token_response(data, decode);
 }
@@ -28,12 +28,17 @@ pub(super) fn check_token_response(
     decode: impl Fn(&Response, &Context<'_>) -> Result<Grant, Failure>,
 ) {
     let [status, content_type, retry_after, location, body] = fields(data);
+    let status = text(status);
+    let (status, is_first) = match status.split_once(" first") {
+        Some((status, _)) => (status, true),
+        None => (&*status, false),
+    };
     let header = |line: &[u8]| Some(planted(&text(line))).filter(|text| !text.is_empty());
     // A body that is not a text stays as it is.
     let body =
         std::str::from_utf8(body).map_or_else(|_| body.to_vec(), |body| planted(body).into_bytes());
     let response = Response {
-        status: text(status).trim().parse().unwrap_or(200),
+        status: status.trim().parse().unwrap_or(200),
         content_type: header(content_type),
         retry_after: header(retry_after),
         location: header(location),
@@ -41,15 +46,11 @@ pub(super) fn check_token_response(
         ..Response::default()
     };
     let trust = trust();
-    // What was never right before may still become right; the secret is in neither.
-    let first = Context {
-        known_endpoint: false,
+    let context = Context {
+        known_endpoint: !is_first,
         ..context(&trust)
     };
-    if let Err(failure) = decode(&response, &first) {
-        assert_harmless(&failure.error);
-    }
-    match decode(&response, &context(&trust)) {
+    match decode(&response, &context) {
         Ok(grant) => {
             assert!((200..300).contains(&response.status), "{}", response.status);
             assert_usable(&grant);

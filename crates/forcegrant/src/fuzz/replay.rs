@@ -13,10 +13,10 @@ use crate::calls::resolve_url::ResolvedUrl;
 use crate::error::{Code, Error};
 use crate::grant::response::{Context, decode};
 use crate::http::{Proxy, ProxyRules, Response};
-use crate::verdict::{ApiAnswer, Verdict};
+use crate::response_class::{ApiResponse, ResponseClass};
 
 /// Mutations of the corpus of one target.
-const MUTATIONS: usize = 4_000;
+const MUTATIONS: usize = 2_000;
 
 macro_rules! replayed {
     ($($target:ident),+ $(,)?) => {
@@ -266,9 +266,9 @@ fn a_secret_in_one_form_that_is_not_redacted_is_found() {
 #[test]
 fn any_403_taken_for_the_end_of_a_session_is_found() {
     let planted = |data: &[u8]| {
-        calls::check_api_response(data, |response: &ApiAnswer<'_>| match response.status {
-            403 => Verdict::SessionExpired,
-            _ => response.verdict(),
+        calls::check_api_response(data, |response: &ApiResponse<'_>| match response.status {
+            403 => ResponseClass::SessionExpired,
+            _ => response.class(),
         });
     };
     assert!(first_to_break("api_response", planted).is_some());
