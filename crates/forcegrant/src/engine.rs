@@ -30,7 +30,7 @@ use crate::process::{Own, PerProcess};
 use crate::random;
 use crate::status::Status;
 use crate::store::Share;
-use crate::token::{Token, TokenFormat};
+use crate::token::Token;
 use crate::verify::{self, Verified};
 use crate::wait::{Pending, Promise};
 use crate::worker;
@@ -382,24 +382,17 @@ impl Engine {
         matches!(self.report(&report), ReportOutcome::Dropped)
     }
 
-    /// Whether this is the token at hand, and a JWT.
-    pub(crate) fn is_jwt(&self, fingerprint: &str) -> bool {
-        let state = self.slot.state();
-        let lease = state.lease.as_ref();
-        let lease = lease.filter(|lease| lease.parts.fingerprint() == fingerprint);
-        lease.is_some_and(|lease| Token::of(lease).token_format() == TokenFormat::Jwt)
-    }
-
     /// Whether renewals are counted, so that it matters when a host accepts a token.
     pub(crate) fn counts_renewals(&self) -> bool {
         !self.slot.state().renewals.is_empty()
     }
 
-    /// A host accepted a token.
-    pub(crate) fn accepted(&self, host: &str) {
+    /// A host accepted a token: see [`State::accepted`](crate::cache::state::State::accepted).
+    pub(crate) fn accepted(&self, host: &str, is_cure: bool) {
         let desk = self.desk();
         let _lock = desk.lock();
-        let next = self.slot.state().accepted(host, self.profile.clock.now());
+        let now = self.profile.clock.now();
+        let next = self.slot.state().accepted(host, is_cure, now);
         if let Some(next) = next {
             self.slot.replace(next);
         }
