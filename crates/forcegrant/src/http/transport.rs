@@ -312,6 +312,13 @@ impl ProxyFault {
                 format!("no connection to the proxy {proxy}: {detail}"),
                 format!("Check the address in {setting}, and that the proxy is up."),
             )),
+            // The status is not told, and some proxies answer 401 or 403 to a wrong password.
+            Self::Unsuccessful if proxy.has_credentials() => Failure::permanent(failed(
+                format!("the proxy {proxy} did not connect to `{host}`: {detail}"),
+                format!(
+                    "Check the user and password in {setting}, and that the proxy allows this host on port 443.\nNO_PROXY lists the hosts that are reached without it."
+                ),
+            )),
             Self::Unsuccessful => Failure::transient(failed(
                 format!("the proxy {proxy} did not connect to `{host}`: {detail}"),
                 format!(

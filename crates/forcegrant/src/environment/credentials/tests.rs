@@ -127,14 +127,14 @@ fn aliases_are_one_family_and_have_to_agree() {
 fn a_missing_variable_is_named() {
     assert!(read(&[]).unwrap_err().1.contains("SALESFORCE_LOGIN_URL"));
     for family in [SALESFORCE, SF] {
-        for left_out in 0..3 {
+        for (left_out, (name, _)) in SALESFORCE.iter().enumerate() {
             let pairs: Vec<_> = (0..3)
                 .filter(|i| *i != left_out)
                 .map(|i| family[i])
                 .collect();
             let (code, text) = read(&pairs).unwrap_err();
             assert_eq!(code, "missing_credentials");
-            assert!(text.contains(SALESFORCE[left_out].0), "{text}");
+            assert!(text.contains(name), "{text}");
         }
     }
 }
