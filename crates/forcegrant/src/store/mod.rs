@@ -21,6 +21,8 @@ mod breaker;
 pub mod conformance;
 #[cfg(feature = "store-file")]
 mod file;
+#[cfg(all(test, not(feature = "model")))]
+mod model;
 mod process;
 pub(crate) mod protocol;
 pub(crate) mod record;
@@ -137,7 +139,7 @@ impl fmt::Debug for Stored {
 }
 
 /// The right to log in, as it was granted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Lease {
     /// Who has it: 32 hexadecimal digits, drawn for each login.
     pub owner: String,
