@@ -8,6 +8,8 @@
 
 mod planted;
 
+use std::time::Duration;
+
 use stateright::{Model, Property};
 
 use self::planted::Planted;
@@ -15,12 +17,11 @@ use super::protocol::Register;
 use super::record::{self, Known, Origin, Patience};
 use super::{Acquired, Lease, Put};
 use crate::clock::Moment;
-use std::time::Duration;
 
 /// One step of the clock, in milliseconds: longer than two logins are taken for the same.
 const TICK: i64 = 2_000;
 /// One of them.
-const LEASE: Duration = Duration::from_millis(2_000);
+const LEASE: Duration = Duration::from_secs(2);
 const START: i64 = 1_800_000_000_000;
 
 /// What may happen, how often.
@@ -161,6 +162,14 @@ impl World {
         START + i64::from(self.now) * TICK
     }
 
+    /// The process takes the token that is in the store.
+    fn adopts(&mut self, at: usize, token: Token) {
+        self.adopted = true;
+        if !self.processes[at].has(token) {
+            self.breaks(Broken::BackToAnOlderToken);
+        }
+    }
+
     fn breaks(&mut self, broken: Broken) {
         self.broken = self.broken.or(Some(broken));
     }
@@ -283,7 +292,7 @@ impl Protocol {
         match (step, process.phase.clone()) {
             (Step::Look, Phase::Wants { .. }) => {
                 let token = self.look(world, &process)?;
-                self.adopts(world, at, token);
+                world.adopts(at, token);
             }
             (
                 Step::Acquire,
@@ -317,34 +326,17 @@ impl Protocol {
                 world.left.losses = world.left.losses.checked_sub(1)?;
                 self.acquire(world, &owner);
             }
-            (Step::Start, Phase::Granted(holding)) => match self.look(world, &process) {
-                Some(token) => {
+            (Step::Start, Phase::Granted(holding)) => {
+                if let Some(token) = self.look(world, &process) {
                     self.ends(world, &holding.lease.owner);
-                    self.adopts(world, at, token);
-                }
-                None => {
+                    world.adopts(at, token);
+                } else {
                     let token = login(world);
                     world.processes[at].phase = Phase::LoggingIn(holding, token);
                 }
-            },
-            (Step::Extend, Phase::LoggingIn(mut holding, token)) => {
-                if holding.lost || holding.until - now > TICK {
-                    return None;
-                }
-                let extended = self.acquire(world, &owner);
-                match extended {
-                    Acquired::Granted { fence }
-                        if fence == holding.lease.fence
-                            || self.has_planted(Planted::TakesItsNextFence) =>
-                    {
-                        holding.lease.fence = fence;
-                        holding.until = now + millis(LEASE);
-                    }
-                    _ => {
-                        holding.lost = true;
-                        self.ends(world, &owner);
-                    }
-                }
+            }
+            (Step::Extend, Phase::LoggingIn(holding, token)) => {
+                let holding = self.extend(world, holding)?;
                 world.processes[at].phase = Phase::LoggingIn(holding, token);
             }
             (Step::Finish, Phase::LoggingIn(holding, token)) => {
@@ -386,6 +378,28 @@ impl Protocol {
         Some(())
     }
 
+    /// As its holder extends a lease: one that it lost, it ends.
+    fn extend(&self, world: &mut World, mut holding: Holding) -> Option<Holding> {
+        let now = world.clock();
+        if holding.lost || holding.until - now > TICK {
+            return None;
+        }
+        let goes_on = |fence| fence == holding.lease.fence;
+        match self.acquire(world, &holding.lease.owner) {
+            Acquired::Granted { fence }
+                if goes_on(fence) || self.has_planted(Planted::TakesItsNextFence) =>
+            {
+                holding.lease.fence = fence;
+                holding.until = now + millis(LEASE);
+            }
+            _ => {
+                holding.lost = true;
+                self.ends(world, &holding.lease.owner);
+            }
+        }
+        Some(holding)
+    }
+
     /// The token in the store, if this client can use it.
     fn look(&self, world: &World, process: &Process) -> Option<Token> {
         let token = world.entry?;
@@ -405,13 +419,6 @@ impl Protocol {
             && process.known.rejected.is_some();
         let serves = record::started(&origin, None, now, &process.known).is_some() && !is_rejected;
         (serves || self.has_planted(Planted::TakesAnyToken)).then_some(token)
-    }
-
-    fn adopts(&self, world: &mut World, at: usize, token: Token) {
-        world.adopted = true;
-        if !world.processes[at].has(token) {
-            world.breaks(Broken::BackToAnOlderToken);
-        }
     }
 
     fn acquire(&self, world: &mut World, owner: &str) -> Acquired {
@@ -451,9 +458,10 @@ impl Protocol {
         let put = if self.has_planted(Planted::PutTakesAll) {
             Put::Stored
         } else if self.has_planted(Planted::PutLooksAtTheEntryOnly) {
-            match before.is_some_and(|before| before > lease.fence) {
-                true => Put::Outdated,
-                false => Put::Stored,
+            if before.is_some_and(|before| before > lease.fence) {
+                Put::Outdated
+            } else {
+                Put::Stored
             }
         } else {
             put
