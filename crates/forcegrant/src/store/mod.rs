@@ -21,6 +21,8 @@ mod breaker;
 pub mod conformance;
 #[cfg(feature = "store-file")]
 mod file;
+#[cfg(all(test, not(feature = "model")))]
+mod model;
 #[cfg(all(any(test, fuzzing), feature = "store-file"))]
 pub(crate) use self::file::decode_file;
 mod process;
@@ -139,7 +141,7 @@ impl fmt::Debug for Stored {
 }
 
 /// The right to log in, as it was granted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Lease {
     /// Who has it: 32 hexadecimal digits, drawn for each login.
     pub owner: String,

@@ -87,9 +87,18 @@ fn logins_after_a_kill(emulator: &Emulator, fleet: &[Member]) -> u64 {
     all_ask(emulator, fleet)
 }
 
-fn converges(emulator: &Emulator, fleet: &[Member]) {
+/// One login serves the fleet, and it is in Redis: a newcomer finds it there.
+fn is_shared(emulator: &Emulator, fleet: &[Member], url: &str) -> bool {
+    let logins = logins_after_a_kill(emulator, fleet);
+    let before = emulator.counters().logins;
+    let newcomer = Member::new(emulator, url);
+    newcomer.token(emulator);
+    logins == 1 && emulator.counters().logins == before && !newcomer.told("store_failed")
+}
+
+fn converges(emulator: &Emulator, fleet: &[Member], url: &str) {
     eventually("one login serves the fleet again", || {
-        logins_after_a_kill(emulator, fleet) == 1
+        is_shared(emulator, fleet, url)
     });
 }
 
@@ -126,12 +135,13 @@ fn a_redis_that_is_down_costs_logins_and_the_fleet_converges_when_it_is_back() {
     let (emulator, mut server) = (emulator(), Server::start(&[]));
     let fleet = fleet(&emulator, &server.url(), 4);
     server.kill();
-    assert_eq!(all_ask(&emulator, &fleet), 4);
+    // The members are clients of one process, and share while Redis is away.
+    assert_eq!(all_ask(&emulator, &fleet), 1);
     assert!(fleet.iter().all(|member| member.told("store_failed")));
     // Kept out of the way: nobody waits for it again.
-    assert_eq!(logins_after_a_kill(&emulator, &fleet), 4);
+    assert_eq!(logins_after_a_kill(&emulator, &fleet), 1);
     server.restart();
-    converges(&emulator, &fleet);
+    converges(&emulator, &fleet, &server.url());
 }
 
 #[test]
@@ -153,7 +163,7 @@ fn a_redis_that_stands_still_delays_each_member_once() {
         assert!(second < STEP, "{second:?}");
     }
     server.signal("CONT");
-    converges(&emulator, &fleet);
+    converges(&emulator, &fleet, &server.url());
 }
 
 #[test]
@@ -176,7 +186,7 @@ fn a_restart_in_the_middle_of_a_login_costs_one_login_at_most() {
         }
     });
     assert_eq!(emulator.counters().logins, 2);
-    converges(&emulator, &fleet);
+    converges(&emulator, &fleet, &server.url());
 }
 
 #[test]
@@ -185,9 +195,9 @@ fn a_full_redis_costs_logins() {
     server.command::<()>(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
     server.command::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
     let fleet = fleet(&emulator, &server.url(), 4);
-    assert_eq!(all_ask(&emulator, &fleet), 4);
+    assert_eq!(all_ask(&emulator, &fleet), 1);
     server.command::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
-    converges(&emulator, &fleet);
+    converges(&emulator, &fleet, &server.url());
 }
 
 /// Evicted at any moment: what is gone is a login more.
@@ -202,7 +212,7 @@ fn evicted_keys_cost_a_login() {
     let late = Member::new(&emulator, &server.url());
     late.token(&emulator);
     assert_eq!(emulator.counters().logins, 2);
-    converges(&emulator, &fleet);
+    converges(&emulator, &fleet, &server.url());
 }
 
 /// Values of other entries, of other keys, of the past, or of nobody are no tokens.
@@ -276,15 +286,15 @@ fn a_slow_or_broken_network_costs_a_step_and_a_login() {
     proxy.delay(Duration::from_millis(20));
     assert_eq!(all_ask(&emulator, &fleet), 1);
     proxy.delay(STEP * 2);
-    assert_eq!(logins_after_a_kill(&emulator, &fleet), 4);
+    assert_eq!(logins_after_a_kill(&emulator, &fleet), 1);
     proxy.delay(Duration::ZERO);
-    converges(&emulator, &fleet);
+    converges(&emulator, &fleet, &proxy.url());
     proxy.cut_next_answer();
     assert!(logins_after_a_kill(&emulator, &fleet) <= 2);
     proxy.swallow(true);
-    assert_eq!(logins_after_a_kill(&emulator, &fleet), 4);
+    assert_eq!(logins_after_a_kill(&emulator, &fleet), 1);
     proxy.swallow(false);
-    converges(&emulator, &fleet);
+    converges(&emulator, &fleet, &proxy.url());
 }
 
 #[test]
@@ -302,7 +312,7 @@ fn a_failover_costs_logins_until_the_sentinels_agree() {
     master.kill();
     let start = Instant::now();
     let mut rounds = 0;
-    while logins_after_a_kill(&emulator, &fleet) != 1 {
+    while !is_shared(&emulator, &fleet, &url) {
         rounds += 1;
         assert!(
             start.elapsed() < SOON,
@@ -329,4 +339,60 @@ fn set(server: &Server, key: &str, value: &[u8]) {
         .arg("KEEPTTL")
         .query::<()>(&mut connection)
         .unwrap();
+}
+
+/// Leases, fences and counters that somebody wrote: what they cost those who come next.
+#[test]
+fn a_writer_who_means_harm_costs_a_login_or_a_lease_time() {
+    let (emulator, server) = (emulator(), Server::start(&[]));
+    Member::new(&emulator, &server.url()).token(&emulator);
+    let entry = entry_of(&server);
+    let lease = entry.replace(":entry", ":lease");
+    let minute = |ahead: u64| {
+        let (seconds, _): (u64, u64) = server.command(&["TIME"]);
+        (seconds / 60 + ahead).to_string()
+    };
+    // Logins are counted after their callers have gone on.
+    let mut counts: Vec<String> = Vec::new();
+    eventually("the login is counted", || {
+        counts = server.command(&["KEYS", "*:count"]);
+        counts.len() == 1
+    });
+    let now = Duration::from_millis(1_500);
+    for (what, words, limit) in [
+        ("an endless lease", vec!["SET", &lease, "5 abc"], now),
+        (
+            "a lease of a year",
+            vec!["SET", &lease, "5 abc", "EX", "31536000"],
+            now,
+        ),
+        (
+            "one of 59 s",
+            vec!["SET", &lease, "5 abc", "EX", "59"],
+            BOUND,
+        ),
+        (
+            "the top fence",
+            vec!["SET", &entry, "1 9007199254740990 1\nx"],
+            now,
+        ),
+        (
+            "minutes to come",
+            vec!["HSET", &counts[0], &minute(99), "100000"],
+            now,
+        ),
+    ] {
+        server.command::<()>(&["DEL", &entry]);
+        server.command::<redis::Value>(&words);
+        let before = emulator.counters().logins;
+        let took = Member::new(&emulator, &server.url()).token(&emulator);
+        assert!(took < limit, "{what}: {took:?}");
+        server.command::<()>(&["DEL", &lease]);
+        // One more, if the first had to leave the store alone, and then none.
+        Member::new(&emulator, &server.url()).token(&emulator);
+        Member::new(&emulator, &server.url()).token(&emulator);
+        let logins = emulator.counters().logins - before;
+        let waited = u64::from(limit == BOUND);
+        assert_eq!(logins, 1 + waited, "{what}");
+    }
 }
