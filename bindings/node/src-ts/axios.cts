@@ -104,12 +104,12 @@ async function exchange(
     const { status } = response
     const headers = response.headers as Record<string, string>
     if (status < 400) {
-      noteUsage(client, headers)
+      noteUsage(client, route.url, headers)
       return settled(end)
     }
     const body = bodyCounts(status) ? await text(response) : undefined
     call ??= start()
-    const again = call.judge(token, { status, headers, body })
+    const again = call.judge(token, route.url, { status, headers, body })
     if (again === undefined) return settled(end)
     if (response.data instanceof Readable) response.data.destroy()
     await again

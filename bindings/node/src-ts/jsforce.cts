@@ -1,6 +1,6 @@
 import type * as Library from 'jsforce'
 import type { Connection, ConnectionConfig, HttpRequest, HttpResponse, Schema } from 'jsforce'
-import { bodyCounts, checkRenewed, enough, isSameOrigin, noteUsage } from './calls.cjs'
+import { ApiCall, bodyCounts, checkRenewed, enough, isSameOrigin, noteUsage } from './calls.cjs'
 import type { Client } from './client.cjs'
 import { makeError, noTokenGoesTo, TokenRejectedError } from './errors.cjs'
 import { peer } from './peer.cjs'
@@ -79,8 +79,7 @@ export async function connect<S extends Schema = Schema>(
 interface Sent {
   /** The token that it carried, if it did. */
   readonly token: Token | undefined
-  readonly isReplayable: boolean
-  readonly isReplayed: boolean
+  readonly call: ApiCall
 }
 
 /** The token of a connection, and what is known of it. */
@@ -145,7 +144,9 @@ class Session {
       request.headers = bare(request.headers)
     }
     const token = carries ? this.#token : undefined
-    this.#sent.set(request, { token, isReplayable: !isStream(request), isReplayed: before !== undefined })
+    const call = before?.call ?? this.#call(request)
+    call.use(this.#token)
+    this.#sent.set(request, { token, call })
   }
 
   /** Where a redirect leads: without the token if that is another origin, whose answer then says nothing about it. */
@@ -158,7 +159,7 @@ class Session {
       url = route.url
       stays = route.carries
     }
-    if (!stays) this.#sent.set(from, { token: undefined, isReplayable: false, isReplayed: false })
+    if (!stays) this.#sent.set(from, { token: undefined, call: this.#call(from) })
     return { ...request, url, headers: (stays ? request.headers : bare(request.headers)) ?? {} }
   }
 
@@ -171,22 +172,18 @@ class Session {
     const sent = this.#sent.get(request)
     if (sent?.token === undefined) return
     if (status < 400) {
-      noteUsage(this.#client, headers)
+      noteUsage(this.#client, request.url, headers)
       return
     }
     const body = bodyCounts(status) && typeof text === 'string' ? text.slice(0, enough()) : ''
-    const { step, error } = this.#client.judge(sent.token, {
-      method: request.method,
-      replayable: sent.isReplayable,
-      replayed: sent.isReplayed,
-      // jsforce repeats what a busy service answers by options of its own.
-      attempts: 0xffff_ffff,
-      status,
-      headers,
-      body,
-    })
+    // jsforce repeats what a busy service refuses by options of its own.
+    const { step, error } = sent.call.handle(sent.token, request.url, { status, headers, body }, false)
     if (step === 'fail' && error !== undefined) throw makeError(error)
-    if (step === 'replay' && sent.token === this.#token) this.#isRefused = true
+    if (step === 'resend' && sent.token === this.#token) this.#isRefused = true
+  }
+
+  #call(request: HttpRequest): ApiCall {
+    return new ApiCall(this.#client, request.method, !isStream(request), () => undefined)
   }
 
   #adopt(token: Token): void {

@@ -29,6 +29,8 @@ abstract class Exchange {
   #isSettled = false
   /** The token that was sent last. */
   #token: Token | undefined
+  /** Where it went. */
+  #origin = ''
 
   constructor(client: Client, dispatch: Dispatcher['dispatch'], options: Options, handler: Handler) {
     this.handler = handler
@@ -74,6 +76,7 @@ abstract class Exchange {
     const options = Object.assign({}, this.#options, { origin, path, headers: authorized ?? headers ?? null })
     const carried = authorized === undefined ? undefined : new Carried(this.#client, token)
     this.#token = carried?.token
+    this.#origin = origin
     try {
       this.#dispatch(options, this.attempt(carried))
     } catch (error) {
@@ -98,12 +101,13 @@ abstract class Exchange {
 
   /** What an answer tells about the org's limits. */
   note(limitInfo: string | undefined): void {
+    this.#client.noteAccepted(this.#origin)
     if (limitInfo !== undefined) this.#client.noteLimitInfo(limitInfo)
   }
 
   /** Whether an answer is dropped: then the request is sent again, or has failed. */
   drops(token: Token, answer: ApiAnswer): boolean {
-    const again = this.#started().judge(token, answer)
+    const again = this.#started().judge(token, this.#origin, answer)
     again?.then(
       () => this.send(),
       (error) => this.fail(error),

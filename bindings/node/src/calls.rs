@@ -1,7 +1,7 @@
 //! Calls of APIs through HTTP clients: the core's decisions as plain data.
 
-use forcegrant::calls::{self, CallAnswer, Next};
-use forcegrant::{ApiAnswer, Client};
+use forcegrant::calls::{self, Action, ApiCall, CallResponse};
+use forcegrant::{ApiResponse, Client};
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 
@@ -19,19 +19,15 @@ pub struct NativeRoute {
     pub error: Option<NativeError>,
 }
 
-/// The answer to a call that carried a token.
+/// The response to a request that carried a token.
 #[napi(object, object_to_js = false)]
-pub struct NativeCall {
+pub struct NativeCallResponse {
     /// The token.
     pub access_token: String,
-    /// The method of the request.
-    pub method: String,
+    /// Where the request went.
+    pub url: String,
     /// Whether it can be sent again.
     pub replayable: bool,
-    /// Whether it was, with a renewed token.
-    pub replayed: bool,
-    /// How many were sent.
-    pub attempts: u32,
     /// The HTTP status.
     pub status: u16,
     /// The first bytes of the body.
@@ -44,9 +40,9 @@ pub struct NativeCall {
 
 /// What comes next.
 #[napi(object, object_from_js = false)]
-pub struct NativeNext {
+pub struct NativeAction {
     /// What to do.
-    #[napi(ts_type = "'deliver' | 'replay' | 'retry' | 'fail'")]
+    #[napi(ts_type = "'deliver' | 'resend' | 'fail'")]
     pub step: &'static str,
     /// How long to wait before that.
     pub pause: Option<f64>,
@@ -54,14 +50,79 @@ pub struct NativeNext {
     pub error: Option<NativeError>,
     /// Whether the token is not the one at hand any more.
     pub gone: bool,
+    /// Whether renewals are counted, so that it matters when a host accepts a token.
+    pub counts_renewals: bool,
+}
+
+/// One call of an API, however many requests it takes. Made when it meets a refusal or waits for a token.
+#[napi]
+pub struct NativeApiCall {
+    client: Client,
+    call: ApiCall,
+}
+
+impl NativeApiCall {
+    pub(crate) fn new(client: Client, method: String, repeats_when_busy: bool) -> Self {
+        let call = ApiCall::new(method);
+        let call = if repeats_when_busy {
+            call
+        } else {
+            call.without_retries()
+        };
+        Self { client, call }
+    }
+}
+
+#[napi]
+impl NativeApiCall {
+    /// Takes in the token of the next request: the failure, if it is the one that was refused.
+    #[napi(catch_unwind)]
+    pub fn use_token(&mut self, access_token: String) -> Option<NativeError> {
+        let used = self.call.use_token(&access_token);
+        used.err().as_ref().map(Into::into)
+    }
+
+    /// Takes in the response to a request that carried the token.
+    #[napi(catch_unwind)]
+    pub fn handle_response(&mut self, response: NativeCallResponse) -> NativeAction {
+        let client = &self.client;
+        let action = self.call.handle_response(
+            client,
+            &CallResponse {
+                access_token: &response.access_token,
+                url: &response.url,
+                replayable: response.replayable,
+                response: ApiResponse {
+                    status: response.status,
+                    body: response.body.as_deref().unwrap_or_default(),
+                    retry_after: response.retry_after.as_deref(),
+                    limit_info: response.limit_info.as_deref(),
+                },
+            },
+        );
+        let at_hand = client.cached();
+        let is_at_hand = at_hand.is_some_and(|token| token.access_token() == response.access_token);
+        let (step, pause, error) = match action {
+            Action::Deliver => ("deliver", None, None),
+            Action::Resend(pause) => ("resend", Some(milliseconds(pause)), None),
+            Action::Fail(error) => ("fail", None, Some((&error).into())),
+        };
+        NativeAction {
+            step,
+            pause,
+            error,
+            gone: !is_at_hand,
+            counts_renewals: client.counts_renewals(),
+        }
+    }
 }
 
 /// How many bytes of a body are looked at.
 #[allow(clippy::cast_possible_truncation)]
 #[napi]
-pub const ENOUGH: u32 = calls::ENOUGH as u32;
+pub const ENOUGH: u32 = calls::CLASSIFIED_BYTES as u32;
 
-/// Whether the body decides what an answer of this status means.
+/// Whether the body decides what a response of this status means.
 #[napi]
 pub fn body_counts(status: u16) -> bool {
     calls::body_counts(status)
@@ -89,36 +150,6 @@ pub(crate) fn route(
             error: Some((&error).into()),
             ..NativeRoute::default()
         },
-    }
-}
-
-pub(crate) fn judge(client: &Client, call: &NativeCall) -> NativeNext {
-    let answer = CallAnswer {
-        method: &call.method,
-        replayable: call.replayable,
-        replayed: call.replayed,
-        attempts: call.attempts,
-        answer: ApiAnswer {
-            status: call.status,
-            body: call.body.as_deref().unwrap_or_default(),
-            retry_after: call.retry_after.as_deref(),
-            limit_info: call.limit_info.as_deref(),
-        },
-    };
-    let next = client.judge(&call.access_token, &answer);
-    let at_hand = client.cached();
-    let is_at_hand = at_hand.is_some_and(|token| token.access_token() == call.access_token);
-    let (step, pause, error) = match next {
-        Next::Deliver => ("deliver", None, None),
-        Next::Replay => ("replay", None, None),
-        Next::Retry(pause) => ("retry", Some(milliseconds(pause)), None),
-        Next::Fail(error) => ("fail", None, Some((&error).into())),
-    };
-    NativeNext {
-        step,
-        pause,
-        error,
-        gone: !is_at_hand,
     }
 }
 

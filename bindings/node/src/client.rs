@@ -7,7 +7,7 @@ use forcegrant::{Client, ClientBuilder, Error, Start, Token, Verified};
 use napi::bindgen_prelude::{Env, Function, Result};
 use napi_derive::napi;
 
-use crate::calls::{self, NativeCall, NativeNext, NativeRoute};
+use crate::calls::{self, NativeApiCall, NativeRoute};
 use crate::clock::NativeTestClock;
 use crate::credentials::{self, NativeQuestion};
 use crate::data::{NativeApiUsage, NativeError, NativeLease, NativeStatus, NativeToken};
@@ -183,10 +183,16 @@ impl NativeClient {
         calls::route(&self.shared.client, &instance_url, api, &path_or_url)
     }
 
-    /// Takes in an answer, and says what comes next.
+    /// One call of an API. Without `repeats_when_busy` it repeats nothing that a busy service refused.
     #[napi(catch_unwind)]
-    pub fn judge(&self, call: NativeCall) -> NativeNext {
-        calls::judge(&self.shared.client, &call)
+    pub fn api_call(&self, method: String, repeats_when_busy: bool) -> NativeApiCall {
+        NativeApiCall::new(self.shared.client.clone(), method, repeats_when_busy)
+    }
+
+    /// A host accepted the token of a request. Whether that matters still.
+    #[napi(catch_unwind)]
+    pub fn note_accepted(&self, url: String) -> bool {
+        self.shared.client.note_accepted(&url)
     }
 
     /// Notes a header `Sforce-Limit-Info`.

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use forcegrant::{ApiAnswer, ApiUsage, Verdict, grpc_verdict as core_grpc_verdict};
+use forcegrant::{ApiResponse, ApiUsage, ResponseClass, grpc_response_class};
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 
@@ -39,7 +39,7 @@ pub struct NativeJudgement {
 /// The verdict on an answer over HTTP.
 #[napi(catch_unwind)]
 pub fn verdict(answer: NativeAnswer) -> NativeJudgement {
-    let parts = ApiAnswer {
+    let parts = ApiResponse {
         status: answer.status,
         body: answer.body.as_deref().unwrap_or_default(),
         retry_after: answer.retry_after.as_deref(),
@@ -51,20 +51,20 @@ pub fn verdict(answer: NativeAnswer) -> NativeJudgement {
         retry_after: parts.retry_after(SystemTime::now()).map(milliseconds),
         used: numbers(|usage| usage.used),
         limit: numbers(|usage| usage.limit),
-        ..judged(parts.verdict())
+        ..judged(parts.class())
     }
 }
 
 /// The verdict on the status of a gRPC call.
 #[napi(catch_unwind)]
 pub fn grpc_verdict(code: u32) -> NativeJudgement {
-    judged(core_grpc_verdict(code))
+    judged(grpc_response_class(code))
 }
 
-fn judged(verdict: Verdict) -> NativeJudgement {
+fn judged(class: ResponseClass) -> NativeJudgement {
     NativeJudgement {
-        verdict: verdict.as_str().to_owned(),
-        session_expired: verdict == Verdict::SessionExpired,
+        verdict: class.as_str().to_owned(),
+        session_expired: class == ResponseClass::SessionExpired,
         retry_after: None,
         used: None,
         limit: None,

@@ -2,54 +2,52 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use forcegrant::calls::{CallAnswer, ENOUGH, Next, body_counts, renewed};
-use forcegrant::{ApiAnswer, ApiUsage};
+use forcegrant::calls::{Action, ApiCall, CLASSIFIED_BYTES, CallResponse, body_counts, renewed};
+use forcegrant::{ApiResponse, ApiUsage};
 use pyo3::prelude::*;
 
 use crate::error::raise;
 use crate::handle::Handle;
 use crate::token::Token;
 
-/// One API call, from its first request to the answer that is handed out.
+/// One API call, from its first request to the response that is handed out.
 ///
-/// An adapter prepares a request, sends it, has the answer judged, and goes on until there is no
+/// An adapter prepares a request, sends it, has the response judged, and goes on until there is no
 /// pause any more.
 #[pyclass(frozen, module = "forcegrant._native")]
 pub(crate) struct Call {
     handle: Py<Handle>,
-    method: String,
-    progress: Mutex<Progress>,
+    state: Mutex<State>,
 }
 
-#[derive(Default)]
-struct Progress {
-    /// What the last request was prepared with.
-    token: Option<forcegrant::Token>,
-    /// The token that was refused, until there is another.
-    refused: Option<forcegrant::Token>,
-    replayed: bool,
-    /// Without the replay.
-    attempts: u32,
+struct State {
+    call: ApiCall,
+    /// The token and the URL of the last request.
+    sent: Option<(forcegrant::Token, String)>,
 }
 
 impl Call {
     pub(crate) fn new(handle: Py<Handle>, method: String) -> Self {
+        let state = State {
+            call: ApiCall::new(method),
+            sent: None,
+        };
         Self {
             handle,
-            method,
-            progress: Mutex::default(),
+            state: Mutex::new(state),
         }
     }
 
-    fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[pymethods]
 impl Call {
-    /// Where a request with this token goes, and whether the token may go along. Raises
-    /// `TokenRejectedError` if it is the one that was just refused.
+    /// Where a request with this token goes, and whether the token may go along: connect to exactly
+    /// this URL. Raises `TokenRejectedError` if it is the token that was just refused, and
+    /// `ConfigurationError` for a URL that HTTP libraries read differently.
     fn prepare(
         &self,
         py: Python<'_>,
@@ -58,20 +56,14 @@ impl Call {
     ) -> PyResult<(String, bool)> {
         let token = &token.get().core;
         let client = self.handle.get().shared.client();
-        let mut progress = self.progress();
-        if let Some(refused) = progress.refused.take() {
-            renewed(refused.access_token(), token.access_token())
-                .map_err(|error| raise(py, &error))?;
-        } else {
-            progress.attempts += 1;
-        }
-        progress.token = Some(token.clone());
-        let resolved = client.resolve_url(token, url);
+        let mut state = self.state();
+        let resolved = state.call.prepare(client, token, url);
         let resolved = resolved.map_err(|error| raise(py, &error))?;
+        state.sent = Some((token.clone(), resolved.url.clone()));
         Ok((resolved.url, resolved.carries_token))
     }
 
-    /// Judge the answer to a request that carried the token: None hands it out, a number says how
+    /// Judge the response to a request that carried the token: None hands it out, a number says how
     /// many seconds later another request is to be made. Raises `ReplayError` or
     /// `TokenRejectedError` where the call ends in an error.
     #[pyo3(signature = (status, retry_after, limit_info, body, replayable))]
@@ -85,49 +77,41 @@ impl Call {
         replayable: bool,
     ) -> PyResult<Option<f64>> {
         let handle = self.handle.get();
-        let mut progress = self.progress();
-        let answer = CallAnswer {
-            method: &self.method,
+        let mut state = self.state();
+        let State { call, sent } = &mut *state;
+        let Some((token, url)) = sent else {
+            return Ok(None);
+        };
+        let response = CallResponse {
+            access_token: token.access_token(),
+            url,
             replayable,
-            replayed: progress.replayed,
-            attempts: progress.attempts,
-            answer: ApiAnswer {
+            response: ApiResponse {
                 status,
-                body: &body[..body.len().min(ENOUGH)],
+                body: &body[..body.len().min(CLASSIFIED_BYTES)],
                 retry_after,
                 limit_info,
             },
-        };
-        let Some(token) = progress.token.clone() else {
-            return Ok(None);
         };
         let client = if status < 400 {
             handle.shared.client()
         } else {
             handle.shared.changing()
         };
-        let next = client.judge(token.access_token(), &answer);
-        let pause = match &next {
-            Next::Replay => {
-                progress.replayed = true;
-                progress.refused = Some(token);
-                Some(0.0)
-            }
-            Next::Retry(pause) => Some(pause.as_secs_f64()),
-            _ => None,
-        };
-        drop(progress);
+        let action = call.handle_response(client, &response);
+        drop(state);
         if status >= 400 {
             handle.deliver(py)?;
         }
-        match next {
-            Next::Fail(error) => Err(raise(py, &error)),
-            _ => Ok(pause),
+        match action {
+            Action::Deliver => Ok(None),
+            Action::Resend(pause) => Ok(Some(pause.as_secs_f64())),
+            Action::Fail(error) => Err(raise(py, &error)),
         }
     }
 }
 
-/// Whether the body of an answer with this status has to be read for it to be judged.
+/// Whether the body of a response with this status has to be read for it to be judged.
 #[pyfunction]
 #[pyo3(name = "body_counts")]
 pub(crate) fn counts(status: u16) -> bool {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use forcegrant::ApiAnswer;
+use forcegrant::{ApiResponse, ResponseClass};
 use pyo3::prelude::*;
 use pyo3::types::{PyMapping, PyTuple};
 
@@ -11,8 +11,8 @@ use crate::error::invalid_option;
 /// What an answer of a Salesforce API says about the token, and about limits.
 #[pyclass(frozen, get_all, module = "forcegrant")]
 pub(crate) struct Verdict {
-    /// `fine`, `session_expired`, `rest_not_allowed`, `agent_not_attached`, `wrong_audience`,
-    /// `blocked`, `daily_limit`, `concurrent_limit`, `rate_limited`, `unavailable` or `other`.
+    /// `fine`, `session_expired`, `unauthorized`, `rest_not_allowed`, `agent_not_attached`,
+    /// `wrong_audience`, `password_expired`, `blocked`, `daily_limit`, `concurrent_limit`, `rate_limited`, `unavailable` or `other`.
     word: &'static str,
     /// Whether the session is dead, so that a new token helps: report it with `invalidate`.
     session_expired: bool,
@@ -67,18 +67,18 @@ pub(crate) fn verdict(
         None => Vec::new(),
         Some(body) => bytes(body)?,
     };
-    let answer = ApiAnswer {
+    let response = ApiResponse {
         status,
         body: &body,
         retry_after: retry_after.as_deref(),
         limit_info: limit_info.as_deref(),
     };
-    let verdict = answer.verdict();
+    let class = response.class();
     Ok(Verdict {
-        word: verdict.as_str(),
-        session_expired: verdict == forcegrant::Verdict::SessionExpired,
-        retry_after: answer.retry_after(SystemTime::now()),
-        api_usage: answer.api_usage().map(|usage| (usage.used, usage.limit)),
+        word: class.as_str(),
+        session_expired: class == ResponseClass::SessionExpired,
+        retry_after: response.retry_after(SystemTime::now()),
+        api_usage: response.api_usage().map(|usage| (usage.used, usage.limit)),
     })
 }
 
@@ -87,10 +87,10 @@ pub(crate) fn verdict(
 /// `code` is the number of the status: `error.code().value[0]` with grpcio.
 #[pyfunction]
 pub(crate) fn grpc_verdict(code: u32) -> Verdict {
-    let verdict = forcegrant::grpc_verdict(code);
+    let class = forcegrant::grpc_response_class(code);
     Verdict {
-        word: verdict.as_str(),
-        session_expired: verdict == forcegrant::Verdict::SessionExpired,
+        word: class.as_str(),
+        session_expired: class == ResponseClass::SessionExpired,
         retry_after: None,
         api_usage: None,
     }

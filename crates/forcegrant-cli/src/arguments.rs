@@ -13,12 +13,24 @@ use crate::options::{Options, RootsFrom, SecretFrom};
 /// What to do.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Token { options: Options, json: bool },
+    Token { options: Options, form: TokenForm },
     Verify(Options),
     Doctor(Options),
     Errors(Option<String>),
     Help,
     Version,
+}
+
+/// In which form a token is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum TokenForm {
+    /// Alone.
+    #[default]
+    Plain,
+    /// As an HTTP header.
+    Header,
+    /// With what belongs to it.
+    Json,
 }
 
 /// What is wrong with the command line, and what would be right.
@@ -37,7 +49,8 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
             Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
             Arg::Value(word) => words.add(word)?,
-            Arg::Long("json") => given.json = true,
+            Arg::Long("json") => given.form("json", TokenForm::Json)?,
+            Arg::Long("header") => given.form("header", TokenForm::Header)?,
             Arg::Long(name) => {
                 let name = name.to_owned();
                 option(&name, &mut parser, &mut options)?;
@@ -54,8 +67,19 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
 /// Which options were there, for those that not every command has.
 #[derive(Default)]
 struct Given {
-    json: bool,
+    form: Option<(&'static str, TokenForm)>,
     last: Option<String>,
+}
+
+impl Given {
+    fn form(&mut self, name: &'static str, form: TokenForm) -> Result<(), Usage> {
+        match self.form.replace((name, form)) {
+            Some((other, _)) if other != name => {
+                Err(Usage("give one of `--header` and `--json`".to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -90,13 +114,15 @@ fn command(words: Words, options: Options, given: &Given) -> Result<Command, Usa
             "give a command; they are {COMMANDS}, and --help explains them"
         )));
     };
-    if given.json && name != "token" {
-        return Err(Usage("`--json` belongs to the command `token`".to_owned()));
+    if let Some((form, _)) = given.form
+        && name != "token"
+    {
+        return Err(Usage(format!("`--{form}` belongs to the command `token`")));
     }
     match name.as_str() {
         "token" => Ok(Command::Token {
             options,
-            json: given.json,
+            form: given.form.map_or(TokenForm::Plain, |(_, form)| form),
         }),
         "verify" => Ok(Command::Verify(options)),
         "doctor" => Ok(Command::Doctor(options)),
@@ -156,7 +182,10 @@ fn option(name: &str, parser: &mut Parser, options: &mut Options) -> Result<(), 
         }
         "resolve" => options.resolve.push(resolve(&text(parser, name)?)?),
         "timeout" => options.timeout = Some(timeout(&text(parser, name)?)?),
-        _ => return Err(Usage(format!("there is no option `--{}`", short(name)))),
+        _ => {
+            let name = printable(&format!("--{name}"));
+            return Err(Usage(format!("there is no option {name}")));
+        }
     }
     // `--client-secret-stdin=x`
     if parser.optional_value().is_some() {
@@ -215,10 +244,6 @@ fn printable(word: &str) -> String {
     }
 }
 
-fn short(name: &str) -> String {
-    name.chars().take(24).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,7 +284,7 @@ mod tests {
         ]);
         let Ok(Command::Token {
             options,
-            json: true,
+            form: TokenForm::Json,
         }) = command
         else {
             panic!("{command:?}");
@@ -291,6 +316,12 @@ mod tests {
             (&["token", "--json=x"], "`--json` takes no value"),
             (&["token", "--client-secret-stdin=x"], "takes no value"),
             (&["verify", "--json"], "belongs to the command `token`"),
+            (&["doctor", "--header"], "`--header` belongs to"),
+            (
+                &["token", "--header", "--json"],
+                "one of `--header` and `--json`",
+            ),
+            (&["token", "--header=x"], "`--header` takes no value"),
             (&["errors", "--timeout", "1"], "no option `--timeout`"),
             (&["token", "--auth-style", "x"], "`body` or `basic`"),
             (&["token", "--resolve", "a.example"], "=127.0.0.1:8443"),
@@ -321,6 +352,8 @@ mod tests {
             &["token", "canary-4711"],
             &["canary-4711"],
             &["token", "--json=canary-4711"],
+            &["token", "--canary-4711"],
+            &["token", "--canary-4711=canary-4711"],
             &["token", "--timeout", "canary-4711"],
             &["token", "--resolve", "canary-4711"],
         ] {

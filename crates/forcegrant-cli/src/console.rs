@@ -3,35 +3,28 @@
 
 use std::io::{self, Write};
 
-use forcegrant::Secret;
+use forcegrant::Redactor;
 
 use crate::problem::Problem;
 
 pub(crate) struct Console<'a> {
     out: &'a mut dyn Write,
     err: &'a mut dyn Write,
-    secrets: Vec<Secret>,
+    redactor: Redactor,
 }
-
-/// A secret shorter than this is none, and taking it out would garble everything else.
-const SHORTEST: usize = 4;
-const HIDDEN: &str = "[redacted]";
 
 impl<'a> Console<'a> {
     pub(crate) fn new(out: &'a mut dyn Write, err: &'a mut dyn Write) -> Self {
         Self {
             out,
             err,
-            secrets: Vec::new(),
+            redactor: Redactor::new(),
         }
     }
 
     /// From now on this text is taken out of all output.
     pub(crate) fn hide(&mut self, secret: &str) {
-        let secret = secret.trim();
-        if secret.len() >= SHORTEST {
-            self.secrets.push(Secret::new(secret));
-        }
+        self.redactor = std::mem::take(&mut self.redactor).hide_whole(secret.trim());
     }
 
     /// Lines for standard output, out at once: a login may take its time after them.
@@ -72,14 +65,8 @@ impl<'a> Console<'a> {
     }
 
     fn clean(&self, text: &str) -> String {
-        let mut clean: String = text
-            .chars()
-            .map(|c| if c.is_control() && c != '\n' { ' ' } else { c })
-            .collect();
-        for secret in &self.secrets {
-            clean = without(&clean, secret.expose());
-        }
-        without_lookalikes(&clean)
+        let lines = text.split('\n').map(|line| self.redactor.redact(line));
+        lines.collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -95,48 +82,6 @@ fn failure(problem: &Problem) -> String {
 
 fn indent_rest(text: &str) -> String {
     text.replace('\n', "\n  ")
-}
-
-/// Takes a secret out in any letter case, as a host name parser changes it.
-fn without(text: &str, secret: &str) -> String {
-    // Lower-casing ASCII keeps every byte's place.
-    let (lower, secret) = (text.to_ascii_lowercase(), secret.to_ascii_lowercase());
-    let mut clean = String::with_capacity(text.len());
-    let mut done = 0;
-    while let Some(place) = lower[done..].find(&secret) {
-        clean.push_str(&text[done..done + place]);
-        clean.push_str(HIDDEN);
-        done += place + secret.len();
-    }
-    clean.push_str(&text[done..]);
-    clean
-}
-
-/// Takes out what has the form of a secret: one that was put into a wrong variable is not known,
-/// and the complaint about that variable would repeat it.
-fn without_lookalikes(text: &str) -> String {
-    let part_of_a_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '!' | '.' | '_');
-    let mut clean = String::with_capacity(text.len());
-    let mut rest = text;
-    while !rest.is_empty() {
-        let end = rest.find(|c| !part_of_a_word(c)).unwrap_or(rest.len());
-        let (word, after) = rest.split_at(end);
-        clean.push_str(if looks_secret(word) { HIDDEN } else { word });
-        let next = after.find(part_of_a_word).unwrap_or(after.len());
-        clean.push_str(&after[..next]);
-        rest = &after[next..];
-    }
-    clean
-}
-
-/// A consumer secret has 64 hexadecimal digits; a session id is an org id of 15 characters, `!` and
-/// more (both as in Salesforce's samples).
-fn looks_secret(word: &str) -> bool {
-    let secret = word.len() >= 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let session = word.split_once('!').is_some_and(|(org, rest)| {
-        org.len() == 15 && org[..3].eq_ignore_ascii_case("00d") && rest.len() >= 8
-    });
-    secret || session
 }
 
 #[cfg(test)]
@@ -156,16 +101,5 @@ mod tests {
             "[redacted].my  [31m abc [redacted]é\n"
         );
         assert_eq!(String::from_utf8(err).unwrap(), "forcegrant: [redacted]\n");
-    }
-
-    #[test]
-    fn what_has_the_form_of_a_secret_is_taken_out() {
-        let secret = "0123456789ABCDEF".repeat(4);
-        let short = &secret[1..];
-        let text = format!("é `{secret}` {short} (00Dxx0000001gPL!AQ8.AQ_x) a!b");
-        assert_eq!(
-            without_lookalikes(&text),
-            format!("é `[redacted]` {short} ([redacted]) a!b")
-        );
     }
 }

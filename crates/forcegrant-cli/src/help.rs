@@ -18,7 +18,7 @@ Which org and app:
   --client-secret-file FILE  a file that holds the app's consumer secret alone
   --client-secret-stdin      read the consumer secret from standard input
   Without them: SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET
-  or SALESFORCE_CLIENT_SECRET_FILE. The secret itself can not be an argument: every
+  or SALESFORCE_CLIENT_SECRET_FILE. The secret itself cannot be an argument: every
   user of the machine sees arguments in the process list, and the shell keeps them.
 
 How to get there:
@@ -31,10 +31,12 @@ How to get there:
   --resolve HOST=ADDR:PORT   reach a host at this address; may be repeated
   --timeout SECONDS          for the whole login (default: 30)
 
+  --header                   with token: as an HTTP header, for curl -H @-
   --json                     with token: also instance URL, org, user, scopes, expiry
   --help, --version
 
 Exit codes: 0 fine, 1 refused or failed, 2 the command line is wrong.
 
-Example: curl -H \"Authorization: Bearer $(forcegrant token)\" \\
-           https://acme.my.salesforce.com/services/data/v60.0/limits";
+Example: the token is in no process list, and without one curl does not run.
+  header=$(forcegrant token --header) && printf '%s\\n' \"$header\" |
+    curl -H @- https://acme.my.salesforce.com/services/data/v60.0/limits";

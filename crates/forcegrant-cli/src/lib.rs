@@ -98,7 +98,7 @@ fn carry_out(
     console: &mut Console<'_>,
 ) -> io::Result<u8> {
     match command {
-        Command::Token { options, json } => token::run(options, *json, surroundings, console),
+        Command::Token { options, form } => token::run(options, *form, surroundings, console),
         Command::Verify(options) => verify::run(options, surroundings, console),
         Command::Doctor(options) => doctor::run(options, surroundings, console),
         Command::Errors(code) => errors::run(code.as_deref(), console),

@@ -5,6 +5,7 @@ use std::io;
 use forcegrant::{Token, blocking};
 use serde_json::json;
 
+use crate::arguments::TokenForm;
 use crate::configuration::Configuration;
 use crate::console::Console;
 use crate::options::Options;
@@ -16,7 +17,7 @@ use crate::{FAILED, FINE, Surroundings};
 /// so do the commands of other clouds that print tokens, and scripts count on it.
 pub(crate) fn run(
     options: &Options,
-    as_json: bool,
+    form: TokenForm,
     mut surroundings: Surroundings<'_>,
     console: &mut Console<'_>,
 ) -> io::Result<u8> {
@@ -27,9 +28,16 @@ pub(crate) fn run(
             .map_err(Problem::from)
     });
     match token {
-        Ok(token) if as_json => console.reveal(&in_json(&token)).map(|()| FINE),
-        Ok(token) => console.reveal(token.access_token()).map(|()| FINE),
+        Ok(token) => console.reveal(&written(&token, form)).map(|()| FINE),
         Err(problem) => console.report(&problem).map(|()| FAILED),
+    }
+}
+
+fn written(token: &Token, form: TokenForm) -> String {
+    match form {
+        TokenForm::Plain => token.access_token().to_owned(),
+        TokenForm::Header => format!("Authorization: {}", token.authorization()),
+        TokenForm::Json => in_json(token),
     }
 }
 

@@ -3,10 +3,18 @@
 
 mod common;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use common::{Shell, file};
 use serde_json::json;
 
-const COMMANDS: [&[&str]; 4] = [&["token"], &["token", "--json"], &["verify"], &["doctor"]];
+const COMMANDS: [&[&str]; 5] = [
+    &["token"],
+    &["token", "--header"],
+    &["token", "--json"],
+    &["verify"],
+    &["doctor"],
+];
 
 #[test]
 fn a_secret_in_the_wrong_variable_is_not_repeated() {
@@ -48,6 +56,7 @@ fn a_secret_as_an_option_is_not_repeated() {
         "--resolve",
         "--timeout",
         "--json",
+        "--header",
         "--bogus",
     ] {
         let joined = format!("{option}={secret}");
@@ -152,5 +161,81 @@ fn a_wrong_file_is_not_repeated() {
             "{}",
             output.out
         );
+    }
+}
+
+#[test]
+fn a_server_that_sends_the_whole_request_back_does_not_get_it_shown() {
+    let mut shell = Shell::new("secrecy-echo-all");
+    let org = shell.emulator.default_org();
+    let secrets = [
+        (
+            "Zq7Jx/Wv+K9=gP%3Lm&Tb5\"Rn\\Yc ü8Hd",
+            "Zq7Jx%2FWv%2BK9%3DgP%253Lm%26Tb5%22Rn%5CYc%20%C3%BC8Hd",
+        ),
+        ("8391027465820193746", "8391027465820193746"),
+    ];
+    for (secret, percent) in secrets {
+        let keys = json!([{ "client_id": org.client_id, "client_secret": secret }]);
+        shell.control(json!({"op": "configure", "app": {"keys": keys}}));
+        let own = secret.to_owned();
+        shell.variables.insert("SALESFORCE_CLIENT_SECRET", own);
+        for style in ["body", "basic"] {
+            for place in [
+                "description",
+                "error",
+                "html",
+                "location",
+                "retry_after",
+                "content_type",
+            ] {
+                for encoding in ["raw", "form", "base64", "secret"] {
+                    shell.control(json!({"op": "clear_faults"}));
+                    shell.fault("echo", &json!({"place": place, "encoding": encoding}));
+                    let command = if encoding == "raw" {
+                        "doctor"
+                    } else {
+                        "verify"
+                    };
+                    let output = shell.run(&[command, "--auth-style", style]);
+                    assert_eq!(output.code, 1);
+                    let shown = format!("{}{}", output.out, output.err);
+                    let basic = format!("{}:{secret}", org.client_id);
+                    for form in [
+                        secret.to_owned(),
+                        percent.to_owned(),
+                        STANDARD.encode(&basic)[116..].to_owned(),
+                        STANDARD.encode(format!("client_secret={percent}"))[20..40].to_owned(),
+                    ] {
+                        assert!(!shown.contains(&form), "{place} {encoding}: {shown}");
+                        assert!(!shown.contains(&form[..12]), "{place} {encoding}: {shown}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_old_secret_in_the_wrong_variable_is_not_repeated() {
+    for secret in [
+        "8391027465820193746",
+        "3MVG9.Xk4Ttq7Lw_2mKjulo8ijtHJcKLpHXjd",
+    ] {
+        for variable in [
+            "SALESFORCE_LOGIN_URL",
+            "SALESFORCE_CLIENT_ID",
+            "SALESFORCE_CLIENT_SECRET_FILE",
+            "SF_LOGIN_URL",
+        ] {
+            let mut shell = Shell::new(&format!("secrecy-old-{variable}"));
+            shell.variables.remove("SALESFORCE_CLIENT_SECRET");
+            shell.variables.insert(variable, secret.to_owned());
+            for command in COMMANDS {
+                let output = shell.run(command);
+                let shown = format!("{}{}", output.out, output.err);
+                assert!(!shown.contains(&secret[10..]), "{variable}: {shown}");
+            }
+        }
     }
 }

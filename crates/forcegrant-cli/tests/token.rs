@@ -17,6 +17,15 @@ fn the_token_stands_alone_on_standard_output() {
 }
 
 #[test]
+fn the_header_is_whole() {
+    let shell = Shell::new("token-header");
+    let plain = shell.run(&["token"]);
+    let output = shell.run(&["token", "--header"]);
+    assert_eq!((output.code, output.err.as_str()), (0, ""));
+    assert_eq!(output.out, format!("Authorization: Bearer {}", plain.out));
+}
+
+#[test]
 fn json_says_what_belongs_to_the_token() {
     let shell = Shell::new("token-json");
     let org = shell.emulator.default_org();

@@ -117,6 +117,8 @@ pub struct App {
     pub login_limit_per_hour: u32,
     /// What a client hears while the flow is off.
     pub flow_disabled_answer: FlowDisabledAnswer,
+    /// Every login of this app is refused so.
+    pub refuses_with: Option<AppRefusal>,
 }
 
 /// A consumer key and its secret.
@@ -169,6 +171,29 @@ pub enum FlowDisabledAnswer {
     NoUser,
     /// `unsupported_grant_type`, `grant type not supported`.
     UnsupportedGrantType,
+}
+
+/// Refusals that were reported without the state of the org that brings them about, and errors that ask
+/// for another attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AppRefusal {
+    /// `app_not_found`, `External client app is not installed in this org`.
+    AppNotFound,
+    /// `OAUTH_EC_APP_NOT_FOUND`.
+    OauthEcAppNotFound,
+    /// `OAUTH_APP_BLOCKED`.
+    OauthAppBlocked,
+    /// `invalid_grant`, `user hasn't approved this consumer`.
+    NotPreAuthorized,
+    /// `invalid_grant`, `authentication failure`.
+    AuthenticationFailure,
+    /// `unknown_error`, `retry your request`.
+    UnknownError,
+    /// `server_error` (RFC 6749).
+    ServerError,
+    /// `temporarily_unavailable` (RFC 6749).
+    TemporarilyUnavailable,
 }
 
 impl Org {

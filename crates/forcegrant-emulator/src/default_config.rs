@@ -78,6 +78,7 @@ impl Default for App {
             signature: Signature::Valid,
             login_limit_per_hour: 3600,
             flow_disabled_answer: FlowDisabledAnswer::FlowNotEnabled,
+            refuses_with: None,
         }
     }
 }

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::answer::{Answer, Delivery};
+use crate::echo::{EchoEncoding, EchoPlace, echo};
+use crate::request::Request;
 
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -116,6 +118,14 @@ pub enum FaultKind {
     },
     /// A token is issued whose session is dead already.
     DeadToken,
+    /// The whole request comes back: its headers, `Authorization` included, and its body.
+    Echo {
+        /// Where.
+        place: EchoPlace,
+        /// In which encoding; raw if left out.
+        #[serde(default)]
+        encoding: EchoEncoding,
+    },
 }
 
 impl FaultKind {
@@ -133,8 +143,9 @@ impl FaultKind {
     }
 
     /// The answer that stands in for the endpoint's own, if the endpoint is not to be asked.
-    pub(crate) fn stand_in(&self) -> Option<Answer> {
+    pub(crate) fn stand_in(&self, request: &Request) -> Option<Answer> {
         Some(match self {
+            Self::Echo { place, encoding } => echo(request, *place, *encoding),
             Self::Html503 => Answer::html(503, "Service Unavailable"),
             Self::Html502 => Answer::html(502, "Bad Gateway"),
             Self::Html504 => Answer::html(504, "Gateway Timeout"),

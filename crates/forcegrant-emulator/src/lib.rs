@@ -33,6 +33,7 @@ mod counters;
 mod data_api;
 mod default_config;
 mod default_org;
+mod echo;
 mod emulator;
 mod fault_kind;
 mod faults;
@@ -57,12 +58,13 @@ mod tls;
 mod token_endpoint;
 
 pub use config::{
-    App, AppKey, Config, ConfigError, FlowDisabledAnswer, Introspection, Org, OrgStatus, Signature,
-    TokenFormat, User, UserKind,
+    App, AppKey, AppRefusal, Config, ConfigError, FlowDisabledAnswer, Introspection, Org,
+    OrgStatus, Signature, TokenFormat, User, UserKind,
 };
 pub use control::ControlError;
 pub use counters::Counters;
 pub use default_org::DefaultOrg;
+pub use echo::{EchoEncoding, EchoPlace};
 pub use emulator::{Emulator, Listen, StartError};
 pub use fault_kind::FaultKind;
 pub use faults::Fault;

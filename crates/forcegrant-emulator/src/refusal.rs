@@ -1,6 +1,7 @@
 //! The refusals of the token endpoint, word for word.
 
 use crate::answer::Answer;
+use crate::config::AppRefusal;
 
 /// Why no token is issued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,7 @@ pub(crate) enum Refusal {
     NotApproved,
     NoScopes,
     LoginRate,
+    App(AppRefusal),
 }
 
 impl Refusal {
@@ -46,6 +48,7 @@ impl Refusal {
             ),
             Self::NoScopes => ("invalid_grant", "no valid scopes defined"),
             Self::LoginRate => ("invalid_grant", "login rate exceeded"),
+            Self::App(refusal) => refusal.texts(),
         }
     }
 
@@ -53,5 +56,23 @@ impl Refusal {
     pub(crate) fn answer(self) -> Answer {
         let (error, description) = self.texts();
         Answer::oauth_error(400, error, description)
+    }
+}
+
+impl AppRefusal {
+    fn texts(self) -> (&'static str, &'static str) {
+        match self {
+            Self::AppNotFound => (
+                "app_not_found",
+                "External client app is not installed in this org",
+            ),
+            Self::OauthEcAppNotFound => ("OAUTH_EC_APP_NOT_FOUND", "external client app not found"),
+            Self::OauthAppBlocked => ("OAUTH_APP_BLOCKED", "this app is blocked by admin"),
+            Self::NotPreAuthorized => ("invalid_grant", "user hasn't approved this consumer"),
+            Self::AuthenticationFailure => ("invalid_grant", "authentication failure"),
+            Self::UnknownError => ("unknown_error", "retry your request"),
+            Self::ServerError => ("server_error", "unexpected condition"),
+            Self::TemporarilyUnavailable => ("temporarily_unavailable", "try again later"),
+        }
     }
 }

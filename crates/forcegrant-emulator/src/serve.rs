@@ -92,7 +92,7 @@ async fn decide(shared: &Arc<Shared>, request: &Request) -> Result<Decision, End
     }
     let mut answer = act
         .as_ref()
-        .and_then(FaultKind::stand_in)
+        .and_then(|act| act.stand_in(request))
         .unwrap_or_else(|| {
             if request.method == "CONNECT" && request.listener == Listener::Proxy {
                 return proxy::answer(request);

@@ -88,6 +88,9 @@ fn check(state: &mut State, request: &Request, site: &Site) -> Result<Grant, Ref
         .cloned();
     let user = user.ok_or(Refusal::NoRunAs)?;
     check_user(&user)?;
+    if let Some(refusal) = app.refuses_with {
+        return Err(Refusal::App(refusal));
+    }
     if !app.installed {
         return Err(Refusal::NotInstalled);
     }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use forcegrant::calls::{CallAnswer, CallError, ENOUGH, Next, renewed};
+use forcegrant::calls::{Action, ApiCall, CLASSIFIED_BYTES, CallError, CallResponse};
 use forcegrant::reqwest::{self, Body, Method, Response, header::AUTHORIZATION};
-use forcegrant::{ApiAnswer, Client, Error, Token, Verdict, blocking};
+use forcegrant::{ApiResponse, Client, Error, ResponseClass, blocking};
 use forcegrant_emulator::Emulator;
 use http_body::Frame;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
@@ -27,7 +27,7 @@ pub struct Web {
 /// An answer, read to its end.
 pub struct Answer {
     pub(crate) status: u16,
-    pub(crate) verdict: Verdict,
+    pub(crate) verdict: ResponseClass,
     pub(crate) body: String,
 }
 
@@ -117,15 +117,10 @@ pub(crate) fn by_hand(
         .headers
         .keys()
         .any(|name| name.eq_ignore_ascii_case("authorization"));
-    let (mut attempts, mut refused) = (0, None::<Token>);
-    let mut replayed = false;
+    let mut call = ApiCall::new(method(request).as_str());
     loop {
         let token = client.token()?;
-        match refused.take() {
-            Some(before) => renewed(before.access_token(), token.access_token())?,
-            None => attempts += 1,
-        }
-        let resolved = client.resolve_url(&token, &target(request))?;
+        let resolved = call.prepare(client.as_async(), &token, &target(request))?;
         let (url, carries) = (resolved.url, !own && resolved.carries_token);
         let mut sent = web.http.request(method(request), &url);
         for (name, value) in &request.headers {
@@ -147,27 +142,21 @@ pub(crate) fn by_hand(
         if !carries || elsewhere {
             return Ok(answer);
         }
-        let method = method(request);
-        let call = CallAnswer {
-            method: method.as_str(),
+        let response = CallResponse {
+            access_token: token.access_token(),
+            url: &url,
             replayable: !matches!(request.body, Some(CallBody::Stream(_))),
-            replayed,
-            attempts,
-            answer: ApiAnswer {
+            response: ApiResponse {
                 status: answer.status,
-                body: &answer.body.as_bytes()[..answer.body.len().min(ENOUGH)],
+                body: &answer.body.as_bytes()[..answer.body.len().min(CLASSIFIED_BYTES)],
                 retry_after: retry_after.as_deref(),
                 limit_info: limit_info.as_deref(),
             },
         };
-        match client.judge(token.access_token(), &call) {
-            Next::Deliver => return Ok(answer),
-            Next::Fail(error) => return Err(error.into()),
-            Next::Retry(pause) => std::thread::sleep(pause),
-            Next::Replay => {
-                replayed = true;
-                refused = Some(token);
-            }
+        match call.handle_response(client.as_async(), &response) {
+            Action::Deliver => return Ok(answer),
+            Action::Fail(error) => return Err(error.into()),
+            Action::Resend(pause) => std::thread::sleep(pause),
         }
     }
 }
@@ -175,12 +164,12 @@ pub(crate) fn by_hand(
 async fn read(response: Response) -> Result<Answer, reqwest::Error> {
     let status = response.status().as_u16();
     let body = response.text().await?;
-    let answer = ApiAnswer {
+    let answer = ApiResponse {
         status,
         body: body.as_bytes(),
-        ..ApiAnswer::default()
+        ..ApiResponse::default()
     };
-    let verdict = answer.verdict();
+    let verdict = answer.class();
     Ok(Answer {
         status,
         verdict,

@@ -4,17 +4,17 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::builder::ClientBuilder;
+use crate::calls::ResolvedUrl;
 #[cfg(feature = "http-client")]
 pub use crate::calls::threads::{Call, Response};
-use crate::calls::{CallAnswer, Next, ResolvedUrl};
 use crate::credentials::KeyPairs;
 use crate::engine::Start;
 use crate::error::{Code, Error};
 pub use crate::pool::blocking::ClientPool;
+use crate::response_class::ApiUsage;
 use crate::secret::Secret;
 use crate::status::Status;
 use crate::token::Token;
-use crate::verdict::ApiUsage;
 use crate::verify::Verified;
 use crate::wait::Pending;
 
@@ -90,11 +90,6 @@ impl Client {
         self.0.resolve_url(token, path_or_url)
     }
 
-    /// See [`crate::Client::judge`].
-    pub fn judge(&self, access_token: &str, call: &CallAnswer<'_>) -> Next {
-        self.0.judge(access_token, call)
-    }
-
     /// See [`crate::Client::limits`].
     #[must_use]
     pub fn limits(&self) -> Option<ApiUsage> {
@@ -134,8 +129,9 @@ impl Client {
         self.0
     }
 
-    #[cfg(feature = "http-client")]
-    pub(crate) fn as_async(&self) -> &crate::Client {
+    /// A look at the same client for async code, such as [`ApiCall`](crate::calls::ApiCall) takes.
+    #[must_use]
+    pub fn as_async(&self) -> &crate::Client {
         &self.0
     }
 

@@ -423,6 +423,10 @@ impl ClientBuilder {
 
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let resolve = self.http.resolve.iter();
+        let resolve: Vec<_> = resolve
+            .map(|(host, address)| (printable(host), address))
+            .collect();
         f.debug_struct("ClientBuilder")
             .field("login_url", &printable(&self.login_url))
             .field("token_url", &self.token_url.as_deref().map(printable))
@@ -435,7 +439,8 @@ impl fmt::Debug for ClientBuilder {
                     .map(|host| printable(host))
                     .collect::<Vec<_>>(),
             )
-            .field("http", &self.http)
+            .field("resolve", &resolve)
+            .field("proxy", &self.http.proxy)
             .field("retry", &self.retry)
             .field("lifetimes", &self.lifetimes)
             .finish_non_exhaustive()

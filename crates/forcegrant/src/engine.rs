@@ -9,7 +9,7 @@ use crate::cache::budget::BudgetSettings;
 use crate::cache::learning::Learned;
 use crate::cache::policy::{FailureSettings, LifetimeSettings};
 use crate::cache::slot::Slot;
-use crate::cache::state::{CacheState, Zone};
+use crate::cache::state::{CacheState, Report, Reported, Zone};
 use crate::calls::{CallSettings, Calls};
 use crate::clock::Clock;
 use crate::credentials::{KeyPairs, Keyring};
@@ -27,6 +27,7 @@ use crate::pool::key::Key;
 use crate::pool::ring::Seat;
 use crate::pool::table::Link;
 use crate::process::{Own, PerProcess};
+use crate::random;
 use crate::status::Status;
 use crate::store::Share;
 use crate::token::Token;
@@ -41,6 +42,17 @@ pub enum Start {
     Ready(Token),
     /// A login is in flight, or has just failed.
     Pending(Pending<Token>),
+}
+
+/// What a report of a rejected token came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReportOutcome {
+    /// Another token is current, or none.
+    Stale,
+    /// The token is not served any more.
+    Dropped,
+    /// The token goes on serving: a new one was of no use, and for this time none is got.
+    Held(Duration),
 }
 
 /// One client: what it has of its own, and what it may share with others. A pool holds many, so what
@@ -332,24 +344,57 @@ impl Engine {
         }
     }
 
-    pub(crate) fn invalidate(&self, fingerprint: &str) -> bool {
+    /// Takes in a report that a token was rejected.
+    pub(crate) fn report(&self, report: &Report<'_>) -> ReportOutcome {
         let age = {
             let desk = self.desk();
             let _lock = desk.lock();
             let state = self.slot.state();
             let now = self.profile.clock.now();
-            let Some(next) = state.invalidated(fingerprint, now, &self.profile.lifetimes) else {
-                return false;
-            };
-            let age = next.rejected_age.unwrap_or_default();
-            self.slot.replace(next);
-            age
+            match state.reported(report, now, &self.profile.lifetimes, random::unit()) {
+                Reported::Stale => return ReportOutcome::Stale,
+                Reported::Held(next, left) => {
+                    self.slot.replace(next);
+                    return ReportOutcome::Held(Duration::from_millis(left));
+                }
+                Reported::Dropped(next) => {
+                    let age = next.rejected_age.unwrap_or_default();
+                    self.slot.replace(next);
+                    age
+                }
+            }
         };
         self.emit(&Event::Invalidated {
-            fingerprint: fingerprint.to_owned(),
+            fingerprint: report.fingerprint.to_owned(),
             age: Duration::from_millis(age),
         });
-        true
+        ReportOutcome::Dropped
+    }
+
+    /// By the user's code, which does not say whose response it saw.
+    pub(crate) fn invalidate(&self, fingerprint: &str) -> bool {
+        let report = Report {
+            fingerprint,
+            host: None,
+            is_proof: true,
+            is_renewed: false,
+        };
+        matches!(self.report(&report), ReportOutcome::Dropped)
+    }
+
+    /// Whether renewals are counted, so that it matters when a host accepts a token.
+    pub(crate) fn counts_renewals(&self) -> bool {
+        !self.slot.state().renewals.is_empty()
+    }
+
+    /// A host accepted a token.
+    pub(crate) fn accepted(&self, host: &str) {
+        let desk = self.desk();
+        let _lock = desk.lock();
+        let next = self.slot.state().accepted(host, self.profile.clock.now());
+        if let Some(next) = next {
+            self.slot.replace(next);
+        }
     }
 
     pub(crate) fn reset(&self) {

@@ -475,11 +475,17 @@ codes! {
     SameTokenReturned = "same_token_returned", K::Token, true, NO_STEP,
         "Salesforce returned the very token that was reported as rejected: the rejection has another reason.";
     FreshTokenRefused = "fresh_token_refused", K::Token, true, NO_STEP,
-        "An API call met a dead session, and the API refused the new token too: the refusal has another reason.";
+        "An API refused a token that was just issued, as it refused the one before: the refusal has another reason. The error says how long no other token is requested because of it.";
     RequestNotReplayable = "request_not_replayable", K::Token, true, NO_STEP,
         "An API call met a dead session, and its body is a stream that has been read; the token is dropped: send the call again with a new body, or give the body as text or bytes.";
     ApiAccessRefused = "api_access_refused", K::Token, false, Some(SetupStep::CreateApp),
         "A token was issued, but the API refused it; the app's scopes or the user's permissions do not allow API access.";
+    ApiDisabled = "api_disabled", K::Token, false, NO_STEP,
+        "A token was issued, but the API is switched off for the org or for the user that the app runs as.";
+    PasswordExpired = "password_expired", K::Token, false, Some(SetupStep::RunAsUser),
+        "A token was issued, but the API refuses it because the password of the run-as user has expired: set a new one, or let it never expire.";
+    ApiLimitReached = "api_limit_reached", K::Unavailable, true, NO_STEP,
+        "A token was issued, but the org has used up its API requests of the last 24 hours, or has too many long ones under way.";
     StoreFailed = "store_failed", K::Unavailable, true, NO_STEP,
         "The store that clients share tokens through failed or was late; the login went ahead without it.";
 

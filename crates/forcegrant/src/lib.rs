@@ -54,6 +54,7 @@ mod pool;
 mod process;
 mod random;
 mod redaction;
+mod response_class;
 mod retry_after;
 mod secret;
 #[cfg(feature = "simulation")]
@@ -64,7 +65,6 @@ pub mod store;
 mod sync;
 mod token;
 mod url_spelling;
-mod verdict;
 mod verify;
 mod wait;
 mod worker;
@@ -86,11 +86,13 @@ pub use crate::measurement::{Measurement, MeasurementKind};
 pub use crate::pool::{ClientPool, ClientPoolBuilder, OrgCredentials, Prewarmed};
 #[doc(hidden)]
 pub use crate::redaction::Redactor;
+pub use crate::response_class::{
+    ApiResponse, ApiUsage, RateLimit, Refusal, ResponseClass, grpc_response_class,
+};
 pub use crate::secret::Secret;
 #[cfg(doctest)]
 pub use crate::secret::SecretsCannotBeShown;
 pub use crate::status::Status;
 pub use crate::token::{Expiry, ExpiryCertainty, ExpirySource, Token, TokenFormat};
-pub use crate::verdict::{ApiAnswer, ApiUsage, RateLimit, Refusal, Verdict, grpc_verdict};
 pub use crate::verify::Verified;
 pub use crate::wait::{Pending, Subscription};

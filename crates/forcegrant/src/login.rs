@@ -111,8 +111,12 @@ fn settle(
     };
     let (attempts, took) = (outcome.attempts, outcome.took);
     match landed {
-        landing::Outcome::Token(token) => {
+        landing::Outcome::Token { token, came_back } => {
             let fingerprint = token.fingerprint().to_owned();
+            if came_back {
+                let fingerprint = fingerprint.clone();
+                engine.emit(&Event::SameTokenReturned { fingerprint });
+            }
             let lifetime = left(&token, engine.profile.clock.now().wall);
             if outcome.is_of_another {
                 engine.emit(&Event::TokenAdopted {

@@ -293,7 +293,7 @@ pub(crate) fn budget_spent(stop: Option<u32>, frees_in: Duration) -> Error {
             frees_in.as_secs()
         ),
     )
-    .with_help("Salesforce blocks a user after 3,600 logins an hour, so the client stops before that. Something discards tokens:\nmake one client and keep it. The option `login_budget` sets the limit or switches it off.")
+    .with_help("Salesforce blocks a user after 3,600 logins an hour, so the client stops before that. Something has asked for one token\nafter the other: `verify()`, `reset()` or `invalidate()` in a loop, or new clients without a common store. The option\n`login_budget` sets the limit or switches it off.")
     .with_retry_after(Some(frees_in))
 }
 

@@ -112,6 +112,46 @@ fn faults_that_change_the_right_answer() {
 }
 
 #[test]
+fn an_echo_holds_the_request() {
+    let world = World::new();
+    let secret = world.credentials()[2].1.clone();
+    let echo = |place: &str, encoding: &str| {
+        let kind = json!({ "kind": "echo", "params": { "place": place, "encoding": encoding } });
+        faulty(&world, &kind)
+    };
+    let answer = echo("description", "raw");
+    assert_eq!(answer.status(), 400);
+    let words = answer.json::<Value>().unwrap()["error_description"].clone();
+    let words = text(&words);
+    assert!(
+        words.starts_with("POST /services/oauth2/token\n"),
+        "{words}"
+    );
+    assert!(words.contains("content-type: application/x-www-form-urlencoded"));
+    assert!(
+        words.contains(&format!("client_secret={secret}")),
+        "{words}"
+    );
+    for (place, name) in [
+        ("location", "location"),
+        ("retry_after", "retry-after"),
+        ("content_type", "content-type"),
+    ] {
+        assert!(header(&echo(place, "secret"), name).contains(&secret));
+        assert!(header(&echo(place, "form"), name).contains("client_secret%3D"));
+    }
+    for (place, encoding, needle) in [
+        ("html", "html", format!("&amp;client_secret={secret}")),
+        ("html", "percent", "client_secret%3d".to_owned()),
+        ("error", "json", "\\u0070".to_owned()),
+        ("rest_error", "base64", "UE9TVCAv".to_owned()),
+    ] {
+        let body = echo(place, encoding).text().unwrap();
+        assert!(body.contains(&needle), "{place} {encoding}: {body}");
+    }
+}
+
+#[test]
 fn a_refusal_of_ones_own() {
     let world = World::new();
     let kind = json!({ "kind": "refusal", "error": "invalid_grant", "description": "new words" });

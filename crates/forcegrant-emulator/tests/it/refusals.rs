@@ -88,6 +88,50 @@ fn what_is_set_up_wrong_is_refused_by_name() {
 }
 
 #[test]
+fn an_app_refuses_with_what_was_reported() {
+    let world = World::new();
+    for (name, error, description) in [
+        (
+            "app_not_found",
+            "app_not_found",
+            "External client app is not installed in this org",
+        ),
+        (
+            "oauth_ec_app_not_found",
+            "OAUTH_EC_APP_NOT_FOUND",
+            "external client app not found",
+        ),
+        (
+            "oauth_app_blocked",
+            "OAUTH_APP_BLOCKED",
+            "this app is blocked by admin",
+        ),
+        (
+            "not_pre_authorized",
+            "invalid_grant",
+            "user hasn't approved this consumer",
+        ),
+        (
+            "authentication_failure",
+            "invalid_grant",
+            "authentication failure",
+        ),
+        ("unknown_error", "unknown_error", "retry your request"),
+        ("server_error", "server_error", "unexpected condition"),
+        (
+            "temporarily_unavailable",
+            "temporarily_unavailable",
+            "try again later",
+        ),
+    ] {
+        world.emulator.reset(None);
+        let change = json!({ "app": { "refuses_with": name } });
+        world.emulator.configure(change);
+        assert_eq!(world.token_reply(), refusal(error, description), "{name}");
+    }
+}
+
+#[test]
 fn what_is_sent_wrong_is_refused_by_name() {
     let world = World::new();
     let with = |name: &'static str, value: &str| {

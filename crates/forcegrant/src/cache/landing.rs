@@ -33,7 +33,11 @@ pub(crate) struct Landed {
 /// What came of a mint.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    Token(Token),
+    Token {
+        token: Token,
+        /// It came back although it was reported as rejected, and serves again.
+        came_back: bool,
+    },
     Failure {
         error: Error,
         /// The fingerprint of the token that came back although it was reported as rejected.
@@ -47,10 +51,13 @@ impl State {
     /// Takes in the result of a mint. `None`: it brought the token that was reported as rejected
     /// after the mint had started, so the answer may be older than the report: mint again, once.
     ///
-    /// A login that brings a reported token back fails, and that is remembered like a refusal. When
-    /// the next login, after that time, brings it back again, Salesforce has the last word: for it
-    /// the session lives, so the report had another reason, and the token serves again. Each time
-    /// that happens in a row, the failure holds longer.
+    /// A login that brings back a token which the user's code reported fails, and that is remembered
+    /// like a refusal. When the next login, after that time, brings it back again, Salesforce has the
+    /// last word: for it the session lives, so the report had another reason, and the token serves
+    /// again. Each time that happens in a row, the failure holds longer.
+    ///
+    /// A token that an adapter reported serves again at once: the call that was refused finds that it
+    /// is the same and fails, and the client's other calls have no part in that.
     pub(crate) fn landed(
         &self,
         result: Result<Arc<Lease>, Error>,
@@ -74,13 +81,15 @@ impl State {
         let token = Token::of(&lease);
         let fingerprint = token.fingerprint();
         if !self.is_rejected(fingerprint) {
-            return Some(success(self.minted(lease, now, lifetimes), token));
+            return Some(success(self.minted(lease, now, lifetimes), token, false));
         }
         if self.generation != generation && !overtaken {
             return None;
         }
-        if self.is_insisted_on(fingerprint) {
-            return Some(success(self.reinstated(lease, now, lifetimes), token));
+        let is_insisted_on = self.is_insisted_on(fingerprint);
+        if is_insisted_on || self.is_rejected_for_a_call(fingerprint) {
+            let next = self.reinstated(lease, now, lifetimes, random);
+            return Some(success(next, token, !is_insisted_on));
         }
         let error = same_token_returned(fingerprint);
         let next = self.disputed(fingerprint, error.clone(), now, failures, random);
@@ -88,10 +97,10 @@ impl State {
     }
 }
 
-fn success(next: State, token: Token) -> Landed {
+fn success(next: State, token: Token, came_back: bool) -> Landed {
     Landed {
         next,
-        outcome: Outcome::Token(token),
+        outcome: Outcome::Token { token, came_back },
     }
 }
 

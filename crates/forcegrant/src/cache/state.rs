@@ -9,6 +9,7 @@ use crate::cache::handles::Handles;
 use crate::cache::learning::Learned;
 use crate::cache::lease::Lease;
 use crate::cache::policy::{self, FailureClass, FailureSettings, LifetimeSettings};
+use crate::cache::renewals::{Refusal, Renewals};
 use crate::clock::Moment;
 use crate::error::{Code, Error, ErrorKind};
 use crate::token::Token;
@@ -28,9 +29,11 @@ pub(crate) struct State {
 pub(crate) struct Memory {
     /// Counts invalidations and resets, so that a mint that started before one is recognised.
     pub(crate) generation: u64,
-    /// The fingerprints of the tokens that were last reported as rejected, the newest last. They are
-    /// not served again, also when a new mint returns one; but see [`State::landed`].
-    pub(crate) rejected: Vec<String>,
+    /// The tokens that were last reported as rejected, the newest last. They are not served again, also
+    /// when a new login returns one; but see [`State::landed`].
+    pub(crate) rejected: Vec<Rejected>,
+    /// How often refused tokens were replaced.
+    pub(crate) renewals: Renewals,
     /// The reported token that the last login brought back, which was an error.
     pub(crate) disputed: Option<String>,
     /// How often in a row Salesforce brought back a reported token and had the last word.
@@ -47,9 +50,41 @@ pub(crate) struct Memory {
     pub(crate) fresh_after: Option<Moment>,
 }
 
+/// A token that was reported as rejected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rejected {
+    fingerprint: String,
+    /// Reported by an adapter, whose call checks the next token itself; else by the user's code.
+    is_of_adapter: bool,
+}
+
+/// A report that an API refused a token.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Report<'a> {
+    pub(crate) fingerprint: &'a str,
+    /// The host that refused it, if an adapter saw it.
+    pub(crate) host: Option<&'a str>,
+    /// See [`Refusal::is_proof`].
+    pub(crate) is_proof: bool,
+    /// Whether the refused token was renewed for this very call: then no other renewal is wanted.
+    pub(crate) is_renewed: bool,
+}
+
+/// What a report came to.
+#[derive(Debug)]
+pub(crate) enum Reported {
+    /// Another token is current, or none.
+    Stale,
+    /// The token is not served any more.
+    Dropped(State),
+    /// The token goes on serving: a new one was of no use, and for so many milliseconds none is got.
+    Held(State, u64),
+}
+
 static NOTHING: Memory = Memory {
     generation: 0,
     rejected: Vec::new(),
+    renewals: Renewals::none(),
     disputed: None,
     reinstatements: 0,
     failure: None,
@@ -71,6 +106,7 @@ impl Memory {
     fn is_nothing(&self) -> bool {
         self.generation == 0
             && self.rejected.is_empty()
+            && self.renewals.is_empty()
             && self.disputed.is_none()
             && self.reinstatements == 0
             && self.failure.is_none()
@@ -281,18 +317,24 @@ impl State {
         Self::new(Some(lease), memory)
     }
 
-    /// After a mint that brought back a token which Salesforce insists on.
+    /// After a login that brought back a token which was reported as rejected, and which serves again.
     pub(crate) fn reinstated(
         &self,
         lease: Arc<Lease>,
         now: Moment,
         settings: &LifetimeSettings,
+        random: f64,
     ) -> Self {
         let fingerprint = lease.parts.fingerprint().to_owned();
+        let was_disputed = self.is_insisted_on(&fingerprint);
         let minted = self.minted(lease, now, settings);
         let mut memory = minted.memory();
-        memory.rejected.retain(|one| *one != fingerprint);
-        memory.reinstatements = self.reinstatements.saturating_add(1);
+        memory.rejected.retain(|one| one.fingerprint != fingerprint);
+        if was_disputed {
+            memory.reinstatements = self.reinstatements.saturating_add(1);
+            // The login before it was the renewal.
+            memory.renewals = memory.renewals.counted(&fingerprint, now, random);
+        }
         minted.remembering(memory)
     }
 
@@ -320,7 +362,19 @@ impl State {
 
     /// Whether this token was reported as rejected.
     pub(crate) fn is_rejected(&self, fingerprint: &str) -> bool {
-        self.rejected.iter().any(|rejected| rejected == fingerprint)
+        self.rejected_as(fingerprint).is_some()
+    }
+
+    /// Whether an adapter alone reported this token as rejected: the call that was refused compares the
+    /// next token with it, so nobody else needs to fail.
+    pub(crate) fn is_rejected_for_a_call(&self, fingerprint: &str) -> bool {
+        self.rejected_as(fingerprint)
+            .is_some_and(|rejected| rejected.is_of_adapter)
+    }
+
+    fn rejected_as(&self, fingerprint: &str) -> Option<&Rejected> {
+        let mut all = self.rejected.iter();
+        all.find(|rejected| rejected.fingerprint == fingerprint)
     }
 
     /// After a mint that failed. The token that still works stays.
@@ -370,17 +424,36 @@ impl State {
         })
     }
 
-    /// After a report that the token of this fingerprint was rejected. `None`: the report is stale,
-    /// another token is current. The age of a token whose end was estimated is learned from.
-    pub(crate) fn invalidated(
+    /// After a report that a token was rejected. The age of one whose end was estimated is learned from.
+    pub(crate) fn reported(
         &self,
-        fingerprint: &str,
+        report: &Report<'_>,
         now: Moment,
         settings: &LifetimeSettings,
-    ) -> Option<Self> {
-        let lease = self.lease.as_ref()?;
-        if lease.parts.fingerprint() != fingerprint {
-            return None;
+        random: f64,
+    ) -> Reported {
+        let fingerprint = report.fingerprint;
+        let current = self.lease.as_ref();
+        let Some(lease) = current.filter(|lease| lease.parts.fingerprint() == fingerprint) else {
+            return Reported::Stale;
+        };
+        let refusal = Refusal {
+            host: report.host.unwrap_or_default(),
+            fingerprint,
+            issued: lease.started,
+            is_proof: report.is_proof,
+        };
+        let (renewals, allowed) = if report.is_renewed {
+            (self.renewals.refused_again(&refusal, now), Err(0))
+        } else {
+            self.renewals.refused(&refusal, now, random)
+        };
+        if let Err(left) = allowed {
+            let memory = Memory {
+                renewals,
+                ..self.memory()
+            };
+            return Reported::Held(self.remembering(memory), left);
         }
         let age = lease.age(now);
         let learned = if lease.is_estimated() {
@@ -389,13 +462,27 @@ impl State {
         } else {
             self.learned
         };
+        let rejected = Rejected {
+            fingerprint: fingerprint.to_owned(),
+            is_of_adapter: report.host.is_some(),
+        };
         let without = self.without_token();
-        Some(without.remembering(Memory {
-            rejected: remember(&self.rejected, fingerprint),
+        Reported::Dropped(without.remembering(Memory {
+            rejected: remember(&self.rejected, rejected),
+            renewals,
             rejected_age: Some(age),
             rejected_start: self.rejected_start.max(Some(lease.started.wall)),
             learned,
             ..without.memory()
+        }))
+    }
+
+    /// After a host accepted a token. `None`: nothing follows from it.
+    pub(crate) fn accepted(&self, host: &str, now: Moment) -> Option<Self> {
+        let renewals = self.renewals.accepted(host, now)?;
+        Some(self.remembering(Memory {
+            renewals,
+            ..self.memory()
         }))
     }
 
@@ -456,10 +543,14 @@ impl State {
 /// Enough for every session of an org that an administrator ends one after the other.
 const REJECTED: usize = 8;
 
-fn remember(rejected: &[String], fingerprint: &str) -> Vec<String> {
-    let kept = rejected.len().saturating_sub(REJECTED - 1);
-    let mut all = rejected[kept..].to_vec();
-    all.push(fingerprint.to_owned());
+fn remember(rejected: &[Rejected], newest: Rejected) -> Vec<Rejected> {
+    let others = rejected
+        .iter()
+        .filter(|one| one.fingerprint != newest.fingerprint);
+    let mut all: Vec<_> = others.cloned().collect();
+    let surplus = (all.len() + 1).saturating_sub(REJECTED);
+    all.drain(..surplus);
+    all.push(newest);
     all
 }
 

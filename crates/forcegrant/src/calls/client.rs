@@ -5,24 +5,22 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 
 use arc_swap::ArcSwapOption;
+use url::Url;
 
-use crate::calls::replay::{self, CallAnswer, Next};
 use crate::calls::resolve_url::{Instances, ResolvedUrl, TokenInstances};
 use crate::calls::retry::CallRetry;
 #[cfg(feature = "http-client")]
 use crate::calls::threads::Connections;
 use crate::calls::usage::LastUsage;
 use crate::client::Client;
-use crate::clock::to_system_time;
 use crate::error::Error;
 use crate::host::TrustPolicy;
 #[cfg(feature = "http-client")]
 use crate::http::{self, HttpSettings};
 #[cfg(feature = "http-client")]
 use crate::process::PerProcess;
-use crate::random;
+use crate::response_class::{ApiResponse, ApiUsage};
 use crate::token::Token;
-use crate::verdict::{ApiAnswer, ApiUsage};
 
 /// What a client remembers for its calls; one for all its clones.
 #[derive(Debug, Default)]
@@ -90,6 +88,14 @@ impl CallSettings {
 }
 
 impl Calls {
+    /// Whether this URL is on an instance of the client's tokens.
+    pub(crate) fn have_instance(&self, url: &Url) -> bool {
+        self.instances
+            .load()
+            .as_ref()
+            .is_some_and(|known| known.have(url))
+    }
+
     fn resolve_url(
         &self,
         token: TokenInstances<'_>,
@@ -145,47 +151,45 @@ impl Client {
         self.engine.calls().resolve_url(token, trust, path_or_url)
     }
 
-    /// Takes in the answer to a call that carried this token: notes the API usage, reports the token
-    /// if its session is dead, and says what comes next. For adapters of HTTP clients; the steps are
-    /// in [`calls`](crate::calls).
-    pub fn judge(&self, access_token: &str, call: &CallAnswer<'_>) -> Next {
-        if let Some(usage) = call.answer.api_usage() {
-            self.note_usage(usage);
+    /// A host accepted the token of a request: for bindings, whose adapters hand over no response that
+    /// is fine. Returns whether that matters still: whether renewals are counted.
+    #[doc(hidden)]
+    pub fn note_accepted(&self, url: &str) -> bool {
+        if !self.engine.counts_renewals() {
+            return false;
         }
-        // Most answers are fine: no verdict, no randomness.
-        if call.answer.status < 400 {
-            return Next::Deliver;
+        if let Ok(url) = Url::parse(url) {
+            self.engine.accepted(&url.origin().ascii_serialization());
         }
-        let decision = {
-            let profile = &self.engine.profile;
-            let now = to_system_time(profile.clock.now().wall);
-            replay::decide(call, &profile.calls.retry, now, random::unit())
-        };
-        if decision.drops_token {
-            self.invalidate_access_token(access_token);
-        }
-        decision.next
+        self.engine.counts_renewals()
     }
 
-    /// The API requests of the org in the last 24 hours, as the last answer told that went through an
+    /// Whether renewals are counted: see [`Client::note_accepted`].
+    #[doc(hidden)]
+    #[must_use]
+    pub fn counts_renewals(&self) -> bool {
+        self.engine.counts_renewals()
+    }
+
+    /// The API requests of the org in the last 24 hours, as the last response told that went through an
     /// adapter of this client. `None` before the first.
     #[must_use]
     pub fn limits(&self) -> Option<ApiUsage> {
         self.engine.calls().usage.last()
     }
 
-    /// Notes what an answer told: for HTTP clients without an adapter.
+    /// Notes what a response told: for HTTP clients without an adapter.
     pub fn note_usage(&self, usage: ApiUsage) {
         self.engine.calls().usage.note(usage);
     }
 
     /// Notes a header `Sforce-Limit-Info`, as [`Client::note_usage`].
     pub fn note_limit_info(&self, header: &str) {
-        let answer = ApiAnswer {
+        let response = ApiResponse {
             limit_info: Some(header),
-            ..ApiAnswer::default()
+            ..ApiResponse::default()
         };
-        if let Some(usage) = answer.api_usage() {
+        if let Some(usage) = response.api_usage() {
             self.note_usage(usage);
         }
     }

@@ -13,13 +13,14 @@ use tonic::service::Interceptor;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::calls::replay::{renewed, request_not_replayable};
-use crate::calls::tape::Tape;
+use crate::cache::state::Report;
+use crate::calls::api_call::{renewed, request_not_replayable};
+use crate::calls::replay_body::ReplayBody;
 use crate::client::Client;
 use crate::engine::Start;
 use crate::error::{Error, ErrorKind};
+use crate::response_class::{ResponseClass, grpc_response_class};
 use crate::token::Token;
-use crate::verdict::{Verdict, grpc_verdict};
 
 const ACCESS_TOKEN: HeaderName = HeaderName::from_static("accesstoken");
 const INSTANCE_URL: HeaderName = HeaderName::from_static("instanceurl");
@@ -150,6 +151,16 @@ impl Credentials {
         }
     }
 
+    /// The endpoint refused this token.
+    fn refused(&self, token: &Token) {
+        self.client.engine.report(&Report {
+            fingerprint: token.fingerprint(),
+            host: Some(&self.endpoint),
+            is_proof: true,
+            is_renewed: false,
+        });
+    }
+
     fn attach(&self, headers: &mut HeaderMap, token: &Token) -> Result<(), Status> {
         if !self.client.is_allowed_for(token, &self.endpoint) {
             return Err(Status::permission_denied(
@@ -183,7 +194,7 @@ where
 {
     let client = &credentials.client;
     let (head, body) = request.into_parts();
-    let tape = Tape::new(body);
+    let replay = ReplayBody::new(body);
     let mut refused: Option<Token> = None;
     loop {
         let token = match client.token().await {
@@ -195,7 +206,7 @@ where
         {
             return Ok(status(&error).into_http());
         }
-        let Some(body) = tape.play() else {
+        let Some(body) = replay.copy() else {
             return Ok(status(&request_not_replayable(None)).into_http());
         };
         let mut request = Request::from_parts(head.clone(), tonic::body::Body::new(body));
@@ -205,12 +216,12 @@ where
         let response = inner.call(request).await?;
         let is_first = refused.is_none();
         if !is_refused(response.headers()) || !is_first {
-            tape.release();
-            let client = client.clone();
-            let watched = |body| tonic::body::Body::new(Watched::new(body, client, token));
+            replay.release();
+            let credentials = credentials.clone();
+            let watched = |body| tonic::body::Body::new(Watched::new(body, credentials, token));
             return Ok(response.map(watched));
         }
-        client.invalidate(&token);
+        credentials.refused(&token);
         refused = Some(token);
         poll_fn(|context| inner.poll_ready(context)).await?;
     }
@@ -218,12 +229,13 @@ where
 
 /// Whether the answer ends with its head, in a status that says that the session is dead.
 fn is_refused(head: &HeaderMap) -> bool {
-    Status::from_header_map(head).is_some_and(|status| verdict(&status) == Verdict::SessionExpired)
+    Status::from_header_map(head)
+        .is_some_and(|status| class(&status) == ResponseClass::SessionExpired)
 }
 
-fn verdict(status: &Status) -> Verdict {
+fn class(status: &Status) -> ResponseClass {
     // Codes are small and not negative.
-    grpc_verdict(u32::try_from(i32::from(status.code())).unwrap_or(u32::MAX))
+    grpc_response_class(u32::try_from(i32::from(status.code())).unwrap_or(u32::MAX))
 }
 
 fn status(error: &Error) -> Status {
@@ -242,15 +254,15 @@ fn status(error: &Error) -> Status {
 /// The body of an answer; a refusal in its trailers drops the token.
 struct Watched<O> {
     body: Pin<Box<O>>,
-    client: Client,
+    credentials: Credentials,
     token: Token,
 }
 
 impl<O> Watched<O> {
-    fn new(body: O, client: Client, token: Token) -> Self {
+    fn new(body: O, credentials: Credentials, token: Token) -> Self {
         Self {
             body: Box::pin(body),
-            client,
+            credentials,
             token,
         }
     }
@@ -268,7 +280,7 @@ impl<O: Body<Data = Bytes>> Body for Watched<O> {
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && frame.trailers_ref().is_some_and(is_refused)
         {
-            self.client.invalidate(&self.token);
+            self.credentials.refused(&self.token);
         }
         polled
     }

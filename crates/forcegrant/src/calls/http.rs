@@ -9,9 +9,9 @@ use reqwest::{Body, Method, Request, Response, ResponseBuilderExt, Url};
 use serde::Serialize;
 
 use crate::calls::CallSettings;
-use crate::calls::exchange::{CallError, Exchange};
+use crate::calls::api_call::body_counts;
+use crate::calls::attempt::{CallError, Driver};
 use crate::calls::peek::Peeked;
-use crate::calls::replay::body_counts;
 use crate::client::Client;
 use crate::error::{Error, invalid_option};
 
@@ -238,36 +238,41 @@ pub(crate) async fn run<S: Sender + Send>(
     request: Request,
     sender: &mut S,
 ) -> Result<Response, CallError<S::Error>> {
-    let mut exchange = Exchange::new(client, request.method().as_str());
+    let mut driver = Driver::new(client, request.method().as_str());
     let mut request = request;
     if request.headers().contains_key(AUTHORIZATION) {
         // The caller's own: nothing of ours goes along, and nothing is ours to renew.
         *request.url_mut() = match Url::parse(target) {
             Ok(url) => url,
-            Err(_) => exchange.prepare(target).await?.address()?,
+            Err(_) => driver.attempt(target).await?.address()?,
         };
         return sender.send(request).await.map_err(CallError::Http);
     }
     loop {
-        let leg = exchange.prepare(target).await?;
+        let attempt = driver.attempt(target).await?;
         let spare = request.try_clone();
-        let url: Url = leg.address()?;
+        let url: Url = attempt.address()?;
         *request.url_mut() = url.clone();
-        if leg.carries {
-            request.headers_mut().insert(AUTHORIZATION, leg.bearer()?);
+        if attempt.carries_token {
+            request
+                .headers_mut()
+                .insert(AUTHORIZATION, attempt.bearer()?);
         }
         let response = sender.send(request).await.map_err(CallError::Http)?;
         // Another origin, after a redirect, says nothing about the token.
-        if !leg.carries || (*response.url() != url && response.url().origin() != url.origin()) {
+        if !attempt.carries_token
+            || (*response.url() != url && response.url().origin() != url.origin())
+        {
             return Ok(response);
         }
         let (response, beginning) = beginning(response).await;
         let (status, headers) = (response.status(), response.headers());
-        let Some(again) = exchange.answered(&leg, status, headers, &beginning, spare)? else {
+        let Some(resend) = driver.handle_response(&attempt, status, headers, &beginning, spare)?
+        else {
             return Ok(response);
         };
         drop(response);
-        request = again.request().await;
+        request = resend.request().await;
     }
 }
 

@@ -5,7 +5,7 @@ use http::Extensions;
 use reqwest::{Request, Response};
 use reqwest_middleware::{Middleware, Next, Result};
 
-use crate::calls::exchange::CallError;
+use crate::calls::attempt::CallError;
 use crate::calls::http::{Sender, run};
 use crate::client::Client;
 

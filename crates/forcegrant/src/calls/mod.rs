@@ -1,27 +1,23 @@
 //! Calls through the HTTP clients that people use: attach the token, renew it once when Salesforce
 //! says that it is dead, never leak it.
 //!
-//! What every adapter decides is decided here, for all languages. An adapter (of an HTTP client, in
-//! Rust, Python or Node) only moves bytes, in these steps:
+//! What every adapter decides is decided here, for all languages, by one state machine: [`ApiCall`].
+//! An adapter (of an HTTP client, in Rust, Python or Node) only moves bytes, in these steps:
 //!
 //! 1. If the request brings an `Authorization` header of its own, send it as it is.
-//! 2. `token = client.token()`; [`Client::resolve_url`]`(token, url)` gives the URL to connect to, and
-//!    says whether to attach the token. An answer to a request that did not carry it, or that came from
-//!    another origin after a redirect, says nothing about it: hand it out.
-//! 3. Read the first [`ENOUGH`] bytes of the body if [`body_counts`] for the status, and hand the
-//!    answer to [`Client::judge`] as plain values in a [`CallAnswer`]. It notes the API usage, reports
-//!    a dead token, and says what is [`Next`].
-//! 4. [`Next::Deliver`]: hand the answer out. [`Next::Retry`]: wait that long, count the attempt, send
-//!    the same request again, from step 2. [`Next::Fail`]: the error. [`Next::Replay`]: ask for a token
-//!    again, check it with [`renewed`] against the one before, and send the request again from step 2
-//!    with `replayed: true`.
-//!
-//! [`Client::resolve_url`]: crate::Client::resolve_url
-//! [`Client::judge`]: crate::Client::judge
+//! 2. `token = client.token()`; [`ApiCall::prepare`] gives the URL to connect to, and says whether to
+//!    attach the token. A response to a request that did not carry it, or that came from another origin
+//!    after a redirect, says nothing about it: hand it out.
+//! 3. Read the first [`CLASSIFIED_BYTES`] of the body if [`body_counts`] for the status, and hand the
+//!    response to [`ApiCall::handle_response`] as plain values in a [`CallResponse`]. It notes the API
+//!    usage, reports a refused token, and says what to do.
+//! 4. [`Action::Deliver`]: hand the response out. [`Action::Resend`]: wait that long, and send the same
+//!    request again, from step 2. [`Action::Fail`]: the error.
 
-mod client;
+pub(crate) mod api_call;
 #[cfg(any(feature = "http-client", feature = "tower"))]
-pub(crate) mod exchange;
+pub(crate) mod attempt;
+mod client;
 #[cfg(feature = "tonic")]
 pub(crate) mod grpc;
 #[cfg(feature = "http-client")]
@@ -30,20 +26,20 @@ pub(crate) mod http;
 pub(crate) mod middleware;
 #[cfg(any(feature = "http-client", feature = "tower"))]
 pub(crate) mod peek;
-pub(crate) mod replay;
+#[cfg(feature = "tonic")]
+pub(crate) mod replay_body;
 pub(crate) mod resolve_url;
 pub(crate) mod retry;
 #[cfg(feature = "tower")]
 pub(crate) mod service;
-#[cfg(feature = "tonic")]
-pub(crate) mod tape;
 #[cfg(feature = "http-client")]
 pub(crate) mod threads;
 pub(crate) mod usage;
 
-pub(crate) use self::client::{CallSettings, Calls};
+pub use self::api_call::{Action, ApiCall, CLASSIFIED_BYTES, CallResponse, body_counts, renewed};
 #[cfg(any(feature = "http-client", feature = "tower"))]
-pub use self::exchange::CallError;
+pub use self::attempt::CallError;
+pub(crate) use self::client::{CallSettings, Calls};
 #[cfg(feature = "tonic")]
 pub use self::grpc::{GrpcAuthenticated, GrpcAuthenticationLayer, GrpcInterceptor};
 #[cfg(feature = "http-client")]
@@ -52,7 +48,6 @@ pub use self::http::Call;
 pub use self::middleware::Authentication;
 #[cfg(any(feature = "http-client", feature = "tower"))]
 pub use self::peek::Peeked;
-pub use self::replay::{CallAnswer, ENOUGH, Next, body_counts, renewed};
 pub use self::resolve_url::ResolvedUrl;
 pub use self::retry::CallRetry;
 #[cfg(feature = "tower")]

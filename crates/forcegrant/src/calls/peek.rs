@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::calls::replay::{ENOUGH, body_counts};
+use crate::calls::api_call::{CLASSIFIED_BYTES, body_counts};
 
 /// The frames that were taken out, and the rest. For most answers nothing was taken out.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl<B: Body<Data = Bytes>> Peeked<B> {
         if !body_counts(status.as_u16()) {
             return (peeked, beginning);
         }
-        while beginning.len() < ENOUGH {
+        while beginning.len() < CLASSIFIED_BYTES {
             let rest = &mut peeked.rest;
             let Some(frame) =
                 std::future::poll_fn(|context| rest.as_mut().poll_frame(context)).await

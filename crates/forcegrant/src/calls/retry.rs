@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::backoff::{Attempts, Backoff};
-use crate::verdict::{RateLimit, Verdict};
+use crate::response_class::{RateLimit, ResponseClass};
 
-/// Repeating calls that were answered with 503, 429 and the like. Off by default: one attempt.
+/// Repeating calls that were refused with 503, 429 and the like. Off by default: one attempt.
 ///
-/// Only methods that may be repeated by their definition (RFC 9110 section 9.2.2) are, and only on an
-/// answer: a connection that could not be made is the HTTP client's affair.
+/// Only methods that may be repeated by their definition (RFC 9110 section 9.2.2) are, and only on a
+/// response: a connection that could not be made is the HTTP client's affair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallRetry {
@@ -33,23 +33,22 @@ impl Default for CallRetry {
     }
 }
 
-/// One attempt that was answered.
+/// A request that Salesforce did not serve.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Attempt<'a> {
+pub(crate) struct Failed<'a> {
     pub(crate) method: &'a str,
-    pub(crate) verdict: Verdict,
+    pub(crate) class: ResponseClass,
     /// Whether its body can be sent again.
     pub(crate) replayable: bool,
     /// How many were sent, this one included.
-    pub(crate) made: u32,
+    pub(crate) attempts: u32,
     pub(crate) retry_after: Option<Duration>,
 }
 
 impl CallRetry {
     /// The pause before the next attempt, or `None` to take the response as it is.
-    pub(crate) fn pause(&self, attempt: &Attempt<'_>, random: f64) -> Option<Duration> {
-        let worth_it =
-            attempt.replayable && is_idempotent(attempt.method) && may_pass(attempt.verdict);
+    pub(crate) fn pause(&self, failed: &Failed<'_>, random: f64) -> Option<Duration> {
+        let worth_it = failed.replayable && is_idempotent(failed.method) && may_pass(failed.class);
         let attempts = Attempts {
             max: self.max_attempts,
             backoff: Backoff {
@@ -59,7 +58,7 @@ impl CallRetry {
             retry_after_cap: self.retry_after_cap,
         };
         worth_it
-            .then(|| attempts.pause(attempt.made, attempt.retry_after, random))
+            .then(|| attempts.pause(failed.attempts, failed.retry_after, random))
             .flatten()
     }
 }
@@ -72,10 +71,11 @@ fn is_idempotent(method: &str) -> bool {
 }
 
 /// The requests of a day come back over hours: no pause of a call is as long.
-fn may_pass(verdict: Verdict) -> bool {
+fn may_pass(class: ResponseClass) -> bool {
     matches!(
-        verdict,
-        Verdict::Unavailable | Verdict::RateLimited(RateLimit::Concurrent | RateLimit::Unnamed)
+        class,
+        ResponseClass::Unavailable
+            | ResponseClass::RateLimited(RateLimit::Concurrent | RateLimit::Unnamed)
     )
 }
 
@@ -90,11 +90,11 @@ mod tests {
         retry_after_cap: Duration::from_secs(30),
     };
 
-    const BUSY: Attempt<'_> = Attempt {
+    const BUSY: Failed<'_> = Failed {
         method: "GET",
-        verdict: Verdict::Unavailable,
+        class: ResponseClass::Unavailable,
         replayable: true,
-        made: 1,
+        attempts: 1,
         retry_after: None,
     };
 
@@ -108,7 +108,7 @@ mod tests {
         let asked = |seconds| {
             let retry_after = Some(Duration::from_secs(seconds));
             THREE.pause(
-                &Attempt {
+                &Failed {
                     retry_after,
                     ..BUSY
                 },
@@ -130,23 +130,23 @@ mod tests {
             ("POST", false),
             ("PATCH", false),
         ] {
-            let pause = THREE.pause(&Attempt { method, ..BUSY }, 0.5);
+            let pause = THREE.pause(&Failed { method, ..BUSY }, 0.5);
             assert_eq!(pause.is_some(), repeated, "{method}");
         }
-        for (verdict, repeated) in [
-            (Verdict::Unavailable, true),
-            (Verdict::RateLimited(RateLimit::Unnamed), true),
-            (Verdict::RateLimited(RateLimit::Concurrent), true),
-            (Verdict::RateLimited(RateLimit::Daily), false),
-            (Verdict::Fine, false),
-            (Verdict::SessionExpired, false),
-            (Verdict::Blocked, false),
-            (Verdict::Other, false),
+        for (class, repeated) in [
+            (ResponseClass::Unavailable, true),
+            (ResponseClass::RateLimited(RateLimit::Unnamed), true),
+            (ResponseClass::RateLimited(RateLimit::Concurrent), true),
+            (ResponseClass::RateLimited(RateLimit::Daily), false),
+            (ResponseClass::Fine, false),
+            (ResponseClass::SessionExpired, false),
+            (ResponseClass::Blocked, false),
+            (ResponseClass::Other, false),
         ] {
-            let pause = THREE.pause(&Attempt { verdict, ..BUSY }, 0.5);
-            assert_eq!(pause.is_some(), repeated, "{verdict:?}");
+            let pause = THREE.pause(&Failed { class, ..BUSY }, 0.5);
+            assert_eq!(pause.is_some(), repeated, "{class:?}");
         }
-        let once = Attempt {
+        let once = Failed {
             replayable: false,
             ..BUSY
         };

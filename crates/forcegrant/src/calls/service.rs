@@ -11,7 +11,7 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::calls::exchange::{CallError, Exchange};
+use crate::calls::attempt::{CallError, Driver};
 use crate::calls::peek::Peeked;
 use crate::client::Client;
 
@@ -131,36 +131,39 @@ where
     R: Replay<B>,
     O: Body<Data = Bytes>,
 {
-    let mut exchange = Exchange::new(&client, request.method().as_str());
+    let mut driver = Driver::new(&client, request.method().as_str());
     let target = request.uri().to_string();
     let mut request = request;
     if request.headers().contains_key(AUTHORIZATION) {
         // The caller's own: nothing of ours goes along, and nothing is ours to renew.
         if request.uri().authority().is_none() {
-            *request.uri_mut() = exchange.prepare(&target).await?.address()?;
+            *request.uri_mut() = driver.attempt(&target).await?.address()?;
         }
         let response = inner.call(request).await.map_err(CallError::Http)?;
         return Ok(response.map(Peeked::whole));
     }
     loop {
-        let leg = exchange.prepare(&target).await?;
+        let attempt = driver.attempt(&target).await?;
         let spare = copy(&request, &replay);
-        *request.uri_mut() = leg.address()?;
-        if leg.carries {
-            request.headers_mut().insert(AUTHORIZATION, leg.bearer()?);
+        *request.uri_mut() = attempt.address()?;
+        if attempt.carries_token {
+            request
+                .headers_mut()
+                .insert(AUTHORIZATION, attempt.bearer()?);
         }
         let response = inner.call(request).await.map_err(CallError::Http)?;
-        if !leg.carries {
+        if !attempt.carries_token {
             return Ok(response.map(Peeked::whole));
         }
         let (head, body) = response.into_parts();
         let (body, beginning) = Peeked::at(head.status, body).await;
-        let again = exchange.answered(&leg, head.status, &head.headers, &beginning, spare)?;
-        let Some(again) = again else {
+        let resend =
+            driver.handle_response(&attempt, head.status, &head.headers, &beginning, spare)?;
+        let Some(resend) = resend else {
             return Ok(Response::from_parts(head, body));
         };
         drop(body);
-        request = again.request().await;
+        request = resend.request().await;
         poll_fn(|context| inner.poll_ready(context))
             .await
             .map_err(CallError::Http)?;

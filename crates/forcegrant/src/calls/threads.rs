@@ -15,7 +15,7 @@ use tokio::task::yield_now;
 
 use crate::blocking;
 use crate::calls;
-use crate::calls::exchange::CallError;
+use crate::calls::attempt::CallError;
 use crate::engine::worker_unavailable;
 use crate::error::Error;
 use crate::http::{self, HttpSettings};

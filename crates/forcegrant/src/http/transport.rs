@@ -41,7 +41,7 @@ impl HttpTransport {
         let redactor = match &settings.proxy {
             Proxy::Url(text) => {
                 let url = check_proxy(text)?;
-                Redactor::new().hide_pair(url.username(), url.password().unwrap_or_default())
+                Redactor::new().hide_proxy(&url)
             }
             _ => Redactor::new(),
         };

@@ -231,7 +231,7 @@ impl<'a> Run<'a> {
     fn rejected(&mut self, mut call: Call, token: TokenId) {
         let client = &mut self.clients[call.client];
         let again = client.cache.rejected(token, self.now);
-        if let Some(witness) = &mut client.witness {
+        if again && let Some(witness) = &mut client.witness {
             witness.rejected(token);
         }
         if !again || call.replayed {

@@ -19,7 +19,7 @@ use crate::cache::landing::{Circumstances, Landed, Outcome};
 use crate::cache::lease::{self, Lease, Minted};
 use crate::cache::policy::{FailureSettings, LifetimeSettings};
 use crate::cache::slot::Slot;
-use crate::cache::state::Zone;
+use crate::cache::state::{Report, Reported, Zone};
 use crate::clock::{Moment, millis, to_system_time};
 use crate::credentials::KeyPair;
 use crate::error::{Code, Error};
@@ -237,7 +237,7 @@ impl<'a> Ours<'a> {
         };
         self.slot.replace(next);
         Step::Landed(match outcome {
-            Outcome::Token(token) => Some(self.remember(&token)),
+            Outcome::Token { token, .. } => Some(self.remember(&token)),
             Outcome::Failure { usable, .. } => usable.as_ref().map(number),
         })
     }
@@ -251,17 +251,32 @@ impl<'a> Ours<'a> {
         number
     }
 
-    /// As `Client::invalidate` by a middleware that makes the call once more.
+    /// As `Client::invalidate` by a middleware that makes the call once more. False: a new token would
+    /// be of no use, and the present one goes on serving.
     pub(super) fn rejected(&mut self, token: TokenId, now: Time) -> bool {
         let known = self.known.iter().find(|(number, _)| *number == token);
+        let Some((_, fingerprint)) = known else {
+            return true;
+        };
+        let report = Report {
+            fingerprint,
+            host: None,
+            is_proof: true,
+            is_renewed: false,
+        };
+        let at = self.moment(now);
         let state = self.slot.state();
-        let next = known.and_then(|(_, fingerprint)| {
-            state.invalidated(fingerprint, self.moment(now), &self.settings.lifetimes)
-        });
-        if let Some(next) = next {
-            self.slot.replace(next);
+        match state.reported(&report, at, &self.settings.lifetimes, 0.5) {
+            Reported::Stale => true,
+            Reported::Held(next, _) => {
+                self.slot.replace(next);
+                false
+            }
+            Reported::Dropped(next) => {
+                self.slot.replace(next);
+                true
+            }
         }
-        true
     }
 }
 

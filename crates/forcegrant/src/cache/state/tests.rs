@@ -61,7 +61,16 @@ fn with(state: &State, lease: Arc<Lease>, now: Moment) -> State {
 
 fn reported(state: &State, token: &str, now: Moment) -> Option<State> {
     let fingerprint = crate::secret::fingerprint(token);
-    state.invalidated(&fingerprint, now, &LifetimeSettings::default())
+    let report = Report {
+        fingerprint: &fingerprint,
+        host: None,
+        is_proof: true,
+        is_renewed: false,
+    };
+    match state.reported(&report, now, &LifetimeSettings::default(), 0.0) {
+        Reported::Dropped(next) => Some(next),
+        Reported::Stale | Reported::Held(..) => None,
+    }
 }
 
 fn error(code: Code) -> Error {
@@ -165,13 +174,36 @@ fn a_report_evicts_only_the_token_it_names() {
 fn several_rejected_tokens_are_remembered() {
     let mut state = State::default();
     for number in 0..10 {
-        let name = format!("token-{number}");
-        state = with(&state, lease_at(&name, None, START), START);
-        state = reported(&state, &name, START).unwrap();
+        let (name, now) = (format!("token-{number}"), at(number * 100_000));
+        state = with(&state, lease_at(&name, None, now), now);
+        state = reported(&state, &name, at(number * 100_000 + 60_000)).unwrap();
     }
     let rejected =
         |number: u8| state.is_rejected(&crate::secret::fingerprint(&format!("token-{number}")));
     assert!((2..10).all(rejected) && !rejected(1));
+}
+
+#[test]
+fn a_token_that_is_refused_whatever_it_is_goes_on_serving_while_renewals_are_held_off() {
+    let mut state = State::default();
+    let mut renewals = 0;
+    loop {
+        let name = format!("token-{renewals}");
+        state = with(&state, lease_at(&name, None, START), START);
+        let Some(next) = reported(&state, &name, START) else {
+            break;
+        };
+        state = next;
+        renewals += 1;
+    }
+    assert_eq!(renewals, 3);
+    assert_eq!(zone(&state, at(1)), CacheState::Fresh);
+    let name = format!("token-{renewals}");
+    assert!(reported(&state, &name, at(39_999)).is_none());
+    assert!(reported(&state, &name, at(40_000)).is_some());
+    // A reset forgets that too.
+    let state = with(&state.cleared(at(1)), lease_at("new", None, at(1)), at(1));
+    assert!(reported(&state, "new", at(1)).is_some());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What an API's answer says about the token. Pure: for any HTTP client in any language.
+//! What an API's response says about the token. Pure: for any HTTP client in any language.
 //!
 //! The forms are those of REST, Bulk 1 and 2, SOAP, Connect, identity and gRPC; most are seen in the
 //! code and tests of other clients, not documented in one place.
@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::retry_after;
 
-/// The parts of an answer that a verdict needs. The body may be cut: a few hundred bytes do.
+/// The parts of a response that matter. The body may be cut: a few hundred bytes do.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ApiAnswer<'a> {
+pub struct ApiResponse<'a> {
     /// The HTTP status.
     pub status: u16,
     /// The first bytes of the body.
@@ -20,23 +20,28 @@ pub struct ApiAnswer<'a> {
     pub limit_info: Option<&'a str>,
 }
 
-/// What to make of an answer.
+/// What to make of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Verdict {
+pub enum ResponseClass {
     /// The call was served.
     Fine,
     /// The session is dead: [`invalidate`](crate::Client::invalidate) the token and ask for another.
     SessionExpired,
+    /// A 401 that is not in Salesforce's own form, such as a gateway's page: no proof that the session
+    /// is dead.
+    Unauthorized,
     /// The session lives, and this API does not take it. A new token does not help.
     SessionRefused(Refusal),
+    /// The password of the user that the app runs as has expired: an administrator sets a new one.
+    PasswordExpired,
     /// The API is switched off for the org or user, or this address may not use it.
     Blocked,
     /// Too many calls.
     RateLimited(RateLimit),
-    /// The service can not answer now.
+    /// The service cannot answer now.
     Unavailable,
-    /// An answer about the request, not about the token.
+    /// A response about the request, not about the token.
     Other,
 }
 
@@ -60,7 +65,7 @@ pub enum RateLimit {
     Daily,
     /// Long requests at the same time.
     Concurrent,
-    /// One that the answer does not name.
+    /// One that the response does not name.
     Unnamed,
 }
 
@@ -73,16 +78,18 @@ pub struct ApiUsage {
     pub limit: u64,
 }
 
-impl Verdict {
+impl ResponseClass {
     /// A stable word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Fine => "fine",
             Self::SessionExpired => "session_expired",
+            Self::Unauthorized => "unauthorized",
             Self::SessionRefused(Refusal::RestNotAllowed) => "rest_not_allowed",
             Self::SessionRefused(Refusal::AgentNotAttached) => "agent_not_attached",
             Self::SessionRefused(Refusal::WrongAudience) => "wrong_audience",
+            Self::PasswordExpired => "password_expired",
             Self::Blocked => "blocked",
             Self::RateLimited(RateLimit::Daily) => "daily_limit",
             Self::RateLimited(RateLimit::Concurrent) => "concurrent_limit",
@@ -93,32 +100,36 @@ impl Verdict {
     }
 }
 
-impl ApiAnswer<'_> {
-    /// Reads the answer.
+impl ApiResponse<'_> {
+    /// What to make of it.
     #[must_use]
-    pub fn verdict(&self) -> Verdict {
-        let has = |needle: &str| contains(self.body, needle.as_bytes());
+    pub fn class(&self) -> ResponseClass {
         match self.status {
-            0..=399 => Verdict::Fine,
+            0..=399 => ResponseClass::Fine,
+            400 | 403 | 500 if self.has("INVALID_OPERATION_WITH_EXPIRED_PASSWORD") => {
+                ResponseClass::PasswordExpired
+            }
             401 => self.unauthorized(),
             // Identity and userinfo answer a dead token so, in plain text.
-            403 if has("Bad_OAuth_Token") => Verdict::SessionExpired,
-            403 | 500 if has("REQUEST_LIMIT_EXCEEDED") => Verdict::RateLimited(self.limit()),
-            // Bulk 1 and SOAP.
-            400 if has("InvalidSessionId") => Verdict::SessionExpired,
-            400 | 500 if has("INVALID_SESSION_ID") => self.unauthorized(),
-            400 if has("ExceededQuota") => Verdict::RateLimited(RateLimit::Daily),
-            429 => Verdict::RateLimited(self.limit()),
-            403 | 500 if has("API_CURRENTLY_DISABLED") || has("API_DISABLED_FOR_ORG") => {
-                Verdict::Blocked
+            403 if self.has("Bad_OAuth_Token") => ResponseClass::SessionExpired,
+            403 | 500 if self.has("REQUEST_LIMIT_EXCEEDED") => {
+                ResponseClass::RateLimited(self.limit())
             }
-            502..=504 => Verdict::Unavailable,
-            500 if has("SERVER_UNAVAILABLE") => Verdict::Unavailable,
-            _ => Verdict::Other,
+            // Bulk 1 and SOAP.
+            400 if self.has("InvalidSessionId") => ResponseClass::SessionExpired,
+            400 | 500 if self.has("INVALID_SESSION_ID") => self.unauthorized(),
+            400 if self.has("ExceededQuota") => ResponseClass::RateLimited(RateLimit::Daily),
+            429 => ResponseClass::RateLimited(self.limit()),
+            403 | 500 if self.has("API_CURRENTLY_DISABLED") || self.has("API_DISABLED_FOR_ORG") => {
+                ResponseClass::Blocked
+            }
+            502..=504 => ResponseClass::Unavailable,
+            500 if self.has("SERVER_UNAVAILABLE") => ResponseClass::Unavailable,
+            _ => ResponseClass::Other,
         }
     }
 
-    /// The usage that the answer reports.
+    /// The usage that the response reports.
     #[must_use]
     pub fn api_usage(&self) -> Option<ApiUsage> {
         let usage = self
@@ -138,21 +149,38 @@ impl ApiAnswer<'_> {
         retry_after::parse(self.retry_after?, now)
     }
 
-    fn unauthorized(&self) -> Verdict {
-        let has = |needle: &str| contains(self.body, needle.as_bytes());
+    /// Whether the body is one that Salesforce itself gives when it refuses a session.
+    pub(crate) fn is_salesforces_refusal(&self) -> bool {
+        const MARKS: [&str; 7] = [
+            "INVALID_SESSION_ID",
+            "InvalidSessionId",
+            "INVALID_AUTH_HEADER",
+            "Bad_OAuth_Token",
+            "Session expired or invalid",
+            "\"errorCode\"",
+            "exceptionCode",
+        ];
+        MARKS.iter().any(|mark| self.has(mark))
+    }
+
+    fn unauthorized(&self) -> ResponseClass {
+        let has = |needle| self.has(needle);
         if has("not valid for use with the REST API") || has("not valid for use with API") {
-            Verdict::SessionRefused(Refusal::RestNotAllowed)
+            ResponseClass::SessionRefused(Refusal::RestNotAllowed)
         } else if has("not attached to Agent") {
-            Verdict::SessionRefused(Refusal::AgentNotAttached)
+            ResponseClass::SessionRefused(Refusal::AgentNotAttached)
         } else if has("INVALID_AUDIENCE") || has("INVALID_AUTH_HEADER") {
-            Verdict::SessionRefused(Refusal::WrongAudience)
+            ResponseClass::SessionRefused(Refusal::WrongAudience)
+        } else if self.body.is_empty() || self.is_salesforces_refusal() {
+            // None, as to a HEAD request, or where the caller did not read it.
+            ResponseClass::SessionExpired
         } else {
-            Verdict::SessionExpired
+            ResponseClass::Unauthorized
         }
     }
 
     fn limit(&self) -> RateLimit {
-        let has = |needle: &str| contains(self.body, needle.as_bytes());
+        let has = |needle| self.has(needle);
         if has("ConcurrentRequests") || has("concurrent") {
             RateLimit::Concurrent
         } else if has("TotalRequests") || has("REQUEST_LIMIT_EXCEEDED") {
@@ -161,23 +189,25 @@ impl ApiAnswer<'_> {
             RateLimit::Unnamed
         }
     }
+
+    fn has(&self, needle: &str) -> bool {
+        self.body
+            .windows(needle.len())
+            .any(|window| window == needle.as_bytes())
+    }
 }
 
 /// What a gRPC status (of the Pub/Sub API) says. `code` is the number of the status.
 #[must_use]
-pub fn grpc_verdict(code: u32) -> Verdict {
+pub fn grpc_response_class(code: u32) -> ResponseClass {
     match code {
-        0 => Verdict::Fine,
-        7 => Verdict::Blocked,
-        8 => Verdict::RateLimited(RateLimit::Unnamed),
-        14 => Verdict::Unavailable,
-        16 => Verdict::SessionExpired,
-        _ => Verdict::Other,
+        0 => ResponseClass::Fine,
+        7 => ResponseClass::Blocked,
+        8 => ResponseClass::RateLimited(RateLimit::Unnamed),
+        14 => ResponseClass::Unavailable,
+        16 => ResponseClass::SessionExpired,
+        _ => ResponseClass::Other,
     }
-}
-
-fn contains(body: &[u8], needle: &[u8]) -> bool {
-    body.windows(needle.len()).any(|window| window == needle)
 }
 
 #[cfg(test)]
@@ -186,13 +216,13 @@ mod tests {
 
     use super::*;
 
-    fn verdict(status: u16, body: &str) -> &'static str {
-        let answer = ApiAnswer {
+    fn class(status: u16, body: &str) -> &'static str {
+        let response = ApiResponse {
             status,
             body: body.as_bytes(),
-            ..ApiAnswer::default()
+            ..ApiResponse::default()
         };
-        answer.verdict().as_str()
+        response.class().as_str()
     }
 
     #[test]
@@ -207,6 +237,33 @@ mod tests {
                 "session_expired",
             ),
             (401, "", "session_expired"),
+            (
+                401,
+                r#"[{"message":"new","errorCode":"SOMETHING_NEW"}]"#,
+                "session_expired",
+            ),
+            (
+                401,
+                "<html><h1>401 Unauthorized</h1></html>",
+                "unauthorized",
+            ),
+            (401, r#"{"message":"Unauthorized"}"#, "unauthorized"),
+            (
+                400,
+                r#"[{"message":"The users password has expired","errorCode":"INVALID_OPERATION_WITH_EXPIRED_PASSWORD"}]"#,
+                "password_expired",
+            ),
+            (
+                403,
+                "INVALID_OPERATION_WITH_EXPIRED_PASSWORD",
+                "password_expired",
+            ),
+            (
+                500,
+                "sf:INVALID_OPERATION_WITH_EXPIRED_PASSWORD",
+                "password_expired",
+            ),
+            (404, "INVALID_OPERATION_WITH_EXPIRED_PASSWORD", "other"),
             (
                 401,
                 r#"[{"message":"This session is not valid for use with the REST API","errorCode":"INVALID_SESSION_ID"}]"#,
@@ -262,14 +319,14 @@ mod tests {
             (400, r#"[{"errorCode":"MALFORMED_QUERY"}]"#, "other"),
         ];
         for (status, body, expected) in table {
-            assert_eq!(verdict(status, body), expected, "{status} {body}");
+            assert_eq!(class(status, body), expected, "{status} {body}");
         }
     }
 
     #[test]
     fn grpc_statuses() {
         let words: Vec<_> = [0, 16, 7, 8, 14, 5]
-            .map(|code| grpc_verdict(code).as_str())
+            .map(|code| grpc_response_class(code).as_str())
             .into();
         assert_eq!(
             words,
@@ -286,44 +343,44 @@ mod tests {
 
     #[test]
     fn headers_are_read() {
-        let answer = ApiAnswer {
+        let response = ApiResponse {
             limit_info: Some("api-usage=25/5000; per-app-api-usage=17/250(appName=x)"),
             retry_after: Some(" 7 "),
-            ..ApiAnswer::default()
+            ..ApiResponse::default()
         };
         assert_eq!(
-            answer.api_usage(),
+            response.api_usage(),
             Some(ApiUsage {
                 used: 25,
                 limit: 5_000
             })
         );
         assert_eq!(
-            answer.retry_after(SystemTime::UNIX_EPOCH),
+            response.retry_after(SystemTime::UNIX_EPOCH),
             Some(Duration::from_secs(7))
         );
-        let other_order = ApiAnswer {
+        let other_order = ApiResponse {
             limit_info: Some("per-app-api-usage=17/250(appName=x), api-usage=1/2"),
-            ..answer
+            ..response
         };
         assert_eq!(
             other_order.api_usage(),
             Some(ApiUsage { used: 1, limit: 2 })
         );
         for odd in ["", "api-usage=", "api-usage=a/b", "per-app-api-usage=1/2"] {
-            let answer = ApiAnswer {
+            let response = ApiResponse {
                 limit_info: Some(odd),
-                ..ApiAnswer::default()
+                ..ApiResponse::default()
             };
-            assert_eq!(answer.api_usage(), None, "{odd}");
+            assert_eq!(response.api_usage(), None, "{odd}");
         }
     }
 
     proptest! {
         #[test]
-        fn any_answer_has_a_verdict(status in any::<u16>(), body in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let answer = ApiAnswer { status, body: &body, ..ApiAnswer::default() };
-            let fine = answer.verdict() == Verdict::Fine;
+        fn any_response_has_a_class(status in any::<u16>(), body in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let response = ApiResponse { status, body: &body, ..ApiResponse::default() };
+            let fine = response.class() == ResponseClass::Fine;
             prop_assert_eq!(fine, status < 400);
         }
     }

@@ -1,117 +1,92 @@
-//! One call of an adapter: what it is at, and the steps that all adapters take alike.
+//! What the adapters in Rust have in common: they drive an [`ApiCall`] and move bytes.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use crate::calls::replay::{CallAnswer, Next, renewed};
+use crate::calls::api_call::{Action, ApiCall, CallResponse};
 use crate::client::Client;
 use crate::error::{Code, Error};
+use crate::response_class::ApiResponse;
 use crate::token::Token;
-use crate::verdict::ApiAnswer;
 
-/// A call that may take several requests.
-pub(crate) struct Exchange {
+/// One call and whose it is.
+pub(crate) struct Driver {
     client: Client,
-    method: String,
-    /// Without the replay.
-    attempts: u32,
-    replayed: bool,
-    /// The token that was refused, until there is another.
-    refused: Option<Token>,
+    call: ApiCall,
 }
 
 /// One request of it.
-pub(crate) struct Leg {
+pub(crate) struct Attempt {
     pub(crate) token: Token,
     pub(crate) url: String,
     /// Whether the token may go along.
-    pub(crate) carries: bool,
+    pub(crate) carries_token: bool,
 }
 
 /// A request that is sent again.
-pub(crate) struct Again<Q> {
+pub(crate) struct Resend<Q> {
     request: Q,
     pause: Duration,
 }
 
-impl Exchange {
+impl Driver {
     pub(crate) fn new(client: &Client, method: &str) -> Self {
         Self {
             client: client.clone(),
-            method: method.to_owned(),
-            attempts: 0,
-            replayed: false,
-            refused: None,
+            call: ApiCall::new(method),
         }
     }
 
     /// The next request: its token and where it goes.
-    pub(crate) async fn prepare(&mut self, target: &str) -> Result<Leg, Error> {
-        let token = self.token().await?;
-        let resolved = self.client.resolve_url(&token, target)?;
-        Ok(Leg {
+    pub(crate) async fn attempt(&mut self, target: &str) -> Result<Attempt, Error> {
+        let token = self.client.token().await?;
+        let resolved = self.call.prepare(&self.client, &token, target)?;
+        Ok(Attempt {
             token,
             url: resolved.url,
-            carries: resolved.carries_token,
+            carries_token: resolved.carries_token,
         })
     }
 
-    /// A token for the next request, which is counted.
-    pub(crate) async fn token(&mut self) -> Result<Token, Error> {
-        let token = self.client.token().await?;
-        match self.refused.take() {
-            Some(refused) => renewed(refused.access_token(), token.access_token())?,
-            None => self.attempts += 1,
-        }
-        Ok(token)
-    }
-
-    /// Takes in the answer to a request that carried the token of this leg; `spare` is the request once
-    /// more, if it can be had. `None`: the answer is handed out.
-    pub(crate) fn answered<Q>(
+    /// Takes in the response to a request that carried the token of this attempt; `spare` is the
+    /// request once more, if it can be had. `None`: the response is handed out.
+    pub(crate) fn handle_response<Q>(
         &mut self,
-        leg: &Leg,
+        attempt: &Attempt,
         status: StatusCode,
         headers: &HeaderMap,
         beginning: &[u8],
         spare: Option<Q>,
-    ) -> Result<Option<Again<Q>>, Error> {
+    ) -> Result<Option<Resend<Q>>, Error> {
         let header = |name| headers.get(name)?.to_str().ok();
-        let call = CallAnswer {
-            method: &self.method,
+        let response = CallResponse {
+            access_token: attempt.token.access_token(),
+            url: &attempt.url,
             replayable: spare.is_some(),
-            replayed: self.replayed,
-            attempts: self.attempts,
-            answer: ApiAnswer {
+            response: ApiResponse {
                 status: status.as_u16(),
                 body: beginning,
                 retry_after: header("retry-after"),
                 limit_info: header("sforce-limit-info"),
             },
         };
-        let pause = match self.client.judge(leg.token.access_token(), &call) {
-            Next::Deliver => return Ok(None),
-            Next::Fail(error) => return Err(error),
-            Next::Retry(pause) => pause,
-            Next::Replay => {
-                self.replayed = true;
-                self.refused = Some(leg.token.clone());
-                Duration::ZERO
-            }
-        };
-        // Without a spare nothing is sent again, and the core says so; should it not, this is safe.
-        Ok(spare.map(|request| Again { request, pause }))
+        match self.call.handle_response(&self.client, &response) {
+            Action::Deliver => Ok(None),
+            Action::Fail(error) => Err(error),
+            // Without a spare nothing is sent again, and the call says so.
+            Action::Resend(pause) => Ok(spare.map(|request| Resend { request, pause })),
+        }
     }
 }
 
-impl Leg {
+impl Attempt {
     /// Where it goes, as the HTTP client's own type.
     pub(crate) fn address<U: FromStr>(&self) -> Result<U, Error> {
         self.url
             .parse()
-            .map_err(|_| unsendable("the address of the call"))
+            .map_err(|_| unsendable("the URL of the call"))
     }
 
     /// The header that brings the token.
@@ -123,8 +98,8 @@ impl Leg {
     }
 }
 
-impl<Q> Again<Q> {
-    /// The request, when its time has come. Drop the answer before, so that its connection is free.
+impl<Q> Resend<Q> {
+    /// The request, when its time has come. Drop the response before, so that its connection is free.
     pub(crate) async fn request(self) -> Q {
         if !self.pause.is_zero() {
             tokio::time::sleep(self.pause).await;
@@ -134,7 +109,7 @@ impl<Q> Again<Q> {
 }
 
 fn unsendable(what: &str) -> Error {
-    Error::new(Code::Internal, format!("{what} can not be sent"))
+    Error::new(Code::Internal, format!("{what} cannot be sent"))
 }
 
 /// Why a call through an adapter failed: the token's side of it, or the HTTP client's.
