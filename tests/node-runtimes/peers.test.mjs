@@ -30,7 +30,7 @@ before(async () => {
   newer = path.join(path.dirname(place.home), 'newer')
   cpSync(place.home, newer, { recursive: true, verbatimSymlinks: true })
   put(OLDEST, place.home)
-  put(NEWEST, newer)
+  put({ ...OLDEST, ...NEWEST }, newer)
 })
 after(() => place?.remove())
 

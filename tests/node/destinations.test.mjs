@@ -13,6 +13,9 @@ import * as undici from 'undici'
 import { generator } from './support/generator.mjs'
 import { HOST, INSTANCE, startSink, withToken } from './support/sink.mjs'
 
+// Older versions take no `fetch`, so that theirs would leave this machine.
+const [, minor] = axios.VERSION.split('.')
+const noFetch = Number(minor) < 12 && 'this version of axios takes no `fetch`'
 const systems = [http.globalAgent, https.globalAgent]
 const corpus = JSON.parse(readFileSync(new URL('../hostile-urls.json', import.meta.url), 'utf8'))
 const HOSTILE = [...new Set([...corpus.map(filled), ...made(150)])]
@@ -56,7 +59,7 @@ const WAYS = {
   'axios, with a baseURL': (text) => instance({ baseURL: `${INSTANCE}/services` }).get(text),
   'axios, as a baseURL': (text) => instance({ baseURL: text }).get('/services'),
   'axios, as a baseURL that whole addresses are put below': (text) =>
-    instance({ baseURL: text, allowAbsoluteUrls: false }).get(`${INSTANCE}/services`),
+    instance({ baseURL: text }).get(`${INSTANCE}/services`, { allowAbsoluteUrls: false }),
   'axios, whole addresses below the instance': (text) =>
     instance({ baseURL: INSTANCE, allowAbsoluteUrls: false }).get(text),
   'axios, by an interceptor that comes later': (text) => {
@@ -80,7 +83,8 @@ const WAYS = {
 }
 
 for (const [name, call] of Object.entries(WAYS)) {
-  test(`${name}: the token goes where the core says, or nowhere`, async () => {
+  const skip = name === 'axios through fetch' && noFetch
+  test(`${name}: the token goes where the core says, or nowhere`, { skip }, async () => {
     let carried = 0
     for (const text of HOSTILE) {
       const calls = await sent(() => call(text))
@@ -113,7 +117,8 @@ const REDIRECTED = {
 }
 
 for (const [name, call] of Object.entries(REDIRECTED)) {
-  test(`${name}: a redirect takes the token nowhere else`, async () => {
+  const skip = name === 'axios through fetch' && noFetch
+  test(`${name}: a redirect takes the token nowhere else`, { skip }, async () => {
     let location
     sink.respond = (request, response) => {
       if (request.url !== '/start') return response.end('{}')
@@ -146,7 +151,8 @@ for (const [name, open] of Object.entries({
     new undici.RetryAgent(new undici.Pool(origin, { connect: sink.connect })),
   'a busy Pool': (origin) => new undici.Pool(origin, { connect: sink.connect, connections: 1 }),
 })) {
-  test(`undici, ${name}: the token goes only where it really connects to`, async () => {
+  const skip = name === 'RoundRobinPool' && undici.RoundRobinPool === undefined && 'not in this version'
+  test(`undici, ${name}: the token goes only where it really connects to`, { skip }, async () => {
     for (const wanted of [
       { path: '/a' },
       { origin: INSTANCE, path: '/a' },

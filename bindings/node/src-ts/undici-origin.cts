@@ -1,12 +1,14 @@
 import { subscribe } from 'node:diagnostics_channel'
 import { isSameOrigin } from './calls.cjs'
 import type { Client } from './client.cjs'
-import { noTokenGoesTo } from './errors.cjs'
+import { noTokenGoesTo, TokenRejectedError } from './errors.cjs'
 import type { Token } from './token.cjs'
 
 /** What undici tells of a request that it has made for a connection, before it sends anything of it. */
 interface Made {
+  /** Where it really goes. Before 7.16, where the caller said that it goes, and there was no `protocol`. */
   readonly origin: string
+  readonly protocol?: string
   /** Names and values by turns. */
   headers: unknown[]
   /** Ends it: in undici 7, and in later ones. */
@@ -61,8 +63,9 @@ function check(request: Made): void {
   for (let at = 1; at < request.headers.length; at += 2) {
     const value = request.headers[at]
     const carried = typeof value === 'string' ? underWay.get(value) : undefined
-    if (carried === undefined || some(carried, request.origin)) continue
-    refuse(request, at)
+    if (carried === undefined) continue
+    if (!('protocol' in request)) refuse(request, at, tooOld())
+    else if (!some(carried, request.origin)) refuse(request, at, noTokenGoesTo(new URL(request.origin).host))
     return
   }
 }
@@ -72,8 +75,18 @@ function some(all: Iterable<Carried>, origin: string): boolean {
   return false
 }
 
-function refuse(request: Made, at: number): void {
+function refuse(request: Made, at: number, error: Error): void {
   request.headers.splice(at - 1, 2)
   const end = request.onResponseError ?? request.onError
-  end?.call(request, noTokenGoesTo(new URL(request.origin).host))
+  end?.call(request, error)
+}
+
+function tooOld(): TokenRejectedError {
+  const help = 'Install undici 7.16 or newer: older ones do not tell where a request really goes.'
+  return new TokenRejectedError({
+    code: 'api_access_refused',
+    kind: 'token',
+    message: `no token goes through this version of undici\n  ${help}`,
+    help,
+  })
 }
