@@ -1,9 +1,10 @@
 // A service bundled with esbuild, the package left out of the bundle or taken in; the binary stays outside always.
 import assert from 'node:assert/strict'
-import { copyFileSync, mkdirSync, readdirSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
 import { build } from 'esbuild'
+import { rolldown } from 'rolldown'
 import { startEmulator } from '../../bindings/node/dist/testing.mjs'
 import { makeHome, start } from './support.mjs'
 
@@ -45,6 +46,52 @@ for (const format of ['cjs', 'esm']) {
   })
 }
 
+test('esm: rolldown keeps where the bundle lies', async () => {
+  const folder = path.join(place.home, 'rolldown')
+  const made = await rolldown({
+    input: path.join(place.home, 'app.mjs'),
+    platform: 'node',
+    logLevel: 'silent',
+  })
+  await made.write({ dir: folder, format: 'esm', entryFileNames: 'bundle.mjs' })
+  await made.close()
+  await assertRuns(path.join(folder, 'bundle.mjs'), plantedFolder('rolldown'))
+})
+
+for (const format of ['cjs', 'esm']) {
+  test(`${format}: a bundle that is started in another folder finds its binary, and loads nothing from there`, async () => {
+    const file = await bundle(`elsewhere-${format}`, format, { minify: true })
+    await assertRuns(file, plantedFolder(format))
+  })
+
+  test(`${format}: without its binary, it does not take one from the folder that it is started in`, async () => {
+    const folder = path.join(path.dirname(place.home), `without-${format}`)
+    const file = await bundle(folder, format, { minify: true })
+    const run = await start(process.execPath, [file], environment(plantedFolder(`without-${format}`)))
+    assert.equal(run.code, 1)
+    assert.match(run.stderr, /is not installed/)
+    assert.doesNotMatch(run.stdout + run.stderr, /planted/)
+  })
+}
+
+/** A folder with whatever could be taken for the native part. */
+function plantedFolder(name) {
+  const folder = path.join(path.dirname(place.home), `planted-${name}`)
+  const [installed] = readdirSync(path.join(place.home, 'node_modules')).filter((each) =>
+    /^forcegrant-/.test(each),
+  )
+  const binary = `${installed.replace('-', '.')}.node`
+  for (const where of ['.', 'node_modules/forcegrant-x', 'bindings/node/dist']) {
+    mkdirSync(path.join(folder, where), { recursive: true })
+    // A library of this version would do what it is asked, unseen; this one is no library.
+    writeFileSync(path.join(folder, where, binary), 'planted')
+  }
+  const home = path.join(folder, 'node_modules', installed)
+  mkdirSync(home)
+  writeFileSync(path.join(home, 'index.js'), "console.log('planted'); throw new Error('planted')")
+  return folder
+}
+
 async function bundle(name, format, options) {
   const folder = path.resolve(place.home, name)
   mkdirSync(folder)
@@ -77,8 +124,8 @@ function wrapped() {
     main()`
 }
 
-async function assertRuns(file) {
-  const run = await start(process.execPath, [file], environment(path.dirname(file)))
+async function assertRuns(file, cwd = path.dirname(file)) {
+  const run = await start(process.execPath, [file], environment(cwd))
   assert.deepEqual(run, { stdout: '112 RefusedError true\n', stderr: '', code: 0, signal: null })
 }
 

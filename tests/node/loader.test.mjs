@@ -1,10 +1,21 @@
 // C9: a binary that is missing, broken or of another version is an error that names the way out.
 import assert from 'node:assert/strict'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import {
+  cpSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import os from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 
 const root = path.join(import.meta.dirname, '..', '..')
 let home
@@ -123,6 +134,95 @@ test('the loader knows the platforms that a release is built for', async () => {
     napi.targets.map((triple) => parseTriple(triple).platformArchABI),
   )
 })
+
+// Whoever can write to the working directory of a service must not choose the code that it loads.
+for (const [name, prepare] of Object.entries({
+  'the package as it is': () => ({}),
+  'a bundle whose file name is that of no file': () => renamed('/index.js'),
+  'a bundle whose file name is relative': () => renamed('index.js'),
+  'a bundle whose file name is relative, with a folder': () => renamed('./bindings/node/dist/loader.cjs'),
+  'a bundle without a file name': () => renamed(undefined),
+  'NODE_PATH with relative entries': () => ({ NODE_PATH: ['.', 'node_modules'].join(path.delimiter) }),
+  'arguments that name files in the working directory': () => ({ args: ['index.js', './index.js'] }),
+})) {
+  test(`what lies in the working directory is not loaded: ${name}`, () => {
+    const cwd = path.join(home, 'cwd')
+    plant(cwd)
+    for (const each of binaries()) rmSync(path.join(dist(), each))
+    const { args = [], ...env } = prepare()
+    const program = `const { Client } = require(${JSON.stringify(path.join(dist(), 'index.cjs'))})
+      try { new Client(${JSON.stringify(options)}) } catch ({ message }) { console.log(message) }
+      console.log(globalThis.planted, Object.keys(require('node:module')._cache).filter((file) => file.startsWith(process.cwd())))`
+    const { stdout, stderr } = spawnSync(process.execPath, ['-e', program, ...args], {
+      cwd,
+      env: { PATH: process.env.PATH, ...env },
+      encoding: 'utf8',
+    })
+    assert.equal(stderr, '')
+    assert.match(stdout, /is not installed/)
+    assert.match(stdout, /undefined \[\]\n$/)
+  })
+}
+
+test('a relative entry of NODE_PATH does not hide the package that lies beside this one', () => {
+  const [file] = binaries()
+  const platform = file.split('.')[1]
+  cpSync(path.join(dist(), file), path.join(platformPackage(platform), file))
+  rmSync(path.join(dist(), file))
+  const program = `const { Client } = require(${JSON.stringify(path.join(dist(), 'index.cjs'))})
+    console.log(new Client(${JSON.stringify(options)}).loginHost)`
+  const env = { PATH: process.env.PATH, NODE_PATH: 'node_modules' }
+  const { stdout } = spawnSync(process.execPath, ['-e', program], { cwd: home, env, encoding: 'utf8' })
+  assert.equal(stdout, `${options.loginUrl}\n`)
+})
+
+test('one place after the other: the second name here comes before the first name elsewhere', () => {
+  const { native, importedFrom } = createRequire(import.meta.url)(path.join(dist(), 'loader.cjs'))
+  const [file] = binaries()
+  const second = path.join(home, 'second')
+  mkdirSync(second)
+  cpSync(path.join(dist(), file), path.join(second, file))
+  writeFileSync(path.join(second, 'bundle.mjs'), '')
+  // The place of this code itself comes first, with all of its names.
+  const [, ...rest] = file.split('.')
+  const other = ['forcegrant', rest[0].replace(/gnu$/, 'musl'), 'node'].join('.')
+  if (other !== file) {
+    rmSync(path.join(dist(), file))
+    cpSync(path.join(second, file), path.join(dist(), other))
+  }
+  importedFrom(pathToFileURL(path.join(second, 'bundle.mjs')).href)
+  assert.equal(native().version(), version)
+  const loaded = Object.keys(createRequire(import.meta.url).cache).filter((each) => each.startsWith(home))
+  assert.ok(!loaded.some((each) => each.startsWith(second)), String(loaded))
+})
+
+/** Has the loader believe that a bundler gave it this name. */
+function renamed(name) {
+  const file = path.join(dist(), 'loader.cjs')
+  const text = readFileSync(file, 'utf8')
+  const changed = text.replaceAll('__filename', name === undefined ? 'undefined' : JSON.stringify(name))
+  assert.notEqual(changed, text)
+  writeFileSync(file, changed)
+  return {}
+}
+
+/** Puts whatever the loader might take for the native part into a folder. */
+function plant(folder) {
+  const [file] = binaries()
+  const { PLATFORMS } = createRequire(import.meta.url)(path.join(dist(), 'loader.cjs'))
+  for (const platform of PLATFORMS) {
+    for (const place of ['.', 'dist', 'bindings/node/dist']) {
+      mkdirSync(path.join(folder, place), { recursive: true })
+      linkSync(path.join(dist(), file), path.join(folder, place, `forcegrant.${platform}.node`))
+    }
+    for (const place of ['.', 'node_modules']) {
+      const home = path.join(folder, place, `forcegrant-${platform}`)
+      mkdirSync(home, { recursive: true })
+      writeFileSync(path.join(home, 'index.js'), "globalThis.planted = 'planted'; throw new Error('planted')")
+    }
+  }
+  writeFileSync(path.join(folder, 'index.js'), '')
+}
 
 /** Makes a package of a platform, still without its binary. */
 function platformPackage(platform) {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { test } from 'node:test'
+import { generator } from './support/generator.mjs'
 
 const require = createRequire(import.meta.url)
 const { native } = require('../../bindings/node/dist/loader.cjs')
@@ -96,12 +97,3 @@ test('no more origins are kept than a few', () => {
   }
   assert.ok(routes.asked > 1000 && routes.asked < 1200, String(routes.asked))
 })
-
-/** Whole numbers below a bound, the same in each run. */
-function generator(seed) {
-  let state = seed
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return Math.floor((state / 2 ** 32) * below)
-  }
-}

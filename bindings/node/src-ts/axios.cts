@@ -1,7 +1,9 @@
 import { Readable } from 'node:stream'
 import type { AxiosError, AxiosInstance, AxiosResponse, InternalAxiosRequestConfig } from 'axios'
+import { overTlsOnly, withoutToken } from './axios-conceal.cjs'
 import { ApiCall, bodyCounts, isSameOrigin, noteUsage } from './calls.cjs'
 import type { Client } from './client.cjs'
+import type { Route } from './routes.cjs'
 import type { Token } from './token.cjs'
 
 /** What is used of the interceptors of such an instance. */
@@ -22,118 +24,151 @@ export interface AxiosLike {
   request(config: object): Promise<unknown>
 }
 
-/** What a request of ours was sent with. A class, because axios hands such values on as they are. */
-class Sent {
-  constructor(
-    readonly call: ApiCall,
-    readonly token: Token,
-    /** The URL that it went to: another origin's answer says nothing about the token. */
-    readonly url: string,
-    /** Whether the instance was filled in here. */
-    readonly isRelative: boolean,
-  ) {}
-}
-
-/** Where the configuration of a repeated request holds what was sent before. */
-const BEFORE = 'forcegrantBefore'
-
-type Config = InternalAxiosRequestConfig & { [BEFORE]?: Sent }
+type Config = InternalAxiosRequestConfig
+type Send = (config: Config) => Promise<AxiosResponse>
 
 /**
  * Has an axios instance send the client's token, and renew it: a path goes to the token's instance, and a call that
  * meets a dead session is repeated once with a new token, as `client.fetch` does it. Calls to other hosts go as
  * they are. Give it an instance of `axios.create()` without a `baseURL`.
  *
+ * The token is added beneath all interceptors, to the very request that is sent, and is in no configuration, response or
+ * error that axios hands out.
+ *
  * @param given an instance of axios
  * @returns a function that detaches it
  */
 export function attach(given: AxiosLike, client: Client): () => void {
   const instance = given as unknown as AxiosInstance
-  const sent = new WeakMap<object, Sent>()
+  const bare = bareOf(instance)
+  /** What sends in place of an adapter, and the adapter. */
+  const ours = new WeakMap<Send, Config['adapter']>()
+  const id = instance.interceptors.request.use(
+    (config: Config) => {
+      // The configuration of an earlier call, which somebody sends again.
+      const own = typeof config.adapter === 'function' && ours.has(config.adapter as Send)
+      const adapter = own ? ours.get(config.adapter as Send) : config.adapter
+      const send: Send = (final) =>
+        exchange(client, bare, Object.assign({}, final, { adapter }) as Config, final)
+      ours.set(send, adapter)
+      config.adapter = send
+      return config
+    },
+    undefined,
+    { synchronous: true },
+  )
+  return () => instance.interceptors.request.eject(id)
+}
 
-  const requests = instance.interceptors.request.use(async (config: Config) => {
-    const before = config[BEFORE]
-    delete config[BEFORE]
-    if (before !== undefined) config.headers.delete('Authorization')
-    if (config.headers.has('Authorization')) return config
-    const { method = 'get', data } = config
-    const signal = config.signal as AbortSignal | undefined
-    const call = before?.call ?? new ApiCall(client, method, !isStream(data), () => signal)
-    const token = call.kept() ?? (await tokenFor(call, signal))
-    // Cancelled meanwhile: axios itself says so next.
-    if (token === undefined) return config
-    const isRelative = before?.isRelative ?? (config.baseURL === undefined && isPath(config.url))
-    const given =
-      isRelative || config.baseURL === undefined ? (config.url ?? '') : withoutParameters(config, instance)
-    const { url, carries } = client.route(token, given)
-    if (isRelative) {
-      config.baseURL = token.instanceUrl
-    } else if (url !== given) {
-      config.url = url
-      delete config.baseURL
+/** An instance of the same copy of axios, which sends what it is given as it is. */
+function bareOf(instance: AxiosInstance): AxiosInstance {
+  const { create } = instance as Partial<AxiosInstance>
+  if (typeof create !== 'function') throw new TypeError('attach takes an instance of axios: axios.create()')
+  const bare = create()
+  const defaults = bare.defaults as unknown as Record<string, unknown>
+  for (const name of Object.keys(defaults)) delete defaults[name]
+  return bare
+}
+
+/**
+ * One call, beneath the interceptors and the transformation of the body.
+ *
+ * @param config what is sent, and how; its adapter is the one that sends
+ * @param shown the same, as axios hands it out
+ */
+async function exchange(
+  client: Client,
+  bare: AxiosInstance,
+  config: Config,
+  shown: Config,
+): Promise<AxiosResponse> {
+  const { method = 'get', data, signal } = config
+  // The caller's own: nothing of ours goes along, and nothing is ours to renew. A socket leads wherever it leads.
+  if (config.headers.has('Authorization') || config.auth || config.socketPath) {
+    return attempt(bare, config, shown).then(settled)
+  }
+  let call: ApiCall | undefined
+  const start = () => new ApiCall(client, method, !isStream(data), () => signal as AbortSignal | undefined)
+  for (;;) {
+    let token = call === undefined ? client.kept() : call.kept()
+    if (token === undefined) {
+      call ??= start()
+      token = await call.token()
     }
-    if (!carries) return config
-    config.headers.set('Authorization', token.authorization)
-    guardRedirects(config, url)
-    sent.set(config, new Sent(call, token, url, isRelative))
-    return config
-  })
-
-  const settle = async (response: AxiosResponse): Promise<AxiosResponse | undefined> => {
-    const { config, status } = response
-    const before = sent.get(config)
-    if (before === undefined || !isFromThere(finalUrl(response), before)) return undefined
+    const route = client.route(token, address(config, bare))
+    if (!route.carries) return attempt(bare, config, shown).then(settled)
+    const end = await attempt(bare, withToken(config, token, route), shown, token)
+    const { response } = end
+    // Another origin's response says nothing about the token.
+    if (response === undefined || !isSameOrigin(end.url ?? route.url, route.url)) return settled(end)
+    const { status } = response
     const headers = response.headers as Record<string, string>
     if (status < 400) {
-      noteUsage(client, headers)
-      return undefined
+      noteUsage(client, route.url, headers)
+      return settled(end)
     }
     const body = bodyCounts(status) ? await text(response) : undefined
-    const again = before.call.judge(before.token, { status, headers, body })
-    if (again === undefined) return undefined
+    call ??= start()
+    const again = call.judge(token, route.url, { status, headers, body })
+    if (again === undefined) return settled(end)
     if (response.data instanceof Readable) response.data.destroy()
-    await again.catch((error) => {
-      // axios itself says next that the request is cancelled.
-      if (config.signal?.aborted !== true) throw error
-    })
-    const repeated: Config = { ...config, [BEFORE]: before }
-    return instance.request(repeated)
-  }
-
-  const responses = instance.interceptors.response.use(
-    async (response) => (await settle(response)) ?? response,
-    async (error) => {
-      const response: AxiosResponse | undefined = error?.response ?? brokenOff(error)
-      const repeated = response?.config === undefined ? undefined : await settle(response)
-      if (repeated === undefined) throw error
-      return repeated
-    },
-  )
-  return () => {
-    instance.interceptors.request.eject(requests)
-    instance.interceptors.response.eject(responses)
+    await again
   }
 }
 
-async function tokenFor(call: ApiCall, signal: AbortSignal | undefined): Promise<Token | undefined> {
+/** How a request ended. */
+interface End {
+  readonly response: AxiosResponse | undefined
+  readonly error: unknown
+  readonly isError: boolean
+  /** The URL that the response is from. */
+  readonly url: string | undefined
+}
+
+async function attempt(bare: AxiosInstance, config: Config, shown: Config, token?: Token): Promise<End> {
   try {
-    return await call.token()
+    const response: AxiosResponse = await bare.request(
+      Object.assign(config, { transformRequest: [], transformResponse: [] }),
+    )
+    const url = finalUrl(response)
+    withoutToken(response, shown, token)
+    return { response, error: undefined, isError: false, url }
   } catch (error) {
-    if (signal?.aborted) return undefined
-    throw error
+    const response: AxiosResponse | undefined =
+      (error as Partial<AxiosError>)?.response ?? brokenOff(error as Partial<AxiosError>)
+    const url = response && finalUrl(response)
+    withoutToken(error, shown, token)
+    if (response !== undefined) withoutToken(response, shown, token)
+    return { response, error, isError: true, url }
   }
 }
 
-function isPath(url: string | undefined): boolean {
-  return url === undefined || !/^([a-z][a-z\d+.-]*:)?[/\\]{2}/i.test(url)
+function settled({ response, error, isError }: End): AxiosResponse {
+  if (isError) throw error
+  return response as AxiosResponse
 }
 
-/** The address; axios adds the parameters itself, later on. */
-function withoutParameters({ baseURL, url }: Config, instance: AxiosInstance): string {
-  return instance.getUri({ ...(baseURL !== undefined && { baseURL }), ...(url !== undefined && { url }) })
+/** The address as this version of axios makes it of its parts; it adds the parameters itself, later on. */
+function address({ baseURL, url, allowAbsoluteUrls }: Config, bare: AxiosInstance): string {
+  if (!baseURL) return String(url ?? '')
+  return bare.getUri({
+    baseURL,
+    url: String(url ?? ''),
+    allowAbsoluteUrls: allowAbsoluteUrls ?? true,
+  } as object)
 }
 
-/** axios drops the header at a redirect to another domain, but not to one below it, nor to another port of it. */
+/** The request that is sent: to the address that was judged, and to no other. */
+function withToken(config: Config, token: Token, { url }: Route): Config {
+  const headers = Object.assign({}, config.headers, { Authorization: token.authorization })
+  const sent: Config = Object.assign({}, config, { url, headers, allowAbsoluteUrls: true })
+  delete sent.baseURL
+  guardRedirects(sent, url)
+  overTlsOnly(sent, url)
+  return sent
+}
+
+/** axios drops the header at a redirect to another domain, but older ones not to one below it, nor to another port of it. */
 function guardRedirects(config: Config, url: string): void {
   const own = config.beforeRedirect
   config.beforeRedirect = (options, ...rest) => {
@@ -143,14 +178,6 @@ function guardRedirects(config: Config, url: string): void {
     }
     own?.(options, ...rest)
   }
-}
-
-/** Whether an answer is from the origin that the token went to, and not from where a redirect led. */
-function isFromThere(url: string | undefined, { url: wanted, token }: Sent): boolean {
-  if (url === undefined) return true
-  // Nearly always.
-  const instance = `${token.instanceUrl}/`
-  return (url.startsWith(instance) && wanted.startsWith(instance)) || isSameOrigin(url, wanted)
 }
 
 function finalUrl(response: AxiosResponse): string | undefined {
@@ -166,7 +193,7 @@ function brokenOff(error: Partial<AxiosError> | undefined): AxiosResponse | unde
   return { status, statusText, headers, config, request, data: '' }
 }
 
-/** The body. A stream is read for it, and replaced by one that holds the same. */
+/** The body, as it came. A stream is read for it, and replaced by one that holds the same. */
 async function text(response: AxiosResponse): Promise<string | Uint8Array> {
   const { data } = response
   if (typeof data === 'string') return data
@@ -180,10 +207,12 @@ async function text(response: AxiosResponse): Promise<string | Uint8Array> {
     response.data = Readable.from(whole.length === 0 ? [] : [whole], { objectMode: false })
     return whole
   }
+  // What an adapter of the user's made of it.
   return JSON.stringify(data) ?? ''
 }
 
 /** A stream is gone once it is read. */
 function isStream(data: unknown): boolean {
-  return typeof data === 'object' && data !== null && (Symbol.asyncIterator in data || 'getReader' in data)
+  if (typeof data !== 'object' || data === null) return false
+  return Symbol.asyncIterator in data || 'getReader' in data || typeof (data as Readable).pipe === 'function'
 }

@@ -1,11 +1,12 @@
 import type { Client } from './client.cjs'
 import { makeError } from './errors.cjs'
 import { native } from './loader.cjs'
+import type * as Native from './native.cjs'
 import type { Token } from './token.cjs'
 import { type ApiAnswer, type HeadersLike, header, LIMIT_INFO } from './verdict.cjs'
 
 /**
- * One call of an API, however many requests it takes. The core decides; the adapters move bytes.
+ * One call of an API, however many requests it takes. The core decides and keeps its state; the adapters move bytes.
  *
  * @internal
  */
@@ -14,10 +15,8 @@ export class ApiCall {
   readonly #method: string
   readonly #signal: () => AbortSignal | undefined
   readonly #isReplayable: boolean
-  #attempts = 1
-  #replayed = false
-  /** What a renewed token must not be. */
-  #refused: Token | undefined
+  /** The core's part, made when a response has to be looked at: most calls need none. */
+  #native: Native.NativeApiCall | undefined
 
   /** `signal` is asked for only when there is something to wait for. */
   constructor(client: Client, method: string, isReplayable: boolean, signal: () => AbortSignal | undefined) {
@@ -29,43 +28,38 @@ export class ApiCall {
 
   /** The token for the next request, if it is there without waiting. */
   kept(): Token | undefined {
-    return this.#refused === undefined ? this.#client.kept() : undefined
+    return this.#native === undefined ? this.#client.kept() : undefined
   }
 
   /** The token for the next request. */
   async token(): Promise<Token> {
     const signal = this.#signal()
     const token = await this.#client.token(signal && { signal })
-    if (this.#refused !== undefined) checkRenewed(this.#refused, token)
-    this.#refused = undefined
+    this.use(token)
     return token
   }
 
+  /** Takes in the token for the next request. Throws if it is the very one that was refused. */
+  use(token: Token): void {
+    const error = this.#native?.useToken(token.accessToken) ?? null
+    if (error !== null) throw makeError(error)
+  }
+
   /**
-   * Takes in the answer to a request that carried the token. Undefined: hand it out. Else drop it, wait for the
-   * promise and send the request again; a call that ends in an error rejects it.
+   * Takes in the response to a request to this URL that carried the token. Undefined: hand it out. Else drop it, wait
+   * for the promise and send the request again; a call that ends in an error rejects it.
    */
-  judge(token: Token, answer: ApiAnswer): Promise<void> | undefined {
-    const { step, pause, error } = this.#client.judge(token, {
-      method: this.#method,
-      replayable: this.#isReplayable,
-      replayed: this.#replayed,
-      attempts: this.#attempts,
-      ...answer,
-    })
-    switch (step) {
-      case 'deliver':
-        return undefined
-      case 'fail':
-        return Promise.reject(makeError(error ?? LOST))
-      case 'replay':
-        this.#replayed = true
-        this.#refused = token
-        return Promise.resolve()
-      case 'retry':
-        this.#attempts += 1
-        return sleep(pause ?? 0, this.#signal())
-    }
+  judge(token: Token, url: string, response: ApiAnswer): Promise<void> | undefined {
+    const { step, pause, error } = this.handle(token, url, response)
+    if (step === 'deliver') return undefined
+    if (step === 'fail') return Promise.reject(makeError(error ?? LOST))
+    return pause ? sleep(pause, this.#signal()) : Promise.resolve()
+  }
+
+  /** The same, for a library that waits and sends again by itself: also what a busy service refuses. */
+  handle(token: Token, url: string, response: ApiAnswer, repeatsWhenBusy = true): Native.NativeAction {
+    this.#native ??= this.#client.apiCall(this.#method, repeatsWhenBusy)
+    return this.#client.handleResponse(this.#native, token, url, this.#isReplayable, response)
   }
 }
 
@@ -93,8 +87,9 @@ export function enough(): number {
   return native().ENOUGH
 }
 
-/** @internal Remembers what an answer tells about the org's limits: most answers matter for nothing else. */
-export function noteUsage(client: Client, headers: HeadersLike): void {
+/** @internal Remembers what a response that is fine tells: the org's limits, and that the host accepted the token. */
+export function noteUsage(client: Client, url: string, headers: HeadersLike): void {
+  client.noteAccepted(url)
   const info = header(headers, LIMIT_INFO)
   if (info !== undefined) client.noteLimitInfo(info)
 }

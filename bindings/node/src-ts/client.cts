@@ -104,6 +104,8 @@ export class Client {
   readonly #fetch: typeof globalThis.fetch | undefined
   readonly #routes = new Routes((token, pathOrUrl) => this.#route(token, pathOrUrl))
   /** What the last answer told about the limits, until somebody wants to know. */
+  /** Whether a token was refused of late: then a host that accepts one matters. */
+  #countsRenewals = false
   #limitInfo: string | undefined
   /** Changes with each `reset` and eviction: what a flight brings from before is not kept. */
   #epoch = 0
@@ -232,23 +234,37 @@ export class Client {
     return this.#routes.of(token, pathOrUrl)
   }
 
-  /** @internal What comes next after the answer to a call that carried a token. */
-  judge(
+  /** @internal The core's part of one call of an API. */
+  apiCall(method: string, repeatsWhenBusy: boolean): Native.NativeApiCall {
+    return this.#native.apiCall(method, repeatsWhenBusy)
+  }
+
+  /** @internal What comes next after the response to a request to this URL that carried a token. */
+  handleResponse(
+    call: Native.NativeApiCall,
     token: Token,
-    call: ApiAnswer & { method: string; replayable: boolean; replayed: boolean; attempts: number },
-  ): Native.NativeNext {
-    const { headers, body, ...others } = call
+    url: string,
+    replayable: boolean,
+    { status, headers, body }: ApiAnswer,
+  ): Native.NativeAction {
     const { accessToken } = token
-    const wanted: Native.NativeCall = { ...others, accessToken }
+    const response: Native.NativeCallResponse = { accessToken, url, replayable, status }
     const retryAfter = header(headers, 'retry-after')
     const limitInfo = header(headers, LIMIT_INFO)
-    if (retryAfter !== undefined) wanted.retryAfter = retryAfter
-    if (limitInfo !== undefined) wanted.limitInfo = limitInfo
-    if (body !== undefined && body !== null) wanted.body = typeof body === 'string' ? Buffer.from(body) : body
+    if (retryAfter !== undefined) response.retryAfter = retryAfter
+    if (limitInfo !== undefined) response.limitInfo = limitInfo
+    if (body !== undefined && body !== null)
+      response.body = typeof body === 'string' ? Buffer.from(body) : body
     this.#noteLimitInfo()
-    const next = this.#native.judge(wanted)
-    if (next.gone && this.#token?.accessToken === accessToken) this.#forget()
-    return next
+    const action = call.handleResponse(response)
+    this.#countsRenewals = action.countsRenewals
+    if (action.gone && this.#token?.accessToken === accessToken) this.#forget()
+    return action
+  }
+
+  /** @internal A host accepted a token, which matters while renewals are counted. */
+  noteAccepted(url: string): void {
+    if (this.#countsRenewals) this.#countsRenewals = this.#handle.noteAccepted(url)
   }
 
   /** @internal For what calls APIs in this client's name. */

@@ -234,6 +234,31 @@ export function noTokenGoesTo(host: string): TokenRejectedError {
   })
 }
 
+/** @internal */
+export function noTokenInClear(): TokenRejectedError {
+  const help =
+    'This version of axios sends requests for `https:` in clear to the proxy that the environment names. ' +
+    'Use a newer one, or give it an `httpsAgent` that tunnels, and `proxy: false`.'
+  return new TokenRejectedError({
+    code: 'api_access_refused',
+    kind: 'token',
+    message: `no token goes to a proxy in clear\n  ${help}`,
+    help,
+  })
+}
+
+/** @internal */
+export function changesHost(): ConfigurationError {
+  const help =
+    'Give a path that begins with one `/`, such as `/services/data/v67.0/limits`, and the host in `origin` or in a whole URL.'
+  return new ConfigurationError({
+    code: 'invalid_option',
+    kind: 'configuration',
+    message: `the address of the call: its path can be read as another host\n  ${help}`,
+    help,
+  })
+}
+
 /** Errors of the core's: they have texts, and no frames of JavaScript. */
 function chain(texts: readonly string[] = []): Error | undefined {
   return texts.reduceRight<Error | undefined>((beneath, text) => {

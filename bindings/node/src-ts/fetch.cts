@@ -54,7 +54,7 @@ export async function fetchWith(
     if (isOwn || !carries) return send(url, outgoing(call, call))
     let response = await send(url, outgoing(call, call, token))
     if (response.status < 400) {
-      noteUsage(client, response.headers)
+      noteUsage(client, url, response.headers)
       if (call.redirect === 'manual' || !isRedirect(response)) return response
       const end = await follow(caller, call, { url, response }, token)
       response = end.response
@@ -63,7 +63,7 @@ export async function fetchWith(
     const { status, headers } = response
     const body = bodyCounts(status) ? await beginning(response, call.signal) : undefined
     started ??= start()
-    const again = started.judge(token, { status, headers, body })
+    const again = started.judge(token, url, { status, headers, body })
     if (again === undefined) return response
     discard(response)
     await again
@@ -95,11 +95,12 @@ async function follow(
     if (redirects === MOST_REDIRECTS) throw failed('too many redirects')
     const before = hop
     hop = redirect(before, response.status, next)
-    const carries = isSameOrigin(before.url, hop.url) && client.mayCarry(token, hop.url)
-    response = await send(hop.url, outgoing(call, hop, carries ? token : undefined))
-    if (!carries) return { response: redirected(response), carried: false }
+    const stays = isSameOrigin(before.url, hop.url) ? client.route(token, hop.url) : undefined
+    if (stays?.carries) hop = { ...hop, url: stays.url }
+    response = await send(hop.url, outgoing(call, hop, stays?.carries ? token : undefined))
+    if (!stays?.carries) return { response: redirected(response), carried: false }
     // Of the others the verdict takes care.
-    if (response.status < 400) noteUsage(client, response.headers)
+    if (response.status < 400) noteUsage(client, hop.url, response.headers)
   }
 }
 

@@ -1,4 +1,6 @@
 // The ES module is a view of the CommonJS one: a process that uses both has one set of classes.
+import { importedFrom } from './loader.cjs'
+
 export {
   type Acquired,
   type ApiAnswer,
@@ -52,3 +54,6 @@ export {
   type Verified,
   verdict,
 } from './index.cjs'
+
+// In a bundle that is an ES module, nothing else tells where the code lies.
+importedFrom(import.meta.url)

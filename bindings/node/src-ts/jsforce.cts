@@ -1,9 +1,10 @@
 import type * as Library from 'jsforce'
 import type { Connection, ConnectionConfig, HttpRequest, HttpResponse, Schema } from 'jsforce'
-import { bodyCounts, checkRenewed, enough, noteUsage } from './calls.cjs'
+import { ApiCall, bodyCounts, checkRenewed, enough, isSameOrigin, noteUsage } from './calls.cjs'
 import type { Client } from './client.cjs'
 import { makeError, noTokenGoesTo, TokenRejectedError } from './errors.cjs'
 import { peer } from './peer.cjs'
+import { conceal, scrub } from './scrub.cjs'
 import { renewStreaming } from './streaming.cjs'
 import type { Token } from './token.cjs'
 
@@ -60,10 +61,14 @@ export async function connect<S extends Schema = Schema>(
       return given && session.redirected(given, request)
     }
     const answered = send(request, { ...sending, followRedirect: followRedirect === false ? false : follow })
-    const judged = answered.then((response) => {
-      session.judge(request, response)
-      return response
-    })
+    const judged = answered.then(
+      (response) => {
+        session.judge(request, response)
+        return response
+      },
+      // jsforce writes the address into such an error, and the token into some addresses.
+      (error: unknown) => Promise.reject(session.scrub(request, error)),
+    )
     return Object.assign(judged, { stream: () => answered.stream() })
   }
   renewStreaming(connection, client, () => session.isWaiting())
@@ -74,8 +79,7 @@ export async function connect<S extends Schema = Schema>(
 interface Sent {
   /** The token that it carried, if it did. */
   readonly token: Token | undefined
-  readonly isReplayable: boolean
-  readonly isReplayed: boolean
+  readonly call: ApiCall
 }
 
 /** The token of a connection, and what is known of it. */
@@ -92,6 +96,7 @@ class Session {
     this.#connection = connection as Connection
     this.#token = token
     this.#asked = Promise.resolve(token)
+    conceal(connection, 'accessToken')
   }
 
   /** Takes over the client's token. True if there is none, and a request has to {@link wait}. */
@@ -139,15 +144,27 @@ class Session {
       request.headers = bare(request.headers)
     }
     const token = carries ? this.#token : undefined
-    this.#sent.set(request, { token, isReplayable: !isStream(request), isReplayed: before !== undefined })
+    const call = before?.call ?? this.#call(request)
+    call.use(this.#token)
+    this.#sent.set(request, { token, call })
   }
 
   /** Where a redirect leads: without the token if that is another origin, whose answer then says nothing about it. */
   redirected(request: HttpRequest, from: HttpRequest): HttpRequest {
-    const url = new URL(request.url, from.url)
-    const stays = url.origin === new URL(from.url).origin
-    if (!stays) this.#sent.set(from, { token: undefined, isReplayable: false, isReplayed: false })
-    return { ...request, url: url.href, headers: (stays ? request.headers : bare(request.headers)) ?? {} }
+    const token = this.#sent.get(from)?.token
+    let url = new URL(request.url, from.url).href
+    let stays = token !== undefined && isSameOrigin(url, from.url)
+    if (token !== undefined && stays) {
+      const route = this.#client.route(token, url)
+      url = route.url
+      stays = route.carries
+    }
+    if (!stays) this.#sent.set(from, { token: undefined, call: this.#call(from) })
+    return { ...request, url, headers: (stays ? request.headers : bare(request.headers)) ?? {} }
+  }
+
+  scrub(request: HttpRequest, error: unknown): unknown {
+    return scrub(error, this.#sent.get(request)?.token ?? this.#token)
   }
 
   /** An answer, before jsforce sees it. Throws what the request ends in. */
@@ -155,22 +172,18 @@ class Session {
     const sent = this.#sent.get(request)
     if (sent?.token === undefined) return
     if (status < 400) {
-      noteUsage(this.#client, headers)
+      noteUsage(this.#client, request.url, headers)
       return
     }
     const body = bodyCounts(status) && typeof text === 'string' ? text.slice(0, enough()) : ''
-    const { step, error } = this.#client.judge(sent.token, {
-      method: request.method,
-      replayable: sent.isReplayable,
-      replayed: sent.isReplayed,
-      // jsforce repeats what a busy service answers by options of its own.
-      attempts: 0xffff_ffff,
-      status,
-      headers,
-      body,
-    })
+    // jsforce repeats what a busy service refuses by options of its own.
+    const { step, error } = sent.call.handle(sent.token, request.url, { status, headers, body }, false)
     if (step === 'fail' && error !== undefined) throw makeError(error)
-    if (step === 'replay' && sent.token === this.#token) this.#isRefused = true
+    if (step === 'resend' && sent.token === this.#token) this.#isRefused = true
+  }
+
+  #call(request: HttpRequest): ApiCall {
+    return new ApiCall(this.#client, request.method, !isStream(request), () => undefined)
   }
 
   #adopt(token: Token): void {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { InternalError } from './errors.cjs'
 import type * as Native from './native.cjs'
 
@@ -31,24 +32,34 @@ export function native(): NativeModule {
   return loaded
 }
 
+/** The ES module that imported this one, or that a bundler made this one a part of. */
+let esModule: string | undefined
+
+/**
+ * Tells where the package was imported from as an ES module: in a bundle that is one, this file has no name of its own.
+ *
+ * @internal
+ * @param url the `import.meta.url` of the importing module
+ */
+export function importedFrom(url: string): void {
+  esModule = url
+}
+
 function load(): NativeModule {
   // Said in one piece, so that a bundler sees it and takes the file in.
   const { version } = require('../../../package.json') as { version: string }
   const failures: unknown[] = []
-  for (const platform of candidates()) {
-    for (const home of homes()) {
-      const file = path.join(path.dirname(home), `forcegrant.${platform}.node`)
-      const name = `forcegrant-${platform}`
-      // A binary in this very folder wins; a release keeps each platform's in a package of its own.
-      for (const id of existsSync(file) ? [file, name] : [name]) {
+  for (const place of places()) {
+    for (const platform of candidates()) {
+      for (const id of names(place, platform)) {
         let found: NativeModule
         try {
-          found = createRequire(home)(id) as NativeModule
+          found = createRequire(place)(id) as NativeModule
         } catch (error) {
           failures.push(error)
           continue
         }
-        checkVersion(found, id === file ? 'the binary in its folder' : id, version)
+        checkVersion(found, path.isAbsolute(id) ? 'the binary in its folder' : id, version)
         return found
       }
     }
@@ -56,12 +67,38 @@ function load(): NativeModule {
   throw missing(version, failures)
 }
 
-/** The files that the binary is looked for from: this one, unless a bundler made it part of an ES module. */
-function homes(): string[] {
-  if (typeof __filename === 'string') return [__filename]
-  const program = process.argv[1]
-  const here = path.join(process.cwd(), 'index.js')
-  return program === undefined ? [here] : [path.resolve(program), here]
+/**
+ * The files that the binary is looked for from: those that hold this code. Neither the working directory nor the
+ * arguments of the process are among them: whoever can put a file there must not choose what is loaded.
+ *
+ * A bundler can have put something else in the place of a name (`/index.js`, a path relative to the project, or a path
+ * of the machine that made the bundle), so only an absolute path of a file that exists counts.
+ */
+function places(): string[] {
+  const all: string[] = []
+  if (typeof __filename === 'string') all.push(__filename)
+  if (esModule?.startsWith('file:')) all.push(fileURLToPath(esModule))
+  const folders = new Set<string>()
+  return all.filter((file) => {
+    const folder = path.dirname(file)
+    if (!path.isAbsolute(file) || !existsSync(file) || folders.has(folder)) return false
+    folders.add(folder)
+    return true
+  })
+}
+
+/** A binary in this very folder wins; a release keeps the binary of each platform in a package of its own. */
+function names(place: string, platform: string): string[] {
+  const file = path.join(path.dirname(place), `forcegrant.${platform}.node`)
+  const name = `forcegrant-${platform}`
+  return [...(existsSync(file) ? [file] : []), ...(isBelowWorkingDirectory(place, name) ? [] : [name])]
+}
+
+/** Whether Node would find a package by an entry of NODE_PATH that is relative, and so means the working directory. */
+function isBelowWorkingDirectory(place: string, name: string): boolean {
+  const folders = createRequire(place).resolve.paths(name) ?? []
+  const first = folders.find((folder) => existsSync(path.join(folder, name)))
+  return first !== undefined && !path.isAbsolute(first)
 }
 
 /** On Linux the C library decides; whichever package is there was chosen by the package manager. */
@@ -93,7 +130,9 @@ function missing(version: string, failures: unknown[]): InternalError {
   const help = PLATFORMS.includes(host)
     ? `  It comes in the package ${wanted}, an optional dependency of forcegrant.\n` +
       '  Package managers leave it out when optional dependencies are off (npm: --omit=optional), or when the\n' +
-      '  lock file or node_modules was made on another platform. A bundler must leave it out of the bundle.\n' +
+      '  lock file or node_modules was made on another platform. A bundler must leave forcegrant out of the bundle\n' +
+      '  (`external` in esbuild, `externals` in webpack, `serverExternalPackages` in Next.js), or the binary must lie\n' +
+      '  beside the bundle.\n' +
       `  To fix it, run: npm install ${wanted}@${version}\n`
     : `  There is no package for ${host}; there are packages for ${PLATFORMS.join(', ')}.\n`
   const said = reason === undefined ? '' : `\n  The loader said: ${firstLine(reason)}`

@@ -8,10 +8,15 @@ export interface Route {
 
 /** More origins than this are not remembered: calls go to few. */
 const MOST = 16
-/** A path that the core takes for one, and as it is, without parsing it. */
-const PLAIN_PATH = /^\/(?!\/)[!-[\]-~]*$/
-/** The part of a URL that its origin, and with it all that the core says, depends on. */
-const ORIGIN = /^https?:\/\/[\w.-]+(?::\d+)?(?=[/?]|$)/
+/** A path that the core takes for one, and leaves as it is. */
+const PLAIN_PATH = /^(?!\/\/)(?!.*(?:\/\.|%2e))\/[!$-&(-;=?-[\]_a-z~]*$/i
+/** A URL that every parser reads alike: its origin, which all that the core says depends on, and such a path. */
+const URL_WITH_PATH = /^(https?:\/\/[\w.-]+(?::\d+)?)(\/.*)$/
+
+/** @internal Whether it cannot be taken for anything but a path. */
+export function isPlainPath(path: string): boolean {
+  return PLAIN_PATH.test(path)
+}
 
 /**
  * What the core said of the origins that a token was about to go to, kept as long as the token is the same: most calls
@@ -45,9 +50,12 @@ export class Routes {
   }
 
   #find(token: Token, pathOrUrl: string): Route {
-    const isPath = PLAIN_PATH.test(pathOrUrl)
-    const origin = isPath ? token.instanceUrl : ORIGIN.exec(pathOrUrl)?.[0]
-    if (origin === undefined) return this.#ask(token, pathOrUrl)
+    const isPath = pathOrUrl.startsWith('/')
+    const [, origin, path] = isPath
+      ? ['', token.instanceUrl, pathOrUrl]
+      : (URL_WITH_PATH.exec(pathOrUrl) ?? [])
+    if (origin === undefined || path === undefined || !PLAIN_PATH.test(path))
+      return this.#ask(token, pathOrUrl)
     const carries = this.#known.get(origin) ?? this.#learn(token, origin)
     if (carries === undefined) return this.#ask(token, pathOrUrl)
     return { url: isPath ? origin + pathOrUrl : pathOrUrl, carries }
@@ -55,8 +63,8 @@ export class Routes {
 
   /** Undefined where calls are sent on to where the instance is now. */
   #learn(token: Token, origin: string): boolean | undefined {
-    const { url, carries } = this.#ask(token, origin)
-    if (url !== origin) return undefined
+    const { url, carries } = this.#ask(token, `${origin}/`)
+    if (url !== `${origin}/`) return undefined
     if (this.#known.size === MOST) this.#known.clear()
     this.#known.set(origin, carries)
     return carries

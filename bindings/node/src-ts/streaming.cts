@@ -1,4 +1,5 @@
 import type { Client } from './client.cjs'
+import { conceal } from './scrub.cjs'
 import type { Token } from './token.cjs'
 
 /** What of a message of the streaming API (Bayeux) tells about the session. */
@@ -58,6 +59,7 @@ class Renewal {
 
   added(faye: FayeClient): void {
     this.#faye = faye
+    conceal(faye._dispatcher, 'headers')
   }
 
   outgoing(message: Message, pass: Pass): void {

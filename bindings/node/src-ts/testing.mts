@@ -1,3 +1,5 @@
+import { importedFrom } from './loader.cjs'
+
 export {
   type ControlAnswer,
   checkStore,
@@ -8,3 +10,6 @@ export {
   startEmulator,
   TestClock,
 } from './testing.cjs'
+
+// In a bundle that is an ES module, nothing else tells where the code lies.
+importedFrom(import.meta.url)

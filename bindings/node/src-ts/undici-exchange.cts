@@ -1,9 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import { ApiCall, bodyCounts, enough } from './calls.cjs'
+import { ApiCall, bodyCounts, enough, isSameOrigin } from './calls.cjs'
 import type { Client } from './client.cjs'
+import { changesHost } from './errors.cjs'
+import { isPlainPath } from './routes.cjs'
+import { scrub } from './scrub.cjs'
 import type { Token } from './token.cjs'
+import { Carried } from './undici-origin.cjs'
 import { type ApiAnswer, header, LIMIT_INFO } from './verdict.cjs'
 
 type Options = Dispatcher.DispatchOptions
@@ -23,6 +27,10 @@ abstract class Exchange {
   #isAborted = false
   #reason: Error | undefined
   #isSettled = false
+  /** The token that was sent last. */
+  #token: Token | undefined
+  /** Where it went. */
+  #origin = ''
 
   constructor(client: Client, dispatch: Dispatcher['dispatch'], options: Options, handler: Handler) {
     this.handler = handler
@@ -31,8 +39,8 @@ abstract class Exchange {
     this.#options = options
   }
 
-  /** What takes in the answer to one request that carried this token, or none. */
-  protected abstract attempt(token: Token | undefined): Handler
+  /** What takes in the answer to one request that carried a token, or none. */
+  protected abstract attempt(carried: Carried | undefined): Handler
   protected abstract failed(error: Error): void
   /** Aborts the request that is under way. */
   protected abstract stop(reason: Error | undefined): void
@@ -61,30 +69,45 @@ abstract class Exchange {
 
   #sendWith(token: Token): void {
     if (this.#isAborted) throw this.#reason ?? new DOMException('This operation was aborted', 'AbortError')
-    const { origin, headers } = this.#options
-    // None stands for the token's instance.
-    const { url, carries } = this.#client.route(
-      token,
-      origin === undefined ? token.instanceUrl : String(origin),
-    )
-    const there = url === token.instanceUrl ? url : new URL(url).origin
+    const { headers } = this.#options
+    const { origin, path, carries } = this.#target(token)
     const authorized = carries ? withAuthorization(headers, token.authorization) : undefined
     // Node 20 takes twenty times as long for a literal that begins with a spread.
-    const options = Object.assign({}, this.#options, {
-      origin: there,
-      headers: authorized ?? headers ?? null,
-    })
-    this.#dispatch(options, this.attempt(authorized === undefined ? undefined : token))
+    const options = Object.assign({}, this.#options, { origin, path, headers: authorized ?? headers ?? null })
+    const carried = authorized === undefined ? undefined : new Carried(this.#client, token)
+    this.#token = carried?.token
+    this.#origin = origin
+    try {
+      this.#dispatch(options, this.attempt(carried))
+    } catch (error) {
+      carried?.end()
+      throw error
+    }
+  }
+
+  /** No origin stands for the token's instance. */
+  #target(token: Token): { origin: string; path: string; carries: boolean } {
+    const { origin, path } = this.#options
+    const base =
+      origin === undefined ? token.instanceUrl : origin instanceof URL ? origin.origin : String(origin)
+    const { url, carries } = this.#client.route(token, base.endsWith('/') ? base : `${base}/`)
+    const there = url.startsWith(`${token.instanceUrl}/`) ? token.instanceUrl : new URL(url).origin
+    if (!carries || isPlainPath(path)) return { origin: there, path, carries }
+    // What a server or a proxy could read as another host: `@host/`, or a whole URL.
+    const whole = this.#client.route(token, there + path)
+    if (!whole.carries || !isSameOrigin(whole.url, there)) throw changesHost()
+    return { origin: there, path: whole.url.slice(there.length), carries }
   }
 
   /** What an answer tells about the org's limits. */
   note(limitInfo: string | undefined): void {
+    this.#client.noteAccepted(this.#origin)
     if (limitInfo !== undefined) this.#client.noteLimitInfo(limitInfo)
   }
 
   /** Whether an answer is dropped: then the request is sent again, or has failed. */
   drops(token: Token, answer: ApiAnswer): boolean {
-    const again = this.#started().judge(token, answer)
+    const again = this.#started().judge(token, this.#origin, answer)
     again?.then(
       () => this.send(),
       (error) => this.fail(error),
@@ -95,7 +118,7 @@ abstract class Exchange {
   fail(error: Error): void {
     if (this.#isSettled) return
     this.#isSettled = true
-    this.failed(error)
+    this.failed(this.#token === undefined ? error : scrub(error, this.#token))
   }
 
   get aborted(): boolean {
@@ -132,8 +155,8 @@ export class CurrentExchange extends Exchange implements InnerController {
     this.send()
   }
 
-  protected attempt(token: Token | undefined): Handler {
-    return new CurrentAttempt(this, this.handler, token)
+  protected attempt(carried: Carried | undefined): Handler {
+    return new CurrentAttempt(this, this.handler, carried)
   }
 
   protected failed(error: Error): void {
@@ -178,7 +201,7 @@ class CurrentAttempt implements Handler {
   readonly #exchange: CurrentExchange
   readonly #handler: Handler
   /** The token that the answer may say something about. */
-  readonly #token: Token | undefined
+  readonly #carried: Carried | undefined
   #held:
     | { status: number; headers: IncomingHttpHeaders; message: string | undefined; chunks: Buffer[] }
     | undefined
@@ -186,10 +209,10 @@ class CurrentAttempt implements Handler {
   /** The answer is of no use any more; its rest is read and dropped, which keeps the connection. */
   #isDropped = false
 
-  constructor(exchange: CurrentExchange, handler: Handler, token: Token | undefined) {
+  constructor(exchange: CurrentExchange, handler: Handler, carried: Carried | undefined) {
     this.#exchange = exchange
     this.#handler = handler
-    this.#token = token
+    this.#carried = carried
   }
 
   onRequestStart(controller: InnerController): void {
@@ -197,12 +220,13 @@ class CurrentAttempt implements Handler {
   }
 
   onRequestUpgrade(_: InnerController, status: number, headers: IncomingHttpHeaders, socket: Duplex): void {
+    this.#carried?.end()
     this.#handler.onRequestUpgrade?.(this.#exchange, status, headers, socket)
   }
 
   onResponseStart(_: InnerController, status: number, headers: IncomingHttpHeaders, message?: string): void {
-    if (this.#token === undefined || status < 400) {
-      if (this.#token !== undefined) this.#exchange.note(header(headers, LIMIT_INFO))
+    if (this.#carried === undefined || status < 400) {
+      if (this.#carried !== undefined) this.#exchange.note(header(headers, LIMIT_INFO))
       this.#handler.onResponseStart?.(this.#exchange, status, headers, message)
       return
     }
@@ -222,11 +246,13 @@ class CurrentAttempt implements Handler {
   }
 
   onResponseEnd(_: InnerController, trailers: IncomingHttpHeaders): void {
+    this.#carried?.end()
     this.#judge()
     if (!this.#isDropped) this.#handler.onResponseEnd?.(this.#exchange, trailers)
   }
 
   onResponseError(_: InnerController, error: Error): void {
+    this.#carried?.end()
     // A body that breaks off is judged by what came of it.
     if (!this.#exchange.aborted) this.#judge()
     if (!this.#isDropped) this.#exchange.fail(error)
@@ -234,11 +260,11 @@ class CurrentAttempt implements Handler {
 
   #judge(): void {
     const held = this.#held
-    if (held === undefined || this.#token === undefined) return
+    if (held === undefined || this.#carried === undefined) return
     this.#held = undefined
     const { status, headers, message, chunks } = held
     const body = Buffer.concat(chunks)
-    this.#isDropped = this.#exchange.drops(this.#token, { status, headers, body })
+    this.#isDropped = this.#exchange.drops(this.#carried.token, { status, headers, body })
     if (this.#isDropped) return
     this.#handler.onResponseStart?.(this.#exchange, status, headers, message)
     for (const chunk of chunks) this.#handler.onResponseData?.(this.#exchange, chunk)
@@ -258,8 +284,8 @@ export class LegacyExchange extends Exchange {
     this.send()
   }
 
-  protected attempt(token: Token | undefined): Handler {
-    return new LegacyAttempt(this, this.handler, token) as Handler
+  protected attempt(carried: Carried | undefined): Handler {
+    return new LegacyAttempt(this, this.handler, carried) as Handler
   }
 
   protected failed(error: Error): void {
@@ -279,17 +305,17 @@ export class LegacyExchange extends Exchange {
 class LegacyAttempt {
   readonly #exchange: LegacyExchange
   readonly #handler: Handler
-  readonly #token: Token | undefined
+  readonly #carried: Carried | undefined
   #held:
     | { status: number; headers: Buffer[]; resume: () => void; message: string; chunks: Buffer[] }
     | undefined
   #length = 0
   #isDropped = false
 
-  constructor(exchange: LegacyExchange, handler: Handler, token: Token | undefined) {
+  constructor(exchange: LegacyExchange, handler: Handler, carried: Carried | undefined) {
     this.#exchange = exchange
     this.#handler = handler
-    this.#token = token
+    this.#carried = carried
   }
 
   onConnect(abort: Abort): void {
@@ -301,12 +327,13 @@ class LegacyAttempt {
   }
 
   onUpgrade(status: number, headers: Buffer[] | string[] | null, socket: Duplex): void {
+    this.#carried?.end()
     this.#handler.onUpgrade?.(status, headers, socket)
   }
 
   onHeaders(status: number, headers: Buffer[], resume: () => void, message: string): boolean | undefined {
-    if (this.#token === undefined || status < 400) {
-      if (this.#token !== undefined) this.#exchange.note(rawValue(headers, LIMIT_INFO))
+    if (this.#carried === undefined || status < 400) {
+      if (this.#carried !== undefined) this.#exchange.note(rawValue(headers, LIMIT_INFO))
       return this.#handler.onHeaders?.(status, headers, resume, message)
     }
     this.#held = { status, headers, resume, message, chunks: [] }
@@ -322,11 +349,13 @@ class LegacyAttempt {
   }
 
   onComplete(trailers: string[] | null): void {
+    this.#carried?.end()
     this.#judge()
     if (!this.#isDropped) this.#handler.onComplete?.(trailers)
   }
 
   onError(error: Error): void {
+    this.#carried?.end()
     if (!this.#exchange.aborted) this.#judge()
     if (!this.#isDropped) this.#exchange.fail(error)
   }
@@ -334,12 +363,12 @@ class LegacyAttempt {
   /** Whether the next part of the answer may come at once. */
   #judge(): boolean | undefined {
     const held = this.#held
-    if (held === undefined || this.#token === undefined) return true
+    if (held === undefined || this.#carried === undefined) return true
     this.#held = undefined
     const { status, headers, resume, message, chunks } = held
     const body = Buffer.concat(chunks)
     const judged = { get: (name: string) => rawValue(headers, name) }
-    this.#isDropped = this.#exchange.drops(this.#token, { status, headers: judged, body })
+    this.#isDropped = this.#exchange.drops(this.#carried.token, { status, headers: judged, body })
     if (this.#isDropped) return true
     let goesOn = this.#handler.onHeaders?.(status, headers, resume, message)
     for (const chunk of chunks) goesOn = this.#handler.onData?.(chunk)

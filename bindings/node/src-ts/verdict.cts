@@ -8,12 +8,16 @@ export type Verdict =
   | 'fine'
   /** The session is dead: `invalidate` the token and ask for another. */
   | 'session_expired'
+  /** A 401 that is not in Salesforce's own form, such as a gateway's page: no proof that the session is dead. */
+  | 'unauthorized'
   /** The session lives, but the app lacks the scope `api`. A new token does not help. */
   | 'rest_not_allowed'
   /** The session lives, but the app is not attached to the agent. */
   | 'agent_not_attached'
   /** The token is for another audience, or of a form that this API does not take. */
   | 'wrong_audience'
+  /** The password of the user that the app runs as has expired. */
+  | 'password_expired'
   /** The API is switched off for the org or user, or this address may not use it. */
   | 'blocked'
   | 'daily_limit'

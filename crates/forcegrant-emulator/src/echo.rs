@@ -70,11 +70,13 @@ pub(crate) fn echo(request: &Request, place: EchoPlace, encoding: EchoEncoding) 
 
 fn encoded(request: &Request, encoding: EchoEncoding) -> String {
     let whole = || {
-        let mut text = format!("{} {}\n", request.method, request.path);
+        let mut lines = vec![format!("{} {}", request.method, request.path)];
         for (name, value) in request.headers_as_json() {
-            text += &format!("{name}: {}\n", value.as_str().unwrap_or_default());
+            lines.push(format!("{name}: {}", value.as_str().unwrap_or_default()));
         }
-        text + "\n" + &String::from_utf8_lossy(&request.body)
+        lines.push(String::new());
+        lines.push(String::from_utf8_lossy(&request.body).into_owned());
+        lines.join("\n")
     };
     let by_form = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     match encoding {

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::environment::{self, Environment, Parts, Wanted, text};
 use crate::error::{Cause, Code, Error, Setting};
 use crate::host::LoginEndpoint;
-use crate::redaction::Redactor;
+use crate::redaction::{HIDDEN, Redactor, looks_random};
 use crate::secret::{Mark, Secret};
 
 /// A consumer key and consumer secret, in OAuth's terms client id and client secret.
@@ -94,8 +94,14 @@ impl KeyPair {
 impl fmt::Debug for KeyPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyPair")
-            .field("client_id", &self.client_id())
-            .field("client_secret", &"[redacted]")
+            // Id and secret are exchanged at times.
+            .field(
+                "client_id",
+                &Some(self.client_id())
+                    .filter(|id| !looks_random(id))
+                    .unwrap_or(HIDDEN),
+            )
+            .field("client_secret", &HIDDEN)
             .finish()
     }
 }

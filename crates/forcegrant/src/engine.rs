@@ -30,7 +30,7 @@ use crate::process::{Own, PerProcess};
 use crate::random;
 use crate::status::Status;
 use crate::store::Share;
-use crate::token::{Token, TokenFormat};
+use crate::token::Token;
 use crate::verify::{self, Verified};
 use crate::wait::{Pending, Promise};
 use crate::worker;
@@ -380,14 +380,6 @@ impl Engine {
             is_renewed: false,
         };
         matches!(self.report(&report), ReportOutcome::Dropped)
-    }
-
-    /// Whether this is the token at hand, and a JWT.
-    pub(crate) fn is_jwt(&self, fingerprint: &str) -> bool {
-        let state = self.slot.state();
-        let lease = state.lease.as_ref();
-        let lease = lease.filter(|lease| lease.parts.fingerprint() == fingerprint);
-        lease.is_some_and(|lease| Token::of(lease).token_format() == TokenFormat::Jwt)
     }
 
     /// Whether renewals are counted, so that it matters when a host accepts a token.

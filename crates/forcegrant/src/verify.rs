@@ -60,10 +60,7 @@ pub(crate) async fn verify(engine: &Arc<Engine>) -> Result<Verified, Error> {
         let api_usage = api.api_usage().map(|usage| (usage.used, usage.limit));
         return Ok(Verified { token, api_usage });
     }
-    if matches!(
-        api.class(),
-        ResponseClass::SessionExpired | ResponseClass::Unauthorized
-    ) {
+    if response.status == 401 {
         engine.report(&Report {
             fingerprint: token.fingerprint(),
             host: Some(token.instance_url()),

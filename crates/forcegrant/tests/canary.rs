@@ -42,7 +42,8 @@ impl Seen {
         for canary in canaries {
             // Here a few bytes are few characters.
             let units = canary.encode_utf16().take(RUN);
-            let units: String = units.map(|unit| format!("\\u{unit:04x}")).collect();
+            let units: Vec<_> = units.map(|unit| format!("\\u{unit:04x}")).collect();
+            let units = units.concat();
             assert!(!seen.contains(&units), "{canary} was shown as JSON");
             for form in forms(canary) {
                 let form = form.to_lowercase();

@@ -282,8 +282,9 @@ class Verdict:
 
     @property
     def word(self) -> str:
-        """`fine`, `session_expired`, `rest_not_allowed`, `agent_not_attached`, `wrong_audience`,
-        `blocked`, `daily_limit`, `concurrent_limit`, `rate_limited`, `unavailable` or `other`.
+        """`fine`, `session_expired`, `unauthorized`, `rest_not_allowed`, `agent_not_attached`,
+        `wrong_audience`, `password_expired`, `blocked`, `daily_limit`, `concurrent_limit`,
+        `rate_limited`, `unavailable` or `other`.
         """
     @property
     def session_expired(self) -> bool:

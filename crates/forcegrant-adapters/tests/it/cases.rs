@@ -41,6 +41,7 @@ mod every_way {
             a_hundred_dead_sessions_cause_one_login,
             a_call_follows_the_instance,
             another_origin_sees_no_token,
+            no_hostile_redirect_leads_the_token_away,
             a_stream_is_not_sent_again,
             the_same_token_again_is_an_error,
             a_fresh_token_that_is_refused_is_an_error,
@@ -252,6 +253,41 @@ async fn another_origin_sees_no_token<A: Adapter>(world: World<A>) {
             .all(|call| call.header("authorization").is_none())
     );
     assert_eq!(world.token_requests(), 1);
+}
+
+async fn no_hostile_redirect_leads_the_token_away<A: Adapter>(world: World<A>) {
+    let corpus = include_str!("../../../../tests/hostile-urls.json");
+    let corpus: Vec<String> = serde_json::from_str(corpus).unwrap();
+    let host = world.instance.trim_start_matches("https://").to_owned();
+    for text in corpus {
+        let location = text
+            .replace("{instance}", &world.instance)
+            .replace("{host}", &host)
+            .replace("evil.example.com", FOREIGN);
+        // What is no header cannot be sent.
+        if location.chars().any(|c| c.is_control() || !c.is_ascii()) {
+            continue;
+        }
+        let redirect = FaultKind::Redirect {
+            status: 302,
+            location,
+        };
+        world
+            .emulator
+            .fault(&Fault::new(Endpoint::Data, redirect).first(1));
+        // Some of them lead nowhere.
+        drop(world.get(LIMITS).await);
+    }
+    let calls = world.emulator.requests_for(Endpoint::Any);
+    let with_token = |call: &&LoggedRequest| call.header("authorization").is_some();
+    assert!(calls.iter().filter(with_token).count() > 50);
+    assert!(
+        calls
+            .iter()
+            .filter(with_token)
+            .all(|call| call.host == host)
+    );
+    assert!(!A::FOLLOWS_REDIRECTS || calls.iter().any(|call| call.host == FOREIGN));
 }
 
 async fn a_stream_is_not_sent_again<A: Adapter>(world: World<A>) {

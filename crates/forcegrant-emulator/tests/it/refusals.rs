@@ -66,46 +66,6 @@ fn what_is_set_up_wrong_is_refused_by_name() {
             "user is not admin approved to access this app",
         ),
         (
-            json!({ "app": { "refuses_with": "app_not_found" } }),
-            "app_not_found",
-            "External client app is not installed in this org",
-        ),
-        (
-            json!({ "app": { "refuses_with": "oauth_ec_app_not_found" } }),
-            "OAUTH_EC_APP_NOT_FOUND",
-            "external client app not found",
-        ),
-        (
-            json!({ "app": { "refuses_with": "oauth_app_blocked" } }),
-            "OAUTH_APP_BLOCKED",
-            "this app is blocked by admin",
-        ),
-        (
-            json!({ "app": { "refuses_with": "not_pre_authorized" } }),
-            "invalid_grant",
-            "user hasn't approved this consumer",
-        ),
-        (
-            json!({ "app": { "refuses_with": "authentication_failure" } }),
-            "invalid_grant",
-            "authentication failure",
-        ),
-        (
-            json!({ "app": { "refuses_with": "unknown_error" } }),
-            "unknown_error",
-            "retry your request",
-        ),
-        (
-            json!({ "app": { "refuses_with": "server_error" } }),
-            "server_error",
-            "unexpected condition",
-        ),
-        (
-            json!({ "app": { "refuses_with": "temporarily_unavailable" } }),
-            "temporarily_unavailable",
-            "try again later",
-        ),
-        (
             json!({ "app": { "scopes": ["full", "web", "refresh_token"] } }),
             "invalid_grant",
             "no valid scopes defined",
@@ -124,6 +84,50 @@ fn what_is_set_up_wrong_is_refused_by_name() {
             (counters.token_requests, counters.refusals, counters.logins),
             (1, 1, 0)
         );
+    }
+}
+
+#[test]
+fn an_app_refuses_with_what_was_reported() {
+    let world = World::new();
+    for (name, error, description) in [
+        (
+            "app_not_found",
+            "app_not_found",
+            "External client app is not installed in this org",
+        ),
+        (
+            "oauth_ec_app_not_found",
+            "OAUTH_EC_APP_NOT_FOUND",
+            "external client app not found",
+        ),
+        (
+            "oauth_app_blocked",
+            "OAUTH_APP_BLOCKED",
+            "this app is blocked by admin",
+        ),
+        (
+            "not_pre_authorized",
+            "invalid_grant",
+            "user hasn't approved this consumer",
+        ),
+        (
+            "authentication_failure",
+            "invalid_grant",
+            "authentication failure",
+        ),
+        ("unknown_error", "unknown_error", "retry your request"),
+        ("server_error", "server_error", "unexpected condition"),
+        (
+            "temporarily_unavailable",
+            "temporarily_unavailable",
+            "try again later",
+        ),
+    ] {
+        world.emulator.reset(None);
+        let change = json!({ "app": { "refuses_with": name } });
+        world.emulator.configure(change);
+        assert_eq!(world.token_reply(), refusal(error, description), "{name}");
     }
 }
 

@@ -189,8 +189,8 @@ impl ApiCall {
             is_proof: is_instance && class == ResponseClass::SessionExpired,
             is_renewed: self.progress.is_renewed,
         });
-        let is_jwt = client.engine.is_jwt(&refused.fingerprint);
-        self.progress.after_report(refused, outcome, is_jwt)
+        self.progress
+            .after_report(refused, outcome, is_jwt(call.access_token))
     }
 
     /// The pause before the request is sent again because Salesforce could not serve it.
@@ -250,6 +250,11 @@ impl Progress {
             Action::Deliver
         }
     }
+}
+
+/// By its form alone: the token at hand may be another by now.
+fn is_jwt(access_token: &str) -> bool {
+    access_token.starts_with("eyJ") && access_token.split('.').count() == 3
 }
 
 /// Whether the body decides what a response of this status means; then the first

@@ -209,10 +209,10 @@ fn grant(mut fields: Map<String, Value>, context: &Context<'_>) -> Result<Grant,
         .map(|url| check("api_instance_url", &url))
         .transpose()?;
     Ok(Grant {
-        instance_url,
-        api_instance_url,
         access_token,
         token_format,
+        instance_url,
+        api_instance_url,
         identity_url,
         scope,
         issued_at,

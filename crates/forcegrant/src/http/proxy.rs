@@ -143,10 +143,7 @@ impl ProxyRules {
     pub(crate) fn redactor(&self) -> Redactor {
         let server = self.0.as_deref().and_then(|rules| rules.server.as_deref());
         server.map_or_else(Redactor::new, |server| {
-            let plain = |text: &str| String::from_utf8_lossy(&decoded(text)).into_owned();
-            let (user, password) = (server.url.username(), server.url.password());
-            let (user, password) = (plain(user), plain(password.unwrap_or_default()));
-            Redactor::new().hide(&user).hide_pair(&user, &password)
+            Redactor::new().hide_proxy(&server.url)
         })
     }
 }

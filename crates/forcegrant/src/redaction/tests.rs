@@ -40,9 +40,8 @@ const ENCODINGS: [(&str, Encode); 9] = [
     ("HTML", html),
     ("upper case", str::to_uppercase),
     ("HTML by number", |text| {
-        text.chars()
-            .map(|c| format!("&#x{:X};", c as u32))
-            .collect()
+        let codes = text.chars().map(|c| format!("&#x{:X};", c as u32));
+        codes.collect()
     }),
 ];
 
@@ -108,6 +107,21 @@ fn a_part_of_a_secret_is_taken_out_too() {
     assert_eq!(redactor.clean(&joined, 99), "[redacted]");
     // Before the text is cut.
     assert_eq!(redactor.clean(&format!("abc {secret}"), 8), "abc [red");
+}
+
+#[test]
+fn the_password_of_a_proxy_is_known_decoded() {
+    let url = Url::parse("http://CORP%5Cme:p%40ss%2Bw%C3%B6rd@proxy.example:3128").unwrap();
+    let redactor = Redactor::new().hide_proxy(&url);
+    let basic = STANDARD.encode("CORP\\me:p@ss+wörd");
+    for text in [
+        "p@ss+wörd",
+        "p%40ss%2Bw%C3%B6rd",
+        "CORP\\me",
+        basic.trim_end_matches('='),
+    ] {
+        assert_eq!(redactor.clean(text, 99), HIDDEN, "{text}");
+    }
 }
 
 #[test]
@@ -182,6 +196,8 @@ fn what_looks_like_a_secret_is_taken_out() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn no_text_makes_it_panic(text in ".{0,80}", secret in ".{0,20}") {
         let _ = Redactor::new().hide_pair(&secret, &text).clean(&text, 50);

@@ -345,6 +345,21 @@ fn refusals_that_ask_for_another_attempt_are_temporary() {
 }
 
 #[test]
+fn the_form_for_other_processes_holds_no_secret() {
+    let basic = STANDARD.encode("3MVG9id:hunter22");
+    let echo = format!(
+        "authorization: Basic {basic} client_secret=hunter22 {}",
+        "x".repeat(290)
+    );
+    let body = json!({"error": echo, "error_description": echo});
+    let error = error(&answer(400, body.to_string()));
+    let portable = serde_json::to_string(&error.portable()).unwrap();
+    for secret in ["hunter22", &basic, &basic[12..]] {
+        assert!(!portable.contains(secret), "{portable}");
+    }
+}
+
+#[test]
 fn an_instance_that_repeats_a_secret_is_refused() {
     let secret = "a1B2c3D4e5F6g7H8";
     let pair = KeyPair::new("3MVG9id", secret).unwrap();

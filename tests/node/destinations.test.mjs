@@ -1,0 +1,278 @@
+// Where the token goes: with every library, to the host that the core judged, and that the library really connects to.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import http from 'node:http'
+import https from 'node:https'
+import { after, before, beforeEach, test } from 'node:test'
+import axios from 'axios'
+import { Client } from 'forcegrant'
+import { attach } from 'forcegrant/axios'
+import { connect } from 'forcegrant/jsforce'
+import { forcegrant } from 'forcegrant/undici'
+import * as undici from 'undici'
+import { generator } from './support/generator.mjs'
+import { HOST, INSTANCE, startSink, withToken } from './support/sink.mjs'
+
+const systems = [http.globalAgent, https.globalAgent]
+const corpus = JSON.parse(readFileSync(new URL('../hostile-urls.json', import.meta.url), 'utf8'))
+const HOSTILE = [...new Set([...corpus.map(filled), ...made(150)])]
+let sink
+let client
+
+before(async () => {
+  sink = await startSink()
+  // jsforce sends by the agents of the process.
+  http.globalAgent = sink.httpAgent
+  https.globalAgent = sink.httpsAgent
+})
+beforeEach(() => {
+  sink.seen.length = 0
+  sink.respond = (_, response) => response.end('{}')
+  client = new Client(sink.options())
+})
+after(async () => {
+  ;[http.globalAgent, https.globalAgent] = systems
+  await sink?.close()
+})
+
+function filled(text) {
+  return text.replaceAll('{instance}', INSTANCE).replaceAll('{host}', HOST)
+}
+
+/** Of the parts of the corpus, joined at random, the same in each run. */
+function made(count) {
+  const random = generator(11)
+  const parts = corpus.flatMap((text) => filled(text).split(/(?<=[/\\@:?#])/))
+  const pick = () => parts[random(parts.length)]
+  return Array.from({ length: count }, (_, at) =>
+    [at % 3 === 0 ? INSTANCE : pick(), pick(), pick(), pick()].join(''),
+  )
+}
+
+/** Ways to call, each with what of a text it makes: undefined where it cannot have it. */
+const WAYS = {
+  fetch: async (text) => (await client.fetch(text)).text(),
+  'axios, an address': (text) => instance().get(text),
+  'axios, with a baseURL': (text) => instance({ baseURL: `${INSTANCE}/services` }).get(text),
+  'axios, as a baseURL': (text) => instance({ baseURL: text }).get('/services'),
+  'axios, as a baseURL that whole addresses are put below': (text) =>
+    instance({ baseURL: text, allowAbsoluteUrls: false }).get(`${INSTANCE}/services`),
+  'axios, whole addresses below the instance': (text) =>
+    instance({ baseURL: INSTANCE, allowAbsoluteUrls: false }).get(text),
+  'axios, by an interceptor that comes later': (text) => {
+    const made = axios.create(agents())
+    made.interceptors.request.use((config) => Object.assign(config, { url: text }))
+    attach(made, client)
+    return made.get('/services')
+  },
+  'axios through fetch': (text) =>
+    instance({ adapter: 'fetch', env: { fetch: sink.fetch, Request: null, Response: null } }).get(text),
+  'undici, a path': (text) => request({ path: text }),
+  'undici, an origin': (text) => request({ origin: text, path: '/services' }),
+  'undici, a path on the instance': (text) => request({ origin: INSTANCE, path: text }),
+  'undici, following redirects': (text) =>
+    request({ origin: INSTANCE, path: text }, undici.interceptors.redirect({ maxRedirections: 3 })),
+  "undici's fetch": (text) =>
+    undici
+      .fetch(text, { dispatcher: sink.dispatcher.compose(forcegrant(client)) })
+      .then((response) => response.text()),
+  jsforce: async (text) => (await connect(client, { version: '67.0' })).request({ method: 'GET', url: text }),
+}
+
+for (const [name, call] of Object.entries(WAYS)) {
+  test(`${name}: the token goes where the core says, or nowhere`, async () => {
+    let carried = 0
+    for (const text of HOSTILE) {
+      const calls = await sent(() => call(text))
+      carried += calls.length
+      for (const { protocol, host, port } of calls) {
+        assert.deepEqual([protocol, host, port], ['https:', HOST, 443], JSON.stringify(text))
+      }
+      if (calls.length > 0 && ['fetch', 'axios, an address'].includes(name)) {
+        const route = client.route(await client.token(), text)
+        assert.deepEqual([new URL(route.url).host, route.carries], [HOST, true], JSON.stringify(text))
+      }
+    }
+    const { seen } = sink
+    assert.ok(carried > 10, `${carried} of ${HOSTILE.length} carried the token; ${seen.length} were sent`)
+  })
+}
+
+const REDIRECTED = {
+  fetch: async () => (await client.fetch('/start')).text(),
+  axios: () => instance().get('/start'),
+  'axios through fetch': () =>
+    instance({ adapter: 'fetch', env: { fetch: sink.fetch, Request: null, Response: null } }).get('/start'),
+  undici: () => request({ path: '/start' }, undici.interceptors.redirect({ maxRedirections: 3 })),
+  'undici, a redirect beneath': () => {
+    const redirecting = sink.dispatcher.compose(undici.interceptors.redirect({ maxRedirections: 3 }))
+    return answered(redirecting.compose(forcegrant(client)).request({ path: '/start', method: 'GET' }))
+  },
+  jsforce: async () =>
+    (await connect(client, { version: '67.0' })).request({ method: 'GET', url: `${INSTANCE}/start` }),
+}
+
+for (const [name, call] of Object.entries(REDIRECTED)) {
+  test(`${name}: a redirect takes the token nowhere else`, async () => {
+    let location
+    sink.respond = (request, response) => {
+      if (request.url !== '/start') return response.end('{}')
+      // As bytes: the server of Node would refuse some of them.
+      response.socket.end(`HTTP/1.1 307 Moved\r\nconnection: close\r\nlocation: ${location}\r\n\r\n`)
+    }
+    let followed = 0
+    for (const text of corpus.map(filled).filter((each) => !/[\0\r\n]/.test(each))) {
+      location = text
+      sink.seen.length = 0
+      const calls = await sent(call)
+      followed += sink.seen.length - 1
+      assert.ok(calls.length > 0, 'the first request has it')
+      for (const { protocol, host, port } of calls) {
+        assert.deepEqual([protocol, host, port], ['https:', HOST, 443], JSON.stringify(text))
+      }
+    }
+    assert.ok(followed > 10, `${followed} redirects were followed`)
+  })
+}
+
+// A dispatcher for one origin goes there, whatever a request says.
+const OTHER = 'https://other.example'
+for (const [name, open] of Object.entries({
+  Pool: (origin) => new undici.Pool(origin, { connect: sink.connect }),
+  Client: (origin) => new undici.Client(origin, { connect: sink.connect }),
+  BalancedPool: (origin) => new undici.BalancedPool([origin], { connect: sink.connect }),
+  RoundRobinPool: (origin) => new undici.RoundRobinPool(origin, { connect: sink.connect }),
+  'a Pool that tries again': (origin) =>
+    new undici.RetryAgent(new undici.Pool(origin, { connect: sink.connect })),
+  'a busy Pool': (origin) => new undici.Pool(origin, { connect: sink.connect, connections: 1 }),
+})) {
+  test(`undici, ${name}: the token goes only where it really connects to`, async () => {
+    for (const wanted of [
+      { path: '/a' },
+      { origin: INSTANCE, path: '/a' },
+      { origin: new URL(INSTANCE), path: '/a' },
+    ]) {
+      const elsewhere = open(OTHER)
+      const calls = Array.from({ length: 3 }, () =>
+        elsewhere.compose(forcegrant(client)).request({ method: 'GET', ...wanted }),
+      )
+      for (const result of await Promise.allSettled(calls)) {
+        assert.equal(result.reason?.code, 'api_access_refused')
+        assert.match(result.reason.message, /no token goes to other\.example/)
+      }
+      await elsewhere.close()
+      assert.deepEqual(sink.seen, [], 'nothing was sent')
+
+      const there = open(INSTANCE)
+      await answered(there.compose(forcegrant(client)).request({ method: 'GET', ...wanted }))
+      await there.close()
+      assert.equal(withToken(sink).length, 1)
+      sink.seen.length = 0
+    }
+  })
+}
+
+test('undici, BalancedPool: of several origins only those that may see the token get it', async () => {
+  const pool = new undici.BalancedPool([INSTANCE, OTHER], { connect: sink.connect })
+  const dispatcher = pool.compose(forcegrant(client))
+  const calls = Array.from({ length: 6 }, () => answered(dispatcher.request({ path: '/a', method: 'GET' })))
+  const results = await Promise.allSettled(calls)
+  assert.deepEqual([...new Set(results.map(({ status }) => status))].sort(), ['fulfilled', 'rejected'])
+  for (const { host } of withToken(sink)) assert.equal(host, HOST)
+  await pool.close()
+})
+
+test('undici: what was not ours to send is not looked at', async () => {
+  const elsewhere = new undici.Pool(OTHER, { connect: sink.connect })
+  const { authorization } = await client.token()
+  await answered(sink.dispatcher.compose(forcegrant(client)).request({ path: '/a', method: 'GET' }))
+  // No request of the adapter is under way: the caller's own header, for whatever host.
+  await answered(elsewhere.request({ path: '/a', method: 'GET', headers: { authorization } }))
+  assert.equal(withToken(sink).length, 2)
+  await elsewhere.close()
+})
+
+test('undici: a mock that answers sees the token, and one that lets a call through does not let it go elsewhere', async () => {
+  const mock = new undici.MockAgent({ connect: sink.connect })
+  mock.disableNetConnect()
+  const { authorization } = await client.token()
+  mock.get(INSTANCE).intercept({ path: '/a', headers: { authorization } }).reply(200, 'mocked')
+  const dispatcher = mock.compose(forcegrant(client))
+  const { body } = await dispatcher.request({ path: '/a', method: 'GET' })
+  assert.equal(await body.text(), 'mocked')
+  mock
+    .get(INSTANCE)
+    .intercept({ path: '/b', headers: { authorization: 'other' } })
+    .reply(200, '')
+  await assert.rejects(dispatcher.request({ path: '/b', method: 'GET' }), (error) => {
+    assert.ok(
+      !`${error.stack}${error.message}`.includes(authorization),
+      'the text of the error holds the token',
+    )
+    return error.name === 'MockNotMatchedError'
+  })
+  await mock.close()
+})
+
+test("axios: a socket and a header or a login of the caller's own take no token along", async () => {
+  const made = instance()
+  for (const config of [
+    { auth: { username: 'me', password: 'mine' } },
+    { headers: { authorization: 'mine' } },
+    { socketPath: '/nowhere.sock' },
+  ]) {
+    await made.get(`${INSTANCE}/a`, config).catch(() => {})
+  }
+  assert.ok(sink.seen.length >= 2)
+  assert.deepEqual(withToken(sink), [])
+})
+
+test('axios: plain http on this machine goes by no proxy', async () => {
+  sink.token.instance_url = sink.options().loginUrl
+  try {
+    const proxy = { host: 'proxy.example', port: 3128, protocol: 'http' }
+    await axios
+      .create({ proxy })
+      .get('/a')
+      .catch(() => {})
+    const made = axios.create({ proxy, httpAgent: sink.httpAgent })
+    // Another app: clients of one app share their token.
+    attach(made, new Client(sink.options({ clientId: 'other' })))
+    await made.get('/a')
+    for (const { host } of withToken(sink)) assert.equal(host, '127.0.0.1')
+    assert.equal(withToken(sink).length, 1)
+  } finally {
+    sink.token.instance_url = INSTANCE
+  }
+})
+
+function agents() {
+  const { httpAgent, httpsAgent } = sink
+  return { httpAgent, httpsAgent, proxy: false }
+}
+
+function instance(options) {
+  const made = axios.create({ ...agents(), ...options })
+  attach(made, client)
+  return made
+}
+
+function request(wanted, ...interceptors) {
+  return answered(
+    sink.dispatcher.compose(forcegrant(client), ...interceptors).request({ method: 'GET', ...wanted }),
+  )
+}
+
+async function answered(pending) {
+  const { body } = await pending
+  return body.text()
+}
+
+/** The requests with the token that a call made, however it ended. */
+async function sent(call) {
+  const before = sink.seen.length
+  await Promise.resolve()
+    .then(call)
+    .catch(() => {})
+  return withToken({ seen: sink.seen.slice(before) })
+}

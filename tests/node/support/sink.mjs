@@ -1,0 +1,106 @@
+// A network of one server: every connection that a library opens leads there, in clear whatever the library thinks, so
+// that a test sees each byte, and which host the library itself meant to reach.
+import http from 'node:http'
+import https from 'node:https'
+import net from 'node:net'
+import { Agent, fetch } from 'undici'
+
+export const HOST = 'acme.my.salesforce.com'
+export const INSTANCE = `https://${HOST}`
+export const ACCESS_TOKEN = '00D000000000001!AQ.a_token/with+signs=='
+
+/** `respond(request, response)` serves what is no login; `request.wanted` is where the library meant to go. */
+export async function startSink(respond = (_, response) => response.end('{}')) {
+  const wanted = new Map()
+  const sink = { seen: [], respond, token: tokenResponse() }
+  const server = http.createServer({ maxHeaderSize: 1 << 20 }, (request, response) => {
+    const target = wanted.get(request.socket.remotePort)
+    if (target === undefined) return serveLogin(sink, request, response)
+    request.wanted = target
+    const chunks = []
+    request.on('data', (chunk) => chunks.push(chunk))
+    request.on('end', () => {
+      const head = [request.method, request.url, ...request.rawHeaders].join('\n')
+      request.text = `${head}\n\n${Buffer.concat(chunks)}`
+      sink.seen.push({ ...target, text: request.text })
+      sink.respond(request, response)
+    })
+  })
+  server.on('connect', (request, socket) => {
+    sink.seen.push({ ...wanted.get(socket.remotePort), text: `CONNECT ${request.url} ${request.rawHeaders}` })
+    socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n')
+  })
+  server.on('clientError', ({ rawPacket }, socket) => {
+    const text = `${rawPacket ?? ''}`
+    if (text !== '') sink.seen.push({ ...wanted.get(socket.remotePort), text })
+    socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')
+  })
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address()
+
+  function connection(protocol, host, hostPort) {
+    const socket = net.connect(port, '127.0.0.1')
+    const usual = protocol === 'https:' ? 443 : 80
+    const target = { protocol, host: String(host).replace(/^\[|\]$/g, ''), port: Number(hostPort) || usual }
+    socket.once('connect', () => wanted.set(socket.localPort, target))
+    return socket
+  }
+  /** For dispatchers of undici: the option `connect`. */
+  sink.connect = ({ protocol, hostname, port: hostPort }, callback) => {
+    const socket = connection(protocol, hostname, hostPort)
+    socket.once('error', callback)
+    socket.once('connect', () => callback(null, socket))
+  }
+  const agent = (module, protocol) => {
+    const made = new module.Agent({ keepAlive: false })
+    made.createConnection = ({ host, port: hostPort }) => connection(protocol, host, hostPort)
+    return made
+  }
+  sink.httpAgent = agent(http, 'http:')
+  sink.httpsAgent = agent(https, 'https:')
+  sink.dispatcher = new Agent({ connect: sink.connect, pipelining: 0 })
+  sink.fetch = (input, init) => fetch(input, { ...init, dispatcher: sink.dispatcher })
+  sink.options = (others) => ({
+    loginUrl: `http://127.0.0.1:${port}`,
+    allowHttpLoopback: true,
+    clientId: 'id',
+    clientSecret: 'secret',
+    fetch: sink.fetch,
+    ...others,
+  })
+  sink.close = async () => {
+    await sink.dispatcher.close()
+    sink.httpAgent.destroy()
+    sink.httpsAgent.destroy()
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  }
+  return sink
+}
+
+/** Those that held the token, in whatever form. */
+export function withToken({ seen }) {
+  return seen.filter(
+    ({ text }) => text.includes(ACCESS_TOKEN) || text.includes(encodeURIComponent(ACCESS_TOKEN)),
+  )
+}
+
+function serveLogin({ token }, request, response) {
+  request.resume()
+  request.on('end', () => {
+    response.setHeader('content-type', 'application/json')
+    response.end(JSON.stringify(token))
+  })
+}
+
+function tokenResponse() {
+  return {
+    access_token: ACCESS_TOKEN,
+    instance_url: INSTANCE,
+    id: 'https://login.salesforce.com/id/00D000000000001AAA/005000000000001AAA',
+    token_type: 'Bearer',
+    scope: 'api',
+    issued_at: String(Date.now()),
+    signature: 'c2ln',
+  }
+}
