@@ -92,7 +92,7 @@ def test_a_refused_proxy_user_is_a_transport_error(
     org.emulator.control("fault", endpoint="connect", kind="status", params={"status": 407})
     monkeypatch.setenv("HTTPS_PROXY", org.emulator.proxy)
     with pytest.raises(TransportError, match="HTTPS_PROXY") as caught:
-        Client(org.my_domain, **plain(org)).token()
+        Client(org.my_domain, org.client_id, org.client_secret, **plain(org)).token()
     assert caught.value.code == "proxy_authentication_required"
     assert org.emulator.counters()["connects"] == 1
 

@@ -116,6 +116,12 @@ export declare function cli(args: Array<string>): number
 /** How many bytes of a body are looked at. */
 export declare const ENOUGH: number
 
+/**
+ * The names of the environment variables that the core reads. It is told their values, as the environment
+ * of the process is not that of each worker.
+ */
+export declare function environmentNames(): Array<string>
+
 /** The core's table of errors, for the test that compares it with the classes. */
 export declare function errorTable(): Array<NativeErrorRow>
 
@@ -428,6 +434,8 @@ export interface NativeOptions {
   store?: string
   /** For each step of it. */
   storeTimeout?: number
+  /** The variables of `process.env` that the core reads. */
+  environment?: Record<string, string>
 }
 
 /** Where one org's credentials go and what they are. */

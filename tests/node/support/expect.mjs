@@ -155,14 +155,19 @@ export function expectRequests(log, expected) {
   assert.equal(log.length, expected.length, 'the number of requests')
   for (const [index, wanted] of expected.entries()) {
     const request = log[index]
-    const { host, sni, method, path, body_bytes, listener, answered } = request
+    const { host, sni, method, path, body_bytes, listener, via_proxy, answered } = request
     const others = {
       form: (fields) => expectSubset(request.form ?? {}, fields, 'form'),
       form_lacks: (names) => lacks(request.form ?? {}, names, 'form'),
       headers: (fields) => expectSubset(request.headers, fields, 'headers'),
       headers_lack: (names) => lacks(request.headers, names, 'headers'),
     }
-    compare(wanted, { host, sni, method, path, body_bytes, listener, answered }, others, `request ${index}`)
+    compare(
+      wanted,
+      { host, sni, method, path, body_bytes, listener, via_proxy, answered },
+      others,
+      `request ${index}`,
+    )
   }
 }
 

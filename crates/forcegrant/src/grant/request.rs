@@ -158,7 +158,10 @@ mod tests {
     proptest! {
         #[test]
         fn any_secret_survives_the_form(secret in "[^\\p{C}\\s]([^\\p{C}]{0,20}[^\\p{C}\\s])?") {
-            let request = encode("https://x/", &pair(&secret), AuthStyle::Body);
+            // What is trimmed or refused is none.
+            let pair = KeyPair::new("id", secret.as_str());
+            prop_assume!(pair.as_ref().is_ok_and(|pair| pair.expose_client_secret() == secret));
+            let request = encode("https://x/", &pair.unwrap(), AuthStyle::Body);
             let body = request.body.unwrap();
             let decoded = url::form_urlencoded::parse(body.expose().as_bytes())
                 .find(|(key, _)| key == "client_secret").unwrap().1.into_owned();

@@ -23,6 +23,7 @@ use crate::cache::slot::Slot;
 use crate::client::{Client, View};
 use crate::credentials::{KeyPair, KeyPairs, Keyring, Source};
 use crate::engine::{Engine, Profile, Shared, Start};
+use crate::environment::text;
 use crate::error::{Code, Error};
 use crate::host::LoginEndpoint;
 use crate::process::{Own, PerProcess};
@@ -53,7 +54,7 @@ impl OrgCredentials {
     #[must_use]
     pub fn new(login_url: impl Into<String>, pairs: KeyPairs) -> Self {
         Self {
-            login_url: login_url.into(),
+            login_url: text::meant(&login_url.into()).to_owned(),
             pairs,
         }
     }
