@@ -66,14 +66,18 @@ struct Visit {
 
 /// Asks the store, if there is one. `afresh`: what is there does not serve.
 pub(crate) async fn obtain(engine: &Arc<Engine>, afresh: bool) -> Obtained {
-    if engine.profile.share.is_none() {
+    let Some(share) = &engine.profile.share else {
         return Obtained::Login(None);
-    }
+    };
     // Apart: the logins of a pool that wait for their turn carry no room for it.
-    Box::pin(ask_store(engine, afresh)).await
+    let obtained = Box::pin(ask_store(engine, share, afresh)).await;
+    match (&obtained, &share.otherwise) {
+        (Obtained::Login(None), Some(share)) => Box::pin(ask_store(engine, share, afresh)).await,
+        _ => obtained,
+    }
 }
 
-async fn ask_store(engine: &Arc<Engine>, afresh: bool) -> Obtained {
+async fn ask_store(engine: &Arc<Engine>, share: &Share, afresh: bool) -> Obtained {
     let login = engine
         .keyring
         .login(engine.key.as_str(), engine.profile.retry.total)
@@ -83,9 +87,10 @@ async fn ask_store(engine: &Arc<Engine>, afresh: bool) -> Obtained {
     let Some(login) = login.or_else(|| engine.keyring.at_hand()) else {
         return Obtained::Login(None);
     };
-    let (Some(visit), Some(owner)) = (Visit::new(engine, login), seal::owner()) else {
+    let Some(owner) = seal::owner() else {
         return Obtained::Login(None);
     };
+    let visit = Visit::new(engine, share, login);
     match visit.look(afresh).await {
         Some(lease) => Obtained::Adopted(lease),
         None => visit.queue(owner, afresh).await,
@@ -93,17 +98,16 @@ async fn ask_store(engine: &Arc<Engine>, afresh: bool) -> Obtained {
 }
 
 impl Visit {
-    fn new(engine: &Arc<Engine>, login: Login) -> Option<Self> {
-        let share = engine.profile.share.as_ref()?;
+    fn new(engine: &Arc<Engine>, share: &Share, login: Login) -> Self {
         let endpoint = format!("{}\0{}", login.endpoint.token_url(), share.route);
         let sealer = Arc::new(Sealer::new(&login.pair, &endpoint));
-        Some(Self {
+        Self {
             key: sealer.name(Kind::Token),
             engine: Arc::clone(engine),
             share: share.clone(),
             login,
             sealer,
-        })
+        }
     }
 
     /// Waits for the lease, or for what its holder brings.
@@ -338,9 +342,10 @@ impl Holding {
         let visit = &self.visit;
         let login = visit.engine.keyring.at_hand();
         let login = login.filter(|login| login.pair.mark() == packed.pair);
-        let Some(other) = login.and_then(|login| Visit::new(&visit.engine, login)) else {
+        let Some(login) = login else {
             return;
         };
+        let other = Visit::new(&visit.engine, &visit.share, login);
         // Should another have the lease, it logs in just now.
         if let Some(Acquired::Granted { fence }) = other.acquire(&self.lease.owner).await {
             let lease = store::Lease {

@@ -18,6 +18,7 @@ mod hostile;
 mod leases;
 mod probe;
 mod sharing;
+mod steps;
 #[cfg(test)]
 mod tests;
 
@@ -99,6 +100,20 @@ pub async fn check_attacked(
         .await
         .map_err(|finding| Violation {
             clause: "sharing_goes_on",
+            finding,
+        })
+}
+
+/// Checks random steps of three owners on one key against the rules that the stores of this crate keep, the
+/// one among them that [`check`] does not ask for: a lease that was granted since makes a `put` outdated.
+///
+/// # Errors
+/// The first step that came to something else, and those before it.
+pub async fn check_steps(store: &dyn Store) -> Result<(), Violation> {
+    steps::steps_follow_the_rules(&Probe::new(store))
+        .await
+        .map_err(|finding| Violation {
+            clause: "steps_follow_the_rules",
             finding,
         })
 }

@@ -21,8 +21,8 @@ mod breaker;
 pub mod conformance;
 #[cfg(feature = "store-file")]
 mod file;
-#[cfg(all(any(test, fuzzing), feature = "store-file"))]
-pub(crate) use self::file::decode_file;
+#[cfg(all(test, not(feature = "model")))]
+mod model;
 mod process;
 pub(crate) mod protocol;
 pub(crate) mod record;
@@ -38,6 +38,8 @@ use std::time::Duration;
 
 #[cfg(feature = "store-file")]
 pub use self::file::FileStore;
+#[cfg(all(any(test, fuzzing), feature = "store-file"))]
+pub(crate) use self::file::decode_file;
 #[cfg(all(test, not(feature = "model")))]
 pub(crate) use self::process::ProcessStore as InMemory;
 #[cfg(feature = "store-redis")]
@@ -139,7 +141,7 @@ impl fmt::Debug for Stored {
 }
 
 /// The right to log in, as it was granted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Lease {
     /// Who has it: 32 hexadecimal digits, drawn for each login.
     pub owner: String,

@@ -205,6 +205,9 @@ mod tests {
     async fn it_keeps_the_contract() {
         let store = ProcessStore::default();
         crate::store::conformance::check(&store).await.unwrap();
+        crate::store::conformance::check_steps(&store)
+            .await
+            .unwrap();
     }
 
     #[tokio::test]

@@ -252,14 +252,14 @@ pub(crate) fn counted_out(used: u64, stop: u32, now: i64) -> Option<Duration> {
 /// How long one waits for the login of another: for the time of a lease after the lease was first seen,
 /// and again after each time that its holder extended it. So nobody waits for a lease that somebody wrote
 /// into the store for good.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Patience {
     /// The time of a lease, in milliseconds.
     lease: u64,
     seen: Option<Seen>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Seen {
     fence: u64,
     /// When it ends, as it was said when the wait for it began.

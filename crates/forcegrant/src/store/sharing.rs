@@ -1,6 +1,6 @@
 //! What a client shares its tokens through, and how a store that fails is kept out of the way.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -37,7 +37,15 @@ enum Choice {
     Off,
     #[default]
     Process,
-    Store(Arc<Guarded>),
+    Store(Arc<Guarded>, Otherwise),
+}
+
+/// With whom a client shares its token while its store fails.
+#[derive(Clone, Copy, Debug)]
+enum Otherwise {
+    Nobody,
+    /// With the clients of this process that have the same store, or another that fails.
+    Process,
 }
 
 impl Sharing {
@@ -57,7 +65,8 @@ impl Sharing {
     /// With everyone who uses this store. Clones share its circuit breaker too.
     #[must_use]
     pub fn store(store: impl Store + 'static) -> Self {
-        Self(Choice::Store(Arc::new(Guarded::new(Box::new(store)))))
+        let store = Guarded::new(Box::new(store));
+        Self(Choice::Store(Arc::new(store), Otherwise::Process))
     }
 
     /// For clients that are many, each of another org: what is shared among the clients of the
@@ -65,34 +74,36 @@ impl Sharing {
     pub(crate) fn beyond_process(self) -> Self {
         match self.0 {
             Choice::Process => Self::off(),
-            choice => Self(choice),
+            Choice::Store(store, _) => Self(Choice::Store(store, Otherwise::Nobody)),
+            Choice::Off => self,
         }
     }
 
     /// The share of clients with one route: what beside the pair and the token endpoint tells
     /// whether two clients would get the same token.
-    pub(crate) fn share(
-        &self,
-        timeout: Duration,
-        mut route: String,
-        clock: &Clock,
-    ) -> Option<Share> {
-        let (store, counts) = match &self.0 {
-            Choice::Off => return None,
-            Choice::Process => {
-                // Clients of another clock live in another time.
-                let _ = write!(route, "\0{}", clock.identity());
-                let store = Guarded::new(Box::new(ProcessStore::default()));
-                (Arc::new(store), false)
-            }
-            Choice::Store(store) => (Arc::clone(store), true),
-        };
-        Some(Share {
-            store,
+    pub(crate) fn share(&self, timeout: Duration, route: String, clock: &Clock) -> Option<Share> {
+        // Clients of another clock live in another time.
+        let within_process = || Share {
+            store: Arc::new(Guarded::new(Box::new(ProcessStore::default()))),
             timeout,
-            route,
-            counts,
-        })
+            route: format!("{route}\0{}", clock.identity()),
+            counts: false,
+            otherwise: None,
+        };
+        match &self.0 {
+            Choice::Off => None,
+            Choice::Process => Some(within_process()),
+            Choice::Store(store, otherwise) => Some(Share {
+                store: Arc::clone(store),
+                timeout,
+                otherwise: match otherwise {
+                    Otherwise::Nobody => None,
+                    Otherwise::Process => Some(Arc::new(within_process())),
+                },
+                route,
+                counts: true,
+            }),
+        }
     }
 }
 
@@ -155,6 +166,8 @@ pub(crate) struct Share {
     pub(crate) route: String,
     /// Whether logins are counted in the store too. Those of one process are counted already.
     pub(crate) counts: bool,
+    /// What serves while the store fails.
+    pub(crate) otherwise: Option<Arc<Share>>,
 }
 
 impl Share {

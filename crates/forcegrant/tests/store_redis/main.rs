@@ -18,7 +18,9 @@ use crate::server::Server;
 #[tokio::test]
 async fn the_store_keeps_the_contract() {
     let server = Server::start(&[]);
-    conforms(&RedisStore::new(&server.url()).unwrap()).await;
+    let store = RedisStore::new(&server.url()).unwrap();
+    conforms(&store).await;
+    assert_eq!(conformance::check_steps(&store).await, Ok(()));
 }
 
 #[tokio::test]

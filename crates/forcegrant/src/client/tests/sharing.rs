@@ -537,3 +537,18 @@ fn an_entry_of_a_clock_that_was_ahead_does_not_serve_and_is_replaced() {
     let two = beside(&right);
     assert_eq!((text(&two), two.requests()), ("new".to_owned(), 2));
 }
+
+/// The clients of one process share a login too while their store is down, each with its own way to it.
+#[test]
+fn clients_of_one_process_share_a_login_while_their_store_fails() {
+    let stores: [Tricky; 3] = Default::default();
+    let one = fixture_with([Play::Token("a")], with(&stores[0]));
+    let others = [&stores[1], &stores[2]].map(|store| one.beside(with(store)));
+    for store in &stores {
+        store.0.fails.store(true, Ordering::SeqCst);
+    }
+    assert_eq!(text(&one), "a");
+    for other in &others {
+        assert_eq!((text(other), other.requests()), ("a".to_owned(), 1));
+    }
+}

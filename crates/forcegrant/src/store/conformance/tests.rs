@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::probe::all_of;
-use super::{check, check_attacked, check_damaged, clauses};
+use super::{check, check_attacked, check_damaged, check_steps, clauses};
 use crate::store::{Acquired, Lease, Put, Store, StoreError, StoreFuture, Stored};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,6 +179,22 @@ async fn damage_is_found_where_it_is_served() {
     let violation = check_damaged(&store, &cut_it).await.unwrap_err();
     assert_eq!(violation.clause, "damaged_entry_is_none");
     assert!(violation.to_string().contains("3 bytes"), "{violation}");
+}
+
+#[tokio::test]
+async fn a_step_that_breaks_a_rule_is_found() {
+    for defect in [
+        // The contract leaves it to the store whether it remembers its grants.
+        None,
+        Some(Defect::GrantsToAll),
+        Some(Defect::FencesStartAnew),
+        Some(Defect::TakesOutdatedEntries),
+        Some(Defect::PutEndsAnyLease),
+        Some(Defect::ReleaseEndsAnyLease),
+    ] {
+        let violation = check_steps(&Memory::new(defect)).await.unwrap_err();
+        assert_eq!(violation.clause, "steps_follow_the_rules", "{defect:?}");
+    }
 }
 
 #[tokio::test]

@@ -55,6 +55,7 @@ async fn put(store: &FileStore) {
 async fn it_keeps_the_contract() {
     let folder = Temporary::new();
     conformance::check(&folder.store()).await.unwrap();
+    conformance::check_steps(&folder.store()).await.unwrap();
 }
 
 #[tokio::test]
