@@ -23,6 +23,10 @@ const OWN: [&str; 3] = [
 
 /// A response to an API call: status, `Retry-After` and `Sforce-Limit-Info` on a line each, then the body.
 /// Only a proven form says that the session has ended.
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the method is of one lifetime, the closure of any"
+)]
 pub(super) fn api_response(data: &[u8]) {
     check_api_response(data, |response| response.class());
 }

@@ -43,9 +43,8 @@ pub(super) fn read(url: &str) -> Option<(Origin<'_>, &str)> {
     };
     let port = match port.strip_prefix(':') {
         Some(digits) if !digits.starts_with(['0', '+']) => Some(digits.parse().ok()?),
-        Some(_) => return None,
         None if port.is_empty() => None,
-        None => return None,
+        Some(_) | None => return None,
     };
     (is_plain_host(host) || is_address(host)).then_some((Origin { scheme, host, port }, rest))
 }
@@ -98,7 +97,7 @@ impl Trusted {
     /// Whether the client secret may go to a host by https.
     pub(super) fn takes_secret(&self, host: &str) -> bool {
         let below = |suffix: &&str| host.len() > suffix.len() && host.ends_with(*suffix);
-        self.names(host) || LOGIN_SUFFIXES.iter().any(|suffix| below(&suffix))
+        self.names(host) || LOGIN_SUFFIXES.iter().any(below)
     }
 
     /// Whether this is the plain origin of an instance that may get a token.

@@ -85,10 +85,25 @@ fn files(folder: &Path) -> BTreeSet<PathBuf> {
 
 fn seeds(target: &str) -> Vec<Vec<u8>> {
     let files = files(&folder("corpus").join(target));
-    files
-        .iter()
-        .map(|path| fs::read(path).expect("a seed"))
-        .collect()
+    let seeds = files.iter().map(|path| fs::read(path).expect("a seed"));
+    let shared = if target == "call_url" {
+        hostile_urls()
+    } else {
+        Vec::new()
+    };
+    seeds.chain(shared).collect()
+}
+
+/// The URLs that the adapters of all languages are tried with.
+fn hostile_urls() -> Vec<Vec<u8>> {
+    let path = folder("../tests/hostile-urls.json");
+    let text = fs::read_to_string(path).expect("a file of the repository");
+    let urls: Vec<String> = serde_json::from_str(&text).expect("a list of texts");
+    let filled = urls.iter().map(|url| {
+        let url = url.replace("{instance}", "https://acme.my.salesforce.com");
+        url.replace("{host}", "acme.my.salesforce.com").into_bytes()
+    });
+    filled.collect()
 }
 
 /// The words of libFuzzer's dictionary: `"..."` on a line each, with `\xNN`, `\\` and `\"`.

@@ -36,17 +36,17 @@ pub(super) fn check_retry_after(data: &[u8], parse: impl Fn(&str, SystemTime) ->
     }
     if let Ok(seconds) = text(line).trim().parse::<u32>() {
         let seconds = u64::from(seconds) % YEAR;
-        let date = date(NOW.wall.unsigned_abs() / 1_000 + seconds);
+        let header = written(NOW.wall.unsigned_abs() / 1_000 + seconds);
         assert_eq!(
-            parse(&date, now),
+            parse(&header, now),
             Some(Duration::from_secs(seconds)),
-            "{date}"
+            "{header}"
         );
     }
 }
 
 /// An HTTP date, counted year by year and month by month: slow, and hard to get wrong.
-fn date(seconds: u64) -> String {
+fn written(seconds: u64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [(&str, u64); 12] = [
         ("Jan", 31),

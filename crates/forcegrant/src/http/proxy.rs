@@ -142,7 +142,9 @@ impl ProxyRules {
     /// Knows the proxy's user and password.
     pub(crate) fn redactor(&self) -> Redactor {
         let server = self.0.as_deref().and_then(|rules| rules.server.as_deref());
-        server.map_or_else(Redactor::new, |server| Redactor::new().hide_proxy(&server.url))
+        server.map_or_else(Redactor::new, |server| {
+            Redactor::new().hide_proxy(&server.url)
+        })
     }
 }
 

@@ -23,8 +23,6 @@ pub mod conformance;
 mod file;
 #[cfg(all(test, not(feature = "model")))]
 mod model;
-#[cfg(all(any(test, fuzzing), feature = "store-file"))]
-pub(crate) use self::file::decode_file;
 mod process;
 pub(crate) mod protocol;
 pub(crate) mod record;
@@ -40,6 +38,8 @@ use std::time::Duration;
 
 #[cfg(feature = "store-file")]
 pub use self::file::FileStore;
+#[cfg(all(any(test, fuzzing), feature = "store-file"))]
+pub(crate) use self::file::decode_file;
 #[cfg(all(test, not(feature = "model")))]
 pub(crate) use self::process::ProcessStore as InMemory;
 #[cfg(feature = "store-redis")]
