@@ -1,9 +1,9 @@
 """`make herd`: how many logins a fleet of processes needs, and how long its callers wait.
 
 Processes with one client each share a store. The emulator counts their token requests: cold; when the token ends; when
-the org ends all sessions; and when the process that logs in is killed. `--short` is the form for `make test`; `--kills N`
-kills N holders one after the other and prints the median wait. The exit code is 1 if there was a request more than there
-should be, a caller without a token, or a wait for a killed holder beyond its limit.
+the org ends all sessions; and when the process that logs in is killed. `--short` is the form for `make test`;
+`--kills N` kills N holders one after the other and prints the median wait. The exit code is 1 if there was a request
+more than there should be, a caller without a token, or a wait for a killed holder beyond its limit.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def main() -> int:
                 continue
             for processes, callers in sizes:
                 with opened() as address, contextlib.closing(Herd(program, emulator, address)) as herd:
-                    waits = []
+                    waits: list[int] = []
                     for case in herd.cases(processes, callers, options.kills):
                         start = f"{store:<6} {processes:>9} {processes * callers:>8}"
                         limits = f"  {case.allowed} logins and {case.limit_ms} ms allowed; {case.errors}"
@@ -104,7 +104,8 @@ def main() -> int:
                         waits += [case.worst_ms] if case.name == KILLED else []
                     if options.kills:
                         median = statistics.median(waits)
-                        print(f"{store}: {len(waits)} killed, median {median:.0f} ms, worst {max(waits)} ms", flush=True)
+                        summary = f"{len(waits)} killed, median {median:.0f} ms, worst {max(waits)} ms"
+                        print(f"{store}: {summary}", flush=True)
     print(f"herd: {passed} passed, {failed} failed", flush=True)
     return 1 if failed or not passed else 0
 
@@ -215,7 +216,7 @@ class Herd:
             time.sleep(0.01)
         return fail("nobody logs in")
 
-    def case(  # noqa: PLR0913 - what a case consists of
+    def case(
         self, name: str, requests: int, allowed: int, answers: list[dict[str, Any]], limit_ms: int = int(LIMIT * 1000)
     ) -> Case:
         """What the answers come to."""
