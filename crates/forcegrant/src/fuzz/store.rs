@@ -56,27 +56,29 @@ pub(super) fn check_store_entry(data: &[u8], opens: impl Fn(&Sealer, Kind, &[u8]
 }
 
 /// Whatever a register says, who asks for a lease gets one within twice the longest time of one, with a
-/// fence that every language can hold, and its entry is stored.
+/// fence that every language can hold. Its entry is stored, or that of the next login is: a fence that is
+/// too far ahead to be believed may come into reach between the two steps of a login.
 fn check_lease(held: &[u8], entry: Option<u64>) {
     let mut register = Register {
         last: serde_json::from_slice(held).ok(),
         entry,
     };
+    let latest = NOW.wall + 2 * millis(LONGEST_LEASE).cast_signed();
     let mut now = NOW.wall;
-    let fence = loop {
-        match register.acquire("ours", now, LONGEST_LEASE) {
-            Acquired::Granted { fence } => break fence,
-            Acquired::Held { left, .. } => now += millis(left).cast_signed().max(1),
-        }
-        assert!(now <= NOW.wall + 2 * millis(LONGEST_LEASE).cast_signed());
+    let mut login = || {
+        let fence = loop {
+            match register.acquire("ours", now, LONGEST_LEASE) {
+                Acquired::Granted { fence } => break fence,
+                Acquired::Held { left, .. } => now += millis(left).cast_signed().max(1),
+            }
+            assert!(now <= latest);
+        };
+        assert!(fence < 1 << 53);
+        now += 1;
+        let owner = "ours".to_owned();
+        register.put(&Lease { owner, fence }, now)
     };
-    assert!(fence < 1 << 53);
-    let lease = Lease {
-        owner: "ours".to_owned(),
-        fence,
-    };
-    // A login takes its time, which may be a millisecond that a fence at the edge of belief needs.
-    assert_eq!(register.put(&lease, now + 1), Put::Stored);
+    assert!(login() == Put::Stored || login() == Put::Stored);
 }
 
 fn check_token(entry: &[u8], left: Option<u64>) {
