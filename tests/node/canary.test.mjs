@@ -1,12 +1,14 @@
 // No secret and no token in any text: a server that repeats the whole request, and every way in which an error leaves.
 import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import https from 'node:https'
 import { Readable } from 'node:stream'
 import { after, before, test } from 'node:test'
 import { inspect } from 'node:util'
 import axios from 'axios'
 import { Client, EVENT_CHANNEL, ForcegrantError } from 'forcegrant'
 import { attach } from 'forcegrant/axios'
+import { connect } from 'forcegrant/jsforce'
 import { startEmulator } from 'forcegrant/testing'
 import { forcegrant } from 'forcegrant/undici'
 import { JOBS, LIMITS } from './support/calls.mjs'
@@ -186,6 +188,35 @@ for (const [name, end] of Object.entries(ENDS)) {
     lacks(texts, [accessToken, encodeURIComponent(accessToken)])
   })
 }
+
+test('jsforce: neither a connection, nor its streaming client, nor its errors show the token', async () => {
+  await emulator.control('reset')
+  const client = new Client(emulator.clientOptions())
+  const { accessToken, instanceUrl } = await client.token()
+  const systems = https.globalAgent
+  const texts = []
+  const see = (value) => texts.push(...shown(value))
+  try {
+    https.globalAgent = httpsAgent
+    const connection = await connect(client, { version: '67.0' })
+    see(connection)
+    await connection.query('SELECT Id FROM Account')
+    await emulator.control('kill_sessions')
+    await connection.query('SELECT Id FROM Account')
+    assert.notEqual(connection.accessToken, accessToken, 'it can be read, and was renewed')
+    see(connection)
+    // Deeper, it leads to the agent of the process.
+    texts.push(inspect(connection.streaming.createClient(), { depth: 4, showHidden: true }))
+    https.globalAgent = nowhere()
+    // As jsforce has it for `identity`. It repeats no POST by itself.
+    const url = `${instanceUrl}/id?oauth_token=${encodeURIComponent(connection.accessToken)}`
+    see(await connection.request({ method: 'POST', url, body: '' }).catch((error) => error))
+    const tokens = [accessToken, connection.accessToken]
+    lacks(texts, [...tokens, ...tokens.map(encodeURIComponent)])
+  } finally {
+    https.globalAgent = systems
+  }
+})
 
 test('axios: a configuration that is sent again is renewed as the first was', async () => {
   await emulator.control('reset')

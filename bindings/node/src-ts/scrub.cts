@@ -87,9 +87,10 @@ function clean(holder: object, key: PropertyKey, secret: Secret, depth: number):
 }
 
 function redact(holder: object, key: PropertyKey, text: string, { accessToken }: Secret): void {
-  if (!text.includes(accessToken)) return
+  const forms = [accessToken, encodeURIComponent(accessToken)].filter((form) => text.includes(form))
+  if (forms.length === 0) return
   const { enumerable = false } = Object.getOwnPropertyDescriptor(holder, key) ?? {}
-  const value = text.split(accessToken).join(REDACTED)
+  const value = forms.reduce((rest, form) => rest.replaceAll(form, REDACTED), text)
   // What cannot be changed stays: an error must not hide another.
   Reflect.defineProperty(holder, key, { value, enumerable, writable: true, configurable: true })
 }

@@ -30,6 +30,11 @@ export async function startSink() {
       sink.respond(request, response)
     })
   })
+  server.on('connection', (socket) => {
+    // The system gives a port that is free again to others.
+    const { remotePort } = socket
+    socket.once('close', () => wanted.delete(remotePort))
+  })
   server.on('connect', (request, socket) => {
     sink.seen.push({ ...wanted.get(socket.remotePort), text: `CONNECT ${request.url} ${request.rawHeaders}` })
     socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n')
