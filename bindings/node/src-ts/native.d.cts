@@ -2,6 +2,8 @@
 export declare class NativeApiCall {
   /** Takes in the token of the next request: the failure, if it is the one that was refused. */
   useToken(accessToken: string): NativeError | null
+  /** A request to this URL, with its token, was served. Whether it matters still when a host accepts one. */
+  noteServed(url: string): boolean
   /** Takes in the response to a request that carried the token. */
   handleResponse(response: NativeCallResponse): NativeAction
 }
