@@ -44,7 +44,7 @@ fn a_login_that_works_is_told_apart_from_an_api_that_does_not() {
         "{}",
         output.err
     );
-    assert!(output.err.contains("api_access_refused"), "{}", output.err);
+    assert!(output.err.contains("api_disabled"), "{}", output.err);
 }
 
 #[test]

@@ -60,7 +60,12 @@ pub(crate) async fn verify(engine: &Arc<Engine>) -> Result<Verified, Error> {
         let api_usage = api.api_usage().map(|usage| (usage.used, usage.limit));
         return Ok(Verified { token, api_usage });
     }
-    if response.status == 401 {
+    // A session that lives and is refused stays: a new token does not help.
+    let is_dead = matches!(
+        api.class(),
+        ResponseClass::SessionExpired | ResponseClass::Unauthorized
+    );
+    if is_dead {
         engine.report(&Report {
             fingerprint: token.fingerprint(),
             host: Some(token.instance_url()),
