@@ -104,7 +104,7 @@ async function exchange(
     const { status } = response
     const headers = response.headers as Record<string, string>
     if (status < 400) {
-      noteUsage(client, route.url, headers)
+      noteUsage(client, route.url, headers, call)
       return settled(end)
     }
     const body = bodyCounts(status) ? await text(response) : undefined

@@ -39,6 +39,11 @@ export class ApiCall {
     return token
   }
 
+  /** A request to this URL, with its token, was served. */
+  served(url: string): void {
+    this.#client.noteAccepted(url, this.#native)
+  }
+
   /** Takes in the token for the next request. Throws if it is the very one that was refused. */
   use(token: Token): void {
     const error = this.#native?.useToken(token.accessToken) ?? null
@@ -88,8 +93,14 @@ export function enough(): number {
 }
 
 /** @internal Remembers what a response that is fine tells: the org's limits, and that the host accepted the token. */
-export function noteUsage(client: Client, url: string, headers: HeadersLike): void {
-  client.noteAccepted(url)
+export function noteUsage(
+  client: Client,
+  url: string,
+  headers: HeadersLike,
+  call: ApiCall | undefined,
+): void {
+  if (call === undefined) client.noteAccepted(url)
+  else call.served(url)
   const info = header(headers, LIMIT_INFO)
   if (info !== undefined) client.noteLimitInfo(info)
 }

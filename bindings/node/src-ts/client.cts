@@ -262,8 +262,9 @@ export class Client {
   }
 
   /** @internal A host accepted a token, which matters while renewals are counted. */
-  noteAccepted(url: string): void {
-    if (this.#countsRenewals) this.#countsRenewals = this.#handle.noteAccepted(url)
+  noteAccepted(url: string, call?: Native.NativeApiCall): void {
+    if (!this.#countsRenewals) return
+    this.#countsRenewals = call === undefined ? this.#handle.noteAccepted(url) : call.noteServed(url)
   }
 
   /** @internal For what calls APIs in this client's name. */

@@ -54,6 +54,9 @@ export const ERROR_CODES = Object.freeze({
   fresh_token_refused: 'token',
   request_not_replayable: 'token',
   api_access_refused: 'token',
+  api_disabled: 'token',
+  password_expired: 'token',
+  api_limit_reached: 'unavailable',
   internal: 'internal',
   worker_unavailable: 'internal',
 } as const satisfies Record<string, ErrorKind>)

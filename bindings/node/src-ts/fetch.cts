@@ -54,7 +54,7 @@ export async function fetchWith(
     if (isOwn || !carries) return send(url, outgoing(call, call))
     let response = await send(url, outgoing(call, call, token))
     if (response.status < 400) {
-      noteUsage(client, url, response.headers)
+      noteUsage(client, url, response.headers, started)
       if (call.redirect === 'manual' || !isRedirect(response)) return response
       const end = await follow(caller, call, { url, response }, token)
       response = end.response
@@ -100,7 +100,7 @@ async function follow(
     response = await send(hop.url, outgoing(call, hop, stays?.carries ? token : undefined))
     if (!stays?.carries) return { response: redirected(response), carried: false }
     // Of the others the verdict takes care.
-    if (response.status < 400) noteUsage(client, hop.url, response.headers)
+    if (response.status < 400) noteUsage(client, hop.url, response.headers, undefined)
   }
 }
 

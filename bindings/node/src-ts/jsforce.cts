@@ -172,7 +172,7 @@ class Session {
     const sent = this.#sent.get(request)
     if (sent?.token === undefined) return
     if (status < 400) {
-      noteUsage(this.#client, request.url, headers)
+      noteUsage(this.#client, request.url, headers, sent.call)
       return
     }
     const body = bodyCounts(status) && typeof text === 'string' ? text.slice(0, enough()) : ''

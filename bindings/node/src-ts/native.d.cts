@@ -1,3 +1,13 @@
+/** One call of an API, however many requests it takes. Made when it meets a refusal or waits for a token. */
+export declare class NativeApiCall {
+  /** Takes in the token of the next request: the failure, if it is the one that was refused. */
+  useToken(accessToken: string): NativeError | null
+  /** A request to this URL, with its token, was served. Whether it matters still when a host accepts one. */
+  noteServed(url: string): boolean
+  /** Takes in the response to a request that carried the token. */
+  handleResponse(response: NativeCallResponse): NativeAction
+}
+
 /** A handle of the core's client. */
 export declare class NativeClient {
   /** The token, or a wait for one. `known` is the lease that the caller has. */
@@ -10,8 +20,10 @@ export declare class NativeClient {
   mayCarry(instanceUrl: string, apiInstanceUrl: string | undefined | null, url: string): boolean
   /** Where a call with a token of these instances goes, and whether the token goes along. */
   route(instanceUrl: string, apiInstanceUrl: string | undefined | null, pathOrUrl: string): NativeRoute
-  /** Takes in an answer, and says what comes next. */
-  judge(call: NativeCall): NativeNext
+  /** One call of an API. Without `repeats_when_busy` it repeats nothing that a busy service refused. */
+  apiCall(method: string, repeatsWhenBusy: boolean): NativeApiCall
+  /** A host accepted the token of a request. Whether that matters still. */
+  noteAccepted(url: string): boolean
   /** Notes a header `Sforce-Limit-Info`. */
   noteLimitInfo(header: string): void
   /** The API usage that was noted last. */
@@ -98,7 +110,7 @@ export declare class NativeTestClock {
   now(): number
 }
 
-/** Whether the body decides what an answer of this status means. */
+/** Whether the body decides what a response of this status means. */
 export declare function bodyCounts(status: number): boolean
 
 /**
@@ -125,6 +137,20 @@ export declare function grpcVerdict(code: number): NativeJudgement
 /** The core's catalogue of instruments. */
 export declare function instruments(): Array<NativeInstrument>
 
+/** What comes next. */
+export interface NativeAction {
+  /** What to do. */
+  step: 'deliver' | 'resend' | 'fail'
+  /** How long to wait before that. */
+  pause?: number
+  /** The failure. */
+  error?: NativeError
+  /** Whether the token is not the one at hand any more. */
+  gone: boolean
+  /** Whether renewals are counted, so that it matters when a host accepts a token. */
+  countsRenewals: boolean
+}
+
 /** The parts of an answer that matter. */
 export interface NativeAnswer {
   /** The HTTP status. */
@@ -145,18 +171,14 @@ export interface NativeApiUsage {
   limit: number
 }
 
-/** The answer to a call that carried a token. */
-export interface NativeCall {
+/** The response to a request that carried a token. */
+export interface NativeCallResponse {
   /** The token. */
   accessToken: string
-  /** The method of the request. */
-  method: string
+  /** Where the request went. */
+  url: string
   /** Whether it can be sent again. */
   replayable: boolean
-  /** Whether it was, with a renewed token. */
-  replayed: boolean
-  /** How many were sent. */
-  attempts: number
   /** The HTTP status. */
   status: number
   /** The first bytes of the body. */
@@ -330,18 +352,6 @@ export interface NativeMember {
   key: string
   /** Where it stands. */
   status: NativeStatus
-}
-
-/** What comes next. */
-export interface NativeNext {
-  /** What to do. */
-  step: 'deliver' | 'replay' | 'retry' | 'fail'
-  /** How long to wait before that. */
-  pause?: number
-  /** The failure. */
-  error?: NativeError
-  /** Whether the token is not the one at hand any more. */
-  gone: boolean
 }
 
 /** What `open` made: a client, or an error. */

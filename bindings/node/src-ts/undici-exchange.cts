@@ -101,7 +101,8 @@ abstract class Exchange {
 
   /** What an answer tells about the org's limits. */
   note(limitInfo: string | undefined): void {
-    this.#client.noteAccepted(this.#origin)
+    if (this.#call === undefined) this.#client.noteAccepted(this.#origin)
+    else this.#call.served(this.#origin)
     if (limitInfo !== undefined) this.#client.noteLimitInfo(limitInfo)
   }
 

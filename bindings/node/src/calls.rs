@@ -82,6 +82,12 @@ impl NativeApiCall {
         used.err().as_ref().map(Into::into)
     }
 
+    /// A request to this URL, with its token, was served. Whether it matters still when a host accepts one.
+    #[napi(catch_unwind)]
+    pub fn note_served(&self, url: String) -> bool {
+        self.call.note_served(&self.client, &url)
+    }
+
     /// Takes in the response to a request that carried the token.
     #[napi(catch_unwind)]
     pub fn handle_response(&mut self, response: NativeCallResponse) -> NativeAction {

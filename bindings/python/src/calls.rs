@@ -57,7 +57,7 @@ impl Call {
         let token = &token.get().core;
         let client = self.handle.get().shared.client();
         let mut state = self.state();
-        let resolved = state.call.prepare(&client, token, url);
+        let resolved = state.call.prepare(client, token, url);
         let resolved = resolved.map_err(|error| raise(py, &error))?;
         state.sent = Some((token.clone(), resolved.url.clone()));
         Ok((resolved.url, resolved.carries_token))
@@ -98,7 +98,7 @@ impl Call {
         } else {
             handle.shared.changing()
         };
-        let action = call.handle_response(&client, &response);
+        let action = call.handle_response(client, &response);
         drop(state);
         if status >= 400 {
             handle.deliver(py)?;

@@ -311,15 +311,54 @@ fn a_jwt_says_how_its_end_is_known() {
 
 #[test]
 fn an_api_that_refuses_the_token_is_the_last_step() {
-    let shell = Shell::new("doctor-api");
-    shell.control(json!({
-        "op": "fault", "endpoint": "limits", "kind": "status",
-        "params": {"status": 403, "body": "[{\"errorCode\":\"API_DISABLED_FOR_ORG\"}]"},
-    }));
-    let output = shell.run(&["doctor"]);
-    stops_at(&output, "API call", "api_access_refused", "1. create-app");
-    assert_eq!(output.mark("token answer"), "OK");
-    assert_eq!(output.mark("identity"), "OK");
+    for (status, body, code, step, said) in [
+        (
+            401,
+            r#"[{"message":"This session is not valid for use with the REST API","errorCode":"INVALID_SESSION_ID"}]"#,
+            "api_access_refused",
+            "1. create-app",
+            "not valid for use with the REST API",
+        ),
+        (
+            403,
+            r#"[{"message":"API is not enabled","errorCode":"API_DISABLED_FOR_ORG"}]"#,
+            "api_disabled",
+            "",
+            "API is not enabled",
+        ),
+        (
+            403,
+            r#"[{"message":"TotalRequests Limit exceeded.","errorCode":"REQUEST_LIMIT_EXCEEDED"}]"#,
+            "api_limit_reached",
+            "",
+            "TotalRequests Limit exceeded.",
+        ),
+        (
+            403,
+            r#"[{"message":"expired","errorCode":"INVALID_OPERATION_WITH_EXPIRED_PASSWORD"}]"#,
+            "password_expired",
+            "3. run-as-user",
+            "password of the Run-As user has expired",
+        ),
+        (
+            403,
+            "<html><title>Access denied</title></html>",
+            "unexpected_response",
+            "",
+            "Access denied",
+        ),
+    ] {
+        let shell = Shell::new("doctor-api");
+        shell.control(json!({
+            "op": "fault", "endpoint": "limits", "kind": "status",
+            "params": {"status": status, "body": body},
+        }));
+        let output = shell.run(&["doctor"]);
+        stops_at(&output, "API call", code, step);
+        assert_eq!(output.mark("token answer"), "OK");
+        assert_eq!(output.mark("identity"), "OK");
+        assert!(output.out.contains(said), "{}", output.out);
+    }
 }
 
 /// The first failure is at `stage`, all before it works or can not be told, all after it was not

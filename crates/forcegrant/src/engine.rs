@@ -387,11 +387,12 @@ impl Engine {
         !self.slot.state().renewals.is_empty()
     }
 
-    /// A host accepted a token.
-    pub(crate) fn accepted(&self, host: &str) {
+    /// A host accepted a token: see [`State::accepted`](crate::cache::state::State::accepted).
+    pub(crate) fn accepted(&self, host: &str, is_cure: bool) {
         let desk = self.desk();
         let _lock = desk.lock();
-        let next = self.slot.state().accepted(host, self.profile.clock.now());
+        let now = self.profile.clock.now();
+        let next = self.slot.state().accepted(host, is_cure, now);
         if let Some(next) = next {
             self.slot.replace(next);
         }

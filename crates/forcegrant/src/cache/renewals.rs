@@ -124,6 +124,15 @@ impl Renewals {
         })
     }
 
+    /// A host accepted the very token that was got because it refused the one before: the renewal was of
+    /// use. `None`: nothing follows from it.
+    pub(crate) fn cured(&self, host: &str) -> Option<Self> {
+        let at = self.0.iter().position(|backoff| &*backoff.host == host)?;
+        let mut next = self.clone();
+        next.0.remove(at);
+        Some(next)
+    }
+
     /// The back-off of the host that refused, with this refusal in it.
     fn entry(&mut self, refusal: &Refusal<'_>, now: Moment) -> &mut HostBackoff {
         let at = |all: &Self, host: &str| all.0.iter().position(|backoff| &*backoff.host == host);
@@ -280,6 +289,16 @@ mod tests {
         // One that it accepted for a minute: all is well again.
         world.accept(API, 70_010);
         assert!(world.renewals.is_empty());
+    }
+
+    #[test]
+    fn renewals_that_are_of_use_are_never_held_off() {
+        let mut world = World::new(false, 0.0);
+        for call in 0..100 {
+            assert!(world.refuse(API, call, true));
+            world.renewals = world.renewals.cured(API).unwrap();
+        }
+        assert!(world.renewals.is_empty() && world.renewals.cured(API).is_none());
     }
 
     #[test]

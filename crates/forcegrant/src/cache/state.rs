@@ -477,9 +477,14 @@ impl State {
         }))
     }
 
-    /// After a host accepted a token. `None`: nothing follows from it.
-    pub(crate) fn accepted(&self, host: &str, now: Moment) -> Option<Self> {
-        let renewals = self.renewals.accepted(host, now)?;
+    /// After a host accepted a token; `is_cure` if that token was got because it refused the one before.
+    /// `None`: nothing follows from it.
+    pub(crate) fn accepted(&self, host: &str, is_cure: bool, now: Moment) -> Option<Self> {
+        let renewals = if is_cure {
+            self.renewals.cured(host)?
+        } else {
+            self.renewals.accepted(host, now)?
+        };
         Some(self.remembering(Memory {
             renewals,
             ..self.memory()

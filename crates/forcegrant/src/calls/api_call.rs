@@ -155,7 +155,7 @@ impl ApiCall {
         let is_replay = std::mem::take(&mut self.progress.awaits_replay);
         self.progress.attempts += u32::from(!is_replay);
         if response.status < 400 {
-            client.note_accepted(call.url);
+            self.note_served(client, call.url);
             return Action::Deliver;
         }
         let class = response.class();
@@ -191,6 +191,13 @@ impl ApiCall {
         });
         self.progress
             .after_report(refused, outcome, is_jwt(call.access_token))
+    }
+
+    /// A request to this URL, with its token, was served: for bindings, whose adapters hand over no
+    /// response that is fine. Returns as [`Client::note_accepted`] does.
+    #[doc(hidden)]
+    pub fn note_served(&self, client: &Client, url: &str) -> bool {
+        client.accepted(url, self.progress.is_renewed)
     }
 
     /// The pause before the request is sent again because Salesforce could not serve it.

@@ -155,11 +155,16 @@ impl Client {
     /// is fine. Returns whether that matters still: whether renewals are counted.
     #[doc(hidden)]
     pub fn note_accepted(&self, url: &str) -> bool {
+        self.accepted(url, false)
+    }
+
+    pub(crate) fn accepted(&self, url: &str, is_cure: bool) -> bool {
         if !self.engine.counts_renewals() {
             return false;
         }
         if let Ok(url) = Url::parse(url) {
-            self.engine.accepted(&url.origin().ascii_serialization());
+            let host = url.origin().ascii_serialization();
+            self.engine.accepted(&host, is_cure);
         }
         self.engine.counts_renewals()
     }
