@@ -330,15 +330,16 @@ class Core:
 
 @final
 class Call:
-    """One API call, from its first request to the answer that is handed out.
+    """One API call, from its first request to the response that is handed out.
 
-    An adapter prepares a request, sends it, has the answer judged, and goes on until there is no
+    An adapter prepares a request, sends it, has the response judged, and goes on until there is no
     pause any more.
     """
 
     def prepare(self, token: Token, url: str) -> tuple[str, bool]:
-        """Where a request with this token goes, and whether the token may go along. Raises
-        `TokenRejectedError` if it is the one that was just refused.
+        """Where a request with this token goes, and whether the token may go along: connect to
+        exactly this URL. Raises `TokenRejectedError` if it is the token that was just refused, and
+        `ConfigurationError` for a URL that HTTP libraries read differently.
         """
     def judge(
         self,
@@ -348,7 +349,7 @@ class Call:
         body: bytes,
         replayable: bool,
     ) -> float | None:
-        """Judge the answer to a request that carried the token: None hands it out, a number says
+        """Judge the response to a request that carried the token: None hands it out, a number says
         how many seconds later another request is to be made. Raises `ReplayError` or
         `TokenRejectedError` where the call ends in an error.
         """
@@ -724,7 +725,7 @@ class Floor:
     def text(self) -> str: ...
 
 def body_counts(status: int) -> bool:
-    """Whether the body of an answer with this status has to be read for it to be judged."""
+    """Whether the body of a response with this status has to be read for it to be judged."""
 
 def cli(args: list[str]) -> int:
     """Run the command line with the arguments after the program's name; give the exit code.
