@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -338,3 +339,21 @@ def test_interrupt_ends_the_wait(forcegrant_org: Org, tmp_path: Path) -> None:
     assert process.communicate(timeout=10) == ("", "")
     assert (line, process.returncode) == ("interrupted\n", 0)
     assert took < 0.3
+
+
+def test_ctrl_c_in_a_callback_leaves_no_socket_open(forcegrant_org: Org) -> None:
+    def answer() -> tuple[str, str]:
+        raise KeyboardInterrupt
+
+    options = forcegrant_org.options(credentials_callback=answer)
+    client = AsyncClient(forcegrant_org.my_domain, **options)
+
+    async def main() -> None:
+        await client.token()
+
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        with pytest.raises(KeyboardInterrupt):
+            asyncio.run(main())
+        gc.collect()
+    assert [str(one.message) for one in seen if one.category is ResourceWarning] == []

@@ -38,7 +38,12 @@ class AsyncioWatch(Watch[T]):
         except NotImplementedError:  # a loop of completion ports
             self.task = loop.create_task(self.receive())
         if answer is not None:
-            self.tick()
+            try:
+                self.tick()
+            except BaseException:
+                # Ctrl-C in a callback: nobody has this object to close it.
+                self.close()
+                raise
 
     def tick(self) -> None:
         self.ticker = self.loop.call_later(QUESTIONS_EVERY, self.tick)
