@@ -427,7 +427,8 @@ fn one_mint_per_lifetime_over_a_week() {
 
 #[test]
 fn a_view_is_empty_under_a_test_clock_and_starts_the_refresh_that_is_due() {
-    let f = fixture([Play::Token("a"), Play::Token("b")]);
+    let (hold, arrival, go) = held(Play::Token("b"));
+    let f = fixture([Play::Token("a"), hold]);
     let client = f.client.clone().into_async();
     assert!(client.view().is_none(), "no login is started for a view");
     f.client.token().unwrap();
@@ -435,6 +436,8 @@ fn a_view_is_empty_under_a_test_clock_and_starts_the_refresh_that_is_due() {
     assert_eq!(view.from_ms, view.until_ms);
     f.pass(1_000);
     assert_eq!(client.view().unwrap().token.access_token(), "a");
+    arrival.recv().unwrap();
+    go.send(()).unwrap();
     f.client.wait_idle();
     assert_eq!(client.view().unwrap().token.access_token(), "b");
 }
