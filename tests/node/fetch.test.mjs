@@ -160,11 +160,11 @@ test('the answer of a call is whole after its beginning was looked at', async ()
 
 test('where a token may go is asked of the core', async () => {
   const token = await client.token()
-  assert.equal(client.mayCarry(token, `${token.instanceUrl}/x`), true)
-  assert.equal(client.mayCarry(token, new URL('https://evil.example/')), false)
-  assert.equal(client.mayCarry(token, token.instanceUrl.replace('https:', 'http:')), false)
+  assert.equal(client.isAllowedFor(token, `${token.instanceUrl}/x`), true)
+  assert.equal(client.isAllowedFor(token, new URL('https://evil.example/')), false)
+  assert.equal(client.isAllowedFor(token, token.instanceUrl.replace('https:', 'http:')), false)
   const trusting = new Client(emulator.clientOptions({ trustedHosts: ['.evil.example'] }))
-  assert.equal(trusting.mayCarry(token, 'https://x.evil.example/'), true)
+  assert.equal(trusting.isAllowedFor(token, 'https://x.evil.example/'), true)
 })
 
 test('the option fetch must be a function', () => {

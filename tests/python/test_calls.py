@@ -296,10 +296,10 @@ def test_a_busy_service_and_a_dead_session_in_one_call(
 def test_trust_is_the_cores(forcegrant_org: Org) -> None:
     client = forcegrant_org.client(trusted_hosts=[".example.com"])
     token = client.token()
-    assert client.may_carry(token, token.instance_url + LIMITS)
-    assert client.may_carry(token, "https://gateway.example.com/x")
-    assert not client.may_carry(token, FOREIGN)
-    assert not client.may_carry(token, token.instance_url.replace("https", "http"))
+    assert client.is_allowed_for(token, token.instance_url + LIMITS)
+    assert client.is_allowed_for(token, "https://gateway.example.com/x")
+    assert not client.is_allowed_for(token, FOREIGN)
+    assert not client.is_allowed_for(token, token.instance_url.replace("https", "http"))
 
 
 def test_nothing_is_imported_before_it_is_asked_for() -> None:

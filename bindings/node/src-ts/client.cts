@@ -192,7 +192,7 @@ export class Client {
   /**
    * Calls an API as the global `fetch` does, with the token.
    *
-   * A path goes to the token's instance. The token goes only where {@link mayCarry} says, and to no other origin by
+   * A path goes to the token's instance. The token goes only where {@link isAllowedFor} says, and to no other origin by
    * a redirect. When the answer says that the session is dead, the token is dropped and the request sent once more
    * with a new one, to the instance where that one belongs; but not after a 403, and not when the body is a stream:
    * that is a `ReplayError`. A new token that is refused too ends in a `TokenRejectedError`. A request that brings an
@@ -208,11 +208,11 @@ export class Client {
    * Whether a token may be sent to a URL: only over https, to the origin of its instance or API instance, or to a
    * host that the option `trustedHosts` names.
    */
-  mayCarry(token: Token, url: string | URL): boolean {
+  isAllowedFor(token: Token, url: string | URL): boolean {
     const { instanceUrl, apiInstanceUrl } = token
     return this.#call(
-      (native) => native.mayCarry(instanceUrl, apiInstanceUrl, String(url)),
-      Client.prototype.mayCarry,
+      (native) => native.isAllowedFor(instanceUrl, apiInstanceUrl, String(url)),
+      Client.prototype.isAllowedFor,
     )
   }
 

@@ -134,7 +134,7 @@ function presentation(client: Client): (token: Token, url: string) => Metadata |
   let last: { token: Token; url: string; metadata: Metadata | undefined } | undefined
   const present = (token: Token, url: string) => {
     if (last === undefined || last.token !== token || last.url !== url) {
-      last = { token, url, metadata: client.mayCarry(token, url) ? metadataOf(token) : undefined }
+      last = { token, url, metadata: client.isAllowedFor(token, url) ? metadataOf(token) : undefined }
     }
     return last.metadata
   }

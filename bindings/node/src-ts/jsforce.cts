@@ -18,7 +18,7 @@ export type ConnectOptions<S extends Schema> = Omit<
 
 /**
  * A connection of jsforce whose session renews itself by the client: a dead session costs one login, and the request
- * goes out again, to the instance where the new token belongs. A token goes only where `client.mayCarry` says. Each
+ * goes out again, to the instance where the new token belongs. A token goes only where `client.isAllowedFor` says. Each
  * request has the client's present token: one that was refreshed behind it, or that another caller found dead, is
  * replaced without a refusal. Streaming clients that the connection makes renew themselves too.
  *

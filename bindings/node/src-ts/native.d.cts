@@ -17,7 +17,7 @@ export declare class NativeClient {
   /** Reports a token that was turned down, by its text. */
   invalidate(accessToken: string): boolean
   /** Whether a token of these instances may go to a URL. */
-  mayCarry(instanceUrl: string, apiInstanceUrl: string | undefined | null, url: string): boolean
+  isAllowedFor(instanceUrl: string, apiInstanceUrl: string | undefined | null, url: string): boolean
   /** Where a call with a token of these instances goes, and whether the token goes along. */
   route(instanceUrl: string, apiInstanceUrl: string | undefined | null, pathOrUrl: string): NativeRoute
   /** One call of an API. Without `repeats_when_busy` it repeats nothing that a busy service refused. */

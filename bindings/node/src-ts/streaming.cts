@@ -91,7 +91,7 @@ class Renewal {
     if (this.#faye === undefined) return
     const { endpoint, headers } = this.#faye._dispatcher
     delete headers['Authorization']
-    if (token === undefined || !this.#client.mayCarry(token, endpoint.href)) return
+    if (token === undefined || !this.#client.isAllowedFor(token, endpoint.href)) return
     this.#token = token
     headers['Authorization'] = `OAuth ${token.accessToken}`
   }

@@ -6,7 +6,7 @@ import { CurrentExchange, LegacyExchange } from './undici-exchange.cjs'
  * An interceptor for undici that sends the client's token and renews it:
  * `new Agent().compose(forcegrant(client)).request({ path, method: 'GET' })`.
  *
- * A request without an `origin` goes to the token's instance. The token goes only where `client.mayCarry` says. A call
+ * A request without an `origin` goes to the token's instance. The token goes only where `client.isAllowedFor` says. A call
  * that meets a dead session is repeated once with a new token, as `client.fetch` does it. Redirects belong outside:
  * name `interceptors.redirect()` after it, so that each hop is looked at.
  */

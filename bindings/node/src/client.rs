@@ -160,7 +160,7 @@ impl NativeClient {
 
     /// Whether a token of these instances may go to a URL.
     #[napi(catch_unwind)]
-    pub fn may_carry(
+    pub fn is_allowed_for(
         &self,
         instance_url: String,
         api_instance_url: Option<String>,

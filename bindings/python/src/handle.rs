@@ -216,7 +216,7 @@ impl Handle {
 
     /// Whether a token may be sent to a URL: only over https, to the token's instance or API
     /// instance, or to a host that the option `trusted_hosts` names. Asks nobody.
-    fn may_carry(&self, token: &Bound<'_, Token>, url: &str) -> bool {
+    fn is_allowed_for(&self, token: &Bound<'_, Token>, url: &str) -> bool {
         self.shared.client().is_allowed_for(&token.get().core, url)
     }
 

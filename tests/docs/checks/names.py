@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 BUILDER = ("crates/forcegrant/src/builder.rs", "crates/forcegrant/src/builder/calls.rs")
 ERRORS = "crates/forcegrant/src/error.rs"
-ENVIRONMENT = "crates/forcegrant/src/environment.rs"
+ENVIRONMENT = "crates/forcegrant/src/environment/credentials.rs"
 PYTHON_OPTIONS = "bindings/python/python/forcegrant/options.py"
 POOL_BUILDER = "crates/forcegrant/src/pool/builder.rs"
 POOL_GUIDE = "docs/guides/many-orgs.md"

@@ -77,7 +77,7 @@ def _bring(
     context: grpc.AuthMetadataContext,
     callback: grpc.AuthMetadataPluginCallback,
 ) -> None:
-    if not client.may_carry(token, context.service_url):
+    if not client.is_allowed_for(token, context.service_url):
         callback((), _untrusted(context.service_url))
         return
     org = () if token.org_id is None else (("tenantid", token.org_id),)

@@ -417,7 +417,7 @@ class Handle:
         """Whether a callback brings the credentials."""
     def _answer(self) -> None:
         """Have the callback answer the core's question for credentials, if one waits."""
-    def may_carry(self, token: Token, url: str) -> bool:
+    def is_allowed_for(self, token: Token, url: str) -> bool:
         """Whether a token may be sent to a URL: only over https, to the token's instance or API
         instance, or to a host that the option `trusted_hosts` names. Asks nobody.
         """
