@@ -6,9 +6,10 @@ import { CurrentExchange, LegacyExchange } from './undici-exchange.cjs'
  * An interceptor for undici that sends the client's token and renews it:
  * `new Agent().compose(forcegrant(client)).request({ path, method: 'GET' })`.
  *
- * A request without an `origin` goes to the token's instance. The token goes only where `client.isAllowedFor` says. A call
- * that meets a dead session is repeated once with a new token, as `client.fetch` does it. Redirects belong outside:
- * name `interceptors.redirect()` after it, so that each hop is looked at.
+ * A request without an `origin` goes to the token's instance; undici 8 may name that of a `Pool` or a `Client` first. The
+ * token goes only where `client.isAllowedFor` says. A call that meets a dead session is repeated once with a new token, as
+ * `client.fetch` does it. Redirects belong outside: name `interceptors.redirect()` after it, so that each hop is looked
+ * at.
  */
 export function forcegrant(client: Client): Dispatcher.DispatcherComposeInterceptor {
   return (dispatch) => (options, handler) => {
