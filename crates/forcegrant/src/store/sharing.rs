@@ -16,6 +16,7 @@ use crate::grant::request::AuthStyle;
 use crate::http::HttpSettings;
 use crate::process::PerProcess;
 use crate::random;
+use crate::redaction::Redactor;
 use crate::store::breaker::Breaker;
 #[cfg(feature = "store-file")]
 use crate::store::file::FileStore;
@@ -23,6 +24,7 @@ use crate::store::process::ProcessStore;
 #[cfg(feature = "store-redis")]
 use crate::store::redis::RedisStore;
 use crate::store::{Acquired, Store, StoreError, StoreFuture};
+use crate::token::Token;
 
 /// Whom a client shares its token with: the option `store`.
 ///
@@ -231,13 +233,32 @@ impl Share {
         let pause = self
             .store
             .with_breaker(|breaker| breaker.failed(boot, random::unit()));
+        // Its words are another library's, or a user's.
+        let said = own_redactor(engine).clean(&error.to_string(), LONGEST_ERROR);
         let error = Error::new(
             Code::StoreFailed,
-            format!("the store that tokens are shared through failed: {error}"),
+            format!("the store that tokens are shared through failed: {said}"),
         )
         .with_help("Logins go ahead without it, and it is asked again later.")
         .with_retry_after(Some(Duration::from_millis(pause)));
         engine.emit(&Event::StoreFailed { error });
+    }
+}
+
+/// How much of a store's error is kept, in characters.
+const LONGEST_ERROR: usize = 300;
+
+/// Knows the credentials and the token at hand.
+fn own_redactor(engine: &Engine) -> Redactor {
+    let redactor = engine
+        .keyring
+        .at_hand()
+        .map_or_else(Redactor::new, |login| {
+            Redactor::new().hide_pair(login.pair.client_id(), login.pair.expose_client_secret())
+        });
+    match &engine.slot.state().lease {
+        Some(lease) => redactor.hide(Token::of(lease).access_token()),
+        None => redactor,
     }
 }
 

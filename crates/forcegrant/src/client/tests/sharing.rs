@@ -43,7 +43,7 @@ impl Tricky {
     fn play<'a, T: Send + 'a>(&'a self, step: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
         self.0.steps.fetch_add(1, Ordering::SeqCst);
         if self.0.fails.load(Ordering::SeqCst) {
-            return Box::pin(async { Err(StoreError::new("on purpose")) });
+            return Box::pin(async { Err(StoreError::new("on purpose, with hunter22")) });
         }
         if self.0.hangs.load(Ordering::SeqCst) {
             return Box::pin(std::future::pending());
@@ -312,6 +312,23 @@ fn a_store_that_fails_is_an_event_and_is_left_alone_for_a_while() {
     assert_eq!(text(&f), "c");
     assert_eq!(text(&f.beside(with(&store))), "c");
     assert_eq!(f.requests(), 3);
+}
+
+#[test]
+fn the_words_of_a_store_hold_no_secret() {
+    let store = Tricky::default();
+    store.0.fails.store(true, Ordering::SeqCst);
+    let told: Arc<Mutex<Vec<String>>> = Arc::default();
+    let own = Arc::clone(&told);
+    let f = fixture_with([Play::Token("a")], |builder| {
+        with(&store)(builder).on_event_inline(move |event| {
+            own.lock().unwrap().push(format!("{event:?}"));
+        })
+    });
+    assert_eq!(text(&f), "a");
+    let told = told.lock().unwrap().join(" ");
+    assert!(told.contains("on purpose"), "{told}");
+    assert!(!told.contains("hunter22"), "{told}");
 }
 
 #[test]
