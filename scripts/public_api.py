@@ -29,7 +29,7 @@ ALLOWED = {
     "serde_core::ser::Serializer": "the same",
     "serde_core::de::Deserialize": "the same",
     "serde_core::de::Deserializer": "the same",
-    "forcegrant::environment::Environment": "the variables that the command line reads; both crates are released together",
+    "forcegrant::environment::Environment": "the variables that the command line reads; released together",
 }
 # Whole crates, behind features that are off unless asked for: whoever asks wants that crate, at its major version.
 ALLOWED_BY_FEATURE = {
