@@ -69,7 +69,7 @@ function load(): NativeModule {
 
 /**
  * The files that the binary is looked for from: those that hold this code. Neither the working directory nor the
- * arguments of the process are among them: whoever can put a file there must not choose what is loaded.
+ * arguments of the process are among them: a person who can put a file there must not choose what is loaded.
  *
  * A bundler can have put something else in the place of a name (`/index.js`, a path relative to the project, or a path
  * of the machine that made the bundle), so only an absolute path of a file that exists counts.

@@ -106,7 +106,7 @@ class Guard:
         try:
             self.prepare(self.client._call(request.method), request)
         except BaseException:
-            # Whoever sends it all the same sends no token.
+            # If it is sent all the same, it carries no token.
             self.detach(request)
             raise
 

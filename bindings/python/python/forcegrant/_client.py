@@ -94,7 +94,7 @@ class AsyncClient(Handle, _AsyncCommon):
         try:
             core = Core(login_url, client_id, client_secret, options)
         finally:
-            # Whoever looks at an error looks at the variables of its frames too.
+            # Error trackers record the variables of an error's frames too.
             del login_url, client_id, client_secret, options
         return cls._over(core)
 

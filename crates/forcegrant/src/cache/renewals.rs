@@ -1,6 +1,6 @@
 //! How often a refused token may be replaced by a login. Pure.
 //!
-//! Whoever refuses one token after the other is not cured by a new one: an API that does not take
+//! A new token does not help where one token after the other is refused: an API that does not take
 //! tokens of this form, or a gateway with a reason of its own. So renewals back off, for each host
 //! that refuses, whatever the text of the token: at most four in the first minute, fewer after.
 //! While they are held off, the token at hand goes on serving all other calls.
@@ -50,7 +50,7 @@ struct HostBackoff {
 /// A token that was refused.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Refusal<'a> {
-    /// Who refused it; empty for whoever tells of it without saying.
+    /// The host that refused it; empty if the report does not say.
     pub(crate) host: &'a str,
     pub(crate) fingerprint: &'a str,
     /// When it was issued.

@@ -48,7 +48,7 @@ pub enum Action {
 /// One API call, however many requests it takes.
 ///
 /// ```no_run
-/// # fn send(url: &str, authorization: Option<&str>) -> (u16, Vec<u8>) { unimplemented!() }
+/// # fn send(url: &str, authorization: Option<&str>) -> (u16, Vec<u8>) { (200, Vec::new()) }
 /// use forcegrant::ApiResponse;
 /// use forcegrant::calls::{Action, ApiCall, CallResponse};
 ///
