@@ -111,7 +111,7 @@ try {
   await emulator.close()
 }
 
-/** Nanoseconds of the processor for one call, of which a few are in the air at any time. */
+/** Nanoseconds of the processor for one call, of which a few are in flight at any time. */
 async function time(call) {
   let left = CALLS
   const start = process.cpuUsage()

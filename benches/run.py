@@ -1,4 +1,4 @@
-"""`make bench`: in every language, what a cached read and a mint cost beside the least that they could cost.
+"""`make bench`: in every language, what a cached read and a login cost beside the least that they could cost.
 
 Each part prints one JSON line per figure: medians over many rounds, ours and the floor in turns in one process. The
 ratio is what to look at: it says more about this project, and less about the machine, than a figure alone.

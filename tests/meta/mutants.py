@@ -126,7 +126,7 @@ def falsify(parent: Any, key: str | int) -> bool:
     elif isinstance(value, (int, float)):
         parent[key] = value + 17
     elif key == "expect" and value is None:
-        parent[key] = {"mints": 0}
+        parent[key] = {"logins": 0}
     elif value == {}:
         parent[key] = {"false": 17 if key == "expect" else {}}
     elif value is None:

@@ -180,13 +180,13 @@ test('reset while a request is up: those who wait get its answer, and it is aske
 test('status tells where the client stands', async () => {
   const client = new Client(emulator.clientOptions())
   const token = await client.token()
-  const { state, fingerprint, mints, failures, loginHost, expiry } = client.status()
+  const { state, fingerprint, logins, failures, loginHost, expiry } = client.status()
   assert.deepEqual(
-    { state, fingerprint, mints, failures, loginHost, expiry },
+    { state, fingerprint, logins, failures, loginHost, expiry },
     {
       state: 'fresh',
       fingerprint: token.fingerprint,
-      mints: 1,
+      logins: 1,
       failures: 0,
       loginHost: emulator.org.myDomain,
       expiry: token.expiry,
@@ -198,10 +198,10 @@ test('status tells where the client stands', async () => {
 test('the last failure is in the status, and holds for a while', async () => {
   const client = new Client(emulator.clientOptions({ clientSecret: 'wrong' }))
   await assert.rejects(client.token(), { code: 'invalid_client_secret' })
-  const { state, lastError, lastFailureAt, coolingUntil } = client.status()
-  assert.equal(state, 'cooling')
+  const { state, lastError, lastFailureAt, backingOffUntil } = client.status()
+  assert.equal(state, 'backing_off')
   assert.equal(lastError.code, 'invalid_client_secret')
-  assert.ok(lastFailureAt <= new Date() && coolingUntil > lastFailureAt)
+  assert.ok(lastFailureAt <= new Date() && backingOffUntil > lastFailureAt)
   await assert.rejects(client.token(), { code: 'invalid_client_secret' })
   assert.equal((await counters()).token_requests, 1)
 })

@@ -85,14 +85,14 @@ test('absent values of a status are undefined, before the first token', () => {
     'fingerprint',
     'lastError',
     'lastFailureAt',
-    'coolingUntil',
+    'backingOffUntil',
     'lastRejectedAge',
     'learnedLifetime',
   ]) {
     assert.ok(Object.hasOwn(status, name), name)
     assert.equal(status[name], undefined, name)
   }
-  assert.deepEqual([status.state, status.inFlight, status.mints, status.failures], ['empty', false, 0, 0])
+  assert.deepEqual([status.state, status.inFlight, status.logins, status.failures], ['empty', false, 0, 0])
 })
 
 test('times are Dates: in tokens, states and clocks', async () => {

@@ -51,11 +51,11 @@ function listening(options) {
 test('a login is told from its start to its token', async () => {
   const { client, seen, told } = listening()
   const token = await client.token()
-  const { name: _, took, lifetime, ...rest } = await told('mint_succeeded')
+  const { name: _, took, lifetime, ...rest } = await told('login_succeeded')
   assert.deepEqual(rest, { fingerprint: token.fingerprint, expiry: token.expiry, attempts: 1 })
   assert.ok(took > 0 && took < 10_000)
   assert.ok(lifetime > 1_790_000 && lifetime <= 1_800_000)
-  assert.deepEqual(seen[0], { name: 'mint_started', background: false })
+  assert.deepEqual(seen[0], { name: 'login_started', background: false })
   assert.ok(seen.every(Object.isFrozen))
 })
 
@@ -64,11 +64,11 @@ test('a retry and a failure carry their errors', async () => {
   await emulator.control('fault', { endpoint: 'token', kind: '503_html', first: 1 })
   await emulator.control('configure', { app: { run_as: null } })
   await assert.rejects(client.token(), RefusedError)
-  const retried = await told('mint_retried')
+  const retried = await told('login_retried')
   assert.ok(retried.error instanceof ForcegrantError)
   assert.deepEqual([retried.error.code, retried.attempts], ['server_unavailable', 1])
   assert.ok(retried.pause >= 0 && retried.pause <= 1)
-  const failed = await told('mint_failed')
+  const failed = await told('login_failed')
   assert.ok(failed.error instanceof RefusedError)
   assert.deepEqual([failed.error.code, failed.attempts], ['no_run_as_user', 2])
 })
@@ -131,16 +131,16 @@ test('the diagnostics channel tells the events of every client, to late subscrib
     await emulator.control('kill_sessions')
     early.invalidate(early.cached())
     await evicted
-    const minted = told('mint_succeeded')
+    const minted = told('login_succeeded')
     await early.token()
     await minted
-    const started = told('mint_succeeded')
+    const started = told('login_succeeded')
     await new Client(emulator.clientOptions()).token()
     await started
   })
   assert.deepEqual(
     messages.map(({ message }) => message.event.name),
-    ['invalidated', 'mint_started', 'mint_succeeded', 'mint_started', 'mint_succeeded'],
+    ['invalidated', 'login_started', 'login_succeeded', 'login_started', 'login_succeeded'],
   )
   for (const { message, channel } of messages) {
     assert.equal(channel, 'forcegrant:event')
@@ -154,9 +154,9 @@ test('onEvent and the channel are told the same event, and a subscriber that thr
   const onEvent = (event) => seen.push(event)
   const thrown = await runFixture('throwing-subscriber.mjs', { options: emulator.clientOptions() })
   assertClean(thrown)
-  assert.equal(thrown.stdout, 'a subscriber that throws, on purpose\nmint_succeeded\n')
+  assert.equal(thrown.stdout, 'a subscriber that throws, on purpose\nlogin_succeeded\n')
   const messages = await subscribed(async (told) => {
-    const minted = told('mint_succeeded')
+    const minted = told('login_succeeded')
     await new Client(emulator.clientOptions({ onEvent })).token()
     await minted
   })
@@ -169,7 +169,7 @@ test('onEvent and the channel are told the same event, and a subscriber that thr
 test('events come as measurements of the catalogue', async () => {
   const { client, told } = listening()
   client.invalidate(await client.token())
-  const { measurements, took, lifetime } = await told('mint_succeeded')
+  const { measurements, took, lifetime } = await told('login_succeeded')
   assert.deepEqual(measurements, [
     { name: 'forcegrant.logins', kind: 'counter', unit: '{login}', value: 1, attributes: { outcome: 'ok' } },
     {
@@ -188,7 +188,7 @@ test('events come as measurements of the catalogue', async () => {
     },
   ])
   assert.ok(Object.isFrozen(measurements) && measurements.every(Object.isFrozen))
-  assert.deepEqual((await told('mint_started')).measurements, [])
+  assert.deepEqual((await told('login_started')).measurements, [])
 })
 
 test("docs/metrics.md lists the core's instruments", () => {

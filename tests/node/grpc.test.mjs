@@ -234,7 +234,7 @@ callsThrough('gRPC', {
       assert.equal(seen.length, 3)
       assert.equal(await logins(), 1)
     },
-    async 'a connection that is lost is an error of its own, and no verdict'() {
+    async 'a connection that is lost is an error of its own, and no response class'() {
       hold = () => server.forceShutdown()
       await calling({ interceptors: [interceptor(client)] }, async (stub) => {
         const { code } = await unary(stub).catch((error) => error)
@@ -280,7 +280,7 @@ callsThrough('gRPC', {
     'a long answer is whole after its beginning was looked at': NO_HTTP,
     'an answer that comes slowly is judged whole': NO_HTTP,
     'a refusal that breaks off is judged by what came of it': NO_HTTP,
-    'a served answer that breaks off is an error of its own, and no verdict': NO_HTTP,
+    'a served answer that breaks off is an error of its own, and no response class': NO_HTTP,
     'a call that is served leaves no listener behind': NO_SIGNAL,
     'a busy service is not asked again, unless the client is told so': ITS_OWN,
     'a busy service is asked again, as often as the client is told': ITS_OWN,

@@ -70,7 +70,7 @@ callsThrough('jsforce', {
   methodThatMeetsErrors: 'POST',
   lacks: {
     'a refusal that breaks off is judged by what came of it': NO_END,
-    'a served answer that breaks off is an error of its own, and no verdict': NO_END,
+    'a served answer that breaks off is an error of its own, and no response class': NO_END,
     'a cancelled call ends, and takes nothing with it': NO_SIGNAL,
     'a call that is cancelled while it waits for the token leaves the login to others': NO_SIGNAL,
     'a call that is cancelled while its session is renewed leaves the login to others': NO_SIGNAL,

@@ -157,8 +157,8 @@ test('events say whose they are', async () => {
   assert.deepEqual(
     events.map(({ name, key }) => [name, key]),
     [
-      ['mint_started', 'acme'],
-      ['mint_succeeded', 'acme'],
+      ['login_started', 'acme'],
+      ['login_succeeded', 'acme'],
     ],
   )
   assert.equal(messages[0].loginHost, emulator.org.myDomain)
@@ -185,5 +185,5 @@ test('time can be moved', async () => {
   const tokens = pool({ clock, sessionTimeout: 7_200_000 })
   await tokens.token('acme')
   clock.advance(7_100_000)
-  assert.equal(tokens.status('acme').state, 'aging')
+  assert.equal(tokens.status('acme').state, 'refresh_due')
 })

@@ -33,7 +33,7 @@ test('a refresh in the background does not keep the process alive', async () => 
   const run = await runFixture('refresh-then-end.mjs', { options })
   assertClean(run)
   const { state, inFlight } = JSON.parse(run.stdout)
-  assert.deepEqual({ state, inFlight }, { state: 'aging', inFlight: true })
+  assert.deepEqual({ state, inFlight }, { state: 'refresh_due', inFlight: true })
   assert.ok(lingered(run) < 300, `lived on for ${lingered(run)} ms`)
 })
 

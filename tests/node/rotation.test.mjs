@@ -46,10 +46,10 @@ test('a token of a retired pair is dropped when that is asked for', async () => 
   await addSecond()
   const client = new Client(emulator.clientOptions())
   const token = await client.token()
-  assert.equal(client.dropRetired(), false)
+  assert.equal(client.invalidateIfRotated(), false)
   client.setCredentials(second, null)
   assert.equal(client.cached(), token)
-  assert.equal(client.dropRetired(), true)
+  assert.equal(client.invalidateIfRotated(), true)
   assert.equal(client.cached(), undefined)
 })
 

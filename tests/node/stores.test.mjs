@@ -113,7 +113,7 @@ test('a store that throws is an event, and the login goes ahead', async () => {
   await new Promise((resolve) => setImmediate(resolve))
   assert.deepEqual(
     events.map(({ name }) => name),
-    ['store_failed', 'mint_started', 'mint_succeeded'],
+    ['store_failed', 'login_started', 'login_succeeded'],
   )
   assert.match(events[0].error.message, /RangeError: out of order/)
 })

@@ -61,7 +61,7 @@ test('a panic while an event is told loses the event, and disturbs no login', ()
     report(events)`)
   assertOneLine(rest, 'event')
   assert.deepEqual(stdout[0], { length: 112 })
-  assert.ok(!stdout[1].includes('mint_started') && stdout[1].includes('mint_succeeded'), String(stdout[1]))
+  assert.ok(!stdout[1].includes('login_started') && stdout[1].includes('login_succeeded'), String(stdout[1]))
 })
 
 test('many callers wait when the answer is lost: each gets an error of its own', () => {

@@ -13,7 +13,7 @@ from forcegrant import (
     Token,
     Verified,
     _errors,
-    verdict,
+    classify_response,
 )
 from scenario_fields import JSON, Fields, assert_equal, assert_subset
 
@@ -94,8 +94,8 @@ class Expectations:
         expect = Fields(expected, "answer")
         for part in expect.take("body_contains", []):
             assert part.encode() in answer.body, f"{part!r} is not in {answer.body!r}"
-        said = str(verdict(answer.status, answer.headers, answer.body))
-        assert_equal({"status": answer.status, "verdict": said}, expect)
+        said = str(classify_response(answer.status, answer.headers, answer.body))
+        assert_equal({"status": answer.status, "response_class": said}, expect)
 
     def check_verified(self, verified: Verified, expected: JSON) -> None:
         expect = Fields(expected, "verified")
@@ -110,14 +110,14 @@ class Expectations:
             name = expect.take("fingerprint_of")
             wanted = None if name is None else self.tokens[name].fingerprint
             assert status.fingerprint == wanted
-        if expect.has("cooling"):
-            until = status.cooling_until
+        if expect.has("backing_off"):
+            until = status.backing_off_until
             cooling = until is not None and until > self.now()
-            assert cooling == expect.take("cooling"), f"cooling until {until}"
+            assert cooling == expect.take("backing_off"), f"cooling until {until}"
         seen = {
             "state": status.state,
             "in_flight": status.in_flight,
-            "mints": status.mints,
+            "logins": status.logins,
             "failures": status.failures,
             "last_error_code": status.last_error and status.last_error.code,
             "login_host": status.login_host,

@@ -194,7 +194,7 @@ class Run(Expectations, Generic[AnyClient]):
         return {"my_domain": SANDBOX, "org_id": org["org_id"], **app["keys"][0]}
 
     def org_at(self, login_url: str | None) -> JSON:
-        """Give login URL and key pair of the org there, the default org's if it is of neither."""
+        """Give login URL and client credentials of the org there, the default org's if it is of neither."""
         org = self.emulator.org
         pair = {"client_id": org.client_id, "client_secret": org.client_secret}
         if login_url == SANDBOX:
@@ -440,11 +440,11 @@ class Run(Expectations, Generic[AnyClient]):
         for event, wanted in zip(events, expect, strict=True):
             self.check_event(event, Fields(wanted, event.name))
 
-    def _do_drop_retired(self, name: str, step: Fields) -> None:
+    def _do_invalidate_if_rotated(self, name: str, step: Fields) -> None:
         expect = Fields(step.take("expect"), "expect")
         dropped = expect.take("dropped")
         expect.done()
-        assert self.clients[name].drop_retired() == dropped, f"dropped is not {dropped}"
+        assert self.clients[name].invalidate_if_rotated() == dropped, f"dropped is not {dropped}"
 
     # Expectations
 

@@ -45,7 +45,7 @@ def test_token_is_shared_with_the_blocking_client(forcegrant_org: Org) -> None:
     assert client.invalidate(token)
     assert twin.cached() is None
     assert asyncio.run(twin.verify()).token is client.token()
-    assert twin.status().mints == client.status().mints == 2
+    assert twin.status().logins == client.status().logins == 2
 
 
 def test_cached_token_does_not_touch_the_loop(forcegrant_org: Org) -> None:

@@ -25,7 +25,7 @@ from callers import (
     Caller,
     GivenUp,
 )
-from forcegrant import ReplayError, TokenRejectedError, verdict
+from forcegrant import ReplayError, TokenRejectedError, classify_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -348,12 +348,12 @@ def test_the_extras_are_those_that_are_told_of() -> None:
         assert f'{extra} = ["{distribution}>={".".join(map(str, oldest))}"' in project
 
 
-# The verdict
+# The class of a response
 
 
 def test_verdict_takes_what_http_clients_give() -> None:
-    assert str(verdict(200)) == "fine"
-    judged = verdict(401, None, EXPIRED)
+    assert str(classify_response(200)) == "fine"
+    judged = classify_response(401, None, EXPIRED)
     assert judged.session_expired
     assert repr(judged) == "<Verdict session_expired>"
     assert (judged.retry_after, judged.api_usage) == (None, None)
@@ -365,11 +365,11 @@ def test_verdict_takes_what_http_clients_give() -> None:
         httpx.Headers({"Sforce-Limit-Info": usage}),
         requests.structures.CaseInsensitiveDict({"Sforce-Limit-Info": usage}),
     ):
-        assert verdict(200, headers).api_usage == (25, 5000)
-    limited = verdict(429, {"Retry-After": "7"}, b"")
+        assert classify_response(200, headers).api_usage == (25, 5000)
+    limited = classify_response(429, {"Retry-After": "7"}, b"")
     assert limited.word == "rate_limited"
     assert limited.retry_after is not None
     assert limited.retry_after.total_seconds() == 7
-    assert verdict(403, {}, b'[{"errorCode":"API_DISABLED_FOR_ORG"}]').word == "blocked"
+    assert classify_response(403, {}, b'[{"errorCode":"API_DISABLED_FOR_ORG"}]').response_class == "blocked"
     with pytest.raises(ValueError, match="-1 is no HTTP status"):
-        verdict(-1)
+        classify_response(-1)

@@ -14,7 +14,7 @@ import grpc
 import pytest
 from grpc import aio
 
-from forcegrant import ForcegrantError, TokenRejectedError, grpc_verdict
+from forcegrant import ForcegrantError, TokenRejectedError, classify_grpc_status
 from gateway import Gateway, cut, redirect
 
 if TYPE_CHECKING:
@@ -554,7 +554,7 @@ def test_call_credentials_of_the_callers_own_go_along(place: Place) -> None:
 
 
 def test_verdicts() -> None:
-    words = [grpc_verdict(code).word for code in (0, 16, 7, 8, 14, 5)]
+    words = [classify_grpc_status(code).word for code in (0, 16, 7, 8, 14, 5)]
     assert words == [
         "fine",
         "session_expired",
@@ -563,4 +563,4 @@ def test_verdicts() -> None:
         "unavailable",
         "other",
     ]
-    assert grpc_verdict(16).session_expired
+    assert classify_grpc_status(16).session_expired

@@ -115,11 +115,11 @@ def test_status_and_reset(forcegrant_org: Org) -> None:
     client = forcegrant_org.client(refusal_backoff=(5, 60))
     assert client.login_host == forcegrant_org.my_domain
     status = client.status()
-    assert (status.state, status.in_flight, status.mints, status.failures) == ("empty", False, 0, 0)
+    assert (status.state, status.in_flight, status.logins, status.failures) == ("empty", False, 0, 0)
     assert (status.expiry, status.fingerprint, status.last_error) == (None, None, None)
     token = client.token()
     status = client.status()
-    assert (status.state, status.mints) == ("fresh", 1)
+    assert (status.state, status.logins) == ("fresh", 1)
     assert status.fingerprint == token.fingerprint
     assert status.expiry == token.expiry
     assert status.refresh_at is not None
@@ -130,12 +130,12 @@ def test_status_and_reset(forcegrant_org: Org) -> None:
     with pytest.raises(Exception, match="no client credentials user"):
         client.token()
     status = client.status()
-    assert (status.state, status.failures) == ("cooling", 1)
+    assert (status.state, status.failures) == ("backing_off", 1)
     assert status.last_error is not None
     assert status.last_error.code == "no_run_as_user"
     assert status.last_failure_at is not None
-    assert status.cooling_until is not None
-    assert status.cooling_until > status.last_failure_at
+    assert status.backing_off_until is not None
+    assert status.backing_off_until > status.last_failure_at
 
 
 def test_verify(forcegrant_org: Org) -> None:
@@ -199,12 +199,12 @@ def test_secret_from_a_file(forcegrant_org: Org, tmp_path: Path) -> None:
 def test_credentials_are_replaced(forcegrant_org: Org) -> None:
     client = forcegrant_org.client()
     token = client.token()
-    assert not client.drop_retired()
+    assert not client.invalidate_if_rotated()
     other = ("3MVG9.OTHER", "0123456789ABCDEF" * 4)
     forcegrant_org.emulator.control("add_key", client_id=other[0], client_secret=other[1])
     client.set_credentials(*other, next_credentials=None)
     assert client.token() is token
-    assert client.drop_retired()
+    assert client.invalidate_if_rotated()
     assert client.cached() is None
     assert client.token().org_id == forcegrant_org.org_id
     asked = forcegrant_org.emulator.requests("token")[-1]

@@ -33,7 +33,7 @@ def test_a_login_is_told(forcegrant_org: Org) -> None:
     client = forcegrant_org.client(on_event=events.append)
     assert not events
     token = client.token()
-    assert names(events) == ["mint_started", "mint_succeeded"]
+    assert names(events) == ["login_started", "login_succeeded"]
     started, succeeded = events
     assert (started.level, started.background, started.took) == ("debug", False, None)
     assert started.measurements == ()
@@ -65,7 +65,7 @@ def test_failures_and_rejections_are_told(forcegrant_org: Org) -> None:
     client = forcegrant_org.client(on_event=events.append, retry_backoff=0)
     forcegrant_org.emulator.fault("token", "503_html", first=1)
     token = client.token()
-    assert names(events) == ["mint_started", "mint_retried", "mint_succeeded"]
+    assert names(events) == ["login_started", "login_retried", "login_succeeded"]
     retried = events[1].error
     assert isinstance(retried, ForcegrantError)
     assert retried.http_status == 503
@@ -76,7 +76,7 @@ def test_failures_and_rejections_are_told(forcegrant_org: Org) -> None:
     forcegrant_org.configure(app={"run_as": None})
     with pytest.raises(RefusedError):
         client.token()
-    assert events[-1].name == "mint_failed"
+    assert events[-1].name == "login_failed"
     error = events[-1].error
     assert isinstance(error, RefusedError)
     assert error.code == "no_run_as_user"
@@ -99,7 +99,7 @@ def test_a_refresh_behind_the_callers_is_told_to_the_next_that_comes_by(
     client.cached()
     client.token()
     client.wait_idle()
-    assert names(events) == ["lease_aged", "mint_started", "mint_succeeded"]
+    assert names(events) == ["refresh_due", "login_started", "login_succeeded"]
     assert events[1].background is True
     forcegrant_org.emulator.hold()
     clock.advance(timedelta(minutes=29))
@@ -122,7 +122,7 @@ def test_a_task_is_told_in_its_loop(forcegrant_org: Org) -> None:
         await client.wait_idle()
 
     asyncio.run(run())
-    assert [name for name, _ in told] == ["mint_started", "mint_succeeded"] * 2
+    assert [name for name, _ in told] == ["login_started", "login_succeeded"] * 2
     assert {thread for _, thread in told} == {threading.get_ident()}
 
 
@@ -137,7 +137,7 @@ def test_a_listener_that_throws_harms_nothing(
 
     client = forcegrant_org.client(on_event=listener)
     assert client.token() is client.token()
-    assert [str(args.exc_value) for args in caught] == ["mint_started", "mint_succeeded"]
+    assert [str(args.exc_value) for args in caught] == ["login_started", "login_succeeded"]
     assert caught[0].object is listener
     caught.clear()
 
@@ -155,7 +155,7 @@ def test_what_ends_the_program_is_no_such_throw(forcegrant_org: Org) -> None:
         client.token()
     client.token()
     client.wait_idle()
-    assert names(events) == ["mint_started", "mint_succeeded"]
+    assert names(events) == ["login_started", "login_succeeded"]
 
 
 def test_a_slow_listener_holds_up_nobody_else(forcegrant_org: Org) -> None:
@@ -179,7 +179,7 @@ def test_a_slow_listener_holds_up_nobody_else(forcegrant_org: Org) -> None:
     leave.set()
     slow.join(30)
     # Whoever told the first told the others, in their order.
-    assert names(events) == ["mint_started", "mint_succeeded", "invalidated"]
+    assert names(events) == ["login_started", "login_succeeded", "invalidated"]
 
 
 def test_a_listener_may_call_the_client(forcegrant_org: Org) -> None:
@@ -193,7 +193,7 @@ def test_a_listener_may_call_the_client(forcegrant_org: Org) -> None:
     client = forcegrant_org.client(on_event=listener)
     client.token()
     client.wait_idle()
-    assert states[-1] == "mint_succeeded fresh"
+    assert states[-1] == "login_succeeded fresh"
 
 
 def test_too_many_events_drop_the_oldest_and_say_so(forcegrant_org: Org) -> None:
@@ -256,7 +256,7 @@ def test_logging_has_them_by_default(forcegrant_org: Org, caplog: pytest.LogCapt
     started, succeeded = caplog.records
     assert (started.name, started.levelname) == ("forcegrant", "DEBUG")
     assert succeeded.levelname == "INFO"
-    assert succeeded.getMessage().startswith(f"mint_succeeded at {forcegrant_org.my_domain}: ")
+    assert succeeded.getMessage().startswith(f"login_succeeded at {forcegrant_org.my_domain}: ")
     assert token.fingerprint in succeeded.getMessage()
     assert isinstance(vars(succeeded)["event"], Event)
     assert before - 1 < started.created <= succeeded.created <= time.time()
@@ -317,7 +317,7 @@ def test_no_secret_is_in_any_record(forcegrant_org: Org, caplog: pytest.LogCaptu
     texts += [repr(event.error.__cause__) for event in events if event.error]
     texts += [repr(event.measurements) for event in events]
     texts += [record.getMessage() + repr(vars(record)) for record in caplog.records]
-    assert {"mint_failed", "mint_retried", "invalidated"} <= set(names(events))
+    assert {"login_failed", "login_retried", "invalidated"} <= set(names(events))
     assert not [text for text in texts for secret in secrets if secret in text]
 
 
@@ -367,7 +367,7 @@ def test_events_reach_logging_while_other_threads_hold_its_lock_and_the_interpre
         logger.removeHandler(handler)
         logger.setLevel(level)
     told = [record.getMessage().split()[0] for record in records]
-    assert told.count("mint_started") == told.count("mint_succeeded")
+    assert told.count("login_started") == told.count("login_succeeded")
     assert "invalidated" in told
 
 
@@ -410,7 +410,7 @@ def test_a_forked_child_tells_its_own_events_only(forcegrant_org: Org, tmp_path:
             c.reset()
             c.token()
             c.wait_idle()
-            os._exit(0 if events == ["mint_started", "mint_succeeded"] else 7)
+            os._exit(0 if events == ["login_started", "login_succeeded"] else 7)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         c.wait_idle()
         """,

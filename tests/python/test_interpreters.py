@@ -104,7 +104,7 @@ def test_the_one_library_works_in_every_version(
         """,
     )
     (warning,) = run(WITH_GIL[name], script, forcegrant_org).splitlines()
-    assert warning.startswith("WARNING:forcegrant:mint_failed")
+    assert warning.startswith("WARNING:forcegrant:login_failed")
 
 
 SUBINTERPRETERS = """

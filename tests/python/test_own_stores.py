@@ -170,7 +170,7 @@ def test_a_store_that_raises_is_an_event_and_the_login_goes_ahead(forcegrant_org
     client.token()
     client.deliver_events()
     names = [event.name for event in events]
-    assert names == ["store_failed", "mint_started", "mint_succeeded"]
+    assert names == ["store_failed", "login_started", "login_succeeded"]
     assert "ConnectionError: out of order at fg1:" in str(events[0].error)
 
 

@@ -166,7 +166,7 @@ def test_statuses_and_prewarming(forcegrant_org: Org) -> None:
     assert repr(warm) == "<Prewarmed: 10 ready, 2 failed>"
     pool.wait_idle()
     states = {key: status.state for key, status in pool.statuses().items()}
-    assert states == {**dict.fromkeys(keys, "fresh"), "bad": "cooling", "acme": "empty"}
+    assert states == {**dict.fromkeys(keys, "fresh"), "bad": "backing_off", "acme": "empty"}
     with pytest.raises(TypeError, match="iterable"):
         pool.prewarm("acme")
 
@@ -176,7 +176,7 @@ def test_events_name_the_key_and_the_host(forcegrant_org: Org) -> None:
     pool = pool_of(forcegrant_org, on_event=events.append)
     pool.token("acme")
     pool.deliver_events()
-    assert [event.name for event in events] == ["mint_started", "mint_succeeded"]
+    assert [event.name for event in events] == ["login_started", "login_succeeded"]
     assert {event.key for event in events} == {"acme"}
     assert {event.login_host for event in events} == {forcegrant_org.my_domain}
 
@@ -219,7 +219,7 @@ def test_time_can_be_moved(forcegrant_org: Org) -> None:
     clock.advance(7100)
     status = pool.status("acme")
     assert status is not None
-    assert status.state == "aging"
+    assert status.state == "refresh_due"
 
 
 def test_a_pool_in_a_cycle_is_collected() -> None:

@@ -47,7 +47,7 @@ token.access_token = "x"  # E: misc
 evicted: bool = client.invalidate(token) and client.invalidate(token.access_token)
 client.invalidate(3)  # E: arg-type
 status: Status = client.status()
-mints: int = status.mints
+logins: int = status.logins
 reason: ForcegrantError | None = status.last_error
 verified: Verified = client.verify()
 usage: tuple[int, int] | None = verified.api_usage

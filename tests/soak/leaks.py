@@ -118,7 +118,7 @@ def logins(org: Org, times: int) -> None:
             asyncio.run(ask())
         else:
             client.invalidate(client.token())
-    assert client.status().mints >= times * 8 // 10
+    assert client.status().logins >= times * 8 // 10
 
 
 def waits(org: Org, times: int) -> None:
@@ -140,7 +140,7 @@ def waits(org: Org, times: int) -> None:
             await herd()
 
     asyncio.run(run())
-    assert client.status().mints == max(1, times // HERD)
+    assert client.status().logins == max(1, times // HERD)
     assert threading.active_count() == 1
 
 

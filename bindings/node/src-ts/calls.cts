@@ -3,7 +3,7 @@ import { makeError } from './errors.cjs'
 import { native } from './loader.cjs'
 import type * as Native from './native.cjs'
 import type { Token } from './token.cjs'
-import { type ApiAnswer, type HeadersLike, header, LIMIT_INFO } from './verdict.cjs'
+import { type ApiResponse, type HeadersLike, header, LIMIT_INFO } from './classification.cjs'
 
 /**
  * One call of an API, however many requests it takes. The core decides and keeps its state; the adapters move bytes.
@@ -54,7 +54,7 @@ export class ApiCall {
    * Takes in the response to a request to this URL that carried the token. Undefined: hand it out. Else drop it, wait
    * for the promise and send the request again; a call that ends in an error rejects it.
    */
-  judge(token: Token, url: string, response: ApiAnswer): Promise<void> | undefined {
+  judge(token: Token, url: string, response: ApiResponse): Promise<void> | undefined {
     const { step, pause, error } = this.handle(token, url, response)
     if (step === 'deliver') return undefined
     if (step === 'fail') return Promise.reject(makeError(error ?? LOST))
@@ -62,7 +62,7 @@ export class ApiCall {
   }
 
   /** The same, for a library that waits and sends again by itself: also what a busy service refuses. */
-  handle(token: Token, url: string, response: ApiAnswer, repeatsWhenBusy = true): Native.NativeAction {
+  handle(token: Token, url: string, response: ApiResponse, repeatsWhenBusy = true): Native.NativeAction {
     this.#native ??= this.#client.apiCall(this.#method, repeatsWhenBusy)
     return this.#client.handleResponse(this.#native, token, url, this.#isReplayable, response)
   }

@@ -1,5 +1,5 @@
 import { type InspectOptionsStylized, inspect } from 'node:util'
-import { isKeyPair, type KeyPair } from './credentials.cjs'
+import { isClientCredentials, type ClientCredentials } from './credentials.cjs'
 import { callSite, guarded, lost } from './defect.cjs'
 import { type ErrorData, type ForcegrantError, makeError } from './errors.cjs'
 import { isWatched, outlet } from './event.cjs'
@@ -9,7 +9,7 @@ import type * as Native from './native.cjs'
 import { type ClientOptions, type EnvOptions, toNative } from './options.cjs'
 import { type Route, Routes } from './routes.cjs'
 import { type Expiry, Token } from './token.cjs'
-import { type ApiAnswer, type ApiUsage, header, LIMIT_INFO } from './verdict.cjs'
+import { type ApiResponse, type ApiUsage, header, LIMIT_INFO } from './classification.cjs'
 
 /** What the calls that may wait can be told. */
 export interface CallOptions {
@@ -19,8 +19,8 @@ export interface CallOptions {
 
 /** Where a client stands. */
 export interface Status {
-  /** `empty`: no token; `fresh`; `aging`: being refreshed; `lapsed`: past its estimated end; `cooling`: a failure still holds. */
-  readonly state: 'empty' | 'fresh' | 'aging' | 'lapsed' | 'cooling'
+  /** `empty`: no token; `fresh`; `refresh_due`: being refreshed; `stale`: past its estimated end; `backing_off`: a failure still holds. */
+  readonly state: 'empty' | 'fresh' | 'refresh_due' | 'stale' | 'backing_off'
   /** Whether a token request is under way. */
   readonly inFlight: boolean
   /** When the token at hand ends. */
@@ -30,7 +30,7 @@ export interface Status {
   /** 16 hexadecimal digits of the token at hand; safe to log. */
   readonly fingerprint: string | undefined
   /** How many tokens this client has been given. */
-  readonly mints: number
+  readonly logins: number
   /** How many token requests failed. */
   readonly failures: number
   /** The last failure, kept until a request succeeds. */
@@ -38,7 +38,7 @@ export interface Status {
   /** When that was. */
   readonly lastFailureAt: Date | undefined
   /** Until when calls fail at once with `lastError`. */
-  readonly coolingUntil: Date | undefined
+  readonly backingOffUntil: Date | undefined
   /** How old, in milliseconds, the last token was that was reported as rejected. */
   readonly lastRejectedAge: number | undefined
   /** The lifetime, in milliseconds, that rejections taught, while it is in force. */
@@ -245,7 +245,7 @@ export class Client {
     token: Token,
     url: string,
     replayable: boolean,
-    { status, headers, body }: ApiAnswer,
+    { status, headers, body }: ApiResponse,
   ): Native.NativeAction {
     const { accessToken } = token
     const response: Native.NativeCallResponse = { accessToken, url, replayable, status }
@@ -315,9 +315,9 @@ export class Client {
    * Uses other credentials from the next login on; `next` is a second pair that is live as well. The token at
    * hand goes on serving.
    */
-  setCredentials(current: KeyPair, next?: KeyPair | null): void {
+  setCredentials(current: ClientCredentials, next?: ClientCredentials | null): void {
     for (const pair of next === undefined || next === null ? [current] : [current, next]) {
-      if (!isKeyPair(pair)) throw new TypeError('setCredentials takes { clientId, clientSecret }')
+      if (!isClientCredentials(pair)) throw new TypeError('setCredentials takes { clientId, clientSecret }')
     }
     const error = this.#call(
       (native) => native.setCredentials(current, next),
@@ -329,13 +329,13 @@ export class Client {
   }
 
   /**
-   * Drops the token at hand if it was issued to a key pair that is not among the credentials any more: after
+   * Drops the token at hand if it was issued to client credentials that is not among the credentials any more: after
    * a leak, say. Salesforce is not told: to end the session there, revoke it in the org.
    *
    * @returns whether it was dropped
    */
-  dropRetired(): boolean {
-    const dropped = this.#call((native) => native.dropRetired(), Client.prototype.dropRetired)
+  invalidateIfRotated(): boolean {
+    const dropped = this.#call((native) => native.invalidateIfRotated(), Client.prototype.invalidateIfRotated)
     if (dropped) this.#forget()
     return dropped
   }
@@ -419,7 +419,7 @@ export class Client {
     this.#native.cancel(flight.id)
   }
 
-  #keep(lease: Native.NativeLease): Token {
+  #keep(lease: Native.NativeCachedToken): Token {
     const token = this.#tokenOf(lease)
     this.#token = token
     this.#lease = lease.id
@@ -429,7 +429,7 @@ export class Client {
   }
 
   /** The token object of a lease: the same one as long as the lease is the same. */
-  #tokenOf(lease: Native.NativeLease): Token {
+  #tokenOf(lease: Native.NativeCachedToken): Token {
     if (lease.id === this.#lease && this.#token !== undefined) return this.#token
     if (lease.token === undefined) throw lost(callSite(this.#tokenOf))
     return new Token(lease.token)
@@ -484,11 +484,11 @@ export function toStatus(status: Native.NativeStatus): Status {
     expiry: status.expiry && Object.freeze({ ...status.expiry, at: new Date(status.expiry.at) }),
     refreshAt: date(status.refreshAt),
     fingerprint: status.fingerprint,
-    mints: status.mints,
+    logins: status.logins,
     failures: status.failures,
     lastError: status.lastError && makeError(status.lastError),
     lastFailureAt: date(status.lastFailureAt),
-    coolingUntil: date(status.coolingUntil),
+    backingOffUntil: date(status.backingOffUntil),
     lastRejectedAge: status.lastRejectedAge,
     learnedLifetime: status.learnedLifetime,
     loginHost: status.loginHost,

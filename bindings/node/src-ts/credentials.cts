@@ -1,17 +1,17 @@
 import type * as Native from './native.cjs'
 
 /** A consumer key and consumer secret. */
-export interface KeyPair {
+export interface ClientCredentials {
   /** The app's consumer key. */
   clientId: string
   /** The app's consumer secret. */
   clientSecret: string
 }
 
-/** What a {@link CredentialsCallback} brings: the key pair, and a second one that is live beside it. */
-export interface LoadedCredentials extends KeyPair {
+/** What a {@link CredentialsCallback} brings: the client credentials, and a second one that is live beside it. */
+export interface LoadedCredentials extends ClientCredentials {
   /** A second pair that is live beside it, while one replaces the other. */
-  next?: KeyPair | null | undefined
+  next?: ClientCredentials | null | undefined
 }
 
 /** Brings the credentials: from a vault, say. */
@@ -22,9 +22,9 @@ export function answering(callback: CredentialsCallback): (question: Native.Nati
   return async (question) => {
     try {
       const loaded = await callback()
-      if (!isKeyPair(loaded)) throw new TypeError('it returned no { clientId, clientSecret }')
+      if (!isClientCredentials(loaded)) throw new TypeError('it returned no { clientId, clientSecret }')
       const { next } = loaded
-      if (next !== undefined && next !== null && !isKeyPair(next)) {
+      if (next !== undefined && next !== null && !isClientCredentials(next)) {
         throw new TypeError('what it returned as `next` is no { clientId, clientSecret }')
       }
       question.answer(loaded, next)
@@ -35,9 +35,9 @@ export function answering(callback: CredentialsCallback): (question: Native.Nati
 }
 
 /** @internal */
-export function isKeyPair(value: unknown): value is KeyPair {
+export function isClientCredentials(value: unknown): value is ClientCredentials {
   if (typeof value !== 'object' || value === null) return false
-  const { clientId, clientSecret } = value as Partial<KeyPair>
+  const { clientId, clientSecret } = value as Partial<ClientCredentials>
   return typeof clientId === 'string' && typeof clientSecret === 'string'
 }
 

@@ -31,17 +31,17 @@ export interface Measurement {
 /** What happened. */
 export type Happening =
   /** A login starts. In the `background` nobody waits for it: a usable token is served meanwhile. */
-  | { readonly name: 'mint_started'; readonly background: boolean }
+  | { readonly name: 'login_started'; readonly background: boolean }
   /** One attempt of a login failed, and another follows after a pause. */
   | {
-      readonly name: 'mint_retried'
+      readonly name: 'login_retried'
       readonly error: ForcegrantError
       readonly attempts: number
       readonly pause: number
     }
   /** A login brought a token. */
   | {
-      readonly name: 'mint_succeeded'
+      readonly name: 'login_succeeded'
       readonly fingerprint: string
       readonly expiry: Expiry
       /** What was left of the token's life when it arrived. */
@@ -61,7 +61,7 @@ export type Happening =
   | { readonly name: 'store_failed'; readonly error: ForcegrantError }
   /** A login failed for good. */
   | {
-      readonly name: 'mint_failed'
+      readonly name: 'login_failed'
       readonly error: ForcegrantError
       readonly attempts: number
       readonly took: number
@@ -73,14 +73,14 @@ export type Happening =
   /** The signature of the answer does not fit the client secret; the token is used all the same. */
   | { readonly name: 'signature_mismatch'; readonly fingerprint: string }
   /** A refresh of the token is due; the token is served meanwhile. */
-  | { readonly name: 'lease_aged'; readonly fingerprint: string }
+  | { readonly name: 'refresh_due'; readonly fingerprint: string }
   /** The estimated end of the token has passed and refreshing it fails; it is served all the same. */
-  | { readonly name: 'lease_lapsed'; readonly fingerprint: string }
+  | { readonly name: 'serving_stale'; readonly fingerprint: string }
   /** Introspection told nothing; the end of the token is estimated instead. */
   | { readonly name: 'introspection_failed'; readonly error: ForcegrantError }
   /** Of the logins that `loginBudget` allows within an hour, three fifths are used up. */
   | { readonly name: 'login_budget_warning'; readonly used: number; readonly stop: number }
-  /** A login succeeded with another key pair than the one before. */
+  /** A login succeeded with another client credentials than the one before. */
   | { readonly name: 'credentials_rotated'; readonly clientId: string; readonly fingerprint: string }
   /** The source of the credentials could not be read again; those at hand are used. */
   | { readonly name: 'credentials_reload_failed'; readonly error: ForcegrantError }

@@ -13,7 +13,7 @@ import type { Client } from './client.cjs'
 import { ConfigurationError, noTokenGoesTo } from './errors.cjs'
 import { peer } from './peer.cjs'
 import type { Token } from './token.cjs'
-import { grpcVerdict } from './verdict.cjs'
+import { classifyGrpcStatus } from './classification.cjs'
 
 const grpc = peer('forcegrant/grpc', '@grpc/grpc-js', () => require('@grpc/grpc-js') as typeof Library)
 
@@ -84,7 +84,7 @@ class Exchange {
 
   #isExpired({ code }: StatusObject): boolean {
     if (this.#token === undefined || code === grpc.status.OK) return false
-    if (grpcVerdict(code) !== 'session_expired') return false
+    if (classifyGrpcStatus(code) !== 'session_expired') return false
     this.#client.invalidate(this.#token)
     return true
   }

@@ -1,5 +1,5 @@
 export { type CallOptions, Client, type Status, type Verified } from './client.cjs'
-export type { CredentialsCallback, KeyPair, LoadedCredentials } from './credentials.cjs'
+export type { CredentialsCallback, ClientCredentials, LoadedCredentials } from './credentials.cjs'
 export {
   ConfigurationError,
   ERROR_CODES,
@@ -32,11 +32,11 @@ export type { OrgCallback, OrgCredentials, PoolOptions } from './pool-options.cj
 export type { Acquired, Lease, Store, Stored } from './store.cjs'
 export { type Expiry, type ExpirySource, Token } from './token.cjs'
 export {
-  type ApiAnswer,
+  type ApiResponse,
   type ApiUsage,
-  grpcVerdict,
+  classifyGrpcStatus,
   type HeadersLike,
-  type Judgement,
-  type Verdict,
-  verdict,
-} from './verdict.cjs'
+  type Classification,
+  type ResponseClass,
+  classifyResponse,
+} from './classification.cjs'

@@ -3,7 +3,7 @@ import { importedFrom } from './loader.cjs'
 
 export {
   type Acquired,
-  type ApiAnswer,
+  type ApiResponse,
   type ApiUsage,
   type CallOptions,
   Client,
@@ -24,12 +24,12 @@ export {
   type Expiry,
   type ExpirySource,
   ForcegrantError,
-  grpcVerdict,
+  classifyGrpcStatus,
   type Happening,
   type HeadersLike,
   InternalError,
-  type Judgement,
-  type KeyPair,
+  type Classification,
+  type ClientCredentials,
   type Lease,
   type LoadedCredentials,
   LoginRateError,
@@ -50,9 +50,9 @@ export {
   TokenRejectedError,
   TransportError,
   UnavailableError,
-  type Verdict,
+  type ResponseClass,
   type Verified,
-  verdict,
+  classifyResponse,
 } from './index.cjs'
 
 // In a bundle that is an ES module, nothing else tells where the code lies.

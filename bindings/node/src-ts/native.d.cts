@@ -13,7 +13,7 @@ export declare class NativeClient {
   /** The token, or a wait for one. `known` is the lease that the caller has. */
   start(known: number): NativeStarted
   /** The token at hand. */
-  cached(known: number): NativeLease | null
+  cached(known: number): NativeCachedToken | null
   /** Reports a token that was turned down, by its text. */
   invalidate(accessToken: string): boolean
   /** Whether a token of these instances may go to a URL. */
@@ -30,7 +30,7 @@ export declare class NativeClient {
   limits(): NativeApiUsage | null
   /** Where the client stands. */
   status(): NativeStatus
-  /** Mints afresh, then calls an API. */
+  /** Logins afresh, then calls an API. */
   startVerify(): NativeWait
   /** Waits until nothing is in flight. */
   startIdle(): NativeWait
@@ -39,9 +39,9 @@ export declare class NativeClient {
   /** Forgets the token and every failure. */
   reset(): void
   /** Uses other credentials from the next login on. */
-  setCredentials(current: NativeKeyPair, next?: NativeKeyPair | undefined | null): NativeError | null
-  /** Drops the token if its key pair is retired. */
-  dropRetired(): boolean
+  setCredentials(current: NativeClientCredentials, next?: NativeClientCredentials | undefined | null): NativeError | null
+  /** Drops the token if its client credentials is retired. */
+  invalidateIfRotated(): boolean
   /** Has the events go to a listener, if they go to none yet. */
   listen(listener: (arg: NativeEvent) => void): void
   /** The host that the credentials go to. */
@@ -81,7 +81,7 @@ export declare class NativeQuestion {
   /** The key that a pool asks for. */
   get key(): string | null
   /** Answers with credentials. Only the first answer counts. */
-  answer(current: NativeKeyPair, next?: NativeKeyPair | undefined | null): void
+  answer(current: NativeClientCredentials, next?: NativeClientCredentials | undefined | null): void
   /** Answers a pool. */
   answerOrg(answer: NativeOrg): void
   /** Answers that there are none: the texts of what went wrong, from the outside in. */
@@ -137,8 +137,8 @@ export declare function environmentNames(): Array<string>
 /** The core's table of errors, for the test that compares it with the classes. */
 export declare function errorTable(): Array<NativeErrorRow>
 
-/** The verdict on the status of a gRPC call. */
-export declare function grpcVerdict(code: number): NativeJudgement
+/** The class of the status of a gRPC call. */
+export declare function classifyGrpcStatus(code: number): NativeClassification
 
 /** The core's catalogue of instruments. */
 export declare function instruments(): Array<NativeInstrument>
@@ -158,7 +158,7 @@ export interface NativeAction {
 }
 
 /** The parts of an answer that matter. */
-export interface NativeAnswer {
+export interface NativeApiResponse {
   /** The HTTP status. */
   status: number
   /** The first bytes of the body. */
@@ -302,9 +302,9 @@ export interface NativeInstrument {
 }
 
 /** What they say. */
-export interface NativeJudgement {
+export interface NativeClassification {
   /** A stable word. */
-  verdict: string
+  responseClass: string
   /** Whether a new token helps. */
   sessionExpired: boolean
   /** How long to wait. */
@@ -316,7 +316,7 @@ export interface NativeJudgement {
 }
 
 /** A consumer key and secret. */
-export interface NativeKeyPair {
+export interface NativeClientCredentials {
   /** The consumer key. */
   clientId: string
   /** The consumer secret. */
@@ -327,7 +327,7 @@ export interface NativeKeyPair {
  * A token as long as it is the current one. The id is new when anything about
  * the token is, and the token is left out when the caller has it already.
  */
-export interface NativeLease {
+export interface NativeCachedToken {
   /** A number for the token within one client. */
   id: number
   /** From when the token may be handed out without asking again. */
@@ -387,7 +387,7 @@ export interface NativeOptions {
   /** A file that holds the consumer secret. */
   clientSecretFile?: string
   /** A second pair. */
-  nextCredentials?: NativeKeyPair
+  nextCredentials?: NativeClientCredentials
   /** Whether to ask for the end of a token. */
   introspect?: boolean
   /** For that request. */
@@ -457,13 +457,13 @@ export interface NativeOrg {
   /** The consumer secret. */
   clientSecret: string
   /** A second pair. */
-  next?: NativeKeyPair
+  next?: NativeClientCredentials
 }
 
 /** How a wait ended; all empty when it was given up. */
 export interface NativeOutcome {
   /** The token. */
-  lease?: NativeLease
+  lease?: NativeCachedToken
   /** What went wrong. */
   error?: NativeError
   /** What a verification learned of the org's daily API calls. */
@@ -478,7 +478,7 @@ export interface NativePoolOptions {
   loginsPerSecond?: number
   /** Whether there is no such limit. */
   noLoginsPerSecond?: boolean
-  /** Logins in the air. */
+  /** Logins in flight. */
   concurrentLogins?: number
   /** Whether there is no such limit. */
   noConcurrentLogins?: boolean
@@ -521,7 +521,7 @@ export interface NativeRoute {
 /** A token or an error at once, or a wait for one of them. */
 export interface NativeStarted {
   /** The token. */
-  lease?: NativeLease
+  lease?: NativeCachedToken
   /** The failure that still holds. */
   error?: NativeError
   /** The wait. */
@@ -530,7 +530,7 @@ export interface NativeStarted {
 
 /** Where a client stands. */
 export interface NativeStatus {
-  /** `empty`, `fresh`, `aging`, `lapsed` or `cooling`. */
+  /** `empty`, `fresh`, `refresh_due`, `stale` or `backing_off`. */
   state: string
   /** Whether a token request is up. */
   inFlight: boolean
@@ -541,7 +541,7 @@ export interface NativeStatus {
   /** Its digest. */
   fingerprint?: string
   /** How many tokens were got. */
-  mints: number
+  logins: number
   /** How many requests failed. */
   failures: number
   /** The last failure. */
@@ -549,7 +549,7 @@ export interface NativeStatus {
   /** When it was. */
   lastFailureAt?: number
   /** Until when calls fail at once. */
-  coolingUntil?: number
+  backingOffUntil?: number
   /** How old the last token was that was turned down. */
   lastRejectedAge?: number
   /** The lifetime that this taught. */
@@ -628,8 +628,8 @@ export declare function profile(): string
 /** The failure of a renewal that brought the same token. */
 export declare function renewed(before: string, now: string): NativeError | null
 
-/** The verdict on an answer over HTTP. */
-export declare function verdict(answer: NativeAnswer): NativeJudgement
+/** The class of a response over HTTP. */
+export declare function classifyResponse(answer: NativeApiResponse): NativeClassification
 
 /** The version that the package checks itself against. */
 export declare function version(): string

@@ -1,5 +1,5 @@
 import { nativeClock, type TestClock } from './clock.cjs'
-import { answering, type CredentialsCallback, isKeyPair, type KeyPair } from './credentials.cjs'
+import { answering, type CredentialsCallback, isClientCredentials, type ClientCredentials } from './credentials.cjs'
 import { environment } from './environment.cjs'
 import { ConfigurationError } from './errors.cjs'
 import type { EventListener } from './event.cjs'
@@ -15,7 +15,7 @@ type Maybe<T> = T | null | undefined
  */
 export interface CommonOptions {
   /** A second pair that is live beside the first while one replaces the other. */
-  nextCredentials?: Maybe<KeyPair>
+  nextCredentials?: Maybe<ClientCredentials>
   /** Asks Salesforce after each login when the token ends, if the answer did not say. */
   introspect?: Maybe<boolean>
   /** For that request. */
@@ -150,7 +150,7 @@ const CHECKS: Record<Option, Check> = {
   clientId: text('the consumer key'),
   clientSecret: text('the consumer secret'),
   clientSecretFile: text('the path of a file'),
-  nextCredentials: (value) => (isKeyPair(value) ? undefined : 'an object: { clientId, clientSecret }'),
+  nextCredentials: (value) => (isClientCredentials(value) ? undefined : 'an object: { clientId, clientSecret }'),
   introspect: flag,
   introspectionTimeout: milliseconds,
   loginBudget: (value) => (value === 'none' ? undefined : whole(value) && `${whole(value)}, or "none"`),

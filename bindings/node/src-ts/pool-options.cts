@@ -1,4 +1,4 @@
-import { isKeyPair, type LoadedCredentials, texts } from './credentials.cjs'
+import { isClientCredentials, type LoadedCredentials, texts } from './credentials.cjs'
 import type * as Native from './native.cjs'
 import { type CommonOptions, type Crossing, callable, toNative, whole, wrong } from './options.cjs'
 
@@ -32,7 +32,7 @@ export interface OwnOptions {
   /** How many logins of the pool start within a second. Default 100. */
   loginsPerSecond?: Maybe<number | 'none'>
   /**
-   * How many logins of the pool are in the air at once; one that takes longer than two seconds is not counted,
+   * How many logins of the pool are in flight at once; one that takes longer than two seconds is not counted,
    * up to four times as many. Default 64.
    */
   concurrentLogins?: Maybe<number | 'none'>
@@ -65,9 +65,9 @@ export function toNativePool(options: PoolOptions | null | undefined): PoolCross
 
 /** @internal */
 export function isOrg(value: unknown): value is OrgCredentials {
-  if (!isKeyPair(value)) return false
+  if (!isClientCredentials(value)) return false
   const { loginUrl, next } = value as Partial<OrgCredentials>
-  return typeof loginUrl === 'string' && (next === undefined || next === null || isKeyPair(next))
+  return typeof loginUrl === 'string' && (next === undefined || next === null || isClientCredentials(next))
 }
 
 /** @internal What crosses to the native side. */

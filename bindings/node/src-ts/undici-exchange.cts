@@ -8,7 +8,7 @@ import { isPlainPath } from './routes.cjs'
 import { scrub } from './scrub.cjs'
 import type { Token } from './token.cjs'
 import { Carried } from './undici-origin.cjs'
-import { type ApiAnswer, header, LIMIT_INFO } from './verdict.cjs'
+import { type ApiResponse, header, LIMIT_INFO } from './classification.cjs'
 
 type Options = Dispatcher.DispatchOptions
 type Handler = Dispatcher.DispatchHandler
@@ -107,7 +107,7 @@ abstract class Exchange {
   }
 
   /** Whether an answer is dropped: then the request is sent again, or has failed. */
-  drops(token: Token, answer: ApiAnswer): boolean {
+  drops(token: Token, answer: ApiResponse): boolean {
     const again = this.#started().judge(token, this.#origin, answer)
     again?.then(
       () => this.send(),

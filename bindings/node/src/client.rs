@@ -10,10 +10,10 @@ use napi_derive::napi;
 use crate::calls::{self, NativeApiCall, NativeRoute};
 use crate::clock::NativeTestClock;
 use crate::credentials::{self, NativeQuestion};
-use crate::data::{NativeApiUsage, NativeError, NativeLease, NativeStatus, NativeToken};
+use crate::data::{NativeApiUsage, NativeCachedToken, NativeError, NativeStatus, NativeToken};
 use crate::defect::{keep_silent, reach};
-use crate::event::{NativeEvent, Outlet};
-use crate::options::{NativeKeyPair, NativeOptions};
+use crate::event::{EventQueue, NativeEvent};
+use crate::options::{NativeClientCredentials, NativeOptions};
 use crate::store::{NativeStoreStep, ScriptStore};
 use crate::wait::{NativeOutcome, NativeWait, Waits, lock};
 
@@ -53,7 +53,7 @@ pub fn open(
             if let Some(store) = store {
                 builder = builder.store(ScriptStore::new(&store)?);
             }
-            let events = Outlet::default();
+            let events = EventQueue::default();
             builder = events.attach(builder);
             if let Some(listener) = on_event {
                 events.open(&listener)?;
@@ -91,7 +91,7 @@ fn prepare(
 #[derive(Default)]
 pub struct NativeStarted<'env> {
     /// The token.
-    pub lease: Option<NativeLease>,
+    pub lease: Option<NativeCachedToken>,
     /// The failure that still holds.
     pub error: Option<NativeError>,
     /// The wait.
@@ -102,19 +102,19 @@ pub struct NativeStarted<'env> {
 #[napi]
 pub struct NativeClient {
     shared: Arc<Shared>,
-    events: Outlet,
+    events: EventQueue,
 }
 
 /// What the answers on other threads need too.
 pub(crate) struct Shared {
     client: Client,
-    leases: Mutex<Leases>,
+    leases: Mutex<CachedTokens>,
     pub(crate) waits: Waits,
 }
 
 /// Numbers the tokens that went to JavaScript, so that each goes there once.
 #[derive(Default)]
-struct Leases {
+struct CachedTokens {
     id: u32,
     token: Option<Token>,
 }
@@ -147,7 +147,7 @@ impl NativeClient {
 
     /// The token at hand.
     #[napi(catch_unwind)]
-    pub fn cached(&self, known: u32) -> Option<NativeLease> {
+    pub fn cached(&self, known: u32) -> Option<NativeCachedToken> {
         let token = self.shared.client.cached()?;
         Some(self.shared.lease(&token, known))
     }
@@ -214,7 +214,7 @@ impl NativeClient {
         self.shared.client.status().into()
     }
 
-    /// Mints afresh, then calls an API.
+    /// Logins afresh, then calls an API.
     #[napi(catch_unwind)]
     pub fn start_verify<'env>(&self, env: &'env Env) -> Result<NativeWait<'env>> {
         let pending = self.shared.client.start_verify();
@@ -244,8 +244,8 @@ impl NativeClient {
     #[napi(catch_unwind)]
     pub fn set_credentials(
         &self,
-        current: NativeKeyPair,
-        next: Option<NativeKeyPair>,
+        current: NativeClientCredentials,
+        next: Option<NativeClientCredentials>,
     ) -> Option<NativeError> {
         let pairs = credentials::pairs(&current, next.as_ref());
         match pairs {
@@ -257,10 +257,10 @@ impl NativeClient {
         }
     }
 
-    /// Drops the token if its key pair is retired.
+    /// Drops the token if its client credentials is retired.
     #[napi(catch_unwind)]
-    pub fn drop_retired(&self) -> bool {
-        self.shared.client.drop_retired()
+    pub fn invalidate_if_rotated(&self) -> bool {
+        self.shared.client.invalidate_if_rotated()
     }
 
     /// Has the events go to a listener, if they go to none yet.
@@ -279,14 +279,14 @@ impl NativeClient {
 impl NativeClient {
     /// One of a pool, which has the events.
     pub(crate) fn of_pool(client: Client) -> Self {
-        Self::new(client, Outlet::default())
+        Self::new(client, EventQueue::default())
     }
 
     pub(crate) fn core(&self) -> &Client {
         &self.shared.client
     }
 
-    fn new(client: Client, events: Outlet) -> Self {
+    fn new(client: Client, events: EventQueue) -> Self {
         let shared = Shared {
             client,
             leases: Mutex::default(),
@@ -301,13 +301,13 @@ impl NativeClient {
 
 impl Shared {
     /// `known` is a lease that JavaScript surely has, 0 for none.
-    fn lease(&self, token: &Token, known: u32) -> NativeLease {
+    fn lease(&self, token: &Token, known: u32) -> NativeCachedToken {
         let id = lock(&self.leases).id(token);
         let (from, until) = match self.client.view() {
             Some(view) if same(&view.token, token) => (view.from_ms, view.until_ms),
             _ => (0, 0),
         };
-        NativeLease {
+        NativeCachedToken {
             id,
             from,
             until,
@@ -316,7 +316,7 @@ impl Shared {
     }
 }
 
-impl Leases {
+impl CachedTokens {
     fn id(&mut self, token: &Token) -> u32 {
         if !self.token.as_ref().is_some_and(|kept| same(kept, token)) {
             // 0 is what JavaScript says when it has none.
@@ -363,7 +363,7 @@ fn failed(error: &Error) -> NativeOutcome {
     }
 }
 
-/// The same token of the same mint: Salesforce often issues the same text again.
+/// The same token of the same login: Salesforce often issues the same text again.
 fn same(one: &Token, other: &Token) -> bool {
     one.fingerprint() == other.fingerprint() && one.expiry() == other.expiry()
 }

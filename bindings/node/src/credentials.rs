@@ -5,7 +5,9 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use forcegrant::{ClientBuilder, ClientPoolBuilder, KeyPair, KeyPairs, OrgCredentials};
+use forcegrant::{
+    ClientBuilder, ClientCredentials, ClientPoolBuilder, CredentialSet, OrgCredentials,
+};
 use napi::Status;
 use napi::bindgen_prelude::{Function, Result};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -13,22 +15,22 @@ use napi_derive::napi;
 use tokio::sync::oneshot;
 
 use crate::defect::reach;
-use crate::options::NativeKeyPair;
+use crate::options::NativeClientCredentials;
 use crate::pool::NativeOrg;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 type Answer<T> = std::result::Result<T, Failure>;
 
 /// Where an answer goes.
-enum Asker {
-    Client(oneshot::Sender<Answer<KeyPairs>>),
+enum CallbackQueue {
+    Client(oneshot::Sender<Answer<CredentialSet>>),
     Pool(String, oneshot::Sender<Answer<OrgCredentials>>),
 }
 
 /// A question for credentials. When it is collected without an answer, the asker is told.
 #[napi]
 pub struct NativeQuestion {
-    asker: Option<Asker>,
+    callback_queue: Option<CallbackQueue>,
 }
 
 #[napi]
@@ -36,26 +38,30 @@ impl NativeQuestion {
     /// The key that a pool asks for.
     #[napi(getter, catch_unwind)]
     pub fn key(&self) -> Option<String> {
-        match &self.asker {
-            Some(Asker::Pool(key, _)) => Some(key.clone()),
+        match &self.callback_queue {
+            Some(CallbackQueue::Pool(key, _)) => Some(key.clone()),
             _ => None,
         }
     }
 
     /// Answers with credentials. Only the first answer counts.
     #[napi(catch_unwind)]
-    pub fn answer(&mut self, current: NativeKeyPair, next: Option<NativeKeyPair>) {
+    pub fn answer(
+        &mut self,
+        current: NativeClientCredentials,
+        next: Option<NativeClientCredentials>,
+    ) {
         // An asker that is gone has stopped waiting.
-        if let Some(Asker::Client(asker)) = self.asker.take() {
-            let _ = asker.send(pairs(&current, next.as_ref()).map_err(Failure::from));
+        if let Some(CallbackQueue::Client(callback_queue)) = self.callback_queue.take() {
+            let _ = callback_queue.send(pairs(&current, next.as_ref()).map_err(Failure::from));
         }
     }
 
     /// Answers a pool.
     #[napi(catch_unwind)]
     pub fn answer_org(&mut self, answer: NativeOrg) {
-        if let Some(Asker::Pool(_, asker)) = self.asker.take() {
-            let _ = asker.send(org(&answer).map_err(Failure::from));
+        if let Some(CallbackQueue::Pool(_, callback_queue)) = self.callback_queue.take() {
+            let _ = callback_queue.send(org(&answer).map_err(Failure::from));
         }
     }
 
@@ -63,9 +69,9 @@ impl NativeQuestion {
     #[napi(catch_unwind)]
     pub fn fail(&mut self, texts: Vec<String>) {
         let failure: Failure = Box::new(Thrown::chain(texts));
-        match self.asker.take() {
-            Some(Asker::Client(asker)) => drop(asker.send(Err(failure))),
-            Some(Asker::Pool(_, asker)) => drop(asker.send(Err(failure))),
+        match self.callback_queue.take() {
+            Some(CallbackQueue::Client(callback_queue)) => drop(callback_queue.send(Err(failure))),
+            Some(CallbackQueue::Pool(_, callback_queue)) => drop(callback_queue.send(Err(failure))),
             None => {}
         }
     }
@@ -79,7 +85,7 @@ pub(crate) fn ask(
     callback: &Function<'_, NativeQuestion, ()>,
 ) -> Result<ClientBuilder> {
     let call = call_of(callback)?;
-    Ok(builder.credentials_callback(move || answered(Arc::clone(&call), Asker::Client)))
+    Ok(builder.credentials_callback(move || answered(Arc::clone(&call), CallbackQueue::Client)))
 }
 
 /// The same for a pool, which asks with a key.
@@ -89,7 +95,9 @@ pub(crate) fn ask_of_keys(
 ) -> Result<ClientPoolBuilder> {
     let call = call_of(callback)?;
     Ok(builder.credentials_callback(move |key| {
-        answered(Arc::clone(&call), |asker| Asker::Pool(key, asker))
+        answered(Arc::clone(&call), |callback_queue| {
+            CallbackQueue::Pool(key, callback_queue)
+        })
     }))
 }
 
@@ -103,13 +111,13 @@ fn call_of(callback: &Function<'_, NativeQuestion, ()>) -> Result<Arc<Call>> {
 
 fn answered<T>(
     call: Arc<Call>,
-    asker: impl FnOnce(oneshot::Sender<Answer<T>>) -> Asker,
+    callback_queue: impl FnOnce(oneshot::Sender<Answer<T>>) -> CallbackQueue,
 ) -> impl Future<Output = Answer<T>> {
     let (sender, answer) = oneshot::channel();
-    let asker = Some(asker(sender));
+    let callback_queue = Some(callback_queue(sender));
     async move {
         reach("login");
-        let question = NativeQuestion { asker };
+        let question = NativeQuestion { callback_queue };
         if call.call(question, ThreadsafeFunctionCallMode::NonBlocking) != Status::Ok {
             return Err("the thread of the callback has ended".into());
         }
@@ -122,9 +130,15 @@ fn answered<T>(
 
 /// An org's credentials, checked but for the login URL.
 pub(crate) fn org(org: &NativeOrg) -> std::result::Result<OrgCredentials, forcegrant::Error> {
-    let pairs = KeyPairs::new(KeyPair::new(&org.client_id, org.client_secret.as_str())?);
+    let pairs = CredentialSet::new(ClientCredentials::new(
+        &org.client_id,
+        org.client_secret.as_str(),
+    )?);
     let pairs = match &org.next {
-        Some(next) => pairs.with_next(KeyPair::new(&next.client_id, next.client_secret.as_str())?),
+        Some(next) => pairs.with_next(ClientCredentials::new(
+            &next.client_id,
+            next.client_secret.as_str(),
+        )?),
         None => pairs,
     };
     Ok(OrgCredentials::new(&org.login_url, pairs))
@@ -132,11 +146,13 @@ pub(crate) fn org(org: &NativeOrg) -> std::result::Result<OrgCredentials, forceg
 
 /// Both pairs, checked.
 pub(crate) fn pairs(
-    current: &NativeKeyPair,
-    next: Option<&NativeKeyPair>,
-) -> std::result::Result<KeyPairs, forcegrant::Error> {
-    let pair = |pair: &NativeKeyPair| KeyPair::new(&pair.client_id, pair.client_secret.as_str());
-    let pairs = KeyPairs::new(pair(current)?);
+    current: &NativeClientCredentials,
+    next: Option<&NativeClientCredentials>,
+) -> std::result::Result<CredentialSet, forcegrant::Error> {
+    let pair = |pair: &NativeClientCredentials| {
+        ClientCredentials::new(&pair.client_id, pair.client_secret.as_str())
+    };
+    let pairs = CredentialSet::new(pair(current)?);
     Ok(match next {
         Some(next) => pairs.with_next(pair(next)?),
         None => pairs,

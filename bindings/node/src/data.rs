@@ -56,7 +56,7 @@ pub struct NativeExpiry {
 /// A token as long as it is the current one. The id is new when anything about
 /// the token is, and the token is left out when the caller has it already.
 #[napi(object, object_from_js = false)]
-pub struct NativeLease {
+pub struct NativeCachedToken {
     /// A number for the token within one client.
     pub id: u32,
     /// From when the token may be handed out without asking again.
@@ -97,7 +97,7 @@ pub struct NativeError {
 /// Where a client stands.
 #[napi(object, object_from_js = false)]
 pub struct NativeStatus {
-    /// `empty`, `fresh`, `aging`, `lapsed` or `cooling`.
+    /// `empty`, `fresh`, `refresh_due`, `stale` or `backing_off`.
     pub state: String,
     /// Whether a token request is up.
     pub in_flight: bool,
@@ -108,7 +108,7 @@ pub struct NativeStatus {
     /// Its digest.
     pub fingerprint: Option<String>,
     /// How many tokens were got.
-    pub mints: f64,
+    pub logins: f64,
     /// How many requests failed.
     pub failures: f64,
     /// The last failure.
@@ -116,7 +116,7 @@ pub struct NativeStatus {
     /// When it was.
     pub last_failure_at: Option<f64>,
     /// Until when calls fail at once.
-    pub cooling_until: Option<f64>,
+    pub backing_off_until: Option<f64>,
     /// How old the last token was that was turned down.
     pub last_rejected_age: Option<f64>,
     /// The lifetime that this taught.
@@ -197,11 +197,11 @@ impl From<Status> for NativeStatus {
             expiry: status.expiry.map(Into::into),
             refresh_at: status.refresh_at.map(instant),
             fingerprint: status.fingerprint,
-            mints: count(status.mints),
+            logins: count(status.logins),
             failures: count(status.failures),
             last_error: status.last_error.as_ref().map(Into::into),
             last_failure_at: status.last_failure_at.map(instant),
-            cooling_until: status.cooling_until.map(instant),
+            backing_off_until: status.backing_off_until.map(instant),
             last_rejected_age: status.last_rejected_age.map(milliseconds),
             learned_lifetime: status.learned_lifetime.map(milliseconds),
             login_host: status.login_host,

@@ -69,16 +69,16 @@ pub struct NativeMeasurement {
 /// The way of a client's events to the loop of the listener's thread. It is made once somebody
 /// listens: until then an event costs a look at an empty cell.
 #[derive(Clone, Default)]
-pub(crate) struct Outlet(Arc<OnceLock<Call>>);
+pub(crate) struct EventQueue(Arc<OnceLock<Call>>);
 
 type Call = ThreadsafeFunction<NativeEvent, (), NativeEvent, Status, false, true>;
 
-impl Outlet {
+impl EventQueue {
     /// Has the builder's client send its events here.
     pub(crate) fn attach(&self, builder: ClientBuilder) -> ClientBuilder {
-        let outlet = Arc::clone(&self.0);
+        let event_queue = Arc::clone(&self.0);
         builder.on_event_inline(move |event| {
-            if let Some(call) = outlet.get() {
+            if let Some(call) = event_queue.get() {
                 reach("event");
                 // A queue that is closing has nobody to deliver to.
                 let _ = call.call(event.into(), ThreadsafeFunctionCallMode::NonBlocking);
@@ -88,9 +88,9 @@ impl Outlet {
 
     /// The same for the clients of a pool.
     pub(crate) fn attach_pool(&self, builder: ClientPoolBuilder) -> ClientPoolBuilder {
-        let outlet = Arc::clone(&self.0);
+        let event_queue = Arc::clone(&self.0);
         builder.on_event_inline(move |host, key, event| {
-            if let Some(call) = outlet.get() {
+            if let Some(call) = event_queue.get() {
                 let event = NativeEvent {
                     key: Some(key.to_owned()),
                     login_host: Some(host.to_owned()),
@@ -145,8 +145,8 @@ impl From<&Event> for NativeEvent {
             ..Self::default()
         };
         match event {
-            Event::MintStarted { background, .. } => data.background = Some(*background),
-            Event::MintRetried {
+            Event::LoginStarted { background, .. } => data.background = Some(*background),
+            Event::LoginRetried {
                 error,
                 attempts,
                 pause,
@@ -156,7 +156,7 @@ impl From<&Event> for NativeEvent {
                 data.attempts = Some(*attempts);
                 data.pause = Some(milliseconds(*pause));
             }
-            Event::MintSucceeded {
+            Event::LoginSucceeded {
                 fingerprint,
                 expiry,
                 lifetime,
@@ -170,7 +170,7 @@ impl From<&Event> for NativeEvent {
                 data.attempts = Some(*attempts);
                 data.took = Some(milliseconds(*took));
             }
-            Event::MintFailed {
+            Event::LoginFailed {
                 error,
                 attempts,
                 took,
@@ -211,8 +211,8 @@ impl From<&Event> for NativeEvent {
             Event::IntrospectionFailed { error, .. }
             | Event::StoreFailed { error, .. }
             | Event::CredentialsReloadFailed { error, .. } => data.error = Some(error.into()),
-            Event::LeaseAged { fingerprint, .. }
-            | Event::LeaseLapsed { fingerprint, .. }
+            Event::RefreshDue { fingerprint, .. }
+            | Event::ServingStale { fingerprint, .. }
             | Event::SameTokenReturned { fingerprint, .. }
             | Event::SignatureMismatch { fingerprint, .. } => {
                 data.fingerprint = Some(fingerprint.clone());

@@ -10,6 +10,7 @@
 )]
 
 mod calls;
+mod classification;
 mod cli;
 mod client;
 mod clock;
@@ -20,7 +21,6 @@ mod event;
 mod options;
 mod pool;
 mod store;
-mod verdict;
 mod wait;
 
 use napi_derive::napi;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use forcegrant::store::Sharing;
+use forcegrant::store::StoreConfig;
 use forcegrant::{AuthStyle, ClientBuilder, Environment, Proxy, Roots};
 use napi_derive::napi;
 
@@ -23,7 +23,7 @@ pub struct NativeOptions {
     /// A file that holds the consumer secret.
     pub client_secret_file: Option<String>,
     /// A second pair.
-    pub next_credentials: Option<NativeKeyPair>,
+    pub next_credentials: Option<NativeClientCredentials>,
     /// Whether to ask for the end of a token.
     pub introspect: Option<bool>,
     /// For that request.
@@ -97,7 +97,7 @@ pub fn environment_names() -> Vec<String> {
 
 /// A consumer key and secret.
 #[napi(object, object_to_js = false)]
-pub struct NativeKeyPair {
+pub struct NativeClientCredentials {
     /// The consumer key.
     pub client_id: String,
     /// The consumer secret.
@@ -124,7 +124,7 @@ impl NativeOptions {
             builder = builder.login_budget(self.login_budget);
         }
         if let Some(store) = &self.store {
-            let sharing: Sharing = store
+            let sharing: StoreConfig = store
                 .parse()
                 .map_err(|error: forcegrant::Error| Box::new((&error).into()))?;
             builder = builder.store(sharing);

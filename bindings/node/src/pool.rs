@@ -9,8 +9,8 @@ use crate::client::{NativeClient, NativeOpened};
 use crate::clock::NativeTestClock;
 use crate::credentials::{self, NativeQuestion};
 use crate::data::{NativeError, NativeStatus};
-use crate::event::{NativeEvent, Outlet};
-use crate::options::{NativeKeyPair, NativeOptions};
+use crate::event::{EventQueue, NativeEvent};
+use crate::options::{NativeClientCredentials, NativeOptions};
 use crate::store::{NativeStoreStep, ScriptStore};
 
 /// The options of a pool beside those that its clients share.
@@ -22,7 +22,7 @@ pub struct NativePoolOptions {
     pub logins_per_second: Option<u32>,
     /// Whether there is no such limit.
     pub no_logins_per_second: Option<bool>,
-    /// Logins in the air.
+    /// Logins in flight.
     pub concurrent_logins: Option<u32>,
     /// Whether there is no such limit.
     pub no_concurrent_logins: Option<bool>,
@@ -73,7 +73,7 @@ pub fn open_pool(
         let store = ScriptStore::new(&store)?;
         builder = builder.options(|client| client.store(store));
     }
-    let events = Outlet::default();
+    let events = EventQueue::default();
     builder = events.attach_pool(builder);
     if let Some(listener) = on_event {
         events.open(&listener)?;
@@ -106,7 +106,7 @@ impl NativePoolOptions {
 #[napi]
 pub struct NativePool {
     pool: ClientPool,
-    events: Outlet,
+    events: EventQueue,
 }
 
 /// Where one org's credentials go and what they are.
@@ -119,7 +119,7 @@ pub struct NativeOrg {
     /// The consumer secret.
     pub client_secret: String,
     /// A second pair.
-    pub next: Option<NativeKeyPair>,
+    pub next: Option<NativeClientCredentials>,
 }
 
 /// A key and where its client stands.

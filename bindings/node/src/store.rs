@@ -57,7 +57,7 @@ pub struct NativeReply {
 #[napi]
 pub struct NativeStoreStep {
     task: Option<NativeTask>,
-    asker: Option<oneshot::Sender<std::result::Result<NativeReply, StoreError>>>,
+    callback_queue: Option<oneshot::Sender<std::result::Result<NativeReply, StoreError>>>,
 }
 
 #[napi]
@@ -81,9 +81,9 @@ impl NativeStoreStep {
     }
 
     fn settle(&mut self, reply: std::result::Result<NativeReply, StoreError>) {
-        if let Some(asker) = self.asker.take() {
+        if let Some(callback_queue) = self.callback_queue.take() {
             // An asker that is gone has stopped waiting.
-            let _ = asker.send(reply);
+            let _ = callback_queue.send(reply);
         }
     }
 }
@@ -140,10 +140,10 @@ impl ScriptStore {
     ) -> StoreFuture<'a, T> {
         let call = Arc::clone(&self.0);
         Box::pin(async move {
-            let (asker, reply) = oneshot::channel();
+            let (callback_queue, reply) = oneshot::channel();
             let step = NativeStoreStep {
                 task: Some(task),
-                asker: Some(asker),
+                callback_queue: Some(callback_queue),
             };
             if call.call(step, ThreadsafeFunctionCallMode::NonBlocking) != Status::Ok {
                 return Err(StoreError::new("the thread of the store has ended"));

@@ -14,7 +14,7 @@ use napi::bindgen_prelude::{Env, Object, Result};
 use napi_derive::napi;
 
 use crate::client::Shared;
-use crate::data::{NativeApiUsage, NativeError, NativeLease};
+use crate::data::{NativeApiUsage, NativeCachedToken, NativeError};
 use crate::defect::{contained, reach};
 
 /// How a wait ended; all empty when it was given up.
@@ -22,7 +22,7 @@ use crate::defect::{contained, reach};
 #[derive(Default)]
 pub struct NativeOutcome {
     /// The token.
-    pub lease: Option<NativeLease>,
+    pub lease: Option<NativeCachedToken>,
     /// What went wrong.
     pub error: Option<NativeError>,
     /// What a verification learned of the org's daily API calls.

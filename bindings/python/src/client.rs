@@ -9,12 +9,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
 use crate::error::{raise, timed_out};
-use crate::guest;
 use crate::handle::{Core, Handle, adapter};
-use crate::kept::Found;
 use crate::options::duration;
+use crate::python_call;
 use crate::report::Verified;
 use crate::token::Token;
+use crate::token_cache::Found;
 use crate::wait::{in_slices, until_there};
 
 /// Tokens of one app in one Salesforce org, for threads.
@@ -78,7 +78,7 @@ impl Client {
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let core = Core::from_env(cls.py(), options)?;
-        guest::call(&cls.getattr("__new__")?, (cls, core), None)
+        python_call::call(&cls.getattr("__new__")?, (cls, core), None)
     }
 
     /// Return a token that is good to use now, asking Salesforce only if it must.
@@ -129,8 +129,8 @@ impl Client {
 
     /// Give an `AsyncClient` that shares this one's token and everything else.
     fn async_client<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let class = guest::module(slf.py(), "forcegrant")?.getattr("AsyncClient")?;
-        guest::call(&class.getattr("from_client")?, (slf,), None)
+        let class = python_call::module(slf.py(), "forcegrant")?.getattr("AsyncClient")?;
+        python_call::call(&class.getattr("from_client")?, (slf,), None)
     }
 
     /// Give interceptors for `grpc.intercept_channel`: they bring what `grpc_auth` brings, and drop
@@ -166,7 +166,7 @@ impl Client {
 
     #[pyo3(signature = (*_args))]
     fn __exit__(slf: &Bound<'_, Self>, _args: &Bound<'_, PyTuple>) -> PyResult<()> {
-        guest::call(&slf.getattr("close")?, (), None).map(drop)
+        python_call::call(&slf.getattr("close")?, (), None).map(drop)
     }
 }
 

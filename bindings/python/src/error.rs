@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
-use crate::guest;
+use crate::python_call;
 
 /// The exception of an error of the core, not raised.
 pub(crate) fn exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyAny>> {
@@ -32,7 +32,7 @@ pub(crate) fn exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'
     attributes.set_item("oauth_description", error.oauth_description())?;
     attributes.set_item("setup_step", error.setup_step().map(SetupStep::as_str))?;
     attributes.set_item("help", error.help())?;
-    guest::call(
+    python_call::call(
         build(py)?,
         (error.kind().as_str(), error.message(), causes),
         Some(&attributes),
@@ -76,7 +76,7 @@ fn own(py: Python<'_>, code: &str, message: &str, help: &str) -> PyErr {
         attributes.set_item("retryable", row.is_some_and(|row| row.retryable))?;
         attributes.set_item("help", help)?;
         let kind = row.map_or(ErrorKind::Internal, |row| row.kind);
-        guest::call(
+        python_call::call(
             build(py)?,
             (kind.as_str(), message, PyTuple::empty(py)),
             Some(&attributes),
@@ -108,7 +108,7 @@ pub(crate) fn error_table(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
 fn build(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static BUILD: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let build = BUILD.get_or_try_init(py, || {
-        guest::module(py, "forcegrant._errors")?
+        python_call::module(py, "forcegrant._errors")?
             .getattr("build")?
             .into_py_any(py)
     })?;

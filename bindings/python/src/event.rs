@@ -16,8 +16,8 @@ use crate::token::Expiry;
 /// `name` says what; the attributes that events of this name do not have are None.
 #[pyclass(frozen, get_all, module = "forcegrant")]
 pub(crate) struct Event {
-    /// A stable word: `mint_started`, `mint_retried`, `mint_succeeded`, `mint_failed`,
-    /// `lease_aged`, `lease_lapsed`, `invalidated`, `same_token_returned`,
+    /// A stable word: `login_started`, `login_retried`, `login_succeeded`, `login_failed`,
+    /// `refresh_due`, `serving_stale`, `invalidated`, `same_token_returned`,
     /// `token_adopted`, `store_failed`, `introspection_failed`, `login_budget_warning`, `credentials_rotated`,
     /// `credentials_reload_failed` or `signature_mismatch`.
     name: &'static str,
@@ -79,8 +79,8 @@ impl Event {
         let mut data = Self::bare(py, event, host, at, missed)?;
         let failed = |error| exception(py, error).map(|error| Some(error.unbind()));
         match event {
-            Core::MintStarted { background, .. } => data.background = Some(*background),
-            Core::MintRetried {
+            Core::LoginStarted { background, .. } => data.background = Some(*background),
+            Core::LoginRetried {
                 error,
                 attempts,
                 pause,
@@ -90,7 +90,7 @@ impl Event {
                 data.attempts = Some(*attempts);
                 data.pause = Some(*pause);
             }
-            Core::MintSucceeded {
+            Core::LoginSucceeded {
                 fingerprint,
                 expiry,
                 lifetime,
@@ -104,7 +104,7 @@ impl Event {
                 data.attempts = Some(*attempts);
                 data.took = Some(*took);
             }
-            Core::MintFailed {
+            Core::LoginFailed {
                 error,
                 attempts,
                 took,
@@ -145,8 +145,8 @@ impl Event {
             Core::IntrospectionFailed { error, .. }
             | Core::StoreFailed { error, .. }
             | Core::CredentialsReloadFailed { error, .. } => data.error = failed(error)?,
-            Core::LeaseAged { fingerprint, .. }
-            | Core::LeaseLapsed { fingerprint, .. }
+            Core::RefreshDue { fingerprint, .. }
+            | Core::ServingStale { fingerprint, .. }
             | Core::SameTokenReturned { fingerprint, .. }
             | Core::SignatureMismatch { fingerprint, .. } => {
                 data.fingerprint = Some(fingerprint.clone());
@@ -289,8 +289,8 @@ impl Measurement {
 fn level(event: &forcegrant::Event) -> &'static str {
     use forcegrant::Event as Core;
     match event {
-        Core::MintStarted { .. } | Core::LeaseAged { .. } => "debug",
-        Core::MintSucceeded { .. }
+        Core::LoginStarted { .. } | Core::RefreshDue { .. } => "debug",
+        Core::LoginSucceeded { .. }
         | Core::TokenAdopted { .. }
         | Core::Invalidated { .. }
         | Core::CredentialsRotated { .. } => "info",

@@ -2,23 +2,23 @@
 
 use std::sync::Arc;
 
-use forcegrant::{ClientBuilder, KeyPair, KeyPairs};
+use forcegrant::{ClientBuilder, ClientCredentials, CredentialSet};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use crate::asker::Asker;
+use crate::callback_queue::CallbackQueue;
 use crate::calls::{Call, numbers};
 use crate::error::{invalid_option, raise};
-use crate::guest;
-use crate::kept::{Found, Shared};
+use crate::event_queue::EventQueue;
 use crate::options::{apply, callable, credentials, environment, text};
-use crate::outlet::Outlet;
+use crate::python_call;
 use crate::report::Status;
 use crate::store::{PythonStore, store_of};
 use crate::token::Token;
+use crate::token_cache::{Found, Shared};
 use crate::wait::Wait;
 
 /// A client that is built; the classes are made over it.
@@ -43,11 +43,11 @@ impl Core {
         };
         let (listener, callback) = (function("on_event")?, function("credentials_callback")?);
         let store = store_of(options)?;
-        let asker = (callback.is_some() || store.is_some()).then(Asker::new);
-        if asker.is_some() {
-            Asker::import(py)?;
+        let callback_queue = (callback.is_some() || store.is_some()).then(CallbackQueue::new);
+        if callback_queue.is_some() {
+            CallbackQueue::import(py)?;
         }
-        if let (Some(asker), Some(_)) = (&asker, &callback) {
+        if let (Some(callback_queue), Some(_)) = (&callback_queue, &callback) {
             if given {
                 return Err(invalid_option(
                     py,
@@ -56,25 +56,25 @@ impl Core {
                     "Give the one or the other: with a callback leave client_id and client_secret out, and do not use from_env.",
                 ));
             }
-            builder = asker.attach(builder);
+            builder = callback_queue.attach(builder);
         }
-        if let (Some(asker), Some(store)) = (&asker, &store) {
-            builder = builder.store(PythonStore::new(asker, store.bind(py))?);
+        if let (Some(callback_queue), Some(store)) = (&callback_queue, &store) {
+            builder = builder.store(PythonStore::new(callback_queue, store.bind(py))?);
         }
         if let Some(options) = options {
             builder = apply(builder, options)?;
         }
-        let outlet = Outlet::new();
-        let client = outlet
+        let event_queue = EventQueue::new();
+        let client = event_queue
             .attach(builder)
             .build()
             .map_err(|error| raise(py, &error))?;
         Ok(Self {
-            answers: asker
+            answers: callback_queue
                 .as_ref()
                 .map(|_| (callback, store).into_py_any(py))
                 .transpose()?,
-            shared: Arc::new(Shared::new(client, outlet, asker)),
+            shared: Arc::new(Shared::new(client, event_queue, callback_queue)),
             listener,
         })
     }
@@ -274,9 +274,9 @@ impl Handle {
         next_credentials: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let pair = |client_id: String, client_secret: String| {
-            KeyPair::new(client_id, client_secret).map_err(|error| raise(py, &error))
+            ClientCredentials::new(client_id, client_secret).map_err(|error| raise(py, &error))
         };
-        let mut pairs = KeyPairs::new(pair(
+        let mut pairs = CredentialSet::new(pair(
             text("client_id", client_id)?,
             text("client_secret", client_secret)?,
         )?);
@@ -292,8 +292,8 @@ impl Handle {
     /// a leak, say. True if it was dropped.
     ///
     /// Salesforce is not told: to end the session there, revoke it in the org.
-    fn drop_retired(&self) -> bool {
-        self.shared.changing().drop_retired()
+    fn invalidate_if_rotated(&self) -> bool {
+        self.shared.changing().invalidate_if_rotated()
     }
 
     /// Give an `httpx.Auth`, for `httpx.Client` and `httpx.AsyncClient`.
@@ -389,6 +389,6 @@ pub(crate) fn adapter<'py>(
     options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let core = handle.getattr("_core")?;
-    let adapter = guest::module(handle.py(), "forcegrant._extras")?.getattr("adapter")?;
-    guest::call(&adapter, (extra, name, core, options), None)
+    let adapter = python_call::module(handle.py(), "forcegrant._extras")?.getattr("adapter")?;
+    python_call::call(&adapter, (extra, name, core, options), None)
 }

@@ -3,27 +3,27 @@
 //! waiting in an event loop) is in `python/forcegrant`.
 #![deny(unsafe_code)]
 
-mod asker;
+mod callback_queue;
 mod calls;
+mod classification;
 mod cli;
 mod client;
 mod clock;
 mod error;
 mod event;
+mod event_queue;
 mod floor;
-mod guest;
 mod handle;
 mod interpreter;
-mod kept;
 mod options;
-mod outlet;
 mod per_process;
 mod pool;
+mod python_call;
 mod report;
 mod store;
 mod time;
 mod token;
-mod verdict;
+mod token_cache;
 mod wait;
 mod wake;
 
@@ -38,7 +38,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     // Before any class is made.
     interpreter::refuse_others(module.py())?;
 
-    module.add_class::<asker::Question>()?;
+    module.add_class::<callback_queue::Question>()?;
     module.add_class::<calls::Call>()?;
     module.add_function(wrap_pyfunction!(calls::counts, module)?)?;
     module.add_function(wrap_pyfunction!(calls::check_renewed, module)?)?;
@@ -62,12 +62,12 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<store::StoreCheck>()?;
     module.add_class::<token::Expiry>()?;
     module.add_class::<token::Token>()?;
-    module.add_class::<verdict::Verdict>()?;
+    module.add_class::<classification::Classification>()?;
     module.add_class::<wait::Wait>()?;
 
     for function in [
-        wrap_pyfunction!(verdict::verdict, module)?,
-        wrap_pyfunction!(verdict::grpc_verdict, module)?,
+        wrap_pyfunction!(classification::classify_response, module)?,
+        wrap_pyfunction!(classification::classify_grpc_status, module)?,
     ] {
         function.setattr("__module__", "forcegrant")?;
         module.add_function(function)?;

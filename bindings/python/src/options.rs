@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use forcegrant::store::Sharing;
+use forcegrant::store::StoreConfig;
 use forcegrant::{AuthStyle, ClientBuilder, ClientPoolBuilder, Environment, Proxy, Roots};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -13,7 +13,7 @@ use pyo3::types::{PyBytes, PyDelta, PyDict, PyMapping, PyString, PyTuple};
 
 use crate::clock::TestClock;
 use crate::error::invalid_option;
-use crate::guest;
+use crate::python_call;
 use crate::store::is_store;
 
 const NAMES: [&str; 32] = [
@@ -71,7 +71,7 @@ pub(crate) fn apply(
 /// `os.environ`. The usual one writes through to the process, whose variables can be read again at any time;
 /// one that a program put in its place is read now.
 pub(crate) fn environment(py: Python<'_>) -> PyResult<Environment> {
-    let os = guest::module(py, "os")?;
+    let os = python_call::module(py, "os")?;
     let environ = os.getattr("environ")?;
     if environ.get_type().is(&os.getattr("_Environ")?) {
         return Ok(Environment::process());
@@ -79,7 +79,7 @@ pub(crate) fn environment(py: Python<'_>) -> PyResult<Environment> {
     let get = environ.getattr("get")?;
     let mut variables = Vec::new();
     for name in Environment::names() {
-        let value = guest::call(&get, (name,), None)?;
+        let value = python_call::call(&get, (name,), None)?;
         if !value.is_none() {
             variables.push((name, value.extract::<OsString>()?));
         }
@@ -195,7 +195,7 @@ pub(crate) fn seconds(name: &str, value: &Bound<'_, PyAny>) -> PyResult<f64> {
 
 pub(crate) fn duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Duration> {
     let seconds: f64 = if value.is_instance_of::<PyDelta>() {
-        guest::call(&value.getattr("total_seconds")?, (), None)?.extract()?
+        python_call::call(&value.getattr("total_seconds")?, (), None)?.extract()?
     } else {
         typed(name, value, "a number of seconds or a timedelta")?
     };
@@ -284,7 +284,7 @@ fn proxy(value: &Bound<'_, PyAny>) -> PyResult<Proxy> {
 }
 
 /// What tokens are shared through, in the text form of the core.
-fn sharing(value: &Bound<'_, PyAny>) -> PyResult<Sharing> {
+fn sharing(value: &Bound<'_, PyAny>) -> PyResult<StoreConfig> {
     let text: String = typed("store", value, "a str or a store")?;
     text.parse()
         .map_err(|error| crate::error::raise(value.py(), &error))

@@ -2,23 +2,23 @@
 
 use std::sync::Arc;
 
-use forcegrant::{KeyPair, KeyPairs, OrgCredentials, Start};
+use forcegrant::{ClientCredentials, CredentialSet, OrgCredentials, Start};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use crate::asker::Asker;
+use crate::callback_queue::CallbackQueue;
 use crate::client::Client;
 use crate::error::{exception, raise, timed_out};
+use crate::event_queue::EventQueue;
 use crate::handle::Core;
-use crate::kept::Shared;
 use crate::options::{apply_to_pool, callable, credentials, duration, environment, text};
-use crate::outlet::Outlet;
 use crate::report::Status;
 use crate::store::{PythonStore, store_of};
 use crate::token::Token;
+use crate::token_cache::Shared;
 use crate::wait::{Wait, in_slices, until_there};
 
 /// A pool that is built; the classes are made over it.
@@ -32,8 +32,8 @@ pub(crate) struct PoolCore {
 
 struct Inside {
     pool: forcegrant::ClientPool,
-    outlet: Arc<Outlet>,
-    asker: Option<Arc<Asker>>,
+    event_queue: Arc<EventQueue>,
+    callback_queue: Option<Arc<CallbackQueue>>,
 }
 
 #[pymethods]
@@ -47,20 +47,20 @@ impl PoolCore {
         };
         let (listener, callback) = (function("on_event")?, function("credentials_callback")?);
         let store = store_of(options)?;
-        let asker = (callback.is_some() || store.is_some()).then(Asker::new);
-        if asker.is_some() {
-            Asker::import(py)?;
+        let callback_queue = (callback.is_some() || store.is_some()).then(CallbackQueue::new);
+        if callback_queue.is_some() {
+            CallbackQueue::import(py)?;
         }
-        let outlet = Outlet::new();
-        let mut builder = outlet.attach_pool(forcegrant::ClientPool::builder());
+        let event_queue = EventQueue::new();
+        let mut builder = event_queue.attach_pool(forcegrant::ClientPool::builder());
         let environment = environment(py)?;
         builder = builder.options(|client| client.environment(environment));
-        if let Some(asker) = &asker {
+        if let Some(callback_queue) = &callback_queue {
             if callback.is_some() {
-                builder = asker.attach_pool(builder);
+                builder = callback_queue.attach_pool(builder);
             }
             if let Some(store) = &store {
-                let store = PythonStore::new(asker, store.bind(py))?;
+                let store = PythonStore::new(callback_queue, store.bind(py))?;
                 builder = builder.options(|client| client.store(store));
             }
         }
@@ -69,14 +69,14 @@ impl PoolCore {
         }
         let pool = builder.build().map_err(|error| raise(py, &error))?;
         Ok(Self {
-            answers: asker
+            answers: callback_queue
                 .as_ref()
                 .map(|_| (callback, store).into_py_any(py))
                 .transpose()?,
             inside: Arc::new(Inside {
                 pool,
-                outlet,
-                asker,
+                event_queue,
+                callback_queue,
             }),
             listener,
         })
@@ -119,13 +119,13 @@ impl PoolHandle {
 
     fn deliver(&self, py: Python<'_>) -> PyResult<()> {
         self.answer(py)?;
-        let outlet = &self.inside.outlet;
-        outlet.deliver(py, "", self.listener.as_ref())
+        let event_queue = &self.inside.event_queue;
+        event_queue.deliver(py, "", self.listener.as_ref())
     }
 
     fn answer(&self, py: Python<'_>) -> PyResult<()> {
-        match (&self.inside.asker, &self.answers) {
-            (Some(asker), Some(answers)) => asker.serve(py, answers),
+        match (&self.inside.callback_queue, &self.answers) {
+            (Some(callback_queue), Some(answers)) => callback_queue.serve(py, answers),
             _ => Ok(()),
         }
     }
@@ -142,8 +142,11 @@ impl PoolHandle {
     fn core(&self, py: Python<'_>, key: &str) -> PyResult<Core> {
         let client = self.pool().client(key).map_err(|error| raise(py, &error))?;
         let copy = |function: &Option<Py<PyAny>>| function.as_ref().map(|one| one.clone_ref(py));
-        let (outlet, asker) = (Arc::clone(&self.inside.outlet), self.inside.asker.clone());
-        let shared = Arc::new(Shared::new(client, outlet, asker));
+        let (event_queue, callback_queue) = (
+            Arc::clone(&self.inside.event_queue),
+            self.inside.callback_queue.clone(),
+        );
+        let shared = Arc::new(Shared::new(client, event_queue, callback_queue));
         Ok(Core::of(shared, copy(&self.listener), copy(&self.answers)))
     }
 }
@@ -280,7 +283,7 @@ impl PoolHandle {
 
     /// Whether a callback brings credentials.
     fn _asks(&self) -> bool {
-        self.inside.asker.is_some()
+        self.inside.callback_queue.is_some()
     }
 
     /// Have the callback answer the core's questions for credentials, if any wait.
@@ -475,13 +478,13 @@ fn org(
 ) -> PyResult<OrgCredentials> {
     let url = text("login_url", login_url)?;
     let pair = |id: String, secret: String| {
-        KeyPair::new(id, secret).map_err(|error| raise(login_url.py(), &error))
+        ClientCredentials::new(id, secret).map_err(|error| raise(login_url.py(), &error))
     };
     let current = pair(
         text("client_id", client_id)?,
         text("client_secret", client_secret)?,
     )?;
-    let pairs = KeyPairs::new(current);
+    let pairs = CredentialSet::new(current);
     let pairs = match next.filter(|next| !next.is_none()) {
         Some(next) => {
             let (id, secret) = credentials("next_credentials", next)?;

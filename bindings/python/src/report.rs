@@ -5,15 +5,15 @@ use std::time::Duration;
 use pyo3::prelude::*;
 
 use crate::error::exception;
-use crate::kept::Shared;
 use crate::time::Utc;
 use crate::token::{Expiry, Token};
+use crate::token_cache::Shared;
 
 /// What a client knows at one instant, without asking anyone.
 #[pyclass(frozen, get_all, module = "forcegrant")]
 pub(crate) struct Status {
-    /// `empty` (no usable token), `fresh`, `aging` (used, and renewed in the background), `lapsed`
-    /// (past an estimated end, used while it cannot be renewed) or `cooling` (no usable token, and
+    /// `empty` (no usable token), `fresh`, `refresh_due` (used, and renewed in the background), `stale`
+    /// (past an estimated end, used while it cannot be renewed) or `backing_off` (no usable token, and
     /// a recent failure is answered again without asking Salesforce).
     state: &'static str,
     /// Whether a request for a token is on its way.
@@ -25,7 +25,7 @@ pub(crate) struct Status {
     /// Which token it is.
     fingerprint: Option<String>,
     /// How many tokens were got.
-    mints: u64,
+    logins: u64,
     /// How many tries to get one failed.
     failures: u64,
     /// Why the last one failed, if none succeeded since.
@@ -33,7 +33,7 @@ pub(crate) struct Status {
     /// When (UTC).
     last_failure_at: Option<Utc>,
     /// Until when failures are answered from memory (UTC).
-    cooling_until: Option<Utc>,
+    backing_off_until: Option<Utc>,
     /// How old the last token was that was reported as rejected.
     last_rejected_age: Option<Duration>,
     /// The lifetime that rejections taught, while it is in force.
@@ -53,7 +53,7 @@ impl Status {
                 .transpose()?,
             refresh_at: status.refresh_at.map(Utc),
             fingerprint: status.fingerprint.clone(),
-            mints: status.mints,
+            logins: status.logins,
             failures: status.failures,
             last_error: status
                 .last_error
@@ -61,7 +61,7 @@ impl Status {
                 .map(|error| exception(py, error).map(Bound::unbind))
                 .transpose()?,
             last_failure_at: status.last_failure_at.map(Utc),
-            cooling_until: status.cooling_until.map(Utc),
+            backing_off_until: status.backing_off_until.map(Utc),
             last_rejected_age: status.last_rejected_age,
             learned_lifetime: status.learned_lifetime,
             login_host: status.login_host.clone(),
@@ -73,8 +73,8 @@ impl Status {
 impl Status {
     fn __repr__(&self) -> String {
         format!(
-            "<Status {} at {}: {} mints, {} failures>",
-            self.state, self.login_host, self.mints, self.failures
+            "<Status {} at {}: {} logins, {} failures>",
+            self.state, self.login_host, self.logins, self.failures
         )
     }
 }

@@ -13,11 +13,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 use tokio::sync::oneshot;
 
-use crate::asker::Asker;
+use crate::callback_queue::CallbackQueue;
 
 /// The way of the core to the store that the client's options name.
 pub(crate) struct PythonStore {
-    asker: Arc<Asker>,
+    callback_queue: Arc<CallbackQueue>,
     /// Whether the store has a way to wait, which not all have.
     watches: bool,
 }
@@ -45,16 +45,18 @@ enum Reply {
 #[pyclass(frozen, module = "forcegrant._native")]
 pub(crate) struct StoreStep {
     task: Task,
-    asker: Mutex<Option<oneshot::Sender<Result<Reply, StoreError>>>>,
+    callback_queue: Mutex<Option<oneshot::Sender<Result<Reply, StoreError>>>>,
 }
 
 impl StoreStep {
     fn send(&self, reply: Result<Reply, StoreError>) {
-        let asker = self.asker.lock();
-        let asker = asker.unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(asker) = asker {
+        let callback_queue = self.callback_queue.lock();
+        let callback_queue = callback_queue
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(callback_queue) = callback_queue {
             // The core may have given up meanwhile.
-            let _ = asker.send(reply);
+            let _ = callback_queue.send(reply);
         }
     }
 }
@@ -144,9 +146,12 @@ const POLL: Duration = Duration::from_millis(50);
 
 impl PythonStore {
     /// The way to `store`, whose steps the asker hands to Python.
-    pub(crate) fn new(asker: &Arc<Asker>, store: &Bound<'_, PyAny>) -> PyResult<Self> {
+    pub(crate) fn new(
+        callback_queue: &Arc<CallbackQueue>,
+        store: &Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
         Ok(Self {
-            asker: Arc::clone(asker),
+            callback_queue: Arc::clone(callback_queue),
             watches: store.hasattr("watch")?,
         })
     }
@@ -157,12 +162,12 @@ impl PythonStore {
         task: Task,
         pick: impl FnOnce(Reply) -> Option<T> + Send + 'a,
     ) -> StoreFuture<'a, T> {
-        let asker = Arc::clone(&self.asker);
+        let callback_queue = Arc::clone(&self.callback_queue);
         Box::pin(async move {
             let (sender, reply) = oneshot::channel();
-            asker.ask_store(StoreStep {
+            callback_queue.ask_store(StoreStep {
                 task,
-                asker: Mutex::new(Some(sender)),
+                callback_queue: Mutex::new(Some(sender)),
             });
             let reply = reply
                 .await
@@ -261,7 +266,7 @@ pub(crate) fn store_of(options: Option<&Bound<'_, PyDict>>) -> PyResult<Option<P
 /// own. Raises `TypeError` for what is no store.
 #[pyclass(frozen, module = "forcegrant._native")]
 pub(crate) struct StoreCheck {
-    asker: Arc<Asker>,
+    callback_queue: Arc<CallbackQueue>,
     answers: Py<PyAny>,
     found: Arc<OnceLock<Vec<String>>>,
 }
@@ -276,16 +281,19 @@ impl StoreCheck {
                 "a store has the methods get, put, acquire, release and count",
             ));
         }
-        let asker = Asker::new();
+        let callback_queue = CallbackQueue::new();
         let found = Arc::new(OnceLock::new());
-        let (checked, told) = (PythonStore::new(&asker, store)?, Arc::clone(&found));
+        let (checked, told) = (
+            PythonStore::new(&callback_queue, store)?,
+            Arc::clone(&found),
+        );
         std::thread::Builder::new()
             .name("forcegrant-check".to_owned())
             .spawn(move || {
                 let _ = told.set(check(&checked));
             })?;
         Ok(Self {
-            asker,
+            callback_queue,
             answers: (py.None(), store).into_py_any(py)?,
             found,
         })
@@ -294,7 +302,7 @@ impl StoreCheck {
     /// Have the store take the steps that wait, on this thread. Give what it does not keep, one
     /// line each, when the check is over; None before.
     fn serve(&self, py: Python<'_>) -> PyResult<Option<Vec<String>>> {
-        self.asker.serve(py, &self.answers)?;
+        self.callback_queue.serve(py, &self.answers)?;
         Ok(self.found.get().cloned())
     }
 }

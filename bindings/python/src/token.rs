@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use crate::guest;
+use crate::python_call;
 use crate::time::Utc;
 
 /// An access token together with the instance it is for and the identity behind it.
@@ -46,19 +46,19 @@ impl Token {
     /// The token itself. Do not print it.
     #[getter]
     fn access_token(&self, py: Python<'_>) -> Py<PyString> {
-        kept(py, &self.access_token, self.core.access_token())
+        token_cache(py, &self.access_token, self.core.access_token())
     }
 
     /// The value of an `Authorization` header: `Bearer ...`. Do not print it.
     #[getter]
     fn authorization(&self, py: Python<'_>) -> Py<PyString> {
-        kept(py, &self.authorization, self.core.authorization())
+        token_cache(py, &self.authorization, self.core.authorization())
     }
 
     /// Where API calls go, without a trailing slash.
     #[getter]
     fn instance_url(&self, py: Python<'_>) -> Py<PyString> {
-        kept(py, &self.instance_url, self.core.instance_url())
+        token_cache(py, &self.instance_url, self.core.instance_url())
     }
 
     /// Where calls to `api.salesforce.com` APIs go; None unless the app has such a scope.
@@ -221,13 +221,13 @@ impl Expiry {
     }
 }
 
-fn kept(py: Python<'_>, slot: &PyOnceLock<Py<PyString>>, text: &str) -> Py<PyString> {
+fn token_cache(py: Python<'_>, slot: &PyOnceLock<Py<PyString>>, text: &str) -> Py<PyString> {
     slot.get_or_init(py, || PyString::new(py, text).unbind())
         .clone_ref(py)
 }
 
 fn json<'py>(py: Python<'py>, value: &serde_json::Value) -> PyResult<Bound<'py, PyAny>> {
     // Rare and small: Python's own parser saves a second mapping of types.
-    let loads = guest::module(py, "json")?.getattr("loads")?;
-    guest::call(&loads, (value.to_string(),), None)
+    let loads = python_call::module(py, "json")?.getattr("loads")?;
+    python_call::call(&loads, (value.to_string(),), None)
 }

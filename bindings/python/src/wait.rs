@@ -8,11 +8,11 @@ use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
 use crate::error::{raise, timed_out};
-use crate::guest;
-use crate::kept::Shared;
 use crate::pool::Prewarmed;
+use crate::python_call;
 use crate::report::Verified;
 use crate::token::Token;
+use crate::token_cache::Shared;
 use crate::wake::{self, End};
 
 /// How often a waiting thread looks whether Ctrl-C was pressed.
@@ -63,7 +63,7 @@ impl<'py> Greenlets<'py> {
         let Ok(monkey) = modules.get_item("gevent.monkey") else {
             return Ok(None);
         };
-        let patched = guest::call(&monkey.getattr("is_module_patched")?, ("socket",), None)?;
+        let patched = python_call::call(&monkey.getattr("is_module_patched")?, ("socket",), None)?;
         if patched.is_truthy()? {
             let sleep = modules.get_item("gevent")?.getattr("sleep")?;
             return Ok(Some(Self(sleep)));
@@ -72,7 +72,7 @@ impl<'py> Greenlets<'py> {
     }
 
     fn run_for(&self, pause: Duration) -> PyResult<()> {
-        guest::call(&self.0, (pause.as_secs_f64(),), None).map(drop)
+        python_call::call(&self.0, (pause.as_secs_f64(),), None).map(drop)
     }
 }
 

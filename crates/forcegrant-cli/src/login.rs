@@ -61,8 +61,8 @@ pub(crate) fn verify(
 impl Trace {
     fn take(&mut self, event: &Event) {
         match event {
-            Event::MintRetried { error, pause, .. } => self.retried.push((error.clone(), *pause)),
-            Event::MintSucceeded { attempts, took, .. } => self.minted = Some((*attempts, *took)),
+            Event::LoginRetried { error, pause, .. } => self.retried.push((error.clone(), *pause)),
+            Event::LoginSucceeded { attempts, took, .. } => self.minted = Some((*attempts, *took)),
             Event::SignatureMismatch { .. } => self.signature_mismatch = true,
             _ => {}
         }

@@ -27,7 +27,7 @@ pub struct Web {
 /// An answer, read to its end.
 pub struct Answer {
     pub(crate) status: u16,
-    pub(crate) verdict: ResponseClass,
+    pub(crate) response_class: ResponseClass,
     pub(crate) body: String,
 }
 
@@ -169,10 +169,10 @@ async fn read(response: Response) -> Result<Answer, reqwest::Error> {
         body: body.as_bytes(),
         ..ApiResponse::default()
     };
-    let verdict = answer.class();
+    let response_class = answer.class();
     Ok(Answer {
         status,
-        verdict,
+        response_class,
         body,
     })
 }

@@ -4,7 +4,8 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use forcegrant::{
-    ApiUsage, Client, ClientBuilder, ClientPool, Error, KeyPairs, Status, Token, Verified, blocking,
+    ApiUsage, Client, ClientBuilder, ClientPool, CredentialSet, Error, Status, Token, Verified,
+    blocking,
 };
 
 use crate::calls::{Answer, Failure, Web, by_adapter, by_hand};
@@ -13,7 +14,7 @@ use crate::scenario::CallRequest;
 
 /// Who is asked for tokens: a client, or a pool with a key.
 #[derive(Clone)]
-pub enum Asker<C, P> {
+pub enum CredentialsSource<C, P> {
     /// A client.
     Client(C),
     /// A key of a pool.
@@ -35,15 +36,19 @@ pub trait Driver {
     /// Builds a client.
     fn build(builder: ClientBuilder) -> Result<Self::Client, Error>;
     /// Asks for a token and waits for it.
-    fn token(asker: &Asker<Self::Client, Self::Pool>) -> Result<Token, Error>;
+    fn token(asker: &CredentialsSource<Self::Client, Self::Pool>) -> Result<Token, Error>;
     /// Lets `callers` ask at once, calls `started` when all have begun, and waits for all.
     fn herd(
-        asker: &Asker<Self::Client, Self::Pool>,
+        asker: &CredentialsSource<Self::Client, Self::Pool>,
         callers: usize,
         started: &mut dyn FnMut(),
     ) -> Vec<Result<Token, Error>>;
     /// Lets `callers` begin to ask.
-    fn start(asker: &Asker<Self::Client, Self::Pool>, callers: usize, web: &Web) -> Finish;
+    fn start(
+        asker: &CredentialsSource<Self::Client, Self::Pool>,
+        callers: usize,
+        web: &Web,
+    ) -> Finish;
     /// A fresh token and one call with it.
     fn verify(client: &Self::Client) -> Result<Verified, Error>;
     /// Waits until nothing is in flight.
@@ -56,10 +61,10 @@ pub trait Driver {
     fn status(client: &Self::Client) -> Status;
     /// Forgets token and failures.
     fn reset(client: &Self::Client);
-    /// Uses other key pairs from the next login on.
-    fn set_credentials(client: &Self::Client, pairs: KeyPairs);
+    /// Uses other client credentials from the next login on.
+    fn set_credentials(client: &Self::Client, pairs: CredentialSet);
     /// Drops the token if its pair is retired.
-    fn drop_retired(client: &Self::Client) -> bool;
+    fn invalidate_if_rotated(client: &Self::Client) -> bool;
     /// Lets `callers` make an API call at once, calls `started` when all have begun, and waits for
     /// all.
     fn call(
@@ -85,12 +90,12 @@ impl Driver for Async {
         builder.build()
     }
 
-    fn token(asker: &Asker<Client, ClientPool>) -> Result<Token, Error> {
+    fn token(asker: &CredentialsSource<Client, ClientPool>) -> Result<Token, Error> {
         block_on(ask(asker))
     }
 
     fn herd(
-        asker: &Asker<Client, ClientPool>,
+        asker: &CredentialsSource<Client, ClientPool>,
         callers: usize,
         started: &mut dyn FnMut(),
     ) -> Vec<Result<Token, Error>> {
@@ -113,7 +118,7 @@ impl Driver for Async {
         })
     }
 
-    fn start(asker: &Asker<Client, ClientPool>, callers: usize, web: &Web) -> Finish {
+    fn start(asker: &CredentialsSource<Client, ClientPool>, callers: usize, web: &Web) -> Finish {
         let runtime = web.runtime.handle().clone();
         let tasks: Vec<_> = (0..callers)
             .map(|_| {
@@ -153,12 +158,12 @@ impl Driver for Async {
         client.reset();
     }
 
-    fn set_credentials(client: &Client, pairs: KeyPairs) {
+    fn set_credentials(client: &Client, pairs: CredentialSet) {
         client.set_credentials(pairs);
     }
 
-    fn drop_retired(client: &Client) -> bool {
-        client.drop_retired()
+    fn invalidate_if_rotated(client: &Client) -> bool {
+        client.invalidate_if_rotated()
     }
 
     fn call(
@@ -199,15 +204,17 @@ impl Driver for Blocking {
         builder.build().map(blocking::Client::from)
     }
 
-    fn token(asker: &Asker<blocking::Client, blocking::ClientPool>) -> Result<Token, Error> {
+    fn token(
+        asker: &CredentialsSource<blocking::Client, blocking::ClientPool>,
+    ) -> Result<Token, Error> {
         match asker {
-            Asker::Client(client) => client.token(),
-            Asker::Key(pool, key) => pool.token(key),
+            CredentialsSource::Client(client) => client.token(),
+            CredentialsSource::Key(pool, key) => pool.token(key),
         }
     }
 
     fn herd(
-        asker: &Asker<blocking::Client, blocking::ClientPool>,
+        asker: &CredentialsSource<blocking::Client, blocking::ClientPool>,
         callers: usize,
         started: &mut dyn FnMut(),
     ) -> Vec<Result<Token, Error>> {
@@ -217,7 +224,7 @@ impl Driver for Blocking {
     }
 
     fn start(
-        asker: &Asker<blocking::Client, blocking::ClientPool>,
+        asker: &CredentialsSource<blocking::Client, blocking::ClientPool>,
         callers: usize,
         _web: &Web,
     ) -> Finish {
@@ -248,12 +255,12 @@ impl Driver for Blocking {
         client.reset();
     }
 
-    fn set_credentials(client: &blocking::Client, pairs: KeyPairs) {
+    fn set_credentials(client: &blocking::Client, pairs: CredentialSet) {
         client.clone().into_async().set_credentials(pairs);
     }
 
-    fn drop_retired(client: &blocking::Client) -> bool {
-        client.clone().into_async().drop_retired()
+    fn invalidate_if_rotated(client: &blocking::Client) -> bool {
+        client.clone().into_async().invalidate_if_rotated()
     }
 
     fn call(
@@ -280,15 +287,18 @@ impl Driver for Blocking {
     }
 }
 
-async fn ask(asker: &Asker<Client, ClientPool>) -> Result<Token, Error> {
+async fn ask(asker: &CredentialsSource<Client, ClientPool>) -> Result<Token, Error> {
     match asker {
-        Asker::Client(client) => client.token().await,
-        Asker::Key(pool, key) => pool.token(key).await,
+        CredentialsSource::Client(client) => client.token().await,
+        CredentialsSource::Key(pool, key) => pool.token(key).await,
     }
 }
 
 /// Lets that many threads ask at once.
-fn begin(asker: &Asker<blocking::Client, blocking::ClientPool>, callers: usize) -> Finish {
+fn begin(
+    asker: &CredentialsSource<blocking::Client, blocking::ClientPool>,
+    callers: usize,
+) -> Finish {
     let together = Arc::new(Barrier::new(callers + 1));
     let threads: Vec<_> = (0..callers)
         .map(|_| {

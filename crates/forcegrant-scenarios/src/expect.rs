@@ -150,13 +150,13 @@ pub(crate) fn status(
     let actual = json!({
         "state": status.state.as_str(),
         "in_flight": status.in_flight,
-        "mints": status.mints,
+        "logins": status.logins,
         "failures": status.failures,
         "last_error_code": status.last_error.as_ref().map(Error::code),
         "login_host": status.login_host,
         "expiry_source": status.expiry.map(|expiry| expiry.source().as_str()),
         "expiry_certainty": status.expiry.map(|expiry| expiry.certainty().as_str()),
-        "cooling": status.cooling_until.is_some_and(|until| until > now),
+        "backing_off": status.backing_off_until.is_some_and(|until| until > now),
     });
     each(expected, &actual, |name, wanted| {
         Some(match name {
@@ -188,17 +188,17 @@ pub(crate) fn event(key: &str, event: &Event, expected: &Listed, saved: &Saved) 
     });
     let mut print = None;
     match event {
-        Event::MintStarted { background, .. } => actual["background"] = json!(background),
-        Event::MintRetried {
+        Event::LoginStarted { background, .. } => actual["background"] = json!(background),
+        Event::LoginRetried {
             error, attempts, ..
         }
-        | Event::MintFailed {
+        | Event::LoginFailed {
             error, attempts, ..
         } => {
             actual["code"] = json!(error.code());
             actual["attempts"] = json!(attempts);
         }
-        Event::MintSucceeded {
+        Event::LoginSucceeded {
             fingerprint,
             expiry,
             attempts,
@@ -219,8 +219,8 @@ pub(crate) fn event(key: &str, event: &Event, expected: &Listed, saved: &Saved) 
         Event::StoreFailed { error, .. }
         | Event::IntrospectionFailed { error, .. }
         | Event::CredentialsReloadFailed { error, .. } => actual["code"] = json!(error.code()),
-        Event::LeaseAged { fingerprint, .. }
-        | Event::LeaseLapsed { fingerprint, .. }
+        Event::RefreshDue { fingerprint, .. }
+        | Event::ServingStale { fingerprint, .. }
         | Event::Invalidated { fingerprint, .. }
         | Event::SameTokenReturned { fingerprint, .. }
         | Event::SignatureMismatch { fingerprint, .. } => print = Some(fingerprint),
@@ -243,7 +243,7 @@ pub(crate) fn event(key: &str, event: &Event, expected: &Listed, saved: &Saved) 
 pub(crate) fn answer(answer: &Answer, expected: &Listed) -> Checked {
     let actual = json!({
         "status": answer.status,
-        "verdict": answer.verdict.as_str(),
+        "response_class": answer.response_class.as_str(),
     });
     each(expected, &actual, |name, wanted| {
         Some(match name {

@@ -19,7 +19,7 @@ use forcegrant_emulator::{Config, DefaultOrg, Emulator};
 use serde_json::json;
 
 pub use calls::{Answer, Failure, Web};
-pub use driver::{Asker, Async, Blocking, Driver, Finish};
+pub use driver::{Async, Blocking, CredentialsSource, Driver, Finish};
 pub use pool::Pool;
 pub use scenario::{CallBody, CallRequest};
 

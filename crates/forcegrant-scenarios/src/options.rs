@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use forcegrant::store::Sharing;
+use forcegrant::store::StoreConfig;
 use forcegrant::{AuthStyle, Client, ClientBuilder, Environment, Error, Proxy, Roots, TestClock};
 
 use crate::Stage;
@@ -12,7 +12,7 @@ use crate::scenario::{Budget, Options, Style};
 
 type Setter = fn(ClientBuilder, Duration) -> ClientBuilder;
 
-/// A builder with the login URL and the key pair of the scenario, or of the environment.
+/// A builder with the login URL and the client credentials of the scenario, or of the environment.
 pub(crate) fn builder(
     options: &Options,
     environment: &Environment,
@@ -33,7 +33,7 @@ pub(crate) fn builder(
     Ok(builder.environment(environment.clone()))
 }
 
-/// The options beside login URL and key pair, of a client or of a pool.
+/// The options beside login URL and client credentials, of a client or of a pool.
 pub(crate) fn apply(
     builder: ClientBuilder,
     options: Options,
@@ -101,7 +101,7 @@ pub(crate) fn apply(
         });
     }
     if let Some(store) = options.store {
-        let sharing: Sharing = store.parse().map_err(|error| format!("store: {error}"))?;
+        let sharing: StoreConfig = store.parse().map_err(|error| format!("store: {error}"))?;
         builder = builder.store(sharing);
     }
     if let Some(attempts) = options.call_attempts {

@@ -323,7 +323,7 @@ impl<D: Driver> World<'_, D> {
             }
             Step::SetCredentials(step) => self.set_credentials(*step),
             Step::DropRetired { with, expect, .. } => {
-                if D::drop_retired(self.client(with.as_deref())?.0) == expect.dropped {
+                if D::invalidate_if_rotated(self.client(with.as_deref())?.0) == expect.dropped {
                     Ok(())
                 } else {
                     Err(format!("`dropped` is not {}", expect.dropped))

@@ -1,4 +1,4 @@
-//! `make bench`, the Rust part: what a cached read and a mint cost beside the least that they could cost.
+//! `make bench`, the Rust part: what a cached read and a login cost beside the least that they could cost.
 //!
 //! Prints one JSON line for each: medians over many rounds, ours and the floor in turns, so that both meet the
 //! same machine. Nothing is asserted about times: they are for people to read.
@@ -131,7 +131,7 @@ fn under_load() -> Result<(), Failure> {
         .control(json!({"op": "fault", "endpoint": "token", "kind": "slow_head", "ms": 500}))?;
     let ours = each(
         || drop(black_box(at_once(client.token()))),
-        || client.status().mints > REFRESHES,
+        || client.status().logins > REFRESHES,
     );
     let floor = Floor(ArcSwap::from_pointee(before.access_token().to_owned()));
     let started = Instant::now();

@@ -10,7 +10,7 @@ use std::io::{BufRead, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use forcegrant::store::{FileStore, RedisStore, Sharing};
+use forcegrant::store::{FileStore, RedisStore, StoreConfig};
 use forcegrant::{Client, Event, Proxy, Roots, TestClock};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -32,9 +32,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let set_up: SetUp = serde_json::from_str(&lines.next().ok_or("no set-up")??)?;
     let clock = TestClock::starting_now();
     let store = if set_up.store.contains("://") {
-        Sharing::store(RedisStore::new(&set_up.store)?)
+        StoreConfig::store(RedisStore::new(&set_up.store)?)
     } else {
-        Sharing::store(FileStore::new(&set_up.store)?)
+        StoreConfig::store(FileStore::new(&set_up.store)?)
     };
     let domain = set_up.my_domain.as_str();
     let client = Client::builder(domain, set_up.client_id, set_up.client_secret)
@@ -44,7 +44,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .clock(clock.clone())
         .store(store)
         .on_event(|event: &Event| match event {
-            Event::MintStarted { .. } => say(&json!({"event": "login"})),
+            Event::LoginStarted { .. } => say(&json!({"event": "login"})),
             Event::StoreFailed { error, .. } => {
                 say(&json!({"event": "store_failed", "why": error.to_string()}));
             }

@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let emulator = Emulator::start(Config::default())?;
     reads(&emulator)?;
     threads()?;
-    mints(&emulator)?;
+    logins(&emulator)?;
     tls()?;
     Ok(())
 }
@@ -93,7 +93,7 @@ fn threads() -> std::io::Result<()> {
     Ok(())
 }
 
-fn mints(emulator: &Emulator) -> Result<(), forcegrant::Error> {
+fn logins(emulator: &Emulator) -> Result<(), forcegrant::Error> {
     let client: blocking::Client = builder(emulator).login_budget(None).build_blocking()?;
     let mut failed = None;
     microseconds("a whole mint, TLS on loopback", || {

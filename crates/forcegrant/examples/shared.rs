@@ -5,7 +5,7 @@
 
 use std::io::BufRead;
 
-use forcegrant::store::Sharing;
+use forcegrant::store::StoreConfig;
 use forcegrant::{Client, Proxy, Roots};
 use serde::Deserialize;
 
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .resolve(domain, set_up.address)
         .roots(Roots::Pem(set_up.ca_pem.into_bytes()))
         .proxy(Proxy::None)
-        .store(set_up.store.parse::<Sharing>()?)
+        .store(set_up.store.parse::<StoreConfig>()?)
         .build_blocking()?;
     for line in lines {
         if line? == "invalidate"

@@ -7,7 +7,7 @@ use crate::builder::ClientBuilder;
 use crate::calls::ResolvedUrl;
 #[cfg(feature = "http-client")]
 pub use crate::calls::threads::{Call, Response};
-use crate::credentials::KeyPairs;
+use crate::credentials::CredentialSet;
 use crate::engine::Start;
 use crate::error::{Code, Error};
 pub use crate::pool::blocking::ClientPool;
@@ -67,13 +67,13 @@ impl Client {
     }
 
     /// See [`crate::Client::set_credentials`].
-    pub fn set_credentials(&self, pairs: KeyPairs) {
-        self.0.set_credentials(pairs);
+    pub fn set_credentials(&self, credential_set: CredentialSet) {
+        self.0.set_credentials(credential_set);
     }
 
-    /// See [`crate::Client::drop_retired`].
-    pub fn drop_retired(&self) -> bool {
-        self.0.drop_retired()
+    /// See [`crate::Client::invalidate_if_rotated`].
+    pub fn invalidate_if_rotated(&self) -> bool {
+        self.0.invalidate_if_rotated()
     }
 
     /// See [`crate::Client::is_allowed_for`].

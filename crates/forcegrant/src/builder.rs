@@ -13,12 +13,12 @@ use std::time::Duration;
 use crate::backoff::Backoff;
 use crate::cache::budget::BudgetSettings;
 use crate::cache::policy::{FailureSettings, LifetimeSettings};
-use crate::cache::slot::Slot;
+use crate::cache::token_cell::TokenCell;
 use crate::calls::{CallRetry, CallSettings};
 use crate::client::Client;
 use crate::clock::Clock;
-use crate::credentials::{KeyPairs, Keyring, Load, Loaded, Source};
-use crate::engine::{Engine, Profile, Shared};
+use crate::credentials::{CredentialSet, CredentialsProvider, Load, Loaded, Source};
+use crate::engine::{ClientConfig, Engine, Shared};
 use crate::environment::{Environment, Parts, Wanted, text};
 use crate::error::{Error, invalid_option};
 use crate::event::{Event, Events};
@@ -26,11 +26,11 @@ use crate::grant::request::AuthStyle;
 use crate::grant::retry::RetrySettings;
 use crate::host::{LoginEndpoint, TrustPolicy, is_host_name, printable};
 use crate::http::{HttpSettings, HttpTransport, Proxy, ProxyRules, Roots};
+use crate::pool::clock_cache::ClockEntry;
 use crate::pool::key::Key;
-use crate::pool::ring::Seat;
 use crate::pool::table::Link;
 use crate::secret::Secret;
-use crate::store::{self, Sharing};
+use crate::store::{self, StoreConfig};
 
 /// Collects the options of a [`Client`]. Nothing is checked, read or started before
 /// [`ClientBuilder::build`].
@@ -57,7 +57,7 @@ pub struct ClientBuilder {
     calls: CallRetry,
     clock: Clock,
     events: Events,
-    sharing: Sharing,
+    sharing: StoreConfig,
     store_timeout: Duration,
 }
 
@@ -94,7 +94,7 @@ impl ClientBuilder {
             calls: CallRetry::default(),
             clock: Clock::system(),
             events: Events::default(),
-            sharing: Sharing::default(),
+            sharing: StoreConfig::default(),
             store_timeout: Duration::from_secs(1),
         }
     }
@@ -158,7 +158,7 @@ impl ClientBuilder {
     pub fn credentials_callback<F, L>(mut self, load: F) -> Self
     where
         F: Fn() -> L + Send + Sync + 'static,
-        L: Future<Output = Result<KeyPairs, Box<dyn std::error::Error + Send + Sync>>>
+        L: Future<Output = Result<CredentialSet, Box<dyn std::error::Error + Send + Sync>>>
             + Send
             + 'static,
     {
@@ -330,9 +330,9 @@ impl ClientBuilder {
         self
     }
 
-    /// Whom the client shares its token and its logins with: a store, or [`Sharing`]. Default: the
+    /// Whom the client shares its token and its logins with: a store, or [`StoreConfig`]. Default: the
     /// clients of this process that have the same credentials.
-    pub fn store(mut self, store: impl Into<Sharing>) -> Self {
+    pub fn store(mut self, store: impl Into<StoreConfig>) -> Self {
         self.sharing = store.into();
         self
     }
@@ -379,18 +379,18 @@ impl ClientBuilder {
             checks::introspection(&endpoint)?;
         }
         Ok(Client::from_engine(Engine {
-            seat: Seat::default(),
-            slot: Slot::default(),
+            entry: ClockEntry::default(),
+            slot: TokenCell::default(),
             key: Key::default(),
             link: Link::default(),
             state: Shared::default(),
-            keyring: Keyring::new(Arc::new(source), given, Some(endpoint))?,
+            provider: CredentialsProvider::new(Arc::new(source), given, Some(endpoint))?,
             profile: Arc::new(self.profile(trust)?),
         }))
     }
 
     /// What the clients of a pool share. Their credentials and where they go come later, one by one.
-    pub(crate) fn shared_profile(mut self) -> Result<Profile, Error> {
+    pub(crate) fn shared_profile(mut self) -> Result<ClientConfig, Error> {
         checks::numbers(&self)?;
         checks::shared(&self)?;
         self.sharing = self.sharing.beyond_process();
@@ -399,7 +399,7 @@ impl ClientBuilder {
     }
 
     /// What is left of the options without the credentials and where they go.
-    fn profile(self, trust: TrustPolicy) -> Result<Profile, Error> {
+    fn profile(self, trust: TrustPolicy) -> Result<ClientConfig, Error> {
         let mut http = self.http;
         http.proxies = ProxyRules::new(&self.proxy, &self.environment)?;
         for (host, _) in &mut http.resolve {
@@ -417,7 +417,7 @@ impl ClientBuilder {
         let calls = CallSettings::new(self.calls);
         #[cfg(feature = "http-client")]
         let calls = calls.with_http(http.clone());
-        Ok(Profile {
+        Ok(ClientConfig {
             auth_style: self.auth_style,
             trust,
             retry: self.retry,
@@ -430,8 +430,8 @@ impl ClientBuilder {
             events: self.events,
             share,
             transport: Box::new(HttpTransport::new(http)?),
-            gate: None,
-            flights: None,
+            limiter: None,
+            active: None,
             calls,
         })
     }

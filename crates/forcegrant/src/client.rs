@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::builder::ClientBuilder;
-use crate::credentials::KeyPairs;
+use crate::credentials::CredentialSet;
 use crate::engine::{Engine, Start};
 use crate::error::Error;
 use crate::secret::{Secret, fingerprint};
@@ -194,16 +194,16 @@ impl Client {
     }
 
     /// Uses these credentials from the next login on. A failure that is remembered says nothing about
-    /// them and is forgotten. The token at hand goes on serving; see [`Client::drop_retired`].
-    pub fn set_credentials(&self, pairs: KeyPairs) {
-        self.engine.set_credentials(pairs, None);
+    /// them and is forgotten. The token at hand goes on serving; see [`Client::invalidate_if_rotated`].
+    pub fn set_credentials(&self, credential_set: CredentialSet) {
+        self.engine.set_credentials(credential_set, None);
     }
 
-    /// Drops the token at hand if it was issued to a key pair that is not among the credentials any
+    /// Drops the token at hand if it was issued to client credentials that is not among the credentials any
     /// more: after a leak, say. Returns whether it did. Salesforce is not told: to end the session
     /// there too, revoke it in the org.
-    pub fn drop_retired(&self) -> bool {
-        self.engine.drop_retired()
+    pub fn invalidate_if_rotated(&self) -> bool {
+        self.engine.invalidate_if_rotated()
     }
 
     /// The host that the credentials are sent to.
@@ -217,7 +217,7 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("login_host", &self.engine.login_host())
-            .field("credentials", &self.engine.keyring)
+            .field("credentials", &self.engine.provider)
             .finish_non_exhaustive()
     }
 }

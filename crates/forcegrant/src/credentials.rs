@@ -16,17 +16,17 @@ use crate::environment::{self, Environment, Parts, Wanted, text};
 use crate::error::{Cause, Code, Error, Setting};
 use crate::host::LoginEndpoint;
 use crate::redaction::{HIDDEN, Redactor, looks_random};
-use crate::secret::{Mark, Secret};
+use crate::secret::{CredentialsFingerprint, Secret};
 
 /// A consumer key and consumer secret, in OAuth's terms client id and client secret.
 #[derive(Clone)]
-pub struct KeyPair {
+pub struct ClientCredentials {
     /// The id and then the secret: one text, as a pool holds many.
     text: Zeroizing<Box<str>>,
     id_length: usize,
 }
 
-impl KeyPair {
+impl ClientCredentials {
     /// Takes away what people paste along (blanks, line breaks, byte order marks, quotes around it), and
     /// refuses what cannot be right.
     ///
@@ -86,14 +86,14 @@ impl KeyPair {
     }
 
     /// What the fingerprint shows.
-    pub(crate) fn mark(&self) -> Mark {
-        Mark::of(&[self.client_id(), "\0", self.expose_client_secret()])
+    pub(crate) fn mark(&self) -> CredentialsFingerprint {
+        CredentialsFingerprint::of(&[self.client_id(), "\0", self.expose_client_secret()])
     }
 }
 
-impl fmt::Debug for KeyPair {
+impl fmt::Debug for ClientCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyPair")
+        f.debug_struct("ClientCredentials")
             // Id and secret are exchanged at times.
             .field(
                 "client_id",
@@ -108,16 +108,16 @@ impl fmt::Debug for KeyPair {
 
 /// The pairs that an app has: Salesforce lets two be live at once while one replaces the other.
 #[derive(Clone, Debug)]
-pub struct KeyPairs {
-    current: KeyPair,
+pub struct CredentialSet {
+    current: ClientCredentials,
     /// Apart, as few have one.
-    next: Option<Box<KeyPair>>,
+    next: Option<Box<ClientCredentials>>,
 }
 
-impl KeyPairs {
+impl CredentialSet {
     /// One pair.
     #[must_use]
-    pub fn new(current: KeyPair) -> Self {
+    pub fn new(current: ClientCredentials) -> Self {
         Self {
             current,
             next: None,
@@ -126,21 +126,23 @@ impl KeyPairs {
 
     /// A second pair, which is tried when the first is refused.
     #[must_use]
-    pub fn with_next(self, next: KeyPair) -> Self {
+    pub fn with_next(self, next: ClientCredentials) -> Self {
         Self {
             next: Some(Box::new(next)),
             ..self
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = &KeyPair> {
+    fn iter(&self) -> impl Iterator<Item = &ClientCredentials> {
         std::iter::once(&self.current).chain(self.next.as_deref())
     }
 }
 
 /// What a credentials callback returns.
-pub type LoadedKeyPairs = Pin<
-    Box<dyn Future<Output = Result<KeyPairs, Box<dyn std::error::Error + Send + Sync>>> + Send>,
+pub type LoadedCredentials = Pin<
+    Box<
+        dyn Future<Output = Result<CredentialSet, Box<dyn std::error::Error + Send + Sync>>> + Send,
+    >,
 >;
 
 /// A callback that brings credentials.
@@ -156,18 +158,18 @@ type Loading = Pin<Box<dyn Future<Output = Result<Loaded, Error>> + Send>>;
 pub(crate) struct Loaded {
     /// Where the pairs go, if the callback says that too.
     pub(crate) endpoint: Option<LoginEndpoint>,
-    pub(crate) pairs: KeyPairs,
+    pub(crate) credential_set: CredentialSet,
 }
 
 impl Loaded {
     /// What a user's callback returned.
     pub(crate) fn of(
-        result: Result<KeyPairs, Box<dyn std::error::Error + Send + Sync>>,
+        result: Result<CredentialSet, Box<dyn std::error::Error + Send + Sync>>,
     ) -> Result<Self, Error> {
         match result {
-            Ok(pairs) => Ok(Self {
+            Ok(credential_set) => Ok(Self {
                 endpoint: None,
-                pairs,
+                credential_set,
             }),
             Err(error) => Err(callback_failed(error.as_ref())),
         }
@@ -209,7 +211,7 @@ impl fmt::Debug for Source {
 
 /// The pairs at hand and where they go. Plain data behind an atomic pointer, so a fork finds it whole.
 #[derive(Debug)]
-pub(crate) struct Keyring {
+pub(crate) struct CredentialsProvider {
     /// One for all the clients of a pool.
     source: Arc<Source>,
     held: ArcSwap<Held>,
@@ -219,7 +221,7 @@ pub(crate) struct Keyring {
 #[derive(Clone, Debug)]
 pub(crate) struct Login {
     pub(crate) endpoint: LoginEndpoint,
-    pub(crate) pair: KeyPair,
+    pub(crate) credentials: ClientCredentials,
 }
 
 #[derive(Clone, Debug)]
@@ -227,25 +229,25 @@ struct Held {
     /// `None` until a callback that brings it has answered.
     endpoint: Option<LoginEndpoint>,
     /// `None` until a callback has answered.
-    pairs: Option<KeyPairs>,
+    credential_set: Option<CredentialSet>,
     /// The pair that worked last.
-    active: Option<Mark>,
+    active: Option<CredentialsFingerprint>,
     /// The state of the secret's file when it was read.
     stamp: Option<Box<Stamp>>,
 }
 
 type Stamp = (SystemTime, u64);
 
-impl Keyring {
+impl CredentialsProvider {
     /// Reads the source once, where that needs no waiting, so that a wrong one is noticed when the
     /// client is built. `given`: the pairs that came from the caller.
     pub(crate) fn new(
         source: Arc<Source>,
-        given: Option<KeyPairs>,
+        given: Option<CredentialSet>,
         endpoint: Option<LoginEndpoint>,
     ) -> Result<Self, Error> {
         let stamp = source.stamp();
-        let pairs = match &*source {
+        let credential_set = match &*source {
             Source::Callback(_) | Source::Org(_) | Source::Given => given,
             other => Some(other.read()?),
         };
@@ -253,7 +255,7 @@ impl Keyring {
             source,
             held: ArcSwap::from_pointee(Held {
                 endpoint,
-                pairs,
+                credential_set,
                 active: None,
                 stamp,
             }),
@@ -268,7 +270,7 @@ impl Keyring {
     /// The pair to log in with: the one that worked last, else the current one. A file that has
     /// changed is read first, a callback is asked the first time, a pool's with `key`.
     pub(crate) async fn login(&self, key: &str, limit: Duration) -> Result<Login, Error> {
-        if self.held.load().pairs.is_none() || self.has_changed() {
+        if self.held.load().credential_set.is_none() || self.has_changed() {
             self.reload(key, limit).await?;
         }
         self.at_hand().ok_or_else(|| unavailable("there are none"))
@@ -277,16 +279,18 @@ impl Keyring {
     /// The pair to log in with, without reading anything.
     pub(crate) fn at_hand(&self) -> Option<Login> {
         let held = self.held.load();
-        let pairs = held.pairs.as_ref()?;
-        let found = pairs.iter().find(|pair| Some(pair.mark()) == held.active);
-        held.login(found.unwrap_or(&pairs.current))
+        let credential_set = held.credential_set.as_ref()?;
+        let found = credential_set
+            .iter()
+            .find(|credentials| Some(credentials.mark()) == held.active);
+        held.login(found.unwrap_or(&credential_set.current))
     }
 
     /// A pair at hand that was not tried yet.
-    pub(crate) fn untried(&self, tried: &[Mark]) -> Option<Login> {
+    pub(crate) fn untried(&self, tried: &[CredentialsFingerprint]) -> Option<Login> {
         let held = self.held.load();
-        let untried = |pair: &&KeyPair| !tried.contains(&pair.mark());
-        held.login(held.pairs.as_ref()?.iter().find(untried)?)
+        let untried = |credentials: &&ClientCredentials| !tried.contains(&credentials.mark());
+        held.login(held.credential_set.as_ref()?.iter().find(untried)?)
     }
 
     /// Reads the source again; a callback has until `limit`, and a pool's is asked with `key`.
@@ -304,7 +308,7 @@ impl Keyring {
             }
             other => Loaded {
                 endpoint: None,
-                pairs: other.read()?,
+                credential_set: other.read()?,
             },
         };
         self.hold(loaded, stamp);
@@ -314,39 +318,45 @@ impl Keyring {
     /// The error of a callback, without the secrets at hand.
     fn clean(&self, error: Error) -> Error {
         let held = self.held.load();
-        let pairs = held.pairs.iter().flat_map(KeyPairs::iter);
-        let redactor = pairs.fold(Redactor::new(), |redactor, pair| {
-            redactor.hide_pair(pair.client_id(), pair.expose_client_secret())
+        let credential_set = held.credential_set.iter().flat_map(CredentialSet::iter);
+        let redactor = credential_set.fold(Redactor::new(), |redactor, credentials| {
+            redactor.hide_credentials(credentials.client_id(), credentials.expose_client_secret())
         });
         error.with_clean_cause(&|text| redactor.clean(text, LONGEST_CAUSE))
     }
 
     /// Pairs from the caller, in place of those at hand; and the endpoint too, if one is given.
-    pub(crate) fn replace(&self, pairs: KeyPairs, endpoint: Option<LoginEndpoint>) {
-        self.hold(Loaded { endpoint, pairs }, self.source.stamp());
+    pub(crate) fn replace(&self, credential_set: CredentialSet, endpoint: Option<LoginEndpoint>) {
+        self.hold(
+            Loaded {
+                endpoint,
+                credential_set,
+            },
+            self.source.stamp(),
+        );
     }
 
     fn hold(&self, loaded: Loaded, stamp: Option<Box<Stamp>>) {
         let held = self.held.load();
         self.held.store(Arc::new(Held {
             endpoint: loaded.endpoint.or_else(|| held.endpoint.clone()),
-            pairs: Some(loaded.pairs),
+            credential_set: Some(loaded.credential_set),
             active: held.active,
             stamp,
         }));
     }
 
     /// Notes the pair that worked. `true`: it is another one than before.
-    pub(crate) fn worked(&self, pair: &KeyPair) -> bool {
+    pub(crate) fn worked(&self, credentials: &ClientCredentials) -> bool {
         let held = self.held.load();
-        let Some(pairs) = &held.pairs else {
+        let Some(credential_set) = &held.credential_set else {
             return false;
         };
-        let mark = pair.mark();
+        let mark = credentials.mark();
         if held.active == Some(mark) {
             return false;
         }
-        let rotated = held.active.is_some() || mark != pairs.current.mark();
+        let rotated = held.active.is_some() || mark != credential_set.current.mark();
         self.held.store(Arc::new(Held {
             active: Some(mark),
             ..Held::clone(&held)
@@ -355,21 +365,21 @@ impl Keyring {
     }
 
     /// Whether these are the pairs at hand.
-    pub(crate) fn is_held(&self, pairs: &KeyPairs) -> bool {
+    pub(crate) fn is_held(&self, credential_set: &CredentialSet) -> bool {
         let held = self.held.load();
-        let held = held.pairs.as_ref();
+        let held = held.credential_set.as_ref();
         held.is_some_and(|held| {
             held.iter()
-                .map(KeyPair::mark)
-                .eq(pairs.iter().map(KeyPair::mark))
+                .map(ClientCredentials::mark)
+                .eq(credential_set.iter().map(ClientCredentials::mark))
         })
     }
 
     /// Whether this pair is still one of those at hand.
-    pub(crate) fn holds(&self, mark: Mark) -> bool {
+    pub(crate) fn holds(&self, mark: CredentialsFingerprint) -> bool {
         let held = self.held.load();
-        let mut pairs = held.pairs.iter().flat_map(KeyPairs::iter);
-        pairs.any(|pair| pair.mark() == mark)
+        let mut credential_set = held.credential_set.iter().flat_map(CredentialSet::iter);
+        credential_set.any(|credentials| credentials.mark() == mark)
     }
 
     /// Whether the secret's file is another than the one that was read. Looks at the file's
@@ -381,27 +391,28 @@ impl Keyring {
 }
 
 impl Held {
-    fn login(&self, pair: &KeyPair) -> Option<Login> {
+    fn login(&self, credentials: &ClientCredentials) -> Option<Login> {
         Some(Login {
             endpoint: self.endpoint.clone()?,
-            pair: pair.clone(),
+            credentials: credentials.clone(),
         })
     }
 }
 
 impl Source {
-    fn read(&self) -> Result<KeyPairs, Error> {
+    fn read(&self) -> Result<CredentialSet, Error> {
         match self {
             Self::Environment(environment) => {
                 let found = Parts::read(environment, Wanted::ALL);
                 let client_id = found.client_id?.value;
-                KeyPair::new(client_id.expose(), found.client_secret?.value).map(KeyPairs::new)
+                ClientCredentials::new(client_id.expose(), found.client_secret?.value)
+                    .map(CredentialSet::new)
             }
             Self::SecretFile(file) => {
                 let setting = Setting::Option("client_secret_file");
                 let secret = read_secret_file(setting, &file.path)?;
                 text::check(setting, text::meant(secret.expose()))?;
-                KeyPair::new(&file.client_id, secret).map(KeyPairs::new)
+                ClientCredentials::new(&file.client_id, secret).map(CredentialSet::new)
             }
             Self::Given | Self::Callback(_) | Self::Org(_) => {
                 Err(unavailable("there is nothing to read"))
@@ -440,7 +451,7 @@ pub(crate) fn read_secret_file(setting: Setting<'_>, path: &Path) -> Result<Secr
 }
 
 /// Whether a refusal says that the pair is wrong, so that another may be right.
-pub(crate) fn is_about_the_pair(error: &Error) -> bool {
+pub(crate) fn is_about_the_credentials(error: &Error) -> bool {
     matches!(error.code(), "invalid_client_id" | "invalid_client_secret")
 }
 
@@ -475,49 +486,66 @@ fn missing(option: &str, variable: &str, salesforce: &str) -> Error {
 mod tests {
     use super::*;
 
-    fn pair(id: &str, secret: &str) -> KeyPair {
-        KeyPair::new(id, secret).unwrap()
+    fn credentials(id: &str, secret: &str) -> ClientCredentials {
+        ClientCredentials::new(id, secret).unwrap()
     }
 
     #[test]
     fn pasted_blanks_are_trimmed() {
-        let pair = pair(" 3MVG9x\n", "\tABC \r\n");
-        assert_eq!(pair.client_id(), "3MVG9x");
-        assert_eq!(pair.expose_client_secret(), "ABC");
+        let credentials = credentials(" 3MVG9x\n", "\tABC \r\n");
+        assert_eq!(credentials.client_id(), "3MVG9x");
+        assert_eq!(credentials.expose_client_secret(), "ABC");
     }
 
     #[test]
     fn nonsense_is_refused_without_showing_it() {
         for (id, secret) in [("", "x"), ("x", " "), ("a b", "x"), ("x", "hunter\n22")] {
-            let error = KeyPair::new(id, secret).unwrap_err();
+            let error = ClientCredentials::new(id, secret).unwrap_err();
             assert!(!format!("{error:?}").contains("hunter"), "{error:?}");
         }
-        assert!(!format!("{:?}", pair("id", "hunter22")).contains("hunter22"));
+        assert!(!format!("{:?}", credentials("id", "hunter22")).contains("hunter22"));
     }
 
     #[test]
     fn the_fingerprint_depends_on_both() {
-        assert_ne!(pair("a", "b").fingerprint(), pair("a", "c").fingerprint());
-        assert_ne!(pair("a", "b").fingerprint(), pair("c", "b").fingerprint());
-        assert_eq!(pair("a", "b").fingerprint(), pair("a ", "b").fingerprint());
+        assert_ne!(
+            credentials("a", "b").fingerprint(),
+            credentials("a", "c").fingerprint()
+        );
+        assert_ne!(
+            credentials("a", "b").fingerprint(),
+            credentials("c", "b").fingerprint()
+        );
+        assert_eq!(
+            credentials("a", "b").fingerprint(),
+            credentials("a ", "b").fingerprint()
+        );
     }
 
     #[test]
     fn the_pair_that_worked_last_comes_first() {
-        let (one, two) = (pair("a", "1"), pair("a", "2"));
-        let pairs = KeyPairs::new(one.clone()).with_next(two.clone());
+        let (one, two) = (credentials("a", "1"), credentials("a", "2"));
+        let credential_set = CredentialSet::new(one.clone()).with_next(two.clone());
         let trust = crate::host::TrustPolicy::default();
         let endpoint = LoginEndpoint::from_login_url("acme.my.salesforce.com", &trust).unwrap();
-        let ring = Keyring::new(Arc::new(Source::Given), Some(pairs), Some(endpoint)).unwrap();
-        let at_hand = || ring.at_hand().unwrap().pair.mark();
+        let ring = CredentialsProvider::new(
+            Arc::new(Source::Given),
+            Some(credential_set),
+            Some(endpoint),
+        )
+        .unwrap();
+        let at_hand = || ring.at_hand().unwrap().credentials.mark();
         assert_eq!(at_hand(), one.mark());
         assert!(!ring.worked(&one), "the first success is no rotation");
-        assert_eq!(ring.untried(&[one.mark()]).unwrap().pair.mark(), two.mark());
+        assert_eq!(
+            ring.untried(&[one.mark()]).unwrap().credentials.mark(),
+            two.mark()
+        );
         assert!(ring.worked(&two));
         assert_eq!(at_hand(), two.mark());
         assert!(ring.untried(&[one.mark(), two.mark()]).is_none());
         // Once the old pair is gone, the new one is the current one.
-        ring.replace(KeyPairs::new(two.clone()), None);
+        ring.replace(CredentialSet::new(two.clone()), None);
         assert!(ring.holds(two.mark()) && !ring.holds(one.mark()));
         assert_eq!(at_hand(), two.mark());
     }

@@ -8,28 +8,28 @@ use std::time::Duration;
 use crate::cache::budget::BudgetSettings;
 use crate::cache::learning::Learned;
 use crate::cache::policy::{FailureSettings, LifetimeSettings};
-use crate::cache::slot::Slot;
-use crate::cache::state::{CacheState, Report, Reported, Zone};
+use crate::cache::state::{CacheState, Lookup, Report, Reported};
+use crate::cache::token_cell::TokenCell;
 use crate::calls::{CallSettings, Calls};
 use crate::clock::Clock;
-use crate::credentials::{KeyPairs, Keyring};
+use crate::credentials::{CredentialSet, CredentialsProvider};
 use crate::error::{Cause, Code, Error};
 use crate::event::{Event, Events};
-use crate::flight::{AtDesk, Desk, Flight};
 use crate::grant::request::AuthStyle;
 use crate::grant::retry::RetrySettings;
 use crate::host::{LoginEndpoint, TrustPolicy};
 use crate::http::Transport;
-use crate::login::{Purpose, fly};
-use crate::pool::flights::Flights;
-use crate::pool::gate::{Gate, Turn};
+use crate::login_task::{Purpose, run_login};
+use crate::pool::active::ActiveLogins;
+use crate::pool::clock_cache::ClockEntry;
 use crate::pool::key::Key;
-use crate::pool::ring::Seat;
+use crate::pool::limiter::{LoginLimiter, QueuePosition};
 use crate::pool::table::Link;
-use crate::process::{Own, PerProcess};
+use crate::process::{PerProcess, ProcessRef};
 use crate::random;
+use crate::single_flight::{InFlight, SingleFlight, SingleFlightGuard};
 use crate::status::Status;
-use crate::store::Share;
+use crate::store::SharedStore;
 use crate::token::Token;
 use crate::verify::{self, Verified};
 use crate::wait::{Pending, Promise};
@@ -63,21 +63,21 @@ pub(crate) enum ReportOutcome {
 #[repr(C)]
 pub(crate) struct Engine {
     /// Its place among those of a pool that may have to go.
-    pub(crate) seat: Seat,
+    pub(crate) entry: ClockEntry,
     /// Plain data: kept across a fork.
-    pub(crate) slot: Slot,
+    pub(crate) slot: TokenCell,
     /// Its key in a pool; else empty.
     pub(crate) key: Key,
     /// Its place in the table of a pool.
     pub(crate) link: Link<Self>,
     pub(crate) state: Shared,
-    pub(crate) keyring: Keyring,
-    pub(crate) profile: Arc<Profile>,
+    pub(crate) provider: CredentialsProvider,
+    pub(crate) profile: Arc<ClientConfig>,
 }
 
 /// What the clients of many orgs have in common: every option but the credentials and where they go.
 #[derive(Debug)]
-pub(crate) struct Profile {
+pub(crate) struct ClientConfig {
     pub(crate) auth_style: AuthStyle,
     pub(crate) trust: TrustPolicy,
     pub(crate) retry: RetrySettings,
@@ -91,11 +91,11 @@ pub(crate) struct Profile {
     pub(crate) events: Events,
     pub(crate) transport: Box<dyn Transport>,
     /// Through what tokens are shared; `None`: with nobody.
-    pub(crate) share: Option<Share>,
+    pub(crate) share: Option<SharedStore>,
     /// Where logins wait for their turn, if they share a pace.
-    pub(crate) gate: Option<Arc<Gate>>,
+    pub(crate) limiter: Option<Arc<LoginLimiter>>,
     /// What is in flight, for a pool, which may have let go of the client meanwhile.
-    pub(crate) flights: Option<Flights<Engine>>,
+    pub(crate) active: Option<ActiveLogins<Engine>>,
     /// For the calls of an API through these clients.
     pub(crate) calls: CallSettings,
 }
@@ -104,20 +104,20 @@ pub(crate) struct Profile {
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     /// Rebuilt after a fork, as its lock may be held and its flight is the parent's.
-    desk: PerProcess<Desk<Token>>,
+    single_flight: PerProcess<SingleFlight<Token>>,
     /// The place of the flight among those that wait for their turn.
-    pub(crate) turn: Turn,
-    pub(crate) mints: AtomicU64,
+    pub(crate) position: QueuePosition,
+    pub(crate) logins: AtomicU64,
     pub(crate) failed: AtomicU64,
     /// The token endpoint that has responded as one; 0 for none.
     known_endpoint: AtomicU64,
-    seldom: OnceLock<Box<Seldom>>,
+    seldom: OnceLock<Box<RareState>>,
 }
 
 /// What few clients of a pool need.
 #[derive(Debug, Default)]
-pub(crate) struct Seldom {
-    verifications: PerProcess<Desk<Verified>>,
+pub(crate) struct RareState {
+    verifications: PerProcess<SingleFlight<Verified>>,
     pub(crate) calls: Calls,
 }
 
@@ -132,7 +132,7 @@ impl std::ops::Deref for Engine {
 impl Engine {
     /// The host that the credentials are sent to; empty while nobody has said.
     pub(crate) fn login_host(&self) -> String {
-        let endpoint = self.keyring.endpoint();
+        let endpoint = self.provider.endpoint();
         endpoint.map_or_else(String::new, |endpoint| endpoint.host().to_owned())
     }
 
@@ -153,12 +153,12 @@ impl Engine {
         &self.seldom().calls
     }
 
-    fn seldom(&self) -> &Seldom {
+    fn seldom(&self) -> &RareState {
         self.seldom.get_or_init(Box::default)
     }
 
-    pub(crate) fn desk(&self) -> Own<Desk<Token>> {
-        self.desk.current()
+    pub(crate) fn single_flight(&self) -> ProcessRef<SingleFlight<Token>> {
+        self.single_flight.current()
     }
 
     /// The way in when no view covers the present: look at both clocks and act.
@@ -178,56 +178,60 @@ impl Engine {
         // Before the refresh that it makes due, which tells of itself on another thread; and not under
         // the lock, as listeners are foreign code.
         self.tell_of_lease();
-        let desk = self.desk();
-        let mut at_desk = desk.lock();
-        let start = match self.zone_now() {
-            Zone::Fresh(token) => Start::Ready(token),
-            Zone::Aging(token) | Zone::Lapsed(token) => {
+        let single_flight = self.single_flight();
+        let mut in_flight = single_flight.lock();
+        let start = match self.look_up() {
+            Lookup::Fresh(token) => Start::Ready(token),
+            Lookup::RefreshDue(token) | Lookup::Stale(token) => {
                 if self.slot.state().may_refresh(self.profile.clock.now()) {
                     // Nobody waits for it. Should it not start, a later call tries again.
-                    drop(at_desk.board(|flight| self.launch(flight, Purpose::Refresh)));
+                    drop(in_flight.join_or_start(|flight| self.launch(flight, Purpose::Refresh)));
                 }
                 Start::Ready(token)
             }
-            Zone::Cooling(error) => Start::Pending(Pending::ready(Err(error))),
-            Zone::Empty => {
-                let pending = at_desk.board(|flight| self.launch(flight, purpose));
+            Lookup::BackingOff(error) => Start::Pending(Pending::ready(Err(error))),
+            Lookup::Empty => {
+                let pending = in_flight.join_or_start(|flight| self.launch(flight, purpose));
                 if purpose == Purpose::Token {
-                    self.hurry();
+                    self.promote();
                 }
                 Start::Pending(pending)
             }
         };
-        self.look_at_desk(&at_desk);
+        self.take_view(&in_flight);
         start
     }
 
-    fn zone_now(&self) -> Zone {
+    fn look_up(&self) -> Lookup {
         let now = self.profile.clock.now();
         let state = self.slot.state();
         match state.classify(now) {
             // What failed, failed with other credentials.
-            Zone::Cooling(_) if self.keyring.has_changed() => {
+            Lookup::BackingOff(_) if self.provider.has_changed() => {
                 let next = state.with_new_credentials();
-                let zone = next.classify(now);
+                let lookup = next.classify(now);
                 self.slot.replace(next);
-                zone
+                lookup
             }
-            zone => zone,
+            lookup => lookup,
         }
     }
 
     /// Events about the lease, once for each.
     fn tell_of_lease(&self) {
         let state = self.slot.state();
-        let zone = state.classify(self.profile.clock.now()).name();
-        let Some(lease) = state.lease.as_ref().filter(|lease| lease.is_news(zone)) else {
+        let lookup = state.classify(self.profile.clock.now()).name();
+        let Some(cached) = state
+            .cached
+            .as_ref()
+            .filter(|cached| cached.is_news(lookup))
+        else {
             return;
         };
-        let fingerprint = lease.parts.fingerprint().to_owned();
-        match zone {
-            CacheState::Lapsed => self.emit(&Event::LeaseLapsed { fingerprint }),
-            _ => self.emit(&Event::LeaseAged { fingerprint }),
+        let fingerprint = cached.parts.fingerprint().to_owned();
+        match lookup {
+            CacheState::Stale => self.emit(&Event::ServingStale { fingerprint }),
+            _ => self.emit(&Event::RefreshDue { fingerprint }),
         }
     }
 
@@ -236,14 +240,16 @@ impl Engine {
     pub(crate) async fn login_afresh(self: &Arc<Self>) -> Result<Token, Error> {
         loop {
             let other = {
-                let desk = self.desk();
-                let mut at_desk = desk.lock();
-                match at_desk.flight() {
+                let single_flight = self.single_flight();
+                let mut in_flight = single_flight.lock();
+                match in_flight.flight() {
                     Some(other) => {
-                        self.hurry();
+                        self.promote();
                         Ok(other)
                     }
-                    None => Err(at_desk.board(|flight| self.launch(flight, Purpose::Login))),
+                    None => {
+                        Err(in_flight.join_or_start(|flight| self.launch(flight, Purpose::Login)))
+                    }
                 }
             };
             match other {
@@ -261,15 +267,15 @@ impl Engine {
     }
 
     /// Somebody waits for the flight, which may have been started behind the callers.
-    fn hurry(&self) {
-        if let Some(gate) = &self.profile.gate {
-            gate.hurry(&self.turn);
+    fn promote(&self) {
+        if let Some(limiter) = &self.profile.limiter {
+            limiter.promote(&self.position);
         }
     }
 
-    fn launch(self: &Arc<Self>, flight: Flight<Token>, purpose: Purpose) -> Result<(), Error> {
-        self.turn.reset();
-        self.spawn(fly(Arc::clone(self), flight, purpose))
+    fn launch(self: &Arc<Self>, flight: InFlight<Token>, purpose: Purpose) -> Result<(), Error> {
+        self.position.reset();
+        self.spawn(run_login(Arc::clone(self), flight, purpose))
     }
 
     /// Has a job of this client done. For a pool it is in flight from now on.
@@ -277,8 +283,8 @@ impl Engine {
         self: &Arc<Self>,
         job: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), Error> {
-        let flights = self.profile.flights.as_ref();
-        let in_flight = flights.map(|flights| flights.begin(self));
+        let active = self.profile.active.as_ref();
+        let in_flight = active.map(|active| active.begin(self));
         let job = Box::pin(job);
         let job = async move {
             let _in_flight = in_flight;
@@ -289,40 +295,40 @@ impl Engine {
 
     /// Takes a new view of the lease for the readers, if its token is this one.
     pub(crate) fn look(&self, token: &Token) -> Option<(i64, i64)> {
-        let desk = self.desk();
-        let at_desk = desk.lock();
-        let current = Token::of(self.slot.state().lease.as_ref()?).is(token);
-        current.then(|| self.look_at_desk(&at_desk))?
+        let single_flight = self.single_flight();
+        let in_flight = single_flight.lock();
+        let current = Token::of(self.slot.state().cached.as_ref()?).is(token);
+        current.then(|| self.take_view(&in_flight))?
     }
 
     /// The usable token at hand, with a new view of it for those who come after; nothing is started.
     pub(crate) fn peek(&self) -> Option<Token> {
-        let desk = self.desk();
-        let at_desk = desk.lock();
+        let single_flight = self.single_flight();
+        let in_flight = single_flight.lock();
         let token = self
             .slot
             .state()
             .classify(self.profile.clock.now())
             .token()?;
-        self.look_at_desk(&at_desk);
+        self.take_view(&in_flight);
         Some(token)
     }
 
-    fn look_at_desk(&self, at_desk: &AtDesk<'_, Token>) -> Option<(i64, i64)> {
+    fn take_view(&self, in_flight: &SingleFlightGuard<'_, Token>) -> Option<(i64, i64)> {
         let (coarse, now) = (self.profile.clock.coarse_wall(), self.profile.clock.now());
         let length = self.profile.clock.view_length();
         self.slot
             .state()
-            .look(now, coarse, length, at_desk.is_in_flight())
+            .look(now, coarse, length, in_flight.is_in_flight())
     }
 
     /// Joins the verification in flight, or starts one.
     pub(crate) fn verify(self: &Arc<Self>) -> Pending<Verified> {
-        let desk = self.seldom().verifications.current();
-        let mut at_desk = desk.lock();
-        at_desk.board(|flight| {
+        let single_flight = self.seldom().verifications.current();
+        let mut in_flight = single_flight.lock();
+        in_flight.join_or_start(|flight| {
             let engine = Arc::clone(self);
-            self.spawn(async move { flight.land(&verify::verify(&engine).await) })
+            self.spawn(async move { flight.complete(&verify::verify(&engine).await) })
         })
     }
 
@@ -337,7 +343,7 @@ impl Engine {
                 .detach();
             return;
         }
-        let flight = self.desk().lock().flight();
+        let flight = self.single_flight().lock().flight();
         match flight {
             Some(flight) => flight.on_ready(move |_| self.when_idle(promise)).detach(),
             None => promise.keep(&Ok(())),
@@ -347,8 +353,8 @@ impl Engine {
     /// Takes in a report that a token was rejected.
     pub(crate) fn report(&self, report: &Report<'_>) -> ReportOutcome {
         let age = {
-            let desk = self.desk();
-            let _lock = desk.lock();
+            let single_flight = self.single_flight();
+            let _lock = single_flight.lock();
             let state = self.slot.state();
             let now = self.profile.clock.now();
             match state.reported(report, now, &self.profile.lifetimes, random::unit()) {
@@ -389,8 +395,8 @@ impl Engine {
 
     /// A host accepted a token: see [`State::accepted`](crate::cache::state::State::accepted).
     pub(crate) fn accepted(&self, host: &str, is_cure: bool) {
-        let desk = self.desk();
-        let _lock = desk.lock();
+        let single_flight = self.single_flight();
+        let _lock = single_flight.lock();
         let now = self.profile.clock.now();
         let next = self.slot.state().accepted(host, is_cure, now);
         if let Some(next) = next {
@@ -399,40 +405,44 @@ impl Engine {
     }
 
     pub(crate) fn reset(&self) {
-        let desk = self.desk();
-        let _lock = desk.lock();
+        let single_flight = self.single_flight();
+        let _lock = single_flight.lock();
         let next = self.slot.state().cleared(self.profile.clock.now());
         self.slot.replace(next);
     }
 
     /// Forgets which tokens were reported as rejected: a login may bring one back.
-    pub(crate) fn pardon(&self) {
-        let desk = self.desk();
-        let _lock = desk.lock();
+    pub(crate) fn clear_rejected(&self) {
+        let single_flight = self.single_flight();
+        let _lock = single_flight.lock();
         let state = self.slot.state();
         if !state.rejected.is_empty() {
-            self.slot.replace(state.pardoned());
+            self.slot.replace(state.without_rejected());
         }
     }
 
     /// Credentials from the caller, and where they go, if that is new. A failure that is remembered
     /// says nothing about them.
-    pub(crate) fn set_credentials(&self, pairs: KeyPairs, endpoint: Option<LoginEndpoint>) {
-        self.keyring.replace(pairs, endpoint);
-        let desk = self.desk();
-        let _lock = desk.lock();
+    pub(crate) fn set_credentials(
+        &self,
+        credential_set: CredentialSet,
+        endpoint: Option<LoginEndpoint>,
+    ) {
+        self.provider.replace(credential_set, endpoint);
+        let single_flight = self.single_flight();
+        let _lock = single_flight.lock();
         let next = self.slot.state().with_new_credentials();
         self.slot.replace(next);
     }
 
-    pub(crate) fn drop_retired(&self) -> bool {
-        let desk = self.desk();
-        let _lock = desk.lock();
+    pub(crate) fn invalidate_if_rotated(&self) -> bool {
+        let single_flight = self.single_flight();
+        let _lock = single_flight.lock();
         let state = self.slot.state();
         let retired = state
-            .lease
+            .cached
             .as_ref()
-            .is_some_and(|lease| !self.keyring.holds(lease.pair));
+            .is_some_and(|cached| !self.provider.holds(cached.credentials));
         if retired {
             self.slot.replace(state.without_token());
         }
@@ -445,24 +455,24 @@ impl Engine {
     }
 
     pub(crate) fn status(&self) -> Status {
-        let desk = self.desk();
-        let in_flight = desk.lock().is_in_flight();
+        let single_flight = self.single_flight();
+        let in_flight = single_flight.lock().is_in_flight();
         let now = self.profile.clock.now();
         let state = self.slot.state();
-        let zone = state.classify(now);
+        let lookup = state.classify(now);
         Status::new(
             &state,
-            zone.name(),
+            lookup.name(),
             now,
             in_flight,
-            self.mints.load(Ordering::Relaxed),
+            self.logins.load(Ordering::Relaxed),
             self.failed.load(Ordering::Relaxed),
             &self.login_host(),
         )
     }
 
     pub(crate) fn emit(&self, event: &Event) {
-        let endpoint = self.keyring.endpoint();
+        let endpoint = self.provider.endpoint();
         let host = endpoint.as_ref().map_or("", LoginEndpoint::host);
         self.profile.events.emit(host, self.key.as_str(), event);
     }

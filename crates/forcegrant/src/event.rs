@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::builder::ClientBuilder;
 use crate::error::Error;
-use crate::process::{Own, PerProcess};
+use crate::process::{PerProcess, ProcessRef};
 use crate::token::Expiry;
 
 /// Something that happened in a client. Tokens appear as fingerprints only.
@@ -17,13 +17,13 @@ use crate::token::Expiry;
 pub enum Event {
     /// A login starts. `background`: a usable token is served meanwhile.
     #[non_exhaustive]
-    MintStarted {
+    LoginStarted {
         /// Nobody waits for it.
         background: bool,
     },
     /// One attempt of a login failed and another follows.
     #[non_exhaustive]
-    MintRetried {
+    LoginRetried {
         /// What the attempt met.
         error: Error,
         /// Attempts made so far.
@@ -33,7 +33,7 @@ pub enum Event {
     },
     /// A login brought a token.
     #[non_exhaustive]
-    MintSucceeded {
+    LoginSucceeded {
         /// The token's fingerprint.
         fingerprint: String,
         /// When it ends.
@@ -64,7 +64,7 @@ pub enum Event {
     },
     /// A login failed for good.
     #[non_exhaustive]
-    MintFailed {
+    LoginFailed {
         /// Why.
         error: Error,
         /// Attempts made.
@@ -74,14 +74,14 @@ pub enum Event {
     },
     /// A refresh of the token is due; it is served meanwhile. Once for each token.
     #[non_exhaustive]
-    LeaseAged {
+    RefreshDue {
         /// The token's fingerprint.
         fingerprint: String,
     },
     /// The token's estimated end has passed and refreshing it fails for a passing reason; it is
     /// served all the same. Once for each token.
     #[non_exhaustive]
-    LeaseLapsed {
+    ServingStale {
         /// The token's fingerprint.
         fingerprint: String,
     },
@@ -114,7 +114,7 @@ pub enum Event {
         /// None is started from here on.
         stop: u32,
     },
-    /// A login succeeded with another key pair than the one before.
+    /// A login succeeded with another client credentials than the one before.
     #[non_exhaustive]
     CredentialsRotated {
         /// The client id now in use.
@@ -142,14 +142,14 @@ impl Event {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Self::MintStarted { .. } => "mint_started",
-            Self::MintRetried { .. } => "mint_retried",
-            Self::MintSucceeded { .. } => "mint_succeeded",
+            Self::LoginStarted { .. } => "login_started",
+            Self::LoginRetried { .. } => "login_retried",
+            Self::LoginSucceeded { .. } => "login_succeeded",
             Self::TokenAdopted { .. } => "token_adopted",
             Self::StoreFailed { .. } => "store_failed",
-            Self::MintFailed { .. } => "mint_failed",
-            Self::LeaseAged { .. } => "lease_aged",
-            Self::LeaseLapsed { .. } => "lease_lapsed",
+            Self::LoginFailed { .. } => "login_failed",
+            Self::RefreshDue { .. } => "refresh_due",
+            Self::ServingStale { .. } => "serving_stale",
             Self::Invalidated { .. } => "invalidated",
             Self::SameTokenReturned { .. } => "same_token_returned",
             Self::IntrospectionFailed { .. } => "introspection_failed",
@@ -237,7 +237,7 @@ impl Outbox {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn send(own: &Own<Self>, delivery: &Arc<Delivery>, told: Told) {
+    fn send(own: &ProcessRef<Self>, delivery: &Arc<Delivery>, told: Told) {
         let mut queue = own.lock();
         if queue.events.len() == MOST {
             queue.events.pop_front();
@@ -289,17 +289,17 @@ fn trace(host: &str, event: &Event) {
     use tracing::{debug, info, warn};
     let name = event.name();
     match event {
-        Event::MintStarted { background } => {
+        Event::LoginStarted { background } => {
             debug!(target: "forcegrant", host, background, "{name}");
         }
-        Event::MintRetried {
+        Event::LoginRetried {
             error,
             attempts,
             pause,
         } => {
             warn!(target: "forcegrant", host, code = error.code(), attempts, ?pause, "{name}");
         }
-        Event::MintSucceeded {
+        Event::LoginSucceeded {
             fingerprint,
             expiry,
             attempts,
@@ -308,7 +308,7 @@ fn trace(host: &str, event: &Event) {
         } => {
             info!(target: "forcegrant", host, %fingerprint, source = expiry.source().as_str(), attempts, ?took, "{name}");
         }
-        Event::MintFailed {
+        Event::LoginFailed {
             error,
             attempts,
             took,
@@ -318,7 +318,7 @@ fn trace(host: &str, event: &Event) {
         Event::Invalidated { fingerprint, age } => {
             info!(target: "forcegrant", host, %fingerprint, ?age, "{name}");
         }
-        Event::LeaseAged { fingerprint } => {
+        Event::RefreshDue { fingerprint } => {
             debug!(target: "forcegrant", host, %fingerprint, "{name}");
         }
         Event::LoginBudgetWarning { used, stop } => {
@@ -339,7 +339,7 @@ fn trace(host: &str, event: &Event) {
         | Event::CredentialsReloadFailed { error } => {
             warn!(target: "forcegrant", host, code = error.code(), message = error.message(), "{name}");
         }
-        Event::LeaseLapsed { fingerprint }
+        Event::ServingStale { fingerprint }
         | Event::SameTokenReturned { fingerprint }
         | Event::SignatureMismatch { fingerprint } => {
             warn!(target: "forcegrant", host, %fingerprint, "{name}");
@@ -353,7 +353,7 @@ mod tests {
 
     use super::*;
 
-    const STARTED: Event = Event::MintStarted { background: false };
+    const STARTED: Event = Event::LoginStarted { background: false };
 
     #[test]
     fn a_panicking_callback_harms_nothing() {
@@ -374,7 +374,7 @@ mod tests {
         let gate = Mutex::new(gate);
         let events = Events::apart(move |_, _, event| {
             let _ = gate.lock().unwrap().recv();
-            let Event::MintFailed { attempts, .. } = event else {
+            let Event::LoginFailed { attempts, .. } = event else {
                 return;
             };
             told.send(*attempts).unwrap();
@@ -384,7 +384,7 @@ mod tests {
             events.emit(
                 "acme.my.salesforce.com",
                 "",
-                &Event::MintFailed {
+                &Event::LoginFailed {
                     error: crate::error::Error::new(crate::error::Code::Timeout, "on purpose"),
                     attempts,
                     took: Duration::ZERO,

@@ -9,7 +9,7 @@ use url::{Host, Url};
 
 use crate::error::{Code, Error, invalid_option};
 use crate::redaction::{self, Redactor};
-use crate::secret::Mark;
+use crate::secret::CredentialsFingerprint;
 use crate::url_spelling;
 
 /// Hosts below these suffixes belong to Salesforce alone. `force.com`, `site.com` and
@@ -152,8 +152,8 @@ impl LoginEndpoint {
     }
 
     /// Tells it from others.
-    pub(crate) fn mark(&self) -> Mark {
-        Mark::of(&[&self.token_url])
+    pub(crate) fn mark(&self) -> CredentialsFingerprint {
+        CredentialsFingerprint::of(&[&self.token_url])
     }
 
     /// From the `login_url` option.

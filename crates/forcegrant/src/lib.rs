@@ -42,7 +42,6 @@ mod engine;
 mod environment;
 pub mod error;
 mod event;
-mod flight;
 #[cfg(all(any(test, fuzzing), feature = "store-file"))]
 #[doc(hidden)]
 pub mod fuzz;
@@ -50,9 +49,8 @@ mod grant;
 mod host;
 mod http;
 mod login;
+mod login_task;
 pub mod measurement;
-mod mint;
-mod obtain;
 mod pool;
 mod process;
 mod random;
@@ -63,8 +61,10 @@ mod secret;
 #[cfg(feature = "simulation")]
 #[doc(hidden)]
 pub mod simulation;
+mod single_flight;
 mod status;
 pub mod store;
+mod store_session;
 mod sync;
 mod token;
 mod url_spelling;
@@ -121,7 +121,7 @@ pub use crate::builder::ClientBuilder;
 pub use crate::cache::state::CacheState;
 pub use crate::client::{Client, View};
 pub use crate::clock::{Clock, TestClock};
-pub use crate::credentials::{KeyPair, KeyPairs, LoadedKeyPairs};
+pub use crate::credentials::{ClientCredentials, CredentialSet, LoadedCredentials};
 pub use crate::engine::Start;
 pub use crate::environment::Environment;
 pub use crate::error::{Error, ErrorKind, SetupStep};

@@ -1,166 +1,314 @@
-//! One login of a client, from its beginning to the next state: what the thread of the logins does for
-//! a flight.
+//! The effects of one login: send, decode, pause, try again. All decisions are in `grant`, `cache`
+//! and `credentials`.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::cache::landing::{self, Circumstances};
-use crate::clock::to_wall;
+use crate::budgets;
+use crate::cache::budget::Allowance;
+use crate::cache::cached_token::{CachedToken, NewToken};
+use crate::clock::{Moment, to_system_time};
+use crate::credentials::{Login, is_about_the_credentials};
 use crate::engine::Engine;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::event::Event;
-use crate::flight::Flight;
-use crate::mint;
-use crate::obtain::{self, Obtained};
+use crate::grant::introspection::{self, Introspected};
+use crate::grant::response::{Context, Failure, decode};
+use crate::grant::{request, retry};
 use crate::random;
-use crate::token::Token;
+use crate::token::Grant;
 
-/// What a flight is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// Callers wait for a token.
-    Token,
-    /// A usable token is served meanwhile.
-    Refresh,
-    /// Nobody waits for it yet.
-    Ahead,
-    /// Only a login of its own will do.
-    Login,
+/// What came of a login.
+pub(crate) struct LoginOutcome {
+    pub(crate) result: Result<Arc<CachedToken>, Error>,
+    pub(crate) signature_matches: Option<bool>,
+    pub(crate) attempts: u32,
+    /// Of these, how many the endpoint answered.
+    pub(crate) answers: u32,
+    pub(crate) took: Duration,
+    /// It came from the store: another client logged in.
+    pub(crate) is_of_another: bool,
 }
 
-/// The job of a flight. A mint that a report of a dead token overtook is repeated once, as its
-/// answer may be older than the report.
-pub(crate) async fn fly(engine: Arc<Engine>, flight: Flight<Token>, purpose: Purpose) {
-    let mut overtaken = false;
-    let (result, counting) = loop {
-        let generation = engine.slot.state().generation;
-        let (outcome, holding) = match obtain::obtain(&engine, purpose == Purpose::Login).await {
-            Obtained::Adopted(lease) => (mint::Outcome::of_another(Ok(lease)), None),
-            Obtained::Told(error) => (mint::Outcome::of_another(Err(error)), None),
-            Obtained::Login(holding) => {
-                let background = matches!(purpose, Purpose::Refresh | Purpose::Ahead);
-                engine.emit(&Event::MintStarted { background });
-                let login = mint::in_turn(&engine, background);
-                let outcome = match &holding {
-                    Some(holding) => holding.during(login).await,
-                    None => login.await,
-                };
-                (outcome, holding)
-            }
-        };
-        let logins = outcome.answers;
-        let brought = outcome.result.as_ref().ok();
-        let brought = holding
-            .as_ref()
-            .zip(brought)
-            .map(|(holding, lease)| (Token::of(lease), holding.pack(lease)));
-        let settled = settle(&engine, outcome, generation, overtaken);
-        let mut counting = None;
-        if let Some(holding) = holding {
-            counting = Some(holding.counting(logins));
-            let packed = brought
-                .filter(|(token, _)| serves(token, settled.as_ref()))
-                .map(|(_, packed)| packed);
-            // Before the callers go on: a script that ends with its first token has shared it.
-            let failure = settled.as_ref().and_then(|result| result.as_ref().err());
-            holding.hand_over(packed, failure).await;
+impl LoginOutcome {
+    /// What another client's login came to.
+    pub(crate) fn of_another(result: Result<Arc<CachedToken>, Error>) -> Self {
+        Self {
+            result,
+            signature_matches: None,
+            attempts: 0,
+            answers: 0,
+            took: Duration::ZERO,
+            is_of_another: true,
         }
-        if let Some(result) = settled {
-            break (result, counting);
-        }
-        if let Some(counting) = counting {
-            counting.await;
-        }
-        overtaken = true;
-    };
-    flight.land(&result);
-    engine.desk().lock().clear();
-    if let Some(counting) = counting {
-        counting.await;
     }
 }
 
-/// Whether callers get what a login brought: not if it came too late, or back after a rejection.
-fn serves(brought: &Token, settled: Option<&Result<Token, Error>>) -> bool {
-    matches!(settled, Some(Ok(token)) if token.fingerprint() == brought.fingerprint())
+/// One login under way.
+struct LoginAttempts<'a> {
+    engine: &'a Engine,
+    begun: Instant,
+    attempts: u32,
+    answers: u32,
 }
 
-/// Makes the outcome of a mint the next state. `None`: mint again.
-fn settle(
-    engine: &Engine,
-    outcome: mint::Outcome,
-    generation: u64,
-    overtaken: bool,
-) -> Option<Result<Token, Error>> {
-    let landed = {
-        let desk = engine.desk();
-        let _lock = desk.lock();
-        let state = engine.slot.state();
-        let circumstances = Circumstances {
-            generation,
-            overtaken,
-            now: engine.profile.clock.now(),
-            lifetimes: &engine.profile.lifetimes,
-            failures: &engine.profile.failures,
+/// A login, once it is this login's turn.
+pub(crate) async fn log_in_when_permitted(engine: &Engine, background: bool) -> LoginOutcome {
+    // Made when its turn has come: a hundred thousand may wait for theirs.
+    let log_in = || Box::pin(log_in(engine));
+    let Some(limiter) = &engine.profile.limiter else {
+        return log_in().await;
+    };
+    let limit = engine.profile.retry.total;
+    match limiter.pass(&engine.position, background, limit).await {
+        Ok(permit) => permit.carry(log_in()).await,
+        Err(error) => LoginOutcome {
+            result: Err(error),
+            signature_matches: None,
+            attempts: 0,
+            answers: 0,
+            took: limit,
+            is_of_another: false,
+        },
+    }
+}
+
+/// Asks the token endpoint, again where that may help, within the time allowed.
+///
+/// A pair that is refused is replaced once: the source is read again, and a pair that was not tried
+/// yet is tried, each at most once.
+async fn log_in(engine: &Engine) -> LoginOutcome {
+    let mut attempts = LoginAttempts {
+        engine,
+        begun: Instant::now(),
+        attempts: 0,
+        answers: 0,
+    };
+    let mut signature_matches = None;
+    let result = match attempts.with_any_credentials().await {
+        Ok((login, started, grant)) => {
+            signature_matches = grant.signature_matches;
+            attempts.cached(&login, started, grant).await
+        }
+        Err(error) => Err(error),
+    };
+    LoginOutcome {
+        result,
+        signature_matches,
+        attempts: attempts.attempts,
+        answers: attempts.answers,
+        took: attempts.begun.elapsed(),
+        is_of_another: false,
+    }
+}
+
+impl LoginAttempts<'_> {
+    /// What is left of the time for the whole login.
+    fn left(&self) -> Duration {
+        self.engine
+            .profile
+            .retry
+            .total
+            .saturating_sub(self.begun.elapsed())
+    }
+
+    async fn with_any_credentials(&mut self) -> Result<(Login, Moment, Grant), Error> {
+        let provider = &self.engine.provider;
+        let mut login = match provider.login(self.engine.key.as_str(), self.left()).await {
+            Ok(login) => login,
+            Err(error) => self.at_hand_after(error)?,
+        };
+        let mut tried = Vec::new();
+        loop {
+            let credentials = &login.credentials;
+            let error = match self.with_credentials(&login).await {
+                Ok((started, grant)) => {
+                    if provider.worked(credentials) {
+                        self.engine.emit(&Event::CredentialsRotated {
+                            client_id: credentials.client_id().to_owned(),
+                            fingerprint: credentials.fingerprint(),
+                        });
+                    }
+                    return Ok((login, started, grant));
+                }
+                Err(error) => error,
+            };
+            if !is_about_the_credentials(&error) {
+                return Err(error);
+            }
+            tried.push(credentials.mark());
+            if let Err(error) = provider.reload(self.engine.key.as_str(), self.left()).await {
+                self.engine.emit(&Event::CredentialsReloadFailed { error });
+            }
+            login = provider.untried(&tried).ok_or(error)?;
+        }
+    }
+
+    /// A source that fails does not stop a client that has credentials.
+    fn at_hand_after(&self, error: Error) -> Result<Login, Error> {
+        let Some(login) = self.engine.provider.at_hand() else {
+            return Err(error);
+        };
+        self.engine.emit(&Event::CredentialsReloadFailed { error });
+        Ok(login)
+    }
+
+    async fn with_credentials(&mut self, login: &Login) -> Result<(Moment, Grant), Error> {
+        let engine = self.engine;
+        let mut attempts = 0;
+        loop {
+            let started = engine.profile.clock.now();
+            self.ask_budget(login, started)?;
+            self.attempts += 1;
+            attempts += 1;
+            let failure = match self.attempt(login).await {
+                Ok(grant) => return Ok((started, grant)),
+                Err(failure) => failure,
+            };
+            let pause = failure.transient.then(|| {
+                let (spent, wait) = (self.begun.elapsed(), failure.error.retry_after());
+                retry::pause(&engine.profile.retry, attempts, spent, wait, random::unit())
+            });
+            let Some(pause) = pause.flatten() else {
+                return Err(failure.error);
+            };
+            engine.emit(&Event::LoginRetried {
+                error: failure.error,
+                attempts: self.attempts,
+                pause,
+            });
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn attempt(&mut self, login: &Login) -> Result<Grant, Failure> {
+        let profile = &self.engine.profile;
+        let Login {
+            endpoint,
+            credentials,
+        } = login;
+        let request = request::encode(endpoint.token_url(), credentials, profile.auth_style);
+        let timeout = profile.attempt_timeout.min(self.left());
+        let response = profile.transport.send(&request, timeout).await?;
+        self.answers += 1;
+        self.count(login);
+        let context = Context {
+            host: endpoint.host(),
+            credentials,
+            trust: &profile.trust,
+            now: to_system_time(profile.clock.now().wall),
+            known_endpoint: self.engine.knows(endpoint),
+        };
+        let decoded = decode(&response, &context);
+        // Salesforce's own refusal proves as much as a token.
+        let is_endpoint = |failure: &Failure| failure.error.oauth_error().is_some();
+        if decoded.as_ref().map_or_else(is_endpoint, |_| true) {
+            self.engine.note_known(endpoint);
+        }
+        decoded
+    }
+
+    fn ask_budget(&self, login: &Login, now: Moment) -> Result<(), Error> {
+        let settings = self.engine.profile.budget;
+        let allowance = self.with_budget(login, |budget| budget.ask(now.boot, settings));
+        match allowance {
+            Allowance::Granted => Ok(()),
+            Allowance::Spent { frees_in } => Err(budget_spent(settings.stop, frees_in)),
+        }
+    }
+
+    /// Every answer of the endpoint counts, as refused logins may count at Salesforce too.
+    fn count(&self, login: &Login) {
+        let (settings, boot) = (
+            self.engine.profile.budget,
+            self.engine.profile.clock.now().boot,
+        );
+        let warning = self.with_budget(login, |budget| budget.count(boot, settings));
+        if let (Some(used), Some(stop)) = (warning, settings.stop) {
+            self.engine.emit(&Event::LoginBudgetWarning { used, stop });
+        }
+    }
+
+    fn with_budget<T>(
+        &self,
+        login: &Login,
+        act: impl FnOnce(&mut crate::cache::budget::Budget) -> T,
+    ) -> T {
+        let clock = self.engine.profile.clock.identity();
+        budgets::with(
+            login.endpoint.host(),
+            login.credentials.client_id(),
+            clock,
+            act,
+        )
+    }
+
+    async fn cached(
+        &self,
+        login: &Login,
+        started: Moment,
+        grant: Grant,
+    ) -> Result<Arc<CachedToken>, Error> {
+        let engine = self.engine;
+        let introspected = match self.introspect(login, &grant).await {
+            Some(Introspected::Inactive) => return Err(inactive()),
+            Some(Introspected::Active { ends }) => ends,
+            None => None,
+        };
+        let new_token = NewToken {
+            grant,
+            credentials: login.credentials.mark(),
+            started,
+            introspected,
             random: random::unit(),
         };
-        let landed = state.landed(outcome.result, &circumstances)?;
-        engine.slot.replace(landed.next);
-        landed.outcome
-    };
-    let (attempts, took) = (outcome.attempts, outcome.took);
-    match landed {
-        landing::Outcome::Token { token, came_back } => {
-            let fingerprint = token.fingerprint().to_owned();
-            if came_back {
-                let fingerprint = fingerprint.clone();
-                engine.emit(&Event::SameTokenReturned { fingerprint });
-            }
-            let lifetime = left(&token, engine.profile.clock.now().wall);
-            if outcome.is_of_another {
-                engine.emit(&Event::TokenAdopted {
-                    fingerprint,
-                    expiry: token.expiry(),
-                    lifetime,
-                });
-                return Some(Ok(token));
-            }
-            engine.mints.fetch_add(1, Ordering::Relaxed);
-            if outcome.signature_matches == Some(false) {
-                let fingerprint = fingerprint.clone();
-                engine.emit(&Event::SignatureMismatch { fingerprint });
-            }
-            engine.emit(&Event::MintSucceeded {
-                fingerprint,
-                expiry: token.expiry(),
-                lifetime,
-                attempts,
-                took,
-            });
-            Some(Ok(token))
+        CachedToken::new(
+            new_token,
+            engine.learned(),
+            engine.profile.clock.now(),
+            &engine.profile.lifetimes,
+        )
+    }
+
+    /// Asks when the token ends, if the answer did not say and the user wants to know.
+    async fn introspect(&self, login: &Login, grant: &Grant) -> Option<Introspected> {
+        let profile = &self.engine.profile;
+        let timeout = profile.introspection?;
+        if grant.jwt.is_some() || grant.expires_in.is_some() {
+            return None;
         }
-        landing::Outcome::Failure {
-            error,
-            same_token,
-            usable,
-        } => {
-            engine.failed.fetch_add(1, Ordering::Relaxed);
-            if let Some(fingerprint) = same_token {
-                engine.emit(&Event::SameTokenReturned { fingerprint });
+        let token = grant.access_token.expose();
+        let url = introspection::url_beside(login.endpoint.token_url())?;
+        let request = introspection::encode(&url, token, &login.credentials, profile.auth_style);
+        let answer = profile.transport.send(&request, timeout).await;
+        let answer = answer.map_err(|failure| failure.error);
+        match answer.and_then(|response| introspection::decode(&response)) {
+            Ok(introspected) => Some(introspected),
+            Err(error) => {
+                self.engine.emit(&Event::IntrospectionFailed { error });
+                None
             }
-            engine.emit(&Event::MintFailed {
-                error: error.clone(),
-                attempts,
-                took,
-            });
-            Some(usable.ok_or(error))
         }
     }
 }
 
-/// What is left of a token's life, by the wall clock.
-fn left(token: &Token, wall: i64) -> Duration {
-    let left = to_wall(token.expiry().at()).saturating_sub(wall);
-    Duration::from_millis(u64::try_from(left).unwrap_or(0))
+pub(crate) fn budget_spent(stop: Option<u32>, frees_in: Duration) -> Error {
+    Error::new(
+        Code::LoginBudgetExceeded,
+        format!(
+            "{} logins were made to this org within an hour, and no more are made for {} s",
+            stop.unwrap_or_default(),
+            frees_in.as_secs()
+        ),
+    )
+    .with_help("Salesforce blocks a user after 3,600 logins an hour, so the client stops before that. Something has asked for one token\nafter the other: `verify()`, `reset()` or `invalidate()` in a loop, or new clients without a common store. The option\n`login_budget` sets the limit or switches it off.")
+    .with_retry_after(Some(frees_in))
+}
+
+fn inactive() -> Error {
+    Error::new(
+        Code::TokenDeadOnArrival,
+        "Salesforce issued a token and, asked at once, said that it is not active",
+    )
+    .with_help("The session was ended between the two answers, or introspection does not know tokens of this flow;\nin the latter case switch the option `introspect` off.")
 }

@@ -188,9 +188,9 @@ impl Event {
     pub fn measurements(&self) -> Vec<Measurement> {
         let count = |name, values: &[&'static str]| vec![measured(name, 1.0, values)];
         match self {
-            Self::MintStarted { .. } => Vec::new(),
-            Self::MintRetried { error, .. } => count("forcegrant.login.retries", &[error.code()]),
-            Self::MintSucceeded {
+            Self::LoginStarted { .. } => Vec::new(),
+            Self::LoginRetried { error, .. } => count("forcegrant.login.retries", &[error.code()]),
+            Self::LoginSucceeded {
                 expiry,
                 took,
                 lifetime,
@@ -205,13 +205,13 @@ impl Event {
                 ));
                 all
             }
-            Self::MintFailed { error, took, .. } => ended(error.code(), *took),
+            Self::LoginFailed { error, took, .. } => ended(error.code(), *took),
             Self::TokenAdopted { expiry, .. } => {
                 count("forcegrant.token.adoptions", &[expiry.source().as_str()])
             }
             Self::StoreFailed { .. } => count("forcegrant.store.failures", &[]),
-            Self::LeaseAged { .. } => count("forcegrant.token.refreshes_due", &[]),
-            Self::LeaseLapsed { .. } => count("forcegrant.token.lapses", &[]),
+            Self::RefreshDue { .. } => count("forcegrant.token.refreshes_due", &[]),
+            Self::ServingStale { .. } => count("forcegrant.token.lapses", &[]),
             Self::Invalidated { age, .. } => vec![
                 measured("forcegrant.token.rejections", 1.0, &[]),
                 measured("forcegrant.token.age_at_rejection", age.as_secs_f64(), &[]),
@@ -269,28 +269,28 @@ mod tests {
             source: ExpirySource::Learned,
         };
         vec![
-            Event::MintStarted { background: true },
-            Event::MintRetried {
+            Event::LoginStarted { background: true },
+            Event::LoginRetried {
                 error: error.clone(),
                 attempts: 1,
                 pause: took,
             },
-            Event::MintSucceeded {
+            Event::LoginSucceeded {
                 fingerprint: fingerprint.clone(),
                 expiry,
                 lifetime: took,
                 attempts: 1,
                 took,
             },
-            Event::MintFailed {
+            Event::LoginFailed {
                 error: error.clone(),
                 attempts: 3,
                 took,
             },
-            Event::LeaseAged {
+            Event::RefreshDue {
                 fingerprint: fingerprint.clone(),
             },
-            Event::LeaseLapsed {
+            Event::ServingStale {
                 fingerprint: fingerprint.clone(),
             },
             Event::Invalidated {

@@ -15,7 +15,7 @@ pub(crate) struct PerProcess<T>(ArcSwapOption<Owned<T>>);
 
 /// The value of this process, shared.
 #[derive(Debug)]
-pub(crate) struct Own<T>(Arc<Owned<T>>);
+pub(crate) struct ProcessRef<T>(Arc<Owned<T>>);
 
 #[derive(Debug)]
 struct Owned<T> {
@@ -29,7 +29,7 @@ impl<T> Default for PerProcess<T> {
     }
 }
 
-impl<T> Deref for Own<T> {
+impl<T> Deref for ProcessRef<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -37,7 +37,7 @@ impl<T> Deref for Own<T> {
     }
 }
 
-impl<T> Clone for Own<T> {
+impl<T> Clone for ProcessRef<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
@@ -45,12 +45,12 @@ impl<T> Clone for Own<T> {
 
 impl<T: Default> PerProcess<T> {
     /// This process's value. Costs a system call (the process id), so it is not for the read path.
-    pub(crate) fn current(&self) -> Own<T> {
+    pub(crate) fn current(&self) -> ProcessRef<T> {
         let process = std::process::id();
         let mut found = self.0.load_full();
         loop {
             if let Some(found) = found.as_ref().filter(|found| found.process == process) {
-                return Own(Arc::clone(found));
+                return ProcessRef(Arc::clone(found));
             }
             let own = Arc::new(Owned {
                 process,
@@ -61,7 +61,7 @@ impl<T: Default> PerProcess<T> {
             if is_same(previous.as_ref(), found.as_ref()) {
                 // Never drop what the parent made.
                 std::mem::forget(found);
-                return Own(own);
+                return ProcessRef(own);
             }
             found = previous;
         }

@@ -81,7 +81,7 @@ impl Redactor {
     /// Takes a client id and its secret out, and both together as HTTP Basic authentication sends
     /// them. A part of the id alone stays, as it is no secret and may be a common word.
     #[must_use]
-    pub fn hide_pair(mut self, id: &str, secret: &str) -> Self {
+    pub fn hide_credentials(mut self, id: &str, secret: &str) -> Self {
         self.add(id, usize::MAX);
         for (id, secret) in sent_forms(id).iter().zip(sent_forms(secret)) {
             let pair = Zeroizing::new(format!("{}:{}", id.as_str(), secret.as_str()));
@@ -98,7 +98,7 @@ impl Redactor {
             Zeroizing::new(decoded.map_or_else(String::new, |(_, text)| text.into_owned()))
         };
         let password = decoded(url.password().unwrap_or_default());
-        self.hide_pair(&decoded(url.username()), &password)
+        self.hide_credentials(&decoded(url.username()), &password)
     }
 
     /// Takes out what a request carries to prove who sends it.

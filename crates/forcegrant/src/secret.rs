@@ -44,14 +44,14 @@ impl fmt::Debug for Secret {
 
 /// SHA-256 of a secret, cut to 16 hexadecimal digits: tells two secrets apart and is safe to log.
 pub(crate) fn fingerprint(secret: &str) -> String {
-    Mark::of(&[secret]).to_string()
+    CredentialsFingerprint::of(&[secret]).to_string()
 }
 
 /// What a [`fingerprint`] shows, as a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Mark(u64);
+pub(crate) struct CredentialsFingerprint(u64);
 
-impl Mark {
+impl CredentialsFingerprint {
     /// Of a secret in parts.
     pub(crate) fn of(parts: &[&str]) -> Self {
         let mut context = ring::digest::Context::new(&ring::digest::SHA256);
@@ -64,14 +64,14 @@ impl Mark {
     }
 }
 
-impl Mark {
+impl CredentialsFingerprint {
     /// Not 0, save once in 2^64.
     pub(crate) fn number(self) -> u64 {
         self.0
     }
 }
 
-impl fmt::Display for Mark {
+impl fmt::Display for CredentialsFingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
     }

@@ -22,7 +22,7 @@ pub struct Status {
     /// The fingerprint of the token at hand.
     pub fingerprint: Option<String>,
     /// Logins that brought a token, since the client was made.
-    pub mints: u64,
+    pub logins: u64,
     /// Logins that failed, retries not counted.
     pub failures: u64,
     /// The failure of the last login; gone after one that succeeds.
@@ -30,7 +30,7 @@ pub struct Status {
     /// When it was.
     pub last_failure_at: Option<SystemTime>,
     /// Until when it holds off further logins.
-    pub cooling_until: Option<SystemTime>,
+    pub backing_off_until: Option<SystemTime>,
     /// How old the last token was that was reported as rejected.
     pub last_rejected_age: Option<Duration>,
     /// The lifetime that rejections taught, while it is in force.
@@ -42,29 +42,29 @@ pub struct Status {
 impl Status {
     pub(crate) fn new(
         state: &State,
-        zone: CacheState,
+        lookup: CacheState,
         now: Moment,
         in_flight: bool,
-        mints: u64,
+        logins: u64,
         failures: u64,
         login_host: &str,
     ) -> Self {
         // A token past its end is not at hand, though the state still holds it.
-        let serves = !matches!(zone, CacheState::Empty | CacheState::Cooling);
-        let lease = state.lease.as_ref().filter(|_| serves);
-        let token = lease.map(|lease| &lease.parts);
+        let serves = !matches!(lookup, CacheState::Empty | CacheState::BackingOff);
+        let cached = state.cached.as_ref().filter(|_| serves);
+        let token = cached.map(|cached| &cached.parts);
         let failure = state.failure.as_ref();
         Self {
-            state: zone,
+            state: lookup,
             in_flight,
             expiry: token.map(crate::token::Parts::expiry),
-            refresh_at: lease.and_then(|_| state.refresh_at()),
+            refresh_at: cached.and_then(|_| state.refresh_at()),
             fingerprint: token.map(|token| token.fingerprint().to_owned()),
-            mints,
+            logins,
             failures,
             last_error: failure.map(|failure| failure.error.clone()),
             last_failure_at: failure.map(|failure| to_system_time(failure.at.wall)),
-            cooling_until: state.cooling_until(now),
+            backing_off_until: state.backing_off_until(now),
             last_rejected_age: state.rejected_age.map(Duration::from_millis),
             learned_lifetime: state.learned.0.map(Duration::from_millis),
             login_host: login_host.to_owned(),

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use crate::cache::lease::Lease;
+use crate::cache::cached_token::CachedToken;
 use crate::secret::{Secret, fingerprint};
 
 /// An access token together with the instance it is for and the identity behind it.
@@ -19,13 +19,13 @@ pub struct Token(Handle);
 /// What is known of a token stands in its lease, where readers have looked already.
 #[derive(Clone)]
 enum Handle {
-    Shared(Arc<Lease>),
+    Shared(Arc<CachedToken>),
     /// With a reference count of its own, on a cache line of its own: see [`Token::apart`].
     Apart(Arc<Apart>),
 }
 
 #[repr(align(64))]
-struct Apart(Arc<Lease>);
+struct Apart(Arc<CachedToken>);
 
 /// What is known of one token. A pool holds many, so the texts stand end to end in one allocation.
 pub(crate) struct Parts {
@@ -185,25 +185,25 @@ impl Parts {
 
 impl Token {
     /// The token of a lease.
-    pub(crate) fn of(lease: &Arc<Lease>) -> Self {
-        Self(Handle::Shared(Arc::clone(lease)))
+    pub(crate) fn of(cached: &Arc<CachedToken>) -> Self {
+        Self(Handle::Shared(Arc::clone(cached)))
     }
 
-    fn lease(&self) -> &Arc<Lease> {
+    fn cached(&self) -> &Arc<CachedToken> {
         match &self.0 {
-            Handle::Shared(lease) => lease,
+            Handle::Shared(cached) => cached,
             Handle::Apart(apart) => &apart.0,
         }
     }
 
     fn parts(&self) -> &Parts {
-        &self.lease().parts
+        &self.cached().parts
     }
 
     /// The same token behind another reference count. Threads that clone the same one pass its
     /// cache line back and forth: seven times slower for two threads.
     pub(crate) fn apart(&self) -> Self {
-        Self(Handle::Apart(Arc::new(Apart(Arc::clone(self.lease())))))
+        Self(Handle::Apart(Arc::new(Apart(Arc::clone(self.cached())))))
     }
 
     /// The token itself. Do not print it.
@@ -293,7 +293,7 @@ impl Token {
 
     /// Whether both are the very same answer, not merely the same token text.
     pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(self.lease(), other.lease())
+        Arc::ptr_eq(self.cached(), other.cached())
     }
 }
 

@@ -33,7 +33,7 @@ const CALL: &str = "/services/data/v60.0/limits";
 
 pub(crate) async fn verify(engine: &Arc<Engine>) -> Result<Verified, Error> {
     // The API call below says whether a token that was reported as rejected works after all.
-    engine.pardon();
+    engine.clear_rejected();
     let token = engine.login_afresh().await?;
     let request = Request {
         method: "GET",

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
-use crate::flight::lost;
+use crate::single_flight::lost;
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 /// A result that will be there. Dropping it never disturbs the work behind it.

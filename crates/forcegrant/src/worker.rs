@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::process::{Own, PerProcess};
+use crate::process::{PerProcess, ProcessRef};
 
 type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -85,7 +85,7 @@ pub(crate) fn runtime() -> std::io::Result<Runtime> {
         .build()
 }
 
-async fn carry(worker: Own<Worker>, mut queue: UnboundedReceiver<Job>) {
+async fn carry(worker: ProcessRef<Worker>, mut queue: UnboundedReceiver<Job>) {
     while let Some(job) = queue.recv().await {
         let worker = worker.clone();
         tokio::spawn(async move {

@@ -298,9 +298,9 @@ fn no_callback_shows_a_secret() {
                 let text = format!("cannot read {{secret: {}}}", SECRETS[0]);
                 return Err(std::io::Error::other(text).into());
             }
-            Ok(forcegrant::KeyPairs::new(forcegrant::KeyPair::new(
-                id, SECRETS[0],
-            )?))
+            Ok(forcegrant::CredentialSet::new(
+                forcegrant::ClientCredentials::new(id, SECRETS[0])?,
+            ))
         }
     };
     let client = watched(&seen, builder(&emulator).credentials_callback(callback));

@@ -10,7 +10,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use common::{emulator, fault};
-use forcegrant::store::{FileStore, Sharing};
+use forcegrant::store::{FileStore, StoreConfig};
 use forcegrant::{Client, Proxy, Roots, TestClock};
 use forcegrant_emulator::Emulator;
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ fn worker() {
         .proxy(Proxy::None)
         .clock(clock.clone())
         .retry_backoff(Duration::from_millis(1))
-        .store(Sharing::store(FileStore::new(text("store")).unwrap()))
+        .store(StoreConfig::store(FileStore::new(text("store")).unwrap()))
         .build_blocking()
         .unwrap();
     for line in std::io::stdin().lines() {

@@ -130,7 +130,7 @@ fn the_right_password_leads_through() {
     let by_variable = variables(builder(&emulator), &[("HTTPS_PROXY", format!("{url}\n"))]);
     let by_option = builder(&emulator).proxy(Proxy::Url(url));
     for (n, builder) in [(1, by_variable), (2, by_option)] {
-        let client = builder.store(forcegrant::store::Sharing::off());
+        let client = builder.store(forcegrant::store::StoreConfig::off());
         client.build_blocking().unwrap().token().unwrap();
         assert_eq!(emulator.counters().connects, n);
     }

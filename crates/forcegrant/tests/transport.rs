@@ -62,7 +62,7 @@ fn unknown_certificate_authorities_are_not_tried_again() {
     let client = builder(&emulator)
         .roots(Roots::Platform)
         .on_event_inline(move |event| {
-            if let Event::MintFailed { attempts, .. } = event {
+            if let Event::LoginFailed { attempts, .. } = event {
                 heard.store(*attempts, Ordering::SeqCst);
             }
         })

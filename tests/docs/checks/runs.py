@@ -34,7 +34,7 @@ def control(op):
 first = get("/services/data/v67.0/limits")
 control("kill_sessions")
 second = get("/services/data/v67.0/limits")
-print(first.status_code, second.status_code, sf.status().mints)
+print(first.status_code, second.status_code, sf.status().logins)
 """
 NODE_401 = """
 import { request } from 'node:http'
@@ -47,7 +47,7 @@ const control = (op) => new Promise((resolve, reject) => {
 const first = await get('/services/data/v67.0/limits')
 await control('kill_sessions')
 const second = await get('/services/data/v67.0/limits')
-console.log(first.status, second.status, sf.status().mints)
+console.log(first.status, second.status, sf.status().logins)
 """
 NODE_LAMBDA = """
 const [first, second] = [await handler(), await handler()]

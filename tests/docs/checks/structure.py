@@ -15,7 +15,7 @@ SOURCE = "crates/forcegrant/src/"
 # Plain values of rooms that also have effects; the text above the table names them.
 VALUES = {
     "clock": {"Moment", "millis", "to_system_time"},
-    "credentials": {"KeyPair"},
+    "credentials": {"ClientCredentials"},
     "event": {"Event"},
     "http": {"Request", "Response", "MAX_BODY"},
     "store": {"Acquired", "Lease", "Put"},

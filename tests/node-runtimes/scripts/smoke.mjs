@@ -16,7 +16,7 @@ const [token] = tokens
 seen.length = token.accessToken.length
 seen.instanceUrl = token.instanceUrl
 seen.one = tokens.every((each) => each === token)
-seen.mints = client.status().mints
+seen.logins = client.status().logins
 seen.cached = client.cached() === token && (await client.token()) === token
 await client.waitIdle()
 seen.events = events.filter((name) => name.startsWith('mint_'))
@@ -44,7 +44,7 @@ seen.aborted = await waiting.catch((error) => error.message)
 
 const channel = new Promise((resolve) => {
   const listener = ({ event }) => {
-    if (event.name !== 'mint_succeeded') return
+    if (event.name !== 'login_succeeded') return
     diagnostics.unsubscribe(EVENT_CHANNEL, listener)
     resolve(event.name)
   }

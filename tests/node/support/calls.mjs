@@ -296,7 +296,7 @@ export const CASES = {
     assert.equal(await world.logins(), 2)
   },
 
-  async 'a served answer that breaks off is an error of its own, and no verdict'(world) {
+  async 'a served answer that breaks off is an error of its own, and no response class'(world) {
     const { client, call } = await world.open()
     await world.fault({ kind: 'cut_body', first: 1 })
     await assert.rejects(call({ path: LIMITS }), (error) => !(error instanceof TokenRejectedError))
@@ -304,7 +304,7 @@ export const CASES = {
     assert.equal(await world.logins(), 1)
   },
 
-  async 'a connection that is lost is an error of its own, and no verdict'(world) {
+  async 'a connection that is lost is an error of its own, and no response class'(world) {
     const { client, call } = await world.open()
     const { methodThatMeetsErrors: method = 'GET' } = world.adapter
     await world.fault({ kind: 'reset' })

@@ -91,7 +91,7 @@ export function expectAnswer(answer, expected) {
       for (const part of parts) assert.ok(body.includes(part), `no "${part}" in: ${body}`)
     },
   }
-  compare(expected, { status, verdict: forcegrant.verdict(answer).verdict }, others, 'answer')
+  compare(expected, { status, response_class: forcegrant.classifyResponse(answer).responseClass }, others, 'answer')
 }
 
 export function expectVerified(verified, expected, view) {
@@ -109,13 +109,13 @@ export function expectStatus(status, expected, view) {
   const equal = {
     state: status.state,
     in_flight: status.inFlight,
-    mints: status.mints,
+    logins: status.logins,
     failures: status.failures,
     last_error_code: status.lastError?.code,
     login_host: status.loginHost,
     expiry_source: status.expiry?.source,
     expiry_certainty: status.expiry?.certainty,
-    cooling: status.coolingUntil !== undefined && status.coolingUntil.getTime() > view.now(),
+    cooling: status.backingOffUntil !== undefined && status.backingOffUntil.getTime() > view.now(),
   }
   const others = {
     fingerprint_of: (name) =>

@@ -181,11 +181,11 @@ export const STEPS = {
       assert.deepEqual(client.limits(), expect.none === true ? undefined : expect.usage, 'the usage')
     },
   ],
-  drop_retired: [
+  invalidate_if_rotated: [
     ['with', 'expect'],
     (_run, { expect }, client) => {
       only(expect, ['dropped'], 'expect')
-      assert.equal(client.dropRetired(), expect.dropped, 'dropped')
+      assert.equal(client.invalidateIfRotated(), expect.dropped, 'dropped')
     },
   ],
 }

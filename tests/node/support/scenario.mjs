@@ -191,7 +191,7 @@ class Run {
     return options
   }
 
-  /** Login URL and key pair of the org there; the default org's pair if it is of neither. */
+  /** Login URL and client credentials of the org there; the default org's pair if it is of neither. */
   orgAt(loginUrl) {
     const { myDomain, clientId, clientSecret } = this.emulator.org
     if (loginUrl !== SANDBOX) return { loginUrl: loginUrl ?? myDomain, clientId, clientSecret }

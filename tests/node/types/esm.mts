@@ -10,7 +10,7 @@ import {
   type Status,
   type Token,
   type Verified,
-  verdict,
+  classifyResponse,
 } from 'forcegrant'
 import { type Emulator, startEmulator, TestClock } from 'forcegrant/testing'
 
@@ -91,5 +91,5 @@ export async function call(signal: AbortSignal): Promise<number | undefined> {
     signal,
   })
   const { status, headers } = answer
-  return verdict({ status, headers, body: await answer.text() }).apiUsage?.used ?? client.limits()?.limit
+  return classifyResponse({ status, headers, body: await answer.text() }).apiUsage?.used ?? client.limits()?.limit
 }

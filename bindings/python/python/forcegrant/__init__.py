@@ -37,11 +37,11 @@ from forcegrant._native import (
     Prewarmed,
     Status,
     Token,
-    Verdict,
+    Classification,
     Verified,
     __version__,
-    grpc_verdict,
-    verdict,
+    classify_grpc_status,
+    classify_response,
 )
 from forcegrant._pool import AsyncClientPool
 
@@ -70,6 +70,6 @@ __all__ = [
     "Verdict",
     "Verified",
     "__version__",
-    "grpc_verdict",
-    "verdict",
+    "classify_grpc_status",
+    "classify_response",
 ]

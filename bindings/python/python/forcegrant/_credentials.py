@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from forcegrant._native import Question
-    from forcegrant.options import KeyPairs, OrgCredentials
+    from forcegrant.options import CredentialSet, OrgCredentials
 
 
 def answer(
     question: Question,
     callback: Callable[
-        ..., KeyPairs | OrgCredentials | Awaitable[KeyPairs] | Awaitable[OrgCredentials]
+        ..., CredentialSet | OrgCredentials | Awaitable[CredentialSet] | Awaitable[OrgCredentials]
     ],
 ) -> None:
     """Have `callback` answer; what it throws becomes the answer that there is none.
@@ -36,9 +36,9 @@ def answer(
 def _asked(
     question: Question,
     callback: Callable[
-        ..., KeyPairs | OrgCredentials | Awaitable[KeyPairs] | Awaitable[OrgCredentials]
+        ..., CredentialSet | OrgCredentials | Awaitable[CredentialSet] | Awaitable[OrgCredentials]
     ],
-) -> Awaitable[KeyPairs | OrgCredentials] | None:
+) -> Awaitable[CredentialSet | OrgCredentials] | None:
     """Give what is to be awaited, or None if the callback has answered."""
     key = question.key
     pairs = callback() if key is None else callback(key)
@@ -89,7 +89,7 @@ async def _once(answering: Coroutine[object, object, None]) -> None:
     await answering
 
 
-async def _finish(question: Question, pairs: Awaitable[KeyPairs | OrgCredentials]) -> None:
+async def _finish(question: Question, pairs: Awaitable[CredentialSet | OrgCredentials]) -> None:
     try:
         question.answer(await pairs)
     except Exception as error:

@@ -11,7 +11,7 @@ from grpc import aio
 
 from forcegrant._client import AsyncClient
 from forcegrant._errors import ForcegrantError, TokenRejectedError
-from forcegrant._native import Client, grpc_verdict, renewed
+from forcegrant._native import Client, classify_grpc_status, renewed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterator
@@ -128,7 +128,7 @@ class _Session:
 
     def is_dead(self, code: grpc.StatusCode | None, token: Token) -> bool:
         """Whether the call found the session dead; then the token is dropped."""
-        if code is None or not grpc_verdict(code.value[0]).session_expired:
+        if code is None or not classify_grpc_status(code.value[0]).session_expired:
             return False
         self._client.invalidate(token)
         return True

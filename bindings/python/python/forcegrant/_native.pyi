@@ -13,7 +13,7 @@ from typing_extensions import Self, Unpack, disjoint_base
 from forcegrant._client import AsyncClient
 from forcegrant._errors import ForcegrantError
 from forcegrant._pool import AsyncClientPool
-from forcegrant.options import ClientOptions, KeyPairs, OrgCredentials, PoolOptions, Seconds
+from forcegrant.options import ClientOptions, CredentialSet, OrgCredentials, PoolOptions, Seconds
 from forcegrant.stores import Store
 
 __all__ = [
@@ -42,10 +42,10 @@ __all__ = [
     "body_counts",
     "cli",
     "error_table",
-    "grpc_verdict",
+    "classify_grpc_status",
     "renewed",
     "seconds",
-    "verdict",
+    "classify_response",
 ]
 
 __version__: str
@@ -134,9 +134,9 @@ class Status:
     """What a client knows at one instant, without asking anyone."""
 
     @property
-    def state(self) -> Literal["empty", "fresh", "aging", "lapsed", "cooling"]:
-        """`empty` (no usable token), `fresh`, `aging` (used, and renewed in the background),
-        `lapsed` (past an estimated end, used while it cannot be renewed) or `cooling` (no usable
+    def state(self) -> Literal["empty", "fresh", "refresh_due", "stale", "backing_off"]:
+        """`empty` (no usable token), `fresh`, `refresh_due` (used, and renewed in the background),
+        `stale` (past an estimated end, used while it cannot be renewed) or `backing_off` (no usable
         token, and a recent failure is answered again without asking Salesforce).
         """
     @property
@@ -152,7 +152,7 @@ class Status:
     def fingerprint(self) -> str | None:
         """Which token it is."""
     @property
-    def mints(self) -> int:
+    def logins(self) -> int:
         """How many tokens were got."""
     @property
     def failures(self) -> int:
@@ -164,7 +164,7 @@ class Status:
     def last_failure_at(self) -> datetime | None:
         """When (UTC)."""
     @property
-    def cooling_until(self) -> datetime | None:
+    def backing_off_until(self) -> datetime | None:
         """Until when failures are answered from memory (UTC)."""
     @property
     def last_rejected_age(self) -> timedelta | None:
@@ -196,8 +196,8 @@ class Event:
 
     @property
     def name(self) -> str:
-        """A stable word: `mint_started`, `mint_retried`, `mint_succeeded`, `mint_failed`,
-        `lease_aged`, `lease_lapsed`, `invalidated`, `same_token_returned`,
+        """A stable word: `login_started`, `login_retried`, `login_succeeded`, `login_failed`,
+        `refresh_due`, `serving_stale`, `invalidated`, `same_token_returned`,
         `token_adopted`, `store_failed`, `introspection_failed`, `login_budget_warning`,
         `credentials_rotated`, `credentials_reload_failed` or `signature_mismatch`.
         """
@@ -277,11 +277,11 @@ class Measurement:
         """Keys and values, all from small fixed sets: error codes and sources of an expiry."""
 
 @final
-class Verdict:
+class Classification:
     """What an answer of a Salesforce API says about the token, and about limits."""
 
     @property
-    def word(self) -> str:
+    def response_class(self) -> str:
         """`fine`, `session_expired`, `unauthorized`, `rest_not_allowed`, `agent_not_attached`,
         `wrong_audience`, `password_expired`, `blocked`, `daily_limit`, `concurrent_limit`,
         `rate_limited`, `unavailable` or `other`.
@@ -361,7 +361,7 @@ class Question:
     @property
     def key(self) -> str | None:
         """The key that a pool asks for; None when a client asks."""
-    def answer(self, answer: KeyPairs | OrgCredentials) -> None:
+    def answer(self, answer: CredentialSet | OrgCredentials) -> None:
         """Answer with a tuple of client id and client secret, or a dict of such tuples: `current`
         and, if there is one, `next`. A pool is answered with a tuple of login URL, client id and
         client secret, or a dict of `login_url`, `client_id`, `client_secret` and, if there is one,
@@ -452,7 +452,7 @@ class Handle:
         `next_credentials` are a second pair, client id and secret, that is live as well. The token
         at hand goes on serving. Raises `ConfigurationError` for what cannot be right.
         """
-    def drop_retired(self) -> bool:
+    def invalidate_if_rotated(self) -> bool:
         """Drop the token at hand if it was issued to credentials that are not in use any more:
         after a leak, say. True if it was dropped.
 
@@ -745,7 +745,7 @@ def error_table() -> list[dict[str, Any]]:
 def seconds(name: str, value: Seconds) -> float:
     """The number of seconds in a number or a `timedelta`."""
 
-def verdict(
+def classify_response(
     status: int,
     headers: Mapping[str, str]
     | Mapping[bytes, bytes]
@@ -753,14 +753,14 @@ def verdict(
     | Iterable[tuple[bytes, bytes]]
     | None = None,
     body: str | bytes | None = None,
-) -> Verdict:
+) -> Classification:
     """Judge an answer of a Salesforce API: REST, Bulk, SOAP, Connect or identity. Asks nobody.
 
     `headers` are a mapping, or pairs, of str or bytes; upper and lower case do not matter. The
     first few hundred bytes of the body are enough.
     """
 
-def grpc_verdict(code: int) -> Verdict:
+def classify_grpc_status(code: int) -> Classification:
     """Judge the status of a gRPC call (of the Pub/Sub API). Asks nobody.
 
     `code` is the number of the status: `error.code().value[0]` with grpcio.

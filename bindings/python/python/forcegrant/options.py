@@ -18,7 +18,7 @@ Seconds: TypeAlias = float | timedelta
 """A length of time: a number of seconds or a `timedelta`."""
 
 
-KeyPairs: TypeAlias = tuple[str, str] | dict[str, tuple[str, str]]
+CredentialSet: TypeAlias = tuple[str, str] | dict[str, tuple[str, str]]
 """A client id and secret; or a dict of such pairs, `current` and `next`, while one
 replaces the other."""
 
@@ -37,7 +37,7 @@ class ClientOptions(TypedDict, total=False):
     next_credentials: tuple[str, str] | None
     """A second client id and secret that are live while one pair replaces the other;
     tried when the first is refused. [none]"""
-    credentials_callback: Callable[[], KeyPairs | Awaitable[KeyPairs]] | None
+    credentials_callback: Callable[[], CredentialSet | Awaitable[CredentialSet]] | None
     """Brings the credentials, from a vault say: asked at the first login and when they are
     refused, on the thread of a caller that waits, and given up after `total_timeout`. An async
     function needs an `AsyncClient`; a plain one holds up the event loop. With it, leave
@@ -75,9 +75,9 @@ class ClientOptions(TypedDict, total=False):
     attempt_timeout: Seconds | None
     """For one request with its answer. [10 s]"""
     total_timeout: Seconds | None
-    """For all attempts of one mint and the pauses between them. [30 s]"""
+    """For all attempts of one login and the pauses between them. [30 s]"""
     max_attempts: int | None
-    """Requests of one mint, at most; refusals are never repeated. [3]"""
+    """Requests of one login, at most; refusals are never repeated. [3]"""
     retry_backoff: Seconds | None
     """Longest pause before the second attempt; doubles, drawn at random. [0.25 s]"""
     retry_after_cap: Seconds | None
@@ -155,5 +155,5 @@ class PoolOptions(ClientOptions, total=False):
     logins_per_second: int | Literal["none"] | None
     """How many logins of the pool start within a second. [100]"""
     concurrent_logins: int | Literal["none"] | None
-    """How many logins of the pool are in the air at once; one that takes longer than two seconds
+    """How many logins of the pool are in flight at once; one that takes longer than two seconds
     is not counted, up to four times as many. [64]"""

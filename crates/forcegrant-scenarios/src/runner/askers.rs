@@ -1,16 +1,16 @@
 //! The steps that a client and a key of a pool have in common.
 
-use forcegrant::{Error, KeyPair, KeyPairs, Token};
+use forcegrant::{ClientCredentials, CredentialSet, Error, Token};
 
 use super::pools::must;
 use super::{MAIN, World};
-use crate::driver::{Asker, Driver};
+use crate::driver::{CredentialsSource, Driver};
 use crate::expect::{self, Checked};
 use crate::pool::Pool;
 use crate::scenario::{Cached, Listed, OrgAnswer, Pair, SetCredentials};
 
 /// Whom a runner asks.
-pub(super) type AskerOf<D> = Asker<<D as Driver>::Client, <D as Driver>::Pool>;
+pub(super) type AskerOf<D> = CredentialsSource<<D as Driver>::Client, <D as Driver>::Pool>;
 
 impl<D: Driver> World<'_, D> {
     /// The client of that name, or the key of a pool.
@@ -21,10 +21,13 @@ impl<D: Driver> World<'_, D> {
     ) -> Result<(AskerOf<D>, Vec<String>), String> {
         if let Some(key) = key {
             let kept = self.kept(with)?;
-            return Ok((Asker::Key(kept.pool.clone(), key), kept.secrets.clone()));
+            return Ok((
+                CredentialsSource::Key(kept.pool.clone(), key),
+                kept.secrets.clone(),
+            ));
         }
         let (client, secrets) = self.client(with)?;
-        Ok((Asker::Client(client.clone()), secrets))
+        Ok((CredentialsSource::Client(client.clone()), secrets))
     }
 
     pub(super) fn cached(
@@ -35,8 +38,8 @@ impl<D: Driver> World<'_, D> {
         expected: &Cached,
     ) -> Checked {
         let token = match self.asker(with, key)?.0 {
-            Asker::Client(client) => D::cached(&client),
-            Asker::Key(pool, key) => pool.cached(&key),
+            CredentialsSource::Client(client) => D::cached(&client),
+            CredentialsSource::Key(pool, key) => pool.cached(&key),
         };
         match (token, expected) {
             (None, Cached::None(true)) => Ok(()),
@@ -62,8 +65,8 @@ impl<D: Driver> World<'_, D> {
             .get(token)
             .ok_or_else(|| format!("{token} was not saved"))?;
         let report = |_: &usize| match asker {
-            Asker::Client(client) => D::invalidate(client, token),
-            Asker::Key(pool, key) => pool.invalidate(key, token),
+            CredentialsSource::Client(client) => D::invalidate(client, token),
+            CredentialsSource::Key(pool, key) => pool.invalidate(key, token),
         };
         let evicted = (0..times).filter(report).count();
         if evicted == usize::from(evicts) {
@@ -80,8 +83,8 @@ impl<D: Driver> World<'_, D> {
         expected: Option<&Listed>,
     ) -> Checked {
         let status = match self.asker(with, key)?.0 {
-            Asker::Client(client) => Some(D::status(&client)),
-            Asker::Key(pool, key) => pool.status(&key),
+            CredentialsSource::Client(client) => Some(D::status(&client)),
+            CredentialsSource::Key(pool, key) => pool.status(&key),
         };
         match (status, expected) {
             (Some(status), Some(expect)) => {
@@ -154,9 +157,10 @@ impl<D: Driver> World<'_, D> {
             .ok_or_else(|| format!("there is no client {name}"))?;
         let mut key_pair = |pair: Pair| {
             secrets.push(pair.client_secret.clone());
-            KeyPair::new(pair.client_id, pair.client_secret).map_err(|error| error.to_string())
+            ClientCredentials::new(pair.client_id, pair.client_secret)
+                .map_err(|error| error.to_string())
         };
-        let mut pairs = KeyPairs::new(key_pair(current)?);
+        let mut pairs = CredentialSet::new(key_pair(current)?);
         if let Some(next) = next {
             pairs = pairs.with_next(key_pair(next)?);
         }

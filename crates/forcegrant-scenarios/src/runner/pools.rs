@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use forcegrant::{ClientPool, ClientPoolBuilder, Error, KeyPair, KeyPairs, OrgCredentials};
+use forcegrant::{
+    ClientCredentials, ClientPool, ClientPoolBuilder, CredentialSet, Error, OrgCredentials,
+};
 use serde_json::{Value, json};
 
 use super::World;
@@ -127,18 +129,18 @@ impl<D: Driver> World<'_, D> {
         let kept = self.pools.get_mut(name);
         let kept = kept.ok_or_else(|| format!("there is no pool {name}"))?;
         let pairs = [Some(current), given.next_credentials];
-        let pairs: Result<Vec<KeyPair>, Error> = pairs
+        let pairs: Result<Vec<ClientCredentials>, Error> = pairs
             .into_iter()
             .flatten()
             .map(|pair| {
                 kept.secrets.push(pair.client_secret.clone());
-                KeyPair::new(pair.client_id, pair.client_secret)
+                ClientCredentials::new(pair.client_id, pair.client_secret)
             })
             .collect();
         Ok(pairs.map(|pairs| {
             let mut pairs = pairs.into_iter();
-            let first = KeyPairs::new(pairs.next().expect("the first is given"));
-            let pairs = pairs.fold(first, KeyPairs::with_next);
+            let first = CredentialSet::new(pairs.next().expect("the first is given"));
+            let pairs = pairs.fold(first, CredentialSet::with_next);
             OrgCredentials::new(login_url, pairs)
         }))
     }

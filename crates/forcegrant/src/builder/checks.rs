@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{ClientBuilder, Given};
 use crate::cache::budget::SALESFORCE_LIMIT;
 use crate::calls::CallRetry;
-use crate::credentials::{KeyPair, KeyPairs, SecretFile, Source};
+use crate::credentials::{ClientCredentials, CredentialSet, SecretFile, Source};
 use crate::error::{Error, invalid_option};
 use crate::grant::introspection;
 use crate::host::LoginEndpoint;
@@ -164,18 +164,18 @@ fn hours(count: u64) -> Duration {
 pub(super) fn source(
     given: Given,
     next: Option<(String, Secret)>,
-) -> Result<(Source, Option<KeyPairs>), Error> {
+) -> Result<(Source, Option<CredentialSet>), Error> {
     let next = next
-        .map(|(id, secret)| KeyPair::new(id, secret))
+        .map(|(id, secret)| ClientCredentials::new(id, secret))
         .transpose()?;
     match (given, next) {
         (Given::Values(id, secret), next) => {
-            let pairs = KeyPairs::new(KeyPair::new(id, secret)?);
-            let pairs = match next {
-                Some(next) => pairs.with_next(next),
-                None => pairs,
+            let credential_set = CredentialSet::new(ClientCredentials::new(id, secret)?);
+            let credential_set = match next {
+                Some(next) => credential_set.with_next(next),
+                None => credential_set,
             };
-            Ok((Source::Given, Some(pairs)))
+            Ok((Source::Given, Some(credential_set)))
         }
         (Given::FileBesideSource, _) => Err(invalid_option(
             "client_secret_file",

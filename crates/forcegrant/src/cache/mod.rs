@@ -1,11 +1,14 @@
-//! When to mint, and what is served meanwhile.
+//! When to login, and what is served meanwhile.
 
+pub(crate) mod after_login;
 pub(crate) mod budget;
-mod handles;
-pub(crate) mod landing;
+pub(crate) mod cached_token;
+
 pub(crate) mod learning;
-pub(crate) mod lease;
+
 pub(crate) mod policy;
 pub(crate) mod renewals;
-pub(crate) mod slot;
+
+mod sharded_refs;
 pub(crate) mod state;
+pub(crate) mod token_cell;

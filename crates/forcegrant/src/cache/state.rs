@@ -5,11 +5,11 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cache::handles::Handles;
+use crate::cache::cached_token::CachedToken;
 use crate::cache::learning::Learned;
-use crate::cache::lease::Lease;
 use crate::cache::policy::{self, FailureClass, FailureSettings, LifetimeSettings};
 use crate::cache::renewals::{Refusal, Renewals};
+use crate::cache::sharded_refs::ShardedRefs;
 use crate::clock::Moment;
 use crate::error::{Code, Error, ErrorKind};
 use crate::token::Token;
@@ -17,9 +17,9 @@ use crate::token::Token;
 /// Everything that is known at one instant. Replaced as a whole, never changed.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    pub(crate) lease: Option<Arc<Lease>>,
+    pub(crate) cached: Option<Arc<CachedToken>>,
     /// The lease's token for threads that read it all the time.
-    pub(crate) handles: Handles,
+    pub(crate) handles: ShardedRefs,
     /// `None` while there is nothing to remember, as for most clients of a pool.
     memory: Option<Box<Memory>>,
 }
@@ -27,15 +27,15 @@ pub(crate) struct State {
 /// What is remembered beside the token.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
-    /// Counts invalidations and resets, so that a mint that started before one is recognised.
+    /// Counts invalidations and resets, so that a login that started before one is recognised.
     pub(crate) generation: u64,
     /// The tokens that were last reported as rejected, the newest last. They are not served again, also
-    /// when a new login returns one; but see [`State::landed`].
+    /// when a new login returns one; but see [`State::after_login`].
     pub(crate) rejected: Vec<Rejected>,
     /// How often refused tokens were replaced.
     pub(crate) renewals: Renewals,
     /// The reported token that the last login brought back, which was an error.
-    pub(crate) disputed: Option<String>,
+    pub(crate) reject_returned: Option<String>,
     /// How often in a row Salesforce brought back a reported token and had the last word.
     pub(crate) reinstatements: u32,
     pub(crate) failure: Option<FailureMemory>,
@@ -85,7 +85,7 @@ static NOTHING: Memory = Memory {
     generation: 0,
     rejected: Vec::new(),
     renewals: Renewals::none(),
-    disputed: None,
+    reject_returned: None,
     reinstatements: 0,
     failure: None,
     learned: Learned(None),
@@ -107,7 +107,7 @@ impl Memory {
         self.generation == 0
             && self.rejected.is_empty()
             && self.renewals.is_empty()
-            && self.disputed.is_none()
+            && self.reject_returned.is_none()
             && self.reinstatements == 0
             && self.failure.is_none()
             && self.learned == Learned::default()
@@ -130,17 +130,17 @@ pub(crate) struct FailureMemory {
 
 /// What a caller gets, by the state and the time.
 #[derive(Clone, Debug)]
-pub(crate) enum Zone {
+pub(crate) enum Lookup {
     /// Use it.
     Fresh(Token),
     /// Use it; a refresh is due.
-    Aging(Token),
+    RefreshDue(Token),
     /// An estimated end has passed and refreshing fails transiently: use it all the same.
-    Lapsed(Token),
+    Stale(Token),
     /// Nothing usable.
     Empty,
     /// Nothing usable, and a recent failure still holds.
-    Cooling(Error),
+    BackingOff(Error),
 }
 
 /// What a client has at hand, for `status()`.
@@ -152,11 +152,11 @@ pub enum CacheState {
     /// The token is good.
     Fresh,
     /// The token is good, and a refresh is due.
-    Aging,
+    RefreshDue,
     /// The estimated end has passed and refreshing fails transiently; the token still serves.
-    Lapsed,
+    Stale,
     /// No usable token, and a recent failure still holds: calls fail at once.
-    Cooling,
+    BackingOff,
 }
 
 impl CacheState {
@@ -166,44 +166,44 @@ impl CacheState {
         match self {
             Self::Empty => "empty",
             Self::Fresh => "fresh",
-            Self::Aging => "aging",
-            Self::Lapsed => "lapsed",
-            Self::Cooling => "cooling",
+            Self::RefreshDue => "refresh_due",
+            Self::Stale => "stale",
+            Self::BackingOff => "backing_off",
         }
     }
 }
 
-impl Zone {
+impl Lookup {
     pub(crate) fn name(&self) -> CacheState {
         match self {
             Self::Fresh(_) => CacheState::Fresh,
-            Self::Aging(_) => CacheState::Aging,
-            Self::Lapsed(_) => CacheState::Lapsed,
+            Self::RefreshDue(_) => CacheState::RefreshDue,
+            Self::Stale(_) => CacheState::Stale,
             Self::Empty => CacheState::Empty,
-            Self::Cooling(_) => CacheState::Cooling,
+            Self::BackingOff(_) => CacheState::BackingOff,
         }
     }
 
     pub(crate) fn token(self) -> Option<Token> {
         match self {
-            Self::Fresh(token) | Self::Aging(token) | Self::Lapsed(token) => Some(token),
-            Self::Empty | Self::Cooling(_) => None,
+            Self::Fresh(token) | Self::RefreshDue(token) | Self::Stale(token) => Some(token),
+            Self::Empty | Self::BackingOff(_) => None,
         }
     }
 }
 
 impl State {
-    fn new(lease: Option<Arc<Lease>>, memory: Memory) -> Self {
+    fn new(cached: Option<Arc<CachedToken>>, memory: Memory) -> Self {
         Self {
-            lease,
-            handles: Handles::default(),
+            cached,
+            handles: ShardedRefs::default(),
             memory: (!memory.is_nothing()).then(|| Box::new(memory)),
         }
     }
 
     /// The same lease beside another memory.
     fn remembering(&self, memory: Memory) -> Self {
-        Self::new(self.lease.clone(), memory)
+        Self::new(self.cached.clone(), memory)
     }
 
     fn memory(&self) -> Memory {
@@ -211,25 +211,25 @@ impl State {
     }
 
     /// Which zone `now` falls into.
-    pub(crate) fn classify(&self, now: Moment) -> Zone {
-        if let Some(lease) = &self.lease {
-            let age = lease.age(now);
-            let token = || Token::of(lease);
-            if age < lease.windows.ages {
-                return Zone::Fresh(token());
+    pub(crate) fn classify(&self, now: Moment) -> Lookup {
+        if let Some(cached) = &self.cached {
+            let age = cached.age(now);
+            let token = || Token::of(cached);
+            if age < cached.windows.ages {
+                return Lookup::Fresh(token());
             }
-            if age < lease.windows.ends {
-                return Zone::Aging(token());
+            if age < cached.windows.ends {
+                return Lookup::RefreshDue(token());
             }
             // An estimated end is enforced by Salesforce's own refusal alone.
             let serves = |failure: &FailureMemory| failure.class != FailureClass::Refusal;
-            if age < lease.windows.stale && self.failure.as_ref().is_some_and(serves) {
-                return Zone::Lapsed(token());
+            if age < cached.windows.stale && self.failure.as_ref().is_some_and(serves) {
+                return Lookup::Stale(token());
             }
         }
         match self.cooling(now) {
-            Some(error) => Zone::Cooling(error),
-            None => Zone::Empty,
+            Some(error) => Lookup::BackingOff(error),
+            None => Lookup::Empty,
         }
     }
 
@@ -259,7 +259,7 @@ impl State {
     /// While a refresh is due and `refreshing` (or a failure holds it off), the view may reach into
     /// the ageing zone; otherwise it ends where ageing starts, so that the next reader notices.
     ///
-    /// `coarse_wall` is the clock that readers compare with: see [`Lease::show`].
+    /// `coarse_wall` is the clock that readers compare with: see [`CachedToken::show`].
     pub(crate) fn look(
         &self,
         now: Moment,
@@ -267,36 +267,36 @@ impl State {
         length: u64,
         refreshing: bool,
     ) -> Option<(i64, i64)> {
-        let lease = self.lease.as_ref()?;
-        let age = lease.age(now);
-        let (windows, zone) = (lease.windows, self.classify(now).name());
-        let limit = match zone {
+        let cached = self.cached.as_ref()?;
+        let age = cached.age(now);
+        let (windows, lookup) = (cached.windows, self.classify(now).name());
+        let limit = match lookup {
             CacheState::Fresh => windows.ages,
-            CacheState::Aging if refreshing || !self.may_refresh(now) => windows.ends,
-            CacheState::Lapsed if refreshing || !self.may_refresh(now) => windows.stale,
+            CacheState::RefreshDue if refreshing || !self.may_refresh(now) => windows.ends,
+            CacheState::Stale if refreshing || !self.may_refresh(now) => windows.stale,
             _ => return None,
         };
         let mut span = length.min(limit - age);
         if let Some(failure) = self
             .failure
             .as_ref()
-            .filter(|_| zone != CacheState::Fresh && !refreshing)
+            .filter(|_| lookup != CacheState::Fresh && !refreshing)
         {
             span = span.min(failure.holds.saturating_sub(now.since(failure.at)));
         }
-        Some(lease.show(now, coarse_wall, span))
+        Some(cached.show(now, coarse_wall, span))
     }
 
-    /// After a mint that brought a usable token. A lease that lived until its refresh was due
+    /// After a login that brought a usable token. A lease that lived until its refresh was due
     /// without a rejection raises what was learned.
-    pub(crate) fn minted(
+    pub(crate) fn new_token(
         &self,
-        lease: Arc<Lease>,
+        cached: Arc<CachedToken>,
         now: Moment,
         settings: &LifetimeSettings,
     ) -> Self {
         let survived = self
-            .lease
+            .cached
             .as_ref()
             // Past its estimate it was not tried, and proves nothing.
             .is_some_and(|old| {
@@ -309,37 +309,37 @@ impl State {
         };
         let memory = Memory {
             failure: None,
-            disputed: None,
+            reject_returned: None,
             reinstatements: 0,
             learned,
             ..self.memory()
         };
-        Self::new(Some(lease), memory)
+        Self::new(Some(cached), memory)
     }
 
     /// After a login that brought back a token which was reported as rejected, and which serves again.
-    pub(crate) fn reinstated(
+    pub(crate) fn accept_reissued(
         &self,
-        lease: Arc<Lease>,
+        cached: Arc<CachedToken>,
         now: Moment,
         settings: &LifetimeSettings,
         random: f64,
     ) -> Self {
-        let fingerprint = lease.parts.fingerprint().to_owned();
+        let fingerprint = cached.parts.fingerprint().to_owned();
         let was_disputed = self.is_insisted_on(&fingerprint);
-        let minted = self.minted(lease, now, settings);
-        let mut memory = minted.memory();
+        let new_token = self.new_token(cached, now, settings);
+        let mut memory = new_token.memory();
         memory.rejected.retain(|one| one.fingerprint != fingerprint);
         if was_disputed {
             memory.reinstatements = self.reinstatements.saturating_add(1);
             // The login before it was the renewal.
             memory.renewals = memory.renewals.counted(&fingerprint, now, random);
         }
-        minted.remembering(memory)
+        new_token.remembering(memory)
     }
 
-    /// After a mint that brought back a token which was reported as rejected.
-    pub(crate) fn disputed(
+    /// After a login that brought back a token which was reported as rejected.
+    pub(crate) fn reject_returned(
         &self,
         fingerprint: &str,
         error: Error,
@@ -348,16 +348,16 @@ impl State {
         random: f64,
     ) -> Self {
         let failed = self.failed_at_least(self.reinstatements, error, now, settings, random);
-        let disputed = Some(fingerprint.to_owned());
+        let reject_returned = Some(fingerprint.to_owned());
         failed.remembering(Memory {
-            disputed,
+            reject_returned,
             ..failed.memory()
         })
     }
 
     /// Whether the last login already brought this reported token back.
     pub(crate) fn is_insisted_on(&self, fingerprint: &str) -> bool {
-        self.disputed.as_deref() == Some(fingerprint)
+        self.reject_returned.as_deref() == Some(fingerprint)
     }
 
     /// Whether this token was reported as rejected.
@@ -377,7 +377,7 @@ impl State {
         all.find(|rejected| rejected.fingerprint == fingerprint)
     }
 
-    /// After a mint that failed. The token that still works stays.
+    /// After a login that failed. The token that still works stays.
     pub(crate) fn failed(
         &self,
         error: Error,
@@ -433,14 +433,15 @@ impl State {
         random: f64,
     ) -> Reported {
         let fingerprint = report.fingerprint;
-        let current = self.lease.as_ref();
-        let Some(lease) = current.filter(|lease| lease.parts.fingerprint() == fingerprint) else {
+        let current = self.cached.as_ref();
+        let Some(cached) = current.filter(|cached| cached.parts.fingerprint() == fingerprint)
+        else {
             return Reported::Stale;
         };
         let refusal = Refusal {
             host: report.host.unwrap_or_default(),
             fingerprint,
-            issued: lease.started,
+            issued: cached.started,
             is_proof: report.is_proof,
         };
         let (renewals, allowed) = if report.is_renewed {
@@ -455,8 +456,8 @@ impl State {
             };
             return Reported::Held(self.remembering(memory), left);
         }
-        let age = lease.age(now);
-        let learned = if lease.is_estimated() {
+        let age = cached.age(now);
+        let learned = if cached.is_estimated() {
             self.learned
                 .found_dead(age, policy::estimate(settings).length)
         } else {
@@ -471,7 +472,7 @@ impl State {
             rejected: remember(&self.rejected, rejected),
             renewals,
             rejected_age: Some(age),
-            rejected_start: self.rejected_start.max(Some(lease.started.wall)),
+            rejected_start: self.rejected_start.max(Some(cached.started.wall)),
             learned,
             ..without.memory()
         }))
@@ -493,9 +494,9 @@ impl State {
 
     /// Without the token, which is not known to be dead.
     pub(crate) fn without_token(&self) -> Self {
-        if let Some(lease) = &self.lease {
+        if let Some(cached) = &self.cached {
             // A reader that still holds the old state must notice too.
-            lease.hide();
+            cached.hide();
         }
         let memory = Memory {
             generation: self.generation + 1,
@@ -523,7 +524,7 @@ impl State {
     }
 
     /// With no token known as rejected: a login may bring one back.
-    pub(crate) fn pardoned(&self) -> Self {
+    pub(crate) fn without_rejected(&self) -> Self {
         self.remembering(Memory {
             rejected: Vec::new(),
             rejected_start: None,
@@ -532,7 +533,7 @@ impl State {
     }
 
     /// When the failure that holds now ends, by the wall clock.
-    pub(crate) fn cooling_until(&self, now: Moment) -> Option<std::time::SystemTime> {
+    pub(crate) fn backing_off_until(&self, now: Moment) -> Option<std::time::SystemTime> {
         let failure = self.failure.as_ref()?;
         (now.since(failure.at) < failure.holds)
             .then(|| policy::wall_time(failure.at, failure.holds))
@@ -540,8 +541,8 @@ impl State {
 
     /// When a refresh is due, by the wall clock.
     pub(crate) fn refresh_at(&self) -> Option<std::time::SystemTime> {
-        let lease = self.lease.as_ref()?;
-        Some(policy::wall_time(lease.started, lease.windows.ages))
+        let cached = self.cached.as_ref()?;
+        Some(policy::wall_time(cached.started, cached.windows.ages))
     }
 }
 

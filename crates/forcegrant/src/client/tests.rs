@@ -46,15 +46,15 @@ struct Stage {
 }
 
 #[derive(Clone)]
-struct Theatre(Arc<Stage>);
+struct MockTransport(Arc<Stage>);
 
-impl fmt::Debug for Theatre {
+impl fmt::Debug for MockTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Theatre")
     }
 }
 
-impl Transport for Theatre {
+impl Transport for MockTransport {
     fn send<'a>(
         &'a self,
         request: &'a Request,
@@ -138,7 +138,8 @@ fn fixture_on(
         .on_event_inline(move |event| log.lock().unwrap().push(event.name()));
     let built = options(builder).build().unwrap();
     let mut engine = Arc::into_inner(built.engine).unwrap();
-    Arc::get_mut(&mut engine.profile).unwrap().transport = Box::new(Theatre(Arc::clone(&stage)));
+    Arc::get_mut(&mut engine.profile).unwrap().transport =
+        Box::new(MockTransport(Arc::clone(&stage)));
     Fixture {
         client: Client::from_engine(engine).into(),
         clock,
@@ -195,8 +196,8 @@ fn one_login_serves_many_reads() {
     }
     assert!(f.client.cached().unwrap().is(&token));
     assert_eq!(f.requests(), 1);
-    assert_eq!(f.take_events(), ["mint_started", "mint_succeeded"]);
-    assert_eq!(f.client.status().mints, 1);
+    assert_eq!(f.take_events(), ["login_started", "login_succeeded"]);
+    assert_eq!(f.client.status().logins, 1);
 }
 
 /// A4: a flight that panics is an error for all, and the next call works.
@@ -214,10 +215,10 @@ fn transient_failures_are_tried_again_within_a_mint() {
     assert_eq!(
         f.take_events(),
         [
-            "mint_started",
-            "mint_retried",
-            "mint_retried",
-            "mint_succeeded"
+            "login_started",
+            "login_retried",
+            "login_retried",
+            "login_succeeded"
         ]
     );
 }
@@ -239,9 +240,9 @@ fn a_refusal_is_not_tried_again_and_is_remembered() {
             .is_some_and(|left| left <= Duration::from_secs(5))
     );
     let status = f.client.status();
-    assert_eq!(status.state, crate::CacheState::Cooling);
+    assert_eq!(status.state, crate::CacheState::BackingOff);
     assert_eq!(status.last_error.unwrap().code(), "no_run_as_user");
-    assert!(status.cooling_until.is_some() && status.last_failure_at.is_some());
+    assert!(status.backing_off_until.is_some() && status.last_failure_at.is_some());
     f.pass(5);
     assert!(f.client.token().is_err());
     assert_eq!(f.requests(), 2);
@@ -283,9 +284,9 @@ fn a_lapsed_token_serves_through_an_outage_and_no_further() {
     );
     let token = f.client.token().unwrap();
     f.pass(1_800);
-    // Nobody refreshed in time: this caller waits, the mint fails, and the old token serves.
+    // Nobody refreshed in time: this caller waits, the login fails, and the old token serves.
     assert!(f.client.token().unwrap().is(&token));
-    assert_eq!(f.client.status().state, crate::CacheState::Lapsed);
+    assert_eq!(f.client.status().state, crate::CacheState::Stale);
     f.pass(3_600);
     assert_eq!(f.client.token().unwrap_err().code(), "server_unavailable");
     assert_eq!(f.requests(), 7);
@@ -359,7 +360,7 @@ fn a_user_who_reports_every_token_causes_no_storm() {
     assert!(f.client.invalidate(&f.client.token().unwrap()));
 }
 
-/// A report that arrives while a refresh is in the air may be newer than its answer.
+/// A report that arrives while a refresh is in flight may be newer than its answer.
 #[test]
 fn a_mint_that_a_report_overtook_is_repeated_once() {
     let (hold, arrival, go) = held(Play::Token("a"));
@@ -399,7 +400,7 @@ fn a_callback_that_panics_harms_nothing() {
     assert_eq!(client.token().unwrap().access_token(), "a");
 }
 
-/// A14: one mint per lifetime over a simulated week, on every rung of the ladder.
+/// A14: one login per lifetime over a simulated week, on every rung of the ladder.
 #[test]
 fn one_mint_per_lifetime_over_a_week() {
     for (expires_in, ages) in [(None, 900), (Some(7_200), 6_300), (Some(60), 30)] {

@@ -7,23 +7,23 @@ use std::sync::LazyLock;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
-use crate::credentials::KeyPair;
+use crate::credentials::ClientCredentials;
 use crate::error::Error;
 use crate::redaction::Redactor;
 
 pub(super) const CLIENT_ID: &str = "3MVG9canary.key_QZ";
 pub(super) const CLIENT_SECRET: &str = "QZcanary/sec+ret=%&\"\\<\u{fc} QZ7351";
 
-pub(super) static PAIR: LazyLock<KeyPair> =
-    LazyLock::new(|| KeyPair::new(CLIENT_ID, CLIENT_SECRET).expect("a key pair"));
+pub(super) static PAIR: LazyLock<ClientCredentials> =
+    LazyLock::new(|| ClientCredentials::new(CLIENT_ID, CLIENT_SECRET).expect("a key pair"));
 
 /// What takes the pair out of texts. Made once, as that takes longer than most checks.
 pub(super) static REDACTOR: LazyLock<Redactor> =
-    LazyLock::new(|| Redactor::new().hide_pair(CLIENT_ID, CLIENT_SECRET));
+    LazyLock::new(|| Redactor::new().hide_credentials(CLIENT_ID, CLIENT_SECRET));
 
 /// Every form of the secret, by the word that stands for it in an input: `{raw}`.
 static FORMS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
-    let pair = format!("{CLIENT_ID}:{CLIENT_SECRET}");
+    let credentials = format!("{CLIENT_ID}:{CLIENT_SECRET}");
     let encoded = format!(
         "{}:{}",
         percent(CLIENT_ID, "%20"),
@@ -45,10 +45,10 @@ static FORMS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
         ("{json}", json),
         ("{html}", html(CLIENT_SECRET)),
         ("{base64}", STANDARD.encode(CLIENT_SECRET)),
-        ("{basic}", STANDARD.encode(&pair)),
-        ("{basic-unpadded}", STANDARD_NO_PAD.encode(&pair)),
-        ("{basic-url}", URL_SAFE.encode(&pair)),
-        ("{basic-url-unpadded}", URL_SAFE_NO_PAD.encode(&pair)),
+        ("{basic}", STANDARD.encode(&credentials)),
+        ("{basic-unpadded}", STANDARD_NO_PAD.encode(&credentials)),
+        ("{basic-url}", URL_SAFE.encode(&credentials)),
+        ("{basic-url-unpadded}", URL_SAFE_NO_PAD.encode(&credentials)),
         ("{basic-encoded}", STANDARD.encode(&encoded)),
     ]
 });

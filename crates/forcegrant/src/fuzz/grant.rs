@@ -9,7 +9,7 @@ use super::canary::{
 };
 use super::input::{NOW, TRUSTED, fields, text, trust};
 use super::origin::Trusted;
-use crate::cache::lease::{self, Minted};
+use crate::cache::cached_token::{CachedToken, NewToken};
 use crate::cache::policy::LifetimeSettings;
 use crate::grant::refusal::OauthError;
 use crate::grant::response::{Context, Failure, decode};
@@ -93,7 +93,7 @@ pub(super) fn check_refusal(data: &[u8], clean: impl Fn(&str) -> String) {
 pub(super) fn context(trust: &TrustPolicy) -> Context<'_> {
     Context {
         host: "acme.my.salesforce.com",
-        pair: &PAIR,
+        credentials: &PAIR,
         trust,
         now: UNIX_EPOCH + Duration::from_millis(NOW.wall.unsigned_abs()),
         known_endpoint: true,
@@ -119,14 +119,14 @@ fn assert_usable(grant: &Grant) {
 
 /// The token can be kept: its times are computed without a fault, and it ends after it began.
 fn assert_kept(grant: Grant) {
-    let minted = Minted {
+    let minted = NewToken {
         grant,
-        pair: PAIR.mark(),
+        credentials: PAIR.mark(),
         started: NOW,
         introspected: None,
         random: 0.5,
     };
-    match lease::lease(
+    match CachedToken::new(
         minted,
         crate::cache::learning::Learned::default(),
         NOW,

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::credentials::KeyPair;
+use crate::credentials::ClientCredentials;
 use crate::error::{Code, Error};
 use crate::grant::request::{self, AuthStyle};
 use crate::http::{Request, Response};
@@ -24,9 +24,14 @@ pub(crate) fn url_beside(token_url: &str) -> Option<String> {
 }
 
 /// Encodes the request; the client authenticates itself as it does for a token.
-pub(crate) fn encode(url: &str, access_token: &str, pair: &KeyPair, style: AuthStyle) -> Request {
+pub(crate) fn encode(
+    url: &str,
+    access_token: &str,
+    credentials: &ClientCredentials,
+    style: AuthStyle,
+) -> Request {
     let fields = [("token", access_token), ("token_type_hint", "access_token")];
-    request::form(url, &fields, pair, style)
+    request::form(url, &fields, credentials, style)
 }
 
 /// Reads the answer. An error here says only that nothing was learned.
@@ -102,8 +107,8 @@ mod tests {
 
     #[test]
     fn the_request_names_the_token_and_the_client() {
-        let pair = KeyPair::new("id", "s+").unwrap();
-        let request = encode("https://x/", "00D!a", &pair, AuthStyle::Body);
+        let credentials = ClientCredentials::new("id", "s+").unwrap();
+        let request = encode("https://x/", "00D!a", &credentials, AuthStyle::Body);
         assert_eq!(
             request.body.unwrap().expose(),
             "token=00D%21a&token_type_hint=access_token&client_id=id&client_secret=s%2B"

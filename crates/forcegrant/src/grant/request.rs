@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::credentials::KeyPair;
+use crate::credentials::ClientCredentials;
 use crate::http::Request;
 use crate::secret::Secret;
 
@@ -30,19 +30,24 @@ impl AuthStyle {
 }
 
 /// Encodes the token request. It never has a `scope`: Salesforce refuses one (reported).
-pub(crate) fn encode(url: &str, pair: &KeyPair, style: AuthStyle) -> Request {
-    form(url, &[("grant_type", "client_credentials")], pair, style)
+pub(crate) fn encode(url: &str, credentials: &ClientCredentials, style: AuthStyle) -> Request {
+    form(
+        url,
+        &[("grant_type", "client_credentials")],
+        credentials,
+        style,
+    )
 }
 
 /// A form with the client's authentication.
 pub(crate) fn form(
     url: &str,
     fields: &[(&str, &str)],
-    pair: &KeyPair,
+    credentials: &ClientCredentials,
     style: AuthStyle,
 ) -> Request {
-    let id = percent_encode(pair.client_id());
-    let secret = Secret::new(percent_encode(pair.expose_client_secret()));
+    let id = percent_encode(credentials.client_id());
+    let secret = Secret::new(percent_encode(credentials.expose_client_secret()));
     let mut headers = vec![
         (
             "content-type",
@@ -71,8 +76,8 @@ pub(crate) fn form(
             field("client_secret", secret.expose());
         }
         AuthStyle::Basic => {
-            let pair = Secret::new(format!("{id}:{}", secret.expose()));
-            let encoded = Secret::new(STANDARD.encode(pair.expose()));
+            let credentials = Secret::new(format!("{id}:{}", secret.expose()));
+            let encoded = Secret::new(STANDARD.encode(credentials.expose()));
             headers.push((
                 "authorization",
                 Secret::new(format!("Basic {}", encoded.expose())),
@@ -110,8 +115,8 @@ mod tests {
 
     use super::*;
 
-    fn pair(secret: &str) -> KeyPair {
-        KeyPair::new("3MVG9.a_b", secret).unwrap()
+    fn credentials(secret: &str) -> ClientCredentials {
+        ClientCredentials::new("3MVG9.a_b", secret).unwrap()
     }
 
     fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
@@ -121,7 +126,7 @@ mod tests {
 
     #[test]
     fn body_style() {
-        let request = encode("https://x/", &pair("a+b&c%d=é "), AuthStyle::Body);
+        let request = encode("https://x/", &credentials("a+b&c%d=é "), AuthStyle::Body);
         assert_eq!(
             request.body.as_ref().unwrap().expose(),
             "grant_type=client_credentials&client_id=3MVG9.a_b&client_secret=a%2Bb%26c%25d%3D%C3%A9"
@@ -131,7 +136,7 @@ mod tests {
 
     #[test]
     fn basic_style() {
-        let request = encode("https://x/", &pair("a b:c"), AuthStyle::Basic);
+        let request = encode("https://x/", &credentials("a b:c"), AuthStyle::Basic);
         assert_eq!(
             request.body.as_ref().unwrap().expose(),
             "grant_type=client_credentials"
@@ -146,7 +151,7 @@ mod tests {
     #[test]
     fn debug_shows_neither_secret_nor_header() {
         for style in [AuthStyle::Body, AuthStyle::Basic] {
-            let request = encode("https://x/", &pair("hunter22"), style);
+            let request = encode("https://x/", &credentials("hunter22"), style);
             let shown = format!("{request:?}");
             assert!(
                 !shown.contains("hunter22") && !shown.contains("Basic "),
@@ -159,9 +164,9 @@ mod tests {
         #[test]
         fn any_secret_survives_the_form(secret in "[^\\p{C}\\s]([^\\p{C}]{0,20}[^\\p{C}\\s])?") {
             // What is trimmed or refused is none.
-            let pair = KeyPair::new("id", secret.as_str());
-            prop_assume!(pair.as_ref().is_ok_and(|pair| pair.expose_client_secret() == secret));
-            let request = encode("https://x/", &pair.unwrap(), AuthStyle::Body);
+            let credentials = ClientCredentials::new("id", secret.as_str());
+            prop_assume!(credentials.as_ref().is_ok_and(|credentials| credentials.expose_client_secret() == secret));
+            let request = encode("https://x/", &credentials.unwrap(), AuthStyle::Body);
             let body = request.body.unwrap();
             let decoded = url::form_urlencoded::parse(body.expose().as_bytes())
                 .find(|(key, _)| key == "client_secret").unwrap().1.into_owned();

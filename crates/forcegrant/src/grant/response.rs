@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 mod failures;
 
 use self::failures::{missing, wrong};
-use crate::credentials::KeyPair;
+use crate::credentials::ClientCredentials;
 use crate::error::Error;
 use crate::grant::classification::{self, Body, Class, Classification};
 use crate::grant::refusal::OauthError;
@@ -49,7 +49,7 @@ impl Failure {
 pub(crate) struct Context<'a> {
     /// With the port where it is not the usual one.
     pub(crate) host: &'a str,
-    pub(crate) pair: &'a KeyPair,
+    pub(crate) credentials: &'a ClientCredentials,
     pub(crate) trust: &'a TrustPolicy,
     pub(crate) now: SystemTime,
     /// The host has responded as a token endpoint before.
@@ -59,8 +59,11 @@ pub(crate) struct Context<'a> {
 impl Context<'_> {
     /// Takes what was sent out of a server's words.
     fn redactor(&self) -> Redactor {
-        let (id, secret) = (self.pair.client_id(), self.pair.expose_client_secret());
-        Redactor::new().hide_pair(id, secret)
+        let (id, secret) = (
+            self.credentials.client_id(),
+            self.credentials.expose_client_secret(),
+        );
+        Redactor::new().hide_credentials(id, secret)
     }
 
     fn clean(&self, text: &str, limit: usize) -> String {
@@ -172,7 +175,11 @@ fn grant(mut fields: Map<String, Value>, context: &Context<'_>) -> Result<Grant,
     }
     let signature_matches = signature.map(|signature| {
         let message = [identity_url.as_deref(), issued_at.as_deref()];
-        verify_signature(context.pair.expose_client_secret(), &message, &signature)
+        verify_signature(
+            context.credentials.expose_client_secret(),
+            &message,
+            &signature,
+        )
     });
     let issued_at = issued_at.map(|text| parse_issued_at(&text)).transpose()?;
     let expires_in = match fields.remove("expires_in") {
@@ -197,7 +204,10 @@ fn grant(mut fields: Map<String, Value>, context: &Context<'_>) -> Result<Grant,
         let hide = || context.redactor().hide(access_token.expose());
         let url = check_instance_url(field, url, context.trust, &hide)?;
         // It is shown in logs.
-        let secrets = [access_token.expose(), context.pair.expose_client_secret()];
+        let secrets = [
+            access_token.expose(),
+            context.credentials.expose_client_secret(),
+        ];
         let holds = |secret: &str| secret.len() >= 16 && url.contains(&secret.to_ascii_lowercase());
         if secrets.into_iter().any(holds) {
             return Err(wrong(field, "holds a secret"));

@@ -339,8 +339,8 @@ fn decoded(text: &str) -> Vec<u8> {
     let mut plain = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
-        let pair = (hex(bytes.get(at + 1)), hex(bytes.get(at + 2)));
-        if let (b'%', (Some(high), Some(low))) = (byte, pair) {
+        let credentials = (hex(bytes.get(at + 1)), hex(bytes.get(at + 2)));
+        if let (b'%', (Some(high), Some(low))) = (byte, credentials) {
             plain.push(u8::try_from(high * 16 + low).unwrap_or_default());
             at += 3;
         } else {

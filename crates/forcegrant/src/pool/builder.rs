@@ -4,9 +4,9 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use super::flights::Flights;
-use super::gate::Gate;
-use super::pacing::PacingSettings;
+use super::active::ActiveLogins;
+use super::limiter::LoginLimiter;
+use super::login_queue::PacingSettings;
 use super::table::Table;
 use super::{ClientPool, OrgCredentials, Pool};
 use crate::builder::ClientBuilder;
@@ -76,7 +76,7 @@ impl ClientPoolBuilder {
         self
     }
 
-    /// How many logins of the pool are in the air at once, 1 to 10,000. One that takes longer than
+    /// How many logins of the pool are in flight at once, 1 to 10,000. One that takes longer than
     /// two seconds is not counted, up to four times as many, so that orgs which do not answer hold up
     /// no others. Default 64; `None`: no limit.
     pub fn concurrent_logins(mut self, most: Option<u32>) -> Self {
@@ -137,9 +137,12 @@ impl ClientPoolBuilder {
         within("concurrent_logins", at_once.map_or(1, whole), 10_000, none)?;
         let mut profile = self.options.shared_profile()?;
         profile.lifetimes.spread = SPREAD;
-        profile.flights = Some(Flights::default());
+        profile.active = Some(ActiveLogins::default());
         if rate.is_some() || at_once.is_some() {
-            profile.gate = Some(Arc::new(Gate::new(self.pacing, profile.clock.clone())));
+            profile.limiter = Some(Arc::new(LoginLimiter::new(
+                self.pacing,
+                profile.clock.clone(),
+            )));
         }
         let trust = Arc::new(profile.trust.clone());
         let source = self.callback.map(|callback| {
@@ -151,7 +154,7 @@ impl ClientPoolBuilder {
                         .map_err(|error| callback_failed(error.as_ref()))?;
                     Ok(Loaded {
                         endpoint: Some(LoginEndpoint::from_login_url(&found.login_url, &trust)?),
-                        pairs: found.pairs,
+                        credential_set: found.credential_set,
                     })
                 })
             });
@@ -164,7 +167,7 @@ impl ClientPoolBuilder {
                 source,
                 given: Arc::new(Source::Given),
                 table: Table::new(self.most),
-                ring: PerProcess::default(),
+                clock_cache: PerProcess::default(),
             }),
         })
     }

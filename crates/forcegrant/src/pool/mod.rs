@@ -1,32 +1,32 @@
 //! Many orgs in one process: clients by key, of which the ones read last are kept.
 
+pub(crate) mod active;
 pub(crate) mod blocking;
 mod builder;
-pub(crate) mod flights;
-pub(crate) mod gate;
+pub(crate) mod clock_cache;
 pub(crate) mod key;
-pub(crate) mod pacing;
+pub(crate) mod limiter;
+pub(crate) mod login_queue;
 mod prewarm;
-pub(crate) mod ring;
 pub(crate) mod table;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use self::active::ActiveLogins;
 pub use self::builder::ClientPoolBuilder;
-use self::flights::Flights;
+use self::clock_cache::{ClockCache, ClockEntry, HasClockEntry};
 use self::key::Key;
 pub use self::prewarm::Prewarmed;
-use self::ring::{Ring, Seat, Seated};
 use self::table::{Chained, Link, Table};
-use crate::cache::slot::Slot;
+use crate::cache::token_cell::TokenCell;
 use crate::client::{Client, View};
-use crate::credentials::{KeyPair, KeyPairs, Keyring, Source};
-use crate::engine::{Engine, Profile, Shared, Start};
+use crate::credentials::{ClientCredentials, CredentialSet, CredentialsProvider, Source};
+use crate::engine::{ClientConfig, Engine, Shared, Start};
 use crate::environment::text;
 use crate::error::{Code, Error};
 use crate::host::LoginEndpoint;
-use crate::process::{Own, PerProcess};
+use crate::process::{PerProcess, ProcessRef};
 use crate::secret::Secret;
 use crate::status::Status;
 use crate::token::Token;
@@ -46,35 +46,35 @@ pub struct ClientPool {
 #[derive(Clone, Debug)]
 pub struct OrgCredentials {
     login_url: String,
-    pairs: KeyPairs,
+    credential_set: CredentialSet,
 }
 
 impl OrgCredentials {
-    /// The org's login URL, as for [`Client::builder`], and its key pairs.
+    /// The org's login URL, as for [`Client::builder`], and its client credentials.
     #[must_use]
-    pub fn new(login_url: impl Into<String>, pairs: KeyPairs) -> Self {
+    pub fn new(login_url: impl Into<String>, credential_set: CredentialSet) -> Self {
         Self {
             login_url: text::meant(&login_url.into()).to_owned(),
-            pairs,
+            credential_set,
         }
     }
 
     /// One pair.
     ///
     /// # Errors
-    /// As [`KeyPair::new`].
+    /// As [`ClientCredentials::new`].
     pub fn of(
         login_url: impl Into<String>,
         client_id: impl AsRef<str>,
         client_secret: impl Into<Secret>,
     ) -> Result<Self, Error> {
-        let pair = KeyPair::new(client_id, client_secret)?;
-        Ok(Self::new(login_url, KeyPairs::new(pair)))
+        let credentials = ClientCredentials::new(client_id, client_secret)?;
+        Ok(Self::new(login_url, CredentialSet::new(credentials)))
     }
 }
 
 struct Pool {
-    profile: Arc<Profile>,
+    profile: Arc<ClientConfig>,
     most: usize,
     /// Where clients that were not inserted have their credentials from.
     source: Option<Arc<Source>>,
@@ -82,7 +82,7 @@ struct Pool {
     given: Arc<Source>,
     table: Table<Engine>,
     /// The lock of whoever changes the table. A forked child makes its own from the table.
-    ring: PerProcess<OnceLock<Mutex<Ring<Engine>>>>,
+    clock_cache: PerProcess<OnceLock<Mutex<ClockCache<Engine>>>>,
 }
 
 impl ClientPool {
@@ -161,7 +161,7 @@ impl ClientPool {
         self.insert_credentials(key, credentials)
     }
 
-    /// [`ClientPool::insert`] for more than one key pair.
+    /// [`ClientPool::insert`] for more than one client credentials.
     ///
     /// # Errors
     /// As [`ClientPool::insert`].
@@ -172,7 +172,9 @@ impl ClientPool {
     ) -> Result<Client, Error> {
         let endpoint =
             LoginEndpoint::from_login_url(&credentials.login_url, &self.pool.profile.trust)?;
-        let engine = self.pool.insert(key, endpoint, credentials.pairs)?;
+        let engine = self
+            .pool
+            .insert(key, endpoint, credentials.credential_set)?;
         Ok(Client::from_shared(engine))
     }
 
@@ -191,11 +193,11 @@ impl ClientPool {
     /// Returns whether the key was known.
     pub fn remove(&self, key: &str) -> bool {
         let removed = {
-            let ring = self.pool.ring();
-            let mut ring = lock(&ring);
+            let clock_cache = self.pool.clock_cache();
+            let mut clock_cache = lock(&clock_cache);
             let removed = self.pool.table.remove(key);
-            if let Some(seat) = &removed {
-                ring.remove(seat);
+            if let Some(entry) = &removed {
+                clock_cache.remove(entry);
             }
             removed
         };
@@ -236,9 +238,9 @@ impl ClientPool {
     /// How many clients the pool holds.
     #[must_use]
     pub fn len(&self) -> usize {
-        let ring = self.pool.ring();
-        let ring = lock(&ring);
-        ring.len()
+        let clock_cache = self.pool.clock_cache();
+        let clock_cache = lock(&clock_cache);
+        clock_cache.len()
     }
 
     /// Whether it holds none.
@@ -272,8 +274,8 @@ impl ClientPool {
 
     /// The same as [`ClientPool::wait_idle`] for callers that wait in their own way.
     pub fn start_wait_idle(&self) -> Pending<()> {
-        let flights = self.pool.profile.flights.as_ref();
-        let clients = flights.map(Flights::clients).unwrap_or_default();
+        let active = self.pool.profile.active.as_ref();
+        let clients = active.map(ActiveLogins::clients).unwrap_or_default();
         prewarm::all(clients.into_iter().map(|client| {
             let promise = Promise::new();
             let pending = promise.pending();
@@ -288,7 +290,7 @@ impl ClientPool {
         let clock = &self.pool.profile.clock;
         let coarse = clock.coarse_wall();
         self.pool.table.look(key, |client| {
-            client.seat.touch();
+            client.entry.touch();
             let read = client.slot.read_shared(coarse, clock);
             read.ok_or_else(|| Arc::clone(client))
         })
@@ -296,7 +298,7 @@ impl ClientPool {
 
     fn known(&self, key: &str) -> Option<Client> {
         self.pool.table.look(key, |client| {
-            client.seat.touch();
+            client.entry.touch();
             Client::from_shared(Arc::clone(client))
         })
     }
@@ -305,7 +307,7 @@ impl ClientPool {
 impl Pool {
     fn engine(self: &Arc<Self>, key: &str) -> Result<Arc<Engine>, Error> {
         let known = self.table.look(key, |client| {
-            client.seat.touch();
+            client.entry.touch();
             Arc::clone(client)
         });
         known.map_or_else(|| self.find_or_make(key), Ok)
@@ -315,14 +317,14 @@ impl Pool {
     #[cold]
     fn find_or_make(self: &Arc<Self>, key: &str) -> Result<Arc<Engine>, Error> {
         let source = self.source.as_ref().ok_or_else(|| unknown(key))?;
-        let ring = self.ring();
-        let mut ring = lock(&ring);
+        let clock_cache = self.clock_cache();
+        let mut clock_cache = lock(&clock_cache);
         if let Some(engine) = self.table.look(key, Arc::clone) {
             return Ok(engine);
         }
-        let keyring = Keyring::new(Arc::clone(source), None, None)?;
-        let (engine, evicted) = self.seat(&mut ring, key, keyring);
-        drop(ring);
+        let provider = CredentialsProvider::new(Arc::clone(source), None, None)?;
+        let (engine, evicted) = self.entry(&mut clock_cache, key, provider);
+        drop(clock_cache);
         // Outside the lock, as the last handle of a client drops much.
         drop(evicted);
         Ok(engine)
@@ -332,69 +334,73 @@ impl Pool {
         self: &Arc<Self>,
         key: &str,
         endpoint: LoginEndpoint,
-        pairs: KeyPairs,
+        credential_set: CredentialSet,
     ) -> Result<Arc<Engine>, Error> {
-        let ring = self.ring();
-        let mut ring = lock(&ring);
+        let clock_cache = self.clock_cache();
+        let mut clock_cache = lock(&clock_cache);
         let known = self.table.look(key, |client| {
-            client.seat.touch();
+            client.entry.touch();
             Arc::clone(client)
         });
         if let Some(engine) = known {
-            let before = engine.keyring.endpoint();
+            let before = engine.provider.endpoint();
             if before.is_none_or(|before| before.token_url() == endpoint.token_url()) {
-                if !engine.keyring.is_held(&pairs) {
-                    engine.set_credentials(pairs, Some(endpoint));
+                if !engine.provider.is_held(&credential_set) {
+                    engine.set_credentials(credential_set, Some(endpoint));
                 }
                 return Ok(engine);
             }
         }
-        let keyring = Keyring::new(Arc::clone(&self.given), Some(pairs), Some(endpoint))?;
-        let (engine, evicted) = self.seat(&mut ring, key, keyring);
-        drop(ring);
+        let provider = CredentialsProvider::new(
+            Arc::clone(&self.given),
+            Some(credential_set),
+            Some(endpoint),
+        )?;
+        let (engine, evicted) = self.entry(&mut clock_cache, key, provider);
+        drop(clock_cache);
         drop(evicted);
         Ok(engine)
     }
 
     /// A new client, in place of the one with its key or of one that was not read lately.
-    fn seat(
+    fn entry(
         &self,
-        ring: &mut Ring<Engine>,
+        clock_cache: &mut ClockCache<Engine>,
         key: &str,
-        keyring: Keyring,
+        provider: CredentialsProvider,
     ) -> (Arc<Engine>, Option<Arc<Engine>>) {
         let engine = Arc::new(Engine {
-            seat: Seat::default(),
-            slot: Slot::default(),
+            entry: ClockEntry::default(),
+            slot: TokenCell::default(),
             key: key.into(),
             link: Link::default(),
             state: Shared::default(),
-            keyring,
+            provider,
             profile: Arc::clone(&self.profile),
         });
         if let Some(old) = self.table.insert(&engine) {
-            ring.replace(&old, Arc::clone(&engine));
+            clock_cache.replace(&old, Arc::clone(&engine));
             return (engine, Some(old));
         }
-        let evicted = ring.insert(Arc::clone(&engine), self.most);
+        let evicted = clock_cache.insert(Arc::clone(&engine), self.most);
         if let Some(evicted) = &evicted {
             self.table.remove(evicted.key.as_str());
         }
         (engine, evicted)
     }
 
-    fn ring(&self) -> Own<OnceLock<Mutex<Ring<Engine>>>> {
-        let ring = self.ring.current();
-        ring.get_or_init(|| Mutex::new(Ring::new(self.table.all())));
-        ring
+    fn clock_cache(&self) -> ProcessRef<OnceLock<Mutex<ClockCache<Engine>>>> {
+        let clock_cache = self.clock_cache.current();
+        clock_cache.get_or_init(|| Mutex::new(ClockCache::new(self.table.all())));
+        clock_cache
     }
 }
 
-/// The lock that `Pool::ring` has made.
-fn lock(ring: &OnceLock<Mutex<Ring<Engine>>>) -> MutexGuard<'_, Ring<Engine>> {
-    let ring = ring.get_or_init(|| Mutex::new(Ring::new(std::iter::empty())));
+/// The lock that `Pool::clock_cache` has made.
+fn lock(clock_cache: &OnceLock<Mutex<ClockCache<Engine>>>) -> MutexGuard<'_, ClockCache<Engine>> {
+    let clock_cache = clock_cache.get_or_init(|| Mutex::new(ClockCache::new(std::iter::empty())));
     // No foreign code runs under this lock.
-    ring.lock().unwrap_or_else(PoisonError::into_inner)
+    clock_cache.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Chained for Engine {
@@ -407,9 +413,9 @@ impl Chained for Engine {
     }
 }
 
-impl Seated for Engine {
-    fn seat(&self) -> &Seat {
-        &self.seat
+impl HasClockEntry for Engine {
+    fn entry(&self) -> &ClockEntry {
+        &self.entry
     }
 }
 

@@ -36,15 +36,15 @@ struct Held {
 }
 
 #[derive(Clone)]
-struct Theatre(Arc<Stage>);
+struct MockTransport(Arc<Stage>);
 
-impl fmt::Debug for Theatre {
+impl fmt::Debug for MockTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Theatre")
     }
 }
 
-impl Transport for Theatre {
+impl Transport for MockTransport {
     fn send<'a>(
         &'a self,
         request: &'a Request,
@@ -100,10 +100,10 @@ fn fixture(options: impl FnOnce(ClientPoolBuilder) -> ClientPoolBuilder) -> Fixt
     let stage = Arc::new(Stage::default());
     let pool = Arc::get_mut(&mut built.pool).unwrap();
     let profile = Arc::get_mut(&mut pool.profile).unwrap();
-    profile.transport = Box::new(Theatre(Arc::clone(&stage)));
-    if let Some(gate) = profile.gate.as_mut().and_then(Arc::get_mut) {
+    profile.transport = Box::new(MockTransport(Arc::clone(&stage)));
+    if let Some(limiter) = profile.limiter.as_mut().and_then(Arc::get_mut) {
         // However slow the machine is, order is not a matter of time.
-        gate.slow_after = Duration::from_secs(3_600);
+        limiter.slow_after = Duration::from_secs(3_600);
     }
     Fixture {
         pool: built.into(),
@@ -143,15 +143,15 @@ impl Fixture {
         (arrival, gone)
     }
 
-    fn gate(&self) -> Arc<gate::Gate> {
+    fn limiter(&self) -> Arc<limiter::LoginLimiter> {
         let pool = self.pool.clone().into_async();
-        Arc::clone(pool.pool.profile.gate.as_ref().unwrap())
+        Arc::clone(pool.pool.profile.limiter.as_ref().unwrap())
     }
 
     /// Until so many logins are in the line.
     fn wait_until_waiting(&self, logins: usize) {
-        let gate = self.gate();
-        while gate.waiting() < logins {
+        let limiter = self.limiter();
+        while limiter.waiting() < logins {
             std::thread::yield_now();
         }
     }
@@ -202,7 +202,7 @@ fn the_failures_of_one_org_are_not_those_of_another() {
     f.stage.refused.lock().unwrap().push(host("acme"));
     assert_eq!(f.pool.token("acme").unwrap_err().code(), "no_run_as_user");
     assert!(f.pool.token("globex").is_ok());
-    assert_eq!(f.pool.status("acme").unwrap().state, CacheState::Cooling);
+    assert_eq!(f.pool.status("acme").unwrap().state, CacheState::BackingOff);
     assert_eq!(f.pool.status("globex").unwrap().state, CacheState::Fresh);
     assert!(f.pool.status("initech").is_none());
     let states: BTreeMap<_, _> = f
@@ -210,7 +210,10 @@ fn the_failures_of_one_org_are_not_those_of_another() {
         .statuses()
         .map(|(key, one)| (key, one.state))
         .collect();
-    let expected = [("acme", CacheState::Cooling), ("globex", CacheState::Fresh)];
+    let expected = [
+        ("acme", CacheState::BackingOff),
+        ("globex", CacheState::Fresh),
+    ];
     assert_eq!(
         states,
         expected.map(|(key, state)| (key.to_owned(), state)).into()
@@ -243,7 +246,7 @@ fn events_say_whose_they_are() {
     f.pool.wait_idle();
     let seen: Vec<_> = receiver.try_iter().collect();
     let acme = |name| ("acme".to_owned(), name);
-    assert_eq!(seen, [acme("mint_started"), acme("mint_succeeded")]);
+    assert_eq!(seen, [acme("login_started"), acme("login_succeeded")]);
 }
 
 #[test]

@@ -46,7 +46,7 @@ const ENCODINGS: [(&str, Encode); 9] = [
 ];
 
 fn assert_hidden(secret: &str, echoed: &str, what: &str) {
-    let redactor = Redactor::new().hide_pair("3MVG9id", secret);
+    let redactor = Redactor::new().hide_credentials("3MVG9id", secret);
     let clean = redactor.clean(&format!("for [{echoed}] it is"), 10_000);
     assert_eq!(clean, "for [[redacted]] it is", "{what}: {echoed}");
 }
@@ -68,7 +68,7 @@ fn every_encoding_and_every_two_of_them_are_known() {
 fn base64_is_known_alone_and_within_a_longer_text() {
     let secret = "s3cr3t/+=%&ü";
     let percent = percent_encode(secret);
-    let redactor = Redactor::new().hide_pair("3MVG9id", secret);
+    let redactor = Redactor::new().hide_credentials("3MVG9id", secret);
     for text in [
         format!("3MVG9id:{secret}"),
         format!("3MVG9id:{percent}"),
@@ -126,7 +126,7 @@ fn the_password_of_a_proxy_is_known_decoded() {
 
 #[test]
 fn words_that_resemble_a_client_id_stay() {
-    let redactor = Redactor::new().hide_pair("my-salesforce-app", "hunter22");
+    let redactor = Redactor::new().hide_credentials("my-salesforce-app", "hunter22");
     let text = "`acme.my.salesforce.com` has my-salesforce-app";
     let expected = "`acme.my.salesforce.com` has [redacted]";
     assert_eq!(redactor.clean(text, 99), expected);
@@ -200,7 +200,7 @@ proptest! {
 
     #[test]
     fn no_text_makes_it_panic(text in ".{0,80}", secret in ".{0,20}") {
-        let _ = Redactor::new().hide_pair(&secret, &text).clean(&text, 50);
+        let _ = Redactor::new().hide_credentials(&secret, &text).clean(&text, 50);
     }
 
     #[test]

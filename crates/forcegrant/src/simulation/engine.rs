@@ -3,12 +3,12 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::invariants::InvariantChecker;
 use super::policies::{Ask, Cache, Progress, Rule, Step};
-use super::random::Dice;
+use super::random::Rng;
 use super::report::Tally;
 use super::salesforce::{Answer, Org, Salesforce, TokenId};
 use super::traffic::Traffic;
-use super::witness::Witness;
 use super::{DAY, MINUTE, Time};
 
 /// From a data call to its 401.
@@ -17,7 +17,7 @@ const REJECTION_TAKES: Time = 150;
 const RESTARTS_EVERY: Time = 3 * DAY;
 
 /// Runs all clients of one org under one policy until `end`, and counts.
-pub(super) fn run(org: &Org, traffic: &[Traffic], rule: &Rule, end: Time, dice: Dice) -> Tally {
+pub(super) fn run(org: &Org, traffic: &[Traffic], rule: &Rule, end: Time, rng: Rng) -> Tally {
     let mut run = Run {
         now: 0,
         end,
@@ -27,8 +27,8 @@ pub(super) fn run(org: &Org, traffic: &[Traffic], rule: &Rule, end: Time, dice: 
         rule,
         clients: Vec::new(),
         flights: Vec::new(),
-        landed: Vec::new(),
-        dice,
+        after_login: Vec::new(),
+        rng,
         tally: Tally::default(),
     };
     run.prepare(org, traffic);
@@ -51,8 +51,8 @@ struct Run<'a> {
     clients: Vec<Client<'a>>,
     flights: Vec<Flight>,
     /// Places of landed flights.
-    landed: Vec<usize>,
-    dice: Dice,
+    after_login: Vec<usize>,
+    rng: Rng,
     tally: Tally,
 }
 
@@ -62,7 +62,7 @@ struct Client<'a> {
     flight: Option<usize>,
     /// Calls that have begun and not ended.
     open: u32,
-    witness: Option<Witness>,
+    checker: Option<InvariantChecker>,
 }
 
 struct Flight {
@@ -118,25 +118,25 @@ impl<'a> Run<'a> {
         for (client, traffic) in traffic.iter().enumerate() {
             let mut traffic = traffic.clone();
             self.push(traffic.next(0), Event::Arrive { client });
-            let first = self.dice.until(RESTARTS_EVERY);
+            let first = self.rng.until(RESTARTS_EVERY);
             self.push(first, Event::Restart { client });
-            let (cache, witness) = self.fresh();
+            let (cache, checker) = self.fresh();
             self.clients.push(Client {
                 cache,
                 traffic,
                 flight: None,
                 open: 0,
-                witness,
+                checker,
             });
         }
     }
 
-    fn fresh(&mut self) -> (Cache<'a>, Option<Witness>) {
-        let witness = match self.rule {
-            Rule::Ours(settings) => Some(Witness::new(settings.failures)),
+    fn fresh(&mut self) -> (Cache<'a>, Option<InvariantChecker>) {
+        let checker = match self.rule {
+            Rule::Ours(settings) => Some(InvariantChecker::new(settings.failures)),
             Rule::Peer(_) => None,
         };
-        (Cache::new(self.rule, &mut self.dice), witness)
+        (Cache::new(self.rule, &mut self.rng), checker)
     }
 
     fn push(&mut self, at: Time, event: Event) {
@@ -193,7 +193,7 @@ impl<'a> Run<'a> {
                 None => self.depart(call.client, Some(call)),
             },
             Ask::Introspect(token) => {
-                let (active, took) = self.salesforce.introspect(token, self.now, &mut self.dice);
+                let (active, took) = self.salesforce.introspect(token, self.now, &mut self.rng);
                 self.tally.round_trips += 1;
                 let active = active == Some(true);
                 self.push(
@@ -219,10 +219,10 @@ impl<'a> Run<'a> {
 
     /// The call goes out with a token.
     fn send(&mut self, call: Call, token: TokenId) {
-        if let Some(witness) = &self.clients[call.client].witness {
-            witness.serves(token, self.now);
+        if let Some(checker) = &self.clients[call.client].checker {
+            checker.serves(token, self.now);
         }
-        if self.salesforce.call(token, self.now, &mut self.dice) {
+        if self.salesforce.call(token, self.now, &mut self.rng) {
             return self.finish(call);
         }
         self.push(self.now + REJECTION_TAKES, Event::Rejected { call, token });
@@ -231,8 +231,8 @@ impl<'a> Run<'a> {
     fn rejected(&mut self, mut call: Call, token: TokenId) {
         let client = &mut self.clients[call.client];
         let again = client.cache.rejected(token, self.now);
-        if again && let Some(witness) = &mut client.witness {
-            witness.rejected(token);
+        if again && let Some(checker) = &mut client.checker {
+            checker.rejected(token);
         }
         if !again || call.replayed {
             self.tally.dead_token += 1;
@@ -263,7 +263,7 @@ impl<'a> Run<'a> {
             },
             waiters: waiter.into_iter().collect(),
         };
-        let place = if let Some(place) = self.landed.pop() {
+        let place = if let Some(place) = self.after_login.pop() {
             self.flights[place] = flight;
             place
         } else {
@@ -272,8 +272,8 @@ impl<'a> Run<'a> {
         };
         let client = &mut self.clients[client];
         client.cache.departs();
-        if let Some(witness) = &mut client.witness {
-            witness.departs(self.now);
+        if let Some(checker) = &mut client.checker {
+            checker.departs(self.now);
         }
         if client.cache.shares() {
             client.flight = Some(place);
@@ -285,12 +285,12 @@ impl<'a> Run<'a> {
         let flight = &mut self.flights[place];
         flight.progress.started = self.now;
         let cache = &mut self.clients[flight.client].cache;
-        let limit = match cache.may_attempt(&flight.progress, self.now, &mut self.dice) {
+        let limit = match cache.may_attempt(&flight.progress, self.now, &mut self.rng) {
             Ok(limit) => limit,
             Err(token) => return self.land(place, None, token),
         };
         flight.progress.attempts += 1;
-        let (answer, took) = self.salesforce.login(self.now, &mut self.dice);
+        let (answer, took) = self.salesforce.login(self.now, &mut self.rng);
         self.tally.round_trips += 1;
         self.tally.logins += u64::from(matches!(answer, Answer::Granted(_)));
         let (answer, took) = if took > limit {
@@ -310,7 +310,7 @@ impl<'a> Run<'a> {
     fn answered(&mut self, place: usize, answer: Answer) {
         let flight = &mut self.flights[place];
         let cache = &mut self.clients[flight.client].cache;
-        match cache.answered(&flight.progress, answer, self.now, &mut self.dice) {
+        match cache.answered(&flight.progress, answer, self.now, &mut self.rng) {
             Step::Again(pause) => self.push(self.now + pause, Event::Resume { flight: place }),
             Step::Afresh => {
                 flight.progress = Progress {
@@ -321,7 +321,7 @@ impl<'a> Run<'a> {
                 cache.departs();
                 self.attempt(place);
             }
-            Step::Landed(token) => self.land(place, Some(answer), token),
+            Step::AfterLogin(token) => self.land(place, Some(answer), token),
         }
     }
 
@@ -332,10 +332,10 @@ impl<'a> Run<'a> {
         if client.flight == Some(place) {
             client.flight = None;
         }
-        if let Some(witness) = &mut client.witness {
-            witness.lands(answer, self.now);
+        if let Some(checker) = &mut client.checker {
+            checker.lands(answer, self.now);
         }
-        self.landed.push(place);
+        self.after_login.push(place);
         for call in waiters {
             match token {
                 Some(token) => self.send(call, token),
@@ -353,10 +353,10 @@ impl<'a> Run<'a> {
         if busy {
             return self.push(self.now + MINUTE, Event::Restart { client });
         }
-        let (cache, witness) = self.fresh();
+        let (cache, checker) = self.fresh();
         self.clients[client].cache = cache;
-        self.clients[client].witness = witness;
-        let next = self.now + self.dice.until(RESTARTS_EVERY);
+        self.clients[client].checker = checker;
+        let next = self.now + self.rng.until(RESTARTS_EVERY);
         self.push(next, Event::Restart { client });
     }
 }

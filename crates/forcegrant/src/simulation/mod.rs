@@ -8,19 +8,19 @@
 
 mod bars;
 mod engine;
+mod invariants;
 mod ours;
 mod policies;
 mod random;
 mod report;
 mod salesforce;
 mod traffic;
-mod witness;
 
 pub use self::bars::missed;
 pub use self::report::{Report, Row};
 
 use self::policies::Policy;
-use self::random::Dice;
+use self::random::Rng;
 use self::report::Tally;
 use self::salesforce::Org;
 use self::traffic::{Shape, Traffic};
@@ -97,17 +97,11 @@ fn compare(options: &Options, policies: &[Policy]) -> Report {
     let mut tallies = vec![Tally::default(); policies.len()];
     let (mut orgs, mut clients) = (0, 0);
     while clients < options.clients {
-        let mut dice = Dice::of(options.seed, &[orgs]);
-        let org = Org::new(end, options.false_rejections, &mut dice);
-        let traffic = traffic(options.clients - clients, &mut dice);
+        let mut rng = Rng::of(options.seed, &[orgs]);
+        let org = Org::new(end, options.false_rejections, &mut rng);
+        let traffic = traffic(options.clients - clients, &mut rng);
         for (tally, policy) in tallies.iter_mut().zip(policies) {
-            tally.add(&engine::run(
-                &org,
-                &traffic,
-                &policy.rule,
-                end,
-                dice.clone(),
-            ));
+            tally.add(&engine::run(&org, &traffic, &policy.rule, end, rng.clone()));
         }
         orgs += 1;
         clients += u64::try_from(traffic.len()).unwrap_or(u64::MAX);
@@ -124,7 +118,7 @@ fn compare(options: &Options, policies: &[Policy]) -> Report {
 }
 
 /// The clients of one org: mostly one or a few, now and then a fleet, mostly alike.
-fn traffic(at_most: u64, dice: &mut Dice) -> Vec<Traffic> {
+fn traffic(at_most: u64, rng: &mut Rng) -> Vec<Traffic> {
     const SHAPES: [(u64, Shape); 5] = [
         (25, Shape::Steady),
         (25, Shape::OfficeHours),
@@ -132,17 +126,17 @@ fn traffic(at_most: u64, dice: &mut Dice) -> Vec<Traffic> {
         (20, Shape::Sparse),
         (18, Shape::Bursts),
     ];
-    let (low, high) = dice.pick(&[(45, (1, 2)), (40, (2, 5)), (15, (8, 33))]);
-    let count = dice.between(low, high).min(at_most);
-    let main = dice.pick(&SHAPES);
+    let (low, high) = rng.pick(&[(45, (1, 2)), (40, (2, 5)), (15, (8, 33))]);
+    let count = rng.between(low, high).min(at_most);
+    let main = rng.pick(&SHAPES);
     (0..count)
         .map(|client| {
-            let shape = if dice.chance(0.75) {
+            let shape = if rng.chance(0.75) {
                 main
             } else {
-                dice.pick(&SHAPES)
+                rng.pick(&SHAPES)
             };
-            let own = Dice::of(dice.between(0, u64::MAX), &[client]);
+            let own = Rng::of(rng.between(0, u64::MAX), &[client]);
             Traffic::new(shape, own)
         })
         .collect()

@@ -1,4 +1,4 @@
-//! This project's policy: the code of `cache` and `grant` as it ships, driven as `engine` and `mint`
+//! This project's policy: the code of `cache` and `grant` as it ships, driven as `engine` and `login`
 //! drive it, with the world's time instead of a clock.
 //!
 //! Only the order of the calls is repeated here. What is decided, the core decides.
@@ -11,23 +11,23 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 use super::policies::{Ask, Progress, Step};
-use super::random::Dice;
+use super::random::Rng;
 use super::salesforce::{Answer, Granted, TokenId};
 use super::{SECOND, Time};
+use crate::cache::after_login::{AfterLogin, LoginContext, LoginResult};
 use crate::cache::budget::{Allowance, Budget, BudgetSettings};
-use crate::cache::landing::{Circumstances, Landed, Outcome};
-use crate::cache::lease::{self, Lease, Minted};
+use crate::cache::cached_token::{self, CachedToken, NewToken};
 use crate::cache::policy::{FailureSettings, LifetimeSettings};
-use crate::cache::slot::Slot;
-use crate::cache::state::{Report, Reported, Zone};
+use crate::cache::state::{Lookup, Report, Reported};
+use crate::cache::token_cell::TokenCell;
 use crate::clock::{Moment, millis, to_system_time};
-use crate::credentials::KeyPair;
+use crate::credentials::ClientCredentials;
 use crate::error::{Code, Error};
 use crate::grant::response::{Context, Failure, decode};
 use crate::grant::retry::{self, RetrySettings};
 use crate::host::TrustPolicy;
 use crate::http::Response;
-use crate::secret::Mark;
+use crate::secret::CredentialsFingerprint;
 use crate::token::{Grant, Token};
 
 /// The settings of a client, as `ClientBuilder` has them.
@@ -56,7 +56,7 @@ impl Default for Settings {
 #[derive(Debug)]
 pub(super) struct Ours<'a> {
     settings: &'a Settings,
-    slot: Slot,
+    slot: TokenCell,
     budget: Budget,
     /// How far its wall clock is off: well-kept clocks differ by fractions of a second.
     ahead: i64,
@@ -75,17 +75,18 @@ const COARSE_BEHIND: i64 = 4;
 const BEGINNING: i64 = 1_767_225_600_000;
 const HOST: &str = "acme.my.salesforce.com";
 
-static PAIR: LazyLock<KeyPair> =
-    LazyLock::new(|| KeyPair::new("3MVG9simulation", "simulation").expect("both are single words"));
+static PAIR: LazyLock<ClientCredentials> = LazyLock::new(|| {
+    ClientCredentials::new("3MVG9simulation", "simulation").expect("both are single words")
+});
 static TRUST: LazyLock<TrustPolicy> =
     LazyLock::new(|| TrustPolicy::new([], false).expect("no hosts to check"));
 
 impl<'a> Ours<'a> {
-    pub(super) fn new(settings: &'a Settings, dice: &mut Dice) -> Self {
-        let ahead = i64::try_from(dice.between(0, SECOND)).unwrap_or(0) - 500;
+    pub(super) fn new(settings: &'a Settings, rng: &mut Rng) -> Self {
+        let ahead = i64::try_from(rng.between(0, SECOND)).unwrap_or(0) - 500;
         Self {
             settings,
-            slot: Slot::default(),
+            slot: TokenCell::default(),
             budget: Budget::default(),
             ahead,
             generation: 0,
@@ -110,11 +111,11 @@ impl<'a> Ours<'a> {
         }
         let state = self.slot.state();
         match state.classify(now) {
-            Zone::Fresh(token) => {
+            Lookup::Fresh(token) => {
                 state.look(now, coarse, VIEW, in_flight);
                 Ask::Use(number(&token))
             }
-            Zone::Aging(token) | Zone::Lapsed(token) => {
+            Lookup::RefreshDue(token) | Lookup::Stale(token) => {
                 let due = !in_flight && state.may_refresh(now);
                 state.look(now, coarse, VIEW, in_flight || due);
                 if due {
@@ -123,8 +124,8 @@ impl<'a> Ours<'a> {
                     Ask::Use(number(&token))
                 }
             }
-            Zone::Cooling(_) => Ask::Fail,
-            Zone::Empty => Ask::Wait,
+            Lookup::BackingOff(_) => Ask::Fail,
+            Lookup::Empty => Ask::Wait,
         }
     }
 
@@ -132,12 +133,12 @@ impl<'a> Ours<'a> {
         self.generation = self.slot.state().generation;
     }
 
-    /// As the head of an attempt in `mint`.
+    /// As the head of an attempt in `login`.
     pub(super) fn may_attempt(
         &mut self,
         progress: &Progress,
         now: Time,
-        dice: &mut Dice,
+        rng: &mut Rng,
     ) -> Result<Time, Option<TokenId>> {
         let at = self.moment(now);
         match self.budget.ask(at.boot, self.settings.budget) {
@@ -152,34 +153,34 @@ impl<'a> Ours<'a> {
             Allowance::Spent { frees_in } => {
                 let error = Error::new(Code::LoginBudgetExceeded, "simulated")
                     .with_retry_after(Some(frees_in));
-                Err(match self.settle(Err(error), at, dice) {
-                    Step::Landed(token) => token,
+                Err(match self.settle(Err(error), at, rng) {
+                    Step::AfterLogin(token) => token,
                     Step::Again(_) | Step::Afresh => None,
                 })
             }
         }
     }
 
-    /// As the rest of `mint`: decode, try again, make a lease.
+    /// As the rest of `login`: decode, try again, make a lease.
     pub(super) fn answered(
         &mut self,
         progress: &Progress,
         answer: Answer,
         now: Time,
-        dice: &mut Dice,
+        rng: &mut Rng,
     ) -> Step {
         let at = self.moment(now);
         let result = match self.read(answer, progress.started, at) {
             Ok(grant) => {
-                let minted = Minted {
+                let new_token = NewToken {
                     grant,
-                    pair: Mark::default(),
+                    credentials: CredentialsFingerprint::default(),
                     started: self.moment(progress.started),
                     introspected: None,
-                    random: dice.unit(),
+                    random: rng.unit(),
                 };
-                lease::lease(
-                    minted,
+                CachedToken::new(
+                    new_token,
                     self.slot.state().learned,
                     at,
                     &self.settings.lifetimes,
@@ -193,7 +194,7 @@ impl<'a> Ours<'a> {
                         progress.attempts,
                         spent,
                         wait,
-                        dice.unit(),
+                        rng.unit(),
                     )
                 });
                 if let Some(pause) = pause.flatten() {
@@ -202,7 +203,7 @@ impl<'a> Ours<'a> {
                 Err(failure.error)
             }
         };
-        self.settle(result, at, dice)
+        self.settle(result, at, rng)
     }
 
     fn read(&mut self, answer: Answer, started: Time, now: Moment) -> Result<Grant, Failure> {
@@ -212,33 +213,38 @@ impl<'a> Ours<'a> {
         self.budget.count(now.boot, self.settings.budget);
         let context = Context {
             host: HOST,
-            pair: &PAIR,
+            credentials: &PAIR,
             trust: &TRUST,
             now: to_system_time(now.wall),
-            known_endpoint: self.slot.state().lease.is_some(),
+            known_endpoint: self.slot.state().cached.is_some(),
         };
         decode(&on_the_wire(answer, started), &context)
     }
 
     /// As the landing of a flight in `engine`.
-    fn settle(&mut self, result: Result<Arc<Lease>, Error>, now: Moment, dice: &mut Dice) -> Step {
-        let circumstances = Circumstances {
+    fn settle(
+        &mut self,
+        result: Result<Arc<CachedToken>, Error>,
+        now: Moment,
+        rng: &mut Rng,
+    ) -> Step {
+        let circumstances = LoginContext {
             generation: self.generation,
             overtaken: std::mem::take(&mut self.overtaken),
             now,
             lifetimes: &self.settings.lifetimes,
             failures: &self.settings.failures,
-            random: dice.unit(),
+            random: rng.unit(),
         };
-        let landed = self.slot.state().landed(result, &circumstances);
-        let Some(Landed { next, outcome }) = landed else {
+        let after_login = self.slot.state().after_login(result, &circumstances);
+        let Some(AfterLogin { next, outcome }) = after_login else {
             self.overtaken = true;
             return Step::Afresh;
         };
         self.slot.replace(next);
-        Step::Landed(match outcome {
-            Outcome::Token { token, .. } => Some(self.remember(&token)),
-            Outcome::Failure { usable, .. } => usable.as_ref().map(number),
+        Step::AfterLogin(match outcome {
+            LoginResult::Token { token, .. } => Some(self.remember(&token)),
+            LoginResult::Failure { usable, .. } => usable.as_ref().map(number),
         })
     }
 

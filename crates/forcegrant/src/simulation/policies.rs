@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::ours::{Ours, Settings};
-use super::random::Dice;
+use super::random::Rng;
 use super::salesforce::{Answer, Granted, TokenId};
 use super::{HOUR, MINUTE, SECOND, Time};
 
@@ -152,7 +152,7 @@ pub(super) enum Step {
     /// The whole login once more.
     Afresh,
     /// The callers who wait get this token or an error.
-    Landed(Option<TokenId>),
+    AfterLogin(Option<TokenId>),
 }
 
 /// One client's cache.
@@ -163,9 +163,9 @@ pub(super) enum Cache<'a> {
 }
 
 impl<'a> Cache<'a> {
-    pub(super) fn new(rule: &'a Rule, dice: &mut Dice) -> Self {
+    pub(super) fn new(rule: &'a Rule, rng: &mut Rng) -> Self {
         match rule {
-            Rule::Ours(settings) => Self::Ours(Box::new(Ours::new(settings, dice))),
+            Rule::Ours(settings) => Self::Ours(Box::new(Ours::new(settings, rng))),
             Rule::Peer(peer) => Self::Peer(PeerCache {
                 peer: *peer,
                 held: None,
@@ -202,10 +202,10 @@ impl<'a> Cache<'a> {
         &mut self,
         progress: &Progress,
         now: Time,
-        dice: &mut Dice,
+        rng: &mut Rng,
     ) -> Result<Time, Option<TokenId>> {
         match self {
-            Self::Ours(ours) => ours.may_attempt(progress, now, dice),
+            Self::Ours(ours) => ours.may_attempt(progress, now, rng),
             // No time-out is the rule among the peers.
             Self::Peer(_) => Ok(Time::MAX),
         }
@@ -216,11 +216,11 @@ impl<'a> Cache<'a> {
         progress: &Progress,
         answer: Answer,
         now: Time,
-        dice: &mut Dice,
+        rng: &mut Rng,
     ) -> Step {
         match self {
-            Self::Ours(ours) => ours.answered(progress, answer, now, dice),
-            Self::Peer(peer) => Step::Landed(peer.answered(answer, now)),
+            Self::Ours(ours) => ours.answered(progress, answer, now, rng),
+            Self::Peer(peer) => Step::AfterLogin(peer.answered(answer, now)),
         }
     }
 

@@ -6,16 +6,16 @@ use crate::clock::millis;
 
 /// `SplitMix64`: eight bytes of state, and good enough for traffic and accidents.
 #[derive(Clone, Debug)]
-pub(super) struct Dice(u64);
+pub(super) struct Rng(u64);
 
-impl Dice {
-    /// Dice for one purpose: other numbers give dice that roll independently.
+impl Rng {
+    /// Rng for one purpose: other numbers give dice that roll independently.
     pub(super) fn of(seed: u64, purpose: &[u64]) -> Self {
-        let mut dice = Self(seed);
+        let mut rng = Self(seed);
         for part in purpose {
-            dice.0 = dice.bits() ^ part.wrapping_mul(0xD6E8_FEB8_6659_FD93);
+            rng.0 = rng.bits() ^ part.wrapping_mul(0xD6E8_FEB8_6659_FD93);
         }
-        dice
+        rng
     }
 
     fn bits(&mut self) -> u64 {
@@ -79,8 +79,8 @@ mod tests {
     #[test]
     fn the_same_seed_and_purpose_repeat_and_others_differ() {
         let rolls = |seed, purpose: &[u64]| {
-            let mut dice = Dice::of(seed, purpose);
-            (0..4).map(|_| dice.bits()).collect::<Vec<_>>()
+            let mut rng = Rng::of(seed, purpose);
+            (0..4).map(|_| rng.bits()).collect::<Vec<_>>()
         };
         assert_eq!(rolls(1, &[2, 3]), rolls(1, &[2, 3]));
         assert_ne!(rolls(1, &[2, 3]), rolls(2, &[2, 3]));
@@ -89,13 +89,13 @@ mod tests {
 
     #[test]
     fn means_and_bounds_are_as_named() {
-        let mut dice = Dice::of(7, &[]);
-        let total: u64 = (0..10_000).map(|_| dice.until(1_000)).sum();
+        let mut rng = Rng::of(7, &[]);
+        let total: u64 = (0..10_000).map(|_| rng.until(1_000)).sum();
         assert!((9_500_000..10_500_000).contains(&total), "{total}");
-        assert!((0..1_000).all(|_| (5..9).contains(&dice.between(5, 9))));
-        assert!((0..1_000).all(|_| (10..=1_000).contains(&dice.log_between(10, 1_000))));
+        assert!((0..1_000).all(|_| (5..9).contains(&rng.between(5, 9))));
+        assert!((0..1_000).all(|_| (10..=1_000).contains(&rng.log_between(10, 1_000))));
         let heavy = (0..1_000)
-            .filter(|_| dice.pick(&[(9, true), (1, false)]))
+            .filter(|_| rng.pick(&[(9, true), (1, false)]))
             .count();
         assert!((850..950).contains(&heavy), "{heavy}");
     }

@@ -1,6 +1,6 @@
 //! The world: one org's sessions, its token endpoint and its accidents.
 
-use super::random::Dice;
+use super::random::Rng;
 use super::{DAY, HOUR, MINUTE, SECOND, Time, WEEK};
 
 /// A token, by number. Numbers rise.
@@ -41,8 +41,8 @@ pub(super) struct Org {
 type Span = std::ops::Range<Time>;
 
 impl Org {
-    pub(super) fn new(end: Time, false_rejections: u64, dice: &mut Dice) -> Self {
-        let life = dice.pick(&[
+    pub(super) fn new(end: Time, false_rejections: u64, rng: &mut Rng) -> Self {
+        let life = rng.pick(&[
             (10, Life::Sliding(15 * MINUTE)),
             (6, Life::Sliding(30 * MINUTE)),
             (6, Life::Sliding(HOUR)),
@@ -57,7 +57,7 @@ impl Org {
         let mut times = |mean: Time| -> Vec<Time> {
             let mut at = 0;
             std::iter::from_fn(|| {
-                at += dice.until(mean);
+                at += rng.until(mean);
                 (at < end).then_some(at)
             })
             .collect()
@@ -73,7 +73,7 @@ impl Org {
             .into_iter()
             .zip(lengths)
             .map(|(starts, (low, high))| {
-                let span = |at| at..at + dice.log_between(low, high);
+                let span = |at| at..at + rng.log_between(low, high);
                 starts.into_iter().map(span).collect::<Vec<_>>()
             });
         let [outages, slow, broken] = std::array::from_fn(|_| spans.next().unwrap_or_default());
@@ -143,11 +143,11 @@ impl<'a> Salesforce<'a> {
     }
 
     /// A login that arrives now, and how long its answer takes.
-    pub(super) fn login(&mut self, now: Time, dice: &mut Dice) -> (Answer, Time) {
+    pub(super) fn login(&mut self, now: Time, rng: &mut Rng) -> (Answer, Time) {
         if self.is_out(now) {
             return (Answer::Unavailable, 100);
         }
-        let took = self.latency(now, dice);
+        let took = self.latency(now, rng);
         if !self.rate.admits(now) {
             return (Answer::RateExceeded, took);
         }
@@ -197,9 +197,9 @@ impl<'a> Salesforce<'a> {
     }
 
     /// A data call: whether the token is taken. If so it is an activity.
-    pub(super) fn call(&mut self, token: TokenId, now: Time, dice: &mut Dice) -> bool {
+    pub(super) fn call(&mut self, token: TokenId, now: Time, rng: &mut Rng) -> bool {
         let falsely = self.org.false_rejections;
-        if falsely > 0 && dice.between(0, 1_000_000) < falsely {
+        if falsely > 0 && rng.between(0, 1_000_000) < falsely {
             return false;
         }
         let alive = self.is_alive(token, now);
@@ -219,12 +219,12 @@ impl<'a> Salesforce<'a> {
         &self,
         token: TokenId,
         now: Time,
-        dice: &mut Dice,
+        rng: &mut Rng,
     ) -> (Option<bool>, Time) {
         if self.is_out(now) {
             return (None, 100);
         }
-        (Some(self.is_alive(token, now)), self.latency(now, dice))
+        (Some(self.is_alive(token, now)), self.latency(now, rng))
     }
 
     pub(super) fn is_alive(&self, token: TokenId, now: Time) -> bool {
@@ -261,11 +261,11 @@ impl<'a> Salesforce<'a> {
         within(&self.org.outages, now)
     }
 
-    fn latency(&self, now: Time, dice: &mut Dice) -> Time {
+    fn latency(&self, now: Time, rng: &mut Rng) -> Time {
         if within(&self.org.slow, now) {
-            dice.log_between(SECOND, 40 * SECOND)
+            rng.log_between(SECOND, 40 * SECOND)
         } else {
-            dice.between(200, 800)
+            rng.between(200, 800)
         }
     }
 }

@@ -1,6 +1,6 @@
 //! When a client calls an API.
 
-use super::random::Dice;
+use super::random::Rng;
 use super::{DAY, HOUR, MINUTE, SECOND, Time};
 
 /// What kind of program it is.
@@ -28,22 +28,22 @@ pub(super) struct Traffic {
     opens: Time,
     length: Time,
     left_in_burst: u64,
-    dice: Dice,
+    rng: Rng,
 }
 
 impl Traffic {
-    pub(super) fn new(shape: Shape, mut dice: Dice) -> Self {
+    pub(super) fn new(shape: Shape, mut rng: Rng) -> Self {
         let gap = match shape {
-            Shape::Steady => dice.log_between(MINUTE, 15 * MINUTE),
-            Shape::OfficeHours => dice.log_between(30 * SECOND, 10 * MINUTE),
-            Shape::NightlyBatch => dice.log_between(4 * SECOND, 20 * SECOND),
+            Shape::Steady => rng.log_between(MINUTE, 15 * MINUTE),
+            Shape::OfficeHours => rng.log_between(30 * SECOND, 10 * MINUTE),
+            Shape::NightlyBatch => rng.log_between(4 * SECOND, 20 * SECOND),
             Shape::Sparse => 60 * MINUTE,
-            Shape::Bursts => dice.log_between(20 * MINUTE, 4 * HOUR),
+            Shape::Bursts => rng.log_between(20 * MINUTE, 4 * HOUR),
         };
         let (opens, length) = match shape {
             Shape::NightlyBatch => (
-                dice.between(HOUR, 3 * HOUR),
-                dice.between(20 * MINUTE, 90 * MINUTE),
+                rng.between(HOUR, 3 * HOUR),
+                rng.between(20 * MINUTE, 90 * MINUTE),
             ),
             _ => (8 * HOUR, 10 * HOUR),
         };
@@ -53,15 +53,15 @@ impl Traffic {
             opens,
             length,
             left_in_burst: 0,
-            dice,
+            rng,
         }
     }
 
     /// The time of the call that follows one at `now`.
     pub(super) fn next(&mut self, now: Time) -> Time {
         match self.shape {
-            Shape::Steady => now + self.dice.until(self.gap),
-            Shape::Sparse => now + self.dice.between(20 * MINUTE, 100 * MINUTE),
+            Shape::Steady => now + self.rng.until(self.gap),
+            Shape::Sparse => now + self.rng.between(20 * MINUTE, 100 * MINUTE),
             Shape::OfficeHours => self.within_the_day(now, true),
             Shape::NightlyBatch => self.within_the_day(now, false),
             Shape::Bursts => self.in_bursts(now),
@@ -69,7 +69,7 @@ impl Traffic {
     }
 
     fn within_the_day(&mut self, now: Time, weekdays_only: bool) -> Time {
-        let next = now + self.dice.until(self.gap);
+        let next = now + self.rng.until(self.gap);
         let free = |day: Time| weekdays_only && day % 7 >= 5;
         let (mut day, of_day) = (next / DAY, next % DAY);
         if !free(day) && (self.opens..self.opens + self.length).contains(&of_day) {
@@ -81,16 +81,16 @@ impl Traffic {
         while free(day) {
             day += 1;
         }
-        day * DAY + self.opens + self.dice.until(self.gap)
+        day * DAY + self.opens + self.rng.until(self.gap)
     }
 
     fn in_bursts(&mut self, now: Time) -> Time {
         if self.left_in_burst == 0 {
-            self.left_in_burst = self.dice.between(10, 40);
-            return now + self.dice.until(self.gap);
+            self.left_in_burst = self.rng.between(10, 40);
+            return now + self.rng.until(self.gap);
         }
         self.left_in_burst -= 1;
-        now + self.dice.between(0, 100)
+        now + self.rng.between(0, 100)
     }
 }
 
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     fn week(shape: Shape) -> Vec<Time> {
-        let mut traffic = Traffic::new(shape, Dice::of(3, &[]));
+        let mut traffic = Traffic::new(shape, Rng::of(3, &[]));
         let mut times = vec![traffic.next(0)];
         while let Some(last) = times.last().filter(|last| **last < 7 * DAY) {
             times.push(traffic.next(*last));
@@ -130,7 +130,9 @@ mod tests {
     #[test]
     fn sparse_calls_keep_their_distance() {
         let times = week(Shape::Sparse);
-        let mut gaps = times.windows(2).map(|pair| pair[1] - pair[0]);
+        let mut gaps = times
+            .windows(2)
+            .map(|credentials| credentials[1] - credentials[0]);
         assert!(gaps.all(|gap| (20 * MINUTE..100 * MINUTE).contains(&gap)));
     }
 
@@ -139,7 +141,7 @@ mod tests {
         let times = week(Shape::Bursts);
         let close = times
             .windows(2)
-            .filter(|pair| pair[1] - pair[0] < 100)
+            .filter(|credentials| credentials[1] - credentials[0] < 100)
             .count();
         assert!(close * 10 > times.len() * 8);
     }

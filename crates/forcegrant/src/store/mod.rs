@@ -18,6 +18,7 @@
 //! the way for a while, which an event says, and the login goes ahead without it.
 
 mod breaker;
+mod config;
 pub mod conformance;
 #[cfg(feature = "store-file")]
 mod file;
@@ -29,13 +30,14 @@ pub(crate) mod record;
 #[cfg(feature = "store-redis")]
 mod redis;
 pub(crate) mod seal;
-mod sharing;
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+pub use self::config::StoreConfig;
+pub(crate) use self::config::{SharedStore, route};
 #[cfg(feature = "store-file")]
 pub use self::file::FileStore;
 #[cfg(all(any(test, fuzzing), feature = "store-file"))]
@@ -44,8 +46,6 @@ pub(crate) use self::file::decode_file;
 pub(crate) use self::process::ProcessStore as InMemory;
 #[cfg(feature = "store-redis")]
 pub use self::redis::RedisStore;
-pub use self::sharing::Sharing;
-pub(crate) use self::sharing::{Share, route};
 
 /// What a step of a store comes to.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use crate::cache::lease::{self, Lease, Minted};
+use crate::cache::cached_token::{CachedToken, NewToken};
 use crate::cache::policy::LifetimeSettings;
 use crate::cache::state::State;
 use crate::clock::{Moment, millis};
@@ -164,11 +164,14 @@ pub(crate) fn read_token(
     text: &[u8],
     left: Option<Duration>,
     reader: &Reader<'_>,
-) -> Option<Arc<Lease>> {
+) -> Option<Arc<CachedToken>> {
     let (origin, answer) = read_lines(text)?;
     let state = reader.state;
-    let pair = reader.context.pair.mark();
-    let own = state.lease.as_ref().filter(|own| own.pair == pair);
+    let credentials = reader.context.credentials.mark();
+    let own = state
+        .cached
+        .as_ref()
+        .filter(|own| own.credentials == credentials);
     let known = Known {
         own: own.map(|own| own.started.wall),
         fresh_after: state.fresh_after.map(|after| after.wall),
@@ -182,14 +185,14 @@ pub(crate) fn read_token(
         ..Response::default()
     };
     let grant = decode(&response, &reader.context).ok()?;
-    let minted = Minted {
+    let minted = NewToken {
         grant,
-        pair,
+        credentials,
         started,
         introspected: origin.introspected,
         random: reader.random,
     };
-    let lease = lease::lease(minted, state.learned, reader.now, reader.lifetimes).ok()?;
+    let lease = CachedToken::new(minted, state.learned, reader.now, reader.lifetimes).ok()?;
     (!state.is_rejected(lease.parts.fingerprint())).then_some(lease)
 }
 

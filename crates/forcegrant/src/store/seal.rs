@@ -10,7 +10,7 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
 use zeroize::Zeroizing;
 
-use crate::credentials::KeyPair;
+use crate::credentials::ClientCredentials;
 
 /// The format of names and entries. Another version neither reads nor replaces these.
 const VERSION: u8 = 1;
@@ -30,7 +30,7 @@ pub(crate) enum Kind {
     Failure,
 }
 
-/// Names and seals the entries of one key pair at one endpoint.
+/// Names and seals the entries of one client credentials at one endpoint.
 pub(crate) struct Sealer {
     name: String,
     key_id: [u8; KEY_ID],
@@ -49,9 +49,9 @@ impl KeyType for Length {
 impl Sealer {
     /// For this pair. `endpoint` is everything beside the pair that tells whether two clients would
     /// get the same token.
-    pub(crate) fn new(pair: &KeyPair, endpoint: &str) -> Self {
+    pub(crate) fn new(credentials: &ClientCredentials, endpoint: &str) -> Self {
         let salt = Salt::new(HKDF_SHA256, b"forcegrant store 1");
-        let secret = salt.extract(pair.expose_client_secret().as_bytes());
+        let secret = salt.extract(credentials.expose_client_secret().as_bytes());
         // One block of output for each use, each with a context of its own.
         let mut name = [0; 16];
         let mut key_id = [0; KEY_ID];
@@ -64,7 +64,7 @@ impl Sealer {
             let context = [
                 purpose.as_bytes(),
                 b"\0",
-                pair.client_id().as_bytes(),
+                credentials.client_id().as_bytes(),
                 b"\0",
                 endpoint.as_bytes(),
             ];
@@ -205,7 +205,7 @@ mod tests {
     const ENDPOINT: &str = "https://acme.my.salesforce.com/services/oauth2/token";
 
     fn sealer(id: &str, secret: &str, endpoint: &str) -> Sealer {
-        Sealer::new(&KeyPair::new(id, secret).unwrap(), endpoint)
+        Sealer::new(&ClientCredentials::new(id, secret).unwrap(), endpoint)
     }
 
     #[test]
@@ -250,7 +250,9 @@ mod tests {
         let old = EXAMPLE
             .as_bytes()
             .chunks(2)
-            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+            .map(|credentials| {
+                u8::from_str_radix(std::str::from_utf8(credentials).unwrap(), 16).unwrap()
+            })
             .collect();
         assert_eq!(*sealer.open(Kind::Token, old).unwrap(), b"the token");
     }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use forcegrant::store::{RedisStore, Sharing};
+use forcegrant::store::{RedisStore, StoreConfig};
 use forcegrant::{Event, blocking};
 use forcegrant_emulator::Emulator;
 use serde_json::json;
@@ -28,7 +28,7 @@ impl Member {
         let events: Arc<Mutex<Vec<_>>> = Arc::default();
         let own = Arc::clone(&events);
         let client = builder(emulator)
-            .store(Sharing::store(RedisStore::new(url).unwrap()))
+            .store(StoreConfig::store(RedisStore::new(url).unwrap()))
             .store_timeout(STEP)
             .on_event_inline(move |event: &Event| own.lock().unwrap().push(event.name()))
             .build_blocking()

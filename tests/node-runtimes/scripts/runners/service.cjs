@@ -19,7 +19,7 @@ exports.define = ({ test, expect, afterAll }) => {
     const token = await client.token()
     expect(token.accessToken).toHaveLength(112)
     expect(await client.token()).toBe(token)
-    expect(client.status()).toMatchObject({ state: 'fresh', mints: 1 })
+    expect(client.status()).toMatchObject({ state: 'fresh', logins: 1 })
     expect(token.expiry.at).toBeInstanceOf(Date)
   })
 

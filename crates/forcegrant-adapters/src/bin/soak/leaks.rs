@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Instant;
 
 use forcegrant::reqwest::Method;
-use forcegrant::store::Sharing;
+use forcegrant::store::StoreConfig;
 use forcegrant::{Client, ClientBuilder, blocking};
 use forcegrant_adapters::web::{self, LIMITS};
 use forcegrant_emulator::{Config, Emulator};
@@ -55,7 +55,7 @@ pub(crate) fn run(divisor: u32) -> Result<(), String> {
 fn builder(emulator: &Emulator) -> ClientBuilder {
     web::builder(emulator)
         .login_budget(None)
-        .store(Sharing::off())
+        .store(StoreConfig::off())
 }
 
 fn client(emulator: &Emulator) -> Client {

@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use forcegrant::store::Sharing;
+use forcegrant::store::StoreConfig;
 use forcegrant::{Client, Proxy, Roots, Secret, reqwest};
 use forcegrant_adapters::web;
 use forcegrant_emulator::Emulator;
@@ -243,7 +243,7 @@ pub(crate) fn child(what: &str, arguments: &[&str]) -> Result<(), String> {
             .resolve(*my_domain, address)
             .roots(Roots::Pem(pem))
             .proxy(Proxy::None)
-            .store(Sharing::off())
+            .store(StoreConfig::off())
             .build()
             .map_err(|error| error.to_string())?;
         if what != "unused" {

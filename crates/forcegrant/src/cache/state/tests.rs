@@ -2,8 +2,8 @@ use proptest::prelude::*;
 use serde_json::Map;
 
 use super::*;
-use crate::cache::lease::{Minted, lease};
-use crate::secret::{Mark, Secret};
+use crate::cache::cached_token::{CachedToken, NewToken};
+use crate::secret::{CredentialsFingerprint, Secret};
 use crate::token::{Grant, TokenFormat};
 
 const START: Moment = Moment {
@@ -34,20 +34,20 @@ fn grant(token: &str, expires_in: Option<u64>) -> Grant {
     }
 }
 
-fn minted(token: &str, expires_in: Option<u64>, started: Moment) -> Minted {
-    Minted {
+fn new_token(token: &str, expires_in: Option<u64>, started: Moment) -> NewToken {
+    NewToken {
         grant: grant(token, expires_in),
-        pair: Mark::default(),
+        credentials: CredentialsFingerprint::default(),
         started,
         introspected: None,
         random: 0.0,
     }
 }
 
-fn lease_at(token: &str, expires_in: Option<u64>, started: Moment) -> Arc<Lease> {
-    let minted = minted(token, expires_in, started);
-    lease(
-        minted,
+fn lease_at(token: &str, expires_in: Option<u64>, started: Moment) -> Arc<CachedToken> {
+    let new_token = new_token(token, expires_in, started);
+    CachedToken::new(
+        new_token,
         Learned::default(),
         started,
         &LifetimeSettings::default(),
@@ -55,8 +55,8 @@ fn lease_at(token: &str, expires_in: Option<u64>, started: Moment) -> Arc<Lease>
     .unwrap()
 }
 
-fn with(state: &State, lease: Arc<Lease>, now: Moment) -> State {
-    state.minted(lease, now, &LifetimeSettings::default())
+fn with(state: &State, cached: Arc<CachedToken>, now: Moment) -> State {
+    state.new_token(cached, now, &LifetimeSettings::default())
 }
 
 fn reported(state: &State, token: &str, now: Moment) -> Option<State> {
@@ -81,37 +81,37 @@ fn failed(state: &State, code: Code, now: Moment) -> State {
     state.failed(error(code), now, &FailureSettings::default(), 0.0)
 }
 
-fn zone(state: &State, now: Moment) -> CacheState {
+fn lookup(state: &State, now: Moment) -> CacheState {
     state.classify(now).name()
 }
 
 #[test]
 fn an_estimated_lease_goes_through_its_zones() {
     let state = with(&State::default(), lease_at("a", None, START), START);
-    assert_eq!(zone(&state, at(0)), CacheState::Fresh);
-    assert_eq!(zone(&state, at(899_999)), CacheState::Fresh);
-    assert_eq!(zone(&state, at(900_000)), CacheState::Aging);
-    assert_eq!(zone(&state, at(1_799_999)), CacheState::Aging);
+    assert_eq!(lookup(&state, at(0)), CacheState::Fresh);
+    assert_eq!(lookup(&state, at(899_999)), CacheState::Fresh);
+    assert_eq!(lookup(&state, at(900_000)), CacheState::RefreshDue);
+    assert_eq!(lookup(&state, at(1_799_999)), CacheState::RefreshDue);
     // Without a failure, a passed estimate means: ask before serving.
-    assert_eq!(zone(&state, at(1_800_000)), CacheState::Empty);
+    assert_eq!(lookup(&state, at(1_800_000)), CacheState::Empty);
 }
 
 #[test]
 fn a_lapsed_token_serves_only_while_refreshing_fails_transiently() {
     let state = with(&State::default(), lease_at("a", None, START), START);
     let outage = failed(&state, Code::ServerUnavailable, at(1_800_000));
-    assert_eq!(zone(&outage, at(1_800_000)), CacheState::Lapsed);
-    assert_eq!(zone(&outage, at(5_399_999)), CacheState::Lapsed);
-    assert_eq!(zone(&outage, at(5_400_000)), CacheState::Empty);
+    assert_eq!(lookup(&outage, at(1_800_000)), CacheState::Stale);
+    assert_eq!(lookup(&outage, at(5_399_999)), CacheState::Stale);
+    assert_eq!(lookup(&outage, at(5_400_000)), CacheState::Empty);
     let refusal = failed(&state, Code::InvalidClientSecret, at(1_800_000));
-    assert_eq!(zone(&refusal, at(1_800_000)), CacheState::Cooling);
+    assert_eq!(lookup(&refusal, at(1_800_000)), CacheState::BackingOff);
 }
 
 #[test]
 fn a_known_end_is_never_passed() {
     let state = with(&State::default(), lease_at("a", Some(600), START), START);
     let outage = failed(&state, Code::ServerUnavailable, at(500_000));
-    assert_eq!(zone(&outage, at(539_999)), CacheState::Aging);
+    assert_eq!(lookup(&outage, at(539_999)), CacheState::RefreshDue);
     assert!(outage.classify(at(540_000)).token().is_none());
 }
 
@@ -120,7 +120,7 @@ fn a_failed_refresh_does_not_displace_a_token_that_works() {
     let state = with(&State::default(), lease_at("a", None, START), START);
     for code in [Code::ServerUnavailable, Code::InvalidClientSecret] {
         let state = failed(&state, code, at(1_000_000));
-        assert_eq!(zone(&state, at(1_000_000)), CacheState::Aging);
+        assert_eq!(lookup(&state, at(1_000_000)), CacheState::RefreshDue);
         assert!(!state.may_refresh(at(1_000_000)));
         assert_eq!(
             state.failure.as_ref().unwrap().error.code(),
@@ -136,12 +136,12 @@ fn failures_hold_longer_each_time_and_end() {
     let mut now = 0;
     for expected in [5_000, 10_000, 20_000, 40_000, 60_000, 60_000] {
         state = failed(&state, Code::NoRunAsUser, at(now));
-        let Zone::Cooling(error) = state.classify(at(now)) else {
+        let Lookup::BackingOff(error) = state.classify(at(now)) else {
             panic!("a refusal holds")
         };
         assert_eq!(error.retry_after(), Some(Duration::from_millis(expected)));
         now += expected;
-        assert_eq!(zone(&state, at(now)), CacheState::Empty);
+        assert_eq!(lookup(&state, at(now)), CacheState::Empty);
     }
     // A failure of another class starts anew.
     state = failed(&state, Code::Timeout, at(now));
@@ -161,7 +161,7 @@ fn a_report_evicts_only_the_token_it_names() {
     assert!(reported(&state, "b", at(1)).is_none());
     let next = reported(&state, "a", at(1)).unwrap();
     assert_eq!(next.generation, state.generation + 1);
-    assert_eq!(zone(&next, at(1)), CacheState::Empty);
+    assert_eq!(lookup(&next, at(1)), CacheState::Empty);
     assert!(next.is_rejected(&fingerprint));
     assert!(
         reported(&next, "a", at(1)).is_none(),
@@ -197,7 +197,7 @@ fn a_token_that_is_refused_whatever_it_is_goes_on_serving_while_renewals_are_hel
         renewals += 1;
     }
     assert_eq!(renewals, 3);
-    assert_eq!(zone(&state, at(1)), CacheState::Fresh);
+    assert_eq!(lookup(&state, at(1)), CacheState::Fresh);
     let name = format!("token-{renewals}");
     assert!(reported(&state, &name, at(39_999)).is_none());
     assert!(reported(&state, &name, at(40_000)).is_some());
@@ -210,28 +210,28 @@ fn a_token_that_is_refused_whatever_it_is_goes_on_serving_while_renewals_are_hel
 fn dead_on_arrival_is_an_error() {
     let settings = LifetimeSettings::default();
     for (expires_in, arrived) in [(0, 0), (60, 54_000), (60, 90_000)] {
-        let minted = minted("a", Some(expires_in), START);
-        let result = lease(minted, Learned::default(), at(arrived), &settings);
+        let new_token = new_token("a", Some(expires_in), START);
+        let result = CachedToken::new(new_token, Learned::default(), at(arrived), &settings);
         assert_eq!(result.unwrap_err().code(), "token_dead_on_arrival");
     }
-    let minted = minted("a", Some(60), START);
-    assert!(lease(minted, Learned::default(), at(53_000), &settings).is_ok());
+    let new_token = new_token("a", Some(60), START);
+    assert!(CachedToken::new(new_token, Learned::default(), at(53_000), &settings).is_ok());
 }
 
 #[test]
 fn a_view_ends_where_a_decision_is_due() {
     let state = with(&State::default(), lease_at("a", Some(600), START), START);
-    let lease = state.lease.as_ref().unwrap();
-    assert!(!lease.in_view(START.wall), "nothing was looked at yet");
+    let cached = state.cached.as_ref().unwrap();
+    assert!(!cached.in_view(START.wall), "nothing was looked at yet");
     let span = |now: u64, refreshing| {
         let (from, until) = state.look(at(now), at(now).wall, 1_000, refreshing)?;
         assert_eq!(from, at(now).wall);
         Some(until - from)
     };
     assert_eq!(span(0, false), Some(1_000));
-    assert!(lease.in_view(START.wall) && !lease.in_view(START.wall + 1_000));
+    assert!(cached.in_view(START.wall) && !cached.in_view(START.wall + 1_000));
     assert!(
-        !lease.in_view(START.wall - 1),
+        !cached.in_view(START.wall - 1),
         "a clock that was stepped back is noticed"
     );
     // Ageing starts at 300 s.
@@ -258,27 +258,27 @@ fn a_view_begins_where_its_readers_are() {
     let state = with(&State::default(), lease_at("a", None, START), START);
     let coarse = START.wall - 8;
     state.look(START, coarse, 1_000, false);
-    let lease = state.lease.as_ref().unwrap();
-    assert!(lease.in_view(coarse));
-    assert!(!lease.in_view(coarse - 1));
-    assert!(!lease.in_view(START.wall + 1_000));
+    let cached = state.cached.as_ref().unwrap();
+    assert!(cached.in_view(coarse));
+    assert!(!cached.in_view(coarse - 1));
+    assert!(!cached.in_view(START.wall + 1_000));
 }
 
 /// A reader may take a new view without the lock, but decides nothing.
 #[test]
 fn a_reader_renews_the_view_until_a_refresh_is_due() {
-    let lease = lease_at("a", Some(600), START);
+    let cached = lease_at("a", Some(600), START);
     // Ageing starts at 300 s.
     for (now, renewed) in [(0, true), (5_000, true), (299_999, true), (300_000, false)] {
-        assert_eq!(lease.renew(at(now), at(now).wall, 1_000), renewed, "{now}");
+        assert_eq!(cached.renew(at(now), at(now).wall, 1_000), renewed, "{now}");
     }
-    assert!(lease.in_view(at(299_999).wall) && !lease.in_view(at(300_000).wall));
-    assert!(!lease.renew(at(540_000), at(540_000).wall, 1_000));
+    assert!(cached.in_view(at(299_999).wall) && !cached.in_view(at(300_000).wall));
+    assert!(!cached.renew(at(540_000), at(540_000).wall, 1_000));
 }
 
 #[test]
 fn a_view_is_one_word() {
-    let lease = lease_at("a", None, START);
+    let cached = lease_at("a", None, START);
     for (wall, length, covered) in [
         (0, 1_000, true),
         (1, 1, true),
@@ -290,26 +290,26 @@ fn a_view_is_one_word() {
         (i64::MAX, 1_000, false),
     ] {
         let now = Moment { wall, boot: 0 };
-        lease.show(now, wall, length);
-        assert_eq!(lease.in_view(wall), covered, "{wall}");
-        assert!(!lease.in_view(wall.saturating_sub(1)) || wall == i64::MIN);
-        assert!(!lease.in_view(i64::MIN) && !lease.in_view(-1));
+        cached.show(now, wall, length);
+        assert_eq!(cached.in_view(wall), covered, "{wall}");
+        assert!(!cached.in_view(wall.saturating_sub(1)) || wall == i64::MIN);
+        assert!(!cached.in_view(i64::MIN) && !cached.in_view(-1));
     }
     // Never longer than asked for, whatever the coarse clock says.
-    lease.show(START, START.wall - 100_000, 1_000);
-    assert!(!lease.in_view(START.wall + 1_000));
-    lease.hide();
-    assert!(!lease.in_view(START.wall - 100_000) && !lease.in_view(0));
+    cached.show(START, START.wall - 100_000, 1_000);
+    assert!(!cached.in_view(START.wall + 1_000));
+    cached.hide();
+    assert!(!cached.in_view(START.wall - 100_000) && !cached.in_view(0));
 }
 
 #[test]
 fn invalidation_closes_the_view() {
     let state = with(&State::default(), lease_at("a", None, START), START);
     state.look(START, START.wall, 1_000, false);
-    let lease = Arc::clone(state.lease.as_ref().unwrap());
-    assert!(lease.in_view(START.wall));
+    let cached = Arc::clone(state.cached.as_ref().unwrap());
+    assert!(cached.in_view(START.wall));
     let _ = reported(&state, "a", START);
-    assert!(!lease.in_view(START.wall));
+    assert!(!cached.in_view(START.wall));
 }
 
 #[test]
@@ -319,7 +319,8 @@ fn rejections_lower_the_estimate_and_survival_raises_it() {
     assert_eq!(dead.learned, Learned(Some(900_000)));
     assert_eq!(dead.rejected_age, Some(1_200_000));
     let settings = LifetimeSettings::default();
-    let learned = lease(minted("b", None, START), dead.learned, START, &settings).unwrap();
+    let learned =
+        CachedToken::new(new_token("b", None, START), dead.learned, START, &settings).unwrap();
     assert_eq!(learned.parts.expiry().source().as_str(), "learned");
     assert!(!learned.parts.expiry().is_known());
     let state = with(&dead, learned, START);
@@ -340,11 +341,11 @@ fn rejections_lower_the_estimate_and_survival_raises_it() {
 
 #[test]
 fn a_lease_ages_and_lapses_once() {
-    let lease = lease_at("a", None, START);
-    for zone in [CacheState::Aging, CacheState::Lapsed] {
-        assert!(lease.is_news(zone) && !lease.is_news(zone));
+    let cached = lease_at("a", None, START);
+    for lookup in [CacheState::RefreshDue, CacheState::Stale] {
+        assert!(cached.is_news(lookup) && !cached.is_news(lookup));
     }
-    assert!(!lease.is_news(CacheState::Fresh));
+    assert!(!cached.is_news(CacheState::Fresh));
 }
 
 #[test]
@@ -354,8 +355,8 @@ fn a_login_rate_refusal_says_how_long_it_holds() {
     assert_eq!(error.retry_after(), Some(Duration::from_secs(900)));
     let spent = error_for_budget(42);
     let state = State::default().failed(spent, START, &FailureSettings::default(), 1.0);
-    assert_eq!(zone(&state, at(41_999)), CacheState::Cooling);
-    assert_eq!(zone(&state, at(42_000)), CacheState::Empty);
+    assert_eq!(lookup(&state, at(41_999)), CacheState::BackingOff);
+    assert_eq!(lookup(&state, at(42_000)), CacheState::Empty);
 }
 
 fn error_for_budget(seconds: u64) -> Error {
@@ -367,7 +368,7 @@ fn error_for_budget(seconds: u64) -> Error {
 enum Step {
     Pass(u64),
     MoveWall(i64),
-    Minted(u8, Option<u64>),
+    NewToken(u8, Option<u64>),
     Failed(u8),
     Report(u8),
     Reset,
@@ -377,7 +378,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         4 => (0u64..4_000_000).prop_map(Step::Pass),
         1 => (-10_000_000i64..10_000_000).prop_map(Step::MoveWall),
-        3 => (0u8..4, proptest::option::of(1u64..9_000)).prop_map(|(t, e)| Step::Minted(t, e)),
+        3 => (0u8..4, proptest::option::of(1u64..9_000)).prop_map(|(t, e)| Step::NewToken(t, e)),
         2 => (0u8..3).prop_map(Step::Failed),
         1 => (0u8..4).prop_map(Step::Report),
         1 => Just(Step::Reset),
@@ -387,7 +388,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 proptest! {
     /// A6, A14, A15 over arbitrary histories: nothing is served past a known end, by either clock,
-    /// nor after a report; a mint happens only when nothing holds it off; and it always recovers.
+    /// nor after a report; a login happens only when nothing holds it off; and it always recovers.
     #[test]
     fn any_history_keeps_the_promises(steps in steps()) {
         let mut state = State::default();
@@ -400,7 +401,7 @@ proptest! {
                     now.wall = now.wall.saturating_add_unsigned(by);
                 }
                 Step::MoveWall(by) => now.wall += by,
-                Step::Minted(token, expires_in) => {
+                Step::NewToken(token, expires_in) => {
                     let name = format!("token-{token}");
                     if !state.is_rejected(&crate::secret::fingerprint(&name)) {
                         state = with(&state, lease_at(&name, expires_in, now), now);
@@ -422,14 +423,14 @@ proptest! {
                 }
                 Step::Reset => state = state.cleared(now),
             }
-            let zone = state.classify(now);
-            if let Some(token) = zone.clone().token() {
+            let lookup = state.classify(now);
+            if let Some(token) = lookup.clone().token() {
                 prop_assert!(!state.is_rejected(token.fingerprint()));
                 if let Some(end) = known_end.filter(|_| token.expiry().is_known()) {
                     prop_assert!(now.wall < end.wall && now.boot < end.boot);
                 }
             }
-            if let Zone::Cooling(error) = &zone {
+            if let Lookup::BackingOff(error) = &lookup {
                 prop_assert!(!state.may_refresh(now));
                 prop_assert!(error.retry_after().is_some_and(|left| left <= Duration::from_secs(900)));
             }
@@ -439,25 +440,25 @@ proptest! {
                 prop_assert!(state.classify(later).token().is_some());
             }
         }
-        // However it went, after a quarter of an hour a mint is allowed, and brings a token.
+        // However it went, after a quarter of an hour a login is allowed, and brings a token.
         now.boot += 900_000;
         prop_assert!(state.may_refresh(now));
         let state = with(&state, lease_at("new", None, now), now);
-        prop_assert!(matches!(state.classify(now), Zone::Fresh(_)));
+        prop_assert!(matches!(state.classify(now), Lookup::Fresh(_)));
     }
 
     /// A16: the instant of ageing is drawn once per lease and spread over the leases.
     #[test]
     fn jitter_is_drawn_once_per_lease(random in 0.0..=1.0f64) {
         let settings = LifetimeSettings::default();
-        let minted = Minted { random, ..minted("a", None, START) };
-        let lease = lease(minted, Learned::default(), START, &settings).unwrap();
-        let state = with(&State::default(), lease, START);
-        let ages = state.lease.as_ref().unwrap().windows.ages;
+        let new_token = NewToken { random, ..new_token("a", None, START) };
+        let cached = CachedToken::new(new_token, Learned::default(), START, &settings).unwrap();
+        let state = with(&State::default(), cached, START);
+        let ages = state.cached.as_ref().unwrap().windows.ages;
         prop_assert!((720_000..=900_000).contains(&ages));
         for _ in 0..1_000 {
-            prop_assert_eq!(zone(&state, at(ages - 1)), CacheState::Fresh);
-            prop_assert_eq!(zone(&state, at(ages)), CacheState::Aging);
+            prop_assert_eq!(lookup(&state, at(ages - 1)), CacheState::Fresh);
+            prop_assert_eq!(lookup(&state, at(ages)), CacheState::RefreshDue);
         }
     }
 }

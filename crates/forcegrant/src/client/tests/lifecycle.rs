@@ -3,10 +3,10 @@
 use std::sync::OnceLock;
 
 use super::*;
-use crate::{CacheState, Event, KeyPair, KeyPairs};
+use crate::{CacheState, ClientCredentials, CredentialSet, Event};
 
-fn pairs(secret: &str) -> KeyPairs {
-    KeyPairs::new(KeyPair::new("id", secret).unwrap())
+fn credential_set(secret: &str) -> CredentialSet {
+    CredentialSet::new(ClientCredentials::new("id", secret).unwrap())
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn a_failing_introspection_is_an_event_and_falls_through() {
     );
     assert_eq!(
         f.take_events(),
-        ["mint_started", "introspection_failed", "mint_succeeded"]
+        ["login_started", "introspection_failed", "login_succeeded"]
     );
 }
 
@@ -111,7 +111,7 @@ fn the_budget_stops_logins_before_salesforce_does() {
         "{wait:?}"
     );
     assert_eq!(f.requests(), 5, "nothing was sent");
-    assert_eq!(f.client.status().state, CacheState::Cooling);
+    assert_eq!(f.client.status().state, CacheState::BackingOff);
     assert_eq!(
         f.take_events()
             .iter()
@@ -185,7 +185,7 @@ fn new_credentials_end_a_remembered_failure_at_once() {
     f.client
         .clone()
         .into_async()
-        .set_credentials(pairs("newer"));
+        .set_credentials(credential_set("newer"));
     assert_eq!(f.client.token().unwrap().access_token(), "a");
     assert_eq!(f.secrets(), ["hunter22", "newer"]);
 }
@@ -194,14 +194,14 @@ fn new_credentials_end_a_remembered_failure_at_once() {
 fn a_token_of_a_retired_pair_is_dropped_when_asked() {
     let f = fixture([Play::Token("a"), Play::Token("b")]);
     f.client.token().unwrap();
-    assert!(!f.client.drop_retired(), "its pair is in use");
-    f.client.set_credentials(pairs("newer"));
+    assert!(!f.client.invalidate_if_rotated(), "its pair is in use");
+    f.client.set_credentials(credential_set("newer"));
     assert_eq!(
         f.client.token().unwrap().access_token(),
         "a",
         "it works still"
     );
-    assert!(f.client.drop_retired());
+    assert!(f.client.invalidate_if_rotated());
     assert_eq!(f.client.token().unwrap().access_token(), "b");
 }
 
@@ -237,7 +237,7 @@ fn a_secret_file_is_read_again_when_it_changes() {
 #[test]
 fn a_secret_file_beside_another_source_is_refused() {
     let error = Client::builder("acme.my", "", "")
-        .credentials_callback(|| async { Ok(pairs("x")) })
+        .credentials_callback(|| async { Ok(credential_set("x")) })
         .client_secret_file("secret")
         .build()
         .unwrap_err();
@@ -295,7 +295,10 @@ fn a_callback_is_asked_at_the_first_login_and_after_a_refusal() {
     let f = fixture_with(plays, move |builder| {
         builder.credentials_callback(move || {
             let next = source.lock().unwrap().pop_front();
-            async move { next.map(pairs).ok_or_else(|| "the vault is sealed".into()) }
+            async move {
+                next.map(credential_set)
+                    .ok_or_else(|| "the vault is sealed".into())
+            }
         })
     });
     f.client.token().unwrap();
@@ -358,15 +361,15 @@ fn ageing_and_lapsing_are_told_once() {
     f.client.wait_idle();
     let count = |events: &[&str], name| events.iter().filter(|event| **event == name).count();
     let events = f.take_events();
-    assert_eq!(count(&events, "lease_aged"), 1, "{events:?}");
+    assert_eq!(count(&events, "refresh_due"), 1, "{events:?}");
     f.pass(900);
     for _ in 0..3 {
         f.client.token().unwrap();
     }
     f.client.wait_idle();
     let events = f.take_events();
-    assert_eq!(count(&events, "lease_lapsed"), 1, "{events:?}");
-    assert_eq!(count(&events, "lease_aged"), 0, "{events:?}");
+    assert_eq!(count(&events, "serving_stale"), 1, "{events:?}");
+    assert_eq!(count(&events, "refresh_due"), 0, "{events:?}");
 }
 
 #[test]
@@ -375,7 +378,7 @@ fn ageing_is_told_before_the_refresh_that_it_makes_due() {
     let (told, log) = (Arc::clone(&client), Arc::clone(&seen));
     let f = fixture_with([Play::Token("a"), Play::Token("b")], |builder| {
         builder.on_event_inline(move |event| {
-            if let Event::LeaseAged { fingerprint, .. } = event {
+            if let Event::RefreshDue { fingerprint, .. } = event {
                 let client: &crate::blocking::Client = told.get().unwrap();
                 let in_flight = client.status().in_flight;
                 log.lock().unwrap().push((in_flight, fingerprint.clone()));

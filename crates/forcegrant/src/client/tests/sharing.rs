@@ -4,7 +4,7 @@ use std::sync::Condvar;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use super::*;
-use crate::store::{Acquired, Lease, Put, Sharing, Store, StoreError, StoreFuture, Stored};
+use crate::store::{Acquired, Lease, Put, Store, StoreConfig, StoreError, StoreFuture, Stored};
 
 impl Fixture {
     /// Another client with the same clock, at the same endpoint.
@@ -181,7 +181,7 @@ fn clients_of_one_process_share_a_login() {
     assert_eq!(one.requests(), 1);
     assert_eq!(two.take_events(), ["token_adopted"]);
     assert_eq!(
-        (one.client.status().mints, two.client.status().mints),
+        (one.client.status().logins, two.client.status().logins),
         (1, 0)
     );
 }
@@ -190,7 +190,7 @@ fn clients_of_one_process_share_a_login() {
 fn sharing_can_be_switched_off_and_ends_with_the_last_client() {
     let one = fixture_with(
         [Play::Token("a"), Play::Token("b"), Play::Token("c")],
-        |builder| builder.store(Sharing::off()),
+        |builder| builder.store(StoreConfig::off()),
     );
     let two = one.beside(|builder| builder);
     assert_eq!((text(&one), text(&two)), ("a".to_owned(), "b".to_owned()));
@@ -214,8 +214,8 @@ fn another_secret_style_or_route_shares_nothing() {
         builder.resolve("acme.my.salesforce.com", "127.0.0.1:1".parse().unwrap())
     });
     let other = one.beside(|builder| builder);
-    other.client.set_credentials(crate::KeyPairs::new(
-        crate::KeyPair::new("id", "hunter23").unwrap(),
+    other.client.set_credentials(crate::CredentialSet::new(
+        crate::ClientCredentials::new("id", "hunter23").unwrap(),
     ));
     for (f, token) in [(&one, "a"), (&basic, "b"), (&routed, "c"), (&other, "d")] {
         assert_eq!(text(f), token);
@@ -297,12 +297,12 @@ fn a_store_that_fails_is_an_event_and_is_left_alone_for_a_while() {
     assert_eq!(text(&f), "a");
     assert_eq!(
         f.take_events(),
-        ["store_failed", "mint_started", "mint_succeeded"]
+        ["store_failed", "login_started", "login_succeeded"]
     );
     let steps = store.steps();
     f.client.reset();
     assert_eq!(text(&f), "b");
-    assert_eq!(f.take_events(), ["mint_started", "mint_succeeded"]);
+    assert_eq!(f.take_events(), ["login_started", "login_succeeded"]);
     assert_eq!(store.steps(), steps);
     // Back again: the fleet converges.
     store.0.fails.store(false, Ordering::SeqCst);
@@ -341,7 +341,7 @@ fn a_store_that_hangs_delays_a_login_by_its_timeout() {
     assert_eq!(text(&f), "a");
     assert_eq!(
         f.take_events(),
-        ["store_failed", "mint_started", "mint_succeeded"]
+        ["store_failed", "login_started", "login_succeeded"]
     );
 }
 
@@ -351,7 +351,7 @@ fn entries_that_are_not_ours_cost_a_login() {
     store.0.garbage.store(true, Ordering::SeqCst);
     let f = fixture_with([Play::Token("a")], with(&store));
     assert_eq!(text(&f), "a");
-    assert_eq!(f.take_events(), ["mint_started", "mint_succeeded"]);
+    assert_eq!(f.take_events(), ["login_started", "login_succeeded"]);
 }
 
 #[test]
@@ -364,7 +364,7 @@ fn a_lease_that_never_ends_is_waited_for_no_longer_than_a_login_may_take() {
     assert_eq!(text(&f), "a");
     assert_eq!(
         f.take_events(),
-        ["store_failed", "mint_started", "mint_succeeded"]
+        ["store_failed", "login_started", "login_succeeded"]
     );
 }
 
@@ -393,8 +393,8 @@ fn a_login_with_the_next_pair_is_shared_by_that_pair() {
     let one = fixture_with([Play::RefusePair, Play::Token("a")], rotating);
     assert_eq!(text(&one), "a");
     let two = one.beside(with(&store));
-    two.client.set_credentials(crate::KeyPairs::new(
-        crate::KeyPair::new("id", "hunter23").unwrap(),
+    two.client.set_credentials(crate::CredentialSet::new(
+        crate::ClientCredentials::new("id", "hunter23").unwrap(),
     ));
     assert_eq!((text(&two), two.requests()), ("a".to_owned(), 2));
 }
@@ -415,7 +415,7 @@ fn logins_of_a_fleet_are_counted_together() {
     assert_eq!(one.requests(), 1);
 }
 
-/// A report came while the login was in the air: what it brought is for nobody, but it was a login.
+/// A report came while the login was in flight: what it brought is for nobody, but it was a login.
 #[test]
 fn a_login_that_a_report_overtook_is_counted_and_not_shared() {
     let (hold, arrival, go) = held(Play::Token("a"));
@@ -493,7 +493,7 @@ fn a_lease_is_short_and_is_extended_though_the_store_fails_for_a_moment() {
     assert_eq!(asked.join().unwrap().access_token(), "a");
     f.client.wait_idle();
     assert_eq!(store.0.puts.load(Ordering::SeqCst), 1);
-    assert_eq!(f.take_events(), ["mint_started", "mint_succeeded"]);
+    assert_eq!(f.take_events(), ["login_started", "login_succeeded"]);
     // Others wait for a holder that was killed for this, a look, and their own login: 4 s in all.
     assert!(*store.0.longest.lock().unwrap() <= Duration::from_secs(3));
 }

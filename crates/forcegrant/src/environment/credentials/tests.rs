@@ -177,9 +177,9 @@ fn damaged_values_are_refused_by_name() {
     for (name, _) in SALESFORCE {
         for damage in ["xq\u{200b}zz", "xq\u{feff}zz", "xq\nzz", "xq\u{fffd}zz"] {
             let mut pairs = SALESFORCE;
-            for pair in &mut pairs {
-                if pair.0 == name {
-                    pair.1 = damage;
+            for credentials in &mut pairs {
+                if credentials.0 == name {
+                    credentials.1 = damage;
                 }
             }
             let (code, text) = read(&pairs).unwrap_err();

@@ -3,8 +3,8 @@ use serde_json::json;
 
 use super::*;
 
-fn pair() -> KeyPair {
-    KeyPair::new("3MVG9id", "hunter22").unwrap()
+fn credentials() -> ClientCredentials {
+    ClientCredentials::new("3MVG9id", "hunter22").unwrap()
 }
 
 fn answer(status: u16, body: impl Into<Vec<u8>>) -> Response {
@@ -22,12 +22,12 @@ fn read(response: &Response) -> Result<Grant, Failure> {
 }
 
 fn read_from(response: &Response, known_endpoint: bool) -> Result<Grant, Failure> {
-    let pair = pair();
+    let credentials = credentials();
     decode(
         response,
         &Context {
             host: "acme.my.salesforce.com",
-            pair: &pair,
+            credentials: &credentials,
             trust: &TrustPolicy::default(),
             now: UNIX_EPOCH + Duration::from_secs(1_700_000_000),
             known_endpoint,
@@ -362,11 +362,11 @@ fn the_form_for_other_processes_holds_no_secret() {
 #[test]
 fn an_instance_that_repeats_a_secret_is_refused() {
     let secret = "a1B2c3D4e5F6g7H8";
-    let pair = KeyPair::new("3MVG9id", secret).unwrap();
+    let credentials = ClientCredentials::new("3MVG9id", secret).unwrap();
     let url = format!("https://{secret}.my.salesforce.com");
     let context = Context {
         host: "acme.my.salesforce.com",
-        pair: &pair,
+        credentials: &credentials,
         trust: &TrustPolicy::default(),
         now: UNIX_EPOCH,
         known_endpoint: false,

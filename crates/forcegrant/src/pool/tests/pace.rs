@@ -71,7 +71,7 @@ fn a_login_that_has_no_turn_in_time_is_a_typed_error() {
     let mut second = f.start("second");
     f.wait_until_waiting(1);
     f.clock.advance(Duration::from_millis(599_999));
-    assert_eq!(f.gate().waiting(), 1);
+    assert_eq!(f.limiter().waiting(), 1);
     f.clock.advance(Duration::from_millis(1));
     let outcome = second.wait_timeout(Duration::from_secs(60)).unwrap();
     let error = outcome.unwrap_err();
@@ -91,7 +91,7 @@ fn the_rate_is_that_of_the_clock() {
     f.wait_until_waiting(1);
     // A stopped clock lets nobody pass, and one that moves too little neither.
     f.clock.advance(Duration::from_millis(999));
-    assert_eq!((f.gate().waiting(), f.requests()), (1, 1));
+    assert_eq!((f.limiter().waiting(), f.requests()), (1, 1));
     f.clock.advance(Duration::from_millis(1));
     assert!(
         second

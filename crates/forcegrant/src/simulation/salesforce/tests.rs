@@ -17,11 +17,11 @@ fn span(start: Time) -> Vec<Span> {
 }
 
 fn call(salesforce: &mut Salesforce<'_>, token: TokenId, now: Time) -> bool {
-    salesforce.call(token, now, &mut Dice::of(1, &[]))
+    salesforce.call(token, now, &mut Rng::of(1, &[]))
 }
 
 fn login(salesforce: &mut Salesforce<'_>, now: Time) -> Granted {
-    match salesforce.login(now, &mut Dice::of(1, &[])) {
+    match salesforce.login(now, &mut Rng::of(1, &[])) {
         (Answer::Granted(granted), _) => granted,
         (answer, _) => panic!("{answer:?}"),
     }
@@ -83,21 +83,21 @@ fn a_stated_end_is_what_is_left_without_activity() {
 fn the_limit_holds_for_a_sliding_hour() {
     let org = quiet(Life::Sliding(2 * HOUR));
     let mut salesforce = Salesforce::new(&org);
-    let mut dice = Dice::of(1, &[]);
+    let mut rng = Rng::of(1, &[]);
     for n in 0..3_600 {
         assert!(matches!(
-            salesforce.login(n, &mut dice).0,
+            salesforce.login(n, &mut rng).0,
             Answer::Granted(_)
         ));
     }
-    assert_eq!(salesforce.login(4_000, &mut dice).0, Answer::RateExceeded);
+    assert_eq!(salesforce.login(4_000, &mut rng).0, Answer::RateExceeded);
     assert_eq!(
-        salesforce.login(59 * MINUTE, &mut dice).0,
+        salesforce.login(59 * MINUTE, &mut rng).0,
         Answer::RateExceeded
     );
     assert_eq!(salesforce.blocked_minutes(), 2);
     assert!(matches!(
-        salesforce.login(HOUR, &mut dice).0,
+        salesforce.login(HOUR, &mut rng).0,
         Answer::Granted(_)
     ));
 }
@@ -111,10 +111,10 @@ fn accidents_answer_as_they_should() {
         ..quiet(Life::Jwt(HOUR))
     };
     let mut salesforce = Salesforce::new(&org);
-    let mut dice = Dice::of(1, &[]);
-    assert_eq!(salesforce.login(15, &mut dice).0, Answer::Unavailable);
-    assert_eq!(salesforce.introspect(0, 15, &mut dice).0, None);
-    assert_eq!(salesforce.login(35, &mut dice).0, Answer::Refused);
-    assert!(salesforce.login(55, &mut dice).1 >= SECOND);
-    assert!(salesforce.login(65, &mut dice).1 < SECOND);
+    let mut rng = Rng::of(1, &[]);
+    assert_eq!(salesforce.login(15, &mut rng).0, Answer::Unavailable);
+    assert_eq!(salesforce.introspect(0, 15, &mut rng).0, None);
+    assert_eq!(salesforce.login(35, &mut rng).0, Answer::Refused);
+    assert!(salesforce.login(55, &mut rng).1 >= SECOND);
+    assert!(salesforce.login(65, &mut rng).1 < SECOND);
 }

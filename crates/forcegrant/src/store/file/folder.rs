@@ -315,13 +315,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::credentials::KeyPair;
+    use crate::credentials::ClientCredentials;
     use crate::store::seal::{Kind, Sealer, counter_name, owner};
 
     #[test]
     fn every_name_that_the_store_makes_is_swept_but_its_locks() {
-        let pair = KeyPair::new("id", "hunter22").unwrap();
-        let sealer = Sealer::new(&pair, "https://acme.test/token");
+        let credentials = ClientCredentials::new("id", "hunter22").unwrap();
+        let sealer = Sealer::new(&credentials, "https://acme.test/token");
         let folder = Folder::new(std::env::temp_dir());
         let keys = [
             sealer.name(Kind::Token),

@@ -10,7 +10,7 @@ use crate::store::StoreError;
 
 /// What to do about an error.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum RedirectKind {
     /// This server has the slot now, for good.
     Moved(Host),
     /// This server may have the key already.
@@ -25,7 +25,7 @@ pub(super) enum Verdict {
 
 /// `from` is the server that answered. Only a Cluster's word is followed to another server: user and
 /// password go to none that the URL does not name, or lets others name.
-pub(super) fn verdict(error: &RedisError, from: &Host, kind: &Kind) -> Verdict {
+pub(super) fn redirect_kind(error: &RedisError, from: &Host, kind: &Kind) -> RedirectKind {
     let target = || {
         let (text, _) = error.redirect_node()?;
         let mut host = Host::parse(text, from.port)?;
@@ -38,18 +38,18 @@ pub(super) fn verdict(error: &RedisError, from: &Host, kind: &Kind) -> Verdict {
         ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask)
             if *kind != Kind::Cluster =>
         {
-            Verdict::Final
+            RedirectKind::Final
         }
         ErrorKind::Server(ServerErrorKind::Moved) => {
-            target().map_or(Verdict::Elsewhere, Verdict::Moved)
+            target().map_or(RedirectKind::Elsewhere, RedirectKind::Moved)
         }
         ErrorKind::Server(ServerErrorKind::Ask) => {
-            target().map_or(Verdict::Elsewhere, Verdict::Ask)
+            target().map_or(RedirectKind::Elsewhere, RedirectKind::Ask)
         }
-        ErrorKind::Server(ServerErrorKind::TryAgain) => Verdict::TryAgain,
-        ErrorKind::Io | ErrorKind::Parse => Verdict::Elsewhere,
-        _ if matches!(code(error), Some("READONLY" | "MASTERDOWN")) => Verdict::Elsewhere,
-        _ => Verdict::Final,
+        ErrorKind::Server(ServerErrorKind::TryAgain) => RedirectKind::TryAgain,
+        ErrorKind::Io | ErrorKind::Parse => RedirectKind::Elsewhere,
+        _ if matches!(code(error), Some("READONLY" | "MASTERDOWN")) => RedirectKind::Elsewhere,
+        _ => RedirectKind::Final,
     }
 }
 

@@ -20,7 +20,7 @@ use tokio_rustls::TlsConnector;
 
 use super::RedisStore;
 use super::address::{Host, Kind};
-use super::fault::{Verdict, told, verdict};
+use super::fault::{RedirectKind, redirect_kind, told};
 use super::limited::Limited;
 use super::scripts::Call;
 use crate::http::tls_config;
@@ -126,7 +126,7 @@ impl Links {
                 None => own.find(store, slot).await?,
             };
             // Should this future be dropped meanwhile, the server hangs perhaps: begin anew.
-            let mut suspicion = Suspicion::new(&own, &host);
+            let mut suspicion = InvalidateOnDrop::new(&own, &host);
             let (mut link, fresh) = match own.kept(&host) {
                 Some(link) => (link, false),
                 None => match own.connect(store, &host).await {
@@ -134,7 +134,7 @@ impl Links {
                     Err(failed) => {
                         drop(suspicion);
                         // It may be a server that is no more, named by one that was.
-                        if last.is_some() || !own.is_hearsay(store, &host) {
+                        if last.is_some() || !own.is_discovered(store, &host) {
                             return Err(failed);
                         }
                         own.forget_routes(&host);
@@ -146,27 +146,27 @@ impl Links {
             suspicion.serial = Some(link.serial);
             let error = match call.invoke(&mut link.connection, asking).await {
                 Ok(value) => {
-                    suspicion.allay();
+                    suspicion.disarm();
                     return Ok(value);
                 }
                 Err(error) => error,
             };
-            let verdict = verdict(&error, &host, &store.address.kind);
-            if verdict != Verdict::Elsewhere {
-                suspicion.allay();
+            let redirect = redirect_kind(&error, &host, &store.address.kind);
+            if redirect != RedirectKind::Elsewhere {
+                suspicion.disarm();
             }
-            match verdict {
-                Verdict::Moved(to) => drop(own.known().routes.insert(slot, to)),
-                Verdict::Ask(to) => named = Some(to),
-                Verdict::TryAgain => sleep(PAUSE).await,
+            match redirect {
+                RedirectKind::Moved(to) => drop(own.known().routes.insert(slot, to)),
+                RedirectKind::Ask(to) => named = Some(to),
+                RedirectKind::TryAgain => sleep(PAUSE).await,
                 // A connection that was kept may have ended long ago, and a server that another one
                 // named may be a replica by now. A new one of the address tells the truth.
-                Verdict::Elsewhere
-                    if !fresh || (last.is_none() && own.is_hearsay(store, &host)) =>
+                RedirectKind::Elsewhere
+                    if !fresh || (last.is_none() && own.is_discovered(store, &host)) =>
                 {
                     own.forget_routes(&host);
                 }
-                Verdict::Elsewhere | Verdict::Final => {
+                RedirectKind::Elsewhere | RedirectKind::Final => {
                     // Should it be another server's business by now, the next step finds out.
                     own.forget_routes(&host);
                     return Err(told(&error, &host));
@@ -224,7 +224,7 @@ impl Own {
         host: &Host,
         master: &str,
     ) -> Result<Host, StoreError> {
-        let mut suspicion = Suspicion::new(self, host);
+        let mut suspicion = InvalidateOnDrop::new(self, host);
         // Not kept: it is asked when the master is not known, and that is seldom.
         let info = store.sentinel_login.info(0);
         let mut connection = self.open(store, host, &info).await?;
@@ -234,7 +234,7 @@ impl Own {
             .query_async(&mut connection)
             .await
             .map_err(|error| told(&error, host))?;
-        suspicion.allay();
+        suspicion.disarm();
         let (name, port) = found.ok_or_else(|| {
             StoreError::new(format!(
                 "the Sentinel at {host} knows no master of the name in the address"
@@ -322,7 +322,7 @@ impl Own {
     }
 
     /// Whether another server named it, rather than the address.
-    fn is_hearsay(&self, store: &RedisStore, host: &Host) -> bool {
+    fn is_discovered(&self, store: &RedisStore, host: &Host) -> bool {
         let several = store.address.hosts.len() > 1;
         several || self.known().routes.values().any(|route| route == host)
     }
@@ -334,14 +334,14 @@ impl Own {
 }
 
 /// Gives up the connection, and what was heard of the host, unless the step ends well.
-struct Suspicion<'a> {
+struct InvalidateOnDrop<'a> {
     own: &'a Own,
     host: &'a Host,
     serial: Option<u64>,
     allayed: bool,
 }
 
-impl<'a> Suspicion<'a> {
+impl<'a> InvalidateOnDrop<'a> {
     fn new(own: &'a Own, host: &'a Host) -> Self {
         Self {
             own,
@@ -351,12 +351,12 @@ impl<'a> Suspicion<'a> {
         }
     }
 
-    fn allay(&mut self) {
+    fn disarm(&mut self) {
         self.allayed = true;
     }
 }
 
-impl Drop for Suspicion<'_> {
+impl Drop for InvalidateOnDrop<'_> {
     fn drop(&mut self) {
         if self.allayed {
             return;

@@ -32,7 +32,7 @@ use crate::token::Token;
 /// Only clients with the same client id, client secret, token endpoint and route to it (proxy,
 /// `resolve`, `auth_style`) share.
 #[derive(Clone, Debug, Default)]
-pub struct Sharing(Choice);
+pub struct StoreConfig(Choice);
 
 #[derive(Clone, Debug, Default)]
 enum Choice {
@@ -50,7 +50,7 @@ enum Otherwise {
     Process,
 }
 
-impl Sharing {
+impl StoreConfig {
     /// With nobody.
     #[must_use]
     pub fn off() -> Self {
@@ -83,9 +83,14 @@ impl Sharing {
 
     /// The share of clients with one route: what beside the pair and the token endpoint tells
     /// whether two clients would get the same token.
-    pub(crate) fn share(&self, timeout: Duration, route: String, clock: &Clock) -> Option<Share> {
+    pub(crate) fn share(
+        &self,
+        timeout: Duration,
+        route: String,
+        clock: &Clock,
+    ) -> Option<SharedStore> {
         // Clients of another clock live in another time.
-        let within_process = || Share {
+        let within_process = || SharedStore {
             store: Arc::new(Guarded::new(Box::new(ProcessStore::default()))),
             timeout,
             route: format!("{route}\0{}", clock.identity()),
@@ -95,7 +100,7 @@ impl Sharing {
         match &self.0 {
             Choice::Off => None,
             Choice::Process => Some(within_process()),
-            Choice::Store(store, otherwise) => Some(Share {
+            Choice::Store(store, otherwise) => Some(SharedStore {
                 store: Arc::clone(store),
                 timeout,
                 otherwise: match otherwise {
@@ -115,7 +120,7 @@ impl Sharing {
 ///
 /// # Errors
 /// `invalid_option`, which says what there is.
-impl FromStr for Sharing {
+impl FromStr for StoreConfig {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
@@ -129,7 +134,7 @@ impl FromStr for Sharing {
     }
 }
 
-impl Sharing {
+impl StoreConfig {
     fn from_url(text: &str) -> Result<Self, Error> {
         match text.split_once(':') {
             #[cfg(feature = "store-file")]
@@ -153,7 +158,7 @@ impl Sharing {
     }
 }
 
-impl<S: Store + 'static> From<S> for Sharing {
+impl<S: Store + 'static> From<S> for StoreConfig {
     fn from(store: S) -> Self {
         Self::store(store)
     }
@@ -161,7 +166,7 @@ impl<S: Store + 'static> From<S> for Sharing {
 
 /// A client's share in a store.
 #[derive(Clone, Debug)]
-pub(crate) struct Share {
+pub(crate) struct SharedStore {
     store: Arc<Guarded>,
     /// For each step.
     timeout: Duration,
@@ -169,10 +174,10 @@ pub(crate) struct Share {
     /// Whether logins are counted in the store too. Those of one process are counted already.
     pub(crate) counts: bool,
     /// What serves while the store fails.
-    pub(crate) otherwise: Option<Arc<Share>>,
+    pub(crate) otherwise: Option<Arc<SharedStore>>,
 }
 
-impl Share {
+impl SharedStore {
     /// The store, if it is not out of the way.
     pub(crate) fn open(&self, engine: &Engine) -> Option<&dyn Store> {
         let boot = engine.profile.clock.now().boot;
@@ -181,8 +186,8 @@ impl Share {
     }
 
     /// Takes one step. `None`: it failed, or was late.
-    pub(crate) async fn step<T>(&self, engine: &Engine, step: StoreFuture<'_, T>) -> Option<T> {
-        self.step_within(self.timeout, engine, step).await
+    pub(crate) async fn call<T>(&self, engine: &Engine, call: StoreFuture<'_, T>) -> Option<T> {
+        self.call_within(self.timeout, engine, call).await
     }
 
     /// The same for a step that waits for `patience` on purpose.
@@ -190,9 +195,9 @@ impl Share {
         &self,
         patience: Duration,
         engine: &Engine,
-        step: StoreFuture<'_, T>,
+        call: StoreFuture<'_, T>,
     ) -> Option<T> {
-        self.step_within(patience + self.timeout, engine, step)
+        self.call_within(patience + self.timeout, engine, call)
             .await
     }
 
@@ -200,17 +205,17 @@ impl Share {
     /// not told: whoever logs in keeps the right to it while others in this process leave the store alone,
     /// and a lease that was lost costs no more than a login.
     pub(crate) async fn extend(&self, key: &str, owner: &str, time: Duration) -> Option<Acquired> {
-        let step = self.store.store.acquire(key, owner, time);
-        tokio::time::timeout(self.timeout, step).await.ok()?.ok()
+        let call = self.store.store.acquire(key, owner, time);
+        tokio::time::timeout(self.timeout, call).await.ok()?.ok()
     }
 
-    async fn step_within<T>(
+    async fn call_within<T>(
         &self,
         limit: Duration,
         engine: &Engine,
-        step: StoreFuture<'_, T>,
+        call: StoreFuture<'_, T>,
     ) -> Option<T> {
-        match tokio::time::timeout(limit, step).await {
+        match tokio::time::timeout(limit, call).await {
             Ok(Ok(value)) => {
                 self.store.with_breaker(Breaker::worked);
                 Some(value)
@@ -251,12 +256,15 @@ const LONGEST_ERROR: usize = 300;
 /// Knows the credentials and the token at hand.
 fn own_redactor(engine: &Engine) -> Redactor {
     let redactor = engine
-        .keyring
+        .provider
         .at_hand()
         .map_or_else(Redactor::new, |login| {
-            Redactor::new().hide_pair(login.pair.client_id(), login.pair.expose_client_secret())
+            Redactor::new().hide_credentials(
+                login.credentials.client_id(),
+                login.credentials.expose_client_secret(),
+            )
         });
-    match &engine.slot.state().lease {
+    match &engine.slot.state().cached {
         Some(lease) => redactor.hide(Token::of(lease).access_token()),
         None => redactor,
     }
@@ -308,7 +316,7 @@ mod tests {
 
     #[test]
     fn the_text_form_names_every_store() {
-        let shown = |text: &str| format!("{:?}", text.parse::<Sharing>().unwrap().0);
+        let shown = |text: &str| format!("{:?}", text.parse::<StoreConfig>().unwrap().0);
         assert_eq!(shown("off"), "Off");
         assert_eq!(shown("process"), "Process");
         #[cfg(feature = "store-file")]
@@ -316,7 +324,7 @@ mod tests {
         #[cfg(feature = "store-redis")]
         assert!(shown("rediss://u:hunter22@redis.test/1").contains("redis.test"));
         for text in ["", "files", "file:relative", "ftp://hunter22@x", "http://x"] {
-            let error = text.parse::<Sharing>().unwrap_err();
+            let error = text.parse::<StoreConfig>().unwrap_err();
             assert_eq!(error.code(), "invalid_option");
             assert!(!error.to_string().contains("hunter22"));
         }

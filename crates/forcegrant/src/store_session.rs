@@ -10,19 +10,19 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
-use crate::cache::lease::Lease;
+use crate::cache::cached_token::CachedToken;
 use crate::clock::{millis, to_system_time, to_wall};
 use crate::credentials::Login;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::grant::response::Context;
-use crate::mint::budget_spent;
+use crate::login::budget_spent;
 use crate::random;
-use crate::secret::Mark;
+use crate::secret::CredentialsFingerprint;
 use crate::store::protocol::LARGEST_ENTRY;
 use crate::store::record::{self, Origin, Patience, Reader};
 use crate::store::seal::{self, Kind, Sealer};
-use crate::store::{self, Acquired, Share, StoreError};
+use crate::store::{self, Acquired, SharedStore, StoreError};
 use crate::token::ExpirySource;
 
 /// How long a lease is granted for. A holder that was killed blocks others for this at most.
@@ -38,26 +38,26 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// What a flight comes to before it logs in.
 pub(crate) enum Obtained {
     /// Another client's login serves.
-    Adopted(Arc<Lease>),
+    Adopted(Arc<CachedToken>),
     /// The login of another client, which this one waited for, failed.
     Told(Error),
     /// Log in, mostly under a lease. Without one nothing is shared, or the store is out of the way.
-    Login(Option<Holding>),
+    Login(Option<HeldLease>),
 }
 
 /// The right to log in, and where the result goes.
-pub(crate) struct Holding {
-    visit: Visit,
+pub(crate) struct HeldLease {
+    session: StoreSession,
     lease: store::Lease,
     /// It was lost: it ended before it was extended, as after a time that this process stood still.
     lost: Arc<AtomicBool>,
 }
 
-/// A client at the store, with one key pair.
+/// A client at the store, with one client credentials.
 #[derive(Clone)]
-struct Visit {
+struct StoreSession {
     engine: Arc<Engine>,
-    share: Share,
+    share: SharedStore,
     login: Login,
     sealer: Arc<Sealer>,
     /// The name of the token's entry.
@@ -77,30 +77,30 @@ pub(crate) async fn obtain(engine: &Arc<Engine>, afresh: bool) -> Obtained {
     }
 }
 
-async fn ask_store(engine: &Arc<Engine>, share: &Share, afresh: bool) -> Obtained {
+async fn ask_store(engine: &Arc<Engine>, share: &SharedStore, afresh: bool) -> Obtained {
     let login = engine
-        .keyring
+        .provider
         .login(engine.key.as_str(), engine.profile.retry.total)
         .await
         .ok();
     // A source that fails is the login's business.
-    let Some(login) = login.or_else(|| engine.keyring.at_hand()) else {
+    let Some(login) = login.or_else(|| engine.provider.at_hand()) else {
         return Obtained::Login(None);
     };
     let Some(owner) = seal::owner() else {
         return Obtained::Login(None);
     };
-    let visit = Visit::new(engine, share, login);
-    match visit.look(afresh).await {
+    let session = StoreSession::new(engine, share, login);
+    match session.look(afresh).await {
         Some(lease) => Obtained::Adopted(lease),
-        None => visit.queue(owner, afresh).await,
+        None => session.queue(owner, afresh).await,
     }
 }
 
-impl Visit {
-    fn new(engine: &Arc<Engine>, share: &Share, login: Login) -> Self {
+impl StoreSession {
+    fn new(engine: &Arc<Engine>, share: &SharedStore, login: Login) -> Self {
         let endpoint = format!("{}\0{}", login.endpoint.token_url(), share.route);
-        let sealer = Arc::new(Sealer::new(&login.pair, &endpoint));
+        let sealer = Arc::new(Sealer::new(&login.credentials, &endpoint));
         Self {
             key: sealer.name(Kind::Token),
             engine: Arc::clone(engine),
@@ -146,47 +146,47 @@ impl Visit {
     async fn granted(self, lease: store::Lease, afresh: bool) -> Obtained {
         // Between the look and the grant another may have logged in.
         let found = self.look(afresh).await;
-        let holding = Holding {
-            visit: self,
+        let held = HeldLease {
+            session: self,
             lease,
             lost: Arc::default(),
         };
         if let Some(lease) = found {
-            holding.release().await;
+            held.release().await;
             return Obtained::Adopted(lease);
         }
-        if let Some(error) = holding.visit.spent().await {
-            holding.release().await;
+        if let Some(error) = held.session.spent().await {
+            held.release().await;
             return Obtained::Told(error);
         }
-        Obtained::Login(Some(holding))
+        Obtained::Login(Some(held))
     }
 
     async fn acquire(&self, owner: &str) -> Option<Acquired> {
-        let step = self
+        let call = self
             .share
             .open(&self.engine)?
             .acquire(&self.key, owner, LEASE);
-        self.share.step(&self.engine, step).await
+        self.share.call(&self.engine, call).await
     }
 
     async fn watch(&self, fence: u64, limit: Duration) {
         let Some(store) = self.share.open(&self.engine) else {
             return;
         };
-        let step = store.watch(&self.key, fence, limit);
-        let _ = self.share.wait(limit, &self.engine, step).await;
+        let call = store.watch(&self.key, fence, limit);
+        let _ = self.share.wait(limit, &self.engine, call).await;
     }
 
     async fn open(&self, kind: Kind) -> Option<(Zeroizing<Vec<u8>>, Option<Duration>)> {
         let name = self.sealer.name(kind);
-        let step = self.share.open(&self.engine)?.get(&name);
-        let stored = self.share.step(&self.engine, step).await??;
+        let call = self.share.open(&self.engine)?.get(&name);
+        let stored = self.share.call(&self.engine, call).await??;
         Some((self.sealer.open(kind, stored.entry)?, stored.left))
     }
 
     /// What is in the store, if this client can use it.
-    async fn look(&self, afresh: bool) -> Option<Arc<Lease>> {
+    async fn look(&self, afresh: bool) -> Option<Arc<CachedToken>> {
         if afresh {
             return None;
         }
@@ -201,7 +201,7 @@ impl Visit {
             lifetimes: &engine.profile.lifetimes,
             context: Context {
                 host: self.login.endpoint.host(),
-                pair: &self.login.pair,
+                credentials: &self.login.credentials,
                 trust: &engine.profile.trust,
                 now: to_system_time(now.wall),
                 known_endpoint: true,
@@ -233,17 +233,20 @@ impl Visit {
         if !self.share.counts {
             return None;
         }
-        let counter = seal::counter_name(self.login.endpoint.host(), self.login.pair.client_id());
-        let step = self.share.open(&self.engine)?.count(&counter, logins);
-        self.share.step(&self.engine, step).await
+        let counter = seal::counter_name(
+            self.login.endpoint.host(),
+            self.login.credentials.client_id(),
+        );
+        let call = self.share.open(&self.engine)?.count(&counter, logins);
+        self.share.call(&self.engine, call).await
     }
 
     async fn release(&self, lease: &store::Lease) {
         let Some(store) = self.share.open(&self.engine) else {
             return;
         };
-        let step = store.release(&self.key, lease);
-        let _ = self.share.step(&self.engine, step).await;
+        let call = store.release(&self.key, lease);
+        let _ = self.share.call(&self.engine, call).await;
     }
 
     async fn put(&self, kind: Kind, plain: &[u8], lives: Duration, lease: &store::Lease) {
@@ -253,22 +256,25 @@ impl Visit {
             return;
         };
         let name = self.sealer.name(kind);
-        let step = store.put(&name, &entry, lives, lease);
-        let _ = self.share.step(&self.engine, step).await;
+        let call = store.put(&name, &entry, lives, lease);
+        let _ = self.share.call(&self.engine, call).await;
     }
 }
 
-impl Holding {
+impl HeldLease {
     /// Extends the lease while the work lasts.
-    pub(crate) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
+    pub(crate) async fn renew_while<T>(&self, work: impl Future<Output = T>) -> T {
         // Apart, as in `obtain`.
         let work = Box::pin(work);
-        let (visit, lease) = (self.visit.clone(), self.lease.clone());
+        let (session, lease) = (self.session.clone(), self.lease.clone());
         let lost = Arc::clone(&self.lost);
         let _extension = AbortOnDrop(tokio::spawn(async move {
             loop {
                 tokio::time::sleep(EXTENSION).await;
-                let extended = visit.share.extend(&visit.key, &lease.owner, LEASE).await;
+                let extended = session
+                    .share
+                    .extend(&session.key, &lease.owner, LEASE)
+                    .await;
                 let is_lost = match extended {
                     Some(Acquired::Granted { fence }) => fence != lease.fence,
                     Some(Acquired::Held { .. }) => true,
@@ -278,7 +284,7 @@ impl Holding {
                 if is_lost {
                     // What this login brings may be older by now than what another brought.
                     lost.store(true, Ordering::Relaxed);
-                    return visit.release(&lease).await;
+                    return session.release(&lease).await;
                 }
             }
         }));
@@ -286,8 +292,8 @@ impl Holding {
     }
 
     /// The entry for what a login brought.
-    pub(crate) fn pack(&self, lease: &Lease) -> Packed {
-        let age = lease.age(self.visit.engine.profile.clock.now());
+    pub(crate) fn pack(&self, lease: &CachedToken) -> Packed {
+        let age = lease.age(self.session.engine.profile.clock.now());
         let lives = lease.windows.stale.max(lease.windows.ends);
         let lives = lives.saturating_sub(age).max(SHORTEST);
         let expiry = lease.parts.expiry();
@@ -301,12 +307,12 @@ impl Holding {
         Packed {
             text: record::write_token(&origin, &lease.parts),
             lives: Duration::from_millis(lives),
-            pair: lease.pair,
+            credentials: lease.credentials,
         }
     }
 
     /// Tells the others what came of the login, and ends the lease.
-    pub(crate) async fn hand_over(self, packed: Option<Packed>, failure: Option<&Error>) {
+    pub(crate) async fn publish(self, packed: Option<Packed>, failure: Option<&Error>) {
         // Apart, as in `obtain`.
         Box::pin(self.put_result(packed, failure)).await;
     }
@@ -316,16 +322,16 @@ impl Holding {
             return;
         }
         if let Some(error) = failure {
-            let now = self.visit.engine.profile.clock.now().wall;
+            let now = self.session.engine.profile.clock.now().wall;
             let text = record::write_failure(self.lease.fence, now, error);
             let told = record::told(error);
-            self.visit
+            self.session
                 .put(Kind::Failure, &text, told, &self.lease)
                 .await;
         }
         match packed {
-            Some(packed) if packed.pair == self.visit.login.pair.mark() => {
-                self.visit
+            Some(packed) if packed.credentials == self.session.login.credentials.mark() => {
+                self.session
                     .put(Kind::Token, &packed.text, packed.lives, &self.lease)
                     .await;
             }
@@ -339,13 +345,13 @@ impl Holding {
 
     /// The login went through with another pair than the one that the lease is for.
     async fn put_under_other_pair(&self, packed: &Packed) {
-        let visit = &self.visit;
-        let login = visit.engine.keyring.at_hand();
-        let login = login.filter(|login| login.pair.mark() == packed.pair);
+        let session = &self.session;
+        let login = session.engine.provider.at_hand();
+        let login = login.filter(|login| login.credentials.mark() == packed.credentials);
         let Some(login) = login else {
             return;
         };
-        let other = Visit::new(&visit.engine, &visit.share, login);
+        let other = StoreSession::new(&session.engine, &session.share, login);
         // Should another have the lease, it logs in just now.
         if let Some(Acquired::Granted { fence }) = other.acquire(&self.lease.owner).await {
             let lease = store::Lease {
@@ -360,16 +366,16 @@ impl Holding {
 
     /// Ends the lease.
     pub(crate) async fn release(&self) {
-        self.visit.release(&self.lease).await;
+        self.session.release(&self.lease).await;
     }
 
     /// Counts the logins that the endpoint answered, for all who share the store.
     pub(crate) fn counting(&self, logins: u32) -> Pin<Box<impl Future<Output = ()> + use<>>> {
-        let visit = self.visit.clone();
+        let session = self.session.clone();
         // Apart, as in `obtain`.
         Box::pin(async move {
             if logins > 0 {
-                visit.count(logins).await;
+                session.count(logins).await;
             }
         })
     }
@@ -380,7 +386,7 @@ pub(crate) struct Packed {
     text: Zeroizing<Vec<u8>>,
     lives: Duration,
     /// The fingerprint of the pair that the token was issued to.
-    pair: Mark,
+    credentials: CredentialsFingerprint,
 }
 
 /// The shortest time to live of an entry, in milliseconds.

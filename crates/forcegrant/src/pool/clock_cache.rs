@@ -9,25 +9,25 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 const STEPS: usize = 64;
 
 #[derive(Debug)]
-pub(super) struct Ring<T> {
+pub(super) struct ClockCache<T> {
     seats: Vec<Arc<T>>,
     hand: usize,
 }
 
 /// What sits on a ring.
-pub(super) trait Seated {
-    fn seat(&self) -> &Seat;
+pub(super) trait HasClockEntry {
+    fn entry(&self) -> &ClockEntry;
 }
 
 /// A place on a ring, and the mark of who was read since the hand came by.
 #[derive(Debug, Default)]
-pub(crate) struct Seat {
+pub(crate) struct ClockEntry {
     mark: AtomicBool,
     /// A pool has 10 million at most.
     place: AtomicU32,
 }
 
-impl Seat {
+impl ClockEntry {
     /// Written only when it changes something, so that readers share the cache line.
     #[inline]
     pub(super) fn touch(&self) {
@@ -51,11 +51,11 @@ impl Seat {
     }
 }
 
-impl<T: Seated> Ring<T> {
+impl<T: HasClockEntry> ClockCache<T> {
     pub(super) fn new(all: impl Iterator<Item = Arc<T>>) -> Self {
         let seats: Vec<_> = all.collect();
-        for (place, seat) in seats.iter().enumerate() {
-            seat.seat().sit(place);
+        for (place, entry) in seats.iter().enumerate() {
+            entry.entry().sit(place);
         }
         Self { seats, hand: 0 }
     }
@@ -67,12 +67,12 @@ impl<T: Seated> Ring<T> {
     /// Seats a newcomer, where `most` may sit. Returns who had to go.
     pub(super) fn insert(&mut self, newcomer: Arc<T>, most: usize) -> Option<Arc<T>> {
         if self.seats.len() < most {
-            newcomer.seat().sit(self.seats.len());
+            newcomer.entry().sit(self.seats.len());
             self.seats.push(newcomer);
             return None;
         }
         let place = self.next_to_go();
-        newcomer.seat().sit(place);
+        newcomer.entry().sit(place);
         // The hand has just passed the newcomer's place, so it comes there last.
         self.hand = (place + 1) % self.seats.len();
         Some(std::mem::replace(&mut self.seats[place], newcomer))
@@ -80,16 +80,16 @@ impl<T: Seated> Ring<T> {
 
     /// Puts another in somebody's place.
     pub(super) fn replace(&mut self, old: &T, new: Arc<T>) {
-        let place = old.seat().place();
-        new.seat().sit(place);
+        let place = old.entry().place();
+        new.entry().sit(place);
         self.seats[place] = new;
     }
 
-    pub(super) fn remove(&mut self, seat: &T) {
-        let place = seat.seat().place();
+    pub(super) fn remove(&mut self, entry: &T) {
+        let place = entry.entry().place();
         self.seats.swap_remove(place);
         if let Some(moved) = self.seats.get(place) {
-            moved.seat().sit(place);
+            moved.entry().sit(place);
         }
         if self.hand >= self.seats.len() {
             self.hand = 0;
@@ -98,7 +98,7 @@ impl<T: Seated> Ring<T> {
 
     fn next_to_go(&mut self) -> usize {
         for _ in 0..STEPS.min(self.seats.len()) {
-            if !self.seats[self.hand].seat().unmark() {
+            if !self.seats[self.hand].entry().unmark() {
                 break;
             }
             self.hand = (self.hand + 1) % self.seats.len();
@@ -118,16 +118,16 @@ mod tests {
     #[derive(Debug, Default)]
     struct Guest {
         name: u32,
-        seat: Seat,
+        entry: ClockEntry,
     }
 
-    impl Seated for Guest {
-        fn seat(&self) -> &Seat {
-            &self.seat
+    impl HasClockEntry for Guest {
+        fn entry(&self) -> &ClockEntry {
+            &self.entry
         }
     }
 
-    fn seat(name: u32) -> Arc<Guest> {
+    fn entry(name: u32) -> Arc<Guest> {
         Arc::new(Guest {
             name,
             ..Guest::default()
@@ -136,21 +136,21 @@ mod tests {
 
     #[test]
     fn who_is_read_stays_and_who_is_not_goes() {
-        let mut ring = Ring::new(std::iter::empty());
-        let hot = seat(0);
-        ring.insert(Arc::clone(&hot), 8);
+        let mut clock_cache = ClockCache::new(std::iter::empty());
+        let hot = entry(0);
+        clock_cache.insert(Arc::clone(&hot), 8);
         for name in 1..10_000 {
-            hot.seat.touch();
-            let gone = ring.insert(seat(name), 8);
+            hot.entry.touch();
+            let gone = clock_cache.insert(entry(name), 8);
             assert!(gone.is_none_or(|gone| gone.name != 0));
         }
     }
 
     #[test]
     fn without_reads_the_oldest_goes() {
-        let mut ring = Ring::new(std::iter::empty());
+        let mut clock_cache = ClockCache::new(std::iter::empty());
         let gone: Vec<_> = (0..10)
-            .filter_map(|name| ring.insert(seat(name), 4))
+            .filter_map(|name| clock_cache.insert(entry(name), 4))
             .map(|gone| gone.name)
             .collect();
         assert_eq!(gone, [0, 1, 2, 3, 4, 5]);
@@ -161,16 +161,16 @@ mod tests {
         /// everyone knows the own place.
         #[test]
         fn nobody_is_lost(steps in prop::collection::vec((0u8..3, any::<prop::sample::Index>()), 0..300), most in 1usize..20) {
-            let mut ring = Ring::new(std::iter::empty());
+            let mut clock_cache = ClockCache::new(std::iter::empty());
             let mut model = BTreeSet::new();
             let mut present: Vec<Arc<Guest>> = Vec::new();
             for (name, (what, index)) in (0u32..).zip(steps) {
                 match what {
                     0 => {
-                        let new = seat(name);
+                        let new = entry(name);
                         present.push(Arc::clone(&new));
                         model.insert(name);
-                        if let Some(gone) = ring.insert(new, most) {
+                        if let Some(gone) = clock_cache.insert(new, most) {
                             prop_assert!(model.remove(&gone.name));
                             present.retain(|one| one.name != gone.name);
                         }
@@ -178,18 +178,18 @@ mod tests {
                     1 if !present.is_empty() => {
                         let one = present.swap_remove(index.index(present.len()));
                         model.remove(&one.name);
-                        ring.remove(&one);
+                        clock_cache.remove(&one);
                     }
                     _ if !present.is_empty() => {
                         let one = &present[index.index(present.len())];
-                        one.seat.touch();
+                        one.entry.touch();
                     }
                     _ => {}
                 }
-                prop_assert!(ring.len() <= most);
-                let seated: BTreeSet<_> = ring.seats.iter().map(|seat| seat.name).collect();
+                prop_assert!(clock_cache.len() <= most);
+                let seated: BTreeSet<_> = clock_cache.seats.iter().map(|entry| entry.name).collect();
                 prop_assert_eq!(&seated, &model);
-                prop_assert!(ring.seats.iter().enumerate().all(|(place, seat)| seat.seat.place() == place));
+                prop_assert!(clock_cache.seats.iter().enumerate().all(|(place, entry)| entry.entry.place() == place));
             }
         }
     }

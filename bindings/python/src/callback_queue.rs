@@ -6,15 +6,17 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use forcegrant::{ClientBuilder, ClientPoolBuilder, KeyPair, KeyPairs, OrgCredentials};
+use forcegrant::{
+    ClientBuilder, ClientCredentials, ClientPoolBuilder, CredentialSet, OrgCredentials,
+};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tokio::sync::oneshot;
 
-use crate::guest;
 use crate::options::credentials;
 use crate::per_process::PerProcess;
 use crate::pool::org_of;
+use crate::python_call;
 use crate::store::StoreStep;
 
 type Answer<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -22,7 +24,7 @@ type Answer<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 /// What the core asks for, and where the answer goes.
 enum Asked {
     /// The credentials of a client.
-    Pairs(oneshot::Sender<Answer<KeyPairs>>),
+    Pairs(oneshot::Sender<Answer<CredentialSet>>),
     /// The org of a pool's key.
     Org(String, oneshot::Sender<Answer<OrgCredentials>>),
     /// A step of a store.
@@ -30,7 +32,7 @@ enum Asked {
 }
 
 #[derive(Default)]
-pub(crate) struct Asker {
+pub(crate) struct CallbackQueue {
     /// Whether a question waits: all that a caller looks at mostly.
     some: AtomicBool,
     /// A forked child has neither the parent's questions nor its locks.
@@ -42,7 +44,7 @@ struct Desk {
     questions: Mutex<VecDeque<Asked>>,
 }
 
-impl Asker {
+impl CallbackQueue {
     pub(crate) fn new() -> Arc<Self> {
         Arc::default()
     }
@@ -50,15 +52,15 @@ impl Asker {
     /// Imports what answers, before there is a question: a child that is forked in the middle of an
     /// import waits for ever for its end.
     pub(crate) fn import(py: Python<'_>) -> PyResult<()> {
-        guest::module(py, "forcegrant._credentials")?;
-        guest::module(py, "forcegrant._stores").map(drop)
+        python_call::module(py, "forcegrant._credentials")?;
+        python_call::module(py, "forcegrant._stores").map(drop)
     }
 
     /// Has the builder's client ask here.
     pub(crate) fn attach(self: &Arc<Self>, builder: ClientBuilder) -> ClientBuilder {
-        let asker = Arc::clone(self);
+        let callback_queue = Arc::clone(self);
         builder.credentials_callback(move || {
-            let answer = asker.ask(Asked::Pairs);
+            let answer = callback_queue.ask(Asked::Pairs);
             async move {
                 answer
                     .await
@@ -69,9 +71,9 @@ impl Asker {
 
     /// The same for a pool, which asks with a key.
     pub(crate) fn attach_pool(self: &Arc<Self>, builder: ClientPoolBuilder) -> ClientPoolBuilder {
-        let asker = Arc::clone(self);
+        let callback_queue = Arc::clone(self);
         builder.credentials_callback(move |key| {
-            let answer = asker.ask(|sender| Asked::Org(key, sender));
+            let answer = callback_queue.ask(|sender| Asked::Org(key, sender));
             async move {
                 answer
                     .await
@@ -117,13 +119,14 @@ impl Asker {
             match question {
                 Asked::Store(step) => {
                     let step = Bound::new(py, step)?;
-                    let take = guest::module(py, "forcegrant._stores")?.getattr("take")?;
-                    guest::call(&take, (step, &store), None)?;
+                    let take = python_call::module(py, "forcegrant._stores")?.getattr("take")?;
+                    python_call::call(&take, (step, &store), None)?;
                 }
                 question => {
                     let question = Bound::new(py, Question(Mutex::new(Some(question))))?;
-                    let answer = guest::module(py, "forcegrant._credentials")?.getattr("answer")?;
-                    guest::call(&answer, (question, &callback), None)?;
+                    let answer =
+                        python_call::module(py, "forcegrant._credentials")?.getattr("answer")?;
+                    python_call::call(&answer, (question, &callback), None)?;
                 }
             }
         }
@@ -208,7 +211,7 @@ impl Question {
     }
 }
 
-fn pairs_of(pairs: &Bound<'_, PyAny>) -> PyResult<Result<KeyPairs, forcegrant::Error>> {
+fn pairs_of(pairs: &Bound<'_, PyAny>) -> PyResult<Result<CredentialSet, forcegrant::Error>> {
     let name = "credentials_callback";
     let (current, next) = match pairs.cast::<PyDict>() {
         Ok(pairs) => (pairs.get_item("current")?, pairs.get_item("next")?),
@@ -226,10 +229,10 @@ fn pairs_of(pairs: &Bound<'_, PyAny>) -> PyResult<Result<KeyPairs, forcegrant::E
 fn key_pairs(
     (id, secret): (String, String),
     next: Option<(String, String)>,
-) -> Result<KeyPairs, forcegrant::Error> {
-    let pairs = KeyPairs::new(KeyPair::new(id, secret)?);
+) -> Result<CredentialSet, forcegrant::Error> {
+    let pairs = CredentialSet::new(ClientCredentials::new(id, secret)?);
     Ok(match next {
-        Some((id, secret)) => pairs.with_next(KeyPair::new(id, secret)?),
+        Some((id, secret)) => pairs.with_next(ClientCredentials::new(id, secret)?),
         None => pairs,
     })
 }

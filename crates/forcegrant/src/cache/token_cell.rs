@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 
-use crate::cache::lease::Lease;
+use crate::cache::cached_token::CachedToken;
 use crate::cache::state::State;
 use crate::clock::Clock;
 use crate::token::Token;
@@ -13,22 +13,22 @@ use crate::token::Token;
 /// state holds the client's lock.
 #[derive(Debug, Default)]
 #[repr(C)]
-pub(crate) struct Slot {
+pub(crate) struct TokenCell {
     /// The state's lease once more, or nothing, so that a reader of one client among many meets the
     /// fewest cache misses.
-    lease: ArcSwapOption<Lease>,
+    cached: ArcSwapOption<CachedToken>,
     state: ArcSwap<State>,
 }
 
-impl Slot {
+impl TokenCell {
     /// The token, if a view taken earlier covers this coarse wall-clock time.
     #[inline]
     pub(crate) fn read(&self, coarse_wall: i64) -> Option<Token> {
         let state = self.state.load();
-        let lease = state.lease.as_ref()?;
-        lease
+        let cached = state.cached.as_ref()?;
+        cached
             .in_view(coarse_wall)
-            .then(|| state.handles.hand_out(lease))
+            .then(|| state.handles.hand_out(cached))
     }
 
     /// The same for a client among many, which is seldom read by two threads at once: without a
@@ -36,10 +36,10 @@ impl Slot {
     /// view by itself where that decides nothing.
     #[inline]
     pub(crate) fn read_shared(&self, coarse_wall: i64, clock: &Clock) -> Option<Token> {
-        let lease = self.lease.load();
-        let lease = lease.as_ref()?;
-        let renew = || lease.renew(clock.now(), coarse_wall, clock.view_length());
-        (lease.in_view(coarse_wall) || renew()).then(|| Token::of(lease))
+        let cached = self.cached.load();
+        let cached = cached.as_ref()?;
+        let renew = || cached.renew(clock.now(), coarse_wall, clock.view_length());
+        (cached.in_view(coarse_wall) || renew()).then(|| Token::of(cached))
     }
 
     pub(crate) fn state(&self) -> Guard<Arc<State>> {
@@ -47,10 +47,10 @@ impl Slot {
     }
 
     pub(crate) fn replace(&self, state: State) {
-        let lease = state.lease.clone();
+        let cached = state.cached.clone();
         // Never another than the state's, also for a child that is forked in between.
-        self.lease.store(None);
+        self.cached.store(None);
         self.state.store(Arc::new(state));
-        self.lease.store(lease);
+        self.cached.store(cached);
     }
 }

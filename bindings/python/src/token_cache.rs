@@ -9,22 +9,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use forcegrant::{Client, Error, Pending, Start};
 use pyo3::prelude::*;
 
-use crate::asker::Asker;
+use crate::callback_queue::CallbackQueue;
 use crate::error::raise;
-use crate::outlet::Outlet;
+use crate::event_queue::EventQueue;
 use crate::time;
 use crate::token::Token;
 use crate::wait::Wait;
 
 pub(crate) struct Shared {
     client: Client,
-    outlet: Arc<Outlet>,
-    asker: Option<Arc<Asker>>,
-    kept: Mutex<Kept>,
+    event_queue: Arc<EventQueue>,
+    callback_queue: Option<Arc<CallbackQueue>>,
+    token_cache: Mutex<TokenCache>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct TokenCache {
     token: Option<Py<Token>>,
     from: i64,
     until: i64,
@@ -37,12 +37,16 @@ pub(crate) enum Found {
 }
 
 impl Shared {
-    pub(crate) fn new(client: Client, outlet: Arc<Outlet>, asker: Option<Arc<Asker>>) -> Self {
+    pub(crate) fn new(
+        client: Client,
+        event_queue: Arc<EventQueue>,
+        callback_queue: Option<Arc<CallbackQueue>>,
+    ) -> Self {
         Self {
             client,
-            outlet,
-            asker,
-            kept: Mutex::default(),
+            event_queue,
+            callback_queue,
+            token_cache: Mutex::default(),
         }
     }
 
@@ -53,36 +57,37 @@ impl Shared {
 
     /// The core's client, for what may change the token.
     pub(crate) fn changing(&self) -> &Client {
-        let mut kept = self.lock();
-        (kept.from, kept.until) = (0, 0);
+        let mut token_cache = self.lock();
+        (token_cache.from, token_cache.until) = (0, 0);
         &self.client
     }
 
     /// Whether the core may have questions: for credentials, or to a store.
     pub(crate) fn asks(&self) -> bool {
-        self.asker.is_some()
+        self.callback_queue.is_some()
     }
 
     /// Has the core's questions answered, if any wait, on this thread.
     pub(crate) fn answer(&self, py: Python<'_>, answers: Option<&Py<PyAny>>) -> PyResult<()> {
-        match (&self.asker, answers) {
-            (Some(asker), Some(answers)) => asker.serve(py, answers),
+        match (&self.callback_queue, answers) {
+            (Some(callback_queue), Some(answers)) => callback_queue.serve(py, answers),
             _ => Ok(()),
         }
     }
 
     /// Tells the events that wait, on this thread.
     pub(crate) fn deliver(&self, py: Python<'_>, listener: Option<&Py<PyAny>>) -> PyResult<()> {
-        self.outlet.deliver(py, &self.client.login_host(), listener)
+        self.event_queue
+            .deliver(py, &self.client.login_host(), listener)
     }
 
     /// The token if the last view covers the present.
     #[inline]
     pub(crate) fn in_view(&self, py: Python<'_>) -> Option<Py<Token>> {
         let now = time::now();
-        let kept = self.lock();
-        if kept.from <= now && now < kept.until {
-            return kept.token.as_ref().map(|token| token.clone_ref(py));
+        let token_cache = self.lock();
+        if token_cache.from <= now && now < token_cache.until {
+            return token_cache.token.as_ref().map(|token| token.clone_ref(py));
         }
         None
     }
@@ -92,10 +97,10 @@ impl Shared {
     pub(crate) fn look(&self, py: Python<'_>) -> PyResult<Found> {
         if let Some(view) = self.client.view() {
             let token = self.keep(py, &view.token)?;
-            let mut kept = self.lock();
+            let mut token_cache = self.lock();
             // Not if another thread kept a newer one just now.
-            if kept.token.as_ref().is_some_and(|now| now.is(&token)) {
-                (kept.from, kept.until) = (view.from_ms, view.until_ms);
+            if token_cache.token.as_ref().is_some_and(|now| now.is(&token)) {
+                (token_cache.from, token_cache.until) = (view.from_ms, view.until_ms);
             }
             return Ok(Found::Token(token));
         }
@@ -115,16 +120,16 @@ impl Shared {
 
     /// The Python object of a token: the same one as long as it is the same answer.
     pub(crate) fn keep(&self, py: Python<'_>, token: &forcegrant::Token) -> PyResult<Py<Token>> {
-        if let Some(kept) = &self.lock().token
-            && kept.get().is_of(token)
+        if let Some(token_cache) = &self.lock().token
+            && token_cache.get().is_of(token)
         {
-            return Ok(kept.clone_ref(py));
+            return Ok(token_cache.clone_ref(py));
         }
         // Objects are made and dropped outside the lock, as the collector may run then.
         let token = Py::new(py, Token::new(token.clone()))?;
-        let new = Kept {
+        let new = TokenCache {
             token: Some(token.clone_ref(py)),
-            ..Kept::default()
+            ..TokenCache::default()
         };
         let old = std::mem::replace(&mut *self.lock(), new);
         drop(old);
@@ -143,8 +148,10 @@ impl Shared {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, TokenCache> {
+        self.token_cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

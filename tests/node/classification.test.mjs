@@ -1,7 +1,7 @@
-// verdict and grpcVerdict: for clients that this package knows nothing of.
+// classifyResponse and classifyGrpcStatus: for clients that this package knows nothing of.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { grpcVerdict, verdict } from 'forcegrant'
+import { classifyGrpcStatus, classifyResponse } from 'forcegrant'
 
 test('the forms of each API are told apart', () => {
   const table = [
@@ -21,10 +21,10 @@ test('the forms of each API are told apart', () => {
     [404, '', 'other'],
   ]
   for (const [status, body, expected] of table) {
-    assert.equal(verdict({ status, body }).verdict, expected, `${status} ${body}`)
+    assert.equal(classifyResponse({ status, body }).responseClass, expected, `${status} ${body}`)
     if (typeof body !== 'string') continue
-    assert.equal(verdict({ status, body: Buffer.from(body) }).verdict, expected)
-    assert.equal(verdict({ status, body: new TextEncoder().encode(body) }).verdict, expected)
+    assert.equal(classifyResponse({ status, body: Buffer.from(body) }).responseClass, expected)
+    assert.equal(classifyResponse({ status, body: new TextEncoder().encode(body) }).responseClass, expected)
   }
 })
 
@@ -40,19 +40,19 @@ test('headers are read in every form', () => {
     new Headers({ ...plain, 'Retry-After': '7' }),
     new Map(Object.entries(listed)),
   ]) {
-    assert.deepEqual(verdict({ status: 429, headers }), {
-      verdict: 'rate_limited',
+    assert.deepEqual(classifyResponse({ status: 429, headers }), {
+      responseClass: 'rate_limited',
       retryAfter: 7000,
       apiUsage: { used: 25, limit: 5000 },
     })
   }
-  const nothing = { verdict: 'fine', retryAfter: undefined, apiUsage: undefined }
+  const nothing = { responseClass: 'fine', retryAfter: undefined, apiUsage: undefined }
   for (const headers of [undefined, null, {}, new Headers()])
-    assert.deepEqual(verdict({ status: 200, headers }), nothing)
+    assert.deepEqual(classifyResponse({ status: 200, headers }), nothing)
 })
 
 test('a status of gRPC', () => {
-  assert.deepEqual([0, 16, 7, 8, 14, 5].map(grpcVerdict), [
+  assert.deepEqual([0, 16, 7, 8, 14, 5].map(classifyGrpcStatus), [
     'fine',
     'session_expired',
     'blocked',
@@ -64,6 +64,6 @@ test('a status of gRPC', () => {
 
 test('what is no status is an error', () => {
   for (const status of [undefined, '401', -1, 401.5, Number.NaN, 1000]) {
-    assert.throws(() => verdict({ status }), TypeError)
+    assert.throws(() => classifyResponse({ status }), TypeError)
   }
 })

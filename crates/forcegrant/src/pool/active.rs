@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::process::{Own, PerProcess};
+use crate::process::{PerProcess, ProcessRef};
 
 /// A forked child has none of the parent's.
 #[derive(Debug)]
-pub(crate) struct Flights<T>(PerProcess<Aloft<T>>);
+pub(crate) struct ActiveLogins<T>(PerProcess<Active<T>>);
 
 #[derive(Debug)]
-struct Aloft<T>(Mutex<Numbered<T>>);
+struct Active<T>(Mutex<Numbered<T>>);
 
 #[derive(Debug)]
 struct Numbered<T> {
@@ -20,28 +20,28 @@ struct Numbered<T> {
 
 /// Something in flight; ends with its drop.
 pub(crate) struct InFlight<T> {
-    aloft: Own<Aloft<T>>,
+    shared: ProcessRef<Active<T>>,
     number: u64,
 }
 
-impl<T> Flights<T> {
+impl<T> ActiveLogins<T> {
     /// A login or a verification of this client begins.
     pub(crate) fn begin(&self, client: &Arc<T>) -> InFlight<T> {
-        let aloft = self.0.current();
+        let shared = self.0.current();
         let number = {
-            let mut numbered = aloft.lock();
+            let mut numbered = shared.lock();
             numbered.last += 1;
             let number = numbered.last;
             numbered.clients.insert(number, Arc::downgrade(client));
             number
         };
-        InFlight { aloft, number }
+        InFlight { shared, number }
     }
 
     /// Whose they are; a client with two comes twice.
     pub(crate) fn clients(&self) -> Vec<Arc<T>> {
-        let aloft = self.0.current();
-        let numbered = aloft.lock();
+        let shared = self.0.current();
+        let numbered = shared.lock();
         numbered
             .clients
             .values()
@@ -52,7 +52,7 @@ impl<T> Flights<T> {
 
 impl<T> Drop for InFlight<T> {
     fn drop(&mut self) {
-        let mut numbered = self.aloft.lock();
+        let mut numbered = self.shared.lock();
         numbered.clients.remove(&self.number);
         if numbered.clients.is_empty() {
             // A hundred thousand at once leave much room behind.
@@ -61,20 +61,20 @@ impl<T> Drop for InFlight<T> {
     }
 }
 
-impl<T> Aloft<T> {
+impl<T> Active<T> {
     fn lock(&self) -> MutexGuard<'_, Numbered<T>> {
         // No foreign code runs under this lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T> Default for Flights<T> {
+impl<T> Default for ActiveLogins<T> {
     fn default() -> Self {
         Self(PerProcess::default())
     }
 }
 
-impl<T> Default for Aloft<T> {
+impl<T> Default for Active<T> {
     fn default() -> Self {
         Self(Mutex::new(Numbered {
             clients: HashMap::new(),
@@ -89,16 +89,10 @@ mod tests {
 
     #[test]
     fn a_client_is_listed_until_its_last_flight_ends() {
-        let (flights, client) = (Flights::default(), Arc::new(7));
-        let numbers = || {
-            flights
-                .clients()
-                .iter()
-                .map(|one| **one)
-                .collect::<Vec<_>>()
-        };
+        let (active, client) = (ActiveLogins::default(), Arc::new(7));
+        let numbers = || active.clients().iter().map(|one| **one).collect::<Vec<_>>();
         assert!(numbers().is_empty());
-        let (first, second) = (flights.begin(&client), flights.begin(&client));
+        let (first, second) = (active.begin(&client), active.begin(&client));
         assert_eq!(numbers(), [7, 7]);
         drop(first);
         assert_eq!(numbers(), [7]);

@@ -11,14 +11,14 @@ use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
 use crate::event::Event;
-use crate::guest;
 use crate::per_process::PerProcess;
+use crate::python_call;
 
 /// Events that may wait; then the oldest make room.
 const MOST: usize = 256;
 
 #[derive(Default)]
-pub(crate) struct Outlet {
+pub(crate) struct EventQueue {
     /// Whether any event waits: all that a caller looks at mostly.
     some: AtomicBool,
     /// In a forked child the events are the parent's.
@@ -51,23 +51,23 @@ struct Waiting {
     missed: u64,
 }
 
-impl Outlet {
+impl EventQueue {
     pub(crate) fn new() -> Arc<Self> {
         Arc::default()
     }
 
     /// Has the builder's client send its events here.
     pub(crate) fn attach(self: &Arc<Self>, builder: ClientBuilder) -> ClientBuilder {
-        let outlet = Arc::clone(self);
-        builder.on_event_inline(move |event| outlet.put(event, None))
+        let event_queue = Arc::clone(self);
+        builder.on_event_inline(move |event| event_queue.put(event, None))
     }
 
     /// The same for the clients of a pool.
     pub(crate) fn attach_pool(self: &Arc<Self>, builder: ClientPoolBuilder) -> ClientPoolBuilder {
-        let outlet = Arc::clone(self);
+        let event_queue = Arc::clone(self);
         builder.on_event_inline(move |host, key, event| {
             let (host, key) = (host.to_owned(), key.to_owned());
-            outlet.put(event, Some(Member { host, key }));
+            event_queue.put(event, Some(Member { host, key }));
         })
     }
 
@@ -119,7 +119,7 @@ impl Outlet {
                     contain(
                         py,
                         listener,
-                        guest::call(listener.bind(py), (&event,), None).map(drop),
+                        python_call::call(listener.bind(py), (&event,), None).map(drop),
                     )?;
                 }
                 log(py, &event)?;
@@ -165,8 +165,8 @@ fn log(py: Python<'_>, event: &Py<Event>) -> PyResult<()> {
     let logging = || {
         let modules = py.import("sys")?.getattr("modules")?;
         if modules.contains("logging")? {
-            let log = guest::module(py, "forcegrant._events")?.getattr("log")?;
-            guest::call(&log, (event,), None)?;
+            let log = python_call::module(py, "forcegrant._events")?.getattr("log")?;
+            python_call::call(&log, (event,), None)?;
         }
         Ok(())
     };
@@ -176,7 +176,7 @@ fn log(py: Python<'_>, event: &Py<Event>) -> PyResult<()> {
 fn contain(py: Python<'_>, whose: &Py<PyAny>, outcome: PyResult<()>) -> PyResult<()> {
     match outcome {
         Err(error) if error.is_instance_of::<PyException>(py) => {
-            guest::unraisable(error, whose.bind(py));
+            python_call::unraisable(error, whose.bind(py));
             Ok(())
         }
         other => other,

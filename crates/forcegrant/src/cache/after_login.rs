@@ -1,20 +1,20 @@
-//! What the end of a mint makes of the state. Pure.
+//! What the end of a login makes of the state. Pure.
 
 use std::sync::Arc;
 
-use crate::cache::lease::Lease;
+use crate::cache::cached_token::CachedToken;
 use crate::cache::policy::{FailureSettings, LifetimeSettings};
 use crate::cache::state::{State, same_token_returned};
 use crate::clock::Moment;
 use crate::error::Error;
 use crate::token::Token;
 
-/// Under which circumstances a mint ended.
+/// Under which circumstances a login ended.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Circumstances<'a> {
-    /// The state's generation when the mint started.
+pub(crate) struct LoginContext<'a> {
+    /// The state's generation when the login started.
     pub(crate) generation: u64,
-    /// It is the repetition of a mint that a report overtook.
+    /// It is the repetition of a login that a report overtook.
     pub(crate) overtaken: bool,
     pub(crate) now: Moment,
     pub(crate) lifetimes: &'a LifetimeSettings,
@@ -25,14 +25,14 @@ pub(crate) struct Circumstances<'a> {
 
 /// The next state, and what to tell.
 #[derive(Debug)]
-pub(crate) struct Landed {
+pub(crate) struct AfterLogin {
     pub(crate) next: State,
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: LoginResult,
 }
 
-/// What came of a mint.
+/// What came of a login.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum LoginResult {
     Token {
         token: Token,
         /// It came back although it was reported as rejected, and serves again.
@@ -48,8 +48,8 @@ pub(crate) enum Outcome {
 }
 
 impl State {
-    /// Takes in the result of a mint. `None`: it brought the token that was reported as rejected
-    /// after the mint had started, so the answer may be older than the report: mint again, once.
+    /// Takes in the result of a login. `None`: it brought the token that was reported as rejected
+    /// after the login had started, so the answer may be older than the report: login again, once.
     ///
     /// A login that brings back a token which the user's code reported fails, and that is remembered
     /// like a refusal. When the next login, after that time, brings it back again, Salesforce has the
@@ -58,12 +58,12 @@ impl State {
     ///
     /// A token that an adapter reported serves again at once: the call that was refused finds that it
     /// is the same and fails, and the client's other calls have no part in that.
-    pub(crate) fn landed(
+    pub(crate) fn after_login(
         &self,
-        result: Result<Arc<Lease>, Error>,
-        circumstances: &Circumstances<'_>,
-    ) -> Option<Landed> {
-        let Circumstances {
+        result: Result<Arc<CachedToken>, Error>,
+        circumstances: &LoginContext<'_>,
+    ) -> Option<AfterLogin> {
+        let LoginContext {
             generation,
             overtaken,
             now,
@@ -71,46 +71,50 @@ impl State {
             failures,
             random,
         } = *circumstances;
-        let lease = match result {
-            Ok(lease) => lease,
+        let cached = match result {
+            Ok(cached) => cached,
             Err(error) => {
                 let next = self.failed(error.clone(), now, failures, random);
                 return Some(failure(next, error, None, now));
             }
         };
-        let token = Token::of(&lease);
+        let token = Token::of(&cached);
         let fingerprint = token.fingerprint();
         if !self.is_rejected(fingerprint) {
-            return Some(success(self.minted(lease, now, lifetimes), token, false));
+            return Some(success(
+                self.new_token(cached, now, lifetimes),
+                token,
+                false,
+            ));
         }
         if self.generation != generation && !overtaken {
             return None;
         }
         let is_insisted_on = self.is_insisted_on(fingerprint);
         if is_insisted_on || self.is_rejected_for_a_call(fingerprint) {
-            let next = self.reinstated(lease, now, lifetimes, random);
+            let next = self.accept_reissued(cached, now, lifetimes, random);
             return Some(success(next, token, !is_insisted_on));
         }
         let error = same_token_returned(fingerprint);
-        let next = self.disputed(fingerprint, error.clone(), now, failures, random);
+        let next = self.reject_returned(fingerprint, error.clone(), now, failures, random);
         Some(failure(next, error, Some(fingerprint.to_owned()), now))
     }
 }
 
-fn success(next: State, token: Token, came_back: bool) -> Landed {
-    Landed {
+fn success(next: State, token: Token, came_back: bool) -> AfterLogin {
+    AfterLogin {
         next,
-        outcome: Outcome::Token { token, came_back },
+        outcome: LoginResult::Token { token, came_back },
     }
 }
 
-fn failure(next: State, error: Error, same_token: Option<String>, now: Moment) -> Landed {
+fn failure(next: State, error: Error, same_token: Option<String>, now: Moment) -> AfterLogin {
     // The memory may have added how long the failure holds.
     let remembered = next.failure.as_ref().map(|failure| failure.error.clone());
-    let outcome = Outcome::Failure {
+    let outcome = LoginResult::Failure {
         error: remembered.unwrap_or(error),
         same_token,
         usable: next.classify(now).token(),
     };
-    Landed { next, outcome }
+    AfterLogin { next, outcome }
 }

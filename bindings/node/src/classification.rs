@@ -10,7 +10,7 @@ use crate::data::{count, milliseconds};
 
 /// The parts of an answer that matter.
 #[napi(object, object_to_js = false)]
-pub struct NativeAnswer {
+pub struct NativeApiResponse {
     /// The HTTP status.
     pub status: u16,
     /// The first bytes of the body.
@@ -23,9 +23,9 @@ pub struct NativeAnswer {
 
 /// What they say.
 #[napi(object, object_from_js = false)]
-pub struct NativeJudgement {
+pub struct NativeClassification {
     /// A stable word.
-    pub verdict: String,
+    pub response_class: String,
     /// Whether a new token helps.
     pub session_expired: bool,
     /// How long to wait.
@@ -36,9 +36,9 @@ pub struct NativeJudgement {
     pub limit: Option<f64>,
 }
 
-/// The verdict on an answer over HTTP.
+/// The class of a response over HTTP.
 #[napi(catch_unwind)]
-pub fn verdict(answer: NativeAnswer) -> NativeJudgement {
+pub fn classify_response(answer: NativeApiResponse) -> NativeClassification {
     let parts = ApiResponse {
         status: answer.status,
         body: answer.body.as_deref().unwrap_or_default(),
@@ -47,7 +47,7 @@ pub fn verdict(answer: NativeAnswer) -> NativeJudgement {
     };
     let usage = parts.api_usage();
     let numbers = |number: fn(ApiUsage) -> u64| usage.map(|usage| count(number(usage)));
-    NativeJudgement {
+    NativeClassification {
         retry_after: parts.retry_after(SystemTime::now()).map(milliseconds),
         used: numbers(|usage| usage.used),
         limit: numbers(|usage| usage.limit),
@@ -55,15 +55,15 @@ pub fn verdict(answer: NativeAnswer) -> NativeJudgement {
     }
 }
 
-/// The verdict on the status of a gRPC call.
+/// The class of the status of a gRPC call.
 #[napi(catch_unwind)]
-pub fn grpc_verdict(code: u32) -> NativeJudgement {
+pub fn classify_grpc_status(code: u32) -> NativeClassification {
     judged(grpc_response_class(code))
 }
 
-fn judged(class: ResponseClass) -> NativeJudgement {
-    NativeJudgement {
-        verdict: class.as_str().to_owned(),
+fn judged(class: ResponseClass) -> NativeClassification {
+    NativeClassification {
+        response_class: class.as_str().to_owned(),
         session_expired: class == ResponseClass::SessionExpired,
         retry_after: None,
         used: None,

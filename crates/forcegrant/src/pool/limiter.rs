@@ -13,18 +13,18 @@ use tokio::sync::oneshot;
 
 use crate::clock::{Clock, millis};
 use crate::error::{Code, Error};
-use crate::pool::pacing::{KEPT, Lane, Next, Pacer, PacingSettings, Ticket};
-use crate::process::{Own, PerProcess};
+use crate::pool::login_queue::{KEPT, Lane, LoginQueue, Next, PacingSettings, WaiterId};
+use crate::process::{PerProcess, ProcessRef};
 use crate::worker;
 
 const SLOW_AFTER: Duration = Duration::from_secs(2);
 
 /// One for all the logins of a pool.
 #[derive(Debug)]
-pub(crate) struct Gate {
+pub(crate) struct LoginLimiter {
     settings: PacingSettings,
     clock: Clock,
-    /// A login in the air for so long is slow.
+    /// A login in flight for so long is slow.
     pub(crate) slow_after: Duration,
     /// A forked child has neither the parent's logins nor its locks.
     room: PerProcess<Room>,
@@ -36,23 +36,23 @@ struct Room(Mutex<Inside>);
 #[derive(Default)]
 struct Inside {
     /// Made when the first login comes.
-    pacer: Option<Pacer>,
-    doors: HashMap<Ticket, oneshot::Sender<()>>,
-    last: Ticket,
+    queue: Option<LoginQueue>,
+    doors: HashMap<WaiterId, oneshot::Sender<()>>,
+    last: WaiterId,
     /// A timer runs that looks again when the rate allows.
     is_timed: bool,
 }
 
-/// Leave to be in the air; ends with its drop.
+/// Leave to be in flight; ends with its drop.
 pub(crate) struct Permit {
-    gate: Arc<Gate>,
-    room: Own<Room>,
+    limiter: Arc<LoginLimiter>,
+    room: ProcessRef<Room>,
     lane: Lane,
 }
 
 /// Where a login shows its place in the line, so that others can hurry it.
 #[derive(Debug, Default)]
-pub(crate) struct Turn(AtomicU64);
+pub(crate) struct QueuePosition(AtomicU64);
 
 /// The bit beside the ticket that says: somebody waits for it.
 const AWAITED: u64 = 1 << 63;
@@ -64,21 +64,21 @@ struct Pause {
 }
 
 /// A place in the line; given up with its drop.
-struct Place<'a> {
-    gate: &'a Arc<Gate>,
-    room: Own<Room>,
-    ticket: Ticket,
-    turn: &'a Turn,
+struct Waiter<'a> {
+    limiter: &'a Arc<LoginLimiter>,
+    room: ProcessRef<Room>,
+    id: WaiterId,
+    position: &'a QueuePosition,
 }
 
-impl Turn {
+impl QueuePosition {
     /// Before each login: nobody waits for it yet.
     pub(crate) fn reset(&self) {
         self.0.store(0, Ordering::SeqCst);
     }
 }
 
-impl Gate {
+impl LoginLimiter {
     pub(crate) fn new(settings: PacingSettings, clock: Clock) -> Self {
         Self {
             settings,
@@ -92,7 +92,7 @@ impl Gate {
     /// real time or by a test clock; one in the background waits for as long as it takes.
     pub(crate) async fn pass(
         self: &Arc<Self>,
-        turn: &Turn,
+        position: &QueuePosition,
         background: bool,
         limit: Duration,
     ) -> Result<Permit, Error> {
@@ -103,17 +103,17 @@ impl Gate {
         let place = {
             let mut inside = room.lock();
             inside.last += 1;
-            let ticket = inside.last;
-            inside.doors.insert(ticket, door);
+            let waiter = inside.last;
+            inside.doors.insert(waiter, door);
             // Whoever hurries it sees the ticket, or is seen here.
-            let awaited = turn.0.swap(ticket, Ordering::SeqCst) & AWAITED != 0;
+            let awaited = position.0.swap(waiter, Ordering::SeqCst) & AWAITED != 0;
             let urgent = awaited || !background;
-            self.pacer(&mut inside).arrive(ticket, urgent);
-            Place {
-                gate: self,
+            self.queue(&mut inside).arrive(waiter, urgent);
+            Waiter {
+                limiter: self,
                 room: room.clone(),
-                ticket,
-                turn,
+                id: waiter,
+                position,
             }
         };
         self.open_doors(&room);
@@ -133,17 +133,17 @@ impl Gate {
             let _ = tokio::time::timeout(limit, opened_or_moved).await;
         }
         place.leave().ok_or_else(|| {
-            let waiting = room.lock().pacer.as_ref().map_or(0, Pacer::waiting);
+            let waiting = room.lock().queue.as_ref().map_or(0, LoginQueue::waiting);
             no_turn(limit, waiting)
         })
     }
 
     /// Somebody waits for the login whose turn this is.
-    pub(crate) fn hurry(&self, turn: &Turn) {
-        let ticket = turn.0.fetch_or(AWAITED, Ordering::SeqCst) & !AWAITED;
-        if ticket != 0 {
+    pub(crate) fn promote(&self, position: &QueuePosition) {
+        let waiter = position.0.fetch_or(AWAITED, Ordering::SeqCst) & !AWAITED;
+        if waiter != 0 {
             let room = self.room.current();
-            self.pacer(&mut room.lock()).hurry(ticket);
+            self.queue(&mut room.lock()).promote(waiter);
         }
     }
 
@@ -152,18 +152,18 @@ impl Gate {
     pub(crate) fn waiting(&self) -> usize {
         let room = self.room.current();
         let inside = room.lock();
-        inside.pacer.as_ref().map_or(0, Pacer::waiting)
+        inside.queue.as_ref().map_or(0, LoginQueue::waiting)
     }
 
-    fn pacer<'a>(&self, inside: &'a mut Inside) -> &'a mut Pacer {
+    fn queue<'a>(&self, inside: &'a mut Inside) -> &'a mut LoginQueue {
         let now = self.clock.now().boot;
         inside
-            .pacer
-            .get_or_insert_with(|| Pacer::new(self.settings, now))
+            .queue
+            .get_or_insert_with(|| LoginQueue::new(self.settings, now))
     }
 
     /// Lets in who may start, and sets a timer for the next if only the rate holds it back.
-    fn open_doors(self: &Arc<Self>, room: &Own<Room>) {
+    fn open_doors(self: &Arc<Self>, room: &ProcessRef<Room>) {
         let mut inside = room.lock();
         let Some(mut pause) = self.open(&mut inside) else {
             return;
@@ -171,15 +171,15 @@ impl Gate {
         if inside.is_timed {
             return;
         }
-        let (gate, own) = (Arc::clone(self), room.clone());
+        let (limiter, own) = (Arc::clone(self), room.clone());
         let timer = worker::spawn(async move {
             loop {
-                match gate.clock.moved_to(pause.until) {
+                match limiter.clock.moved_to(pause.until) {
                     Some(moved) => moved.await,
                     None => tokio::time::sleep(pause.length).await,
                 }
                 let mut inside = own.lock();
-                let Some(another) = gate.open(&mut inside) else {
+                let Some(another) = limiter.open(&mut inside) else {
                     inside.is_timed = false;
                     return;
                 };
@@ -194,10 +194,10 @@ impl Gate {
     fn open(&self, inside: &mut Inside) -> Option<Pause> {
         let now = self.clock.now().boot;
         loop {
-            match self.pacer(inside).next(now) {
-                Next::Start(ticket) => {
+            match self.queue(inside).next(now) {
+                Next::Start(waiter) => {
                     // Should nobody stand there any more, the place's drop gives the permit back.
-                    if let Some(door) = inside.doors.remove(&ticket) {
+                    if let Some(door) = inside.doors.remove(&waiter) {
                         let _ = door.send(());
                     }
                 }
@@ -221,43 +221,45 @@ impl Gate {
 impl Permit {
     /// Runs a login. One that takes long is counted apart from the quick ones.
     pub(crate) async fn carry<F: Future + Unpin>(mut self, mut login: F) -> F::Output {
-        if let Ok(output) = tokio::time::timeout(self.gate.slow_after, &mut login).await {
+        if let Ok(output) = tokio::time::timeout(self.limiter.slow_after, &mut login).await {
             return output;
         }
         self.lane = Lane::Slow;
-        self.gate.pacer(&mut self.room.lock()).slow_down();
-        self.gate.open_doors(&self.room);
+        self.limiter.queue(&mut self.room.lock()).slow_down();
+        self.limiter.open_doors(&self.room);
         login.await
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.gate.pacer(&mut self.room.lock()).land(self.lane);
-        self.gate.open_doors(&self.room);
+        self.limiter
+            .queue(&mut self.room.lock())
+            .complete(self.lane);
+        self.limiter.open_doors(&self.room);
     }
 }
 
-impl Place<'_> {
+impl Waiter<'_> {
     /// The permit, if the door was opened.
     fn leave(&self) -> Option<Permit> {
-        if self.turn.0.swap(0, Ordering::SeqCst) & !AWAITED != self.ticket {
+        if self.position.0.swap(0, Ordering::SeqCst) & !AWAITED != self.id {
             return None;
         }
         let mut inside = self.room.lock();
-        if inside.doors.remove(&self.ticket).is_some() {
-            self.gate.pacer(&mut inside).leave(self.ticket);
+        if inside.doors.remove(&self.id).is_some() {
+            self.limiter.queue(&mut inside).leave(self.id);
             return None;
         }
         Some(Permit {
-            gate: Arc::clone(self.gate),
+            limiter: Arc::clone(self.limiter),
             room: self.room.clone(),
             lane: Lane::Quick,
         })
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         // A permit that nobody took is given back.
         drop(self.leave());

@@ -8,7 +8,7 @@ use std::collections::{HashSet, VecDeque};
 pub(crate) struct PacingSettings {
     /// Logins that start within a second, on the average. `None`: as many as want to.
     pub(crate) per_second: Option<u32>,
-    /// Logins in the air at once. `None`: as many as want to.
+    /// Logins in flight at once. `None`: as many as want to.
     pub(crate) at_once: Option<u32>,
 }
 
@@ -34,20 +34,20 @@ const SLOW_ROOM: u32 = 4;
 /// Room for so many is kept while nobody waits.
 pub(crate) const KEPT: usize = 64;
 
-/// A login that waits to start, or one in the air.
-pub(crate) type Ticket = u64;
+/// A login that waits to start, or one in flight.
+pub(crate) type WaiterId = u64;
 
 #[derive(Debug)]
-pub(crate) struct Pacer {
+pub(crate) struct LoginQueue {
     settings: PacingSettings,
     credit: u64,
     /// The last time that credit was counted, in milliseconds.
     counted: u64,
     /// Somebody waits for these.
-    urgent: VecDeque<Ticket>,
+    urgent: VecDeque<WaiterId>,
     /// Nobody waits for these. Some may have become urgent since, or have left.
-    calm: VecDeque<Ticket>,
-    waiting: HashSet<Ticket>,
+    background: VecDeque<WaiterId>,
+    waiting: HashSet<WaiterId>,
     quick: u32,
     slow: u32,
 }
@@ -56,64 +56,64 @@ pub(crate) struct Pacer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     /// This login starts now.
-    Start(Ticket),
+    Start(WaiterId),
     /// One may start after so many milliseconds.
     Wait(u64),
     /// Nothing, until a login arrives or ends.
     Nothing,
 }
 
-/// In which room a login in the air is counted.
+/// In which room a login in flight is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
     Quick,
     Slow,
 }
 
-impl Pacer {
+impl LoginQueue {
     pub(crate) fn new(settings: PacingSettings, now: u64) -> Self {
         Self {
             settings,
             credit: u64::MAX,
             counted: now,
             urgent: VecDeque::new(),
-            calm: VecDeque::new(),
+            background: VecDeque::new(),
             waiting: HashSet::new(),
             quick: 0,
             slow: 0,
         }
     }
 
-    pub(crate) fn arrive(&mut self, ticket: Ticket, urgent: bool) {
-        self.waiting.insert(ticket);
+    pub(crate) fn arrive(&mut self, waiter: WaiterId, urgent: bool) {
+        self.waiting.insert(waiter);
         if urgent {
-            self.urgent.push_back(ticket);
+            self.urgent.push_back(waiter);
         } else {
-            self.calm.push_back(ticket);
+            self.background.push_back(waiter);
         }
     }
 
     /// Somebody waits for this login now.
-    pub(crate) fn hurry(&mut self, ticket: Ticket) {
-        if self.waiting.contains(&ticket) {
+    pub(crate) fn promote(&mut self, waiter: WaiterId) {
+        if self.waiting.contains(&waiter) {
             // It stays in the calm line too and is passed over there.
-            self.urgent.push_back(ticket);
+            self.urgent.push_back(waiter);
         }
     }
 
     /// A login that waited does not want to start any more.
-    pub(crate) fn leave(&mut self, ticket: Ticket) {
-        self.waiting.remove(&ticket);
+    pub(crate) fn leave(&mut self, waiter: WaiterId) {
+        self.waiting.remove(&waiter);
     }
 
-    /// A login is in the air for long.
+    /// A login is in flight for long.
     pub(crate) fn slow_down(&mut self) {
         self.quick -= 1;
         self.slow += 1;
     }
 
     /// A login ended.
-    pub(crate) fn land(&mut self, lane: Lane) {
+    pub(crate) fn complete(&mut self, lane: Lane) {
         match lane {
             Lane::Quick => self.quick -= 1,
             Lane::Slow => self.slow -= 1,
@@ -141,20 +141,20 @@ impl Pacer {
         }
         let line = match line {
             Line::Urgent => &mut self.urgent,
-            Line::Calm => &mut self.calm,
+            Line::Background => &mut self.background,
         };
-        let Some(ticket) = line.pop_front() else {
+        let Some(waiter) = line.pop_front() else {
             return Next::Nothing;
         };
-        self.waiting.remove(&ticket);
+        self.waiting.remove(&waiter);
         self.quick += 1;
-        Next::Start(ticket)
+        Next::Start(waiter)
     }
 
     /// Nobody waits: what a hundred thousand who did have left behind is given back.
     fn leave_no_room(&mut self) {
         self.urgent.shrink_to(KEPT);
-        self.calm.shrink_to(KEPT);
+        self.background.shrink_to(KEPT);
         self.waiting.shrink_to(KEPT);
     }
 
@@ -162,10 +162,10 @@ impl Pacer {
     fn line(&mut self) -> Option<Line> {
         for (name, line) in [
             (Line::Urgent, &mut self.urgent),
-            (Line::Calm, &mut self.calm),
+            (Line::Background, &mut self.background),
         ] {
-            while let Some(ticket) = line.front() {
-                if self.waiting.contains(ticket) {
+            while let Some(waiter) = line.front() {
+                if self.waiting.contains(waiter) {
                     return Some(name);
                 }
                 line.pop_front();
@@ -195,7 +195,7 @@ impl Pacer {
 #[derive(Clone, Copy)]
 enum Line {
     Urgent,
-    Calm,
+    Background,
 }
 
 #[cfg(test)]
@@ -204,17 +204,17 @@ mod tests {
 
     use super::*;
 
-    fn pacer(per_second: Option<u32>, at_once: Option<u32>) -> Pacer {
+    fn queue(per_second: Option<u32>, at_once: Option<u32>) -> LoginQueue {
         let settings = PacingSettings {
             per_second,
             at_once,
         };
-        Pacer::new(settings, 0)
+        LoginQueue::new(settings, 0)
     }
 
-    fn started(pacer: &mut Pacer, now: u64) -> Vec<Ticket> {
-        std::iter::from_fn(|| match pacer.next(now) {
-            Next::Start(ticket) => Some(ticket),
+    fn started(queue: &mut LoginQueue, now: u64) -> Vec<WaiterId> {
+        std::iter::from_fn(|| match queue.next(now) {
+            Next::Start(waiter) => Some(waiter),
             _ => None,
         })
         .collect()
@@ -222,63 +222,63 @@ mod tests {
 
     #[test]
     fn callers_go_before_refreshes_and_each_line_in_order() {
-        let mut pacer = pacer(None, None);
-        for (ticket, urgent) in [(1, false), (2, true), (3, false), (4, true)] {
-            pacer.arrive(ticket, urgent);
+        let mut queue = queue(None, None);
+        for (waiter, urgent) in [(1, false), (2, true), (3, false), (4, true)] {
+            queue.arrive(waiter, urgent);
         }
-        assert_eq!(started(&mut pacer, 0), [2, 4, 1, 3]);
+        assert_eq!(started(&mut queue, 0), [2, 4, 1, 3]);
     }
 
     #[test]
     fn a_refresh_that_somebody_waits_for_goes_with_the_callers_and_once() {
-        let mut pacer = pacer(None, None);
-        (1..=4).for_each(|ticket| pacer.arrive(ticket, false));
-        pacer.hurry(3);
-        pacer.hurry(3);
-        pacer.leave(2);
-        assert_eq!(started(&mut pacer, 0), [3, 1, 4]);
-        pacer.hurry(3);
-        assert_eq!(pacer.next(0), Next::Nothing);
+        let mut queue = queue(None, None);
+        (1..=4).for_each(|waiter| queue.arrive(waiter, false));
+        queue.promote(3);
+        queue.promote(3);
+        queue.leave(2);
+        assert_eq!(started(&mut queue, 0), [3, 1, 4]);
+        queue.promote(3);
+        assert_eq!(queue.next(0), Next::Nothing);
     }
 
     #[test]
     fn the_rate_is_kept_and_told() {
-        let mut pacer = pacer(Some(10), None);
-        (1..=5).for_each(|ticket| pacer.arrive(ticket, true));
-        assert_eq!(started(&mut pacer, 0), [1]);
-        assert_eq!(pacer.next(0), Next::Wait(100));
-        assert_eq!(pacer.next(99), Next::Wait(1));
-        assert_eq!(started(&mut pacer, 100), [2]);
+        let mut queue = queue(Some(10), None);
+        (1..=5).for_each(|waiter| queue.arrive(waiter, true));
+        assert_eq!(started(&mut queue, 0), [1]);
+        assert_eq!(queue.next(0), Next::Wait(100));
+        assert_eq!(queue.next(99), Next::Wait(1));
+        assert_eq!(started(&mut queue, 100), [2]);
         // What was not used does not pile up.
-        assert_eq!(started(&mut pacer, 10_000), [3]);
+        assert_eq!(started(&mut queue, 10_000), [3]);
     }
 
     #[test]
     fn a17_slow_logins_have_room_of_their_own() {
-        let mut pacer = pacer(None, Some(2));
-        (1..=20).for_each(|ticket| pacer.arrive(ticket, true));
-        assert_eq!(started(&mut pacer, 0), [1, 2]);
-        pacer.slow_down();
-        pacer.slow_down();
-        assert_eq!(started(&mut pacer, 0), [3, 4]);
+        let mut queue = queue(None, Some(2));
+        (1..=20).for_each(|waiter| queue.arrive(waiter, true));
+        assert_eq!(started(&mut queue, 0), [1, 2]);
+        queue.slow_down();
+        queue.slow_down();
+        assert_eq!(started(&mut queue, 0), [3, 4]);
         for lane in [Lane::Quick, Lane::Slow] {
-            pacer.land(lane);
+            queue.complete(lane);
         }
-        assert_eq!(started(&mut pacer, 0), [5]);
+        assert_eq!(started(&mut queue, 0), [5]);
         // But not without end.
         let mut slow = 1;
-        while !started(&mut pacer, 0).is_empty() || pacer.quick > 0 {
-            if pacer.quick > 0 {
-                pacer.slow_down();
+        while !started(&mut queue, 0).is_empty() || queue.quick > 0 {
+            if queue.quick > 0 {
+                queue.slow_down();
                 slow += 1;
             }
         }
         assert!((8..=10).contains(&slow), "{slow}");
-        assert!(pacer.waiting() > 0);
+        assert!(queue.waiting() > 0);
     }
 
     proptest! {
-        /// Whatever arrives when: never more in the air than allowed, never more in any second than
+        /// Whatever arrives when: never more in flight than allowed, never more in any second than
         /// the rate and its burst, and in the end everyone has started once.
         #[test]
         fn caps_hold_and_nobody_is_forgotten(
@@ -286,28 +286,28 @@ mod tests {
             at_once in 1u32..20,
             arrivals in prop::collection::vec((0u64..40, any::<bool>(), any::<bool>()), 1..120),
         ) {
-            let mut pacer = pacer(Some(per_second), Some(at_once));
+            let mut queue = queue(Some(per_second), Some(at_once));
             let (mut now, mut air, mut starts) = (0, 0u32, Vec::new());
             let mut seen = HashSet::new();
-            let mut queue: VecDeque<_> = (1u64..).zip(arrivals.clone()).collect();
+            let mut arriving: VecDeque<_> = (1u64..).zip(arrivals.clone()).collect();
             while seen.len() < arrivals.len() {
-                if let Some((ticket, (pause, urgent, hurry))) = queue.pop_front() {
+                if let Some((waiter, (pause, urgent, promote))) = arriving.pop_front() {
                     now += pause;
-                    pacer.arrive(ticket, urgent);
-                    if hurry {
-                        pacer.hurry(ticket);
+                    queue.arrive(waiter, urgent);
+                    if promote {
+                        queue.promote(waiter);
                     }
                 } else {
                     now += 1;
                 }
-                for ticket in started(&mut pacer, now) {
-                    prop_assert!(seen.insert(ticket));
+                for waiter in started(&mut queue, now) {
+                    prop_assert!(seen.insert(waiter));
                     starts.push(now);
                     air += 1;
                 }
                 prop_assert!(air <= at_once);
                 if air > 0 && now % 3 == 0 {
-                    pacer.land(Lane::Quick);
+                    queue.complete(Lane::Quick);
                     air -= 1;
                 }
             }

@@ -8,14 +8,14 @@ use crate::clock::millis;
 
 /// Watches one client.
 #[derive(Debug)]
-pub(super) struct Witness {
+pub(super) struct InvariantChecker {
     settings: FailureSettings,
     flights: u32,
     /// The token of the last success and the end that its answer stated.
     stated: Option<(TokenId, Time)>,
     rejected: Option<TokenId>,
     /// A login brought the rejected token back, which was a failure.
-    disputed: bool,
+    reject_returned: bool,
     /// The last failure, how many of its kind came in a row, and until when it holds at least.
     failed: Option<(Kind, u32, Time)>,
 }
@@ -27,14 +27,14 @@ enum Kind {
     Rate,
 }
 
-impl Witness {
+impl InvariantChecker {
     pub(super) fn new(settings: FailureSettings) -> Self {
         Self {
             settings,
             flights: 0,
             stated: None,
             rejected: None,
-            disputed: false,
+            reject_returned: false,
             failed: None,
         }
     }
@@ -60,13 +60,13 @@ impl Witness {
                 self.failed = None;
                 if self.rejected == Some(granted.token) {
                     // The second time in a row, once the hold is over, Salesforce has the last word.
-                    if self.disputed {
+                    if self.reject_returned {
                         self.rejected = None;
                     } else {
                         let until = now + self.shortest_hold(Kind::Refusal, 0);
                         self.failed = Some((Kind::Refusal, 0, until));
                     }
-                    self.disputed = !self.disputed;
+                    self.reject_returned = !self.reject_returned;
                 }
                 return;
             }
@@ -84,7 +84,7 @@ impl Witness {
 
     pub(super) fn rejected(&mut self, token: TokenId) {
         self.rejected = Some(token);
-        self.disputed = false;
+        self.reject_returned = false;
     }
 
     /// # Panics
@@ -125,25 +125,25 @@ mod tests {
     #[test]
     #[should_panic(expected = "two logins")]
     fn two_flights_are_seen() {
-        let mut witness = Witness::new(FailureSettings::default());
-        witness.departs(0);
-        witness.departs(1);
+        let mut checker = InvariantChecker::new(FailureSettings::default());
+        checker.departs(0);
+        checker.departs(1);
     }
 
     #[test]
     #[should_panic(expected = "while a Refusal failure holds until 4000")]
     fn a_login_while_cooling_is_seen() {
-        let mut witness = Witness::new(FailureSettings::default());
-        witness.departs(0);
-        witness.lands(Some(Answer::Refused), 0);
-        witness.departs(3_999);
+        let mut checker = InvariantChecker::new(FailureSettings::default());
+        checker.departs(0);
+        checker.lands(Some(Answer::Refused), 0);
+        checker.departs(3_999);
     }
 
     #[test]
     #[should_panic(expected = "past its stated end")]
     fn a_token_past_its_stated_end_is_seen() {
-        let mut witness = Witness::new(FailureSettings::default());
-        witness.lands(
+        let mut checker = InvariantChecker::new(FailureSettings::default());
+        checker.lands(
             Some(Answer::Granted(Granted {
                 token: 1,
                 issued: None,
@@ -151,15 +151,15 @@ mod tests {
             })),
             0,
         );
-        witness.serves(1, 9);
-        witness.serves(1, 10);
+        checker.serves(1, 9);
+        checker.serves(1, 10);
     }
 
     #[test]
     #[should_panic(expected = "a rejected token")]
     fn a_rejected_token_is_seen() {
-        let mut witness = Witness::new(FailureSettings::default());
-        witness.rejected(1);
-        witness.serves(1, 10);
+        let mut checker = InvariantChecker::new(FailureSettings::default());
+        checker.rejected(1);
+        checker.serves(1, 10);
     }
 }

@@ -1,4 +1,4 @@
-//! A token and the time it is good for: made once a mint, looked at by every reader. Pure, but for
+//! A token and the time it is good for: made once a login, looked at by every reader. Pure, but for
 //! the view that readers share.
 
 use std::sync::Arc;
@@ -9,20 +9,20 @@ use crate::cache::policy::{self, Evidence, LifetimeSettings, Windows};
 use crate::cache::state::CacheState;
 use crate::clock::Moment;
 use crate::error::{Code, Error};
-use crate::secret::Mark;
+use crate::secret::CredentialsFingerprint;
 use crate::token::{Expiry, Grant, Parts};
 
 /// A token and the time it is good for: one allocation, to which every handle of the token points.
 /// The view comes first, beside the reference count, as a reader touches these two and no more.
 #[derive(Debug)]
 #[repr(C)]
-pub(crate) struct Lease {
+pub(crate) struct CachedToken {
     view: View,
     /// The start of the request that brought the token; all windows count from here.
     pub(crate) started: Moment,
     pub(crate) windows: Windows,
-    /// The key pair that it was issued to.
-    pub(crate) pair: Mark,
+    /// The client credentials that it was issued to.
+    pub(crate) credentials: CredentialsFingerprint,
     told: Told,
     pub(crate) parts: Parts,
 }
@@ -30,16 +30,16 @@ pub(crate) struct Lease {
 /// What was told about a lease already, so that an event comes once.
 #[derive(Debug, Default)]
 struct Told {
-    aged: AtomicBool,
-    lapsed: AtomicBool,
+    refresh_due_told: AtomicBool,
+    stale_told: AtomicBool,
 }
 
-/// What a mint brought, and under which circumstances.
+/// What a login brought, and under which circumstances.
 #[derive(Debug)]
-pub(crate) struct Minted {
+pub(crate) struct NewToken {
     pub(crate) grant: Grant,
-    /// The key pair.
-    pub(crate) pair: Mark,
+    /// The client credentials.
+    pub(crate) credentials: CredentialsFingerprint,
     /// The start of the request.
     pub(crate) started: Moment,
     /// The end that introspection told, in seconds since 1970.
@@ -78,37 +78,37 @@ impl View {
     }
 }
 
-/// A lease for what a mint brought. `Err`: dead on arrival.
-pub(crate) fn lease(
-    minted: Minted,
-    learned: Learned,
-    now: Moment,
-    settings: &LifetimeSettings,
-) -> Result<Arc<Lease>, Error> {
-    let started = minted.started;
-    let evidence = Evidence {
-        jwt: minted.grant.jwt,
-        expires_in: minted.grant.expires_in,
-        introspected: minted.introspected,
-        learned,
-    };
-    let lifetime = policy::lifetime(&evidence, settings, started);
-    let windows = policy::windows(lifetime, settings, minted.random);
-    let expiry = policy::expiry(lifetime, started);
-    if now.since(started) >= windows.ends {
-        return Err(dead_on_arrival(expiry));
+impl CachedToken {
+    /// A lease for what a login brought. `Err`: dead on arrival.
+    pub(crate) fn new(
+        new_token: NewToken,
+        learned: Learned,
+        now: Moment,
+        settings: &LifetimeSettings,
+    ) -> Result<Arc<Self>, Error> {
+        let started = new_token.started;
+        let evidence = Evidence {
+            jwt: new_token.grant.jwt,
+            expires_in: new_token.grant.expires_in,
+            introspected: new_token.introspected,
+            learned,
+        };
+        let lifetime = policy::lifetime(&evidence, settings, started);
+        let windows = policy::windows(lifetime, settings, new_token.random);
+        let expiry = policy::expiry(lifetime, started);
+        if now.since(started) >= windows.ends {
+            return Err(dead_on_arrival(expiry));
+        }
+        Ok(Arc::new(Self {
+            view: View::default(),
+            started,
+            windows,
+            credentials: new_token.credentials,
+            told: Told::default(),
+            parts: Parts::new(new_token.grant, expiry),
+        }))
     }
-    Ok(Arc::new(Lease {
-        view: View::default(),
-        started,
-        windows,
-        pair: minted.pair,
-        told: Told::default(),
-        parts: Parts::new(minted.grant, expiry),
-    }))
-}
 
-impl Lease {
     /// The hot path: whether a view that was taken earlier still covers this coarse time.
     #[inline]
     pub(crate) fn in_view(&self, coarse_wall: i64) -> bool {
@@ -144,10 +144,10 @@ impl Lease {
     }
 
     /// Whether the zone is news: each lease ages and lapses once.
-    pub(crate) fn is_news(&self, zone: CacheState) -> bool {
-        let told = match zone {
-            CacheState::Aging => &self.told.aged,
-            CacheState::Lapsed => &self.told.lapsed,
+    pub(crate) fn is_news(&self, lookup: CacheState) -> bool {
+        let told = match lookup {
+            CacheState::RefreshDue => &self.told.refresh_due_told,
+            CacheState::Stale => &self.told.stale_told,
             _ => return false,
         };
         !told.swap(true, Ordering::Relaxed)

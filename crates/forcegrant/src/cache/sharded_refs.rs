@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use crate::cache::lease::Lease;
+use crate::cache::cached_token::CachedToken;
 use crate::token::Token;
 
 /// As many threads as this can read without passing a cache line between them.
@@ -13,14 +13,14 @@ const HANDLES: usize = 8;
 /// The token of a state's lease once for each of a few threads, made when a thread first asks. Most
 /// leases of a pool are never read so, and take no room for it.
 #[derive(Debug, Default)]
-pub(crate) struct Handles(OnceLock<Box<[OnceLock<Token>; HANDLES]>>);
+pub(crate) struct ShardedRefs(OnceLock<Box<[OnceLock<Token>; HANDLES]>>);
 
-impl Handles {
+impl ShardedRefs {
     /// The token of this lease, which is the state's, by the handle of the calling thread.
     #[inline]
-    pub(crate) fn hand_out(&self, lease: &Arc<Lease>) -> Token {
+    pub(crate) fn hand_out(&self, cached: &Arc<CachedToken>) -> Token {
         let mine = self.mine();
-        mine.get_or_init(|| Token::of(lease).apart()).clone()
+        mine.get_or_init(|| Token::of(cached).apart()).clone()
     }
 
     /// The place of the calling thread. Threads are numbered as they come.
@@ -45,8 +45,8 @@ mod tests {
 
     #[test]
     fn a_thread_keeps_its_place_and_the_next_has_another() {
-        let handles = Handles::default();
-        let place = |handles: &Handles| std::ptr::from_ref(handles.mine()) as usize;
+        let handles = ShardedRefs::default();
+        let place = |handles: &ShardedRefs| std::ptr::from_ref(handles.mine()) as usize;
         let mine = place(&handles);
         assert_eq!(place(&handles), mine);
         let others: Vec<_> = (0..HANDLES)

@@ -3,7 +3,7 @@ import { native } from './loader.cjs'
 import type * as Native from './native.cjs'
 
 /** What an API's answer says about the token. */
-export type Verdict =
+export type ResponseClass =
   /** The call was served. */
   | 'fine'
   /** The session is dead: `invalidate` the token and ask for another. */
@@ -41,8 +41,8 @@ export type HeadersLike =
   | { get(name: string): unknown }
   | Readonly<Record<string, string | number | readonly string[] | null | undefined>>
 
-/** The parts of an answer that a verdict needs. */
-export interface ApiAnswer {
+/** The parts of a response that its class depends on. */
+export interface ApiResponse {
   /** The HTTP status. */
   readonly status: number
   /** The headers, for `Retry-After` and `Sforce-Limit-Info`. */
@@ -51,10 +51,10 @@ export interface ApiAnswer {
   readonly body?: string | Uint8Array | null | undefined
 }
 
-/** A verdict and what else the answer tells. */
-export interface Judgement {
+/** The class of a response and what else it tells. */
+export interface Classification {
   /** What it says about the token. */
-  readonly verdict: Verdict
+  readonly responseClass: ResponseClass
   /** Milliseconds to wait, when the answer says so. */
   readonly retryAfter: number | undefined
   /** The API requests of the org, when the answer says so. */
@@ -62,31 +62,31 @@ export interface Judgement {
 }
 
 /** Reads an answer of REST, Bulk, SOAP, Connect, identity or userinfo: for HTTP clients of your own. */
-export function verdict(answer: ApiAnswer): Judgement {
+export function classifyResponse(answer: ApiResponse): Classification {
   const { status, body } = answer
   if (!Number.isInteger(status) || status < 0 || status > 999) {
-    throw new TypeError('verdict takes { status, headers, body }; status is the number of an HTTP status')
+    throw new TypeError('classifyResponse takes { status, headers, body }; status is the number of an HTTP status')
   }
-  const parts: Native.NativeAnswer = { status }
+  const parts: Native.NativeApiResponse = { status }
   const retryAfter = header(answer.headers, 'retry-after')
   const limitInfo = header(answer.headers, LIMIT_INFO)
   if (retryAfter !== undefined) parts.retryAfter = retryAfter
   if (limitInfo !== undefined) parts.limitInfo = limitInfo
   if (body !== undefined && body !== null) parts.body = typeof body === 'string' ? Buffer.from(body) : body
-  return judgement(guarded(() => native().verdict(parts), verdict))
+  return classification(guarded(() => native().classifyResponse(parts), classifyResponse))
 }
 
 /** Reads the status of a gRPC call (of the Pub/Sub API). */
-export function grpcVerdict(code: number): Verdict {
-  return guarded(() => native().grpcVerdict(code), grpcVerdict).verdict as Verdict
+export function classifyGrpcStatus(code: number): ResponseClass {
+  return guarded(() => native().classifyGrpcStatus(code), classifyGrpcStatus).responseClass as ResponseClass
 }
 
 /** @internal */
 export const LIMIT_INFO = 'sforce-limit-info'
 
-function judgement({ verdict, retryAfter, used, limit }: Native.NativeJudgement): Judgement {
+function classification({ responseClass, retryAfter, used, limit }: Native.NativeClassification): Classification {
   const apiUsage = used === undefined || limit === undefined ? undefined : Object.freeze({ used, limit })
-  return Object.freeze({ verdict: verdict as Verdict, retryAfter, apiUsage })
+  return Object.freeze({ responseClass: responseClass as ResponseClass, retryAfter, apiUsage })
 }
 
 /** @internal */

@@ -10,10 +10,10 @@ use crate::error::invalid_option;
 
 /// What an answer of a Salesforce API says about the token, and about limits.
 #[pyclass(frozen, get_all, module = "forcegrant")]
-pub(crate) struct Verdict {
+pub(crate) struct Classification {
     /// `fine`, `session_expired`, `unauthorized`, `rest_not_allowed`, `agent_not_attached`,
     /// `wrong_audience`, `password_expired`, `blocked`, `daily_limit`, `concurrent_limit`, `rate_limited`, `unavailable` or `other`.
-    word: &'static str,
+    response_class: &'static str,
     /// Whether the session is dead, so that a new token helps: report it with `invalidate`.
     session_expired: bool,
     /// How long to wait, where the answer says so.
@@ -23,13 +23,13 @@ pub(crate) struct Verdict {
 }
 
 #[pymethods]
-impl Verdict {
+impl Classification {
     fn __str__(&self) -> &'static str {
-        self.word
+        self.response_class
     }
 
     fn __repr__(&self) -> String {
-        format!("<Verdict {}>", self.word)
+        format!("<Classification {}>", self.response_class)
     }
 }
 
@@ -39,12 +39,12 @@ impl Verdict {
 /// first few hundred bytes of the body are enough.
 #[pyfunction]
 #[pyo3(signature = (status, headers=None, body=None))]
-pub(crate) fn verdict(
+pub(crate) fn classify_response(
     py: Python<'_>,
     status: i64,
     headers: Option<&Bound<'_, PyAny>>,
     body: Option<&Bound<'_, PyAny>>,
-) -> PyResult<Verdict> {
+) -> PyResult<Classification> {
     let status = u16::try_from(status).map_err(|_| {
         invalid_option(
             py,
@@ -74,8 +74,8 @@ pub(crate) fn verdict(
         limit_info: limit_info.as_deref(),
     };
     let class = response.class();
-    Ok(Verdict {
-        word: class.as_str(),
+    Ok(Classification {
+        response_class: class.as_str(),
         session_expired: class == ResponseClass::SessionExpired,
         retry_after: response.retry_after(SystemTime::now()),
         api_usage: response.api_usage().map(|usage| (usage.used, usage.limit)),
@@ -86,10 +86,10 @@ pub(crate) fn verdict(
 ///
 /// `code` is the number of the status: `error.code().value[0]` with grpcio.
 #[pyfunction]
-pub(crate) fn grpc_verdict(code: u32) -> Verdict {
+pub(crate) fn classify_grpc_status(code: u32) -> Classification {
     let class = forcegrant::grpc_response_class(code);
-    Verdict {
-        word: class.as_str(),
+    Classification {
+        response_class: class.as_str(),
         session_expired: class == ResponseClass::SessionExpired,
         retry_after: None,
         api_usage: None,

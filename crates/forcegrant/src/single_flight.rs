@@ -1,4 +1,4 @@
-//! Single flight: at most one login is in the air for a client and process, and it belongs to
+//! Single flight: at most one login is in flight for a client and process, and it belongs to
 //! nobody who waits for it.
 
 use std::fmt;
@@ -9,31 +9,31 @@ use crate::sync::{Arc, Mutex, MutexGuard};
 use crate::wait::{Pending, Promise};
 
 /// Where flights are boarded. Whoever changes what a flight's result changes holds its lock.
-pub(crate) struct Desk<T: Clone>(Mutex<Option<Arc<Promise<T>>>>);
+pub(crate) struct SingleFlight<T: Clone>(Mutex<Option<Arc<Promise<T>>>>);
 
 /// The desk's lock, held.
-pub(crate) struct AtDesk<'a, T: Clone>(MutexGuard<'a, Option<Arc<Promise<T>>>>);
+pub(crate) struct SingleFlightGuard<'a, T: Clone>(MutexGuard<'a, Option<Arc<Promise<T>>>>);
 
-/// A flight in the air. However it ends, its passengers are told: by [`Flight::land`], or, when it
+/// A flight in flight. However it ends, its waiters are told: by [`InFlight::complete`], or, when it
 /// is dropped by a panic or with its runtime, with an error.
 #[must_use = "dropping a flight tells its passengers that it was lost"]
-pub(crate) struct Flight<T: Clone>(Arc<Promise<T>>);
+pub(crate) struct InFlight<T: Clone>(Arc<Promise<T>>);
 
-impl<T: Clone> Default for Desk<T> {
+impl<T: Clone> Default for SingleFlight<T> {
     fn default() -> Self {
         Self(Mutex::new(None))
     }
 }
 
-impl<T: Clone> Desk<T> {
-    pub(crate) fn lock(&self) -> AtDesk<'_, T> {
+impl<T: Clone> SingleFlight<T> {
+    pub(crate) fn lock(&self) -> SingleFlightGuard<'_, T> {
         // No foreign code runs under this lock, so a poisoned one is as good as any.
-        AtDesk(self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        SingleFlightGuard(self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl<T: Clone> AtDesk<'_, T> {
-    /// The flight in the air, if there is one.
+impl<T: Clone> SingleFlightGuard<'_, T> {
+    /// The flight in flight, if there is one.
     pub(crate) fn flight(&self) -> Option<Pending<T>> {
         let promise = self.0.as_ref().filter(|promise| !promise.is_kept())?;
         Some(promise.pending())
@@ -50,17 +50,17 @@ impl<T: Clone> AtDesk<'_, T> {
         }
     }
 
-    /// Joins the flight in the air, or starts one with `take_off`.
-    pub(crate) fn board(
+    /// Joins the flight in flight, or starts one with `start`.
+    pub(crate) fn join_or_start(
         &mut self,
-        take_off: impl FnOnce(Flight<T>) -> Result<(), Error>,
+        start: impl FnOnce(InFlight<T>) -> Result<(), Error>,
     ) -> Pending<T> {
         if let Some(flight) = self.flight() {
             return flight;
         }
         let promise = Arc::new(Promise::new());
         let pending = promise.pending();
-        match take_off(Flight(Arc::clone(&promise))) {
+        match start(InFlight(Arc::clone(&promise))) {
             Ok(()) => {
                 *self.0 = Some(promise);
                 pending
@@ -71,21 +71,21 @@ impl<T: Clone> AtDesk<'_, T> {
     }
 }
 
-impl<T: Clone> Flight<T> {
-    /// Tells the passengers. From here on the next caller starts another flight.
-    pub(crate) fn land(self, result: &Result<T, Error>) {
+impl<T: Clone> InFlight<T> {
+    /// Tells the waiters. From here on the next caller starts another flight.
+    pub(crate) fn complete(self, result: &Result<T, Error>) {
         self.0.keep(result);
     }
 }
 
-impl<T: Clone> Drop for Flight<T> {
+impl<T: Clone> Drop for InFlight<T> {
     fn drop(&mut self) {
         // Without effect after a landing.
         self.0.keep(&Err(lost()));
     }
 }
 
-impl<T: Clone> fmt::Debug for Desk<T> {
+impl<T: Clone> fmt::Debug for SingleFlight<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Desk")
     }
@@ -113,33 +113,33 @@ mod tests {
 
     #[test]
     fn callers_share_one_flight_until_it_lands() {
-        let desk = Desk::default();
+        let single_flight = SingleFlight::default();
         let mut flights = Vec::new();
-        let mut board = || {
-            desk.lock().board(|flight| {
+        let mut join_or_start = || {
+            single_flight.lock().join_or_start(|flight| {
                 flights.push(flight);
                 Ok(())
             })
         };
-        let (first, second) = (board(), board());
-        assert!(desk.lock().is_in_flight());
+        let (first, second) = (join_or_start(), join_or_start());
+        assert!(single_flight.lock().is_in_flight());
         assert_eq!(flights.len(), 1);
-        flights.pop().unwrap().land(&Ok(7));
-        assert!(!desk.lock().is_in_flight() && desk.lock().flight().is_none());
+        flights.pop().unwrap().complete(&Ok(7));
+        assert!(!single_flight.lock().is_in_flight() && single_flight.lock().flight().is_none());
         assert_eq!(result(first), Some(Ok(7)));
         assert_eq!(result(second), Some(Ok(7)));
     }
 
     #[test]
     fn a_flight_that_can_not_leave_is_an_error_and_the_next_call_tries_again() {
-        let desk = Desk::<u8>::default();
+        let single_flight = SingleFlight::<u8>::default();
         // The flight is dropped while the desk's lock is held, as a worker that can not start does.
-        let refused = desk
+        let refused = single_flight
             .lock()
-            .board(|_| Err(Error::new(Code::WorkerUnavailable, "no thread")));
+            .join_or_start(|_| Err(Error::new(Code::WorkerUnavailable, "no thread")));
         assert_eq!(result(refused), Some(Err("worker_unavailable")));
-        let next = desk.lock().board(|flight| {
-            flight.land(&Ok(7));
+        let next = single_flight.lock().join_or_start(|flight| {
+            flight.complete(&Ok(7));
             Ok(())
         });
         assert_eq!(result(next), Some(Ok(7)));
@@ -147,15 +147,15 @@ mod tests {
 
     #[test]
     fn a_lost_flight_is_an_error_for_its_passengers() {
-        let desk = Desk::<u8>::default();
+        let single_flight = SingleFlight::<u8>::default();
         let mut air = None;
-        let passenger = desk.lock().board(|flight| {
+        let passenger = single_flight.lock().join_or_start(|flight| {
             air = Some(flight);
             Ok(())
         });
         drop(air);
         assert_eq!(result(passenger), Some(Err("internal")));
-        assert!(!desk.lock().is_in_flight());
+        assert!(!single_flight.lock().is_in_flight());
     }
 }
 
@@ -169,7 +169,7 @@ mod model {
     use super::*;
 
     struct World {
-        desk: Desk<usize>,
+        single_flight: SingleFlight<usize>,
         started: AtomicUsize,
         in_air: AtomicUsize,
     }
@@ -177,14 +177,14 @@ mod model {
     impl World {
         fn new() -> Arc<Self> {
             Arc::new(Self {
-                desk: Desk::default(),
+                single_flight: SingleFlight::default(),
                 started: AtomicUsize::new(0),
                 in_air: AtomicUsize::new(0),
             })
         }
 
-        fn board(self: &Arc<Self>, end: fn(Flight<usize>, usize)) -> Pending<usize> {
-            self.desk.lock().board(|flight| {
+        fn join_or_start(self: &Arc<Self>, end: fn(InFlight<usize>, usize)) -> Pending<usize> {
+            self.single_flight.lock().join_or_start(|flight| {
                 let number = self.started.fetch_add(1, Ordering::SeqCst);
                 assert_eq!(
                     self.in_air.fetch_add(1, Ordering::SeqCst),
@@ -202,11 +202,11 @@ mod model {
         }
     }
 
-    fn land(flight: Flight<usize>, number: usize) {
-        flight.land(&Ok(number));
+    fn complete(flight: InFlight<usize>, number: usize) {
+        flight.complete(&Ok(number));
     }
 
-    fn lose(flight: Flight<usize>, _: usize) {
+    fn lose(flight: InFlight<usize>, _: usize) {
         drop(flight);
     }
 
@@ -222,7 +222,7 @@ mod model {
             let callers: Vec<_> = (0..3)
                 .map(|_| {
                     let world = Arc::clone(&world);
-                    thread::spawn(move || future::block_on(world.board(land)).unwrap())
+                    thread::spawn(move || future::block_on(world.join_or_start(complete)).unwrap())
                 })
                 .collect();
             for caller in callers {
@@ -236,8 +236,8 @@ mod model {
     fn a_caller_who_leaves_takes_nobody_along() {
         check(|| {
             let world = World::new();
-            let first = world.board(land);
-            let second = world.board(land);
+            let first = world.join_or_start(complete);
+            let second = world.join_or_start(complete);
             let leaver = thread::spawn(move || drop(first));
             future::block_on(second).unwrap();
             leaver.join().unwrap();
@@ -249,11 +249,11 @@ mod model {
         check(|| {
             let world = World::new();
             let other = Arc::clone(&world);
-            let caller = thread::spawn(move || future::block_on(other.board(lose)));
-            let mine = future::block_on(world.board(lose));
+            let caller = thread::spawn(move || future::block_on(other.join_or_start(lose)));
+            let mine = future::block_on(world.join_or_start(lose));
             assert_eq!(mine.unwrap_err().code(), "internal");
             assert!(caller.join().unwrap().is_err());
-            future::block_on(world.board(land)).unwrap();
+            future::block_on(world.join_or_start(complete)).unwrap();
         });
     }
 }
