@@ -1,7 +1,6 @@
 //! Environment variables as a value: those of this process, or those that a host language hands down.
 
 mod credentials;
-pub(crate) mod text;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,8 +9,8 @@ use std::sync::Arc;
 
 pub(crate) use self::credentials::secret_file;
 pub use self::credentials::{Found, Parts, Wanted};
-use crate::error::{Error, Setting};
-use crate::secret::Secret;
+use forcegrant_proto::error::{Error, Setting};
+use forcegrant_proto::secret::Secret;
 
 /// The environment variables that the options of a client are read from.
 ///

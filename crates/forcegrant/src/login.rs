@@ -5,18 +5,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::budgets;
-use crate::cache::budget::Allowance;
-use crate::cache::cached_token::{CachedToken, NewToken};
+use forcegrant_proto::cache::budget::Allowance;
+use forcegrant_proto::cache::cached_token::{CachedToken, NewToken};
 use crate::clock::{Moment, to_system_time};
 use crate::credentials::{Login, is_about_the_credentials};
 use crate::engine::Engine;
-use crate::error::{Code, Error};
-use crate::event::Event;
-use crate::grant::introspection::{self, Introspected};
-use crate::grant::response::{Context, Failure, decode};
-use crate::grant::{request, retry};
+use forcegrant_proto::error::{Code, Error};
+use forcegrant_proto::event::Event;
+use forcegrant_proto::grant::introspection::{self, Introspected};
+use forcegrant_proto::grant::context::ResponseContext;
+use forcegrant_proto::grant::failure::Failure;
+use forcegrant_proto::grant::response::decode;
+use forcegrant_proto::grant::{request, retry};
 use crate::random;
-use crate::token::Grant;
+use forcegrant_proto::token_data::Grant;
 
 /// What came of a login.
 pub(crate) struct LoginOutcome {
@@ -192,7 +194,7 @@ impl LoginAttempts<'_> {
         let response = profile.transport.send(&request, timeout).await?;
         self.answers += 1;
         self.count(login);
-        let context = Context {
+        let context = ResponseContext {
             host: endpoint.host(),
             credentials,
             trust: &profile.trust,
@@ -232,7 +234,7 @@ impl LoginAttempts<'_> {
     fn with_budget<T>(
         &self,
         login: &Login,
-        act: impl FnOnce(&mut crate::cache::budget::Budget) -> T,
+        act: impl FnOnce(&mut forcegrant_proto::cache::budget::Budget) -> T,
     ) -> T {
         let clock = self.engine.profile.clock.identity();
         budgets::with(

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::cache::after_login::{self, LoginContext};
+use forcegrant_proto::cache::after_login::{self, LoginContext};
 use crate::clock::to_wall;
 use crate::engine::Engine;
-use crate::error::Error;
-use crate::event::Event;
+use forcegrant_proto::error::Error;
+use forcegrant_proto::event::Event;
 use crate::login;
 use crate::random;
 use crate::single_flight::InFlight;
 use crate::store_session::{self, Obtained};
-use crate::token::Token;
+use forcegrant_proto::token::Token;
 
 /// What a flight is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::PoisonError;
 
-use crate::error::{Code, Error};
+use forcegrant_proto::error::{Code, Error};
 use crate::sync::{Arc, Mutex, MutexGuard};
 use crate::wait::{Pending, Promise};
 

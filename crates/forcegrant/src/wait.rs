@@ -8,7 +8,7 @@ use std::sync::PoisonError;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::error::Error;
+use forcegrant_proto::error::Error;
 use crate::single_flight::lost;
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard};
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 
-use crate::cache::cached_token::CachedToken;
-use crate::cache::state::State;
+use forcegrant_proto::cache::cached_token::CachedToken;
+use forcegrant_proto::cache::state::State;
 use crate::clock::Clock;
-use crate::token::Token;
+use forcegrant_proto::token::Token;
 
 /// Holds the current [`State`]. Reading takes no lock and allocates nothing; whoever replaces the
 /// state holds the client's lock.

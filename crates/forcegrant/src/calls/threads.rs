@@ -17,7 +17,7 @@ use crate::blocking;
 use crate::calls;
 use crate::calls::attempt::CallError;
 use crate::engine::worker_unavailable;
-use crate::error::Error;
+use forcegrant_proto::error::Error;
 use crate::http::{self, HttpSettings};
 use crate::worker;
 

@@ -15,8 +15,8 @@ use serde_json::json;
 use super::*;
 use crate::TestClock;
 use crate::blocking;
-use crate::event::Events;
-use crate::grant::response::Failure;
+use crate::events::Events;
+use forcegrant_proto::grant::failure::Failure;
 use crate::http::{Request, Response, Transport};
 
 /// What the endpoint answers, in order.

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use crate::credentials::read_secret_file;
 use crate::environment::Environment;
-use crate::environment::text;
-use crate::error::{Code, Error, Setting, SetupStep};
-use crate::host::{LoginEndpoint, TrustPolicy};
-use crate::secret::Secret;
+use forcegrant_proto::pasted_text;
+use forcegrant_proto::error::{Code, Error, Setting, SetupStep};
+use forcegrant_proto::host::{LoginEndpoint, TrustPolicy};
+use forcegrant_proto::secret::Secret;
 
 /// Names that belong together.
 struct Family {

@@ -5,7 +5,7 @@ use url::Url;
 use super::canary::{assert_harmless, assert_hidden, planted};
 use super::input::{fields, text};
 use crate::environment::Environment;
-use crate::error::Error;
+use forcegrant_proto::error::Error;
 use crate::http::{Decision, Proxy, ProxyRules, Reason};
 
 const ORG: &str = "https://acme.my.salesforce.com/";

@@ -11,7 +11,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls_platform_verifier::Verifier;
 
-use crate::error::{Cause, Code, Error, invalid_option};
+use forcegrant_proto::error::{Cause, Code, Error, invalid_option};
 use crate::http::Roots;
 
 /// Checks a `roots` option without building anything that costs.

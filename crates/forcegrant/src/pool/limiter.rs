@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::clock::{Clock, millis};
-use crate::error::{Code, Error};
+use forcegrant_proto::error::{Code, Error};
 use crate::pool::login_queue::{KEPT, Lane, LoginQueue, Next, PacingSettings, WaiterId};
 use crate::process::{PerProcess, ProcessRef};
 use crate::worker;

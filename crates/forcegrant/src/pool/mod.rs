@@ -23,13 +23,13 @@ use crate::cache::token_cell::TokenCell;
 use crate::client::{Client, View};
 use crate::credentials::{ClientCredentials, CredentialSet, CredentialsProvider, Source};
 use crate::engine::{ClientConfig, Engine, Shared, Start};
-use crate::environment::text;
-use crate::error::{Code, Error};
-use crate::host::LoginEndpoint;
+use forcegrant_proto::pasted_text;
+use forcegrant_proto::error::{Code, Error};
+use forcegrant_proto::host::LoginEndpoint;
 use crate::process::{PerProcess, ProcessRef};
-use crate::secret::Secret;
-use crate::status::Status;
-use crate::token::Token;
+use forcegrant_proto::secret::Secret;
+use forcegrant_proto::status::Status;
+use forcegrant_proto::token::Token;
 use crate::wait::{Pending, Promise};
 
 /// Keeps the access tokens of many orgs, each under a key of yours: a tenant, a connection id.
@@ -429,7 +429,7 @@ impl fmt::Debug for ClientPool {
 }
 
 fn unknown(key: &str) -> Error {
-    let key = crate::redaction::printable(key, 100);
+    let key = forcegrant_proto::redaction::printable(key, 100);
     Error::new(
         Code::UnknownKey,
         format!("the pool has no credentials for the key `{key}`"),

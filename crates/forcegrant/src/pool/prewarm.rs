@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::error::Error;
+use forcegrant_proto::error::Error;
 use crate::wait::{Pending, Promise};
 
 /// What came of logging in ahead.

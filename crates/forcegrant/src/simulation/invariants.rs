@@ -3,7 +3,7 @@
 
 use super::Time;
 use super::salesforce::{Answer, TokenId};
-use crate::cache::policy::FailureSettings;
+use forcegrant_proto::cache::policy::FailureSettings;
 use crate::clock::millis;
 
 /// Watches one client.

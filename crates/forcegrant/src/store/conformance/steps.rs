@@ -2,7 +2,7 @@
 
 use super::Finding;
 use super::probe::{LONG, Probe, random};
-use crate::store::protocol::Register;
+use forcegrant_proto::store::protocol::Register;
 use crate::store::{Acquired, Lease};
 
 const ROUNDS: usize = 12;

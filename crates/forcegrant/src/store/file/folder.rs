@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use fs4::FileExt;
 
-use crate::store::protocol::LARGEST_ENTRY;
+use forcegrant_proto::store::protocol::LARGEST_ENTRY;
 use crate::store::seal;
 
 /// No file of this store is longer; the rest of one that is is not read.

@@ -25,7 +25,7 @@ use super::limited::Limited;
 use super::scripts::Call;
 use crate::http::tls_config;
 use crate::process::PerProcess;
-use crate::secret::Secret;
+use forcegrant_proto::secret::Secret;
 use crate::store::StoreError;
 
 /// Tries of one step: a redirection or two, and a connection that turns out to be gone.
