@@ -13,7 +13,6 @@ use std::time::Duration;
 use crate::backoff::Backoff;
 use crate::cache::budget::BudgetSettings;
 use crate::cache::policy::{FailureSettings, LifetimeSettings};
-use crate::cache::token_cell::TokenCell;
 use crate::calls::{CallRetry, CallSettings};
 use crate::client::Client;
 use crate::clock::Clock;
@@ -31,6 +30,7 @@ use crate::pool::key::Key;
 use crate::pool::table::Link;
 use crate::secret::Secret;
 use crate::store::{self, StoreConfig};
+use crate::token_cell::TokenCell;
 
 /// Collects the options of a [`Client`]. Nothing is checked, read or started before
 /// [`ClientBuilder::build`].

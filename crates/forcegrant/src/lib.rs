@@ -58,6 +58,7 @@ mod redaction;
 mod response_class;
 mod retry_after;
 mod secret;
+mod sharded_refs;
 #[cfg(feature = "simulation")]
 #[doc(hidden)]
 pub mod simulation;
@@ -67,6 +68,7 @@ pub mod store;
 mod store_session;
 mod sync;
 mod token;
+mod token_cell;
 mod url_spelling;
 mod verify;
 mod wait;

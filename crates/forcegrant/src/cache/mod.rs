@@ -9,6 +9,4 @@ pub(crate) mod learning;
 pub(crate) mod policy;
 pub(crate) mod renewals;
 
-mod sharded_refs;
 pub(crate) mod state;
-pub(crate) mod token_cell;

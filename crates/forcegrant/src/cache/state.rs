@@ -9,7 +9,6 @@ use crate::cache::cached_token::CachedToken;
 use crate::cache::learning::Learned;
 use crate::cache::policy::{self, FailureClass, FailureSettings, LifetimeSettings};
 use crate::cache::renewals::{Refusal, Renewals};
-use crate::cache::sharded_refs::ShardedRefs;
 use crate::clock::Moment;
 use crate::error::{Code, Error, ErrorKind};
 use crate::token::Token;
@@ -18,8 +17,6 @@ use crate::token::Token;
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) cached: Option<Arc<CachedToken>>,
-    /// The lease's token for threads that read it all the time.
-    pub(crate) handles: ShardedRefs,
     /// `None` while there is nothing to remember, as for most clients of a pool.
     memory: Option<Box<Memory>>,
 }
@@ -196,7 +193,6 @@ impl State {
     fn new(cached: Option<Arc<CachedToken>>, memory: Memory) -> Self {
         Self {
             cached,
-            handles: ShardedRefs::default(),
             memory: (!memory.is_nothing()).then(|| Box::new(memory)),
         }
     }

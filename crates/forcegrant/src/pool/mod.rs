@@ -19,7 +19,6 @@ use self::clock_cache::{ClockCache, ClockEntry, HasClockEntry};
 use self::key::Key;
 pub use self::prewarm::Prewarmed;
 use self::table::{Chained, Link, Table};
-use crate::cache::token_cell::TokenCell;
 use crate::client::{Client, View};
 use crate::credentials::{ClientCredentials, CredentialSet, CredentialsProvider, Source};
 use crate::engine::{ClientConfig, Engine, Shared, Start};
@@ -30,6 +29,7 @@ use crate::process::{PerProcess, ProcessRef};
 use crate::secret::Secret;
 use crate::status::Status;
 use crate::token::Token;
+use crate::token_cell::TokenCell;
 use crate::wait::{Pending, Promise};
 
 /// Keeps the access tokens of many orgs, each under a key of yours: a tenant, a connection id.

@@ -16,10 +16,9 @@ use super::salesforce::{Answer, Granted, TokenId};
 use super::{SECOND, Time};
 use crate::cache::after_login::{AfterLogin, LoginContext, LoginResult};
 use crate::cache::budget::{Allowance, Budget, BudgetSettings};
-use crate::cache::cached_token::{self, CachedToken, NewToken};
+use crate::cache::cached_token::{CachedToken, NewToken};
 use crate::cache::policy::{FailureSettings, LifetimeSettings};
 use crate::cache::state::{Lookup, Report, Reported};
-use crate::cache::token_cell::TokenCell;
 use crate::clock::{Moment, millis, to_system_time};
 use crate::credentials::ClientCredentials;
 use crate::error::{Code, Error};
@@ -29,6 +28,7 @@ use crate::host::TrustPolicy;
 use crate::http::Response;
 use crate::secret::CredentialsFingerprint;
 use crate::token::{Grant, Token};
+use crate::token_cell::TokenCell;
 
 /// The settings of a client, as `ClientBuilder` has them.
 #[derive(Clone, Debug)]
