@@ -48,12 +48,7 @@ impl Attempts {
     ///
     /// A `Retry-After` is waited for in full or not at all: to come back sooner than asked helps
     /// nobody.
-    pub fn pause(
-        &self,
-        made: u32,
-        retry_after: Option<Duration>,
-        random: f64,
-    ) -> Option<Duration> {
+    pub fn pause(&self, made: u32, retry_after: Option<Duration>, random: f64) -> Option<Duration> {
         if made >= self.max {
             return None;
         }

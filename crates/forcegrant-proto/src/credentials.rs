@@ -102,9 +102,11 @@ impl fmt::Debug for ClientCredentials {
 /// The pairs that an app has: Salesforce lets two be live at once while one replaces the other.
 #[derive(Clone, Debug)]
 pub struct CredentialSet {
-    current: ClientCredentials,
+    #[doc(hidden)]
+    pub current: ClientCredentials,
     /// Apart, as few have one.
-    next: Option<Box<ClientCredentials>>,
+    #[doc(hidden)]
+    pub next: Option<Box<ClientCredentials>>,
 }
 
 impl CredentialSet {
@@ -126,7 +128,8 @@ impl CredentialSet {
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = &ClientCredentials> {
+    #[doc(hidden)]
+    pub fn iter(&self) -> impl Iterator<Item = &ClientCredentials> {
         std::iter::once(&self.current).chain(self.next.as_deref())
     }
 }

@@ -154,3 +154,109 @@ impl Event {
         }
     }
 }
+
+/// The variants may get further fields, so other crates cannot build them: these functions do, for the
+/// crates of this workspace.
+impl Event {
+    #[doc(hidden)]
+    pub fn login_started(background: bool) -> Self {
+        Self::LoginStarted { background }
+    }
+
+    #[doc(hidden)]
+    pub fn login_retried(error: Error, attempts: u32, pause: Duration) -> Self {
+        Self::LoginRetried {
+            error,
+            attempts,
+            pause,
+        }
+    }
+
+    #[doc(hidden)]
+    pub fn login_succeeded(
+        fingerprint: String,
+        expiry: Expiry,
+        lifetime: Duration,
+        attempts: u32,
+        took: Duration,
+    ) -> Self {
+        Self::LoginSucceeded {
+            fingerprint,
+            expiry,
+            lifetime,
+            attempts,
+            took,
+        }
+    }
+
+    #[doc(hidden)]
+    pub fn token_adopted(fingerprint: String, expiry: Expiry, lifetime: Duration) -> Self {
+        Self::TokenAdopted {
+            fingerprint,
+            expiry,
+            lifetime,
+        }
+    }
+
+    #[doc(hidden)]
+    pub fn store_failed(error: Error) -> Self {
+        Self::StoreFailed { error }
+    }
+
+    #[doc(hidden)]
+    pub fn login_failed(error: Error, attempts: u32, took: Duration) -> Self {
+        Self::LoginFailed {
+            error,
+            attempts,
+            took,
+        }
+    }
+
+    #[doc(hidden)]
+    pub fn refresh_due(fingerprint: String) -> Self {
+        Self::RefreshDue { fingerprint }
+    }
+
+    #[doc(hidden)]
+    pub fn serving_stale(fingerprint: String) -> Self {
+        Self::ServingStale { fingerprint }
+    }
+
+    #[doc(hidden)]
+    pub fn invalidated(fingerprint: String, age: Duration) -> Self {
+        Self::Invalidated { fingerprint, age }
+    }
+
+    #[doc(hidden)]
+    pub fn same_token_returned(fingerprint: String) -> Self {
+        Self::SameTokenReturned { fingerprint }
+    }
+
+    #[doc(hidden)]
+    pub fn introspection_failed(error: Error) -> Self {
+        Self::IntrospectionFailed { error }
+    }
+
+    #[doc(hidden)]
+    pub fn login_budget_warning(used: u32, stop: u32) -> Self {
+        Self::LoginBudgetWarning { used, stop }
+    }
+
+    #[doc(hidden)]
+    pub fn credentials_rotated(client_id: String, fingerprint: String) -> Self {
+        Self::CredentialsRotated {
+            client_id,
+            fingerprint,
+        }
+    }
+
+    #[doc(hidden)]
+    pub fn credentials_reload_failed(error: Error) -> Self {
+        Self::CredentialsReloadFailed { error }
+    }
+
+    #[doc(hidden)]
+    pub fn signature_mismatch(fingerprint: String) -> Self {
+        Self::SignatureMismatch { fingerprint }
+    }
+}

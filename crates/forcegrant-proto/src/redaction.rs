@@ -27,7 +27,6 @@ use crate::percent_encoding::percent_encode;
 pub use crate::secret::HIDDEN;
 use crate::secret::Secret;
 
-
 /// A longer text from outside is cut before it is looked at: nobody reads that much of an error.
 const MAX_CHARS_READ: usize = 16 * 1024;
 

@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::cache::cache_state::CacheState;
 use crate::cache::state::State;
-use crate::moment::{Moment, to_system_time};
 use crate::error::Error;
 use crate::expiry::Expiry;
+use crate::moment::{Moment, to_system_time};
 
 /// The state of a client's cache at one instant. Holds no secret.
 #[derive(Clone, Debug)]

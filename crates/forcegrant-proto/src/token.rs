@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use crate::cache::cached_token::CachedToken;
 pub use crate::expiry::{Expiry, ExpiryCertainty, ExpirySource};
-pub use crate::token_data::TokenFormat;
 use crate::token_data::TokenData;
+pub use crate::token_data::TokenFormat;
 
 /// An access token together with the instance it is for and the identity behind it.
 ///

@@ -10,13 +10,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use zeroize::Zeroizing;
 
 use crate::environment::{self, Environment, Parts, Wanted};
-use forcegrant_proto::pasted_text as text;
 use forcegrant_proto::error::{Cause, Code, Error, Setting};
 use forcegrant_proto::host::LoginEndpoint;
-use forcegrant_proto::redaction::{HIDDEN, Redactor, looks_random};
+use forcegrant_proto::pasted_text;
+use forcegrant_proto::redaction::Redactor;
 use forcegrant_proto::secret::{CredentialsFingerprint, Secret};
 
 pub use forcegrant_proto::credentials::{ClientCredentials, CredentialSet};
@@ -294,7 +293,7 @@ impl Source {
             Self::SecretFile(file) => {
                 let setting = Setting::Option("client_secret_file");
                 let secret = read_secret_file(setting, &file.path)?;
-                text::check(setting, text::meant(secret.expose()))?;
+                pasted_text::check(setting, pasted_text::meant(secret.expose()))?;
                 ClientCredentials::new(&file.client_id, secret).map(CredentialSet::new)
             }
             Self::Given | Self::Callback(_) | Self::Org(_) => {
@@ -330,7 +329,7 @@ pub(crate) fn read_secret_file(setting: Setting<'_>, path: &Path) -> Result<Secr
     if bytes.len() as u64 > MAX_SECRET_FILE {
         return Err(setting.wrong("the file is too large to hold a secret", RIGHT));
     }
-    text::decode(setting, bytes)
+    pasted_text::decode(setting, bytes)
 }
 
 /// Whether a refusal says that the pair is wrong, so that another may be right.

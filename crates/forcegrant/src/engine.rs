@@ -5,22 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use forcegrant_proto::cache::budget::BudgetSettings;
-use forcegrant_proto::cache::learning::Learned;
-use forcegrant_proto::cache::policy::{FailureSettings, LifetimeSettings};
-use forcegrant_proto::cache::cache_state::CacheState;
-use forcegrant_proto::cache::state::{Lookup, Report, Reported};
-use forcegrant_proto::calls::client::ReportOutcome;
-use crate::cache::token_cell::TokenCell;
 use crate::calls::{CallSettings, Calls};
 use crate::clock::Clock;
 use crate::credentials::{CredentialSet, CredentialsProvider};
-use forcegrant_proto::error::{Cause, Code, Error};
 use crate::events::Events;
-use forcegrant_proto::event::Event;
-use forcegrant_proto::grant::request::AuthStyle;
-use forcegrant_proto::grant::retry::RetrySettings;
-use forcegrant_proto::host::{LoginEndpoint, TrustPolicy};
 use crate::http::Transport;
 use crate::login_task::{Purpose, run_login};
 use crate::pool::active::ActiveLogins;
@@ -31,12 +19,24 @@ use crate::pool::table::Link;
 use crate::process::{PerProcess, ProcessRef};
 use crate::random;
 use crate::single_flight::{InFlight, SingleFlight, SingleFlightGuard};
-use forcegrant_proto::status::Status;
 use crate::store::SharedStore;
-use forcegrant_proto::token::Token;
+use crate::token_cell::TokenCell;
 use crate::verify::{self, Verified};
 use crate::wait::{Pending, Promise};
 use crate::worker;
+use forcegrant_proto::cache::budget::BudgetSettings;
+use forcegrant_proto::cache::cache_state::CacheState;
+use forcegrant_proto::cache::learning::Learned;
+use forcegrant_proto::cache::policy::{FailureSettings, LifetimeSettings};
+use forcegrant_proto::cache::state::{Lookup, Report, Reported};
+use forcegrant_proto::calls::client::ReportOutcome;
+use forcegrant_proto::error::{Cause, Code, Error};
+use forcegrant_proto::event::Event;
+use forcegrant_proto::grant::request::AuthStyle;
+use forcegrant_proto::grant::retry::RetrySettings;
+use forcegrant_proto::host::{LoginEndpoint, TrustPolicy};
+use forcegrant_proto::status::Status;
+use forcegrant_proto::token::Token;
 
 /// The answer of [`Client::start`](crate::Client::start).
 #[derive(Debug)]
@@ -222,8 +222,8 @@ impl Engine {
         };
         let fingerprint = cached.parts.fingerprint().to_owned();
         match lookup {
-            CacheState::Stale => self.emit(&Event::ServingStale { fingerprint }),
-            _ => self.emit(&Event::RefreshDue { fingerprint }),
+            CacheState::Stale => self.emit(&Event::serving_stale(fingerprint)),
+            _ => self.emit(&Event::refresh_due(fingerprint)),
         }
     }
 
@@ -362,10 +362,10 @@ impl Engine {
                 }
             }
         };
-        self.emit(&Event::Invalidated {
-            fingerprint: report.fingerprint.to_owned(),
-            age: Duration::from_millis(age),
-        });
+        self.emit(&Event::invalidated(
+            report.fingerprint.to_owned(),
+            Duration::from_millis(age),
+        ));
         ReportOutcome::Dropped
     }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 pub(crate) use self::credentials::secret_file;
 pub use self::credentials::{Found, Parts, Wanted};
 use forcegrant_proto::error::{Error, Setting};
+use forcegrant_proto::pasted_text;
 use forcegrant_proto::secret::Secret;
 
 /// The environment variables that the options of a client are read from.
@@ -77,13 +78,13 @@ impl Environment {
         let setting = Setting::Variable(name);
         match value {
             None => Ok(None),
-            Some(None) => Err(setting.wrong("its value is not valid UTF-8", text::ANEW)),
+            Some(None) => Err(setting.wrong("its value is not valid UTF-8", pasted_text::ANEW)),
             Some(Some(value)) => {
-                let value = Secret::new(text::meant(value.expose()));
+                let value = Secret::new(pasted_text::meant(value.expose()));
                 if value.expose().is_empty() {
                     return Ok(None);
                 }
-                text::check(setting, value.expose())?;
+                pasted_text::check(setting, value.expose())?;
                 Ok(Some(value))
             }
         }

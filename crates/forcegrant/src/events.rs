@@ -5,8 +5,8 @@ use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use forcegrant_proto::event::Event;
 use crate::process::{PerProcess, ProcessRef};
+use forcegrant_proto::event::Event;
 
 /// Events that may wait for a slow callback; then the oldest make room.
 const MOST: usize = 1_024;
@@ -127,13 +127,14 @@ fn trace(host: &str, event: &Event) {
     use tracing::{debug, info, warn};
     let name = event.name();
     match event {
-        Event::LoginStarted { background } => {
+        Event::LoginStarted { background, .. } => {
             debug!(target: "forcegrant", host, background, "{name}");
         }
         Event::LoginRetried {
             error,
             attempts,
             pause,
+            ..
         } => {
             warn!(target: "forcegrant", host, code = error.code(), attempts, ?pause, "{name}");
         }
@@ -150,16 +151,19 @@ fn trace(host: &str, event: &Event) {
             error,
             attempts,
             took,
+            ..
         } => {
             warn!(target: "forcegrant", host, code = error.code(), attempts, ?took, message = error.message(), "{name}");
         }
-        Event::Invalidated { fingerprint, age } => {
+        Event::Invalidated {
+            fingerprint, age, ..
+        } => {
             info!(target: "forcegrant", host, %fingerprint, ?age, "{name}");
         }
-        Event::RefreshDue { fingerprint } => {
+        Event::RefreshDue { fingerprint, .. } => {
             debug!(target: "forcegrant", host, %fingerprint, "{name}");
         }
-        Event::LoginBudgetWarning { used, stop } => {
+        Event::LoginBudgetWarning { used, stop, .. } => {
             warn!(target: "forcegrant", host, used, stop, "{name}");
         }
         Event::CredentialsRotated { fingerprint, .. } => {
@@ -172,16 +176,17 @@ fn trace(host: &str, event: &Event) {
         } => {
             info!(target: "forcegrant", host, %fingerprint, source = expiry.source().as_str(), "{name}");
         }
-        Event::IntrospectionFailed { error }
-        | Event::StoreFailed { error }
-        | Event::CredentialsReloadFailed { error } => {
+        Event::IntrospectionFailed { error, .. }
+        | Event::StoreFailed { error, .. }
+        | Event::CredentialsReloadFailed { error, .. } => {
             warn!(target: "forcegrant", host, code = error.code(), message = error.message(), "{name}");
         }
-        Event::ServingStale { fingerprint }
-        | Event::SameTokenReturned { fingerprint }
-        | Event::SignatureMismatch { fingerprint } => {
+        Event::ServingStale { fingerprint, .. }
+        | Event::SameTokenReturned { fingerprint, .. }
+        | Event::SignatureMismatch { fingerprint, .. } => {
             warn!(target: "forcegrant", host, %fingerprint, "{name}");
         }
+        _ => debug!(target: "forcegrant", host, "{name}"),
     }
 }
 
@@ -225,7 +230,10 @@ mod tests {
                 "acme.my.salesforce.com",
                 "",
                 &Event::LoginFailed {
-                    error: forcegrant_proto::error::Error::new(forcegrant_proto::error::Code::Timeout, "on purpose"),
+                    error: forcegrant_proto::error::Error::new(
+                        forcegrant_proto::error::Code::Timeout,
+                        "on purpose",
+                    ),
                     attempts,
                     took: Duration::ZERO,
                 },

@@ -48,6 +48,7 @@ mod login_task;
 mod pool;
 mod process;
 mod random;
+mod sharded_refs;
 #[cfg(feature = "simulation")]
 #[doc(hidden)]
 pub mod simulation;
@@ -55,6 +56,7 @@ mod single_flight;
 pub mod store;
 mod store_session;
 mod sync;
+mod token_cell;
 mod verify;
 mod wait;
 mod worker;
@@ -72,9 +74,6 @@ pub mod measurement {
     pub use forcegrant_proto::measurement::*;
 }
 
-// What moved to the crate of the decisions, by its old path.
-pub(crate) use forcegrant_proto::{event, host, http_message, moment, redaction, secret, status, token};
-
 /// For the command line of this project, which mixes the environment with its options and explains both:
 /// no part of the API.
 #[doc(hidden)]
@@ -84,10 +83,10 @@ pub mod command_line {
     use url::Url;
 
     use crate::environment::Environment;
-    use forcegrant_proto::pasted_text as text;
     pub use crate::environment::{Found, Parts, Wanted};
-    use crate::error::{Error, Setting};
     use crate::http::{Proxy, ProxyRules};
+    use forcegrant_proto::error::{Error, Setting};
+    use forcegrant_proto::pasted_text as text;
     use forcegrant_proto::secret::Secret;
 
     /// How the host of a client is reached, and why so: `through proxy.example:3128 (HTTPS_PROXY)`.
@@ -124,16 +123,16 @@ pub use crate::clock::{Clock, TestClock};
 pub use crate::credentials::{ClientCredentials, CredentialSet, LoadedCredentials};
 pub use crate::engine::Start;
 pub use crate::environment::Environment;
-pub use crate::error::{Error, ErrorKind, SetupStep};
 pub use crate::http::{Proxy, Roots};
-pub use crate::measurement::{Measurement, MeasurementKind};
 pub use crate::pool::{ClientPool, ClientPoolBuilder, OrgCredentials, Prewarmed};
 pub use crate::verify::Verified;
 pub use crate::wait::{Pending, Subscription};
 pub use forcegrant_proto::cache::cache_state::CacheState;
+pub use forcegrant_proto::error::{Error, ErrorKind, SetupStep};
 pub use forcegrant_proto::event::Event;
 pub use forcegrant_proto::expiry::{Expiry, ExpiryCertainty, ExpirySource};
 pub use forcegrant_proto::grant::request::AuthStyle;
+pub use forcegrant_proto::measurement::{Measurement, MeasurementKind};
 #[doc(hidden)]
 pub use forcegrant_proto::redaction::Redactor;
 pub use forcegrant_proto::response_class::{

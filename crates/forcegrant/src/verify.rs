@@ -6,12 +6,12 @@ use std::sync::Arc;
 use serde_json::Value;
 use url::Url;
 
-use forcegrant_proto::cache::state::Report;
 use crate::calls::CLASSIFIED_BYTES;
 use crate::clock::to_system_time;
 use crate::engine::Engine;
-use forcegrant_proto::error::{Code, Error};
 use crate::http::{Request, Response};
+use forcegrant_proto::cache::state::Report;
+use forcegrant_proto::error::{Code, Error};
 use forcegrant_proto::redaction::Redactor;
 use forcegrant_proto::response_class::{ApiResponse, RateLimit, Refusal, ResponseClass};
 use forcegrant_proto::secret::Secret;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::cache::cached_token::CachedToken;
 use crate::cache::policy::{FailureSettings, LifetimeSettings};
 use crate::cache::state::{State, same_token_returned};
-use crate::moment::Moment;
 use crate::error::Error;
+use crate::moment::Moment;
 use crate::token::Token;
 
 /// Under which circumstances a login ended.

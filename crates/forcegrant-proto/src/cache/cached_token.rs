@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::cache::cache_state::CacheState;
 use crate::cache::learning::Learned;
 use crate::cache::policy::{self, Evidence, LifetimeSettings, Windows};
-use crate::moment::Moment;
 use crate::error::{Code, Error};
-use crate::secret::CredentialsFingerprint;
 use crate::expiry::Expiry;
+use crate::moment::Moment;
+use crate::secret::CredentialsFingerprint;
 use crate::token_data::{Grant, TokenData};
 
 /// A token and the time it is good for: one allocation, to which every handle of the token points.

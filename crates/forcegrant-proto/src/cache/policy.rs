@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::backoff::Backoff;
 use crate::cache::learning::Learned;
-use crate::moment::{Moment, millis, to_system_time};
 use crate::expiry::{Expiry, ExpiryCertainty, ExpirySource};
+use crate::moment::{Moment, millis, to_system_time};
 use crate::token_data::JwtTimes;
 
 /// What a user can set about lifetimes.
@@ -64,11 +64,7 @@ pub struct Evidence {
 /// For a JWT both readings must hold, `exp` by this machine's clock and `exp - iat` from the
 /// request's start, so that a clock that is slow can not stretch it. Where both a JWT end and
 /// `expires_in` are stated, the earlier counts.
-pub fn lifetime(
-    evidence: &Evidence,
-    settings: &LifetimeSettings,
-    started: Moment,
-) -> Lifetime {
+pub fn lifetime(evidence: &Evidence, settings: &LifetimeSettings, started: Moment) -> Lifetime {
     let until = |end: i64| end.saturating_mul(1_000).saturating_sub(started.wall);
     let jwt = evidence.jwt.map(|times| {
         let by_claims = times.issued.map_or(i64::MAX, |issued| {

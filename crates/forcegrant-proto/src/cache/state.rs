@@ -10,17 +10,14 @@ use crate::cache::cached_token::CachedToken;
 use crate::cache::learning::Learned;
 use crate::cache::policy::{self, FailureClass, FailureSettings, LifetimeSettings};
 use crate::cache::renewals::{Refusal, Renewals};
-use crate::cache::sharded_refs::ShardedRefs;
-use crate::moment::Moment;
 use crate::error::{Code, Error, ErrorKind};
+use crate::moment::Moment;
 use crate::token::Token;
 
 /// Everything that is known at one instant. Replaced as a whole, never changed.
 #[derive(Debug, Default)]
 pub struct State {
     pub cached: Option<Arc<CachedToken>>,
-    /// The lease's token for threads that read it all the time.
-    pub handles: ShardedRefs,
     /// `None` while there is nothing to remember, as for most clients of a pool.
     memory: Option<Box<Memory>>,
 }
@@ -167,7 +164,6 @@ impl State {
     fn new(cached: Option<Arc<CachedToken>>, memory: Memory) -> Self {
         Self {
             cached,
-            handles: ShardedRefs::default(),
             memory: (!memory.is_nothing()).then(|| Box::new(memory)),
         }
     }

@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use url::Url;
 
+use crate::cache::state::Report;
 use crate::calls::resolve_url::ResolvedUrl;
 use crate::calls::retry::CallRetry;
 use crate::error::Error;
 use crate::response_class::ApiUsage;
-use crate::cache::state::Report;
 use crate::token::Token;
 
 /// The client of an API call: `forcegrant::Client`. Adapters of HTTP clients are written against this

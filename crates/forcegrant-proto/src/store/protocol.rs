@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::moment::millis;
 use crate::http_message::MAX_BODY;
+use crate::moment::millis;
 use crate::store::{Acquired, Lease, Put};
 
 /// No lease is granted or believed for longer.

@@ -15,11 +15,11 @@ use zeroize::Zeroizing;
 use crate::cache::cached_token::{CachedToken, NewToken};
 use crate::cache::policy::LifetimeSettings;
 use crate::cache::state::State;
-use crate::moment::{Moment, millis};
 use crate::error::{Error, Portable};
 use crate::grant::context::ResponseContext;
 use crate::grant::response::decode;
 use crate::http_message::Response;
+use crate::moment::{Moment, millis};
 use crate::token_data::TokenData;
 
 /// When the login was, and how old the token was when the entry was put.

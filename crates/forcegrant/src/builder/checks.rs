@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{ClientBuilder, Given};
-use forcegrant_proto::cache::budget::SALESFORCE_LIMIT;
 use crate::calls::CallRetry;
 use crate::credentials::{ClientCredentials, CredentialSet, SecretFile, Source};
+use forcegrant_proto::cache::budget::SALESFORCE_LIMIT;
 use forcegrant_proto::error::{Error, invalid_option};
 use forcegrant_proto::grant::introspection;
 use forcegrant_proto::host::LoginEndpoint;

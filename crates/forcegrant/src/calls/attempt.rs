@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use forcegrant_proto::calls::api_call::{Action, ApiCall, CallResponse};
 use crate::client::Client;
+use forcegrant_proto::calls::api_call::{Action, ApiCall, CallResponse};
 use forcegrant_proto::error::{Code, Error};
 use forcegrant_proto::response_class::ApiResponse;
 use forcegrant_proto::token::Token;

@@ -2,29 +2,29 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::SystemTime;
 #[cfg(feature = "http-client")]
 use std::sync::OnceLock;
+use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
 use url::Url;
 
-use forcegrant_proto::calls::client::{CallClient, ReportOutcome};
-use forcegrant_proto::calls::resolve_url::{Instances, ResolvedUrl, TokenInstances};
-use forcegrant_proto::calls::retry::CallRetry;
 #[cfg(feature = "http-client")]
 use crate::calls::threads::Connections;
 use crate::calls::usage::LastUsage;
 use crate::client::Client;
 use crate::clock::to_system_time;
-use crate::random;
-use forcegrant_proto::cache::state::Report;
-use forcegrant_proto::error::Error;
-use forcegrant_proto::host::TrustPolicy;
 #[cfg(feature = "http-client")]
 use crate::http::{self, HttpSettings};
 #[cfg(feature = "http-client")]
 use crate::process::PerProcess;
+use crate::random;
+use forcegrant_proto::cache::state::Report;
+use forcegrant_proto::calls::client::{CallClient, ReportOutcome};
+use forcegrant_proto::calls::resolve_url::{Instances, ResolvedUrl, TokenInstances};
+use forcegrant_proto::calls::retry::CallRetry;
+use forcegrant_proto::error::Error;
+use forcegrant_proto::host::TrustPolicy;
 use forcegrant_proto::response_class::{ApiResponse, ApiUsage};
 use forcegrant_proto::token::Token;
 

@@ -13,11 +13,11 @@ use tonic::service::Interceptor;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use forcegrant_proto::cache::state::Report;
-use forcegrant_proto::calls::api_call::{renewed, request_not_replayable};
 use crate::calls::replay_body::ReplayBody;
 use crate::client::Client;
 use crate::engine::Start;
+use forcegrant_proto::cache::state::Report;
+use forcegrant_proto::calls::api_call::{renewed, request_not_replayable};
 use forcegrant_proto::error::{Error, ErrorKind};
 use forcegrant_proto::response_class::{ResponseClass, grpc_response_class};
 use forcegrant_proto::token::Token;

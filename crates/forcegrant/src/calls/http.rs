@@ -9,10 +9,10 @@ use reqwest::{Body, Method, Request, Response, ResponseBuilderExt, Url};
 use serde::Serialize;
 
 use crate::calls::CallSettings;
-use forcegrant_proto::calls::api_call::body_counts;
 use crate::calls::attempt::{CallError, Driver};
 use crate::calls::peek::Peeked;
 use crate::client::Client;
+use forcegrant_proto::calls::api_call::body_counts;
 use forcegrant_proto::error::{Error, invalid_option};
 
 impl Client {

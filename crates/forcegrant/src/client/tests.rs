@@ -16,8 +16,8 @@ use super::*;
 use crate::TestClock;
 use crate::blocking;
 use crate::events::Events;
-use forcegrant_proto::grant::failure::Failure;
 use crate::http::{Request, Response, Transport};
+use forcegrant_proto::grant::failure::Failure;
 
 /// What the endpoint answers, in order.
 enum Play {

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use crate::credentials::read_secret_file;
 use crate::environment::Environment;
-use forcegrant_proto::pasted_text;
 use forcegrant_proto::error::{Code, Error, Setting, SetupStep};
 use forcegrant_proto::host::{LoginEndpoint, TrustPolicy};
+use forcegrant_proto::pasted_text;
 use forcegrant_proto::secret::Secret;
 
 /// Names that belong together.
@@ -207,8 +207,8 @@ impl Found {
         let path = PathBuf::from(path.expose());
         let setting = Setting::Variable(name);
         let content = read_secret_file(setting, &path)?;
-        let value = Secret::new(text::meant(content.expose()));
-        text::check(setting, value.expose())?;
+        let value = Secret::new(pasted_text::meant(content.expose()));
+        pasted_text::check(setting, value.expose())?;
         Ok(Self {
             file: Some(path),
             ..Self::new(name, value)

@@ -9,14 +9,14 @@ use super::canary::{
 };
 use super::input::{NOW, TRUSTED, fields, text, trust};
 use super::origin::Trusted;
+use crate::http::Response;
 use forcegrant_proto::cache::cached_token::{CachedToken, NewToken};
 use forcegrant_proto::cache::policy::LifetimeSettings;
-use forcegrant_proto::grant::refusal::OauthError;
 use forcegrant_proto::grant::context::ResponseContext;
 use forcegrant_proto::grant::failure::Failure;
+use forcegrant_proto::grant::refusal::OauthError;
 use forcegrant_proto::grant::response::decode;
 use forcegrant_proto::host::TrustPolicy;
-use crate::http::Response;
 use forcegrant_proto::token_data::Grant;
 
 /// A response as the wire gave it: status (and `first`, if this host gave no right response before), content

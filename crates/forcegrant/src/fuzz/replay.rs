@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{TARGETS, calls, canary, grant, hosts, proxy, retry_after, store};
+use crate::http::{Proxy, ProxyRules, Response};
 use forcegrant_proto::calls::resolve_url::ResolvedUrl;
 use forcegrant_proto::error::{Code, Error};
 use forcegrant_proto::grant::context::ResponseContext;
 use forcegrant_proto::grant::response::decode;
-use crate::http::{Proxy, ProxyRules, Response};
 use forcegrant_proto::response_class::{ApiResponse, ResponseClass};
 
 /// Mutations of the corpus of one target.
@@ -252,17 +252,21 @@ fn an_instance_that_is_compared_by_its_beginning_is_found() {
 #[test]
 fn a_response_whose_instance_is_not_checked_is_found() {
     let planted = |data: &[u8]| {
-        grant::check_token_response(data, |response: &Response, context: &ResponseContext<'_>| {
-            let trust =
-                forcegrant_proto::host::TrustPolicy::new([".example".to_owned()], false).expect("a host");
-            decode(
-                response,
-                &Context {
-                    trust: &trust,
-                    ..*context
-                },
-            )
-        });
+        grant::check_token_response(
+            data,
+            |response: &Response, context: &ResponseContext<'_>| {
+                let trust =
+                    forcegrant_proto::host::TrustPolicy::new([".example".to_owned()], false)
+                        .expect("a host");
+                decode(
+                    response,
+                    &Context {
+                        trust: &trust,
+                        ..*context
+                    },
+                )
+            },
+        );
     };
     assert!(first_to_break("token_response", planted).is_some());
 }

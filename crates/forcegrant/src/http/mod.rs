@@ -12,7 +12,6 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
-
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::proxy::{Decision, Reason};
 pub(crate) use self::proxy::{PROXY_VARIABLES, ProxyRules};

@@ -11,8 +11,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls_platform_verifier::Verifier;
 
-use forcegrant_proto::error::{Cause, Code, Error, invalid_option};
 use crate::http::Roots;
+use forcegrant_proto::error::{Cause, Code, Error, invalid_option};
 
 /// Checks a `roots` option without building anything that costs.
 pub(crate) fn check(roots: &Roots) -> Result<(), Error> {

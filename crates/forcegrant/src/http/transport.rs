@@ -11,12 +11,12 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTE
 use url::Url;
 use zeroize::Zeroizing;
 
-use forcegrant_proto::error::{Cause, Code, Error};
-use forcegrant_proto::grant::failure::Failure;
 use crate::http::lookup::Lookup;
 use crate::http::proxy::ProxyServer;
 use crate::http::{HttpSettings, MAX_BODY, Request, Response, Transport, tls};
 use crate::process::PerProcess;
+use forcegrant_proto::error::{Cause, Code, Error};
+use forcegrant_proto::grant::failure::Failure;
 use forcegrant_proto::redaction::Redactor;
 use forcegrant_proto::secret::Secret;
 

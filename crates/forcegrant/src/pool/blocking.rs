@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::blocking::{Client, wait, wait_at_most};
 use crate::engine::Start;
-use forcegrant_proto::error::Error;
 use crate::pool::{ClientPoolBuilder, OrgCredentials, Prewarmed};
+use forcegrant_proto::error::Error;
 use forcegrant_proto::secret::Secret;
 use forcegrant_proto::status::Status;
 use forcegrant_proto::token::Token;

@@ -19,18 +19,18 @@ use self::clock_cache::{ClockCache, ClockEntry, HasClockEntry};
 use self::key::Key;
 pub use self::prewarm::Prewarmed;
 use self::table::{Chained, Link, Table};
-use crate::cache::token_cell::TokenCell;
 use crate::client::{Client, View};
 use crate::credentials::{ClientCredentials, CredentialSet, CredentialsProvider, Source};
 use crate::engine::{ClientConfig, Engine, Shared, Start};
-use forcegrant_proto::pasted_text;
+use crate::process::{PerProcess, ProcessRef};
+use crate::token_cell::TokenCell;
+use crate::wait::{Pending, Promise};
 use forcegrant_proto::error::{Code, Error};
 use forcegrant_proto::host::LoginEndpoint;
-use crate::process::{PerProcess, ProcessRef};
+use forcegrant_proto::pasted_text;
 use forcegrant_proto::secret::Secret;
 use forcegrant_proto::status::Status;
 use forcegrant_proto::token::Token;
-use crate::wait::{Pending, Promise};
 
 /// Keeps the access tokens of many orgs, each under a key of yours: a tenant, a connection id.
 ///
@@ -54,7 +54,7 @@ impl OrgCredentials {
     #[must_use]
     pub fn new(login_url: impl Into<String>, credential_set: CredentialSet) -> Self {
         Self {
-            login_url: text::meant(&login_url.into()).to_owned(),
+            login_url: pasted_text::meant(&login_url.into()).to_owned(),
             credential_set,
         }
     }

@@ -16,11 +16,11 @@ use tokio::time::{Instant, sleep, timeout};
 use self::address::Address;
 use self::links::{Links, Login};
 use self::scripts::{Call, Script};
-use forcegrant_proto::error::{Error, invalid_option};
 use crate::http::{Roots, check_roots};
+use crate::store::{Acquired, Lease, POLL, Put, Store, StoreError, StoreFuture, Stored};
+use forcegrant_proto::error::{Error, invalid_option};
 use forcegrant_proto::secret::Secret;
 use forcegrant_proto::store::protocol::{LONGEST_LEASE, LONGEST_LIFE};
-use crate::store::{Acquired, Lease, POLL, Put, Store, StoreError, StoreFuture, Stored};
 
 /// A store in Redis 6.2 or newer, or Valkey: one server, a master that Sentinels know, or a Cluster.
 ///

@@ -12,7 +12,11 @@ const WRONG_PLACE: &str = "Something other than a Salesforce token endpoint resp
 const NOT_FOLLOWED: &str = "Following it would lose the request or carry the client secret to another host.\nUse the org's My Domain host as the login URL; if the target above is that host, use it.";
 const OWN_REDIRECT: &str = "The host leads to another page of its own, as a login page or a gateway does.\nCheck the login URL or `token_url`, and what stands between this machine and Salesforce.";
 
-pub(super) fn redirected(response: &Response, context: &ResponseContext<'_>, temporary: bool) -> Error {
+pub(super) fn redirected(
+    response: &Response,
+    context: &ResponseContext<'_>,
+    temporary: bool,
+) -> Error {
     let (target, own) = target(response, context);
     let message = format!(
         "`{}` responded HTTP {} with a redirect to {target}, which was not followed",

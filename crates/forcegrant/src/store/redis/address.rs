@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::links::Login;
-use forcegrant_proto::error::{Error, invalid_option};
 use crate::http::Roots;
+use forcegrant_proto::error::{Error, invalid_option};
 use forcegrant_proto::secret::Secret;
 
 /// What is behind the hosts.
