@@ -9,7 +9,7 @@ use crate::calls::ResolvedUrl;
 pub use crate::calls::threads::{Call, Response};
 use crate::credentials::CredentialSet;
 use crate::engine::Start;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 pub use crate::pool::blocking::ClientPool;
 use crate::response_class::ApiUsage;
 use crate::secret::Secret;
@@ -170,7 +170,7 @@ pub(crate) fn wait_at_most(mut pending: Pending<Token>, timeout: Duration) -> Re
     let begun = Instant::now();
     pending.wait_timeout(timeout).unwrap_or_else(|| {
         Err(Error::new(
-            Code::Timeout,
+            ErrorCode::Timeout,
             format!("no token within {:?}", begun.elapsed().max(timeout)),
         )
         .with_help("The login goes on, and a later call may find its token. Allow more time, or look at the network."))

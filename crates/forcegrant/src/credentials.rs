@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use zeroize::Zeroizing;
 
 use crate::environment::{self, Environment, Parts, Wanted, text};
-use crate::error::{Cause, Code, Error, Setting};
+use crate::error::{Cause, Error, ErrorCode, Setting};
 use crate::host::LoginEndpoint;
 use crate::redaction::{HIDDEN, Redactor, looks_random};
 use crate::secret::{CredentialsFingerprint, Secret};
@@ -452,7 +452,10 @@ pub(crate) fn read_secret_file(setting: Setting<'_>, path: &Path) -> Result<Secr
 
 /// Whether a refusal says that the pair is wrong, so that another may be right.
 pub(crate) fn is_about_the_credentials(error: &Error) -> bool {
-    matches!(error.code(), "invalid_client_id" | "invalid_client_secret")
+    matches!(
+        error.code(),
+        ErrorCode::InvalidClientId | ErrorCode::InvalidClientSecret
+    )
 }
 
 async fn in_time(limit: Duration, loading: Loading) -> Result<Loaded, Error> {
@@ -470,14 +473,18 @@ pub(crate) fn callback_failed(error: &(dyn std::error::Error + 'static)) -> Erro
 
 fn unavailable(problem: &str) -> Error {
     Error::new(
-        Code::CredentialsUnavailable,
+        ErrorCode::CredentialsUnavailable,
         format!("no credentials could be had: {problem}"),
     )
     .with_help("The source that was given for the credentials did not deliver. Its own error is the cause of this one.")
 }
 
 fn missing(option: &str, variable: &str, salesforce: &str) -> Error {
-    Error::new(Code::MissingCredentials, format!("`{option}` is empty")).with_help(format!(
+    Error::new(
+        ErrorCode::MissingCredentials,
+        format!("`{option}` is empty"),
+    )
+    .with_help(format!(
         "Give the app's {salesforce} as `{option}`, or in the environment variable {variable}."
     ))
 }

@@ -13,7 +13,7 @@ use crate::cache::token_cell::TokenCell;
 use crate::calls::{CallSettings, Calls};
 use crate::clock::Clock;
 use crate::credentials::{CredentialSet, CredentialsProvider};
-use crate::error::{Cause, Code, Error};
+use crate::error::{Cause, Error, ErrorCode};
 use crate::event::{Event, Events};
 use crate::grant::request::AuthStyle;
 use crate::grant::retry::RetrySettings;
@@ -480,7 +480,7 @@ impl Engine {
 
 pub(crate) fn worker_unavailable(error: &std::io::Error) -> Error {
     Error::new(
-        Code::WorkerUnavailable,
+        ErrorCode::WorkerUnavailable,
         "the system would not start a thread that is needed",
     )
     .with_help("The process has too many threads or open files, or is short of memory. Look at its limits (ulimit).")

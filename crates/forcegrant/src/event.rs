@@ -297,7 +297,7 @@ fn trace(host: &str, event: &Event) {
             attempts,
             pause,
         } => {
-            warn!(target: "forcegrant", host, code = error.code(), attempts, ?pause, "{name}");
+            warn!(target: "forcegrant", host, code = error.code().as_str(), attempts, ?pause, "{name}");
         }
         Event::LoginSucceeded {
             fingerprint,
@@ -313,7 +313,7 @@ fn trace(host: &str, event: &Event) {
             attempts,
             took,
         } => {
-            warn!(target: "forcegrant", host, code = error.code(), attempts, ?took, message = error.message(), "{name}");
+            warn!(target: "forcegrant", host, code = error.code().as_str(), attempts, ?took, message = error.message(), "{name}");
         }
         Event::Invalidated { fingerprint, age } => {
             info!(target: "forcegrant", host, %fingerprint, ?age, "{name}");
@@ -337,7 +337,7 @@ fn trace(host: &str, event: &Event) {
         Event::IntrospectionFailed { error }
         | Event::StoreFailed { error }
         | Event::CredentialsReloadFailed { error } => {
-            warn!(target: "forcegrant", host, code = error.code(), message = error.message(), "{name}");
+            warn!(target: "forcegrant", host, code = error.code().as_str(), message = error.message(), "{name}");
         }
         Event::ServingStale { fingerprint }
         | Event::SameTokenReturned { fingerprint }
@@ -385,7 +385,7 @@ mod tests {
                 "acme.my.salesforce.com",
                 "",
                 &Event::LoginFailed {
-                    error: crate::error::Error::new(crate::error::Code::Timeout, "on purpose"),
+                    error: crate::error::Error::new(crate::error::ErrorCode::Timeout, "on purpose"),
                     attempts,
                     took: Duration::ZERO,
                 },

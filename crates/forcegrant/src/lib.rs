@@ -124,7 +124,7 @@ pub use crate::clock::{Clock, TestClock};
 pub use crate::credentials::{ClientCredentials, CredentialSet, LoadedCredentials};
 pub use crate::engine::Start;
 pub use crate::environment::Environment;
-pub use crate::error::{Error, ErrorKind, SetupStep};
+pub use crate::error::{Error, ErrorCode, ErrorKind, SetupStep};
 pub use crate::event::Event;
 pub use crate::grant::request::AuthStyle;
 pub use crate::http::{Proxy, Roots};

@@ -10,7 +10,7 @@ use crate::cache::cached_token::{CachedToken, NewToken};
 use crate::clock::{Moment, to_system_time};
 use crate::credentials::{Login, is_about_the_credentials};
 use crate::engine::Engine;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::event::Event;
 use crate::grant::introspection::{self, Introspected};
 use crate::grant::response::{Context, Failure, decode};
@@ -294,7 +294,7 @@ impl LoginAttempts<'_> {
 
 pub(crate) fn budget_spent(stop: Option<u32>, frees_in: Duration) -> Error {
     Error::new(
-        Code::LoginBudgetExceeded,
+        ErrorCode::LoginBudgetExceeded,
         format!(
             "{} logins were made to this org within an hour, and no more are made for {} s",
             stop.unwrap_or_default(),
@@ -307,7 +307,7 @@ pub(crate) fn budget_spent(stop: Option<u32>, frees_in: Duration) -> Error {
 
 fn inactive() -> Error {
     Error::new(
-        Code::TokenDeadOnArrival,
+        ErrorCode::TokenDeadOnArrival,
         "Salesforce issued a token and, asked at once, said that it is not active",
     )
     .with_help("The session was ended between the two answers, or introspection does not know tokens of this flow;\nin the latter case switch the option `introspect` off.")

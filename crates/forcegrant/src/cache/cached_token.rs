@@ -8,7 +8,7 @@ use crate::cache::learning::Learned;
 use crate::cache::policy::{self, Evidence, LifetimeSettings, Windows};
 use crate::cache::state::CacheState;
 use crate::clock::Moment;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::secret::CredentialsFingerprint;
 use crate::token::{Expiry, Grant, Parts};
 
@@ -165,7 +165,7 @@ impl CachedToken {
 
 fn dead_on_arrival(expiry: Expiry) -> Error {
     Error::new(
-        Code::TokenDeadOnArrival,
+        ErrorCode::TokenDeadOnArrival,
         format!(
             "Salesforce issued a token that had already ended when it arrived (by its {})",
             expiry.source().as_str()

@@ -11,7 +11,7 @@ use crate::cache::policy::{self, FailureClass, FailureSettings, LifetimeSettings
 use crate::cache::renewals::{Refusal, Renewals};
 use crate::cache::sharded_refs::ShardedRefs;
 use crate::clock::Moment;
-use crate::error::{Code, Error, ErrorKind};
+use crate::error::{Error, ErrorCode, ErrorKind};
 use crate::token::Token;
 
 /// Everything that is known at one instant. Replaced as a whole, never changed.
@@ -563,7 +563,7 @@ fn remember(rejected: &[Rejected], newest: Rejected) -> Vec<Rejected> {
 /// How a failure is remembered, by its code.
 pub(crate) fn class_of(error: &Error) -> FailureClass {
     match error.kind() {
-        ErrorKind::LoginRate if error.code() == Code::LoginBudgetExceeded.row().code => {
+        ErrorKind::LoginRate if error.code() == ErrorCode::LoginBudgetExceeded => {
             FailureClass::LoginBudget
         }
         ErrorKind::LoginRate => FailureClass::LoginRate,
@@ -579,7 +579,7 @@ pub(crate) fn class_of(error: &Error) -> FailureClass {
 
 pub(crate) fn same_token_returned(fingerprint: &str) -> Error {
     Error::new(
-        Code::SameTokenReturned,
+        ErrorCode::SameTokenReturned,
         format!("Salesforce returned the very token that was reported as rejected (fingerprint {fingerprint})"),
     )
     .with_help("For Salesforce the session is alive, so the API refused the call for another reason: look at the API's answer\n(scopes of the app, permissions of the Run-As user, IP restrictions). The token is not used for the time that this failure holds;

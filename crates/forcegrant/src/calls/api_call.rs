@@ -11,7 +11,7 @@ use crate::calls::retry::{CallRetry, Failed};
 use crate::client::Client;
 use crate::clock::to_system_time;
 use crate::engine::ReportOutcome;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::random;
 use crate::response_class::{ApiResponse, ResponseClass};
 use crate::secret::fingerprint;
@@ -288,7 +288,7 @@ pub fn renewed(before: &str, now: &str) -> Result<(), Error> {
 pub(crate) fn request_not_replayable(status: Option<u16>) -> Error {
     with_status(
         Error::new(
-            Code::RequestNotReplayable,
+            ErrorCode::RequestNotReplayable,
             "the session has expired, and the request cannot be repeated: its body is a stream",
         )
         .with_help("The token was dropped. Send the request again with a new body, or give the body as text or bytes,\nwhich can be sent twice."),
@@ -313,7 +313,7 @@ fn fresh_token_refused(status: Option<u16>, is_jwt: bool, left: Option<Duration>
             "So the token is not what is wrong. Look at the response of this API for another reason: the app's scopes, the\nuser's permissions, \"Lock sessions to the IP address\", or a host that is not of this org.",
         )
     };
-    let error = Error::new(Code::FreshTokenRefused, format!("{what}{why}"));
+    let error = Error::new(ErrorCode::FreshTokenRefused, format!("{what}{why}"));
     let error = with_status(error, status);
     match left {
         None => error.with_help(help),
@@ -348,7 +348,7 @@ mod tests {
         match action {
             Action::Deliver => "deliver".to_owned(),
             Action::Resend(_) => "resend".to_owned(),
-            Action::Fail(error) => error.code().to_owned(),
+            Action::Fail(error) => error.code().to_string(),
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::{TARGETS, calls, canary, grant, hosts, proxy, retry_after, store};
 use crate::calls::resolve_url::ResolvedUrl;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::grant::response::{Context, decode};
 use crate::http::{Proxy, ProxyRules, Response};
 use crate::response_class::{ApiResponse, ResponseClass};
@@ -220,7 +220,7 @@ impl Iterator for Mutations<'_> {
 }
 
 fn error() -> Error {
-    Error::new(Code::Internal, "not taken")
+    Error::new(ErrorCode::Internal, "not taken")
 }
 
 /// Code with a fault that people have made, in place of ours: its check must find it.

@@ -24,7 +24,7 @@ use crate::client::{Client, View};
 use crate::credentials::{ClientCredentials, CredentialSet, CredentialsProvider, Source};
 use crate::engine::{ClientConfig, Engine, Shared, Start};
 use crate::environment::text;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::host::LoginEndpoint;
 use crate::process::{PerProcess, ProcessRef};
 use crate::secret::Secret;
@@ -431,7 +431,7 @@ impl fmt::Debug for ClientPool {
 fn unknown(key: &str) -> Error {
     let key = crate::redaction::printable(key, 100);
     Error::new(
-        Code::UnknownKey,
+        ErrorCode::UnknownKey,
         format!("the pool has no credentials for the key `{key}`"),
     )
     .with_help("Insert them first. A full pool forgets the keys that were not used lately: raise `max_clients`,\nor give the pool a credentials callback, which is asked with the key whenever it is needed.")

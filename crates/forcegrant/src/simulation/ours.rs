@@ -22,7 +22,7 @@ use crate::cache::state::{Lookup, Report, Reported};
 use crate::cache::token_cell::TokenCell;
 use crate::clock::{Moment, millis, to_system_time};
 use crate::credentials::ClientCredentials;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::grant::response::{Context, Failure, decode};
 use crate::grant::retry::{self, RetrySettings};
 use crate::host::TrustPolicy;
@@ -151,7 +151,7 @@ impl<'a> Ours<'a> {
                 Ok(millis(self.settings.attempt_timeout.min(left)))
             }
             Allowance::Spent { frees_in } => {
-                let error = Error::new(Code::LoginBudgetExceeded, "simulated")
+                let error = Error::new(ErrorCode::LoginBudgetExceeded, "simulated")
                     .with_retry_after(Some(frees_in));
                 Err(match self.settle(Err(error), at, rng) {
                     Step::AfterLogin(token) => token,
@@ -208,7 +208,10 @@ impl<'a> Ours<'a> {
 
     fn read(&mut self, answer: Answer, started: Time, now: Moment) -> Result<Grant, Failure> {
         if answer == Answer::TimedOut {
-            return Err(Failure::transient(Error::new(Code::Timeout, "simulated")));
+            return Err(Failure::transient(Error::new(
+                ErrorCode::Timeout,
+                "simulated",
+            )));
         }
         self.budget.count(now.boot, self.settings.budget);
         let context = Context {

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::engine::Engine;
-use crate::error::{Code, Error, invalid_option};
+use crate::error::{Error, ErrorCode, invalid_option};
 use crate::event::Event;
 use crate::grant::request::AuthStyle;
 use crate::http::HttpSettings;
@@ -241,7 +241,7 @@ impl SharedStore {
         // Its words are another library's, or a user's.
         let said = own_redactor(engine).clean(&error.to_string(), LONGEST_ERROR);
         let error = Error::new(
-            Code::StoreFailed,
+            ErrorCode::StoreFailed,
             format!("the store that tokens are shared through failed: {said}"),
         )
         .with_help("Logins go ahead without it, and it is asked again later.")
@@ -326,7 +326,7 @@ mod tests {
         for text in ["", "files", "file:relative", "ftp://hunter22@x", "http://x"] {
             let error = text.parse::<StoreConfig>().unwrap_err();
             assert_eq!(error.code(), "invalid_option");
-            assert!(!error.to_string().contains("hunter22"));
+            assert!(!format!("{error:?}").contains("hunter22"));
         }
     }
 }
