@@ -4,7 +4,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::error::{Code, Error, Setting};
+use crate::error::{Error, ErrorCode, Setting};
 use crate::pasted_text as text;
 use crate::redaction::{HIDDEN, looks_random};
 use crate::secret::{CredentialsFingerprint, Secret};
@@ -135,7 +135,11 @@ impl CredentialSet {
 }
 
 fn missing(option: &str, variable: &str, salesforce: &str) -> Error {
-    Error::new(Code::MissingCredentials, format!("`{option}` is empty")).with_help(format!(
+    Error::new(
+        ErrorCode::MissingCredentials,
+        format!("`{option}` is empty"),
+    )
+    .with_help(format!(
         "Give the app's {salesforce} as `{option}`, or in the environment variable {variable}."
     ))
 }

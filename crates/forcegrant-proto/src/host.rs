@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use url::{Host, Url};
 
-use crate::error::{Code, Error, invalid_option};
+use crate::error::{Error, ErrorCode, invalid_option};
 use crate::redaction::{self, Redactor};
 use crate::secret::CredentialsFingerprint;
 use crate::url_spelling;
@@ -212,7 +212,7 @@ pub fn check_instance_url(
     let shown = |text: &str| redactor().clean(&without_extras(text), LONGEST_SHOWN);
     let refuse = |problem: String| {
         Err(Error::new(
-            Code::UntrustedInstanceUrl,
+            ErrorCode::UntrustedInstanceUrl,
             format!("the `{field}` of the token response is not trusted: {problem}"),
         )
         .with_help("The token was dropped. If this host is yours, name it in the option `trusted_hosts`;\notherwise find out what stands between this machine and Salesforce."))
@@ -408,7 +408,7 @@ fn explain(pasted: &str, host: &str) -> Error {
         );
     }
     Error::new(
-        Code::UntrustedHost,
+        ErrorCode::UntrustedHost,
         format!("`{}` is not a Salesforce host, so the client secret was not sent there", printable(host)),
     )
     .with_help(format!("{WHERE}\nIf this host is a custom domain of your org, name it in the option `trusted_hosts`; for a gateway, use `token_url`."))
@@ -528,7 +528,7 @@ fn not_an_ip(pasted: &str) -> Error {
 
 fn bad(pasted: &str, problem: &str, help: &str) -> Error {
     Error::new(
-        Code::InvalidLoginUrl,
+        ErrorCode::InvalidLoginUrl,
         format!("login URL `{}`: {problem}", printable(pasted)),
     )
     .with_help(help)

@@ -189,7 +189,9 @@ impl Event {
         let count = |name, values: &[&'static str]| vec![measured(name, 1.0, values)];
         match self {
             Self::LoginStarted { .. } => Vec::new(),
-            Self::LoginRetried { error, .. } => count("forcegrant.login.retries", &[error.code()]),
+            Self::LoginRetried { error, .. } => {
+                count("forcegrant.login.retries", &[error.code().as_str()])
+            }
             Self::LoginSucceeded {
                 expiry,
                 took,
@@ -205,7 +207,7 @@ impl Event {
                 ));
                 all
             }
-            Self::LoginFailed { error, took, .. } => ended(error.code(), *took),
+            Self::LoginFailed { error, took, .. } => ended(error.code().as_str(), *took),
             Self::TokenAdopted { expiry, .. } => {
                 count("forcegrant.token.adoptions", &[expiry.source().as_str()])
             }
@@ -217,14 +219,16 @@ impl Event {
                 measured("forcegrant.token.age_at_rejection", age.as_secs_f64(), &[]),
             ],
             Self::SameTokenReturned { .. } => count("forcegrant.token.same_again", &[]),
-            Self::IntrospectionFailed { error } => {
-                count("forcegrant.introspection.failures", &[error.code()])
-            }
+            Self::IntrospectionFailed { error } => count(
+                "forcegrant.introspection.failures",
+                &[error.code().as_str()],
+            ),
             Self::LoginBudgetWarning { .. } => count("forcegrant.login_budget.warnings", &[]),
             Self::CredentialsRotated { .. } => count("forcegrant.credentials.rotations", &[]),
-            Self::CredentialsReloadFailed { error } => {
-                count("forcegrant.credentials.reload_failures", &[error.code()])
-            }
+            Self::CredentialsReloadFailed { error } => count(
+                "forcegrant.credentials.reload_failures",
+                &[error.code().as_str()],
+            ),
             Self::SignatureMismatch { .. } => count("forcegrant.signature_mismatches", &[]),
         }
     }
@@ -257,13 +261,13 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::error::{Code, Error};
+    use crate::error::{Error, ErrorCode};
     use crate::expiry::{Expiry, ExpirySource};
 
     /// One of each.
     fn events() -> Vec<Event> {
         let (fingerprint, took) = ("f".to_owned(), Duration::from_millis(1_500));
-        let error = Error::new(Code::Timeout, "on purpose");
+        let error = Error::new(ErrorCode::Timeout, "on purpose");
         let expiry = Expiry {
             at: SystemTime::UNIX_EPOCH,
             source: ExpirySource::Learned,

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 
 use crate::environment::{self, Environment, Parts, Wanted};
-use forcegrant_proto::error::{Cause, Code, Error, Setting};
+use forcegrant_proto::error::{Cause, Error, ErrorCode, Setting};
 use forcegrant_proto::host::LoginEndpoint;
 use forcegrant_proto::pasted_text;
 use forcegrant_proto::redaction::Redactor;
@@ -334,7 +334,10 @@ pub(crate) fn read_secret_file(setting: Setting<'_>, path: &Path) -> Result<Secr
 
 /// Whether a refusal says that the pair is wrong, so that another may be right.
 pub(crate) fn is_about_the_credentials(error: &Error) -> bool {
-    matches!(error.code(), "invalid_client_id" | "invalid_client_secret")
+    matches!(
+        error.code(),
+        ErrorCode::InvalidClientId | ErrorCode::InvalidClientSecret
+    )
 }
 
 async fn in_time(limit: Duration, loading: Loading) -> Result<Loaded, Error> {
@@ -352,7 +355,7 @@ pub(crate) fn callback_failed(error: &(dyn std::error::Error + 'static)) -> Erro
 
 fn unavailable(problem: &str) -> Error {
     Error::new(
-        Code::CredentialsUnavailable,
+        ErrorCode::CredentialsUnavailable,
         format!("no credentials could be had: {problem}"),
     )
     .with_help("The source that was given for the credentials did not deliver. Its own error is the cause of this one.")

@@ -30,7 +30,7 @@ use forcegrant_proto::cache::learning::Learned;
 use forcegrant_proto::cache::policy::{FailureSettings, LifetimeSettings};
 use forcegrant_proto::cache::state::{Lookup, Report, Reported};
 use forcegrant_proto::calls::client::ReportOutcome;
-use forcegrant_proto::error::{Cause, Code, Error};
+use forcegrant_proto::error::{Cause, Error, ErrorCode};
 use forcegrant_proto::event::Event;
 use forcegrant_proto::grant::request::AuthStyle;
 use forcegrant_proto::grant::retry::RetrySettings;
@@ -472,7 +472,7 @@ impl Engine {
 
 pub(crate) fn worker_unavailable(error: &std::io::Error) -> Error {
     Error::new(
-        Code::WorkerUnavailable,
+        ErrorCode::WorkerUnavailable,
         "the system would not start a thread that is needed",
     )
     .with_help("The process has too many threads or open files, or is short of memory. Look at its limits (ulimit).")

@@ -136,7 +136,7 @@ fn trace(host: &str, event: &Event) {
             pause,
             ..
         } => {
-            warn!(target: "forcegrant", host, code = error.code(), attempts, ?pause, "{name}");
+            warn!(target: "forcegrant", host, code = error.code().as_str(), attempts, ?pause, "{name}");
         }
         Event::LoginSucceeded {
             fingerprint,
@@ -153,7 +153,7 @@ fn trace(host: &str, event: &Event) {
             took,
             ..
         } => {
-            warn!(target: "forcegrant", host, code = error.code(), attempts, ?took, message = error.message(), "{name}");
+            warn!(target: "forcegrant", host, code = error.code().as_str(), attempts, ?took, message = error.message(), "{name}");
         }
         Event::Invalidated {
             fingerprint, age, ..
@@ -179,7 +179,7 @@ fn trace(host: &str, event: &Event) {
         Event::IntrospectionFailed { error, .. }
         | Event::StoreFailed { error, .. }
         | Event::CredentialsReloadFailed { error, .. } => {
-            warn!(target: "forcegrant", host, code = error.code(), message = error.message(), "{name}");
+            warn!(target: "forcegrant", host, code = error.code().as_str(), message = error.message(), "{name}");
         }
         Event::ServingStale { fingerprint, .. }
         | Event::SameTokenReturned { fingerprint, .. }
@@ -231,7 +231,7 @@ mod tests {
                 "",
                 &Event::LoginFailed {
                     error: forcegrant_proto::error::Error::new(
-                        forcegrant_proto::error::Code::Timeout,
+                        forcegrant_proto::error::ErrorCode::Timeout,
                         "on purpose",
                     ),
                     attempts,

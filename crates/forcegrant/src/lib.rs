@@ -128,7 +128,7 @@ pub use crate::pool::{ClientPool, ClientPoolBuilder, OrgCredentials, Prewarmed};
 pub use crate::verify::Verified;
 pub use crate::wait::{Pending, Subscription};
 pub use forcegrant_proto::cache::cache_state::CacheState;
-pub use forcegrant_proto::error::{Error, ErrorKind, SetupStep};
+pub use forcegrant_proto::error::{Error, ErrorCode, ErrorKind, SetupStep};
 pub use forcegrant_proto::event::Event;
 pub use forcegrant_proto::expiry::{Expiry, ExpiryCertainty, ExpirySource};
 pub use forcegrant_proto::grant::request::AuthStyle;

@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::random;
 use forcegrant_proto::cache::budget::Allowance;
 use forcegrant_proto::cache::cached_token::{CachedToken, NewToken};
-use forcegrant_proto::error::{Code, Error};
+use forcegrant_proto::error::{Error, ErrorCode};
 use forcegrant_proto::event::Event;
 use forcegrant_proto::grant::context::ResponseContext;
 use forcegrant_proto::grant::failure::Failure;
@@ -292,7 +292,7 @@ impl LoginAttempts<'_> {
 
 pub(crate) fn budget_spent(stop: Option<u32>, frees_in: Duration) -> Error {
     Error::new(
-        Code::LoginBudgetExceeded,
+        ErrorCode::LoginBudgetExceeded,
         format!(
             "{} logins were made to this org within an hour, and no more are made for {} s",
             stop.unwrap_or_default(),
@@ -305,7 +305,7 @@ pub(crate) fn budget_spent(stop: Option<u32>, frees_in: Duration) -> Error {
 
 fn inactive() -> Error {
     Error::new(
-        Code::TokenDeadOnArrival,
+        ErrorCode::TokenDeadOnArrival,
         "Salesforce issued a token and, asked at once, said that it is not active",
     )
     .with_help("The session was ended between the two answers, or introspection does not know tokens of this flow;\nin the latter case switch the option `introspect` off.")

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::cache::cache_state::CacheState;
 use crate::cache::learning::Learned;
 use crate::cache::policy::{self, Evidence, LifetimeSettings, Windows};
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::expiry::Expiry;
 use crate::moment::Moment;
 use crate::secret::CredentialsFingerprint;
@@ -166,7 +166,7 @@ impl CachedToken {
 
 fn dead_on_arrival(expiry: Expiry) -> Error {
     Error::new(
-        Code::TokenDeadOnArrival,
+        ErrorCode::TokenDeadOnArrival,
         format!(
             "Salesforce issued a token that had already ended when it arrived (by its {})",
             expiry.source().as_str()

@@ -10,7 +10,7 @@ use crate::cache::cached_token::CachedToken;
 use crate::cache::learning::Learned;
 use crate::cache::policy::{self, FailureClass, FailureSettings, LifetimeSettings};
 use crate::cache::renewals::{Refusal, Renewals};
-use crate::error::{Code, Error, ErrorKind};
+use crate::error::{Error, ErrorCode, ErrorKind};
 use crate::moment::Moment;
 use crate::token::Token;
 
@@ -530,7 +530,7 @@ fn remember(rejected: &[Rejected], newest: Rejected) -> Vec<Rejected> {
 /// How a failure is remembered, by its code.
 pub fn class_of(error: &Error) -> FailureClass {
     match error.kind() {
-        ErrorKind::LoginRate if error.code() == Code::LoginBudgetExceeded.row().code => {
+        ErrorKind::LoginRate if error.code() == ErrorCode::LoginBudgetExceeded => {
             FailureClass::LoginBudget
         }
         ErrorKind::LoginRate => FailureClass::LoginRate,
@@ -546,7 +546,7 @@ pub fn class_of(error: &Error) -> FailureClass {
 
 pub fn same_token_returned(fingerprint: &str) -> Error {
     Error::new(
-        Code::SameTokenReturned,
+        ErrorCode::SameTokenReturned,
         format!("Salesforce returned the very token that was reported as rejected (fingerprint {fingerprint})"),
     )
     .with_help("For Salesforce the session is alive, so the API refused the call for another reason: look at the API's answer\n(scopes of the app, permissions of the Run-As user, IP restrictions). The token is not used for the time that this failure holds;

@@ -9,7 +9,7 @@ use crate::cache::state::{Report, same_token_returned};
 use crate::calls::client::{CallClient, ReportOutcome};
 use crate::calls::resolve_url::ResolvedUrl;
 use crate::calls::retry::{CallRetry, Failed};
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::response_class::{ApiResponse, ResponseClass};
 use crate::secret::fingerprint;
 use crate::token::Token;
@@ -284,7 +284,7 @@ pub fn renewed(before: &str, now: &str) -> Result<(), Error> {
 pub fn request_not_replayable(status: Option<u16>) -> Error {
     with_status(
         Error::new(
-            Code::RequestNotReplayable,
+            ErrorCode::RequestNotReplayable,
             "the session has expired, and the request cannot be repeated: its body is a stream",
         )
         .with_help("The token was dropped. Send the request again with a new body, or give the body as text or bytes,\nwhich can be sent twice."),
@@ -309,7 +309,7 @@ fn fresh_token_refused(status: Option<u16>, is_jwt: bool, left: Option<Duration>
             "So the token is not what is wrong. Look at the response of this API for another reason: the app's scopes, the\nuser's permissions, \"Lock sessions to the IP address\", or a host that is not of this org.",
         )
     };
-    let error = Error::new(Code::FreshTokenRefused, format!("{what}{why}"));
+    let error = Error::new(ErrorCode::FreshTokenRefused, format!("{what}{why}"));
     let error = with_status(error, status);
     match left {
         None => error.with_help(help),
@@ -344,7 +344,7 @@ mod tests {
         match action {
             Action::Deliver => "deliver".to_owned(),
             Action::Resend(_) => "resend".to_owned(),
-            Action::Fail(error) => error.code().to_owned(),
+            Action::Fail(error) => error.code().to_string(),
         }
     }
 

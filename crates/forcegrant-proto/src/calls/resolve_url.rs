@@ -3,7 +3,7 @@
 
 use url::Url;
 
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::host::TrustPolicy;
 use crate::url_spelling;
 
@@ -165,7 +165,7 @@ fn on_instance(path: &str, instance_url: &str) -> Result<Url, Error> {
     match found {
         Some(url) if same_origin(&url, instance_url) => Ok(url),
         _ => Err(Error::new(
-            Code::InvalidOption,
+            ErrorCode::InvalidOption,
             "the URL of the call: it is neither a URL nor a path on the token's instance",
         )
         .with_help(HELP)),
@@ -174,7 +174,7 @@ fn on_instance(path: &str, instance_url: &str) -> Result<Url, Error> {
 
 fn odd(oddity: &str) -> Error {
     Error::new(
-        Code::InvalidOption,
+        ErrorCode::InvalidOption,
         format!("the URL of the call: {oddity}, so HTTP libraries do not agree on where it leads; nothing was sent"),
     )
     .with_help(HELP)
@@ -222,7 +222,7 @@ mod tests {
         match resolved(known, now, text) {
             Ok(resolved) if resolved.carries_token => format!("{} *", resolved.url),
             Ok(resolved) => resolved.url,
-            Err(error) => error.code().to_owned(),
+            Err(error) => error.code().to_string(),
         }
     }
 

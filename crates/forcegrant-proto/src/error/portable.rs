@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CODES, Error, SetupStep};
+use super::{Error, ErrorCode, SetupStep};
 use crate::moment::millis;
 
 /// All of an error but its cause. No field holds a secret, as none of an error does.
@@ -26,7 +26,7 @@ impl Error {
     pub fn portable(&self) -> Portable {
         let text = |text: Option<&str>| text.map(str::to_owned);
         Portable {
-            code: self.code().to_owned(),
+            code: self.code().as_str().to_owned(),
             message: self.message().to_owned(),
             help: text(self.help()),
             setup_step: text(self.setup_step().map(SetupStep::as_str)),
@@ -41,7 +41,7 @@ impl Error {
 impl Portable {
     /// `None`: another release knows this code, and this one does not.
     pub fn into_error(self) -> Option<Error> {
-        let code = CODES.iter().find(|code| code.row().code == self.code)?;
+        let code = ErrorCode::ALL.iter().find(|code| **code == *self.code)?;
         let step = SetupStep::ALL
             .into_iter()
             .find(|step| Some(step.as_str()) == self.setup_step.as_deref());
@@ -58,12 +58,11 @@ impl Portable {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Code;
     use super::*;
 
     #[test]
     fn an_error_crosses_whole_and_an_unknown_code_does_not() {
-        let error = Error::new(Code::NoRunAsUser, "refused")
+        let error = Error::new(ErrorCode::NoRunAsUser, "refused")
             .with_help("one\ntwo")
             .with_http_status(400)
             .with_oauth("invalid_grant".to_owned(), None)

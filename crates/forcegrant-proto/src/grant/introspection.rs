@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::credentials::ClientCredentials;
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::grant::request::{self, AuthStyle};
 use crate::http_message::{Request, Response};
 
@@ -38,7 +38,7 @@ pub fn encode(
 pub fn decode(response: &Response) -> Result<Introspected, Error> {
     let useless = |problem: &str| {
         Error::new(
-            Code::UnexpectedResponse,
+            ErrorCode::UnexpectedResponse,
             format!("introspection told nothing: {problem} (HTTP {})", response.status),
         )
         .with_help("The app may lack the permission to introspect its tokens. The lifetime is estimated instead.")

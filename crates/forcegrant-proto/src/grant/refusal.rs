@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::error::{Code, Error};
+use crate::error::{Error, ErrorCode};
 use crate::redaction::Redactor;
 
 struct Row {
@@ -13,7 +13,7 @@ struct Row {
     error: &'static str,
     /// Lower case; found anywhere in the description. Empty: any description.
     description: &'static str,
-    code: Code,
+    code: ErrorCode,
     /// What it means and what to do.
     help: &'static str,
 }
@@ -44,196 +44,231 @@ const UNKNOWN: &str = "This version does not know this refusal. Salesforce's own
 const TABLE: &[Row] = &[
     // Temporary: Salesforce asks for another attempt (reported), or the error says so by itself (RFC 6749
     // section 4.1.2.1, which gives these two names).
-    row("unknown_error", "", Code::ServerUnavailable, RETRY),
-    row("server_error", "", Code::ServerUnavailable, RETRY),
+    row("unknown_error", "", ErrorCode::ServerUnavailable, RETRY),
+    row("server_error", "", ErrorCode::ServerUnavailable, RETRY),
     row(
         "temporarily_unavailable",
         "",
-        Code::ServerUnavailable,
+        ErrorCode::ServerUnavailable,
         RETRY,
     ),
-    row("", "retry your request", Code::ServerUnavailable, RETRY),
+    row(
+        "",
+        "retry your request",
+        ErrorCode::ServerUnavailable,
+        RETRY,
+    ),
     // Descriptions that say enough, whatever error they come with.
     row(
         "",
         "app is not installed in this org",
-        Code::AppNotInstalled,
+        ErrorCode::AppNotInstalled,
         NOT_INSTALLED,
     ),
-    row("", "oauth_app_blocked", Code::AppNotApproved, BLOCKED),
+    row("", "oauth_app_blocked", ErrorCode::AppNotApproved, BLOCKED),
     row(
         "",
         "hasn't approved this consumer",
-        Code::AppNotApproved,
+        ErrorCode::AppNotApproved,
         NOT_APPROVED,
     ),
     row(
         "",
         "has not approved this consumer",
-        Code::AppNotApproved,
+        ErrorCode::AppNotApproved,
         NOT_APPROVED,
     ),
-    row("", "not admin approved", Code::AppNotApproved, POLICIES),
+    row(
+        "",
+        "not admin approved",
+        ErrorCode::AppNotApproved,
+        POLICIES,
+    ),
     row(
         "invalid_grant",
         "not supported on this domain",
-        Code::UnsupportedLoginHost,
+        ErrorCode::UnsupportedLoginHost,
         DOMAIN,
     ),
     row(
         "invalid_grant",
         "no client credentials user enabled",
-        Code::NoRunAsUser,
+        ErrorCode::NoRunAsUser,
         RUN_AS,
     ),
     row(
         "invalid_grant",
         "client credentials flow not enabled",
-        Code::FlowNotEnabled,
+        ErrorCode::FlowNotEnabled,
         FLOW_OFF,
     ),
     row(
         "invalid_grant",
         "no valid scopes",
-        Code::NoValidScopes,
+        ErrorCode::NoValidScopes,
         SCOPES,
     ),
     row(
         "invalid_grant",
         "logins exceeded",
-        Code::LoginRateExceeded,
+        ErrorCode::LoginRateExceeded,
         RATE,
     ),
     row(
         "invalid_grant",
         "login rate exceeded",
-        Code::LoginRateExceeded,
+        ErrorCode::LoginRateExceeded,
         RATE,
     ),
     row(
         "invalid_grant",
         "user is locked",
-        Code::UserInactive,
+        ErrorCode::UserInactive,
         LOCKED,
     ),
     row(
         "invalid_grant",
         "expired password",
-        Code::UserInactive,
+        ErrorCode::UserInactive,
         LOCKED,
     ),
     row(
         "invalid_grant",
         "user is frozen",
-        Code::UserInactive,
+        ErrorCode::UserInactive,
         USER_INACTIVE,
     ),
     row(
         "invalid_grant",
         "inactive org",
-        Code::OrgInactive,
+        ErrorCode::OrgInactive,
         ORG_INACTIVE,
     ),
     row(
         "invalid_grant",
         "organization is inactive",
-        Code::OrgInactive,
+        ErrorCode::OrgInactive,
         ORG_INACTIVE,
     ),
     row(
         "invalid_grant",
         "authentication failure",
-        Code::Refused,
+        ErrorCode::Refused,
         CREDENTIALS,
     ),
     row(
         "invalid_grant",
         "ip restricted",
-        Code::LoginRestricted,
+        ErrorCode::LoginRestricted,
         RESTRICTED,
     ),
     row(
         "invalid_grant",
         "login hours",
-        Code::LoginRestricted,
+        ErrorCode::LoginRestricted,
         RESTRICTED,
     ),
     row(
         "invalid_grant",
         "inactive user",
-        Code::UserInactive,
+        ErrorCode::UserInactive,
         USER_INACTIVE,
     ),
     row(
         "invalid_grant",
         "user is inactive",
-        Code::UserInactive,
+        ErrorCode::UserInactive,
         USER_INACTIVE,
     ),
-    row("rate_limit_exceeded", "", Code::LoginRateExceeded, RATE),
-    row("login_rate_exceeded", "", Code::LoginRateExceeded, RATE),
-    row("invalid_client_id", "", Code::InvalidClientId, KEY),
+    row(
+        "rate_limit_exceeded",
+        "",
+        ErrorCode::LoginRateExceeded,
+        RATE,
+    ),
+    row(
+        "login_rate_exceeded",
+        "",
+        ErrorCode::LoginRateExceeded,
+        RATE,
+    ),
+    row("invalid_client_id", "", ErrorCode::InvalidClientId, KEY),
     row(
         "invalid_client",
         "client identifier invalid",
-        Code::InvalidClientId,
+        ErrorCode::InvalidClientId,
         KEY,
     ),
     row(
         "invalid_client",
         "app must be installed",
-        Code::AppNotInstalled,
+        ErrorCode::AppNotInstalled,
         NOT_INSTALLED,
     ),
-    row("invalid_client", "", Code::InvalidClientSecret, SECRET),
+    row("invalid_client", "", ErrorCode::InvalidClientSecret, SECRET),
     row(
         "invalid_client_credentials",
         "",
-        Code::InvalidClientSecret,
+        ErrorCode::InvalidClientSecret,
         SECRET,
     ),
-    row("app_not_found", "", Code::AppNotInstalled, NOT_INSTALLED),
+    row(
+        "app_not_found",
+        "",
+        ErrorCode::AppNotInstalled,
+        NOT_INSTALLED,
+    ),
     row(
         "oauth_ec_app_not_found",
         "",
-        Code::AppNotInstalled,
+        ErrorCode::AppNotInstalled,
         NOT_INSTALLED,
     ),
-    row("oauth_app_blocked", "", Code::AppNotApproved, BLOCKED),
-    row("invalid_app_access", "", Code::AppNotApproved, POLICIES),
+    row("oauth_app_blocked", "", ErrorCode::AppNotApproved, BLOCKED),
+    row(
+        "invalid_app_access",
+        "",
+        ErrorCode::AppNotApproved,
+        POLICIES,
+    ),
     row(
         "oauth_app_access_denied",
         "",
-        Code::AppNotApproved,
+        ErrorCode::AppNotApproved,
         POLICIES,
     ),
-    row("access_denied", "", Code::UserNotPermitted, USER_KIND),
-    row("inactive_user", "", Code::UserInactive, USER_INACTIVE),
-    row("inactive_org", "", Code::OrgInactive, ORG_INACTIVE),
-    row("ip restricted", "", Code::LoginRestricted, RESTRICTED),
-    row("invalid login hours", "", Code::LoginRestricted, RESTRICTED),
+    row("access_denied", "", ErrorCode::UserNotPermitted, USER_KIND),
+    row("inactive_user", "", ErrorCode::UserInactive, USER_INACTIVE),
+    row("inactive_org", "", ErrorCode::OrgInactive, ORG_INACTIVE),
+    row("ip restricted", "", ErrorCode::LoginRestricted, RESTRICTED),
+    row(
+        "invalid login hours",
+        "",
+        ErrorCode::LoginRestricted,
+        RESTRICTED,
+    ),
     row(
         "invalid_request",
         "scope parameter not supported",
-        Code::ScopeNotSupported,
+        ErrorCode::ScopeNotSupported,
         SCOPE_SENT,
     ),
-    row("invalid_scope", "", Code::NoValidScopes, SCOPES),
+    row("invalid_scope", "", ErrorCode::NoValidScopes, SCOPES),
     row(
         "unsupported_grant_type",
         "",
-        Code::UnsupportedGrantType,
+        ErrorCode::UnsupportedGrantType,
         GRANT_TYPE,
     ),
     // The general meaning of the two broad errors comes last.
-    row("invalid_grant", "", Code::Refused, UNKNOWN),
-    row("invalid_request", "", Code::Refused, UNKNOWN),
+    row("invalid_grant", "", ErrorCode::Refused, UNKNOWN),
+    row("invalid_request", "", ErrorCode::Refused, UNKNOWN),
 ];
 
 const fn row(
     error: &'static str,
     description: &'static str,
-    code: Code,
+    code: ErrorCode,
     help: &'static str,
 ) -> Row {
     Row {
@@ -263,10 +298,10 @@ impl OauthError {
 
     /// Whether another attempt with nothing changed may bring a token.
     pub fn is_temporary(&self) -> bool {
-        self.look_up().0 == Code::ServerUnavailable
+        self.look_up().0 == ErrorCode::ServerUnavailable
     }
 
-    fn look_up(&self) -> (Code, &'static str) {
+    fn look_up(&self) -> (ErrorCode, &'static str) {
         let error = self.error.trim().to_lowercase();
         let description = self.description.as_deref().unwrap_or_default();
         // Typographic apostrophes are seen too.
@@ -275,7 +310,7 @@ impl OauthError {
             (row.error.is_empty() || row.error == error) && description.contains(row.description)
         };
         let found = TABLE.iter().find(fits);
-        found.map_or((Code::Refused, UNKNOWN), |row| (row.code, row.help))
+        found.map_or((ErrorCode::Refused, UNKNOWN), |row| (row.code, row.help))
     }
 
     /// The error, with Salesforce's words passed through `redactor`, because a server can echo a secret.
@@ -290,7 +325,7 @@ impl OauthError {
         let words = description
             .as_ref()
             .map_or_else(|| error.clone(), |text| format!("{text} ({error})"));
-        let what = if code == Code::ServerUnavailable {
+        let what = if code == ErrorCode::ServerUnavailable {
             "Salesforce could not handle the token request"
         } else {
             "Salesforce refused the credentials"

@@ -6,6 +6,11 @@ fn none() -> TrustPolicy {
     TrustPolicy::default()
 }
 
+/// All that an error says.
+fn text(error: &Error) -> String {
+    format!("{error}\n{}", error.help().unwrap_or_default())
+}
+
 #[test]
 fn pasted_forms_become_the_login_host() {
     let table = [
@@ -118,10 +123,10 @@ fn refused_forms_say_what_to_do() {
     ];
     for (pasted, hint) in table {
         let error = login_host(pasted, &none()).expect_err(pasted);
-        assert!(error.to_string().contains(hint), "{pasted}: {error}");
+        assert!(text(&error).contains(hint), "{pasted}: {error}");
         assert!(matches!(
             error.code(),
-            "invalid_login_url" | "untrusted_host"
+            ErrorCode::InvalidLoginUrl | ErrorCode::UntrustedHost
         ));
         assert!(error.help().is_some(), "{pasted}");
     }
@@ -135,10 +140,7 @@ fn user_info_query_and_pasted_secrets_are_not_shown() {
         &format!("https://{secret}/"),
         "00D5g0000012abc!AQEAQhunter22",
     ] {
-        let error = login_host(pasted, &none())
-            .unwrap_err()
-            .to_string()
-            .to_lowercase();
+        let error = text(&login_host(pasted, &none()).unwrap_err()).to_lowercase();
         assert!(!error.contains("hunter22"), "{error}");
     }
     for pasted in [
@@ -146,7 +148,7 @@ fn user_info_query_and_pasted_secrets_are_not_shown() {
         "http://x.evil/?secret=hunter22",
     ] {
         let error = login_host(pasted, &none()).unwrap_err();
-        assert!(!error.to_string().contains("hunter22"), "{error}");
+        assert!(!text(&error).contains("hunter22"), "{error}");
     }
 }
 
@@ -210,7 +212,7 @@ fn token_url_is_checked_and_its_host_becomes_trusted() {
     ] {
         let error = LoginEndpoint::from_token_url(wrong, &mut none()).unwrap_err();
         assert!(error.message().contains("token_url"), "{wrong}");
-        assert!(!error.to_string().contains("u:p"));
+        assert!(!text(&error).contains("u:p"));
     }
 }
 

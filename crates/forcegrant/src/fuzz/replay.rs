@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::{TARGETS, calls, canary, grant, hosts, proxy, retry_after, store};
 use crate::http::{Proxy, ProxyRules, Response};
 use forcegrant_proto::calls::resolve_url::ResolvedUrl;
-use forcegrant_proto::error::{Code, Error};
+use forcegrant_proto::error::{Error, ErrorCode};
 use forcegrant_proto::grant::context::ResponseContext;
 use forcegrant_proto::grant::response::decode;
 use forcegrant_proto::response_class::{ApiResponse, ResponseClass};
@@ -221,10 +221,10 @@ impl Iterator for Mutations<'_> {
 }
 
 fn error() -> Error {
-    Error::new(Code::Internal, "not taken")
+    Error::new(ErrorCode::Internal, "not taken")
 }
 
-/// Code with a fault that people have made, in place of ours: its check must find it.
+/// ErrorCode with a fault that people have made, in place of ours: its check must find it.
 #[test]
 fn a_suffix_without_its_dot_is_found() {
     let planted = |data: &[u8]| {

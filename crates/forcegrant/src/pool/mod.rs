@@ -25,7 +25,7 @@ use crate::engine::{ClientConfig, Engine, Shared, Start};
 use crate::process::{PerProcess, ProcessRef};
 use crate::token_cell::TokenCell;
 use crate::wait::{Pending, Promise};
-use forcegrant_proto::error::{Code, Error};
+use forcegrant_proto::error::{Error, ErrorCode};
 use forcegrant_proto::host::LoginEndpoint;
 use forcegrant_proto::pasted_text;
 use forcegrant_proto::secret::Secret;
@@ -431,7 +431,7 @@ impl fmt::Debug for ClientPool {
 fn unknown(key: &str) -> Error {
     let key = forcegrant_proto::redaction::printable(key, 100);
     Error::new(
-        Code::UnknownKey,
+        ErrorCode::UnknownKey,
         format!("the pool has no credentials for the key `{key}`"),
     )
     .with_help("Insert them first. A full pool forgets the keys that were not used lately: raise `max_clients`,\nor give the pool a credentials callback, which is asked with the key whenever it is needed.")

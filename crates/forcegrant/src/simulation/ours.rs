@@ -23,7 +23,7 @@ use forcegrant_proto::cache::budget::{Allowance, Budget, BudgetSettings};
 use forcegrant_proto::cache::cached_token::{CachedToken, NewToken};
 use forcegrant_proto::cache::policy::{FailureSettings, LifetimeSettings};
 use forcegrant_proto::cache::state::{Lookup, Report, Reported};
-use forcegrant_proto::error::{Code, Error};
+use forcegrant_proto::error::{Error, ErrorCode};
 use forcegrant_proto::grant::context::ResponseContext;
 use forcegrant_proto::grant::failure::Failure;
 use forcegrant_proto::grant::response::decode;
@@ -154,7 +154,7 @@ impl<'a> Ours<'a> {
                 Ok(millis(self.settings.attempt_timeout.min(left)))
             }
             Allowance::Spent { frees_in } => {
-                let error = Error::new(Code::LoginBudgetExceeded, "simulated")
+                let error = Error::new(ErrorCode::LoginBudgetExceeded, "simulated")
                     .with_retry_after(Some(frees_in));
                 Err(match self.settle(Err(error), at, rng) {
                     Step::AfterLogin(token) => token,
@@ -211,7 +211,10 @@ impl<'a> Ours<'a> {
 
     fn read(&mut self, answer: Answer, started: Time, now: Moment) -> Result<Grant, Failure> {
         if answer == Answer::TimedOut {
-            return Err(Failure::transient(Error::new(Code::Timeout, "simulated")));
+            return Err(Failure::transient(Error::new(
+                ErrorCode::Timeout,
+                "simulated",
+            )));
         }
         self.budget.count(now.boot, self.settings.budget);
         let context = ResponseContext {

@@ -19,7 +19,7 @@ use crate::store::process::ProcessStore;
 #[cfg(feature = "store-redis")]
 use crate::store::redis::RedisStore;
 use crate::store::{Acquired, Store, StoreError, StoreFuture};
-use forcegrant_proto::error::{Code, Error, invalid_option};
+use forcegrant_proto::error::{Error, ErrorCode, invalid_option};
 use forcegrant_proto::event::Event;
 use forcegrant_proto::grant::request::AuthStyle;
 use forcegrant_proto::redaction::Redactor;
@@ -241,7 +241,7 @@ impl SharedStore {
         // Its words are another library's, or a user's.
         let said = own_redactor(engine).clean(&error.to_string(), LONGEST_ERROR);
         let error = Error::new(
-            Code::StoreFailed,
+            ErrorCode::StoreFailed,
             format!("the store that tokens are shared through failed: {said}"),
         )
         .with_help("Logins go ahead without it, and it is asked again later.")
@@ -326,7 +326,7 @@ mod tests {
         for text in ["", "files", "file:relative", "ftp://hunter22@x", "http://x"] {
             let error = text.parse::<StoreConfig>().unwrap_err();
             assert_eq!(error.code(), "invalid_option");
-            assert!(!error.to_string().contains("hunter22"));
+            assert!(!format!("{error:?}").contains("hunter22"));
         }
     }
 }

@@ -73,11 +73,11 @@ fn reported(state: &State, token: &str, now: Moment) -> Option<State> {
     }
 }
 
-fn error(code: Code) -> Error {
+fn error(code: ErrorCode) -> Error {
     Error::new(code, "on purpose")
 }
 
-fn failed(state: &State, code: Code, now: Moment) -> State {
+fn failed(state: &State, code: ErrorCode, now: Moment) -> State {
     state.failed(error(code), now, &FailureSettings::default(), 0.0)
 }
 
@@ -99,18 +99,18 @@ fn an_estimated_lease_goes_through_its_zones() {
 #[test]
 fn a_lapsed_token_serves_only_while_refreshing_fails_transiently() {
     let state = with(&State::default(), lease_at("a", None, START), START);
-    let outage = failed(&state, Code::ServerUnavailable, at(1_800_000));
+    let outage = failed(&state, ErrorCode::ServerUnavailable, at(1_800_000));
     assert_eq!(lookup(&outage, at(1_800_000)), CacheState::Stale);
     assert_eq!(lookup(&outage, at(5_399_999)), CacheState::Stale);
     assert_eq!(lookup(&outage, at(5_400_000)), CacheState::Empty);
-    let refusal = failed(&state, Code::InvalidClientSecret, at(1_800_000));
+    let refusal = failed(&state, ErrorCode::InvalidClientSecret, at(1_800_000));
     assert_eq!(lookup(&refusal, at(1_800_000)), CacheState::BackingOff);
 }
 
 #[test]
 fn a_known_end_is_never_passed() {
     let state = with(&State::default(), lease_at("a", Some(600), START), START);
-    let outage = failed(&state, Code::ServerUnavailable, at(500_000));
+    let outage = failed(&state, ErrorCode::ServerUnavailable, at(500_000));
     assert_eq!(lookup(&outage, at(539_999)), CacheState::RefreshDue);
     assert!(outage.classify(at(540_000)).token().is_none());
 }
@@ -118,14 +118,11 @@ fn a_known_end_is_never_passed() {
 #[test]
 fn a_failed_refresh_does_not_displace_a_token_that_works() {
     let state = with(&State::default(), lease_at("a", None, START), START);
-    for code in [Code::ServerUnavailable, Code::InvalidClientSecret] {
+    for code in [ErrorCode::ServerUnavailable, ErrorCode::InvalidClientSecret] {
         let state = failed(&state, code, at(1_000_000));
         assert_eq!(lookup(&state, at(1_000_000)), CacheState::RefreshDue);
         assert!(!state.may_refresh(at(1_000_000)));
-        assert_eq!(
-            state.failure.as_ref().unwrap().error.code(),
-            code.row().code
-        );
+        assert_eq!(state.failure.as_ref().unwrap().error.code(), code);
         assert!(state.may_refresh(at(1_000_000 + 300_000)));
     }
 }
@@ -135,7 +132,7 @@ fn failures_hold_longer_each_time_and_end() {
     let mut state = State::default();
     let mut now = 0;
     for expected in [5_000, 10_000, 20_000, 40_000, 60_000, 60_000] {
-        state = failed(&state, Code::NoRunAsUser, at(now));
+        state = failed(&state, ErrorCode::NoRunAsUser, at(now));
         let Lookup::BackingOff(error) = state.classify(at(now)) else {
             panic!("a refusal holds")
         };
@@ -144,7 +141,7 @@ fn failures_hold_longer_each_time_and_end() {
         assert_eq!(lookup(&state, at(now)), CacheState::Empty);
     }
     // A failure of another class starts anew.
-    state = failed(&state, Code::Timeout, at(now));
+    state = failed(&state, ErrorCode::Timeout, at(now));
     assert_eq!(state.failure.as_ref().unwrap().holds, 1_000);
     // Success forgets.
     assert!(
@@ -245,7 +242,7 @@ fn a_view_ends_where_a_decision_is_due() {
     assert_eq!(span(539_900, true), Some(100));
     assert_eq!(span(540_000, true), None);
     // While a failure holds, the view ends with it.
-    let state = failed(&state, Code::Timeout, at(300_000));
+    let state = failed(&state, ErrorCode::Timeout, at(300_000));
     assert_eq!(
         state.look(at(300_400), at(300_400).wall, 1_000, false),
         Some((at(300_400).wall, at(301_000).wall))
@@ -350,7 +347,7 @@ fn a_lease_ages_and_lapses_once() {
 
 #[test]
 fn a_login_rate_refusal_says_how_long_it_holds() {
-    let state = failed(&State::default(), Code::LoginRateExceeded, START);
+    let state = failed(&State::default(), ErrorCode::LoginRateExceeded, START);
     let error = &state.failure.as_ref().unwrap().error;
     assert_eq!(error.retry_after(), Some(Duration::from_secs(900)));
     let spent = error_for_budget(42);
@@ -360,7 +357,7 @@ fn a_login_rate_refusal_says_how_long_it_holds() {
 }
 
 fn error_for_budget(seconds: u64) -> Error {
-    error(Code::LoginBudgetExceeded).with_retry_after(Some(Duration::from_secs(seconds)))
+    error(ErrorCode::LoginBudgetExceeded).with_retry_after(Some(Duration::from_secs(seconds)))
 }
 
 /// What can happen to a cache, in any order.
@@ -412,7 +409,7 @@ proptest! {
                     }
                 }
                 Step::Failed(kind) => {
-                    let code = [Code::Timeout, Code::NoRunAsUser, Code::LoginRateExceeded][usize::from(kind)];
+                    let code = [ErrorCode::Timeout, ErrorCode::NoRunAsUser, ErrorCode::LoginRateExceeded][usize::from(kind)];
                     state = failed(&state, code, now);
                 }
                 Step::Report(token) => {

@@ -9,7 +9,7 @@ fn refusal(error: &str, description: &str) -> OauthError {
 
 fn code(error: &str, description: &str) -> &'static str {
     let error = refusal(error, description).into_error(400, &Redactor::new());
-    error.code()
+    error.code().as_str()
 }
 
 /// Error and description as they were reported, and the code.
@@ -141,9 +141,9 @@ fn every_reported_pair_has_its_meaning() {
 
 #[test]
 fn only_what_salesforce_asks_to_repeat_is_temporary() {
-    let temporary = TABLE.iter().filter(|row| row.code.row().retryable);
+    let temporary = TABLE.iter().filter(|row| row.code.is_retryable());
     for row in temporary {
-        let expected = row.code != Code::LoginRateExceeded;
+        let expected = row.code != ErrorCode::LoginRateExceeded;
         let refusal = refusal(row.error, row.description);
         assert_eq!(refusal.is_temporary(), expected, "{}", row.error);
     }

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::error::{Code, Error, SetupStep};
+use crate::error::{Error, ErrorCode, SetupStep};
 use crate::grant::context::ResponseContext;
 use crate::grant::failure::{Failure, Unreadable};
 use crate::http_message::{MAX_BODY, Response};
@@ -25,7 +25,7 @@ pub(super) fn redirected(
     if temporary {
         return passing(message, response.status);
     }
-    Error::new(Code::Redirected, message)
+    Error::new(ErrorCode::Redirected, message)
         .with_help(if own { OWN_REDIRECT } else { NOT_FOLLOWED })
         .with_http_status(response.status)
 }
@@ -57,7 +57,7 @@ fn target(response: &Response, context: &ResponseContext<'_>) -> (String, bool) 
 
 pub(super) fn rate_limited(context: &ResponseContext<'_>) -> Error {
     Error::new(
-        Code::RateLimited,
+        ErrorCode::RateLimited,
         format!("`{}` responded HTTP 429: too many requests", context.host),
     )
     .with_help("The client backs off by itself. If it lasts, find out what else calls this endpoint so often.")
@@ -66,7 +66,7 @@ pub(super) fn rate_limited(context: &ResponseContext<'_>) -> Error {
 
 pub(super) fn unavailable(status: u16, context: &ResponseContext<'_>) -> Error {
     Error::new(
-        Code::ServerUnavailable,
+        ErrorCode::ServerUnavailable,
         format!("`{}` is unavailable: HTTP {status}", context.host),
     )
     .with_help("Salesforce is in maintenance or has a fault; see status.salesforce.com. The client backs off and tries again by itself.")
@@ -88,14 +88,14 @@ pub(super) fn unreadable(
     let host = context.host;
     let (code, message) = match what {
         Unreadable::TooLarge => (
-            Code::ResponseTooLarge,
+            ErrorCode::ResponseTooLarge,
             format!(
                 "`{host}` responded HTTP {status} with more than {} KiB, which no token response has",
                 MAX_BODY / 1024
             ),
         ),
         _ => (
-            Code::UnexpectedResponse,
+            ErrorCode::UnexpectedResponse,
             format!(
                 "`{host}` responded HTTP {status} with {} instead of a token response ({kind}, {} bytes)",
                 what.in_words(),
@@ -118,14 +118,14 @@ pub(super) fn unreadable(
 /// A token response with a field that cannot be used. An instance that is not trusted is final: that is
 /// an option's or an administrator's matter.
 pub(super) fn unusable(problem: Error, status: u16, temporary: bool) -> Failure {
-    if temporary && problem.code() == Code::UnexpectedResponse.row().code {
+    if temporary && problem.code() == ErrorCode::UnexpectedResponse {
         return Failure::transient(passing(problem.message(), status));
     }
     Failure::permanent(problem.with_http_status(status))
 }
 
 fn passing(message: impl Into<String>, status: u16) -> Error {
-    Error::new(Code::ServerUnavailable, message)
+    Error::new(ErrorCode::ServerUnavailable, message)
         .with_help(PASSING)
         .with_http_status(status)
 }
@@ -136,7 +136,7 @@ pub(super) fn missing(field: &str) -> Error {
 
 pub(super) fn wrong(field: &str, problem: &str) -> Error {
     Error::new(
-        Code::UnexpectedResponse,
+        ErrorCode::UnexpectedResponse,
         format!("the token response cannot be used: its field `{field}` {problem}"),
     )
     .with_help("This was not the response of a Salesforce token endpoint. Check what stands between this machine and Salesforce;\nif nothing does, please report it with the text above.")

@@ -225,7 +225,7 @@ fn redirects_name_the_target_host_only() {
     let error = error(&response);
     assert_eq!(error.code(), "redirected");
     assert!(error.message().contains("evil.example"));
-    assert!(!error.to_string().contains("hunter22"));
+    assert!(!format!("{error:?}").contains("hunter22"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::error::Code;
+use crate::error::ErrorCode;
 
 const NOW: Moment = Moment {
     wall: 1_800_000_000_000,
@@ -127,7 +127,7 @@ proptest! {
 
 #[test]
 fn a_failure_is_told_for_its_time_only_and_under_its_lease() {
-    let error = Error::new(Code::NoRunAsUser, "refused");
+    let error = Error::new(ErrorCode::NoRunAsUser, "refused");
     let text = write_failure(7, NOW.wall, &error);
     let read = |fence, after: i64| read_failure(&text, fence, NOW.wall + after).is_some();
     assert!(read(7, 0) && read(7, 60_000) && read(7, -30_000));
