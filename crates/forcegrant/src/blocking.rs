@@ -9,14 +9,14 @@ use crate::calls::ResolvedUrl;
 pub use crate::calls::threads::{Call, Response};
 use crate::credentials::CredentialSet;
 use crate::engine::Start;
-use crate::error::{Error, ErrorCode};
 pub use crate::pool::blocking::ClientPool;
-use crate::response_class::ApiUsage;
-use crate::secret::Secret;
-use crate::status::Status;
-use crate::token::Token;
 use crate::verify::Verified;
 use crate::wait::Pending;
+use forcegrant_proto::error::{Error, ErrorCode};
+use forcegrant_proto::response_class::ApiUsage;
+use forcegrant_proto::secret::Secret;
+use forcegrant_proto::status::Status;
+use forcegrant_proto::token::Token;
 
 /// Gets and keeps the access token of one app in one org, for threads.
 ///

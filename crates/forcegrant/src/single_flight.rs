@@ -4,9 +4,9 @@
 use std::fmt;
 use std::sync::PoisonError;
 
-use crate::error::{Error, ErrorCode};
 use crate::sync::{Arc, Mutex, MutexGuard};
 use crate::wait::{Pending, Promise};
+use forcegrant_proto::error::{Error, ErrorCode};
 
 /// Where flights are boarded. Whoever changes what a flight's result changes holds its lock.
 pub(crate) struct SingleFlight<T: Clone>(Mutex<Option<Arc<Promise<T>>>>);

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use serde_json::Value;
 use url::Url;
 
-use crate::cache::state::Report;
 use crate::calls::CLASSIFIED_BYTES;
 use crate::clock::to_system_time;
 use crate::engine::Engine;
-use crate::error::{Error, ErrorCode};
 use crate::http::{Request, Response};
-use crate::redaction::Redactor;
-use crate::response_class::{ApiResponse, RateLimit, Refusal, ResponseClass};
-use crate::secret::Secret;
-use crate::token::Token;
+use forcegrant_proto::cache::state::Report;
+use forcegrant_proto::error::{Error, ErrorCode};
+use forcegrant_proto::redaction::Redactor;
+use forcegrant_proto::response_class::{ApiResponse, RateLimit, Refusal, ResponseClass};
+use forcegrant_proto::secret::Secret;
+use forcegrant_proto::token::Token;
 
 /// What [`Client::verify`](crate::Client::verify) found.
 #[derive(Clone, Debug)]

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use crate::calls::api_call::{Action, ApiCall, CallResponse};
 use crate::client::Client;
-use crate::error::{Error, ErrorCode};
-use crate::response_class::ApiResponse;
-use crate::token::Token;
+use forcegrant_proto::calls::api_call::{Action, ApiCall, CallResponse};
+use forcegrant_proto::error::{Error, ErrorCode};
+use forcegrant_proto::response_class::ApiResponse;
+use forcegrant_proto::token::Token;
 
 /// One call and whose it is.
 pub(crate) struct Driver {

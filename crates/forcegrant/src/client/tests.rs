@@ -15,9 +15,9 @@ use serde_json::json;
 use super::*;
 use crate::TestClock;
 use crate::blocking;
-use crate::event::Events;
-use crate::grant::response::Failure;
+use crate::events::Events;
 use crate::http::{Request, Response, Transport};
+use forcegrant_proto::grant::failure::Failure;
 
 /// What the endpoint answers, in order.
 enum Play {

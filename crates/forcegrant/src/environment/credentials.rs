@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use crate::credentials::read_secret_file;
 use crate::environment::Environment;
-use crate::environment::text;
-use crate::error::{Error, ErrorCode, Setting, SetupStep};
-use crate::host::{LoginEndpoint, TrustPolicy};
-use crate::secret::Secret;
+use forcegrant_proto::error::{Error, ErrorCode, Setting, SetupStep};
+use forcegrant_proto::host::{LoginEndpoint, TrustPolicy};
+use forcegrant_proto::pasted_text;
+use forcegrant_proto::secret::Secret;
 
 /// Names that belong together.
 struct Family {
@@ -207,8 +207,8 @@ impl Found {
         let path = PathBuf::from(path.expose());
         let setting = Setting::Variable(name);
         let content = read_secret_file(setting, &path)?;
-        let value = Secret::new(text::meant(content.expose()));
-        text::check(setting, value.expose())?;
+        let value = Secret::new(pasted_text::meant(content.expose()));
+        pasted_text::check(setting, value.expose())?;
         Ok(Self {
             file: Some(path),
             ..Self::new(name, value)

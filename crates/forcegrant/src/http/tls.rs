@@ -11,8 +11,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls_platform_verifier::Verifier;
 
-use crate::error::{Cause, Error, ErrorCode, invalid_option};
 use crate::http::Roots;
+use forcegrant_proto::error::{Cause, Error, ErrorCode, invalid_option};
 
 /// Checks a `roots` option without building anything that costs.
 pub(crate) fn check(roots: &Roots) -> Result<(), Error> {

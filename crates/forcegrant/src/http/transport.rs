@@ -11,14 +11,14 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTE
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::error::{Cause, Error, ErrorCode};
-use crate::grant::response::Failure;
 use crate::http::lookup::Lookup;
 use crate::http::proxy::ProxyServer;
 use crate::http::{HttpSettings, MAX_BODY, Request, Response, Transport, tls};
 use crate::process::PerProcess;
-use crate::redaction::Redactor;
-use crate::secret::Secret;
+use forcegrant_proto::error::{Cause, Error, ErrorCode};
+use forcegrant_proto::grant::failure::Failure;
+use forcegrant_proto::redaction::Redactor;
+use forcegrant_proto::secret::Secret;
 
 const USER_AGENT: &str = concat!("forcegrant/", env!("CARGO_PKG_VERSION"));
 

@@ -12,10 +12,10 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::clock::{Clock, millis};
-use crate::error::{Error, ErrorCode};
 use crate::pool::login_queue::{KEPT, Lane, LoginQueue, Next, PacingSettings, WaiterId};
 use crate::process::{PerProcess, ProcessRef};
 use crate::worker;
+use forcegrant_proto::error::{Error, ErrorCode};
 
 const SLOW_AFTER: Duration = Duration::from_secs(2);
 

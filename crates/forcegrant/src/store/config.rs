@@ -10,21 +10,21 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::engine::Engine;
-use crate::error::{Error, ErrorCode, invalid_option};
-use crate::event::Event;
-use crate::grant::request::AuthStyle;
 use crate::http::HttpSettings;
 use crate::process::PerProcess;
 use crate::random;
-use crate::redaction::Redactor;
-use crate::store::breaker::Breaker;
 #[cfg(feature = "store-file")]
 use crate::store::file::FileStore;
 use crate::store::process::ProcessStore;
 #[cfg(feature = "store-redis")]
 use crate::store::redis::RedisStore;
 use crate::store::{Acquired, Store, StoreError, StoreFuture};
-use crate::token::Token;
+use forcegrant_proto::error::{Error, ErrorCode, invalid_option};
+use forcegrant_proto::event::Event;
+use forcegrant_proto::grant::request::AuthStyle;
+use forcegrant_proto::redaction::Redactor;
+use forcegrant_proto::store::breaker::Breaker;
+use forcegrant_proto::token::Token;
 
 /// Whom a client shares its token with: the option `store`.
 ///
@@ -246,7 +246,7 @@ impl SharedStore {
         )
         .with_help("Logins go ahead without it, and it is asked again later.")
         .with_retry_after(Some(Duration::from_millis(pause)));
-        engine.emit(&Event::StoreFailed { error });
+        engine.emit(&Event::store_failed(error));
     }
 }
 
