@@ -49,7 +49,7 @@ fn explain(row: &Row) -> String {
     text
 }
 
-/// Names the codes that share a word with what was asked for.
+/// Names the codes that share a word with the given one.
 fn unknown(code: &str) -> String {
     let words: Vec<_> = code.split('_').filter(|word| word.len() > 2).collect();
     let near: Vec<_> = TABLE
