@@ -1,5 +1,5 @@
 // The libraries that the Node package goes with, at the oldest version that package.json declares: the tests of the
-// adapters run again, on the packages of a release. And undici at its newest, which Node 20 can not run.
+// adapters run again, on the packages of a release. And undici at its newest, which Node 20 cannot run.
 import assert from 'node:assert/strict'
 import { cpSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import path from 'node:path'

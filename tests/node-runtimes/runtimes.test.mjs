@@ -1,4 +1,4 @@
-// C10: the packages of a release in other runtimes than the one that the suites run in.
+// The packages of a release in other JavaScript runtimes than the one that runs the suites.
 import assert from 'node:assert/strict'
 import { rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'

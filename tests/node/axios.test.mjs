@@ -50,7 +50,7 @@ after(async () => {
   await emulator?.close()
 })
 
-test('axios: objects, forms and streamed answers go through a renewal', async () => {
+test('axios: objects, forms and streamed responses go through a renewal', async () => {
   const client = new Client(emulator.clientOptions())
   const instance = axios.create({ httpsAgent, proxy: false })
   const detach = attach(instance, client)

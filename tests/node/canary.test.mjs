@@ -33,11 +33,11 @@ after(async () => {
 const CLIENT_ID = '3MVG9_the.app'
 const SECRETS = ['CANARY5ECRET', 'CANARY/5+E=C%R&E"T', "CANARY 5E'CRET<>\\ü", 'CANARY%2F5ECRET%25+%2B']
 
-/** What a server makes of a request: its text comes back in every part of a response that somebody reads. */
+/** Servers that send the text of a request back in each part of a response that is read. */
 const ECHOES = {
   'a refusal': (request, response) =>
     json(response, 400, { error: 'invalid_client', error_description: request.text }),
-  'a refusal that nobody knows': (request, response) =>
+  'an unknown refusal': (request, response) =>
     json(response, 400, { error: request.text, error_description: request.text, error_uri: request.text }),
   'a busy server': (request, response) => json(response, 503, { message: request.text }),
   'a page': (request, response) =>
@@ -242,7 +242,7 @@ function oneLine(text) {
   return text.replace(/[^\x20-\x7e]+/g, ' ')
 }
 
-/** A value in every form in which somebody may see it. */
+/** A value in every form in which it may be shown. */
 function shown(value) {
   const texts = [inspect(value), inspect(value, { depth: Infinity, showHidden: true, maxStringLength: null })]
   const seen = new Set()

@@ -110,7 +110,7 @@ const REDIRECTED = {
   undici: () => request({ path: '/start' }, undici.interceptors.redirect({ maxRedirections: 3 })),
   'undici, a redirect beneath': () => {
     const redirecting = sink.dispatcher.compose(undici.interceptors.redirect({ maxRedirections: 3 }))
-    return answered(redirecting.compose(forcegrant(client)).request({ path: '/start', method: 'GET' }))
+    return responseOf(redirecting.compose(forcegrant(client)).request({ path: '/start', method: 'GET' }))
   },
   jsforce: async () =>
     (await connect(client, { version: '67.0' })).request({ method: 'GET', url: `${INSTANCE}/start` }),
@@ -166,7 +166,7 @@ for (const [name, open] of Object.entries({
         return dispatch(options, handler)
       }
       const calls = Array.from({ length: 3 }, () =>
-        answered(elsewhere.compose(forcegrant(client), note).request({ method: 'GET', ...wanted })),
+        responseOf(elsewhere.compose(forcegrant(client), note).request({ method: 'GET', ...wanted })),
       )
       const results = await Promise.allSettled(calls)
       await elsewhere.close()
@@ -188,7 +188,7 @@ for (const [name, open] of Object.entries({
       }
 
       const there = open(INSTANCE)
-      await answered(there.compose(forcegrant(client)).request({ method: 'GET', ...wanted }))
+      await responseOf(there.compose(forcegrant(client)).request({ method: 'GET', ...wanted }))
       await there.close()
       assert.equal(withToken(sink).length, 1)
       sink.seen.length = 0
@@ -199,7 +199,7 @@ for (const [name, open] of Object.entries({
 test('undici, BalancedPool: of several origins only those that may see the token get it', async () => {
   const pool = new undici.BalancedPool([INSTANCE, OTHER], { connect: sink.connect })
   const dispatcher = pool.compose(forcegrant(client))
-  const calls = Array.from({ length: 6 }, () => answered(dispatcher.request({ path: '/a', method: 'GET' })))
+  const calls = Array.from({ length: 6 }, () => responseOf(dispatcher.request({ path: '/a', method: 'GET' })))
   const results = await Promise.allSettled(calls)
   assert.deepEqual([...new Set(results.map(({ status }) => status))].sort(), ['fulfilled', 'rejected'])
   for (const { host } of withToken(sink)) assert.equal(host, HOST)
@@ -209,14 +209,14 @@ test('undici, BalancedPool: of several origins only those that may see the token
 test('undici: what was not ours to send is not looked at', async () => {
   const elsewhere = new undici.Pool(OTHER, { connect: sink.connect })
   const { authorization } = await client.token()
-  await answered(sink.dispatcher.compose(forcegrant(client)).request({ path: '/a', method: 'GET' }))
+  await responseOf(sink.dispatcher.compose(forcegrant(client)).request({ path: '/a', method: 'GET' }))
   // No request of the adapter is under way: the caller's own header, for whatever host.
-  await answered(elsewhere.request({ path: '/a', method: 'GET', headers: { authorization } }))
+  await responseOf(elsewhere.request({ path: '/a', method: 'GET', headers: { authorization } }))
   assert.equal(withToken(sink).length, 2)
   await elsewhere.close()
 })
 
-test('undici: a mock that answers sees the token, and one that lets a call through does not let it go elsewhere', async () => {
+test('undici: a mock that responds sees the token, and one that lets a call through does not let it go elsewhere', async () => {
   const mock = new undici.MockAgent({ connect: sink.connect })
   mock.disableNetConnect()
   const { authorization } = await client.token()
@@ -289,12 +289,12 @@ function instance(options) {
 }
 
 function request(wanted, ...interceptors) {
-  return answered(
+  return responseOf(
     sink.dispatcher.compose(forcegrant(client), ...interceptors).request({ method: 'GET', ...wanted }),
   )
 }
 
-async function answered(pending) {
+async function responseOf(pending) {
   const { body } = await pending
   return body.text()
 }

@@ -67,7 +67,7 @@ test('jsforce: a token that was replaced behind the connection is used without a
   assert.equal(await logins(), 2)
 })
 
-test('jsforce: a login that fails before a request is told as it is', async () => {
+test('jsforce: a login that fails before a request is its own error', async () => {
   client.invalidate(connection.accessToken)
   await emulator.control('configure', { app: { flow_enabled: false } })
   await assert.rejects(connection.request(LIMITS), { name: 'RefusedError', kind: 'refused' })
@@ -102,14 +102,14 @@ test('jsforce: calls of the SOAP API renew the session, with the new token in th
   assert.equal(await logins(), 2)
 })
 
-test('jsforce: jobs of the Bulk API renew the session; a batch that is a stream says that it can not', async () => {
+test('jsforce: jobs of the Bulk API renew the session; a batch that is a stream is an error that says so', async () => {
   await ended()
   const job = connection.bulk.createJob('Account', 'insert')
   await job.open()
-  const answers = async () =>
+  const calls = async () =>
     (await sent('bulk')).map(({ method, path, answered }) => [method, path, answered])
   const jobs = '/services/async/67.0/job'
-  assert.deepEqual(await answers(), [
+  assert.deepEqual(await calls(), [
     ['POST', jobs, 400],
     ['POST', jobs, 201],
   ])
@@ -126,7 +126,7 @@ test('jsforce: jobs of the Bulk API renew the session; a batch that is a stream 
   assert.equal(await logins(), 4)
 })
 
-test('jsforce: jobs of the Bulk API 2 renew the session; data that is uploaded says that it can not', async () => {
+test('jsforce: jobs of the Bulk API 2 renew the session; data that is uploaded is an error that says so', async () => {
   await ended()
   const { bulk2 } = connection
   const job = bulk2.createJob({ object: 'Account', operation: 'insert' })

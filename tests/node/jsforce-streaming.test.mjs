@@ -154,7 +154,7 @@ test('streaming: a client begins with the present token, whatever the connection
   await streaming._fayeClients.pushTopic.disconnect()
 })
 
-test('streaming: a handshake with a token that has died meanwhile is made again', async () => {
+test('streaming: a handshake with a token that has ended is repeated', async () => {
   const faye = connection.streaming.createClient()
   // Else faye waits five seconds after a handshake that failed.
   faye._dispatcher.retry = 0.05
@@ -168,7 +168,7 @@ test('streaming: a handshake with a token that has died meanwhile is made again'
   await faye.disconnect()
 })
 
-test('streaming: a fresh token that is refused too is told to extensions, and not asked again', async () => {
+test('streaming: a fresh token that is refused too is reported to extensions, and no other login is made', async () => {
   await emulator.control('configure', { app: { distinct_tokens: true } })
   refuseAll = true
   const failed = new Promise((resolve) => {

@@ -1,4 +1,4 @@
-// C9: a binary that is missing, broken or of another version is an error that names the way out.
+// A binary that is missing, broken or of another version is an error that says what to do.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import {
@@ -135,7 +135,7 @@ test('the loader knows the platforms that a release is built for', async () => {
   )
 })
 
-// Whoever can write to the working directory of a service must not choose the code that it loads.
+// A user who can write to the working directory of a service must not choose the code that it loads.
 for (const [name, prepare] of Object.entries({
   'the package as it is': () => ({}),
   'a bundle whose file name is that of no file': () => renamed('/index.js'),

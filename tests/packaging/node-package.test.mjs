@@ -128,7 +128,7 @@ test('a package of the platform in another version is refused', async () => {
   )
 })
 
-test('the root of the repository can not be published by mistake', async () => {
+test('the root of the repository cannot be published by mistake', async () => {
   const failed = await run('npm', ['run', 'prepublishOnly'], { cwd: root }).catch((error) => error)
   assert.match(failed.stderr, /stage\.mjs/)
 })
@@ -199,7 +199,7 @@ test('every version is the same', () => {
 test('the generated declarations are what the native part generates', async () => {
   const file = path.join(root, 'bindings', 'node', 'src-ts', 'native.d.cts')
   const committed = readFileSync(file, 'utf8')
-  // The very build that made the binary, so that it has nothing to compile.
+  // The same build that made the binary, so that it has nothing to compile.
   const release = native().profile() === 'release' ? ['--', '--release'] : []
   await run('npm', ['run', 'build:native', ...release], { cwd: root })
   assert.equal(readFileSync(file, 'utf8'), committed)

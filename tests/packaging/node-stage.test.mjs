@@ -1,4 +1,4 @@
-// D4, the npm part of it: a release is laid out whole and under the right names, or not at all.
+// The npm packages of a release are staged completely and under the right names, or not at all.
 import assert from 'node:assert/strict'
 import {
   copyFileSync,

@@ -109,8 +109,8 @@ def texts(error: BaseException) -> Iterator[str]:
         yield pickle.dumps(each).decode("latin-1")
         yield str(pickle.loads(pickle.dumps(each)))
     yield "".join(traceback.format_exception(error))
-    told = traceback.TracebackException.from_exception(error, capture_locals=True)
-    yield "".join(told.format())
+    shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+    yield "".join(shown.format())
 
 
 def fields(value: object) -> Iterator[str]:

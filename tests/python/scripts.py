@@ -34,10 +34,10 @@ def control(op, **fields):
     connection = http.client.HTTPConnection(SETUP["control"], timeout=20)
     connection.request("POST", "/", json.dumps({"op": op, **fields}))
     response = connection.getresponse()
-    answer = json.loads(response.read())
+    content = json.loads(response.read())
     connection.close()
-    assert response.status == 200, answer
-    return answer
+    assert response.status == 200, content
+    return content
 """
 
 

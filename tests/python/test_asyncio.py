@@ -342,10 +342,10 @@ def test_interrupt_ends_the_wait(forcegrant_org: Org, tmp_path: Path) -> None:
 
 
 def test_ctrl_c_in_a_callback_leaves_no_socket_open(forcegrant_org: Org) -> None:
-    def answer() -> tuple[str, str]:
+    def credentials() -> tuple[str, str]:
         raise KeyboardInterrupt
 
-    options = forcegrant_org.options(credentials_callback=answer)
+    options = forcegrant_org.options(credentials_callback=credentials)
     client = AsyncClient(forcegrant_org.my_domain, **options)
 
     async def main() -> None:

@@ -122,7 +122,7 @@ def test_hostile_addresses_below_a_base(wired: type[Wire], base: str, forcegrant
     assert carried > 10
 
 
-# What nobody thought of
+# Unusual forms
 
 PIECES = [
     "{host}",

@@ -1,4 +1,4 @@
-"""`AsyncClient` in trio alone, in a loop that is a guest of another, and in loops inside loops."""
+"""`AsyncClient` in trio alone, in a loop that runs as a guest of another, and in loops inside loops."""
 
 from __future__ import annotations
 

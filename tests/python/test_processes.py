@@ -142,7 +142,7 @@ assert os.waitpid(child, 0)[1] == 0
     script = scripts.write(tmp_path, using(use, code))
     scripts.run(script, forcegrant_org, "-W", "ignore::DeprecationWarning")
     counters = forcegrant_org.emulator.counters()
-    # The parent's token is the child's, and nobody speaks over a connection of another's.
+    # The child has the token of the parent, and no process uses a connection of the other.
     assert counters["token_requests"] == 1 or use != "warm"
     assert counters["connections"] == counters["token_requests"]
 
@@ -254,7 +254,7 @@ def test_clients_that_come_and_go_leave_nothing(forcegrant_org: Org, tmp_path: P
     )
     forcegrant_org.configure(app={"distinct_tokens": True})
     each, files = map(float, scripts.run(script, forcegrant_org).split())
-    # A token and its answer are larger than this.
+    # A token and its response are larger than this.
     assert each < 2000, each
     assert files <= 1
 

@@ -126,22 +126,22 @@ def running(
 
 
 def until(what: Callable[[], Any], says: str) -> Any:
-    """Ask until there is an answer."""
+    """Ask until there is a response."""
     deadline = time.monotonic() + LIMIT
     while time.monotonic() < deadline:
-        answer = what()
-        if answer:
-            return answer
+        response = what()
+        if response:
+            return response
         time.sleep(0.02)
     raise AssertionError(says)
 
 
-def check(org: Org, use: str, answers: list[dict[str, Any]], folder: Path) -> None:
+def check(org: Org, use: str, responses: list[dict[str, Any]], folder: Path) -> None:
     """What the workers said, and what the emulator saw of them and of their parent."""
-    assert all(answer["forked"] for answer in answers)
-    assert {answer["org_id"] for answer in answers} == {org.org_id}
-    assert max(answer["seconds"] for answer in answers) < 2
-    workers = len({answer["pid"] for answer in answers})
+    assert all(response["forked"] for response in responses)
+    assert {response["org_id"] for response in responses} == {org.org_id}
+    assert max(response["seconds"] for response in responses) < 2
+    workers = len({response["pid"] for response in responses})
     assert workers == WORKERS
     if use == "in-flight":
         assert not (folder / "parent").exists()
@@ -156,7 +156,7 @@ def check(org: Org, use: str, answers: list[dict[str, Any]], folder: Path) -> No
 
 
 def stopped(process: subprocess.Popen[bytes], log: Path) -> None:
-    """It ends when told to, and has not complained."""
+    """The process ends when it is asked to, and has logged no error."""
     process.send_signal(signal.SIGTERM)
     assert process.wait(LIMIT) == 0, log.read_text()
     said = log.read_text()
@@ -180,20 +180,20 @@ def test_gunicorn_with_a_preloaded_application(
         address = "http://{}:{}/".format(*listener.getsockname())
         env = {**scripts.environment(forcegrant_org), "PYTHONPATH": str(tmp_path)}
         with running(command, tmp_path, env, listener.fileno()) as (process, log):
-            answers: list[dict[str, Any]] = []
+            responses: list[dict[str, Any]] = []
 
             def ask(_: int) -> dict[str, Any]:
-                with urllib.request.urlopen(address, timeout=LIMIT) as answer:
-                    return json.load(answer)  # type: ignore[no-any-return]
+                with urllib.request.urlopen(address, timeout=LIMIT) as response:
+                    return json.load(response)  # type: ignore[no-any-return]
 
             with ThreadPoolExecutor(8) as pool:
 
                 def everybody_answered() -> bool:
-                    answers.extend(pool.map(ask, range(8)))
-                    return len({answer["pid"] for answer in answers}) == WORKERS
+                    responses.extend(pool.map(ask, range(8)))
+                    return len({response["pid"] for response in responses}) == WORKERS
 
                 until(everybody_answered, "a worker is not reached")
-            check(forcegrant_org, use, answers, tmp_path)
+            check(forcegrant_org, use, responses, tmp_path)
             stopped(process, log)
 
 
@@ -241,10 +241,10 @@ def test_celery_with_its_pool_of_processes(
         app = celery.Celery(broker=broker, backend=broker)
         try:
             tasks = [app.send_task("use") for _ in range(WORKERS)]
-            answers = [task.get(timeout=LIMIT) for task in tasks]
+            responses = [task.get(timeout=LIMIT) for task in tasks]
         except celery.exceptions.TimeoutError:
             raise AssertionError(log.read_text()) from None
         finally:
             app.close()
-        check(forcegrant_org, use, answers, tmp_path)
+        check(forcegrant_org, use, responses, tmp_path)
         stopped(process, log)

@@ -36,7 +36,7 @@ FORK = """
 child = os.fork()
 if child == 0:
     if waiter is not None:
-        # The parent logs in for both; nobody here knows that its thread is missing.
+        # The parent logs in for both: its thread does not exist in this process.
         try:
             sf.token(timeout=0.3)
             os._exit(1)

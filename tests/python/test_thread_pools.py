@@ -103,7 +103,7 @@ def test_greenlets_run_while_others_wait(forcegrant_org: Org, tmp_path: Path) ->
         import gevent, forcegrant
         sf = client()
 
-        # Whoever lets the login go on is a greenlet too.
+        # The code that resumes the login runs in a greenlet too.
         calls = [gevent.spawn(sf.token) for _ in range(50)]
 
         def ask_for_a_moment():

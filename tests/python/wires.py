@@ -70,7 +70,7 @@ class Wire:
         self.printed: list[str] = []
         """What the library shows of the headers of requests."""
         self.dead = 0
-        """How many requests are told that the session is dead, before all else. For requests."""
+        """How many requests first get the response of a dead session. For requests."""
         self.locations: list[str] = []
 
     def send(self, url: str, *locations: str, **options: Any) -> list[Sent]:

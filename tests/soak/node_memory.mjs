@@ -56,7 +56,7 @@ function count(pid) {
     if (region === null) continue
     const [from, to] = region.slice(1).map((hex) => BigInt(`0x${hex}`))
     const bytes = Buffer.alloc(Number(to - from))
-    // What can not be read (a mapped device) holds no secret of ours.
+    // Memory that cannot be read, such as a mapped device, holds no secret of ours.
     const size = attempt(() => readSync(memory, bytes, 0, bytes.length, from)) ?? 0
     for (const form of forms) found += occurrences(bytes.subarray(0, size), form)
   }

@@ -25,7 +25,7 @@ export const DEAD = {
  *
  * `leavesListeners` is how many of its own the library leaves on a signal for each request that it makes.
  *
- * Where an adapter has to show the same in another way, `own` holds its form of the case; what it can not have at all
+ * Where an adapter has to show the same in another way, `own` holds its form of the case; what it cannot have at all
  * (its library has no such thing) is named in `lacks`, with the reason.
  */
 export function callsThrough(name, adapter) {
@@ -131,8 +131,8 @@ export const CASES = {
     const { client, call } = await world.open()
     await client.token()
     await world.control('kill_sessions')
-    const answers = await Promise.all(Array.from({ length: 100 }, () => call({ path: LIMITS })))
-    assert.deepEqual([...new Set(answers.map(({ status }) => status))], [200])
+    const responses = await Promise.all(Array.from({ length: 100 }, () => call({ path: LIMITS })))
+    assert.deepEqual([...new Set(responses.map(({ status }) => status))], [200])
     assert.equal(await world.logins(), 2)
   },
 
@@ -167,7 +167,7 @@ export const CASES = {
       assert.equal(host, new URL(FOREIGN).host)
       assert.equal(headers.authorization, undefined)
     }
-    assert.equal(await world.logins(), 1, 'what another origin answers says nothing about the token')
+    assert.equal(await world.logins(), 1, 'the response of another origin says nothing about the token')
     assert.equal(client.status().state, 'fresh')
   },
 
@@ -232,7 +232,7 @@ export const CASES = {
     assert.equal(await world.logins(), 2)
   },
 
-  async 'a 403 is never repeated, although it tells of a dead session'(world) {
+  async 'a 403 is never repeated, although it reports a dead session'(world) {
     const { client, call } = await world.open()
     const first = await client.token()
     await world.control('kill_sessions')
@@ -265,7 +265,7 @@ export const CASES = {
     assert.equal(client.status().state, 'fresh')
   },
 
-  async 'a long answer is whole after its beginning was looked at'(world) {
+  async 'a long response is complete after its beginning was read'(world) {
     const { call } = await world.open()
     const body = `[${'"x",'.repeat(100_000)}0]`
     await world.fault({ ...DEAD, status: 400, body, first: 1 })
@@ -273,7 +273,7 @@ export const CASES = {
     assert.deepEqual([status, data.length, data.at(-1)], [400, 100_001, 0])
   },
 
-  async 'an answer that comes slowly is judged whole'(world) {
+  async 'a slow response is classified after it is complete'(world) {
     const { call } = await world.open()
     await world.fault({ ...DEAD, body: `[${' '.repeat(9000)}]`, first: 1 })
     await world.fault({ kind: 'slow_head', ms: 20, first: 1 })
@@ -296,7 +296,7 @@ export const CASES = {
     assert.equal(await world.logins(), 2)
   },
 
-  async 'a served answer that breaks off is an error of its own, and no response class'(world) {
+  async 'a successful response that ends early is an error of its own, without a response class'(world) {
     const { client, call } = await world.open()
     await world.fault({ kind: 'cut_body', first: 1 })
     await assert.rejects(call({ path: LIMITS }), (error) => !(error instanceof TokenRejectedError))
@@ -375,7 +375,7 @@ export const CASES = {
     assert.ok(getEventListeners(signal, 'abort').length <= bare * sent)
   },
 
-  async 'a busy service is not asked again, unless the client is told so'(world) {
+  async 'a busy service is not asked again, without the option'(world) {
     const { call } = await world.open()
     await world.fault({ kind: '503_html' })
     const { methodThatMeetsErrors: method = 'GET' } = world.adapter
@@ -383,7 +383,7 @@ export const CASES = {
     assert.equal((await world.sent('limits')).length, 1)
   },
 
-  async 'a busy service is asked again, as often as the client is told'(world) {
+  async 'a busy service is asked again, as often as the option says'(world) {
     const { call } = await world.open({ callAttempts: 3, callBackoff: [1, 2] })
     await world.fault({ kind: '503_html', first: 1 })
     await world.fault({ kind: '429', first: 1 })
@@ -448,7 +448,7 @@ export const CASES = {
     const controller = new AbortController()
     const held = call({ path: LIMITS, signal: controller.signal }).catch((error) => error)
     await world.control('wait_requests', { endpoint: 'limits', count: 1 })
-    // Its answer is on the way: once another call is through, it has been taken in.
+    // Its response is on the way: once another call is through, it has been taken in.
     await call({ path: LIMITS })
     controller.abort()
     world.adapter.isCancelled(await held)

@@ -29,7 +29,7 @@ export async function endTimes(way, count, options) {
   let next = 0
   async function some() {
     while (next < count) {
-      // From before the request to after its answer.
+      // From before the request to after its response.
       const delay = (next++ % 20) * 2
       const run = await runFixture('exits.mjs', {
         options,

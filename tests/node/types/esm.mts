@@ -85,11 +85,11 @@ export async function call(signal: AbortSignal): Promise<number | undefined> {
     fetch: globalThis.fetch,
     onEvent: (event) => event.measurements.map(({ name, value, attributes }) => [name, value, attributes]),
   }
-  const answer: Response = await new Client(vault).fetch('/services/data', {
+  const response: Response = await new Client(vault).fetch('/services/data', {
     method: 'POST',
     body: 'x',
     signal,
   })
-  const { status, headers } = answer
-  return classifyResponse({ status, headers, body: await answer.text() }).apiUsage?.used ?? client.limits()?.limit
+  const { status, headers } = response
+  return classifyResponse({ status, headers, body: await response.text() }).apiUsage?.used ?? client.limits()?.limit
 }

@@ -12,8 +12,8 @@ export const manifest = JSON.parse(readFileSync(path.join(root, 'package.json'),
 /** Packs the package in a folder; the tarball goes to another. */
 export async function pack(folder, into) {
   const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', into], { cwd: folder })
-  const answer = JSON.parse(stdout)
-  const [{ filename, files, version }] = Array.isArray(answer) ? answer : Object.values(answer)
+  const output = JSON.parse(stdout)
+  const [{ filename, files, version }] = Array.isArray(output) ? output : Object.values(output)
   return { file: path.join(into, filename), names: files.map(({ path: name }) => name).sort(), version }
 }
 
