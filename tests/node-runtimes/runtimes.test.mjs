@@ -22,7 +22,7 @@ before(async () => {
 })
 beforeEach(async () => {
   await emulator.control('reset')
-  // Each login brings another token, so that sharing one shows.
+  // Each login returns another token, so that a shared token is noticed.
   await emulator.control('configure', { app: { distinct_tokens: true } })
 })
 after(async () => {
@@ -79,7 +79,7 @@ for (const { name, program, before: words } of runtimes) {
     })
   })
 
-  test(`${name}: ends with a request up`, async () => {
+  test(`${name}: ends with a request in flight`, async () => {
     await emulator.control('fault', { endpoint: 'token', kind: 'hold' })
     for (const [way, expected] of [
       ['exit', ''],

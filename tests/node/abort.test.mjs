@@ -1,4 +1,4 @@
-// AbortSignal: it ends one caller's waiting, and nothing else.
+// AbortSignal ends the wait of one caller and nothing else.
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { after, before, beforeEach, test } from 'node:test'

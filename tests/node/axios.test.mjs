@@ -21,7 +21,7 @@ function open(options) {
           return { status, data }
         } catch (error) {
           const { status, data } = error.response ?? {}
-          // A body that broke off has a response too.
+          // A body that ended early has a response too.
           if (status === undefined || status < 400) throw error
           return { status, data }
         }

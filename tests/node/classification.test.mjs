@@ -1,4 +1,4 @@
-// classifyResponse and classifyGrpcStatus: for clients that this package knows nothing of.
+// classifyResponse and classifyGrpcStatus, for clients without an adapter in this package.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { classifyGrpcStatus, classifyResponse } from 'forcegrant'

@@ -48,7 +48,7 @@ test('10,000 callers on a cold client cause one request, and get one object', as
 test('a cached token is returned without a native call', async () => {
   const client = new Client(emulator.clientOptions())
   const token = await client.token()
-  // A second call makes sure of a view; then the time stands still, so that it cannot run out.
+  // After the second call the fast path is ready; the clock stands still, so it stays valid.
   await client.token()
   const calls = await countNativeCalls(async () => {
     for (let i = 0; i < 100; i++) {

@@ -172,7 +172,7 @@ test('the option fetch must be a function', () => {
 })
 
 test("what the platform's fetch does with a fixed header, this does too", async () => {
-  // Of the same make as `fetch` itself, which takes no other's.
+  // Of the same implementation as `fetch`, which accepts no other.
   const { FormData, Headers, Request } = undici
   const { instanceUrl, authorization } = await client.token()
   const limits = instanceUrl + LIMITS
@@ -254,7 +254,7 @@ test("what the platform's fetch does with a fixed header, this does too", async 
   assert.equal(await logins(), 1)
 })
 
-/** What comes of a call, and what the emulator saw of it. */
+/** The result of a call, and the requests that the emulator received. */
 async function outcome(send, make, status) {
   await emulator.control('clear_faults')
   if (status !== undefined) await redirectOnce(status, '/services/data/v67.0/query?q=SELECT+Id+FROM+Account')

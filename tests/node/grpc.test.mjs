@@ -8,7 +8,7 @@ import { callCredentials, interceptor } from 'forcegrant/grpc'
 import { callsThrough } from './support/calls.mjs'
 
 const file = (name) => readFileSync(path.join(import.meta.dirname, 'fixtures', name))
-// For this test alone: a key that is public.
+// A public key pair for this test only.
 const [key, cert] = [file('grpc-test-key.pem'), file('grpc-test-cert.pem')]
 const method = (name, requestStream, responseStream) => ({
   path: `/test.PubSub/${name}`,
@@ -29,7 +29,7 @@ const Stub = grpc.makeClientConstructor(service, 'PubSub')
 let emulator
 let server
 let port
-/** What each call brought, and the tokens that are dead; `refuse`: every one is. */
+/** The metadata of each call, and the dead tokens; with `refuse` every token is refused. */
 let seen
 let dead
 let refuse
@@ -105,7 +105,7 @@ const unary = (stub, text = 'one') =>
   )
 const logins = async () => (await emulator.control('counters')).token_requests
 
-/** The session ends, for the emulator and for the server here. */
+/** Ends the session in the emulator and in the server here. */
 async function kill() {
   dead.add((await client.token()).accessToken)
   await emulator.control('kill_sessions')
@@ -129,7 +129,7 @@ callsThrough('gRPC', {
       for (const options of [{ call: callCredentials(client) }, { interceptors: [interceptor(client)] }]) {
         await assert.rejects(calling(options, unary), /no token goes to localhost/)
       }
-      // A call that says of itself that it goes to a trusted host.
+      // A call that claims to go to a trusted host.
       client = new Client(emulator.clientOptions({ trustedHosts: ['trusted.example'] }))
       const disguised = (stub) =>
         new Promise((resolve, reject) =>

@@ -1,4 +1,4 @@
-// forcegrant/jsforce: every API that jsforce speaks, as far as a session matters to it.
+// forcegrant/jsforce: every API of jsforce that needs a session.
 import assert from 'node:assert/strict'
 import https from 'node:https'
 import { after, before, beforeEach, test } from 'node:test'
@@ -15,7 +15,7 @@ let connection
 
 before(async () => {
   emulator = await startEmulator()
-  // jsforce sends by the agent of the process.
+  // jsforce uses the agent of the process.
   https.globalAgent = httpsAgentFor(emulator)
 })
 beforeEach(async () => {
@@ -134,7 +134,7 @@ test('jsforce: jobs of the Bulk API 2 renew the session; data that is uploaded i
   await ended()
   const upload = (to) => to.uploadData('Name\nAcme\n')
   await assert.rejects(upload(job), { name: 'ReplayError', code: 'request_not_replayable' })
-  // A job of jsforce takes its data once; another object for the same job takes it again.
+  // A job object of jsforce accepts data once; another object for the same job accepts it again.
   await upload(bulk2.job('ingest', { id: job.id }))
   await ended()
   await job.close()

@@ -5,7 +5,7 @@ import { connect } from 'forcegrant/jsforce'
 import { callsThrough, FOREIGN, LIMITS } from './support/calls.mjs'
 import { httpsAgentFor } from './support/network.mjs'
 
-// jsforce sends by the agent of the process.
+// jsforce uses the agent of the process.
 const systems = https.globalAgent
 const through = (emulator) => {
   https.globalAgent = httpsAgentFor(emulator)
@@ -67,7 +67,7 @@ callsThrough('jsforce', {
   after: away,
   stream: (text) => new Written(text),
   tellsLoginsInItsOwnWords: true,
-  // What jsforce does not repeat by itself.
+  // Cases that jsforce does not repeat by itself.
   methodThatMeetsErrors: 'POST',
   lacks: {
     'a refusal that breaks off is judged by what came of it': NO_END,

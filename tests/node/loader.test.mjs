@@ -183,7 +183,7 @@ test('one place after the other: the second name here comes before the first nam
   mkdirSync(second)
   cpSync(path.join(dist(), file), path.join(second, file))
   writeFileSync(path.join(second, 'bundle.mjs'), '')
-  // The place of this code itself comes first, with all of its names.
+  // The folder of this code comes first, with all possible file names.
   const [, ...rest] = file.split('.')
   const other = ['forcegrant', rest[0].replace(/gnu$/, 'musl'), 'node'].join('.')
   if (other !== file) {
@@ -196,7 +196,7 @@ test('one place after the other: the second name here comes before the first nam
   assert.ok(!loaded.some((each) => each.startsWith(second)), String(loaded))
 })
 
-/** Has the loader believe that a bundler gave it this name. */
+/** Runs the loader under a name that a bundler might give it. */
 function renamed(name) {
   const file = path.join(dist(), 'loader.cjs')
   const text = readFileSync(file, 'utf8')
@@ -206,7 +206,7 @@ function renamed(name) {
   return {}
 }
 
-/** Puts whatever the loader might take for the native part into a folder. */
+/** Puts everything that the loader might mistake for the native part into a folder. */
 function plant(folder) {
   const [file] = binaries()
   const { PLATFORMS } = createRequire(import.meta.url)(path.join(dist(), 'loader.cjs'))

@@ -1,4 +1,4 @@
-// What a process that uses the package does as a process: it ends, and starts no threads of its own.
+// A process that uses the package ends by itself, and has no other threads.
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
 import { startEmulator } from 'forcegrant/testing'

@@ -186,7 +186,7 @@ test('a callback keeps no process alive, and a call that waits for it does', asy
   })
   assertClean(run)
   assert.equal(run.stdout, 'asked\n112\n')
-  // Nothing but the caller's own promise is left: the process does not wait for the callback's.
+  // Only the promise of the caller is left: the process does not wait for that of the callback.
   const given = await runFixture('credentials-then-end.mjs', { options: { ...options, pair: null } })
   assertClean(given)
   assert.equal(given.stdout, 'asked\ngiven up\n')

@@ -14,7 +14,7 @@ const MOVED = 'https://acme-moved.my.salesforce.com'
 const API = 'https://api.salesforce.com'
 const TOKEN = { instanceUrl: INSTANCE, apiInstanceUrl: API }
 const LIMITS = '/services/data/v67.0/limits'
-/** What addresses are made of, and what they are made of by those who want a token. */
+/** Parts of addresses, including those that an attacker would use. */
 const PARTS = [
   ...['/', '//', '\\', '/\\', '?', '#', '@', ':', ':443', ':80', ':8443', '.', '..', '%2f', ' ', '\t', '\n'],
   ...['https:', 'HTTPS:', 'http:', 'https://', 'http://', 'javascript:', 'a', 'ä', '\u0000', '~!$[]|^`"<>{}'],
@@ -34,7 +34,7 @@ function core() {
   }
 }
 
-/** Routes as an adapter has them, and how often they asked. */
+/** The routes of an adapter, and how often they asked the core. */
 function cachedRoutes(ask) {
   const counted = { asked: 0 }
   const routes = new Routes((token, text) => {

@@ -78,7 +78,7 @@ test('the published library has no way to cause a panic', () => {
   assert.equal(native().plantDefect, undefined)
 })
 
-/** Runs statements in a process of their own; what they report, and how it ended. */
+/** Runs statements in a process of their own; returns their reports, and how the process ended. */
 function script(statements) {
   const { FORCEGRANT_EMULATOR } = process.env
   const text = `
@@ -114,7 +114,7 @@ function assertOneLine({ status, signal, stderr }, place) {
   assert.deepEqual([status, signal], [0, null])
 }
 
-/** The library with the feature; where it is. */
+/** Builds the library with the feature and returns its path. */
 async function build() {
   const options = [
     '--locked',

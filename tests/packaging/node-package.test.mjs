@@ -27,7 +27,7 @@ let home
 let main
 let binary
 let emulator
-/** What the root of the repository packs: all of this platform in one file. */
+/** The package of the repository's root: everything for this platform in one file. */
 let whole
 
 before(async () => {
@@ -205,7 +205,7 @@ test('the generated declarations are what the native part generates', async () =
   assert.equal(readFileSync(file, 'utf8'), committed)
 })
 
-/** What the TypeScript sources are compiled to, and what goes along with it. */
+/** The compiled TypeScript sources, and the other files of the package. */
 function compiled() {
   const sources = readdirSync(path.join(root, 'bindings', 'node', 'src-ts'))
   const made = sources
@@ -256,7 +256,7 @@ function withoutEmulator() {
   return rest
 }
 
-/** A PATH with Node and a shell, and with nothing that builds. */
+/** A PATH with Node and a shell, without build tools. */
 function bareEnvironment() {
   const bin = path.join(home, 'bin')
   mkdirSync(bin)

@@ -1,4 +1,4 @@
-"""One way of calling an API for each adapter, so that one table of tests serves them all."""
+"""One caller for each adapter, so that all adapters run the same tests."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class GivenUp(Exception):  # noqa: N818 - it is no failure
 
 
 class Caller:
-    """One way of calling; `stream` is a body that can be read once."""
+    """Calls an API through one adapter; `stream` is a body that can be read once."""
 
     failure: type[Exception]
-    """What the library raises for a body that breaks off."""
+    """The error of the library for a body that ends early."""
 
     def __init__(self, client: Client, emulator: Emulator) -> None:
         self.client, self.emulator = client, emulator
@@ -47,11 +47,11 @@ class Caller:
         raise NotImplementedError
 
     def raise_for_status(self, url: str) -> None:
-        """Have the library raise the error that it has for a response."""
+        """Let the library raise its error for a response."""
         raise NotImplementedError
 
     def give_up(self, url: str, endpoint: str) -> None:
-        """Call, and go away when the request has arrived at what holds it; raises `GivenUp`."""
+        """Call, and give up once the request has arrived and is held; raises `GivenUp`."""
         raise NotImplementedError
 
     def many(self, url: str, count: int) -> list[CallResponse]:
@@ -248,7 +248,7 @@ class Requests(Caller):
 
 
 class SimpleSalesforce(Requests):
-    """The way of a `Salesforce`, without what that makes of a response."""
+    """The transport of a `Salesforce`, without its handling of responses."""
 
     def attach(self) -> None:
         self.salesforce = self.client.simple_salesforce(session=self.http, version="67.0")

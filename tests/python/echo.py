@@ -1,4 +1,4 @@
-"""A token endpoint that repeats the whole request: the worst that can stand there."""
+"""A token endpoint that repeats the whole request, which is the worst case for secrets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class EchoResponse(NamedTuple):
     headers: dict[str, str] = {}  # noqa: RUF012 - never changed
 
     def filled(self, echo: str) -> EchoResponse:
-        """With the request in the place of `{echo}`."""
+        """Replace `{echo}` with the request."""
         headers = {name: fill(text, one_line(echo)) for name, text in self.headers.items()}
         content_type = fill(self.content_type, one_line(echo))
         return EchoResponse(self.status, fill(self.body, echo), content_type, headers)
@@ -39,7 +39,7 @@ def fill(value: Any, echo: str) -> Any:
 
 
 def one_line(text: str) -> str:
-    """As a header can be sent at all."""
+    """Give the text in a form that a header allows."""
     return " ".join(text.split()).encode("ascii", "backslashreplace").decode()
 
 
@@ -78,7 +78,7 @@ RESPONSES = {
 
 
 class EchoServer:
-    """Answers every request alike, while its with statement lasts."""
+    """Sends the same response to every request, within a with statement."""
 
     def __init__(self, response: EchoResponse) -> None:
         self.requests = 0

@@ -1,4 +1,4 @@
-"""What stands before a gRPC service and speaks for it: HTTP/2 in its barest form, over TLS."""
+"""A gateway in front of a gRPC service: minimal HTTP/2 over TLS."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def redirect(location: str) -> Callable[[int], bytes]:
 
 
 def cut(stream: int) -> bytes:
-    """The head of a good response and half of its message, and then the stream is reset."""
+    """The head of a successful response and half of its message, then a reset of the stream."""
     # 200, and 31 is `content-type`.
     head = b"\x88" + b"\x0f\x10\x10application/grpc"
     return b"".join(
@@ -48,7 +48,7 @@ def cut(stream: int) -> bytes:
 
 
 class Gateway:
-    """Gives every request the same response, while its with statement lasts."""
+    """Sends the same response to every request, within a with statement."""
 
     def __init__(self, response: Callable[[int], bytes], certificate: Path, key: Path) -> None:
         self._answer = response

@@ -1,4 +1,4 @@
-"""Bodies of API calls and what else is particular to one HTTP client."""
+"""Bodies of API calls, and other tests of single HTTP clients."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def jobs(forcegrant_org: Org) -> str:
-    """Where jobs are posted to; the session that the client has by then is dead."""
+    """The URL of jobs; the session of the client has ended by then."""
     return forcegrant_org.instance_url + JOBS
 
 
@@ -39,7 +39,7 @@ def sizes(org: Org) -> list[int]:
 
 
 class Gone(io.RawIOBase):
-    """A pipe, say: it can be read once."""
+    """A file that can be read once, such as a pipe."""
 
     def __init__(self, content: bytes) -> None:
         self._rest = io.BytesIO(content)

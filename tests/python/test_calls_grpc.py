@@ -51,7 +51,7 @@ class Brought(NamedTuple):
 
 
 class PubSub(grpc.GenericRpcHandler):
-    """Answers each kind of call; `dead` are the tokens that it refuses."""
+    """Serves each kind of call; `dead` are the tokens that it refuses."""
 
     def __init__(self) -> None:
         self.seen: list[Brought] = []

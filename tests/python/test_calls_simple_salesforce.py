@@ -120,7 +120,7 @@ def test_a_hundred_calls_that_meet_a_dead_session_cause_one_login(
 
 
 def test_another_origin_sees_no_session_id(salesforce: Any, forcegrant_org: Org) -> None:
-    """Bulk API 1 and SOAP have it where requests does not know of it."""
+    """Bulk API 1 and SOAP send the token outside of the headers that requests handles."""
     foreign = "https://acme--uat.sandbox.my.salesforce.com/services/data/v67.0/query"
     emulator = forcegrant_org.emulator
     token = salesforce.session_id

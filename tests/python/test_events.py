@@ -1,4 +1,4 @@
-"""What happened reaches `on_event` and `logging`, on threads of Python."""
+"""Events reach `on_event` and `logging`, on threads of Python."""
 
 from __future__ import annotations
 

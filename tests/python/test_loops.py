@@ -31,7 +31,7 @@ LOOPS: dict[str, dict[str, Any]] = {
 
 
 class Loop:
-    """One way to run an async function, and what tests need under it."""
+    """One event loop library, with what the tests need of it."""
 
     def __init__(self, name: str) -> None:
         self.options = LOOPS[name]
@@ -194,7 +194,7 @@ def test_a_failure_reaches_all_waiters(forcegrant_org: Org, loop: Loop) -> None:
 def test_a_token_reported_dead_is_not_given_to_who_asks_later(
     forcegrant_org: Org, loop: Loop
 ) -> None:
-    """Also not when the loop has not yet looked at the socket of the wait before."""
+    """The same if the loop has not yet read the socket of the previous wait."""
     client = forcegrant_org.async_client()
     forcegrant_org.configure(app={"distinct_tokens": True})
 
@@ -234,7 +234,7 @@ def test_many_runs_that_leave_work_behind(forcegrant_org: Org, loop: Loop) -> No
     before = open_files()
     for _ in range(50):
         loop.run(leave)
-    assert open_files() <= before + 5  # the one request that is on its way
+    assert open_files() <= before + 5  # the one request in flight
     forcegrant_org.emulator.release()
     assert loop.run(client.token) is client.cached()
     assert forcegrant_org.emulator.counters()["token_requests"] == 1

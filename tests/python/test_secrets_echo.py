@@ -1,4 +1,4 @@
-"""A server that repeats the whole request: no form of a secret comes out anywhere."""
+"""No form of a secret is shown when a server repeats the whole request."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ QUICK: dict[str, Any] = {"max_attempts": 2, "retry_backoff": 0.001, "retry_after
 
 
 class Shown:
-    """All that was shown."""
+    """All texts that were shown."""
 
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
         self.texts: list[str] = []
@@ -153,7 +153,7 @@ def test_a_server_that_repeats_the_request(
 
 
 def test_the_server_repeats_what_it_should(caplog: pytest.LogCaptureFixture) -> None:
-    """So that the test above tests something."""
+    """Shows that the server of the test above repeats the secret."""
     import httpx
 
     del caplog

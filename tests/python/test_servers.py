@@ -1,6 +1,6 @@
 """Servers that fork: gunicorn with a preloaded application, and celery's pool of processes.
 
-The client is made in the parent, which then forks: cold, with a token, or with a login under way.
+The client is made in the parent, which then forks: cold, with a token, or during a login.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ GUNICORN = {
 def running(
     command: list[str], folder: Path, env: dict[str, str], *files: int
 ) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """Start a server whose output goes to a file; it is ended in any case."""
+    """Start a server whose output goes to a file, and end it with the block."""
     log = folder / f"{command[0].rpartition('/')[2]}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -137,7 +137,7 @@ def until(what: Callable[[], Any], says: str) -> Any:
 
 
 def check(org: Org, use: str, responses: list[dict[str, Any]], folder: Path) -> None:
-    """What the workers said, and what the emulator saw of them and of their parent."""
+    """Check the responses of the workers, and the requests that the emulator received."""
     assert all(response["forked"] for response in responses)
     assert {response["org_id"] for response in responses} == {org.org_id}
     assert max(response["seconds"] for response in responses) < 2
@@ -197,13 +197,12 @@ def test_gunicorn_with_a_preloaded_application(
             stopped(process, log)
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[str]:
-    """A redis of this test's own."""
+@contextlib.contextmanager
+def redis(folder: Path) -> Iterator[str]:
+    """A Redis server that ends with the block; the test is skipped if there is none."""
     server = shutil.which("redis-server")
     if server is None:
         pytest.skip("redis-server is not installed")
-    folder = tmp_path / "redis"
     folder.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -215,7 +214,14 @@ def broker(tmp_path: Path) -> Iterator[str]:
             return "Ready to accept connections" in log.read_text()
 
         until(ready, "redis does not start")
-        yield f"redis://127.0.0.1:{port}/0"
+        yield f"redis://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[str]:
+    """A Redis server of this test's own."""
+    with redis(tmp_path / "redis") as address:
+        yield f"{address}/0"
 
 
 @pytest.mark.filterwarnings("default")

@@ -1,4 +1,4 @@
-"""A service's own threads, and gevent, which turns calls of a thread into switches of greenlets."""
+"""Thread pools of a service, and gevent, which replaces threads with greenlets."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ pub fn reqwest_client(emulator: &Emulator) -> reqwest::Client {
             builder.resolve(host, emulator.https_addr())
         })
         .no_proxy()
-        .tls_backend_preconfigured(tls(emulator))
+        .tls_backend_preconfigured(tls_config(emulator.ca_pem().as_bytes()))
         .build()
         .expect("the HTTP client can be built")
 }
@@ -88,7 +88,7 @@ where
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(tls(emulator))
+        .with_tls_config(tls_config(emulator.ca_pem().as_bytes()))
         .https_only()
         .enable_http1()
         .wrap_connector(EmulatorConnector {
@@ -123,8 +123,13 @@ impl Service<http::Uri> for EmulatorConnector {
     }
 }
 
-fn tls(emulator: &Emulator) -> rustls::ClientConfig {
-    let certificate = CertificateDer::from_pem_slice(emulator.ca_pem().as_bytes());
+/// A TLS configuration that trusts the certificate authority of an emulator and no other.
+///
+/// # Panics
+/// If the text is not PEM.
+#[must_use]
+pub fn tls_config(ca_pem: &[u8]) -> rustls::ClientConfig {
+    let certificate = CertificateDer::from_pem_slice(ca_pem);
     let mut roots = rustls::RootCertStore::empty();
     roots
         .add(certificate.expect("the emulator's CA is PEM"))

@@ -11,7 +11,7 @@ use forcegrant::{Error, ErrorKind};
 use crate::configuration::{ConfigValue, Configuration, check_client_id, check_client_secret};
 use crate::console::Console;
 use crate::findings;
-use crate::login::{self, VerifyOutcome, Trace};
+use crate::login::{self, Trace, VerifyOutcome};
 use crate::options::CliOptions;
 use crate::problem::{Problem, number};
 use crate::report::{LineStatus, ReportLine, api_line, identity, steps, token_lines};

@@ -1,4 +1,4 @@
-// What every way of calling an API has to show, whatever client is beneath: one table, which each adapter runs whole.
+// One table of cases that every adapter runs completely.
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { after, before, beforeEach, test } from 'node:test'
@@ -23,10 +23,10 @@ export const DEAD = {
  * Runs the table through one adapter. `open(client, { emulator, agent })` gives `call({ path, method, body, signal })`,
  * which resolves to `{ status, data }` whatever the status, and `close`. `stream` makes a body that can be read once.
  *
- * `leavesListeners` is how many of its own the library leaves on a signal for each request that it makes.
+ * `leavesListeners` is the number of listeners that the library leaves on a signal for each request.
  *
- * Where an adapter has to show the same in another way, `own` holds its form of the case; what it cannot have at all
- * (its library has no such thing) is named in `lacks`, with the reason.
+ * If an adapter needs another form of a case, it is in `own`; cases that its library cannot have are in `lacks`, with
+ * the reason.
  */
 export function callsThrough(name, adapter) {
   const { own = {}, lacks = {} } = adapter
@@ -43,7 +43,7 @@ export function callsThrough(name, adapter) {
   }
 }
 
-/** One emulator, and what a case needs of it. */
+/** An emulator with the helpers of the cases. */
 class World {
   constructor(adapter) {
     this.adapter = adapter
@@ -69,7 +69,7 @@ class World {
     await this.emulator?.close()
   }
 
-  /** A client, and the way of calling through it. */
+  /** A client, and a function that calls through it. */
   async open(options) {
     await this.opened?.close?.()
     const client = new Client(this.emulator.clientOptions({ fetch: fetchBy(this.agent), ...options }))
@@ -158,7 +158,7 @@ export const CASES = {
     await world.fault({ kind: 'redirect', status: 307, location, first: 1 })
     const followed = await call({ path: LIMITS })
     const direct = await call({ path: location })
-    // Those that follow no redirects, as undici by itself, hand the redirect out.
+    // Libraries that follow no redirects, such as undici, return the redirect.
     assert.ok([307, 401].includes(followed.status), String(followed.status))
     assert.equal(direct.status, 401)
     const requests = await world.sent('query')
@@ -216,7 +216,7 @@ export const CASES = {
     assert.deepEqual([error.code, error.httpStatus], ['fresh_token_refused', 401])
     assert.equal((await world.sent('limits')).length, 2)
     assert.equal(await world.logins(), 2)
-    // It may have been this API alone: the next call finds out.
+    // Only this API may have refused it: the next call finds out.
     assert.equal(client.status().state, 'fresh')
     await world.control('clear_faults')
     assert.equal((await call({ path: LIMITS })).status, 200)
@@ -448,7 +448,7 @@ export const CASES = {
     const controller = new AbortController()
     const held = call({ path: LIMITS, signal: controller.signal }).catch((error) => error)
     await world.control('wait_requests', { endpoint: 'limits', count: 1 })
-    // Its response is on the way: once another call is through, it has been taken in.
+    // Its response is in flight: after another call it has been processed.
     await call({ path: LIMITS })
     controller.abort()
     world.adapter.isCancelled(await held)

@@ -6,14 +6,12 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::Arc;
 
 use bytes::Bytes;
 use forcegrant::store::StoreConfig;
 use forcegrant::{Client, Proxy, Roots, Secret, reqwest};
 use forcegrant_adapters::web;
 use forcegrant_emulator::Emulator;
-use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use crate::wiping::Wiping;
 
@@ -281,17 +279,8 @@ async fn bare(
     input: &mut File,
 ) -> Result<(), String> {
     let wrong = |error: &dyn std::fmt::Display| error.to_string();
-    let mut roots = rustls::RootCertStore::empty();
-    let certificate = CertificateDer::from_pem_slice(pem).map_err(|error| wrong(&error))?;
-    roots.add(certificate).map_err(|error| wrong(&error))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| wrong(&error))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
     let http = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
+        .tls_backend_preconfigured(web::tls_config(pem))
         .resolve(my_domain, address)
         .no_proxy()
         .pool_max_idle_per_host(0)
