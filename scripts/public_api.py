@@ -1,6 +1,6 @@
 """Finds types and traits of other crates in the public interface of the core: `public_api.py`.
 
-A user of such a type depends on that crate's version. Types that are exposed on purpose are in ALLOWED, with the reason.
+A user of such a type depends on that crate's version. ALLOWED has the types that are exposed on purpose, with reasons.
 The JSON of rustdoc needs a switch that is meant for nightly compilers; nothing that is shipped is built so. On the way
 the documentation of all features together is checked: a warning is an error.
 """

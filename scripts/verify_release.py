@@ -1,6 +1,6 @@
 """Checks the files of a release before any of them is published: `verify_release.py FOLDER`.
 
-The folder has to contain exactly the files of artifacts.json, all of one version. Each file is opened: its name and tags
+The folder must contain exactly the files of artifacts.json, all of one version. Each file is opened: its name and tags
 match its content, its size is within the limit, it contains the expected files and no others, its licences, no secret
 and no path of the machine that built it. `--write-checksums` writes SHA256SUMS beside them; without it, the existing
 one has to match. `--only KIND` checks the files of a kind that exist, for a build that makes no others.

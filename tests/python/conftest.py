@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-# A shell makes its background programs ignore Ctrl-C, and the programs of these tests would inherit that.
+# Background programs of a shell ignore Ctrl-C, and the programs of these tests would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest.register_assert_rewrite("endings", "scenario_drivers", "scenario_runner", "scripts")

@@ -61,9 +61,13 @@ RESPONSES = {
     "unavailable": EchoResponse(503, "{echo}", "text/plain"),
     "too many": EchoResponse(429, "{echo}", "text/plain", {"Retry-After": "{echo}"}),
     "content type": EchoResponse(200, "{echo}", "text/{echo}"),
-    "proxy": EchoResponse(407, "{echo}", "text/plain", {"Proxy-Authenticate": 'Basic realm="{echo}"'}),
+    "proxy": EchoResponse(
+        407, "{echo}", "text/plain", {"Proxy-Authenticate": 'Basic realm="{echo}"'}
+    ),
     "location": EchoResponse(302, "", "text/plain", {"Location": "https://a.example/?{echo}"}),
-    "user in location": EchoResponse(302, "", "text/plain", {"Location": "https://{echo}@a.example/"}),
+    "user in location": EchoResponse(
+        302, "", "text/plain", {"Location": "https://{echo}@a.example/"}
+    ),
     "host in location": EchoResponse(302, "", "text/plain", {"Location": "https://{echo}/"}),
     "not json": EchoResponse(200, "{echo}"),
     "no token": EchoResponse(200, {"echo": "{echo}", "scope": "{echo}"}),

@@ -194,7 +194,7 @@ class Run(Expectations, Generic[AnyClient]):
         return {"my_domain": SANDBOX, "org_id": org["org_id"], **app["keys"][0]}
 
     def org_at(self, login_url: str | None) -> JSON:
-        """Give login URL and client credentials of the org there, the default org's if it is of neither."""
+        """Give login URL and client credentials of the org there, by default of the default org."""
         org = self.emulator.org
         pair = {"client_id": org.client_id, "client_secret": org.client_secret}
         if login_url == SANDBOX:

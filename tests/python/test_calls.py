@@ -20,9 +20,9 @@ from callers import (
     LIMITS,
     QUERY,
     Aiohttp,
-    CallResponse,
     AsyncHttpx,
     Caller,
+    CallResponse,
     GivenUp,
 )
 from forcegrant import ReplayError, TokenRejectedError, classify_response
@@ -370,6 +370,9 @@ def test_verdict_takes_what_http_clients_give() -> None:
     assert limited.word == "rate_limited"
     assert limited.retry_after is not None
     assert limited.retry_after.total_seconds() == 7
-    assert classify_response(403, {}, b'[{"errorCode":"API_DISABLED_FOR_ORG"}]').response_class == "blocked"
+    assert (
+        classify_response(403, {}, b'[{"errorCode":"API_DISABLED_FOR_ORG"}]').response_class
+        == "blocked"
+    )
     with pytest.raises(ValueError, match="-1 is no HTTP status"):
         classify_response(-1)

@@ -130,7 +130,9 @@ CALLBACKS: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("credentials", CALLBACKS.values(), ids=CALLBACKS)
 @pytest.mark.parametrize("cls", [Client, AsyncClient])
-def test_the_result_of_a_callback(cls: Any, credentials: Callable[[], Any], forcegrant_org: Org) -> None:
+def test_the_result_of_a_callback(
+    cls: Any, credentials: Callable[[], Any], forcegrant_org: Org
+) -> None:
     org = forcegrant_org
     client = cls(org.my_domain, **org.options(credentials_callback=credentials))
     with pytest.raises(BaseException, match=r".*") as caught:
@@ -264,7 +266,9 @@ def test_a_pickled_request_of_httpx_has_no_token(forcegrant_org: Org) -> None:
     token = client.token()
     tls = ssl.create_default_context(cadata=emulator.ca_pem)
     with httpx.Client(auth=client.httpx_auth(), proxy=emulator.proxy, verify=tls) as http:
-        response = http.get(forcegrant_org.instance_url + QUERY, params={"q": "SELECT Id FROM User"})
+        response = http.get(
+            forcegrant_org.instance_url + QUERY, params={"q": "SELECT Id FROM User"}
+        )
     assert response.request.headers["Authorization"] == token.authorization
     stored = pickle.dumps(response)
     assert token.access_token.encode() not in stored

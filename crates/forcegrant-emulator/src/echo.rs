@@ -38,7 +38,7 @@ pub enum EchoEncoding {
     Raw,
     /// `%2B`
     Percent,
-    /// `+` for a blank, `%2B`
+    /// `+` for a space, `%2B`
     Form,
     /// `\u002b` for every character.
     Json,

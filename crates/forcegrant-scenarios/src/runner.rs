@@ -323,7 +323,7 @@ impl<D: ClientDriver> ScenarioRun<'_, D> {
                 Ok(())
             }
             ScenarioStep::SetCredentials(step) => self.set_credentials(*step),
-            ScenarioStep::DropRetired { with, expect, .. } => {
+            ScenarioStep::InvalidateIfRotated { with, expect, .. } => {
                 if D::invalidate_if_rotated(self.client(with.as_deref())?.0) == expect.dropped {
                     Ok(())
                 } else {

@@ -252,7 +252,7 @@ pub(crate) enum ScenarioStep {
         #[serde(rename = "note")]
         _note: Option<String>,
     },
-    DropRetired {
+    InvalidateIfRotated {
         with: Option<String>,
         expect: ExpectedDrop,
         #[serde(rename = "note")]
