@@ -112,7 +112,8 @@ async function kill() {
 }
 
 const NO_HTTP = 'gRPC has no such responses'
-const ITS_OWN = 'grpc-js repeats the responses of a busy service by the retry policy of its service configuration'
+const ITS_OWN =
+  'grpc-js repeats the responses of a busy service by the retry policy of its service configuration'
 const NO_SIGNAL = 'a call of grpc-js is cancelled by itself, and takes no signal'
 callsThrough('gRPC', {
   before: serve,

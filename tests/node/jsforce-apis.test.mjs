@@ -106,8 +106,7 @@ test('jsforce: jobs of the Bulk API renew the session; a batch that is a stream 
   await ended()
   const job = connection.bulk.createJob('Account', 'insert')
   await job.open()
-  const calls = async () =>
-    (await sent('bulk')).map(({ method, path, answered }) => [method, path, answered])
+  const calls = async () => (await sent('bulk')).map(({ method, path, answered }) => [method, path, answered])
   const jobs = '/services/async/67.0/job'
   assert.deepEqual(await calls(), [
     ['POST', jobs, 400],

@@ -59,7 +59,8 @@ async function open(client) {
 }
 
 const NO_END = 'a request of jsforce whose response breaks off never settles, with this package or without'
-const ITS_OWN = 'jsforce repeats the responses of a busy service by itself: its option is `retry` of a request'
+const ITS_OWN =
+  'jsforce repeats the responses of a busy service by itself: its option is `retry` of a request'
 const NO_SIGNAL = 'jsforce has no way to cancel a request'
 callsThrough('jsforce', {
   open,
