@@ -1,6 +1,6 @@
 """Finds types and traits of other crates in the public interface of the core: `public_api.py`.
 
-Who uses such a type is bound to that crate's version. What is exposed on purpose stands in ALLOWED, with the reason.
+A user of such a type depends on that crate's version. ALLOWED has the types that are exposed on purpose, with reasons.
 The JSON of rustdoc needs a switch that is meant for nightly compilers; nothing that is shipped is built so. On the way
 the documentation of all features together is checked: a warning is an error.
 """
@@ -23,7 +23,7 @@ INTERNAL = {"model", "simulation"}
 STANDARD = {"std", "core", "alloc"}
 
 ALLOWED = {
-    "serde_json::map::Map": "the extra fields of an answer are JSON: `Token::extra`",
+    "serde_json::map::Map": "the extra fields of a response are JSON: `Token::extra`",
     "serde_json::value::Value": "control operations of the emulator, and what is in the map above",
     "serde_core::ser::Serialize": "the emulator's configuration is also read and written as JSON",
     "serde_core::ser::Serializer": "the same",
@@ -31,7 +31,7 @@ ALLOWED = {
     "serde_core::de::Deserializer": "the same",
     "forcegrant::environment::Environment": "the variables that the command line reads; released together",
 }
-# Whole crates, behind features that are off unless asked for: whoever asks wants that crate, at its major version.
+# Whole crates, behind features that are off by default: a user who enables one wants that crate, at its major version.
 ALLOWED_BY_FEATURE = {
     "bytes": "http-client, tower, tonic",
     "http": "http-client, tower, tonic",
@@ -107,7 +107,7 @@ def foreign(described: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def is_automatic(implementation: dict[str, Any] | None) -> bool:
-    """Whether nobody wrote it: `Send` and the like, and what holds for all types."""
+    """Whether the compiler made it: auto traits such as `Send`, and blanket implementations."""
     return implementation is not None and (implementation["is_synthetic"] or implementation["blanket_impl"] is not None)
 
 

@@ -72,7 +72,7 @@ def options() -> None:
         missing = {named(name) for name in builder - optional} - has
         unknown = has - {named(name) for name in builder}
         assert not missing, f"{language} lacks {missing}"
-        assert not unknown, f"{language} has {unknown}, which the README does not tell of"
+        assert not unknown, f"{language} has {unknown}, which the README does not name"
 
 
 def pool_options() -> None:
@@ -130,7 +130,7 @@ def codes() -> None:
                 wrong += [f"{name}: `{word}` is no {column}" for word in words if word not in known[column]]
     assert not wrong, "\n".join(wrong)
     for column, expected in known.items():
-        assert expected <= seen, f"no document tells of the {column} {expected - seen}"
+        assert expected <= seen, f"no document names the {column} {expected - seen}"
 
 
 def identifiers(name: str) -> None:

@@ -2,32 +2,33 @@
 
 use forcegrant::{ClientCredentials, CredentialSet, Error, Token};
 
-use super::pools::must;
-use super::{MAIN, World};
-use crate::driver::{CredentialsSource, Driver};
-use crate::expect::{self, Checked};
-use crate::pool::Pool;
-use crate::scenario::{Cached, Listed, OrgAnswer, Pair, SetCredentials};
+use super::pools::check_done;
+use super::{MAIN_CLIENT, ScenarioRun};
+use crate::driver::{ClientDriver, TokenSource};
+use crate::expect::{self, CheckResult};
+use crate::pool::PoolDriver;
+use crate::scenario::{CredentialPair, Expectations, ExpectedCached, OrgEntry, SetCredentials};
 
-/// Whom a runner asks.
-pub(super) type AskerOf<D> = CredentialsSource<<D as Driver>::Client, <D as Driver>::Pool>;
+/// The client or the key of a pool that a step names.
+pub(super) type TokenSourceOf<D> =
+    TokenSource<<D as ClientDriver>::Client, <D as ClientDriver>::Pool>;
 
-impl<D: Driver> World<'_, D> {
+impl<D: ClientDriver> ScenarioRun<'_, D> {
     /// The client of that name, or the key of a pool.
-    pub(super) fn asker(
+    pub(super) fn source(
         &self,
         with: Option<&str>,
         key: Option<String>,
-    ) -> Result<(AskerOf<D>, Vec<String>), String> {
+    ) -> Result<(TokenSourceOf<D>, Vec<String>), String> {
         if let Some(key) = key {
-            let kept = self.kept(with)?;
+            let pool = self.pool(with)?;
             return Ok((
-                CredentialsSource::Key(kept.pool.clone(), key),
-                kept.secrets.clone(),
+                TokenSource::Key(pool.handle.clone(), key),
+                pool.secrets.clone(),
             ));
         }
         let (client, secrets) = self.client(with)?;
-        Ok((CredentialsSource::Client(client.clone()), secrets))
+        Ok((TokenSource::Client(client.clone()), secrets))
     }
 
     pub(super) fn cached(
@@ -35,15 +36,15 @@ impl<D: Driver> World<'_, D> {
         with: Option<&str>,
         key: Option<String>,
         save: Option<String>,
-        expected: &Cached,
-    ) -> Checked {
-        let token = match self.asker(with, key)?.0 {
-            CredentialsSource::Client(client) => D::cached(&client),
-            CredentialsSource::Key(pool, key) => pool.cached(&key),
+        expected: &ExpectedCached,
+    ) -> CheckResult {
+        let token = match self.source(with, key)?.0 {
+            TokenSource::Client(client) => D::cached(&client),
+            TokenSource::Key(pool, key) => pool.cached(&key),
         };
         match (token, expected) {
-            (None, Cached::None(true)) => Ok(()),
-            (Some(token), Cached::Token(listed)) => {
+            (None, ExpectedCached::None(true)) => Ok(()),
+            (Some(token), ExpectedCached::Token(listed)) => {
                 expect::token(&token, listed, &self.saved, self.now())?;
                 self.save(save, token);
                 Ok(())
@@ -55,18 +56,18 @@ impl<D: Driver> World<'_, D> {
 
     pub(super) fn invalidate(
         &self,
-        asker: &AskerOf<D>,
+        source: &TokenSourceOf<D>,
         token: &str,
         times: usize,
         evicts: bool,
-    ) -> Checked {
+    ) -> CheckResult {
         let token = self
             .saved
             .get(token)
             .ok_or_else(|| format!("{token} was not saved"))?;
-        let report = |_: &usize| match asker {
-            CredentialsSource::Client(client) => D::invalidate(client, token),
-            CredentialsSource::Key(pool, key) => pool.invalidate(key, token),
+        let report = |_: &usize| match source {
+            TokenSource::Client(client) => D::invalidate(client, token),
+            TokenSource::Key(pool, key) => pool.invalidate(key, token),
         };
         let evicted = (0..times).filter(report).count();
         if evicted == usize::from(evicts) {
@@ -80,11 +81,11 @@ impl<D: Driver> World<'_, D> {
         &self,
         with: Option<&str>,
         key: Option<String>,
-        expected: Option<&Listed>,
-    ) -> Checked {
-        let status = match self.asker(with, key)?.0 {
-            CredentialsSource::Client(client) => Some(D::status(&client)),
-            CredentialsSource::Key(pool, key) => pool.status(&key),
+        expected: Option<&Expectations>,
+    ) -> CheckResult {
+        let status = match self.source(with, key)?.0 {
+            TokenSource::Client(client) => Some(D::status(&client)),
+            TokenSource::Key(pool, key) => pool.status(&key),
         };
         match (status, expected) {
             (Some(status), Some(expect)) => {
@@ -98,12 +99,12 @@ impl<D: Driver> World<'_, D> {
 
     pub(super) fn herd(
         &self,
-        asker: &AskerOf<D>,
+        source: &TokenSourceOf<D>,
         callers: usize,
         release_after_arrival: Option<u64>,
     ) -> Result<Vec<Result<Token, Error>>, String> {
         let mut released = Ok(());
-        let outcomes = D::herd(asker, callers, &mut || {
+        let outcomes = D::herd(source, callers, &mut || {
             if let Some(count) = release_after_arrival {
                 released = self.release_after("token", count);
             }
@@ -112,7 +113,7 @@ impl<D: Driver> World<'_, D> {
         Ok(outcomes)
     }
 
-    pub(super) fn set_credentials(&mut self, step: SetCredentials) -> Checked {
+    pub(super) fn set_credentials(&mut self, step: SetCredentials) -> CheckResult {
         let SetCredentials {
             with,
             key,
@@ -126,14 +127,14 @@ impl<D: Driver> World<'_, D> {
         let with = with.as_deref();
         match (key, login_url, expect) {
             (None, None, None) => {
-                let current = Pair {
+                let current = CredentialPair {
                     client_id,
                     client_secret,
                 };
                 self.set_pairs(with, current, next_credentials)
             }
             (Some(key), login_url, expect) => {
-                let given = OrgAnswer {
+                let given = OrgEntry {
                     login_url,
                     client_id: Some(client_id),
                     client_secret: Some(client_secret),
@@ -141,28 +142,33 @@ impl<D: Driver> World<'_, D> {
                     fails: None,
                 };
                 let org = self.org(with, given)?;
-                let kept = self.kept(with)?;
-                let done = org.and_then(|org| kept.pool.set_credentials(&key, org));
-                must(done, expect.as_ref(), &self.saved, &kept.secrets)
+                let pool = self.pool(with)?;
+                let done = org.and_then(|org| pool.handle.set_credentials(&key, org));
+                check_done(done, expect.as_ref(), &self.saved, &pool.secrets)
             }
-            _ => Err("`login_url` and `expect` are for a key".to_owned()),
+            _ => Err("`login_url` and `expect` need a `key`".to_owned()),
         }
     }
 
-    fn set_pairs(&mut self, with: Option<&str>, current: Pair, next: Option<Pair>) -> Checked {
-        let name = with.unwrap_or(MAIN);
+    fn set_pairs(
+        &mut self,
+        with: Option<&str>,
+        current: CredentialPair,
+        next: Option<CredentialPair>,
+    ) -> CheckResult {
+        let name = with.unwrap_or(MAIN_CLIENT);
         let (client, secrets) = self
             .clients
             .get_mut(name)
             .ok_or_else(|| format!("there is no client {name}"))?;
-        let mut key_pair = |pair: Pair| {
+        let mut credentials = |pair: CredentialPair| {
             secrets.push(pair.client_secret.clone());
             ClientCredentials::new(pair.client_id, pair.client_secret)
                 .map_err(|error| error.to_string())
         };
-        let mut pairs = CredentialSet::new(key_pair(current)?);
+        let mut pairs = CredentialSet::new(credentials(current)?);
         if let Some(next) = next {
-            pairs = pairs.with_next(key_pair(next)?);
+            pairs = pairs.with_next(credentials(next)?);
         }
         D::set_credentials(client, pairs);
         Ok(())

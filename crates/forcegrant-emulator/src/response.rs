@@ -1,4 +1,4 @@
-//! An answer before it goes out.
+//! A response before it is sent.
 
 use std::time::Duration;
 
@@ -8,40 +8,40 @@ use hyper::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 /// Status, headers and body, and how the body is delivered.
-pub(crate) struct Answer {
+pub(crate) struct OutgoingResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    pub(crate) delivery: Delivery,
+    pub(crate) delivery: BodyDelivery,
 }
 
-/// How the body of an answer is delivered.
+/// How the body of a response is delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Delivery {
+pub(crate) enum BodyDelivery {
     Whole,
     /// The first half, a pause, the second half.
     Paused(Duration),
     /// The first half, then the connection is closed.
     Cut,
-    /// A JSON object of this many bytes, made on the way.
+    /// A JSON object of this many bytes, generated while it is sent.
     Huge {
         bytes: u64,
         chunked: bool,
     },
 }
 
-impl Answer {
+impl OutgoingResponse {
     pub(crate) fn new(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
-        let mut answer = Self {
+        let mut response = Self {
             status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             headers: HeaderMap::new(),
             body: body.into(),
-            delivery: Delivery::Whole,
+            delivery: BodyDelivery::Whole,
         };
         if !content_type.is_empty() {
-            answer.set(CONTENT_TYPE, content_type);
+            response.set(CONTENT_TYPE, content_type);
         }
-        answer
+        response
     }
 
     pub(crate) fn json(status: u16, body: &Value) -> Self {

@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use crate::config::Org;
+use crate::config::OrgConfig;
 
 /// An org, with what a client needs to log in through its first app. Parts
 /// that the org lacks are empty.
 #[derive(Clone, Serialize)]
 #[non_exhaustive]
-pub struct DefaultOrg {
+pub struct OrgDetails {
     /// Host name of the My Domain.
     pub my_domain: String,
     /// Consumer key.
@@ -25,8 +25,8 @@ pub struct DefaultOrg {
     pub instance_url: String,
 }
 
-impl DefaultOrg {
-    pub(crate) fn of(org: &Org) -> Self {
+impl OrgDetails {
+    pub(crate) fn of(org: &OrgConfig) -> Self {
         let app = org.apps.first();
         let key = app.and_then(|app| app.keys.first()).cloned();
         let (client_id, client_secret) = key
@@ -48,10 +48,10 @@ impl DefaultOrg {
     }
 }
 
-impl std::fmt::Debug for DefaultOrg {
+impl std::fmt::Debug for OrgDetails {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
-            .debug_struct("DefaultOrg")
+            .debug_struct("OrgDetails")
             .field("my_domain", &self.my_domain)
             .field("client_id", &self.client_id)
             .field("org_id", &self.org_id)
