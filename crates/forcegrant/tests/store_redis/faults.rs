@@ -151,7 +151,7 @@ async fn a_full_server_says_so_and_keeps_what_it_has() {
         acquire(&store, "other", "aa").await.unwrap_err(),
         store.count("k", 1).await.unwrap_err(),
     ] {
-        assert!(error.to_string().contains("full (OOM)"), "{error}");
+        assert!(error.to_string().contains("out of memory (OOM)"), "{error}");
     }
     assert_eq!(store.get("k").await.unwrap().unwrap().entry, b"old");
     let lease = Lease {

@@ -62,7 +62,7 @@ async fn no_password_is_in_an_error() {
     }
     let error = acquire(&RedisStore::new(&locked.url()).unwrap(), "k", "aa").await;
     let text = error.unwrap_err().to_string();
-    assert!(text.contains("it wants another user or password"), "{text}");
+    assert!(text.contains("wrong or missing user or password"), "{text}");
     let url = format!("redis://:right@127.0.0.1:{}", locked.port);
     acquire(&RedisStore::new(&url).unwrap(), "k", "aa")
         .await
@@ -239,6 +239,35 @@ async fn sentinels_tell_the_master_before_and_after_a_failover() {
             .to_string()
             .contains("no master of the name")
     );
+}
+
+/// The connection ends with its runtime, but which server was the master is still known to the store.
+#[test]
+fn a_master_that_stopped_is_not_asked_first_forever() {
+    let mut master = Server::start(&[]);
+    let replica = Server::start(&["--replicaof", "127.0.0.1", &master.port.to_string()]);
+    let sentinel = Server::sentinel(master.port);
+    eventually("the sentinel knows the replica", || {
+        let replicas: Vec<redis::Value> = sentinel.command(&["SENTINEL", "REPLICAS", "main"]);
+        !replicas.is_empty() && replica.says("master_link_status:up")
+    });
+    let url = format!("redis+sentinel://127.0.0.1:{}/main", sentinel.port);
+    let store = RedisStore::new(&url).unwrap();
+    let acquire_in_new_runtime = |key: &str| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(acquire(&store, key, "aa"))
+    };
+    acquire_in_new_runtime("k").unwrap();
+    master.kill();
+    eventually("the replica is the master", || {
+        let words = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main"];
+        let (_, port): (String, u16) = sentinel.command(&words);
+        port == replica.port && replica.says("role:master")
+    });
+    acquire_in_new_runtime("other").unwrap();
 }
 
 /// Three masters that share the slots.
