@@ -1,4 +1,7 @@
-//! A token shared through Redis or Valkey: [`RedisStore`].
+//! A token of `forcegrant` shared through Redis or Valkey: [`RedisStore`], which is also
+//! `forcegrant::store::RedisStore` with the feature `store-redis`.
+
+#![forbid(unsafe_code)]
 
 mod connections;
 mod reply_limit;
@@ -10,17 +13,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use forcegrant_proto::error::{Error, invalid_option};
+use forcegrant_proto::secret::Secret;
+use forcegrant_proto::store::protocol::{LONGEST_LEASE, LONGEST_LIFE};
+use forcegrant_support::store::{
+    Acquired, Lease, POLL_INTERVAL, Put, Store, StoreError, StoreFuture, Stored,
+};
+use forcegrant_support::tls::{Roots, check_roots};
 use redis::Value;
 use tokio::time::{Instant, sleep, timeout};
 
-use self::connections::{Connections, ServerCredentials};
-use self::scripts::{Script, ScriptCall};
-use self::url::RedisUrl;
-use crate::error::{Error, invalid_option};
-use crate::http::{Roots, check_roots};
-use crate::secret::Secret;
-use crate::store::protocol::{LONGEST_LEASE, LONGEST_LIFE};
-use crate::store::{Acquired, Lease, POLL, Put, Store, StoreError, StoreFuture, Stored};
+use crate::connections::{Connections, ServerCredentials};
+use crate::scripts::{Script, ScriptCall};
+use crate::url::RedisUrl;
 
 /// A store in Redis 6.2 or newer, or Valkey: one server, a master that Sentinels know, or a Cluster.
 ///
@@ -72,7 +77,7 @@ impl RedisStore {
     /// `sentinel_password` ([`sentinel_credentials`](Self::sentinel_credentials)).
     ///
     /// # Errors
-    /// An [`invalid_option`](crate::error) error, which does not repeat the URL: it has none of these forms.
+    /// An `invalid_option` error, which does not repeat the URL: it has none of these forms.
     pub fn new(urls: &str) -> Result<Self, Error> {
         let (url, settings) = url::parse(urls)?;
         let store = Self {
@@ -215,7 +220,7 @@ impl Store for RedisStore {
     fn watch<'a>(&'a self, key: &'a str, fence: u64, limit: Duration) -> StoreFuture<'a, ()> {
         Box::pin(async move {
             let end = Instant::now() + limit;
-            let (mut interval, mut failing_since) = (POLL, None);
+            let (mut interval, mut failing_since) = (POLL_INTERVAL, None);
             loop {
                 let poll = timeout(POLL_TIMEOUT, self.run(&scripts::HOLDER, key, &[])).await;
                 let now = Instant::now();

@@ -3,15 +3,15 @@
 use std::error::Error;
 use std::sync::Arc;
 
+use forcegrant_proto::store::StoreError;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-use super::reply_limit::ReplyRejected;
-use super::url::{ServerAddress, Topology};
-use crate::store::StoreError;
+use crate::reply_limit::ReplyRejected;
+use crate::url::{ServerAddress, Topology};
 
 /// What to do after an error.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Recovery {
+pub(crate) enum Recovery {
     /// Ask this server, which owns the slot now.
     Moved(ServerAddress),
     /// Ask this server once: it is about to own the slot, and may have the key already.
@@ -26,7 +26,7 @@ pub(super) enum Recovery {
 
 /// Only the nodes of a Cluster may redirect: user and password go to no server but those that the URL names, or
 /// allows others to name.
-pub(super) fn recovery(error: &RedisError, from: &ServerAddress, topology: &Topology) -> Recovery {
+pub(crate) fn recovery(error: &RedisError, from: &ServerAddress, topology: &Topology) -> Recovery {
     let target = || {
         let (text, _) = error.redirect_node()?;
         let mut server = ServerAddress::parse(text, from.port)?;
@@ -56,7 +56,7 @@ pub(super) fn recovery(error: &RedisError, from: &ServerAddress, topology: &Topo
 }
 
 /// The error in words of this crate: a server may repeat what it was sent, including a password.
-pub(super) fn store_error(error: &RedisError, from: &ServerAddress) -> StoreError {
+pub(crate) fn store_error(error: &RedisError, from: &ServerAddress) -> StoreError {
     let what = match (error.kind(), code(error)) {
         (ErrorKind::AuthenticationFailed, _) | (_, Some("NOAUTH" | "WRONGPASS")) => {
             "wrong or missing user or password"

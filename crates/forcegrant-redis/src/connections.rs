@@ -10,6 +10,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use forcegrant_proto::secret::Secret;
+use forcegrant_proto::store::StoreError;
+use forcegrant_support::process::PerProcess;
+use forcegrant_support::tls::tls_config;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisConnectionInfo, Value};
 use rustls::pki_types::ServerName;
@@ -18,15 +22,11 @@ use tokio::runtime::{Handle, Id};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 
-use super::RedisStore;
-use super::reply_limit::BoundedStream;
-use super::scripts::ScriptCall;
-use super::server_error::{Recovery, recovery, store_error};
-use super::url::{ServerAddress, Topology};
-use crate::http::tls_config;
-use crate::process::PerProcess;
-use crate::secret::Secret;
-use crate::store::StoreError;
+use crate::RedisStore;
+use crate::reply_limit::BoundedStream;
+use crate::scripts::ScriptCall;
+use crate::server_error::{Recovery, recovery, store_error};
+use crate::url::{ServerAddress, Topology};
 
 /// How often a call is tried: there may be a redirection or two, and a connection that turns out to be closed.
 const MAX_ATTEMPTS: usize = 6;
@@ -39,13 +39,13 @@ const MAX_CONNECTIONS: usize = 32;
 
 /// User and password of a server.
 #[derive(Clone, Default)]
-pub(super) struct ServerCredentials {
-    pub(super) user: Option<String>,
-    pub(super) password: Option<Secret>,
+pub(crate) struct ServerCredentials {
+    pub(crate) user: Option<String>,
+    pub(crate) password: Option<Secret>,
 }
 
 impl ServerCredentials {
-    pub(super) fn new(user: Option<&str>, password: impl Into<Secret>) -> Self {
+    pub(crate) fn new(user: Option<&str>, password: impl Into<Secret>) -> Self {
         Self {
             user: user.map(str::to_owned),
             password: Some(password.into()),
@@ -68,7 +68,7 @@ impl ServerCredentials {
 
 /// The connections of a store, and what it has learned about its servers.
 #[derive(Default)]
-pub(super) struct Connections(PerProcess<ConnectionCache>);
+pub(crate) struct Connections(PerProcess<ConnectionCache>);
 
 /// Those of one process.
 #[derive(Default)]
@@ -89,7 +89,7 @@ struct CacheState {
 impl Connections {
     /// Runs a script on the server that owns its keys. If the connection breaks before the reply, the script is run
     /// again: twice has the same effect as once, except that a count may become too high. It is never too low.
-    pub(super) async fn run(
+    pub(crate) async fn run(
         &self,
         store: &RedisStore,
         call: &ScriptCall<'_>,

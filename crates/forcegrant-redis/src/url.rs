@@ -2,14 +2,15 @@
 
 use std::fmt;
 
-use super::connections::ServerCredentials;
-use crate::error::{Error, invalid_option};
-use crate::http::Roots;
-use crate::secret::Secret;
+use forcegrant_proto::error::{Error, invalid_option};
+use forcegrant_proto::secret::Secret;
+use forcegrant_support::tls::{Roots, roots_by_name};
+
+use crate::connections::ServerCredentials;
 
 /// What the servers of a URL are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Topology {
+pub(crate) enum Topology {
     Single,
     /// They know which server is the master of this name.
     Sentinels {
@@ -20,22 +21,22 @@ pub(super) enum Topology {
 
 /// What the URLs say about where to connect. It holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RedisUrl {
-    pub(super) topology: Topology,
-    pub(super) servers: Vec<ServerAddress>,
-    pub(super) tls: bool,
-    pub(super) database: i64,
+pub(crate) struct RedisUrl {
+    pub(crate) topology: Topology,
+    pub(crate) servers: Vec<ServerAddress>,
+    pub(crate) tls: bool,
+    pub(crate) database: i64,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct ServerAddress {
-    pub(super) name: String,
-    pub(super) port: u16,
+pub(crate) struct ServerAddress {
+    pub(crate) name: String,
+    pub(crate) port: u16,
 }
 
 impl ServerAddress {
     /// `host:port`, `[host]:port`, or `host`.
-    pub(super) fn parse(text: &str, default_port: u16) -> Option<Self> {
+    pub(crate) fn parse(text: &str, default_port: u16) -> Option<Self> {
         let (name, port) = match text.rsplit_once(':') {
             Some((name, port)) if !port.ends_with(']') => (name, port.parse().ok()?),
             _ => (text, default_port),
@@ -70,15 +71,15 @@ impl fmt::Display for ServerAddress {
 
 /// What the URLs say apart from that.
 #[derive(Default)]
-pub(super) struct UrlSettings {
-    pub(super) credentials: Option<ServerCredentials>,
-    pub(super) sentinel_credentials: Option<ServerCredentials>,
-    pub(super) prefix: Option<String>,
-    pub(super) roots: Option<Roots>,
+pub(crate) struct UrlSettings {
+    pub(crate) credentials: Option<ServerCredentials>,
+    pub(crate) sentinel_credentials: Option<ServerCredentials>,
+    pub(crate) prefix: Option<String>,
+    pub(crate) roots: Option<Roots>,
 }
 
 /// Parses URLs that are separated by blanks. Errors never repeat them, because they may hold a password.
-pub(super) fn parse(urls: &str) -> Result<(RedisUrl, UrlSettings), Error> {
+pub(crate) fn parse(urls: &str) -> Result<(RedisUrl, UrlSettings), Error> {
     let mut all = UrlSettings::default();
     let mut merged: Option<RedisUrl> = None;
     for url in urls.split_whitespace() {
@@ -108,7 +109,7 @@ pub(super) fn parse(urls: &str) -> Result<(RedisUrl, UrlSettings), Error> {
 }
 
 /// The slot of a key in a Cluster: CRC-16 (XMODEM) of what is in its braces.
-pub(super) fn slot(tag: &str) -> u16 {
+pub(crate) fn slot(tag: &str) -> u16 {
     let crc = tag.bytes().fold(0_u16, |crc, byte| {
         (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| {
             (crc << 1) ^ (0x1021 * (crc >> 15))
@@ -202,17 +203,15 @@ fn parse_query(query: &str) -> Result<UrlSettings, Error> {
 }
 
 fn parse_roots(text: &str) -> Result<Roots, Error> {
-    match text {
-        "platform" => Ok(Roots::Platform),
-        #[cfg(feature = "bundled-roots")]
-        "bundled" => Ok(Roots::Bundled),
-        path => std::fs::read(path).map(Roots::Pem).map_err(|error| {
-            invalid_url(&format!(
-                "`roots` is neither `platform` nor `bundled` nor a readable file ({})",
-                error.kind()
-            ))
-        }),
+    if let Some(roots) = roots_by_name(text) {
+        return Ok(roots);
     }
+    std::fs::read(text).map(Roots::Pem).map_err(|error| {
+        invalid_url(&format!(
+            "`roots` is neither `platform` nor `bundled` nor a readable file ({})",
+            error.kind()
+        ))
+    })
 }
 
 /// `user`, `user:password` or `:password`.

@@ -7,9 +7,8 @@ use std::io::{Error, ErrorKind, Result};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use forcegrant_proto::store::protocol::LARGEST_ENTRY;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-use crate::store::protocol::LARGEST_ENTRY;
 
 /// Of one reply, with all its elements and headers.
 const MAX_REPLY_BYTES: usize = LARGEST_ENTRY + 16 * 1024;
@@ -23,12 +22,12 @@ const MAX_ELEMENTS: u64 = 64;
 const MAX_READ_BYTES: usize = 16 * 1024;
 
 /// TCP, with TLS or without.
-pub(super) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
 
 /// A stream on which reading fails when a reply exceeds the limits.
-pub(super) struct BoundedStream {
+pub(crate) struct BoundedStream {
     stream: Box<dyn ByteStream>,
     bounds: ReplyBounds,
 }
@@ -36,10 +35,10 @@ pub(super) struct BoundedStream {
 /// A reply exceeds the limits, or is not the Redis protocol.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct ReplyRejected(pub(super) &'static str);
+pub(crate) struct ReplyRejected(pub(crate) &'static str);
 
 impl BoundedStream {
-    pub(super) fn new(stream: impl ByteStream + 'static) -> Self {
+    pub(crate) fn new(stream: impl ByteStream + 'static) -> Self {
         Self {
             stream: Box::new(stream),
             bounds: ReplyBounds::default(),
