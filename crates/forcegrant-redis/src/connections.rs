@@ -10,10 +10,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use forcegrant_proto::secret::Secret;
 use forcegrant_proto::store::StoreError;
 use forcegrant_support::process::PerProcess;
-use forcegrant_support::tls::tls_config;
+use forcegrant_support::tls::{Roots, tls_config};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisConnectionInfo, Value};
 use rustls::pki_types::ServerName;
@@ -22,11 +21,11 @@ use tokio::runtime::{Handle, Id};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 
-use crate::RedisStore;
+use crate::credentials::ServerCredentials;
 use crate::reply_limit::BoundedStream;
 use crate::scripts::ScriptCall;
 use crate::server_error::{Recovery, recovery, store_error};
-use crate::url::{ServerAddress, Topology};
+use crate::url::{RedisUrl, ServerAddress, Topology};
 
 /// How often a call is tried: there may be a redirection or two, and a connection that turns out to be closed.
 const MAX_ATTEMPTS: usize = 6;
@@ -37,33 +36,13 @@ const TRY_AGAIN_DELAY: Duration = Duration::from_millis(20);
 /// When there are more, the connections of other runtimes are given up: most of those runtimes have ended.
 const MAX_CONNECTIONS: usize = 32;
 
-/// User and password of a server.
-#[derive(Clone, Default)]
-pub(crate) struct ServerCredentials {
-    pub(crate) user: Option<String>,
-    pub(crate) password: Option<Secret>,
-}
-
-impl ServerCredentials {
-    pub(crate) fn new(user: Option<&str>, password: impl Into<Secret>) -> Self {
-        Self {
-            user: user.map(str::to_owned),
-            password: Some(password.into()),
-        }
-    }
-
-    fn connection_info(&self, database: i64) -> RedisConnectionInfo {
-        let mut info = RedisConnectionInfo::default()
-            .set_db(database)
-            .set_skip_set_lib_name();
-        if let Some(user) = &self.user {
-            info = info.set_username(user);
-        }
-        if let Some(password) = &self.password {
-            info = info.set_password(password.expose());
-        }
-        info
-    }
+/// Where to connect, and how.
+#[derive(Clone)]
+pub(crate) struct ConnectionSettings {
+    pub(crate) url: RedisUrl,
+    pub(crate) roots: Roots,
+    pub(crate) credentials: ServerCredentials,
+    pub(crate) sentinel_credentials: ServerCredentials,
 }
 
 /// The connections of a store, and what it has learned about its servers.
@@ -91,11 +70,11 @@ impl Connections {
     /// again: twice has the same effect as once, except that a count may become too high. It is never too low.
     pub(crate) async fn run(
         &self,
-        store: &RedisStore,
+        settings: &ConnectionSettings,
         call: &ScriptCall<'_>,
     ) -> Result<Value, StoreError> {
         let cache = self.0.current();
-        let slot = match store.url.topology {
+        let slot = match settings.url.topology {
             Topology::Cluster => call.slot,
             _ => 0,
         };
@@ -105,17 +84,18 @@ impl Connections {
             let asking = ask.is_some();
             let server = match ask.take() {
                 Some(server) => server,
-                None => cache.find_server(store, slot).await?,
+                None => cache.find_server(settings, slot).await?,
             };
             // A server that another server named may have stopped, or be a replica by now.
-            let is_discovered = store.url.servers.len() > 1 || !store.url.servers.contains(&server);
+            let is_discovered =
+                settings.url.servers.len() > 1 || !settings.url.servers.contains(&server);
             // If this future is dropped before the end, the server may be hanging: the next call begins anew.
             let mut guard = InvalidateOnDrop::new(&cache, &server);
             let kept = cache.state().connections.get(&guard.key()).cloned();
             let is_new = kept.is_none();
             let connected = match kept {
                 Some(connection) => Ok(connection),
-                None => cache.connect(store, &server).await,
+                None => cache.connect(settings, &server).await,
             };
             let mut connection = match connected {
                 Ok(connection) => connection,
@@ -132,7 +112,7 @@ impl Connections {
                 }
                 Err(error) => error,
             };
-            let recovery = recovery(&error, &server, &store.url.topology);
+            let recovery = recovery(&error, &server, &settings.url.topology);
             let error = store_error(&error, &server);
             match recovery {
                 Recovery::Reconnect if !is_new || (is_discovered && last_error.is_none()) => {}
@@ -182,10 +162,10 @@ impl ConnectionCache {
     /// The server to ask about the slot.
     async fn find_server(
         &self,
-        store: &RedisStore,
+        settings: &ConnectionSettings,
         slot: u16,
     ) -> Result<ServerAddress, StoreError> {
-        let servers = &store.url.servers;
+        let servers = &settings.url.servers;
         let first = {
             let state = self.state();
             if let Some(owner) = state.slot_owners.get(&slot) {
@@ -193,12 +173,12 @@ impl ConnectionCache {
             }
             state.first
         };
-        let Topology::Sentinels { master } = &store.url.topology else {
+        let Topology::Sentinels { master } = &settings.url.topology else {
             return Ok(servers[first % servers.len()].clone());
         };
         let mut last_error = None;
         for index in (first..first + servers.len()).map(|index| index % servers.len()) {
-            match self.ask_sentinel(store, &servers[index], master).await {
+            match self.ask_sentinel(settings, &servers[index], master).await {
                 Ok(found) => {
                     let mut state = self.state();
                     state.first = index;
@@ -214,13 +194,13 @@ impl ConnectionCache {
     /// The connection is not kept: a Sentinel is asked only when the master is not known.
     async fn ask_sentinel(
         &self,
-        store: &RedisStore,
+        settings: &ConnectionSettings,
         sentinel: &ServerAddress,
         master: &str,
     ) -> Result<ServerAddress, StoreError> {
         let mut guard = InvalidateOnDrop::new(self, sentinel);
-        let info = store.sentinel_credentials.connection_info(0);
-        let mut connection = self.open(store, sentinel, &info).await?;
+        let info = settings.sentinel_credentials.connection_info(0);
+        let mut connection = self.open(settings, sentinel, &info).await?;
         let found: Option<(String, u16)> = redis::cmd("SENTINEL")
             .arg("get-master-addr-by-name")
             .arg(master)
@@ -239,11 +219,11 @@ impl ConnectionCache {
     /// Makes a connection and keeps it for this runtime.
     async fn connect(
         &self,
-        store: &RedisStore,
+        settings: &ConnectionSettings,
         server: &ServerAddress,
     ) -> Result<MultiplexedConnection, StoreError> {
-        let info = store.credentials.connection_info(store.url.database);
-        let connection = self.open(store, server, &info).await?;
+        let info = settings.credentials.connection_info(settings.url.database);
+        let connection = self.open(settings, server, &info).await?;
         let runtime = Handle::current().id();
         let mut state = self.state();
         let key = (runtime, server.clone());
@@ -256,7 +236,7 @@ impl ConnectionCache {
 
     async fn open(
         &self,
-        store: &RedisStore,
+        settings: &ConnectionSettings,
         server: &ServerAddress,
         info: &RedisConnectionInfo,
     ) -> Result<MultiplexedConnection, StoreError> {
@@ -266,11 +246,11 @@ impl ConnectionCache {
             let tcp = TcpStream::connect((server.name.as_str(), server.port));
             let tcp = tcp.await.map_err(failed)?;
             let _ = tcp.set_nodelay(true);
-            let stream = if store.url.tls {
+            let stream = if settings.url.tls {
                 let name = ServerName::try_from(server.name.clone()).map_err(|_| {
                     StoreError::new(format!("Redis at {server}: invalid host name for TLS"))
                 })?;
-                let connector = TlsConnector::from(self.tls(store)?);
+                let connector = TlsConnector::from(self.tls(settings)?);
                 BoundedStream::new(connector.connect(name, tcp).await.map_err(failed)?)
             } else {
                 BoundedStream::new(tcp)
@@ -289,11 +269,12 @@ impl ConnectionCache {
         })
     }
 
-    fn tls(&self, store: &RedisStore) -> Result<Arc<rustls::ClientConfig>, StoreError> {
+    fn tls(&self, settings: &ConnectionSettings) -> Result<Arc<rustls::ClientConfig>, StoreError> {
         if let Some(config) = self.tls.get() {
             return Ok(Arc::clone(config));
         }
-        let config = tls_config(&store.roots).map_err(|error| StoreError::new(error.message()))?;
+        let config =
+            tls_config(&settings.roots).map_err(|error| StoreError::new(error.message()))?;
         Ok(Arc::clone(self.tls.get_or_init(|| Arc::new(config))))
     }
 }

@@ -4,6 +4,8 @@
 #![forbid(unsafe_code)]
 
 mod connections;
+mod credentials;
+mod entry;
 mod reply_limit;
 mod scripts;
 mod server_error;
@@ -23,9 +25,9 @@ use forcegrant_support::tls::{Roots, check_roots};
 use redis::Value;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::connections::{Connections, ServerCredentials};
+use crate::connections::{ConnectionSettings, Connections};
+use crate::credentials::ServerCredentials;
 use crate::scripts::{Script, ScriptCall};
-use crate::url::RedisUrl;
 
 /// A store in Redis 6.2 or newer, or Valkey: one server, a master that Sentinels know, or a Cluster.
 ///
@@ -42,11 +44,8 @@ use crate::url::RedisUrl;
 /// +hincrby +hgetall +hdel +eval +evalsha`, with `+asking` in a Cluster.
 #[derive(Clone)]
 pub struct RedisStore {
-    url: RedisUrl,
     prefix: String,
-    roots: Roots,
-    sentinel_credentials: ServerCredentials,
-    credentials: ServerCredentials,
+    settings: ConnectionSettings,
     connections: Arc<Connections>,
 }
 
@@ -81,11 +80,13 @@ impl RedisStore {
     pub fn new(urls: &str) -> Result<Self, Error> {
         let (url, settings) = url::parse(urls)?;
         let store = Self {
-            url,
             prefix: String::new(),
-            roots: Roots::default(),
-            sentinel_credentials: settings.sentinel_credentials.unwrap_or_default(),
-            credentials: settings.credentials.unwrap_or_default(),
+            settings: ConnectionSettings {
+                url,
+                roots: Roots::default(),
+                credentials: settings.credentials.unwrap_or_default(),
+                sentinel_credentials: settings.sentinel_credentials.unwrap_or_default(),
+            },
             connections: Arc::default(),
         };
         store
@@ -119,7 +120,7 @@ impl RedisStore {
     /// The PEM text holds no certificate, or one that cannot be a root.
     pub fn roots(mut self, roots: Roots) -> Result<Self, Error> {
         check_roots(&roots)?;
-        self.roots = roots;
+        self.settings.roots = roots;
         Ok(self)
     }
 
@@ -127,14 +128,14 @@ impl RedisStore {
     /// password.
     #[must_use]
     pub fn credentials(mut self, user: Option<&str>, password: impl Into<Secret>) -> Self {
-        self.credentials = ServerCredentials::new(user, password);
+        self.settings.credentials = ServerCredentials::new(user, password);
         self
     }
 
     /// The user and password of the Sentinels, if they require any.
     #[must_use]
     pub fn sentinel_credentials(mut self, user: Option<&str>, password: impl Into<Secret>) -> Self {
-        self.sentinel_credentials = ServerCredentials::new(user, password);
+        self.settings.sentinel_credentials = ServerCredentials::new(user, password);
         self
     }
 
@@ -153,7 +154,7 @@ impl RedisStore {
             arguments,
             slot: url::slot(key),
         };
-        let result = timeout(CALL_TIMEOUT, self.connections.run(self, &call)).await;
+        let result = timeout(CALL_TIMEOUT, self.connections.run(&self.settings, &call)).await;
         result.unwrap_or_else(|_| Err(timed_out(CALL_TIMEOUT)))
     }
 }
@@ -162,7 +163,7 @@ impl Store for RedisStore {
     fn get<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Stored>> {
         Box::pin(async move {
             let found = self.run(&scripts::GET, key, &[]).await?;
-            Ok(stored(found))
+            Ok(entry::parse(found))
         })
     }
 
@@ -175,7 +176,7 @@ impl Store for RedisStore {
     ) -> StoreFuture<'a, Put> {
         Box::pin(async move {
             let fence = lease.fence.to_string();
-            let mut value = header(lease.fence, entry.len()).into_bytes();
+            let mut value = entry::header(lease.fence, entry.len()).into_bytes();
             value.extend_from_slice(entry);
             let arguments = [
                 lease.owner.as_bytes(),
@@ -259,41 +260,10 @@ impl Store for RedisStore {
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore")
-            .field("url", &self.url)
+            .field("url", &self.settings.url)
             .field("prefix", &self.prefix)
             .finish_non_exhaustive()
     }
-}
-
-/// A bound on the header before an entry, in bytes: the script of `get` has this number.
-#[cfg(test)]
-const MAX_ENTRY_HEADER: usize = 64;
-
-/// What precedes an entry: the version of the layout, the fence and the length of the entry. A value that was cut or
-/// that another program wrote does not match it. The script of `put` reads the fence.
-fn header(fence: u64, length: usize) -> String {
-    format!("1 {fence} {length}\n")
-}
-
-/// An entry with the time it has left; `None` unless its header matches.
-fn stored(found: Value) -> Option<Stored> {
-    let Value::Array(parts) = found else {
-        return None;
-    };
-    let [Value::BulkString(value), Value::Int(left)] = &parts[..] else {
-        return None;
-    };
-    let end = value.iter().position(|byte| *byte == b'\n')?;
-    let mut words = std::str::from_utf8(&value[..end]).ok()?.split(' ');
-    let entry = &value[end + 1..];
-    if words.next() != Some("1") || words.nth(1)?.parse() != Ok(entry.len()) {
-        return None;
-    }
-    Some(Stored {
-        entry: entry.to_vec(),
-        // It is negative if somebody removed the time to live.
-        left: u64::try_from(*left).ok().map(Duration::from_millis),
-    })
 }
 
 fn numbers(value: &Value) -> Vec<u64> {
@@ -322,31 +292,6 @@ fn unexpected(call: &str) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_entry_that_is_not_as_it_was_put_is_none() {
-        let answer = |whole: &[u8]| {
-            let parts = vec![Value::BulkString(whole.to_vec()), Value::Int(1500)];
-            stored(Value::Array(parts)).map(|stored| stored.entry)
-        };
-        let whole = [header(7, 5).as_bytes(), b"entry"].concat();
-        assert_eq!(answer(&whole).as_deref(), Some(&b"entry"[..]));
-        for cut in 0..whole.len() {
-            assert_eq!(answer(&whole[..cut]), None, "cut at {cut}");
-        }
-        for foreign in [
-            &b""[..],
-            b"x",
-            b"\n",
-            b"2 7 5\nentry",
-            b"1 7\nentry",
-            b"1 7 5 \xff\nentry",
-            b"1 7 6\nentry",
-        ] {
-            assert_eq!(answer(foreign), None, "{foreign:?}");
-        }
-        assert_eq!(stored(Value::Nil), None);
-    }
 
     #[test]
     fn no_password_is_shown() {

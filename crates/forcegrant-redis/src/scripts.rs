@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn the_scripts_have_the_bounds_of_the_protocol() {
-        let entry = protocol::LARGEST_ENTRY + crate::MAX_ENTRY_HEADER;
+        let entry = protocol::LARGEST_ENTRY + crate::entry::MAX_ENTRY_HEADER;
         assert!(GET.text.contains(&format!("#entry > {entry} ")));
         let lease = millis(protocol::LONGEST_LEASE);
         let ahead = protocol::AHEAD * 1_000;

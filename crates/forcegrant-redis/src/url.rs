@@ -6,7 +6,7 @@ use forcegrant_proto::error::{Error, invalid_option};
 use forcegrant_proto::secret::Secret;
 use forcegrant_support::tls::{Roots, roots_by_name};
 
-use crate::connections::ServerCredentials;
+use crate::credentials::ServerCredentials;
 
 /// What the servers of a URL are.
 #[derive(Clone, Debug, PartialEq, Eq)]
