@@ -58,21 +58,25 @@ impl Error {
     }
 
     #[doc(hidden)]
+    #[must_use]
     pub fn with_help(self, help: impl Into<String>) -> Self {
         self.change(|details| details.help = Some(help.into()))
     }
 
     #[doc(hidden)]
+    #[must_use]
     pub fn with_setup_step(self, step: Option<SetupStep>) -> Self {
         self.change(|details| details.setup_step = step)
     }
 
     #[doc(hidden)]
+    #[must_use]
     pub fn with_http_status(self, status: u16) -> Self {
         self.change(|details| details.http_status = Some(status))
     }
 
     #[doc(hidden)]
+    #[must_use]
     pub fn with_oauth(self, error: String, description: Option<String>) -> Self {
         self.change(|details| {
             details.oauth_error = Some(error);
@@ -81,17 +85,20 @@ impl Error {
     }
 
     #[doc(hidden)]
+    #[must_use]
     pub fn with_retry_after(self, wait: Option<Duration>) -> Self {
         self.change(|details| details.retry_after = wait)
     }
 
     #[doc(hidden)]
+    #[must_use]
     pub fn with_cause(self, cause: Cause) -> Self {
         self.change(|details| details.cause = Some(cause))
     }
 
     /// With the texts of its cause passed through `clean`.
     #[doc(hidden)]
+    #[must_use]
     pub fn with_clean_cause(self, clean: &dyn Fn(&str) -> String) -> Self {
         match self.0.cause.as_ref().map(|cause| Cause::of(cause, clean)) {
             Some(cause) => self.with_cause(cause),

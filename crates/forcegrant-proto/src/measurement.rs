@@ -1,8 +1,8 @@
 //! Events as numbers, for metrics: a documented catalogue of low cardinality. Pure.
 //!
 //! ```
-//! # fn record(name: &str, kind: forcegrant_proto::MeasurementKind, value: f64, attributes: &[(&str, &str)]) {}
-//! let builder = forcegrant_proto::Client::builder("acme.my.salesforce.com", "client id", "client secret")
+//! # fn record(name: &str, kind: forcegrant::MeasurementKind, value: f64, attributes: &[(&str, &str)]) {}
+//! let builder = forcegrant::Client::builder("acme.my.salesforce.com", "client id", "client secret")
 //!     .on_event(|event| {
 //!         for measured in event.measurements() {
 //!             // To OpenTelemetry, Prometheus, StatsD: a counter adds, a histogram records.

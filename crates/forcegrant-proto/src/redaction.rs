@@ -91,6 +91,7 @@ impl Redactor {
 
     /// Takes out the user and password of a proxy's URL.
     #[doc(hidden)]
+    #[must_use]
     pub fn hide_proxy(self, url: &Url) -> Self {
         let decoded = |text: &str| {
             let kept = Zeroizing::new(format!("={}", text.replace('+', "%2B")));
@@ -103,6 +104,7 @@ impl Redactor {
 
     /// Takes out what a request carries to prove who sends it.
     #[doc(hidden)]
+    #[must_use]
     pub fn hide_request(self, request: &Request) -> Self {
         let authorization = request
             .headers

@@ -82,18 +82,18 @@ impl fmt::Display for CredentialsFingerprint {
 
 /// `Secret` has no `Display`:
 /// ```compile_fail,E0277
-/// println!("{}", forcegrant_proto::Secret::new("s3cret"));
+/// println!("{}", forcegrant::Secret::new("s3cret"));
 /// ```
 /// and no `Serialize`:
 /// ```compile_fail,E0277
-/// serde_json::to_string(&forcegrant_proto::Secret::new("s3cret")).unwrap();
+/// serde_json::to_string(&forcegrant::Secret::new("s3cret")).unwrap();
 /// ```
 /// and neither has `Token`:
 /// ```compile_fail,E0277
-/// fn show(token: &forcegrant_proto::Token) -> String { format!("{token}") }
+/// fn show(token: &forcegrant::Token) -> String { format!("{token}") }
 /// ```
 /// ```compile_fail,E0277
-/// fn show(token: &forcegrant_proto::Token) -> String { serde_json::to_string(token).unwrap() }
+/// fn show(token: &forcegrant::Token) -> String { serde_json::to_string(token).unwrap() }
 /// ```
 #[cfg(doctest)]
 pub struct SecretsCannotBeShown;

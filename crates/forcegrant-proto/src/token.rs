@@ -49,6 +49,7 @@ impl Token {
     /// The same token behind another reference count. Threads that clone the same one pass its
     /// cache line back and forth: seven times slower for two threads.
     #[doc(hidden)]
+    #[must_use]
     pub fn apart(&self) -> Self {
         Self(Handle::Apart(Arc::new(Apart(Arc::clone(self.cached())))))
     }
@@ -172,57 +173,6 @@ fn identity(url: &str) -> (Option<&str>, Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn grant() -> Grant {
-        Grant {
-            access_token: Secret::new("00D!x"),
-            token_format: TokenFormat::Opaque,
-            instance_url: "https://acme.my.salesforce.com".to_owned(),
-            api_instance_url: None,
-            identity_url: Some(
-                "https://login.salesforce.com/id/00D000000000001EAA/005000000000001AAA".to_owned(),
-            ),
-            scope: " api  id".to_owned(),
-            issued_at: None,
-            expires_in: Some(7_200),
-            jwt: None,
-            signature_matches: None,
-            extra: Map::new(),
-        }
-    }
-
-    fn parts(grant: Grant) -> TokenData {
-        let expiry = Expiry {
-            at: SystemTime::UNIX_EPOCH,
-            source: ExpirySource::Default,
-        };
-        TokenData::new(grant, expiry)
-    }
-
-    #[test]
-    fn texts_that_stand_end_to_end_are_told_apart() {
-        let all = parts(grant());
-        assert_eq!(all.text(Text::Authorization), "Bearer 00D!x");
-        assert_eq!(all.access_token(), "00D!x");
-        assert_eq!(all.fingerprint(), fingerprint("00D!x"));
-        assert_eq!(all.instance_url(), "https://acme.my.salesforce.com");
-        assert_eq!(all.api_instance_url(), None);
-        assert!(all.identity_url().unwrap().starts_with("https://login."));
-        assert_eq!(all.scopes(), ["api", "id"]);
-        assert!(all.extra().is_empty());
-        let api = "https://api.salesforce.com".to_owned();
-        let few = parts(Grant {
-            api_instance_url: Some(api.clone()),
-            identity_url: None,
-            scope: String::new(),
-            extra: Map::from_iter([("new".to_owned(), Value::from(1))]),
-            ..grant()
-        });
-        assert_eq!(few.api_instance_url(), Some(api.as_str()));
-        assert_eq!(few.identity_url(), None);
-        assert!(few.scopes().is_empty() && few.extra().len() == 1);
-        assert!(!format!("{few:?}").contains("00D!x"));
-    }
 
     #[test]
     fn ids_are_the_last_two_parts_of_the_identity_url() {

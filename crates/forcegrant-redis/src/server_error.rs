@@ -94,7 +94,9 @@ fn is_rejected_reply(error: &RedisError) -> bool {
     let source = error.source().and_then(|source| source.downcast_ref());
     let source = source.and_then(|source: &Arc<dyn Error + Send + Sync>| source.downcast_ref());
     let source = source.and_then(|source: &std::io::Error| source.get_ref());
-    source.is_some_and(|source| source.is::<ReplyRejected>())
+    source
+        .and_then(|source| source.downcast_ref::<ReplyRejected>())
+        .is_some()
 }
 
 /// The code of the error. Before Redis 7, an error of a command within a script has the code ERR, and its own code is

@@ -219,7 +219,7 @@ pub(crate) fn event(key: &str, event: &Event, expected: &Listed, saved: &Saved) 
         Event::StoreFailed { error, .. }
         | Event::IntrospectionFailed { error, .. }
         | Event::CredentialsReloadFailed { error, .. } => {
-            actual["code"] = json!(error.code().as_str())
+            actual["code"] = json!(error.code().as_str());
         }
         Event::RefreshDue { fingerprint, .. }
         | Event::ServingStale { fingerprint, .. }

@@ -193,12 +193,15 @@ fn trace(host: &str, event: &Event) {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
-
     use std::time::Duration;
+
+    use forcegrant_proto::error::{Error, ErrorCode};
 
     use super::*;
 
-    const STARTED: Event = Event::LoginStarted { background: false };
+    fn started() -> Event {
+        Event::login_started(false)
+    }
 
     #[test]
     fn a_panicking_callback_harms_nothing() {
@@ -206,8 +209,8 @@ mod tests {
             Events::inline(|_, _, _| panic!("a callback that panics, on purpose")),
             Events::apart(|_, _, _| panic!("a callback that panics, on purpose")),
         ] {
-            events.emit("acme.my.salesforce.com", "", &STARTED);
-            events.emit("acme.my.salesforce.com", "", &STARTED);
+            events.emit("acme.my.salesforce.com", "", &started());
+            events.emit("acme.my.salesforce.com", "", &started());
         }
     }
 
@@ -229,14 +232,11 @@ mod tests {
             events.emit(
                 "acme.my.salesforce.com",
                 "",
-                &Event::LoginFailed {
-                    error: forcegrant_proto::error::Error::new(
-                        forcegrant_proto::error::ErrorCode::Timeout,
-                        "on purpose",
-                    ),
+                &Event::login_failed(
+                    Error::new(ErrorCode::Timeout, "on purpose"),
                     attempts,
-                    took: Duration::ZERO,
-                },
+                    Duration::ZERO,
+                ),
             );
         }
         drop(go);

@@ -22,6 +22,7 @@ impl Learned {
     ///
     /// The estimate falls to three quarters of the age: a client that asks at the same interval
     /// again finds the token ended rather than dead. It never rises here.
+    #[must_use]
     pub fn found_dead(self, age: u64, base: u64) -> Self {
         let present = self.0.unwrap_or(base);
         let bound = (age / 4 * 3).clamp(millis(SHORTEST), millis(LONGEST));
@@ -30,6 +31,7 @@ impl Learned {
 
     /// A lease lived until its refresh without a rejection: a fiftieth more, up to `base`, where
     /// learning ends. The simulation found a twentieth to overshoot.
+    #[must_use]
     pub fn survived(self, base: u64) -> Self {
         let raised = self
             .0

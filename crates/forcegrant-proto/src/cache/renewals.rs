@@ -94,6 +94,7 @@ impl Renewals {
     }
 
     /// Takes in the refusal of a token that was just renewed; no renewal is wanted.
+    #[must_use]
     pub fn refused_again(&self, refusal: &Refusal<'_>, now: Moment) -> Self {
         let mut next = self.clone();
         next.entry(refusal, now);
@@ -101,6 +102,7 @@ impl Renewals {
     }
 
     /// A login that was no renewal brought the refused token back: it counts like one.
+    #[must_use]
     pub fn counted(&self, fingerprint: &str, now: Moment, random: f64) -> Self {
         let mut next = self.clone();
         for backoff in &mut next.0 {

@@ -256,6 +256,7 @@ impl State {
 
     /// After a login that brought a usable token. A lease that lived until its refresh was due
     /// without a rejection raises what was learned.
+    #[must_use]
     pub fn new_token(
         &self,
         cached: Arc<CachedToken>,
@@ -285,6 +286,7 @@ impl State {
     }
 
     /// After a login that brought back a token which was reported as rejected, and which serves again.
+    #[must_use]
     pub fn accept_reissued(
         &self,
         cached: Arc<CachedToken>,
@@ -306,6 +308,7 @@ impl State {
     }
 
     /// After a login that brought back a token which was reported as rejected.
+    #[must_use]
     pub fn reject_returned(
         &self,
         fingerprint: &str,
@@ -345,6 +348,7 @@ impl State {
     }
 
     /// After a login that failed. The token that still works stays.
+    #[must_use]
     pub fn failed(
         &self,
         error: Error,
@@ -460,6 +464,7 @@ impl State {
     }
 
     /// Without the token, which is not known to be dead.
+    #[must_use]
     pub fn without_token(&self) -> Self {
         if let Some(cached) = &self.cached {
             // A reader that still holds the old state must notice too.
@@ -473,6 +478,7 @@ impl State {
     }
 
     /// With new credentials an old failure says nothing.
+    #[must_use]
     pub fn with_new_credentials(&self) -> Self {
         self.remembering(Memory {
             failure: None,
@@ -481,6 +487,7 @@ impl State {
     }
 
     /// Nothing known any more, and nothing that others knew before.
+    #[must_use]
     pub fn cleared(&self, now: Moment) -> Self {
         let memory = Memory {
             generation: self.without_token().generation,
@@ -491,6 +498,7 @@ impl State {
     }
 
     /// With no token known as rejected: a login may bring one back.
+    #[must_use]
     pub fn without_rejected(&self) -> Self {
         self.remembering(Memory {
             rejected: Vec::new(),

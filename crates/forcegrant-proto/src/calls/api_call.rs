@@ -46,10 +46,10 @@ pub enum Action {
 ///
 /// ```no_run
 /// # fn send(url: &str, authorization: Option<&str>) -> (u16, Vec<u8>) { (200, Vec::new()) }
-/// use forcegrant_proto::ApiResponse;
-/// use forcegrant_proto::calls::{Action, ApiCall, CallResponse};
+/// use forcegrant::ApiResponse;
+/// use forcegrant::calls::{Action, ApiCall, CallResponse};
 ///
-/// # fn example(client: &forcegrant_proto::blocking::Client) -> Result<(u16, Vec<u8>), forcegrant_proto::Error> {
+/// # fn example(client: &forcegrant::blocking::Client) -> Result<(u16, Vec<u8>), forcegrant::Error> {
 /// let mut call = ApiCall::new("GET");
 /// loop {
 ///     let token = client.token()?;

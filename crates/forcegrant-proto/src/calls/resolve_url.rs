@@ -18,6 +18,14 @@ pub struct ResolvedUrl {
     pub carries_token: bool,
 }
 
+impl ResolvedUrl {
+    #[doc(hidden)]
+    #[must_use]
+    pub fn new(url: String, carries_token: bool) -> Self {
+        Self { url, carries_token }
+    }
+}
+
 /// The instances of a client's tokens so far, the newest last. Few: orgs move rarely.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Instances(Vec<Instance>);

@@ -247,7 +247,8 @@ fn status(error: &Error) -> Status {
         ErrorKind::Configuration | ErrorKind::Refused | ErrorKind::Token => {
             Status::unauthenticated(message)
         }
-        ErrorKind::Response | ErrorKind::Internal => Status::internal(message),
+        // Also what a later version may add.
+        _ => Status::internal(message),
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) fn check_token_response(
         ..Response::default()
     };
     let trust = trust();
-    let context = Context {
+    let context = ResponseContext {
         known_endpoint: !is_first,
         ..context(&trust)
     };

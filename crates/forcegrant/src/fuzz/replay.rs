@@ -224,7 +224,7 @@ fn error() -> Error {
     Error::new(ErrorCode::Internal, "not taken")
 }
 
-/// ErrorCode with a fault that people have made, in place of ours: its check must find it.
+/// Code with a fault that people have made, in place of ours: its check must find it.
 #[test]
 fn a_suffix_without_its_dot_is_found() {
     let planted = |data: &[u8]| {
@@ -260,7 +260,7 @@ fn a_response_whose_instance_is_not_checked_is_found() {
                         .expect("a host");
                 decode(
                     response,
-                    &Context {
+                    &ResponseContext {
                         trust: &trust,
                         ..*context
                     },
@@ -296,7 +296,7 @@ fn any_403_taken_for_the_end_of_a_session_is_found() {
 
 #[test]
 fn an_address_that_is_joined_as_a_text_or_kept_as_it_was_written_is_found() {
-    let resolved = |url: String, carries_token| Ok(ResolvedUrl { url, carries_token });
+    let resolved = |url: String, carries_token| Ok(ResolvedUrl::new(url, carries_token));
     let joined = |data: &[u8]| {
         let join =
             |address: &str| resolved(format!("https://acme.my.salesforce.com{address}"), true);

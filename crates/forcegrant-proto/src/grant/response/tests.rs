@@ -2,6 +2,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::credentials::ClientCredentials;
+use crate::host::TrustPolicy;
 
 fn credentials() -> ClientCredentials {
     ClientCredentials::new("3MVG9id", "hunter22").unwrap()
