@@ -38,7 +38,7 @@ use crate::scripts::{Script, ScriptCall};
 /// Clients that wait for a login poll, every 50 ms at first and every 250 ms later. Publishing would need another
 /// connection for each of them, and rights on channels.
 ///
-/// Clones are one store: they share connections.
+/// Clones share their connections, unless one of them gets other settings.
 ///
 /// A user with an ACL needs `~forcegrant:*` (the prefix), and `+get +set +del +pttl +pexpire +time
 /// +hincrby +hgetall +hdel +eval +evalsha`, with `+asking` in a Cluster.
@@ -68,7 +68,7 @@ impl RedisStore {
     ///
     /// With `rediss` in place of `redis`, all connections use TLS. User and password are those of the
     /// servers that store the entries, percent-encoded. Several URLs may be given for one set of
-    /// Sentinels or one Cluster, separated by blanks.
+    /// Sentinels or one Cluster, separated by spaces.
     ///
     /// For settings that are text only, a query may follow, its values percent-encoded:
     /// `?prefix=acme:&roots=/etc/redis/ca.pem` ([`prefix`](Self::prefix); [`roots`](Self::roots):
@@ -106,7 +106,7 @@ impl RedisStore {
         {
             return Err(invalid_option(
                 "prefix",
-                "invalid prefix",
+                "it is too long, or has characters that a key must not have",
                 "Up to 64 bytes, without braces, blanks and control characters.",
             ));
         }
@@ -120,7 +120,7 @@ impl RedisStore {
     /// The PEM text holds no certificate, or one that cannot be a root.
     pub fn roots(mut self, roots: Roots) -> Result<Self, Error> {
         check_roots(&roots)?;
-        self.settings.roots = roots;
+        self.change_settings(|settings| settings.roots = roots);
         Ok(self)
     }
 
@@ -128,15 +128,23 @@ impl RedisStore {
     /// password.
     #[must_use]
     pub fn credentials(mut self, user: Option<&str>, password: impl Into<Secret>) -> Self {
-        self.settings.credentials = ServerCredentials::new(user, password);
+        let credentials = ServerCredentials::new(user, password);
+        self.change_settings(|settings| settings.credentials = credentials);
         self
     }
 
     /// The user and password of the Sentinels, if they require any.
     #[must_use]
     pub fn sentinel_credentials(mut self, user: Option<&str>, password: impl Into<Secret>) -> Self {
-        self.settings.sentinel_credentials = ServerCredentials::new(user, password);
+        let credentials = ServerCredentials::new(user, password);
+        self.change_settings(|settings| settings.sentinel_credentials = credentials);
         self
+    }
+
+    fn change_settings(&mut self, change: impl FnOnce(&mut ConnectionSettings)) {
+        change(&mut self.settings);
+        // A clone with the previous settings goes on with the previous connections.
+        self.connections = Arc::default();
     }
 
     async fn run(

@@ -78,7 +78,7 @@ pub(crate) struct UrlSettings {
     pub(crate) roots: Option<Roots>,
 }
 
-/// Parses URLs that are separated by blanks. Errors never repeat them, because they may hold a password.
+/// Parses URLs that are separated by whitespace. Errors never repeat them, because they may hold a password.
 pub(crate) fn parse(urls: &str) -> Result<(RedisUrl, UrlSettings), Error> {
     let mut all = UrlSettings::default();
     let mut merged: Option<RedisUrl> = None;
