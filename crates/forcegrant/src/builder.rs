@@ -1,5 +1,6 @@
 //! The options of a client, checked when it is built.
 
+mod build;
 mod calls;
 mod checks;
 
@@ -13,26 +14,20 @@ use std::time::Duration;
 use crate::backoff::Backoff;
 use crate::cache::budget::BudgetSettings;
 use crate::cache::policy::{FailureSettings, LifetimeSettings};
-use crate::calls::{CallRetry, CallSettings};
-use crate::client::Client;
+use crate::calls::CallRetry;
 use crate::clock::Clock;
-use crate::credentials::{CredentialSet, CredentialsProvider, Load, Loaded, Source};
-use crate::engine::{ClientConfig, Engine, Shared};
-use crate::environment::{Environment, Parts, Wanted, text};
-use crate::error::{Error, invalid_option};
+use crate::credentials::{CredentialSet, Load, Loaded, Source};
+use crate::environment::{Environment, Parts, Wanted};
+use crate::error::Error;
 use crate::event::{Event, Events};
 use crate::grant::request::AuthStyle;
 use crate::grant::retry::RetrySettings;
-use crate::host::{LoginEndpoint, TrustPolicy, is_host_name, printable};
-use crate::http::{HttpSettings, HttpTransport, Proxy, ProxyRules, Roots};
-use crate::pool::clock_cache::ClockEntry;
-use crate::pool::key::Key;
-use crate::pool::table::Link;
+use crate::host::printable;
+use crate::http::{HttpSettings, Proxy, Roots};
 use crate::secret::Secret;
-use crate::store::{self, StoreConfig};
-use crate::token_cell::TokenCell;
+use crate::store::StoreConfig;
 
-/// Collects the options of a [`Client`]. Nothing is checked, read or started before
+/// Collects the options of a [`Client`](crate::Client). Nothing is checked, read or started before
 /// [`ClientBuilder::build`].
 #[derive(Clone)]
 #[must_use = "a builder does nothing until `build`"]
@@ -353,95 +348,6 @@ impl ClientBuilder {
     pub(crate) fn with_events(mut self, events: Events) -> Self {
         self.events = events;
         self
-    }
-
-    /// Checks every option and makes the client. Sends nothing and starts nothing.
-    ///
-    /// # Errors
-    /// `invalid_option`, `invalid_login_url`, `untrusted_host` or `missing_credentials`; each names
-    /// the option and a right value.
-    pub fn build(self) -> Result<Client, Error> {
-        checks::numbers(&self)?;
-        let (source, given) = checks::source(self.credentials.clone(), self.next.clone())?;
-        let mut trust =
-            TrustPolicy::new(self.trusted_hosts.iter().cloned(), self.allow_http_loopback)?;
-        let login_url = text::meant(&self.login_url);
-        let endpoint = match &self.token_url {
-            Some(url) => {
-                if !login_url.is_empty() {
-                    LoginEndpoint::from_login_url(login_url, &trust)?;
-                }
-                LoginEndpoint::from_token_url(url, &mut trust)?
-            }
-            None => LoginEndpoint::from_login_url(login_url, &trust)?,
-        };
-        if self.introspect {
-            checks::introspection(&endpoint)?;
-        }
-        Ok(Client::from_engine(Engine {
-            entry: ClockEntry::default(),
-            slot: TokenCell::default(),
-            key: Key::default(),
-            link: Link::default(),
-            state: Shared::default(),
-            provider: CredentialsProvider::new(Arc::new(source), given, Some(endpoint))?,
-            profile: Arc::new(self.profile(trust)?),
-        }))
-    }
-
-    /// What the clients of a pool share. Their credentials and where they go come later, one by one.
-    pub(crate) fn shared_profile(mut self) -> Result<ClientConfig, Error> {
-        checks::numbers(&self)?;
-        checks::shared(&self)?;
-        self.sharing = self.sharing.beyond_process();
-        let trust = TrustPolicy::new(self.trusted_hosts.iter().cloned(), self.allow_http_loopback)?;
-        self.profile(trust)
-    }
-
-    /// What is left of the options without the credentials and where they go.
-    fn profile(self, trust: TrustPolicy) -> Result<ClientConfig, Error> {
-        let mut http = self.http;
-        http.proxies = ProxyRules::new(&self.proxy, &self.environment)?;
-        for (host, _) in &mut http.resolve {
-            *host = host.trim().to_ascii_lowercase();
-            if !is_host_name(host) {
-                return Err(invalid_option(
-                    "resolve",
-                    "a key is not a host name",
-                    "Map host names to socket addresses: `acme.my.salesforce.com` to `127.0.0.1:8443`.",
-                ));
-            }
-        }
-        let route = store::route(&http, self.auth_style);
-        let share = self.sharing.share(self.store_timeout, route, &self.clock);
-        let calls = CallSettings::new(self.calls);
-        #[cfg(feature = "http-client")]
-        let calls = calls.with_http(http.clone());
-        Ok(ClientConfig {
-            auth_style: self.auth_style,
-            trust,
-            retry: self.retry,
-            attempt_timeout: self.attempt_timeout,
-            lifetimes: self.lifetimes,
-            failures: self.failures,
-            budget: self.budget,
-            introspection: self.introspect.then_some(self.introspection_timeout),
-            clock: self.clock,
-            events: self.events,
-            share,
-            transport: Box::new(HttpTransport::new(http)?),
-            limiter: None,
-            active: None,
-            calls,
-        })
-    }
-
-    /// [`ClientBuilder::build`] for threads.
-    ///
-    /// # Errors
-    /// As [`ClientBuilder::build`].
-    pub fn build_blocking(self) -> Result<crate::blocking::Client, Error> {
-        self.build().map(crate::blocking::Client::from)
     }
 }
 

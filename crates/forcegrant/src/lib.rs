@@ -36,9 +36,10 @@ mod builder;
 mod cache;
 pub mod calls;
 mod client;
+mod client_config;
+mod client_inner;
 mod clock;
 mod credentials;
-mod engine;
 mod environment;
 pub mod error;
 mod event;
@@ -59,6 +60,8 @@ mod response_class;
 mod retry_after;
 mod secret;
 mod sharded_refs;
+mod shared_logins;
+mod sharing;
 #[cfg(feature = "simulation")]
 #[doc(hidden)]
 pub mod simulation;
@@ -70,6 +73,7 @@ mod sync;
 mod token;
 mod token_cell;
 mod url_spelling;
+mod verified;
 mod verify;
 mod wait;
 mod worker;
@@ -121,10 +125,9 @@ pub mod command_line {
 
 pub use crate::builder::ClientBuilder;
 pub use crate::cache::state::CacheState;
-pub use crate::client::{Client, View};
+pub use crate::client::{Client, Start, View};
 pub use crate::clock::{Clock, TestClock};
 pub use crate::credentials::{ClientCredentials, CredentialSet, LoadedCredentials};
-pub use crate::engine::Start;
 pub use crate::environment::Environment;
 pub use crate::error::{Error, ErrorKind, SetupStep};
 pub use crate::event::Event;
@@ -142,5 +145,5 @@ pub use crate::secret::Secret;
 pub use crate::secret::SecretsCannotBeShown;
 pub use crate::status::Status;
 pub use crate::token::{Expiry, ExpiryCertainty, ExpirySource, Token, TokenFormat};
-pub use crate::verify::Verified;
+pub use crate::verified::Verified;
 pub use crate::wait::{Pending, Subscription};

@@ -492,7 +492,7 @@ impl State {
     pub(crate) fn without_token(&self) -> Self {
         if let Some(cached) = &self.cached {
             // A reader that still holds the old state must notice too.
-            cached.hide();
+            cached.retire();
         }
         let memory = Memory {
             generation: self.generation + 1,

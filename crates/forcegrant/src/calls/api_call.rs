@@ -9,8 +9,8 @@ use crate::cache::state::{Report, same_token_returned};
 use crate::calls::resolve_url::ResolvedUrl;
 use crate::calls::retry::{CallRetry, Failed};
 use crate::client::Client;
+use crate::client_inner::ReportOutcome;
 use crate::clock::to_system_time;
-use crate::engine::ReportOutcome;
 use crate::error::{Code, Error};
 use crate::random;
 use crate::response_class::{ApiResponse, ResponseClass};
@@ -163,16 +163,16 @@ impl ApiCall {
             class,
             ResponseClass::SessionExpired | ResponseClass::Unauthorized
         ) {
-            let profile = &client.engine.profile;
-            let now = to_system_time(profile.clock.now().wall);
-            let retry = self.repeats_when_busy.then_some(&profile.calls.retry);
+            let config = &client.inner.config;
+            let now = to_system_time(config.clock.now().wall);
+            let retry = self.repeats_when_busy.then_some(&config.calls.retry);
             let pause = retry.and_then(|retry| self.pause(call, class, retry, now, random::unit()));
             return pause.map_or(Action::Deliver, Action::Resend);
         }
         let Ok(url) = Url::parse(call.url) else {
             return Action::Deliver;
         };
-        let is_instance = client.engine.calls().have_instance(&url);
+        let is_instance = client.inner.calls().have_instance(&url);
         if !(is_instance || response.is_salesforces_refusal()) {
             // The host's own refusal of whatever: it says nothing about the token.
             return Action::Deliver;
@@ -183,7 +183,7 @@ impl ApiCall {
             replayable: call.replayable,
             fingerprint: fingerprint(call.access_token),
         };
-        let outcome = client.engine.report(&Report {
+        let outcome = client.inner.report(&Report {
             fingerprint: &refused.fingerprint,
             host: Some(&url.origin().ascii_serialization()),
             is_proof: is_instance && class == ResponseClass::SessionExpired,

@@ -17,7 +17,7 @@ use crate::cache::state::Report;
 use crate::calls::api_call::{renewed, request_not_replayable};
 use crate::calls::replay_body::ReplayBody;
 use crate::client::Client;
-use crate::engine::Start;
+use crate::client::Start;
 use crate::error::{Error, ErrorKind};
 use crate::response_class::{ResponseClass, grpc_response_class};
 use crate::token::Token;
@@ -153,7 +153,7 @@ impl Credentials {
 
     /// The endpoint refused this token.
     fn refused(&self, token: &Token) {
-        self.client.engine.report(&Report {
+        self.client.inner.report(&Report {
             fingerprint: token.fingerprint(),
             host: Some(&self.endpoint),
             is_proof: true,

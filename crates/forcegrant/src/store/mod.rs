@@ -24,7 +24,6 @@ pub mod conformance;
 mod file;
 #[cfg(all(test, not(feature = "model")))]
 mod model;
-mod process;
 pub(crate) mod protocol;
 pub(crate) mod record;
 #[cfg(feature = "store-redis")]
@@ -42,8 +41,6 @@ pub(crate) use self::config::{SharedStore, route};
 pub use self::file::FileStore;
 #[cfg(all(any(test, fuzzing), feature = "store-file"))]
 pub(crate) use self::file::decode_file;
-#[cfg(all(test, not(feature = "model")))]
-pub(crate) use self::process::ProcessStore as InMemory;
 #[cfg(feature = "store-redis")]
 pub use self::redis::RedisStore;
 
