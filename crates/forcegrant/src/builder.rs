@@ -11,21 +11,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::backoff::Backoff;
-use crate::cache::budget::BudgetSettings;
-use crate::cache::policy::{FailureSettings, LifetimeSettings};
 use crate::calls::CallRetry;
 use crate::clock::Clock;
 use crate::credentials::{CredentialSet, Load, Loaded, Source};
 use crate::environment::{Environment, Parts, Wanted};
-use crate::error::Error;
-use crate::event::{Event, Events};
-use crate::grant::request::AuthStyle;
-use crate::grant::retry::RetrySettings;
-use crate::host::printable;
+use crate::events::Events;
 use crate::http::{HttpSettings, Proxy, Roots};
-use crate::secret::Secret;
 use crate::store::StoreConfig;
+use forcegrant_proto::backoff::Backoff;
+use forcegrant_proto::cache::budget::BudgetSettings;
+use forcegrant_proto::cache::policy::{FailureSettings, LifetimeSettings};
+use forcegrant_proto::error::Error;
+use forcegrant_proto::event::Event;
+use forcegrant_proto::grant::request::AuthStyle;
+use forcegrant_proto::grant::retry::RetrySettings;
+use forcegrant_proto::host::printable;
+use forcegrant_proto::secret::Secret;
 
 /// Collects the options of a [`Client`](crate::Client). Nothing is checked, read or started before
 /// [`ClientBuilder::build`].
@@ -343,6 +344,13 @@ impl ClientBuilder {
     /// wait for it, the oldest are dropped.
     pub fn on_event(self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.with_events(Events::apart(move |_, _, event| listener(event)))
+    }
+
+    /// [`ClientBuilder::on_event`] on the thread where it happens, mostly the worker's: for bindings,
+    /// which hand events on at once, and for tests. It must be quick.
+    #[doc(hidden)]
+    pub fn on_event_inline(self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.with_events(Events::inline(move |_, _, event| listener(event)))
     }
 
     pub(crate) fn with_events(mut self, events: Events) -> Self {

@@ -3,17 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::cache::state::Lookup;
 use crate::client_inner::ClientInner;
 use crate::credentials::CredentialSet;
-use crate::error::Error;
 use crate::login_task::{Purpose, run_login};
-use crate::secret::fingerprint;
 use crate::single_flight::InFlight;
-use crate::status::Status;
-use crate::token::Token;
 use crate::wait::Pending;
 use crate::worker;
+use forcegrant_proto::cache::state::Lookup;
+use forcegrant_proto::error::Error;
+use forcegrant_proto::secret::fingerprint;
+use forcegrant_proto::status::Status;
+use forcegrant_proto::token::Token;
 
 /// Fetches and caches the access token of one app in one org.
 ///

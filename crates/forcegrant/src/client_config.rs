@@ -6,19 +6,19 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cache::budget::BudgetSettings;
-use crate::cache::policy::{FailureSettings, LifetimeSettings};
 use crate::calls::CallSettings;
 use crate::clock::Clock;
-use crate::error::Error;
-use crate::event::Events;
-use crate::grant::request::AuthStyle;
-use crate::grant::retry::RetrySettings;
-use crate::host::TrustPolicy;
+use crate::events::Events;
 use crate::http::Transport;
 use crate::shared_logins::ProcessSharing;
 use crate::store::SharedStore;
 use crate::wait::Pending;
+use forcegrant_proto::cache::budget::BudgetSettings;
+use forcegrant_proto::cache::policy::{FailureSettings, LifetimeSettings};
+use forcegrant_proto::error::Error;
+use forcegrant_proto::grant::request::AuthStyle;
+use forcegrant_proto::grant::retry::RetrySettings;
+use forcegrant_proto::host::TrustPolicy;
 
 /// Every option of a client but its credentials and where they go.
 #[derive(Debug)]

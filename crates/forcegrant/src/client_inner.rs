@@ -5,21 +5,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::cache::state::{CacheState, Lookup, Report, Reported};
 use crate::calls::Calls;
 use crate::client_config::ClientConfig;
 use crate::credentials::{CredentialSet, CredentialsProvider, Login};
-use crate::error::Error;
-use crate::event::Event;
-use crate::host::LoginEndpoint;
 use crate::process::{PerProcess, ProcessRef};
 use crate::random;
 use crate::single_flight::{SingleFlight, SingleFlightGuard};
-use crate::status::Status;
-use crate::token::Token;
 use crate::token_cell::TokenCell;
 use crate::verified::Verified;
 use crate::wait::{Pending, Promise};
+use forcegrant_proto::cache::cache_state::CacheState;
+use forcegrant_proto::cache::state::{Lookup, Report, Reported};
+use forcegrant_proto::calls::client::ReportOutcome;
+use forcegrant_proto::error::Error;
+use forcegrant_proto::event::Event;
+use forcegrant_proto::host::LoginEndpoint;
+use forcegrant_proto::status::Status;
+use forcegrant_proto::token::Token;
 
 #[derive(Debug)]
 pub(crate) struct ClientInner {
@@ -44,17 +46,6 @@ pub(crate) struct ClientInner {
 struct RareState {
     verifications: PerProcess<SingleFlight<Verified>>,
     calls: Calls,
-}
-
-/// What a report of a rejected token led to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ReportOutcome {
-    /// Another token is current, or none.
-    Stale,
-    /// The token is not served any more.
-    Dropped,
-    /// The token is still served: a new one did not help, and no other is requested for this time.
-    Held(Duration),
 }
 
 impl ClientInner {
@@ -122,8 +113,8 @@ impl ClientInner {
         };
         let fingerprint = cached.parts.fingerprint().to_owned();
         self.emit(&match now {
-            CacheState::Stale => Event::ServingStale { fingerprint },
-            _ => Event::RefreshDue { fingerprint },
+            CacheState::Stale => Event::serving_stale(fingerprint),
+            _ => Event::refresh_due(fingerprint),
         });
     }
 
@@ -163,7 +154,7 @@ impl ClientInner {
             let state = self.cell.state();
             let now = self.config.clock.now();
             match state.reported(report, now, &self.config.lifetimes, random::unit()) {
-                Reported::Stale => return ReportOutcome::Stale,
+                Reported::Stale => return ReportOutcome::Outdated,
                 Reported::Held(next, left) => {
                     self.cell.replace(next);
                     return ReportOutcome::Held(Duration::from_millis(left));
@@ -175,10 +166,8 @@ impl ClientInner {
                 }
             }
         };
-        self.emit(&Event::Invalidated {
-            fingerprint: report.fingerprint.to_owned(),
-            age: Duration::from_millis(age),
-        });
+        let age = Duration::from_millis(age);
+        self.emit(&Event::invalidated(report.fingerprint.to_owned(), age));
         ReportOutcome::Dropped
     }
 
@@ -198,7 +187,7 @@ impl ClientInner {
         !self.cell.state().renewals.is_empty()
     }
 
-    /// A host accepted a token: see [`State::accepted`](crate::cache::state::State::accepted).
+    /// A host accepted a token: see [`State::accepted`](forcegrant_proto::cache::state::State::accepted).
     pub(crate) fn accepted(&self, host: &str, is_cure: bool) {
         let single_flight = self.single_flight();
         let _lock = single_flight.lock();

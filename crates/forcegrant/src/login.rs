@@ -5,19 +5,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::budgets;
-use crate::cache::budget::Allowance;
-use crate::cache::cached_token::{CachedToken, NewToken};
 use crate::client_config::PermitWish;
 use crate::client_inner::ClientInner;
 use crate::clock::{Moment, to_system_time};
 use crate::credentials::{Login, is_about_the_credentials};
-use crate::error::{Code, Error};
-use crate::event::Event;
-use crate::grant::introspection::{self, Introspected};
-use crate::grant::response::{Context, Failure, decode};
-use crate::grant::{request, retry};
 use crate::random;
-use crate::token::{Grant, Token};
+use forcegrant_proto::cache::budget::Allowance;
+use forcegrant_proto::cache::cached_token::{CachedToken, NewToken};
+use forcegrant_proto::error::{Error, ErrorCode};
+use forcegrant_proto::event::Event;
+use forcegrant_proto::grant::context::ResponseContext;
+use forcegrant_proto::grant::failure::Failure;
+use forcegrant_proto::grant::introspection::{self, Introspected};
+use forcegrant_proto::grant::response::decode;
+use forcegrant_proto::grant::{request, retry};
+use forcegrant_proto::token::Token;
+use forcegrant_proto::token_data::Grant;
 
 /// How a login ended.
 pub(crate) struct LoginOutcome {
@@ -144,10 +147,10 @@ impl LoginAttempts<'_> {
             let error = match self.with_credentials(&login).await {
                 Ok((started, grant)) => {
                     if client.credentials.worked(credentials) {
-                        client.emit(&Event::CredentialsRotated {
-                            client_id: credentials.client_id().to_owned(),
-                            fingerprint: credentials.fingerprint(),
-                        });
+                        client.emit(&Event::credentials_rotated(
+                            credentials.client_id().to_owned(),
+                            credentials.fingerprint(),
+                        ));
                     }
                     return Ok((login, started, grant));
                 }
@@ -158,7 +161,7 @@ impl LoginAttempts<'_> {
             }
             tried.push(credentials.mark());
             if let Err(error) = client.reload_credentials(self.left()).await {
-                client.emit(&Event::CredentialsReloadFailed { error });
+                client.emit(&Event::credentials_reload_failed(error));
             }
             login = client.credentials.untried(&tried).ok_or(error)?;
         }
@@ -169,7 +172,7 @@ impl LoginAttempts<'_> {
         let Some(login) = self.client.credentials.at_hand() else {
             return Err(error);
         };
-        self.client.emit(&Event::CredentialsReloadFailed { error });
+        self.client.emit(&Event::credentials_reload_failed(error));
         Ok(login)
     }
 
@@ -192,11 +195,7 @@ impl LoginAttempts<'_> {
             let Some(pause) = pause.flatten() else {
                 return Err(failure.error);
             };
-            client.emit(&Event::LoginRetried {
-                error: failure.error,
-                attempts: self.attempts,
-                pause,
-            });
+            client.emit(&Event::login_retried(failure.error, self.attempts, pause));
             tokio::time::sleep(pause).await;
         }
     }
@@ -212,7 +211,7 @@ impl LoginAttempts<'_> {
         let response = config.transport.send(&request, timeout).await?;
         self.answers += 1;
         self.count(login);
-        let context = Context {
+        let context = ResponseContext {
             host: endpoint.host(),
             credentials,
             trust: &config.trust,
@@ -245,14 +244,14 @@ impl LoginAttempts<'_> {
         );
         let warning = self.with_budget(login, |budget| budget.count(boot, settings));
         if let (Some(used), Some(stop)) = (warning, settings.stop) {
-            self.client.emit(&Event::LoginBudgetWarning { used, stop });
+            self.client.emit(&Event::login_budget_warning(used, stop));
         }
     }
 
     fn with_budget<T>(
         &self,
         login: &Login,
-        act: impl FnOnce(&mut crate::cache::budget::Budget) -> T,
+        act: impl FnOnce(&mut forcegrant_proto::cache::budget::Budget) -> T,
     ) -> T {
         let clock = self.client.config.clock.identity();
         budgets::with(
@@ -305,7 +304,7 @@ impl LoginAttempts<'_> {
         match answer.and_then(|response| introspection::decode(&response)) {
             Ok(introspected) => Some(introspected),
             Err(error) => {
-                self.client.emit(&Event::IntrospectionFailed { error });
+                self.client.emit(&Event::introspection_failed(error));
                 None
             }
         }
@@ -314,7 +313,7 @@ impl LoginAttempts<'_> {
 
 pub(crate) fn budget_spent(stop: Option<u32>, frees_in: Duration) -> Error {
     Error::new(
-        Code::LoginBudgetExceeded,
+        ErrorCode::LoginBudgetExceeded,
         format!(
             "{} logins were made to this org within an hour, and no more are made for {} s",
             stop.unwrap_or_default(),
@@ -327,7 +326,7 @@ pub(crate) fn budget_spent(stop: Option<u32>, frees_in: Duration) -> Error {
 
 fn inactive() -> Error {
     Error::new(
-        Code::TokenDeadOnArrival,
+        ErrorCode::TokenDeadOnArrival,
         "Salesforce issued a token and, asked at once, said that it is not active",
     )
     .with_help("The session was ended between the two answers, or introspection does not know tokens of this flow;\nin the latter case switch the option `introspect` off.")

@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::cache::after_login::{LoginContext, LoginResult};
 use crate::client_config::PermitWish;
 use crate::client_inner::ClientInner;
 use crate::clock::to_wall;
-use crate::error::Error;
-use crate::event::Event;
 use crate::login::{LoginOutcome, NewLogin, log_in};
 use crate::random;
 use crate::sharing::{TokenOrTurn, Turn, token_or_turn};
 use crate::single_flight::InFlight;
-use crate::token::Token;
+use forcegrant_proto::cache::after_login::{LoginContext, LoginResult};
+use forcegrant_proto::error::Error;
+use forcegrant_proto::event::Event;
+use forcegrant_proto::token::Token;
 
 /// What a login is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub(crate) async fn run_login(client: Arc<ClientInner>, flight: InFlight<Token>,
             TokenOrTurn::Failed(error) => (LoginOutcome::of_another(Err(error)), Turn::Alone),
             TokenOrTurn::Turn(turn) => {
                 let background = matches!(purpose, Purpose::Refresh | Purpose::Prewarm);
-                client.emit(&Event::LoginStarted { background });
+                client.emit(&Event::login_started(background));
                 let awaited = flight.awaited();
                 let login = Box::pin(log_in(
                     &client,
@@ -100,32 +100,28 @@ fn take_in(
         LoginResult::Token { token, came_back } => {
             let fingerprint = || token.fingerprint().to_owned();
             if came_back {
-                client.emit(&Event::SameTokenReturned {
-                    fingerprint: fingerprint(),
-                });
+                client.emit(&Event::same_token_returned(fingerprint()));
             }
             let lifetime = lifetime_left(&token, config.clock.now().wall);
             if outcome.is_of_another {
-                client.emit(&Event::TokenAdopted {
-                    fingerprint: fingerprint(),
-                    expiry: token.expiry(),
+                client.emit(&Event::token_adopted(
+                    fingerprint(),
+                    token.expiry(),
                     lifetime,
-                });
+                ));
                 return Some(Ok(token));
             }
             client.logins.fetch_add(1, Ordering::Relaxed);
             if outcome.signature_matches == Some(false) {
-                client.emit(&Event::SignatureMismatch {
-                    fingerprint: fingerprint(),
-                });
+                client.emit(&Event::signature_mismatch(fingerprint()));
             }
-            client.emit(&Event::LoginSucceeded {
-                fingerprint: fingerprint(),
-                expiry: token.expiry(),
+            client.emit(&Event::login_succeeded(
+                fingerprint(),
+                token.expiry(),
                 lifetime,
                 attempts,
                 took,
-            });
+            ));
             Some(Ok(token))
         }
         LoginResult::Failure {
@@ -135,13 +131,9 @@ fn take_in(
         } => {
             client.failures.fetch_add(1, Ordering::Relaxed);
             if let Some(fingerprint) = same_token {
-                client.emit(&Event::SameTokenReturned { fingerprint });
+                client.emit(&Event::same_token_returned(fingerprint));
             }
-            client.emit(&Event::LoginFailed {
-                error: error.clone(),
-                attempts,
-                took,
-            });
+            client.emit(&Event::login_failed(error.clone(), attempts, took));
             Some(usable.ok_or(error))
         }
     }

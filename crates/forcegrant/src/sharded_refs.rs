@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use crate::cache::cached_token::CachedToken;
-use crate::token::Token;
+use forcegrant_proto::cache::cached_token::CachedToken;
+use forcegrant_proto::token::Token;
 
 /// So many threads can read without passing a cache line between them.
 const SHARDS: usize = 8;

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use crate::cache::cached_token::{CachedToken, NewToken};
 use crate::clock::Clock;
 use crate::credentials::Login;
-use crate::error::Error;
 use crate::process::PerProcess;
-use crate::secret::CredentialsFingerprint;
 use crate::single_flight::{InFlight, Joined, SingleFlight};
 use crate::wait::Pending;
+use forcegrant_proto::cache::cached_token::{CachedToken, NewToken};
+use forcegrant_proto::error::Error;
+use forcegrant_proto::secret::CredentialsFingerprint;
 
 /// The option to share logins with the clients of this process that have the same credentials, token endpoint,
 /// route and clock.

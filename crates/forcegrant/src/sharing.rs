@@ -7,17 +7,17 @@ use std::time::Instant;
 
 use tokio::time::timeout;
 
-use crate::cache::cached_token::{CachedToken, NewToken};
 use crate::client_inner::ClientInner;
 use crate::credentials::Login;
-use crate::error::Error;
-use crate::host::check_instance_url;
 use crate::login::NewLogin;
 use crate::random;
-use crate::redaction::Redactor;
 use crate::shared_logins::{Found, LoginEnd, ProcessSharing, SharedTurn};
-use crate::store::record::Known;
 use crate::store_session::{self, HeldLease, Obtained};
+use forcegrant_proto::cache::cached_token::{CachedToken, NewToken};
+use forcegrant_proto::error::Error;
+use forcegrant_proto::host::check_instance_url;
+use forcegrant_proto::redaction::Redactor;
+use forcegrant_proto::store::record::Known;
 
 /// What a client finds that needs a token.
 pub(crate) enum TokenOrTurn {

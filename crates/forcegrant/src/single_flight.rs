@@ -4,9 +4,9 @@
 use std::fmt;
 use std::sync::PoisonError;
 
-use crate::error::Error;
 use crate::sync::{Arc, Mutex, MutexGuard};
 use crate::wait::{Pending, Promise, lost};
+use forcegrant_proto::error::Error;
 
 /// At most one operation at a time, whose result all its waiters share. Code that changes what such an
 /// operation changes too holds this lock.
@@ -136,11 +136,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::error::Code;
+    use forcegrant_proto::error::ErrorCode;
 
     fn result(mut pending: Pending<u8>) -> Option<Result<u8, &'static str>> {
         let result = pending.wait_timeout(Duration::ZERO)?;
-        Some(result.map_err(|error| error.code()))
+        Some(result.map_err(|error| error.code().as_str()))
     }
 
     #[test]
@@ -168,7 +168,7 @@ mod tests {
         // The flight is dropped while the lock is held, as by a worker that cannot start.
         let refused = single_flight
             .lock()
-            .join_or_start(|_| Err(Error::new(Code::WorkerUnavailable, "no thread")));
+            .join_or_start(|_| Err(Error::new(ErrorCode::WorkerUnavailable, "no thread")));
         assert_eq!(result(refused), Some(Err("worker_unavailable")));
         let next = single_flight.lock().join_or_start(|flight| {
             flight.complete(&Ok(7));

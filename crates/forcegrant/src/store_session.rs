@@ -10,21 +10,21 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use zeroize::Zeroizing;
 
-use crate::cache::cached_token::CachedToken;
 use crate::client_inner::ClientInner;
 use crate::clock::{millis, to_system_time, to_wall};
 use crate::credentials::Login;
-use crate::error::{Code, Error};
-use crate::event::Event;
-use crate::grant::response::Context;
 use crate::login::budget_spent;
 use crate::random;
-use crate::redaction::Redactor;
-use crate::store::protocol::LARGEST_ENTRY;
-use crate::store::record::{self, Origin, Patience, Reader};
 use crate::store::seal::{self, Kind, Sealer};
 use crate::store::{Acquired, Lease, SharedStore, Store, StoreError, StoreFuture};
-use crate::token::ExpirySource;
+use forcegrant_proto::cache::cached_token::CachedToken;
+use forcegrant_proto::error::{Error, ErrorCode};
+use forcegrant_proto::event::Event;
+use forcegrant_proto::expiry::ExpirySource;
+use forcegrant_proto::grant::context::ResponseContext;
+use forcegrant_proto::redaction::Redactor;
+use forcegrant_proto::store::protocol::LARGEST_ENTRY;
+use forcegrant_proto::store::record::{self, Origin, Patience, Reader};
 
 /// How long a lease is granted for. A crashed holder blocks others for at most this long.
 const LEASE: Duration = Duration::from_millis(2_500);
@@ -169,7 +169,7 @@ impl StoreSession {
             state: &state,
             now,
             lifetimes: &config.lifetimes,
-            context: Context {
+            context: ResponseContext {
                 host: self.login.endpoint.host(),
                 credentials: &self.login.credentials,
                 trust: &config.trust,
@@ -262,12 +262,12 @@ impl StoreSession {
         // The text is another library's, or a user's.
         let text = redactor(&self.client).clean(&error.to_string(), MAX_ERROR_LENGTH);
         let error = Error::new(
-            Code::StoreFailed,
+            ErrorCode::StoreFailed,
             format!("the store that tokens are shared through failed: {text}"),
         )
         .with_help("Logins go ahead without it, and it is asked again later.")
         .with_retry_after(Some(Duration::from_millis(pause)));
-        self.client.emit(&Event::StoreFailed { error });
+        self.client.emit(&Event::store_failed(error));
     }
 }
 

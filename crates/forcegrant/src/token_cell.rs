@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 
-use crate::cache::cached_token::CachedToken;
-use crate::cache::state::State;
 use crate::sharded_refs::ShardedRefs;
-use crate::token::Token;
+use forcegrant_proto::cache::cached_token::CachedToken;
+use forcegrant_proto::cache::state::State;
+use forcegrant_proto::token::Token;
 
 /// Holds the current [`State`]. Reading takes no lock and allocates nothing; a writer holds the lock of the
 /// client's single flight.

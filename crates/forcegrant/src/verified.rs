@@ -1,6 +1,6 @@
 //! The result of `verify()`.
 
-use crate::token::Token;
+use forcegrant_proto::token::Token;
 
 /// What [`Client::verify`](crate::Client::verify) found.
 #[derive(Clone, Debug)]

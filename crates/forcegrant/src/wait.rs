@@ -8,8 +8,8 @@ use std::sync::PoisonError;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::error::{Code, Error};
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard};
+use forcegrant_proto::error::{Error, ErrorCode};
 
 /// A result to come. Dropping it never disturbs the work behind it.
 ///
@@ -168,7 +168,7 @@ impl<T: Clone> Pending<T> {
         let begun = Instant::now();
         self.wait_timeout(timeout).unwrap_or_else(|| {
             Err(Error::new(
-                Code::Timeout,
+                ErrorCode::Timeout,
                 format!("no token within {:?}", begun.elapsed().max(timeout)),
             )
             .with_help("The login goes on, and a later call may find its token. Allow more time, or look at the network."))
@@ -221,7 +221,7 @@ impl<T> Drop for Pending<T> {
 /// An error of this crate, which nothing remembers: the next call starts afresh.
 pub(crate) fn lost() -> Error {
     Error::new(
-        Code::Internal,
+        ErrorCode::Internal,
         "internal error: the task that does the work panicked or was dropped",
     )
     .with_help("This is an error in forcegrant; please report it. The next call starts afresh.")

@@ -14,8 +14,8 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::error::{Cause, Code, Error};
 use crate::process::{PerProcess, ProcessRef};
+use forcegrant_proto::error::{Cause, Error, ErrorCode};
 
 type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -106,7 +106,7 @@ async fn run_jobs(worker: ProcessRef<Worker>, mut queue: UnboundedReceiver<Job>)
 
 pub(crate) fn unavailable(error: &std::io::Error) -> Error {
     Error::new(
-        Code::WorkerUnavailable,
+        ErrorCode::WorkerUnavailable,
         "the system would not start a thread that is needed",
     )
     .with_help("The process has too many threads or open files, or is short of memory. Look at its limits (ulimit).")

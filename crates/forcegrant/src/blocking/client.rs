@@ -7,12 +7,12 @@ use crate::builder::ClientBuilder;
 use crate::calls::ResolvedUrl;
 use crate::client::Start;
 use crate::credentials::CredentialSet;
-use crate::error::Error;
-use crate::response_class::ApiUsage;
-use crate::secret::Secret;
-use crate::status::Status;
-use crate::token::Token;
 use crate::verified::Verified;
+use forcegrant_proto::error::Error;
+use forcegrant_proto::response_class::ApiUsage;
+use forcegrant_proto::secret::Secret;
+use forcegrant_proto::status::Status;
+use forcegrant_proto::token::Token;
 
 /// Fetches and caches the access token of one app in one org, for threads.
 ///

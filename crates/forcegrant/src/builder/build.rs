@@ -8,13 +8,13 @@ use crate::client::Client;
 use crate::client_config::ClientConfig;
 use crate::client_inner::ClientInner;
 use crate::credentials::CredentialsProvider;
-use crate::environment::text;
-use crate::error::{Error, invalid_option};
-use crate::host::{LoginEndpoint, TrustPolicy, is_host_name};
 use crate::http::{HttpTransport, ProxyRules};
-use crate::secret::Secret;
 use crate::shared_logins::ProcessSharing;
 use crate::store;
+use forcegrant_proto::error::{Error, invalid_option};
+use forcegrant_proto::host::{LoginEndpoint, TrustPolicy, is_host_name};
+use forcegrant_proto::pasted_text;
+use forcegrant_proto::secret::Secret;
 
 impl Client {
     /// A client for the app with this consumer key and secret, in the org of this My Domain.
@@ -47,7 +47,7 @@ impl ClientBuilder {
         let (source, given) = checks::source(self.credentials.clone(), self.next.clone())?;
         let mut trust =
             TrustPolicy::new(self.trusted_hosts.iter().cloned(), self.allow_http_loopback)?;
-        let login_url = text::meant(&self.login_url);
+        let login_url = pasted_text::meant(&self.login_url);
         let endpoint = match &self.token_url {
             Some(url) => {
                 if !login_url.is_empty() {

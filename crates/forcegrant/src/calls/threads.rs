@@ -16,10 +16,9 @@ use tokio::task::yield_now;
 use crate::blocking;
 use crate::calls;
 use crate::calls::attempt::CallError;
-use crate::error::Error;
 use crate::http::{self, HttpSettings};
 use crate::worker;
-use crate::worker;
+use forcegrant_proto::error::Error;
 
 impl blocking::Client {
     /// An API call: a path on the token's instance, or a whole URL. Nothing is sent before

@@ -7,16 +7,16 @@ use arc_swap::ArcSwapOption;
 use super::clock_cache::{ClockCache, ClockEntry, HasClockEntry};
 use super::key::Key;
 use super::table::{Chained, Link, Table};
-use crate::cache::cached_token::CachedToken;
 use crate::client::Client;
 use crate::client_config::ClientConfig;
 use crate::client_inner::ClientInner;
 use crate::clock::Clock;
 use crate::credentials::{CredentialSet, CredentialsProvider, Source};
-use crate::error::Error;
-use crate::host::LoginEndpoint;
 use crate::process::PerProcess;
-use crate::token::Token;
+use forcegrant_proto::cache::cached_token::CachedToken;
+use forcegrant_proto::error::Error;
+use forcegrant_proto::host::LoginEndpoint;
+use forcegrant_proto::token::Token;
 
 /// A client under its key. What a read needs is mostly in one cache line: `docs/adr/0013-the-table-of-a-pool.md`
 /// has the measurement.

@@ -13,9 +13,9 @@ use tokio::time::{sleep, timeout};
 use super::login_queue::{IDLE_CAPACITY, Lane, LoginQueue, Next, PacingSettings, WaiterId};
 use crate::client_config::{Acquiring, LoginPermit, LoginPermits, PermitWish};
 use crate::clock::{Clock, millis};
-use crate::error::{Code, Error};
 use crate::process::{PerProcess, ProcessRef};
 use crate::worker;
+use forcegrant_proto::error::{Error, ErrorCode};
 
 /// One for all the logins of a pool.
 #[derive(Debug)]
@@ -264,7 +264,7 @@ fn lock(state: &Mutex<LimiterState>) -> MutexGuard<'_, LimiterState> {
 
 fn timed_out(limit: Duration, waiting: usize) -> Error {
     Error::new(
-        Code::Timeout,
+        ErrorCode::Timeout,
         format!("timed out after {limit:?} waiting to log in; {waiting} logins are queued in this pool"),
     )
     .with_help("The pool starts only so many logins in a second and at once: `logins_per_second` and `concurrent_logins`.\nLog in ahead with `prewarm`, allow more, or give callers more time with `total_timeout`.")

@@ -8,17 +8,17 @@ use std::time::Duration;
 #[cfg(feature = "store-file")]
 use url::Url;
 
-use crate::error::{Error, invalid_option};
-use crate::grant::request::AuthStyle;
 use crate::http::HttpSettings;
 use crate::process::PerProcess;
 use crate::random;
-use crate::store::breaker::Breaker;
 #[cfg(feature = "store-file")]
 use crate::store::file::FileStore;
 #[cfg(feature = "store-redis")]
 use crate::store::redis::RedisStore;
 use crate::store::{Acquired, Store, StoreError, StoreFuture};
+use forcegrant_proto::error::{Error, invalid_option};
+use forcegrant_proto::grant::request::AuthStyle;
+use forcegrant_proto::store::breaker::Breaker;
 
 /// The clients that a client shares its token with: the option `store`.
 ///

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use crate::cache::budget::{Budget, BudgetSettings};
 use crate::clock::millis;
-use crate::store::protocol::Register;
 use crate::store::{Acquired, Lease, Put, Store, StoreFuture, Stored};
+use forcegrant_proto::cache::budget::{Budget, BudgetSettings};
+use forcegrant_proto::store::protocol::Register;
 
 pub(super) struct MemoryStore {
     entries: Mutex<HashMap<String, Contents>>,
