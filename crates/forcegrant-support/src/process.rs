@@ -43,6 +43,15 @@ impl<T> Clone for ProcessRef<T> {
     }
 }
 
+impl<T> PerProcess<T> {
+    /// This process's value, if it was made.
+    pub fn existing(&self) -> Option<ProcessRef<T>> {
+        let found = self.0.load();
+        let found = found.as_ref()?;
+        (found.process == std::process::id()).then(|| ProcessRef(Arc::clone(found)))
+    }
+}
+
 impl<T: Default> PerProcess<T> {
     /// This process's value. Costs a system call (the process id), so it is not for the read path.
     pub fn current(&self) -> ProcessRef<T> {
@@ -79,7 +88,9 @@ mod tests {
     #[test]
     fn one_value_per_process() {
         let cell = PerProcess::<std::sync::Mutex<u32>>::default();
+        assert!(cell.existing().is_none());
         assert!(Arc::ptr_eq(&cell.current().0, &cell.current().0));
+        assert!(Arc::ptr_eq(&cell.current().0, &cell.existing().unwrap().0));
     }
 
     #[test]
@@ -91,6 +102,7 @@ mod tests {
             value: std::sync::Mutex::new(7),
         })));
         let parents = cell.0.load_full().unwrap();
+        assert!(cell.existing().is_none());
         let childs = cell.current();
         assert!(!Arc::ptr_eq(&parents, &childs.0));
         assert!(Arc::ptr_eq(&childs.0, &cell.current().0));

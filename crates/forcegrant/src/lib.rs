@@ -34,9 +34,10 @@ mod budgets;
 mod builder;
 pub mod calls;
 mod client;
+mod client_config;
+mod client_inner;
 mod clock;
 mod credentials;
-mod engine;
 mod environment;
 mod events;
 #[cfg(all(any(test, fuzzing), feature = "store-file"))]
@@ -48,6 +49,8 @@ mod login_task;
 mod pool;
 mod random;
 mod sharded_refs;
+mod shared_logins;
+mod sharing;
 #[cfg(feature = "simulation")]
 #[doc(hidden)]
 pub mod simulation;
@@ -56,6 +59,7 @@ pub mod store;
 mod store_session;
 mod sync;
 mod token_cell;
+mod verified;
 mod verify;
 mod wait;
 mod worker;
@@ -117,14 +121,13 @@ pub mod command_line {
 }
 
 pub use crate::builder::ClientBuilder;
-pub use crate::client::{Client, View};
+pub use crate::client::{Client, Start, View};
 pub use crate::clock::{Clock, TestClock};
 pub use crate::credentials::{ClientCredentials, CredentialSet, LoadedCredentials};
-pub use crate::engine::Start;
 pub use crate::environment::Environment;
 pub use crate::http::Proxy;
 pub use crate::pool::{ClientPool, ClientPoolBuilder, OrgCredentials, Prewarmed};
-pub use crate::verify::Verified;
+pub use crate::verified::Verified;
 pub use crate::wait::{Pending, Subscription};
 pub use forcegrant_proto::cache::cache_state::CacheState;
 pub use forcegrant_proto::error::{Error, ErrorCode, ErrorKind, SetupStep};

@@ -153,8 +153,8 @@ impl Client {
             instance_url,
             api_instance_url,
         };
-        let trust = &self.engine.profile.trust;
-        self.engine.calls().resolve_url(token, trust, path_or_url)
+        let trust = &self.inner.config.trust;
+        self.inner.calls().resolve_url(token, trust, path_or_url)
     }
 
     /// A host accepted the token of a request: for bindings, whose adapters hand over no response that
@@ -165,33 +165,33 @@ impl Client {
     }
 
     pub(crate) fn accepted(&self, url: &str, is_cure: bool) -> bool {
-        if !self.engine.counts_renewals() {
+        if !self.inner.counts_renewals() {
             return false;
         }
         if let Ok(url) = Url::parse(url) {
             let host = url.origin().ascii_serialization();
-            self.engine.accepted(&host, is_cure);
+            self.inner.accepted(&host, is_cure);
         }
-        self.engine.counts_renewals()
+        self.inner.counts_renewals()
     }
 
     /// Whether renewals are counted: see [`Client::note_accepted`].
     #[doc(hidden)]
     #[must_use]
     pub fn counts_renewals(&self) -> bool {
-        self.engine.counts_renewals()
+        self.inner.counts_renewals()
     }
 
     /// The API requests of the org in the last 24 hours, as the last response told that went through an
     /// adapter of this client. `None` before the first.
     #[must_use]
     pub fn limits(&self) -> Option<ApiUsage> {
-        self.engine.calls().usage.last()
+        self.inner.calls().usage.last()
     }
 
     /// Notes what a response told: for HTTP clients without an adapter.
     pub fn note_usage(&self, usage: ApiUsage) {
-        self.engine.calls().usage.note(usage);
+        self.inner.calls().usage.note(usage);
     }
 
     /// Notes a header `Sforce-Limit-Info`, as [`Client::note_usage`].
@@ -216,15 +216,15 @@ impl CallClient for Client {
     }
 
     fn is_instance(&self, url: &Url) -> bool {
-        self.engine.calls().have_instance(url)
+        self.inner.calls().have_instance(url)
     }
 
     fn call_retry(&self) -> &CallRetry {
-        &self.engine.profile.calls.retry
+        &self.inner.config.calls.retry
     }
 
     fn now(&self) -> SystemTime {
-        to_system_time(self.engine.profile.clock.now().wall)
+        to_system_time(self.inner.config.clock.now().wall)
     }
 
     fn random(&self) -> f64 {
@@ -240,6 +240,6 @@ impl CallClient for Client {
     }
 
     fn report(&self, report: &Report<'_>) -> ReportOutcome {
-        self.engine.report(report)
+        self.inner.report(report)
     }
 }

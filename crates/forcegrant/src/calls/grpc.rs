@@ -15,7 +15,7 @@ use tower_service::Service;
 
 use crate::calls::replay_body::ReplayBody;
 use crate::client::Client;
-use crate::engine::Start;
+use crate::client::Start;
 use forcegrant_proto::cache::state::Report;
 use forcegrant_proto::calls::api_call::{renewed, request_not_replayable};
 use forcegrant_proto::error::{Error, ErrorKind};
@@ -153,7 +153,7 @@ impl Credentials {
 
     /// The endpoint refused this token.
     fn refused(&self, token: &Token) {
-        self.client.engine.report(&Report {
+        self.client.inner.report(&Report {
             fingerprint: token.fingerprint(),
             host: Some(&self.endpoint),
             is_proof: true,

@@ -182,7 +182,7 @@ impl Call {
     }
 
     pub(crate) fn settings(&self) -> &CallSettings {
-        &self.client.engine.profile.calls
+        &self.client.inner.config.calls
     }
 
     /// The same through this HTTP client.

@@ -16,7 +16,6 @@ use tokio::task::yield_now;
 use crate::blocking;
 use crate::calls;
 use crate::calls::attempt::CallError;
-use crate::engine::worker_unavailable;
 use crate::http::{self, HttpSettings};
 use crate::worker;
 use forcegrant_proto::error::Error;
@@ -233,7 +232,7 @@ impl Connections {
     const IDLE: usize = 16;
 
     pub(crate) fn new(settings: &HttpSettings) -> Result<Self, Error> {
-        let runtime = worker::runtime().map_err(|error| worker_unavailable(&error))?;
+        let runtime = worker::runtime().map_err(|error| worker::unavailable(&error))?;
         Ok(Self {
             runtime: Some(runtime),
             http: http::for_calls(settings, Some(Self::IDLE))?,
@@ -254,7 +253,7 @@ impl Connections {
             let turning = std::thread::Builder::new()
                 .name("forcegrant-call".to_owned())
                 .spawn_scoped(scope, || self.runtime().block_on(future))
-                .map_err(|error| worker_unavailable(&error))?;
+                .map_err(|error| worker::unavailable(&error))?;
             let output = turning.join();
             Ok(output.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, SystemTime};
 
 use serde_json::json;
@@ -40,7 +40,7 @@ struct MockTransport(Arc<Stage>);
 
 impl fmt::Debug for MockTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Theatre")
+        f.write_str("MockTransport")
     }
 }
 
@@ -93,18 +93,16 @@ struct Fixture {
 fn fixture(options: impl FnOnce(ClientPoolBuilder) -> ClientPoolBuilder) -> Fixture {
     let clock = TestClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
     let own = clock.clone();
-    let builder = ClientPool::builder()
+    let mut builder = ClientPool::builder()
         .logins_per_second(None)
         .options(|client| client.clock(own).retry_backoff(Duration::ZERO));
+    // However slow the machine is, order is not a matter of time.
+    builder.pacing.slow_after = Duration::from_secs(3_600);
     let mut built = options(builder).build().unwrap();
     let stage = Arc::new(Stage::default());
-    let pool = Arc::get_mut(&mut built.pool).unwrap();
-    let profile = Arc::get_mut(&mut pool.profile).unwrap();
-    profile.transport = Box::new(MockTransport(Arc::clone(&stage)));
-    if let Some(limiter) = profile.limiter.as_mut().and_then(Arc::get_mut) {
-        // However slow the machine is, order is not a matter of time.
-        limiter.slow_after = Duration::from_secs(3_600);
-    }
+    let clients = Arc::get_mut(&mut built.clients).unwrap();
+    let config = Arc::get_mut(&mut clients.config).unwrap();
+    config.transport = Box::new(MockTransport(Arc::clone(&stage)));
     Fixture {
         pool: built.into(),
         stage,
@@ -143,15 +141,15 @@ impl Fixture {
         (arrival, gone)
     }
 
-    fn limiter(&self) -> Arc<limiter::LoginLimiter> {
+    /// How many logins wait for a permit.
+    fn waiting(&self) -> usize {
         let pool = self.pool.clone().into_async();
-        Arc::clone(pool.pool.profile.limiter.as_ref().unwrap())
+        pool.clients.config.permits.as_ref().unwrap().waiting()
     }
 
-    /// Until so many logins are in the line.
+    /// Until so many logins wait for a permit.
     fn wait_until_waiting(&self, logins: usize) {
-        let limiter = self.limiter();
-        while limiter.waiting() < logins {
+        while self.waiting() < logins {
             std::thread::yield_now();
         }
     }

@@ -23,7 +23,6 @@ pub mod conformance;
 mod file;
 #[cfg(all(test, not(feature = "model")))]
 mod model;
-mod process;
 pub(crate) mod seal;
 
 pub use forcegrant_proto::store::{Acquired, Lease, Put, StoreError, Stored};
@@ -37,5 +36,3 @@ pub(crate) use self::config::{SharedStore, route};
 pub use self::file::FileStore;
 #[cfg(all(any(test, fuzzing), feature = "store-file"))]
 pub(crate) use self::file::decode_file;
-#[cfg(all(test, not(feature = "model")))]
-pub(crate) use self::process::ProcessStore as InMemory;

@@ -3,15 +3,15 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::blocking::{Client, wait, wait_at_most};
-use crate::engine::Start;
+use super::Client;
+use crate::client::Start;
 use crate::pool::{ClientPoolBuilder, OrgCredentials, Prewarmed};
 use forcegrant_proto::error::Error;
 use forcegrant_proto::secret::Secret;
 use forcegrant_proto::status::Status;
 use forcegrant_proto::token::Token;
 
-/// Keeps the access tokens of many orgs, for threads.
+/// Fetches and caches the access tokens of many orgs, for threads.
 ///
 /// It shares its clients with the [`crate::ClientPool`] it is made from or turned into. Waiting
 /// blocks the thread; it must not be called from an async task.
@@ -28,7 +28,7 @@ impl ClientPool {
     pub fn token(&self, key: &str) -> Result<Token, Error> {
         match self.0.start(key) {
             Start::Ready(token) => Ok(token),
-            Start::Pending(pending) => wait(pending),
+            Start::Pending(pending) => pending.wait(),
         }
     }
 
@@ -36,7 +36,7 @@ impl ClientPool {
     pub fn token_timeout(&self, key: &str, timeout: Duration) -> Result<Token, Error> {
         match self.0.start(key) {
             Start::Ready(token) => Ok(token),
-            Start::Pending(pending) => wait_at_most(pending, timeout),
+            Start::Pending(pending) => pending.wait_for_token(Some(timeout)),
         }
     }
 
@@ -124,18 +124,28 @@ impl ClientPool {
 
     /// See [`crate::ClientPool::prewarm`]; waits until all logins are done.
     pub fn prewarm<K: AsRef<str>>(&self, keys: impl IntoIterator<Item = K>) -> Prewarmed {
-        wait(self.0.start_prewarm(keys)).unwrap_or_default()
+        self.0.start_prewarm(keys).wait().unwrap_or_default()
     }
 
     /// See [`crate::ClientPool::wait_idle`].
     pub fn wait_idle(&self) {
-        let _ = wait(self.0.start_wait_idle());
+        let _ = self.0.start_wait_idle().wait();
     }
 
     /// The same pool, with the same clients, for async code.
     #[must_use]
     pub fn into_async(self) -> crate::ClientPool {
         self.0
+    }
+}
+
+impl ClientPoolBuilder {
+    /// [`ClientPoolBuilder::build`] for threads.
+    ///
+    /// # Errors
+    /// As [`ClientPoolBuilder::build`].
+    pub fn build_blocking(self) -> Result<ClientPool, Error> {
+        self.build().map(ClientPool::from)
     }
 }
 

@@ -1,24 +1,20 @@
 //! The same client for threads.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::builder::ClientBuilder;
 use crate::calls::ResolvedUrl;
-#[cfg(feature = "http-client")]
-pub use crate::calls::threads::{Call, Response};
+use crate::client::Start;
 use crate::credentials::CredentialSet;
-use crate::engine::Start;
-pub use crate::pool::blocking::ClientPool;
-use crate::verify::Verified;
-use crate::wait::Pending;
-use forcegrant_proto::error::{Error, ErrorCode};
+use crate::verified::Verified;
+use forcegrant_proto::error::Error;
 use forcegrant_proto::response_class::ApiUsage;
 use forcegrant_proto::secret::Secret;
 use forcegrant_proto::status::Status;
 use forcegrant_proto::token::Token;
 
-/// Gets and keeps the access token of one app in one org, for threads.
+/// Fetches and caches the access token of one app in one org, for threads.
 ///
 /// It shares its cache with the [`crate::Client`] it is made from or turned into. Waiting blocks the
 /// thread; it needs no runtime and must not be called from an async task.
@@ -42,12 +38,12 @@ impl Client {
 
     /// See [`crate::Client::token`]; ends at the client's `total_timeout` at the latest.
     pub fn token(&self) -> Result<Token, Error> {
-        self.ask(None)
+        self.wait_for_token(None)
     }
 
     /// [`Client::token`] that waits no longer than `timeout`. The login goes on for others.
     pub fn token_timeout(&self, timeout: Duration) -> Result<Token, Error> {
-        self.ask(Some(timeout))
+        self.wait_for_token(Some(timeout))
     }
 
     /// See [`crate::Client::cached`].
@@ -104,12 +100,12 @@ impl Client {
 
     /// See [`crate::Client::verify`].
     pub fn verify(&self) -> Result<Verified, Error> {
-        wait(self.0.start_verify())
+        self.0.start_verify().wait()
     }
 
     /// See [`crate::Client::wait_idle`].
     pub fn wait_idle(&self) {
-        let _ = wait(self.0.start_wait_idle());
+        let _ = self.0.start_wait_idle().wait();
     }
 
     /// See [`crate::Client::reset`].
@@ -129,20 +125,27 @@ impl Client {
         self.0
     }
 
-    /// A look at the same client for async code, such as [`ApiCall`](crate::calls::ApiCall) takes.
+    /// The same client for async code, such as [`ApiCall`](crate::calls::ApiCall) takes.
     #[must_use]
     pub fn as_async(&self) -> &crate::Client {
         &self.0
     }
 
-    fn ask(&self, timeout: Option<Duration>) -> Result<Token, Error> {
+    fn wait_for_token(&self, timeout: Option<Duration>) -> Result<Token, Error> {
         match self.0.start() {
             Start::Ready(token) => Ok(token),
-            Start::Pending(pending) => match timeout {
-                None => wait(pending),
-                Some(timeout) => wait_at_most(pending, timeout),
-            },
+            Start::Pending(pending) => pending.wait_for_token(timeout),
         }
+    }
+}
+
+impl ClientBuilder {
+    /// [`ClientBuilder::build`] for threads.
+    ///
+    /// # Errors
+    /// As [`ClientBuilder::build`].
+    pub fn build_blocking(self) -> Result<Client, Error> {
+        self.build().map(Client::from)
     }
 }
 
@@ -156,23 +159,4 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
-}
-
-pub(crate) fn wait<T: Clone>(mut pending: Pending<T>) -> Result<T, Error> {
-    loop {
-        if let Some(result) = pending.wait_timeout(Duration::from_secs(3_600)) {
-            return result;
-        }
-    }
-}
-
-pub(crate) fn wait_at_most(mut pending: Pending<Token>, timeout: Duration) -> Result<Token, Error> {
-    let begun = Instant::now();
-    pending.wait_timeout(timeout).unwrap_or_else(|| {
-        Err(Error::new(
-            ErrorCode::Timeout,
-            format!("no token within {:?}", begun.elapsed().max(timeout)),
-        )
-        .with_help("The login goes on, and a later call may find its token. Allow more time, or look at the network."))
-    })
 }
