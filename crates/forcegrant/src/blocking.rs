@@ -5,8 +5,6 @@ use std::time::{Duration, Instant};
 
 use crate::builder::ClientBuilder;
 use crate::calls::ResolvedUrl;
-#[cfg(feature = "http-client")]
-pub use crate::calls::threads::{Call, Response};
 use crate::credentials::CredentialSet;
 use crate::engine::Start;
 pub use crate::pool::blocking::ClientPool;
@@ -17,6 +15,8 @@ use forcegrant_proto::response_class::ApiUsage;
 use forcegrant_proto::secret::Secret;
 use forcegrant_proto::status::Status;
 use forcegrant_proto::token::Token;
+#[cfg(feature = "http-client")]
+pub use forcegrant_reqwest::blocking::{Call, ClientExt, Response};
 
 /// Gets and keeps the access token of one app in one org, for threads.
 ///
@@ -155,6 +155,15 @@ impl From<crate::Client> for Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(feature = "http-client")]
+impl ClientExt for Client {
+    type AsyncClient = crate::Client;
+
+    fn async_client(&self) -> &crate::Client {
+        self.as_async()
     }
 }
 

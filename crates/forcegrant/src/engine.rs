@@ -30,7 +30,7 @@ use forcegrant_proto::cache::learning::Learned;
 use forcegrant_proto::cache::policy::{FailureSettings, LifetimeSettings};
 use forcegrant_proto::cache::state::{Lookup, Report, Reported};
 use forcegrant_proto::calls::client::ReportOutcome;
-use forcegrant_proto::error::{Cause, Error, ErrorCode};
+use forcegrant_proto::error::Error;
 use forcegrant_proto::event::Event;
 use forcegrant_proto::grant::request::AuthStyle;
 use forcegrant_proto::grant::retry::RetrySettings;
@@ -282,7 +282,7 @@ impl Engine {
             let _in_flight = in_flight;
             job.await;
         };
-        worker::spawn(job).map_err(|error| worker_unavailable(&error))
+        worker::spawn(job).map_err(|error| Error::worker_unavailable(&error))
     }
 
     /// Takes a new view of the lease for the readers, if its token is this one.
@@ -468,13 +468,4 @@ impl Engine {
         let host = endpoint.as_ref().map_or("", LoginEndpoint::host);
         self.profile.events.emit(host, self.key.as_str(), event);
     }
-}
-
-pub(crate) fn worker_unavailable(error: &std::io::Error) -> Error {
-    Error::new(
-        ErrorCode::WorkerUnavailable,
-        "the system would not start a thread that is needed",
-    )
-    .with_help("The process has too many threads or open files, or is short of memory. Look at its limits (ulimit).")
-    .with_cause(Cause::of(error, &str::to_owned))
 }
