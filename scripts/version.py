@@ -25,8 +25,8 @@ class Place(NamedTuple):
 PLACES = [
     Place("Cargo.toml", r'^version = "([^"]+)"$'),
     # What a published crate asks for of its siblings.
-    Place("Cargo.toml", r'^forcegrant[a-z-]* = \{ path = "[^"]+", version = "([^"]+)"', 3),
-    Place("Cargo.lock", r'^name = "forcegrant[a-z-]*"\nversion = "([^"]+)"$', 6),
+    Place("Cargo.toml", r'^forcegrant[a-z-]* = \{ path = "[^"]+", version = "([^"]+)"', 8),
+    Place("Cargo.lock", r'^name = "forcegrant[a-z-]*"\nversion = "([^"]+)"$', 11),
     Place("pyproject.toml", r'"forcegrant-emulator==([^"]+)"'),
     # The package itself, and those of its own that it names: the emulator, the platforms' binaries.
     Place("package.json", r'^  "version": "([^"]+)"'),
