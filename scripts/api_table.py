@@ -18,6 +18,8 @@ TABLE = Path(__file__).with_name("api.json")
 DOCS = ROOT / "target/docs"
 # Members that a language or its conventions add.
 CONVENTIONS = {"constructor", "to_json", "to_string"}
+# What users of the core meet: its own items, and what it re-exports.
+DESCRIBED = ("forcegrant", "forcegrant_proto", "forcegrant_reqwest")
 LANGUAGES = ("rust", "python", "node")
 
 
@@ -62,23 +64,35 @@ def references(language: str) -> dict[str, set[str]]:
 def rust() -> dict[str, set[str]]:
     """The methods of each type of the core; blocking types count as the same type."""
     env = environment()
-    file = Path(env["CARGO_TARGET_DIR"], env["CARGO_BUILD_TARGET"], "doc", "forcegrant.json")
-    if not file.is_file():
-        sys.exit("run the suite `public interface` first: it describes the core")
-    index = json.loads(file.read_text(encoding="utf-8"))["index"]
+    folder = Path(env["CARGO_TARGET_DIR"], env["CARGO_BUILD_TARGET"], "doc")
     found: dict[str, set[str]] = {}
-    for item in index.values():
-        inner = item["inner"].get("struct") or item["inner"].get("enum")
-        if item["crate_id"] != 0 or inner is None:
-            continue
-        members = found.setdefault(item["name"], set())
-        for number in inner["impls"]:
-            implementation = index[str(number)]["inner"]["impl"] if str(number) in index else {"trait": "elsewhere"}
-            if implementation["trait"] is None:
-                members |= {index[str(part)]["name"] for part in implementation["items"] if is_method(index, part)}
-        kind = inner.get("kind")
-        if isinstance(kind, dict) and "plain" in kind:
-            members |= {index[str(part)]["name"] for part in kind["plain"]["fields"] if str(part) in index}
+    for crate in DESCRIBED:
+        file = folder / f"{crate}.json"
+        if not file.is_file():
+            sys.exit("run the suite `public interface` first: it describes the crates")
+        index = json.loads(file.read_text(encoding="utf-8"))["index"]
+        for item in index.values():
+            if item["crate_id"] == 0 and item["name"]:
+                found.setdefault(item["name"].removesuffix("Ext"), set()).update(members(index, item))
+    return found
+
+
+def members(index: dict[str, Any], item: dict[str, Any]) -> set[str]:
+    """The methods and fields of a type, or the methods that a trait `ClientExt` gives a `Client`."""
+    if "trait" in item["inner"] and item["name"].endswith("Ext"):
+        parts = [index.get(str(number)) for number in item["inner"]["trait"]["items"]]
+        return {part["name"] for part in parts if part and "function" in part["inner"]}
+    inner = item["inner"].get("struct") or item["inner"].get("enum")
+    if inner is None:
+        return set()
+    found: set[str] = set()
+    for number in inner["impls"]:
+        implementation = index[str(number)]["inner"]["impl"] if str(number) in index else {"trait": "elsewhere"}
+        if implementation["trait"] is None:
+            found |= {index[str(part)]["name"] for part in implementation["items"] if is_method(index, part)}
+    kind = inner.get("kind")
+    if isinstance(kind, dict) and "plain" in kind:
+        found |= {index[str(part)]["name"] for part in kind["plain"]["fields"] if str(part) in index}
     return found
 
 

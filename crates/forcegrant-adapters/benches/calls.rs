@@ -8,7 +8,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use forcegrant::calls::{Authentication, AuthenticationLayer, GrpcAuthenticationLayer};
+use forcegrant::blocking::ClientExt as _;
+use forcegrant::calls::{
+    AuthenticationLayer, AuthenticationMiddleware, ClientExt, GrpcAuthenticationLayer,
+};
 use forcegrant::reqwest::{self, Method, header::AUTHORIZATION};
 use forcegrant_adapters::grpc::{BytesCodec, Server};
 use forcegrant_adapters::web::{FullBody, LIMITS, builder, emulator, hyper_client, reqwest_client};
@@ -102,7 +105,7 @@ async fn measure() -> Vec<(&'static str, f64, f64)> {
 
     let http = reqwest_client(&emulator);
     let layered = ClientBuilder::new(http.clone())
-        .with(Authentication::new(sf.clone()))
+        .with(AuthenticationMiddleware::new(sf.clone()))
         .build();
     let plain = ClientBuilder::new(http.clone()).build();
     let hyper = hyper_client::<FullBody>(&emulator);

@@ -7,11 +7,11 @@ use forcegrant_adapters::grpc::{BytesCodec, Server};
 use forcegrant_adapters::web;
 
 use forcegrant::Client;
-use forcegrant::calls::{GrpcAuthenticated, GrpcAuthenticationLayer};
+use forcegrant::calls::{GrpcAuthenticatedService, GrpcAuthenticationLayer};
 use tonic::transport::{Channel, Endpoint};
 use tower::Layer;
 
-type PubSub = GrpcAuthenticated<Channel>;
+type PubSub = GrpcAuthenticatedService<Channel, Client>;
 
 fn pub_sub(sf: &Client, address: &str) -> Result<PubSub, tonic::transport::Error> {
     let channel = Endpoint::from_shared(address.to_owned())?.connect_lazy();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use forcegrant::calls::{Action, ApiCall, CLASSIFIED_BYTES, CallError, CallResponse};
+use forcegrant::calls::{Action, ApiCall, CLASSIFIED_BYTES, CallError, CallResponse, ClientExt};
 use forcegrant::reqwest::{self, Body, Method, Response, header::AUTHORIZATION};
 use forcegrant::{ApiResponse, Client, Error, ResponseClass, blocking};
 use forcegrant_emulator::Emulator;

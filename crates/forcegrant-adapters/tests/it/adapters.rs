@@ -6,9 +6,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use forcegrant::calls::{Authentication, AuthenticationLayer, CallError, Replay};
+use forcegrant::calls::{
+    AuthenticationLayer, AuthenticationMiddleware, CallError, ClientExt, ReplayPolicy,
+};
 use forcegrant::reqwest::{self, Method};
-use forcegrant::{Client, Error, blocking};
+use forcegrant::{
+    Client, Error,
+    blocking::{self, ClientExt as _},
+};
 use forcegrant_adapters::web::{HyperClient, hyper_client, reqwest_client};
 use forcegrant_emulator::Emulator;
 use http_body::Frame;
@@ -139,7 +144,7 @@ pub(crate) struct Middleware(ClientWithMiddleware);
 impl Adapter for Middleware {
     fn new(client: &Client, emulator: &Emulator) -> Self {
         let http = ClientBuilder::new(reqwest_client(emulator))
-            .with(Authentication::new(client.clone()))
+            .with(AuthenticationMiddleware::new(client.clone()))
             .build();
         Self(http)
     }
@@ -207,7 +212,7 @@ pub(crate) enum Either {
 #[derive(Clone, Copy, Debug)]
 struct IfWhole;
 
-impl Replay<Either> for IfWhole {
+impl ReplayPolicy<Either> for IfWhole {
     fn copy(&self, body: &Either) -> Option<Either> {
         match body {
             Either::Whole(data) => Some(Either::Whole(data.clone())),

@@ -6,8 +6,8 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use forcegrant::blocking::{Client, Response};
-use forcegrant::calls::CallError;
+use forcegrant::blocking::{Client, ClientExt, Response};
+use forcegrant::calls::{CallError, ClientExt as _};
 use forcegrant::reqwest::{self, Method};
 use forcegrant_adapters::web::{JOBS, LIMITS, builder, emulator};
 use forcegrant_emulator::{Emulator, Endpoint, Fault, FaultKind};

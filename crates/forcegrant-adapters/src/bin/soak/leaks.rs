@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Instant;
 
+use forcegrant::blocking::ClientExt;
 use forcegrant::reqwest::Method;
 use forcegrant::store::StoreConfig;
 use forcegrant::{Client, ClientBuilder, blocking};

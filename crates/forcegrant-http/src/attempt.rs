@@ -1,48 +1,53 @@
-//! What the adapters in Rust have in common: they drive an [`ApiCall`] and move bytes.
+//! The requests of one API call, without the HTTP library that sends them.
 
 use std::str::FromStr;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, StatusCode};
-
-use crate::client::Client;
 use forcegrant_proto::calls::api_call::{Action, ApiCall, CallResponse};
+use forcegrant_proto::calls::client::CallClient;
 use forcegrant_proto::error::{Error, ErrorCode};
 use forcegrant_proto::response_class::ApiResponse;
 use forcegrant_proto::token::Token;
+use http::{HeaderMap, HeaderValue, StatusCode};
 
-/// One call and whose it is.
-pub(crate) struct Driver {
-    client: Client,
+/// The attempts of one API call, with the client whose token they carry.
+#[derive(Debug)]
+pub struct CallAttempts<C> {
+    client: C,
     call: ApiCall,
 }
 
-/// One request of it.
-pub(crate) struct Attempt {
-    pub(crate) token: Token,
-    pub(crate) url: String,
-    /// Whether the token may go along.
-    pub(crate) carries_token: bool,
+/// One request of a call.
+#[derive(Debug)]
+pub struct Attempt {
+    token: Token,
+    url: String,
+    carries_token: bool,
 }
 
 /// A request that is sent again.
-pub(crate) struct Resend<Q> {
+#[derive(Debug)]
+pub struct Resend<Q> {
     request: Q,
     pause: Duration,
 }
 
-impl Driver {
-    pub(crate) fn new(client: &Client, method: &str) -> Self {
+impl<C: CallClient> CallAttempts<C> {
+    /// Of a call with this method.
+    pub fn new(client: &C, method: &str) -> Self {
         Self {
             client: client.clone(),
             call: ApiCall::new(method),
         }
     }
 
-    /// The next request: its token and where it goes.
-    pub(crate) async fn attempt(&mut self, target: &str) -> Result<Attempt, Error> {
+    /// The next request: its token, for which it may wait, and where it goes.
+    ///
+    /// # Errors
+    /// What a login ends in, and `invalid_option` for an address that is of no use.
+    pub async fn next(&mut self, path_or_url: &str) -> Result<Attempt, Error> {
         let token = self.client.token().await?;
-        let resolved = self.call.prepare(&self.client, &token, target)?;
+        let resolved = self.call.prepare(&self.client, &token, path_or_url)?;
         Ok(Attempt {
             token,
             url: resolved.url,
@@ -50,9 +55,12 @@ impl Driver {
         })
     }
 
-    /// Takes in the response to a request that carried the token of this attempt; `spare` is the
-    /// request once more, if it can be had. `None`: the response is handed out.
-    pub(crate) fn handle_response<Q>(
+    /// Takes in the response to a request that carried the token of this attempt; `spare` is a copy of the request, if
+    /// there is one. `None`: the response goes to the caller.
+    ///
+    /// # Errors
+    /// The call ends with it.
+    pub fn handle_response<Q>(
         &mut self,
         attempt: &Attempt,
         status: StatusCode,
@@ -82,15 +90,26 @@ impl Driver {
 }
 
 impl Attempt {
-    /// Where it goes, as the HTTP client's own type.
-    pub(crate) fn address<U: FromStr>(&self) -> Result<U, Error> {
+    /// Whether the token goes along.
+    pub fn carries_token(&self) -> bool {
+        self.carries_token
+    }
+
+    /// Where it goes, as the HTTP library's own type.
+    ///
+    /// # Errors
+    /// The library does not read the URL.
+    pub fn address<U: FromStr>(&self) -> Result<U, Error> {
         self.url
             .parse()
             .map_err(|_| unsendable("the URL of the call"))
     }
 
-    /// The header that brings the token.
-    pub(crate) fn bearer(&self) -> Result<HeaderValue, Error> {
+    /// The value of the header `Authorization` that brings the token.
+    ///
+    /// # Errors
+    /// The token is not made for a header.
+    pub fn bearer(&self) -> Result<HeaderValue, Error> {
         let mut value = HeaderValue::from_str(self.token.authorization())
             .map_err(|_| unsendable("the token"))?;
         value.set_sensitive(true);
@@ -99,8 +118,8 @@ impl Attempt {
 }
 
 impl<Q> Resend<Q> {
-    /// The request, when its time has come. Drop the response before, so that its connection is free.
-    pub(crate) async fn request(self) -> Q {
+    /// The request, after the pause before it. Drop the response first, so that its connection is free.
+    pub async fn request(self) -> Q {
         if !self.pause.is_zero() {
             tokio::time::sleep(self.pause).await;
         }

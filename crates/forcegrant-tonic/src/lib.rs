@@ -1,11 +1,22 @@
-//! Credentials for gRPC with tonic, as the Pub/Sub API wants them.
+//! Credentials for gRPC with tonic, as Salesforce's Pub/Sub API expects them.
+//!
+//! Use it through the crate `forcegrant` and its feature `tonic`.
+
+#![forbid(unsafe_code)]
+
+mod replay_body;
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
+use forcegrant_proto::cache::state::Report;
+use forcegrant_proto::calls::api_call::{renewed, request_not_replayable};
+use forcegrant_proto::calls::client::CallClient;
+use forcegrant_proto::error::{Error, ErrorKind};
+use forcegrant_proto::response_class::{ResponseClass, grpc_response_class};
+use forcegrant_proto::token::Token;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::{Body, Frame};
 use tonic::Status;
@@ -13,14 +24,7 @@ use tonic::service::Interceptor;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::calls::replay_body::ReplayBody;
-use crate::client::Client;
-use crate::client::Start;
-use forcegrant_proto::cache::state::Report;
-use forcegrant_proto::calls::api_call::{renewed, request_not_replayable};
-use forcegrant_proto::error::{Error, ErrorKind};
-use forcegrant_proto::response_class::{ResponseClass, grpc_response_class};
-use forcegrant_proto::token::Token;
+use self::replay_body::ReplayBody;
 
 const ACCESS_TOKEN: HeaderName = HeaderName::from_static("accesstoken");
 const INSTANCE_URL: HeaderName = HeaderName::from_static("instanceurl");
@@ -29,36 +33,36 @@ const TENANT_ID: HeaderName = HeaderName::from_static("tenantid");
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Gives each call the metadata `accesstoken`, `instanceurl` and `tenantid`, logs in when there is no
-/// token, and renews one that a call was refused for (`UNAUTHENTICATED`): a tower layer around a
+/// token, and renews a token for which a call was refused (`UNAUTHENTICATED`): a tower layer around a
 /// [`tonic::transport::Channel`](https://docs.rs/tonic/latest/tonic/transport/struct.Channel.html).
 ///
-/// A call that is refused before its answer begins is made once more with a new token, streams too, as
-/// long as what went out is not over 1 MiB. A stream that is refused later ends as it does; the token
+/// A call that is refused before its response begins is made once more with a new token. So is a stream, if
+/// no more than 1 MiB of it was sent. A stream that is refused later ends with that status; the token
 /// is dropped, and the next call has a new one.
 ///
 /// Failures come as a [`Status`]: a login that is refused as `UNAUTHENTICATED`, one that may succeed
 /// later as `UNAVAILABLE`, `DEADLINE_EXCEEDED` or `RESOURCE_EXHAUSTED`, a host that may not see the
 /// token as `PERMISSION_DENIED`. The message ends with the error's code.
 #[derive(Clone, Debug)]
-pub struct GrpcAuthenticationLayer {
-    credentials: Credentials,
+pub struct GrpcAuthenticationLayer<C> {
+    credentials: GrpcCredentials<C>,
 }
 
-impl GrpcAuthenticationLayer {
-    /// For calls in this client's name to this endpoint: the address that the channel was made for,
+impl<C> GrpcAuthenticationLayer<C> {
+    /// For calls to this endpoint with the tokens of this `forcegrant::Client`: the address that the channel was made for,
     /// such as `https://api.pubsub.salesforce.com:7443`. Its host must be named in the option
     /// `trusted_hosts`.
-    pub fn new(client: Client, endpoint: impl Into<String>) -> Self {
-        let credentials = Credentials::new(client, endpoint.into());
+    pub fn new(client: C, endpoint: impl Into<String>) -> Self {
+        let credentials = GrpcCredentials::new(client, endpoint.into());
         Self { credentials }
     }
 }
 
-impl<S> Layer<S> for GrpcAuthenticationLayer {
-    type Service = GrpcAuthenticated<S>;
+impl<S, C: Clone> Layer<S> for GrpcAuthenticationLayer<C> {
+    type Service = GrpcAuthenticatedService<S, C>;
 
-    fn layer(&self, inner: S) -> GrpcAuthenticated<S> {
-        GrpcAuthenticated {
+    fn layer(&self, inner: S) -> Self::Service {
+        GrpcAuthenticatedService {
             inner,
             credentials: self.credentials.clone(),
         }
@@ -67,13 +71,14 @@ impl<S> Layer<S> for GrpcAuthenticationLayer {
 
 /// The service that [`GrpcAuthenticationLayer`] makes.
 #[derive(Clone, Debug)]
-pub struct GrpcAuthenticated<S> {
+pub struct GrpcAuthenticatedService<S, C> {
     inner: S,
-    credentials: Credentials,
+    credentials: GrpcCredentials<C>,
 }
 
-impl<S, O> Service<Request<tonic::body::Body>> for GrpcAuthenticated<S>
+impl<S, C, O> Service<Request<tonic::body::Body>> for GrpcAuthenticatedService<S, C>
 where
+    C: CallClient,
     S: Service<Request<tonic::body::Body>, Response = Response<O>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Send,
@@ -89,33 +94,34 @@ where
     }
 
     fn call(&mut self, request: Request<tonic::body::Body>) -> Self::Future {
-        // The one that is ready goes along, a clone stays.
+        // The future takes the service that is ready, and leaves a clone in its place.
         let clone = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, clone);
-        Box::pin(run(inner, self.credentials.clone(), request))
+        Box::pin(exchange(inner, self.credentials.clone(), request))
     }
 }
 
 /// Gives each call the metadata `accesstoken`, `instanceurl` and `tenantid` of the token at hand.
 ///
-/// An interceptor can not wait. When no token is at hand, it starts a login and the call ends as
-/// `UNAVAILABLE`: await [`Client::token`] before the call, or use [`GrpcAuthenticationLayer`], which
-/// waits. It does not see what comes of a call either: after `UNAUTHENTICATED`, report the token with
-/// [`Client::invalidate`].
+/// An interceptor cannot wait. When no token is at hand, it starts a login and the call ends as
+/// `UNAVAILABLE`: await `forcegrant::Client::token` before the call, or use [`GrpcAuthenticationLayer`], which
+/// waits. It does not see the response either: after `UNAUTHENTICATED`, report the token with
+/// `forcegrant::Client::invalidate`.
 #[derive(Clone, Debug)]
-pub struct GrpcInterceptor {
-    credentials: Credentials,
+pub struct GrpcInterceptor<C> {
+    credentials: GrpcCredentials<C>,
 }
 
-impl GrpcInterceptor {
-    /// For calls in this client's name to this endpoint, as [`GrpcAuthenticationLayer::new`].
-    pub fn new(client: Client, endpoint: impl Into<String>) -> Self {
-        let credentials = Credentials::new(client, endpoint.into());
+impl<C> GrpcInterceptor<C> {
+    /// For calls to this endpoint with the tokens of this `forcegrant::Client`, as
+    /// [`GrpcAuthenticationLayer::new`].
+    pub fn new(client: C, endpoint: impl Into<String>) -> Self {
+        let credentials = GrpcCredentials::new(client, endpoint.into());
         Self { credentials }
     }
 }
 
-impl Interceptor for GrpcInterceptor {
+impl<C: CallClient> Interceptor for GrpcInterceptor<C> {
     fn call(&mut self, request: tonic::Request<()>) -> Result<tonic::Request<()>, Status> {
         let token = self.credentials.at_hand()?;
         let (mut metadata, extensions, message) = request.into_parts();
@@ -128,32 +134,30 @@ impl Interceptor for GrpcInterceptor {
 
 /// A client, and where its token is to go.
 #[derive(Clone, Debug)]
-struct Credentials {
-    client: Client,
+struct GrpcCredentials<C> {
+    client: C,
     endpoint: String,
 }
 
-impl Credentials {
-    fn new(client: Client, endpoint: String) -> Self {
+impl<C> GrpcCredentials<C> {
+    fn new(client: C, endpoint: String) -> Self {
         Self { client, endpoint }
     }
+}
 
+impl<C: CallClient> GrpcCredentials<C> {
     fn at_hand(&self) -> Result<Token, Status> {
-        match self.client.start() {
-            Start::Ready(token) => Ok(token),
-            // A failure that still holds is there already.
-            Start::Pending(mut pending) => match pending.wait_timeout(Duration::ZERO) {
-                Some(result) => result.map_err(|error| status(&error)),
-                None => Err(Status::unavailable(
-                    "no token is at hand; a login has been started: wait for a token before the call",
-                )),
-            },
+        match self.client.token_at_hand() {
+            Some(result) => result.map_err(|error| status(&error)),
+            None => Err(Status::unavailable(
+                "no token is at hand; a login has been started: wait for a token before the call",
+            )),
         }
     }
 
     /// The endpoint refused this token.
     fn refused(&self, token: &Token) {
-        self.client.inner.report(&Report {
+        self.client.report(&Report {
             fingerprint: token.fingerprint(),
             host: Some(&self.endpoint),
             is_proof: true,
@@ -168,7 +172,7 @@ impl Credentials {
             ));
         }
         let value = |text: &str| {
-            HeaderValue::from_str(text).map_err(|_| Status::internal("the token can not be sent"))
+            HeaderValue::from_str(text).map_err(|_| Status::internal("the token cannot be sent"))
         };
         let mut secret = value(token.access_token())?;
         secret.set_sensitive(true);
@@ -181,14 +185,15 @@ impl Credentials {
     }
 }
 
-/// `inner` is ready for the first request.
-async fn run<S, O>(
+/// Sends the requests of a call until one of their responses goes to the caller; `inner` is ready for the first one.
+async fn exchange<S, C, O>(
     mut inner: S,
-    credentials: Credentials,
+    credentials: GrpcCredentials<C>,
     request: Request<tonic::body::Body>,
 ) -> Result<Response<tonic::body::Body>, S::Error>
 where
     S: Service<Request<tonic::body::Body>, Response = Response<O>>,
+    C: CallClient,
     O: Body<Data = Bytes> + Send + 'static,
     O::Error: Into<BoxError>,
 {
@@ -218,8 +223,14 @@ where
         if !is_refused(response.headers()) || !is_first {
             replay.release();
             let credentials = credentials.clone();
-            let watched = |body| tonic::body::Body::new(Watched::new(body, credentials, token));
-            return Ok(response.map(watched));
+            return Ok(response.map(|body| {
+                let body = Box::pin(body);
+                tonic::body::Body::new(InvalidateOnRefusal {
+                    body,
+                    credentials,
+                    token,
+                })
+            }));
         }
         credentials.refused(&token);
         refused = Some(token);
@@ -227,7 +238,7 @@ where
     }
 }
 
-/// Whether the answer ends with its head, in a status that says that the session is dead.
+/// Whether these headers or trailers hold a status that says that the session is dead.
 fn is_refused(head: &HeaderMap) -> bool {
     Status::from_header_map(head)
         .is_some_and(|status| class(&status) == ResponseClass::SessionExpired)
@@ -252,24 +263,14 @@ fn status(error: &Error) -> Status {
     }
 }
 
-/// The body of an answer; a refusal in its trailers drops the token.
-struct Watched<O> {
+/// The body of a response; a refusal in its trailers drops the token.
+struct InvalidateOnRefusal<O, C> {
     body: Pin<Box<O>>,
-    credentials: Credentials,
+    credentials: GrpcCredentials<C>,
     token: Token,
 }
 
-impl<O> Watched<O> {
-    fn new(body: O, credentials: Credentials, token: Token) -> Self {
-        Self {
-            body: Box::pin(body),
-            credentials,
-            token,
-        }
-    }
-}
-
-impl<O: Body<Data = Bytes>> Body for Watched<O> {
+impl<O: Body<Data = Bytes>, C: CallClient> Body for InvalidateOnRefusal<O, C> {
     type Data = Bytes;
     type Error = O::Error;
 

@@ -1,42 +1,46 @@
-//! The layer for tower: API calls through any service that sends `http::Request`.
+//! Salesforce API calls through any tower service that sends `http::Request`: the token goes along, and is renewed when
+//! Salesforce says that the session is dead.
+//!
+//! Use it through the crate `forcegrant` and its feature `tower`, around the service of your HTTP client.
+
+#![forbid(unsafe_code)]
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use forcegrant_http::CallAttempts;
+pub use forcegrant_http::{CallError, PeekedBody};
+use forcegrant_proto::calls::client::CallClient;
 use http::header::AUTHORIZATION;
 use http::{Request, Response};
 use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::calls::attempt::{CallError, Driver};
-use crate::calls::peek::Peeked;
-use crate::client::Client;
-
-/// How a body is got a second time.
-pub trait Replay<B>: Clone {
+/// How the body of a request is copied, in case the request has to be sent again.
+pub trait ReplayPolicy<B>: Clone {
     /// The same body once more; `None` if it can be sent only once.
     fn copy(&self, body: &B) -> Option<B>;
 }
 
 /// Bodies that can be cloned, such as `http_body_util::Full<Bytes>`.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Cloned;
+pub struct ReplayCloned;
 
-/// Bodies that are streams: a call that meets a dead session ends in `request_not_replayable`, and
-/// none is repeated.
+/// Bodies that can be sent only once: no request is sent again, and a call that meets a dead session ends in
+/// `request_not_replayable`.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Once;
+pub struct ReplayNever;
 
-impl<B: Clone> Replay<B> for Cloned {
+impl<B: Clone> ReplayPolicy<B> for ReplayCloned {
     fn copy(&self, body: &B) -> Option<B> {
         Some(body.clone())
     }
 }
 
-impl<B> Replay<B> for Once {
+impl<B> ReplayPolicy<B> for ReplayNever {
     fn copy(&self, _: &B) -> Option<B> {
         None
     }
@@ -44,35 +48,35 @@ impl<B> Replay<B> for Once {
 
 /// Sends the client's token along and renews it, around a service.
 ///
-/// A request whose URI is a path goes to the token's instance. Redirects belong outside of it, so that
-/// each hop is looked at. A pause between two attempts needs tokio's timer.
+/// A request whose URI is a path goes to the token's instance. Follow redirects outside of
+/// it, so that it sees each hop. A pause between two attempts needs tokio's timer.
 #[derive(Clone, Debug)]
-pub struct AuthenticationLayer<R = Cloned> {
-    client: Client,
+pub struct AuthenticationLayer<C, R = ReplayCloned> {
+    client: C,
     replay: R,
 }
 
-impl AuthenticationLayer {
-    /// For calls in this client's name, with bodies that can be cloned.
+impl<C> AuthenticationLayer<C> {
+    /// For calls with the tokens of this `forcegrant::Client`, and bodies that can be cloned.
     #[must_use]
-    pub fn new(client: Client) -> Self {
-        Self::with_replay(client, Cloned)
+    pub fn new(client: C) -> Self {
+        Self::with_replay(client, ReplayCloned)
     }
 }
 
-impl<R> AuthenticationLayer<R> {
-    /// The same for other bodies: [`Once`], or what knows how to get them a second time.
+impl<C, R> AuthenticationLayer<C, R> {
+    /// The same for other bodies: with [`ReplayNever`], or a policy that can copy them.
     #[must_use]
-    pub fn with_replay(client: Client, replay: R) -> Self {
+    pub fn with_replay(client: C, replay: R) -> Self {
         Self { client, replay }
     }
 }
 
-impl<S, R: Clone> Layer<S> for AuthenticationLayer<R> {
-    type Service = Authenticated<S, R>;
+impl<S, C: Clone, R: Clone> Layer<S> for AuthenticationLayer<C, R> {
+    type Service = AuthenticatedService<S, C, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Authenticated {
+        AuthenticatedService {
             inner,
             client: self.client.clone(),
             replay: self.replay.clone(),
@@ -82,23 +86,24 @@ impl<S, R: Clone> Layer<S> for AuthenticationLayer<R> {
 
 /// The service that [`AuthenticationLayer`] makes.
 #[derive(Clone, Debug)]
-pub struct Authenticated<S, R = Cloned> {
+pub struct AuthenticatedService<S, C, R = ReplayCloned> {
     inner: S,
-    client: Client,
+    client: C,
     replay: R,
 }
 
-impl<S, R, B, O> Service<Request<B>> for Authenticated<S, R>
+impl<S, C, R, B, O> Service<Request<B>> for AuthenticatedService<S, C, R>
 where
+    C: CallClient,
     S: Service<Request<B>, Response = Response<O>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Send,
-    R: Replay<B> + Send + Sync + 'static,
+    R: ReplayPolicy<B> + Send + Sync + 'static,
     B: Send + 'static,
     O: Body<Data = Bytes> + Send + 'static,
     O::Error: Send,
 {
-    type Response = Response<Peeked<O>>;
+    type Response = Response<PeekedBody<O>>;
     type Error = CallError<S::Error>;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
@@ -107,10 +112,10 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The one that is ready goes along, a clone stays.
+        // The future takes the service that is ready, and leaves a clone in its place.
         let clone = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, clone);
-        Box::pin(run(
+        Box::pin(exchange(
             inner,
             self.client.clone(),
             self.replay.clone(),
@@ -119,46 +124,46 @@ where
     }
 }
 
-/// `inner` is ready for the first request.
-async fn run<S, R, B, O>(
+/// Sends the requests of a call until one of their responses goes to the caller; `inner` is ready for the first one.
+async fn exchange<S, C, R, B, O>(
     mut inner: S,
-    client: Client,
+    client: C,
     replay: R,
-    request: Request<B>,
-) -> Result<Response<Peeked<O>>, CallError<S::Error>>
+    mut request: Request<B>,
+) -> Result<Response<PeekedBody<O>>, CallError<S::Error>>
 where
     S: Service<Request<B>, Response = Response<O>>,
-    R: Replay<B>,
+    C: CallClient,
+    R: ReplayPolicy<B>,
     O: Body<Data = Bytes>,
 {
-    let mut driver = Driver::new(&client, request.method().as_str());
-    let target = request.uri().to_string();
-    let mut request = request;
+    let mut attempts = CallAttempts::new(&client, request.method().as_str());
+    let path_or_url = request.uri().to_string();
     if request.headers().contains_key(AUTHORIZATION) {
-        // The caller's own: nothing of ours goes along, and nothing is ours to renew.
+        // The caller authenticates the call: the client's token does not go along and is not renewed.
         if request.uri().authority().is_none() {
-            *request.uri_mut() = driver.attempt(&target).await?.address()?;
+            *request.uri_mut() = attempts.next(&path_or_url).await?.address()?;
         }
         let response = inner.call(request).await.map_err(CallError::Http)?;
-        return Ok(response.map(Peeked::whole));
+        return Ok(response.map(PeekedBody::whole));
     }
     loop {
-        let attempt = driver.attempt(&target).await?;
+        let attempt = attempts.next(&path_or_url).await?;
         let spare = copy(&request, &replay);
         *request.uri_mut() = attempt.address()?;
-        if attempt.carries_token {
+        if attempt.carries_token() {
             request
                 .headers_mut()
                 .insert(AUTHORIZATION, attempt.bearer()?);
         }
         let response = inner.call(request).await.map_err(CallError::Http)?;
-        if !attempt.carries_token {
-            return Ok(response.map(Peeked::whole));
+        if !attempt.carries_token() {
+            return Ok(response.map(PeekedBody::whole));
         }
         let (head, body) = response.into_parts();
-        let (body, beginning) = Peeked::at(head.status, body).await;
+        let (body, beginning) = PeekedBody::begin(head.status, body).await;
         let resend =
-            driver.handle_response(&attempt, head.status, &head.headers, &beginning, spare)?;
+            attempts.handle_response(&attempt, head.status, &head.headers, &beginning, spare)?;
         let Some(resend) = resend else {
             return Ok(Response::from_parts(head, body));
         };
@@ -170,7 +175,7 @@ where
     }
 }
 
-fn copy<B, R: Replay<B>>(request: &Request<B>, replay: &R) -> Option<Request<B>> {
+fn copy<B, R: ReplayPolicy<B>>(request: &Request<B>, replay: &R) -> Option<Request<B>> {
     let mut copy = Request::new(replay.copy(request.body())?);
     *copy.method_mut() = request.method().clone();
     *copy.version_mut() = request.version();

@@ -15,47 +15,47 @@ const MAX_KEPT_BYTES: usize = 1024 * 1024;
 
 /// The caller's body, and what of it went out.
 #[derive(Clone)]
-pub(crate) struct ReplayBody(Arc<Mutex<Recording>>);
+pub(crate) struct ReplayBody(Arc<Mutex<RecordedBody>>);
 
-struct Recording {
+struct RecordedBody {
     body: tonic::body::Body,
     kept: VecDeque<Bytes>,
     bytes: usize,
     /// Whether all that went out is kept.
     is_whole: bool,
-    /// Which copy may go on: an earlier one ends.
-    turn: u32,
+    /// The number of the latest copy: earlier ones end.
+    latest_copy: u32,
 }
 
 /// The body for one request.
-pub(crate) struct ReplayedBody {
+pub(crate) struct ReplayCopy {
     source: ReplayBody,
-    turn: u32,
+    number: u32,
     /// How many of the kept frames went out.
     position: usize,
 }
 
 impl ReplayBody {
     pub(crate) fn new(body: tonic::body::Body) -> Self {
-        Self(Arc::new(Mutex::new(Recording {
+        Self(Arc::new(Mutex::new(RecordedBody {
             body,
             kept: VecDeque::new(),
             bytes: 0,
             is_whole: true,
-            turn: 0,
+            latest_copy: 0,
         })))
     }
 
     /// The body from its beginning; `None` if that is gone. An earlier copy ends.
-    pub(crate) fn copy(&self) -> Option<ReplayedBody> {
+    pub(crate) fn copy(&self) -> Option<ReplayCopy> {
         let mut recording = self.recording();
         if !recording.is_whole {
             return None;
         }
-        recording.turn += 1;
-        Some(ReplayedBody {
+        recording.latest_copy += 1;
+        Some(ReplayCopy {
             source: self.clone(),
-            turn: recording.turn,
+            number: recording.latest_copy,
             position: 0,
         })
     }
@@ -65,12 +65,12 @@ impl ReplayBody {
         self.recording().is_whole = false;
     }
 
-    fn recording(&self) -> MutexGuard<'_, Recording> {
+    fn recording(&self) -> MutexGuard<'_, RecordedBody> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Body for ReplayedBody {
+impl Body for ReplayCopy {
     type Data = Bytes;
     type Error = Status;
 
@@ -80,7 +80,7 @@ impl Body for ReplayedBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let source = self.source.clone();
         let mut recording = source.recording();
-        if recording.turn != self.turn {
+        if recording.latest_copy != self.number {
             return Poll::Ready(None);
         }
         if let Some(kept) = recording.kept.get(self.position).cloned() {
@@ -110,7 +110,7 @@ impl Body for ReplayedBody {
 
     fn is_end_stream(&self) -> bool {
         let recording = self.source.recording();
-        recording.turn != self.turn
+        recording.latest_copy != self.number
             || (recording.kept.len() <= self.position && recording.body.is_end_stream())
     }
 }
@@ -139,7 +139,7 @@ mod tests {
         ReplayBody::new(tonic::body::Body::new(Frames(frames.into_iter().collect())))
     }
 
-    async fn next(copy: &mut ReplayedBody) -> Option<Bytes> {
+    async fn next(copy: &mut ReplayCopy) -> Option<Bytes> {
         let mut copy = Pin::new(copy);
         let frame = poll_fn(|context| copy.as_mut().poll_frame(context)).await?;
         frame.unwrap().into_data().ok()

@@ -1,34 +1,33 @@
-//! A body whose beginning was looked at and that is handed out whole all the same.
+//! A body whose beginning is read ahead, and which its reader still gets whole.
 
 use std::collections::VecDeque;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use forcegrant_proto::calls::api_call::{CLASSIFIED_BYTES, body_counts};
 use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 
-use forcegrant_proto::calls::api_call::{CLASSIFIED_BYTES, body_counts};
-
-/// The frames that were taken out, and the rest. For most answers nothing was taken out.
+/// The frames that were read ahead, and the rest. For most responses nothing is read ahead.
 #[derive(Debug)]
-pub struct Peeked<B: Body> {
-    taken: VecDeque<Result<Frame<Bytes>, B::Error>>,
+pub struct PeekedBody<B: Body> {
+    read_ahead: VecDeque<Result<Frame<Bytes>, B::Error>>,
     rest: Pin<Box<B>>,
 }
 
-impl<B: Body<Data = Bytes>> Peeked<B> {
-    /// Nothing was looked at.
-    pub(crate) fn whole(body: B) -> Self {
+impl<B: Body<Data = Bytes>> PeekedBody<B> {
+    /// Reads nothing ahead.
+    pub fn whole(body: B) -> Self {
         Self {
-            taken: VecDeque::new(),
+            read_ahead: VecDeque::new(),
             rest: Box::pin(body),
         }
     }
 
-    /// Looks at the first bytes where they count, at most one frame more than asked for. A body that
-    /// breaks off is judged by what came of it; whoever reads it gets the error.
-    pub(crate) async fn at(status: StatusCode, body: B) -> (Self, Vec<u8>) {
+    /// Reads the first bytes ahead if they count for this status, and returns them too: at most one frame
+    /// more than is looked at. If the body breaks off, what came before counts, and its reader gets the error.
+    pub async fn begin(status: StatusCode, body: B) -> (Self, Vec<u8>) {
         let mut peeked = Self::whole(body);
         let mut beginning = Vec::new();
         if !body_counts(status.as_u16()) {
@@ -47,7 +46,7 @@ impl<B: Body<Data = Bytes>> Peeked<B> {
             {
                 beginning.extend_from_slice(data);
             }
-            peeked.taken.push_back(frame);
+            peeked.read_ahead.push_back(frame);
             if is_lost {
                 break;
             }
@@ -56,7 +55,7 @@ impl<B: Body<Data = Bytes>> Peeked<B> {
     }
 }
 
-impl<B: Body<Data = Bytes>> Body for Peeked<B>
+impl<B: Body<Data = Bytes>> Body for PeekedBody<B>
 where
     B::Error: Unpin,
 {
@@ -67,24 +66,24 @@ where
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        match self.taken.pop_front() {
+        match self.read_ahead.pop_front() {
             Some(frame) => Poll::Ready(Some(frame)),
             None => pin!(self.rest.as_mut()).poll_frame(context),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.taken.is_empty() && self.rest.is_end_stream()
+        self.read_ahead.is_empty() && self.rest.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let taken = self.taken.iter().flatten().filter_map(Frame::data_ref);
-        let taken: u64 = taken.map(|data| data.len() as u64).sum();
+        let read_ahead = self.read_ahead.iter().flatten().filter_map(Frame::data_ref);
+        let read_ahead: u64 = read_ahead.map(|data| data.len() as u64).sum();
         let rest = self.rest.size_hint();
         let mut hint = SizeHint::new();
-        hint.set_lower(rest.lower() + taken);
+        hint.set_lower(rest.lower() + read_ahead);
         if let Some(upper) = rest.upper() {
-            hint.set_upper(upper + taken);
+            hint.set_upper(upper + read_ahead);
         }
         hint
     }
