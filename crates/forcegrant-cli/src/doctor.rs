@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::time::Duration;
 
-use forcegrant::{Error, ErrorKind};
+use forcegrant::{Error, ErrorCode, ErrorKind};
 
 use crate::configuration::{ConfigValue, Configuration, check_client_id, check_client_secret};
 use crate::console::Console;
@@ -188,9 +188,9 @@ impl DoctorReport<'_, '_> {
             FailedStage::Connection => {
                 // Behind a proxy, the proxy resolves the name.
                 let name = match error.code() {
-                    "proxy_failed" | "proxy_authentication_required" | "tls_roots_unavailable" => {
-                        unknown(HOST_NAME)
-                    }
+                    ErrorCode::ProxyFailed
+                    | ErrorCode::ProxyAuthenticationRequired
+                    | ErrorCode::TlsRootsUnavailable => unknown(HOST_NAME),
                     _ => resolved(options),
                 };
                 self.line(&name)?;
@@ -254,17 +254,17 @@ enum FailedStage {
 impl FailedStage {
     fn of(error: &Error) -> Self {
         match (error.kind(), error.code()) {
-            (_, "dns_failed") => Self::Name,
+            (_, ErrorCode::DnsFailed) => Self::Name,
             (
                 _,
-                "connect_failed"
-                | "proxy_failed"
-                | "proxy_authentication_required"
-                | "tls_failed"
-                | "tls_roots_unavailable",
+                ErrorCode::ConnectFailed
+                | ErrorCode::ProxyFailed
+                | ErrorCode::ProxyAuthenticationRequired
+                | ErrorCode::TlsFailed
+                | ErrorCode::TlsRootsUnavailable,
             ) => Self::Connection,
             (ErrorKind::Refused | ErrorKind::LoginRate | ErrorKind::Unavailable, _)
-            | (_, "redirected") => Self::Request,
+            | (_, ErrorCode::Redirected) => Self::Request,
             // An unexpected response with a status other than 2xx is still a refused request.
             (ErrorKind::Response, _)
                 if error
@@ -312,7 +312,7 @@ fn accepted(trace: &Trace) -> ReportLine {
 }
 
 /// The attempts before the last. `last` is the code that the login ended with.
-fn retries(trace: &Trace, last: Option<&str>) -> Vec<String> {
+fn retries(trace: &Trace, last: Option<ErrorCode>) -> Vec<String> {
     let attempts = trace.retried.iter().enumerate();
     attempts
         .map(|(place, (error, pause))| {

@@ -154,7 +154,7 @@ impl<A: Adapter> TestEnv<A> {
 
 fn code(outcome: Result<ReadResponse, CallFailure>) -> &'static str {
     match outcome {
-        Err(CallFailure::Token(error)) => error.code(),
+        Err(CallFailure::Token(error)) => error.code().as_str(),
         other => panic!("an error of the token was expected: {other:?}"),
     }
 }
