@@ -85,7 +85,7 @@ def rust(reports: Path) -> list[Suite]:
             [
                 [*clippy, *FEATURES, "--all-targets", *DENY_WARNINGS],
                 # Targets that run by name only.
-                [*clippy, *FEATURES, "--package", "forcegrant", "--test", "store_redis", *DENY_WARNINGS],
+                [*clippy, *FEATURES, "--test", "store_redis", *DENY_WARNINGS],
                 [*clippy, *FEATURES, "--package", "forcegrant", "--test", "tinyproxy", *DENY_WARNINGS],
                 # The library alone, with few features: its dependencies are those of the bindings.
                 [*clippy, "--package", "forcegrant", "--lib", "--no-default-features", *DENY_WARNINGS],
@@ -103,7 +103,7 @@ def rust(reports: Path) -> list[Suite]:
         Suite(
             "Redis store",
             # Most of them wait, most of the time.
-            [[*of_core, *FEATURES, "--test", "store_redis", "--", "--test-threads=6"]],
+            [["cargo", "test", "--locked", *FEATURES, "--test", "store_redis", "--", "--test-threads=6"]],
             counts.cargo,
             needs="redis-server",
         ),
@@ -119,8 +119,8 @@ def rust(reports: Path) -> list[Suite]:
             number_of(r"herd: (\d+) passed, 0 failed", "cases"),
         ),
         Suite(
-            "model of the flight",
-            [[*of_core, "--features", "model", "--lib", "flight::model"]],
+            "model of the single flight",
+            [[*of_core, "--features", "model", "--lib", "single_flight::model"]],
             counts.cargo,
         ),
         Suite(

@@ -25,8 +25,8 @@ class Place(NamedTuple):
 PLACES = [
     Place("Cargo.toml", r'^version = "([^"]+)"$'),
     # The version of other crates of the workspace that a published crate requires.
-    Place("Cargo.toml", r'^forcegrant[a-z-]* = \{ path = "[^"]+", version = "([^"]+)"', 3),
-    Place("Cargo.lock", r'^name = "forcegrant[a-z-]*"\nversion = "([^"]+)"$', 6),
+    Place("Cargo.toml", r'^forcegrant[a-z-]* = \{ path = "[^"]+", version = "([^"]+)"', 6),
+    Place("Cargo.lock", r'^name = "forcegrant[a-z-]*"\nversion = "([^"]+)"$', 9),
     Place("pyproject.toml", r'"forcegrant-emulator==([^"]+)"'),
     # The package itself, and the packages of the emulator and of the platforms that it names.
     Place("package.json", r'^  "version": "([^"]+)"'),

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use forcegrant_emulator::{Config, Emulator, OrgDetails};
+use scenario::Scenario;
 use serde_json::json;
 
 pub use calls::{CallContext, CallFailure, ReadResponse};
@@ -50,7 +51,7 @@ pub fn run<D: ClientDriver>() {
     };
     let mut ran = Vec::new();
     let mut failed = Vec::new();
-    for scenario in scenario::load(&folder()) {
+    for scenario in scenarios::<D>() {
         if only
             .as_ref()
             .is_some_and(|text| !scenario.id.contains(text))
@@ -81,6 +82,17 @@ fn report<D: ClientDriver>(folder: &Path, ran: &[String]) {
     fs::create_dir_all(folder).expect("the report folder can be made");
     let text = json!({ "runner": D::NAME, "ran": ran }).to_string();
     fs::write(folder.join(format!("{}.json", D::NAME)), text).expect("the report can be written");
+}
+
+/// What a runner runs: the scenarios of all languages and, in one runner, the tables of the core.
+fn scenarios<D: ClientDriver>() -> Vec<Scenario> {
+    let folder = folder();
+    let mut all = scenario::load(&folder);
+    let core = folder.join("core");
+    if D::NAME == <Async as ClientDriver>::NAME && core.is_dir() {
+        all.extend(scenario::load(&core));
+    }
+    all
 }
 
 fn folder() -> PathBuf {

@@ -379,7 +379,7 @@ pub enum CallBody {
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ExpectedCall {
-    Answer(Expectations),
+    Response(Expectations),
     Error(Expectations),
 }
 

@@ -65,7 +65,7 @@ impl<D: ClientDriver> ScenarioRun<'_, D> {
         secrets: &[String],
     ) -> CheckResult {
         match (outcome, expected) {
-            (Ok(response), Some(ExpectedCall::Answer(listed))) => {
+            (Ok(response), Some(ExpectedCall::Response(listed))) => {
                 expect::response(response, listed)
             }
             (Ok(response), None) if response.status < 400 => Ok(()),

@@ -1,41 +1,42 @@
-//! Where Redis is: the URLs that people write.
+//! The URLs that name the servers.
 
 use std::fmt;
 
-use super::links::Login;
-use crate::http::Roots;
 use forcegrant_proto::error::{Error, invalid_option};
 use forcegrant_proto::secret::Secret;
+use forcegrant_support::tls::{Roots, roots_by_name};
 
-/// What is behind the hosts.
+use crate::credentials::ServerCredentials;
+
+/// What the servers of a URL are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Topology {
     Single,
-    /// They know which host is the master of this name.
+    /// They know which server is the master of this name.
     Sentinels {
         master: String,
     },
     Cluster,
 }
 
-/// Everything about where to connect, without secrets.
+/// What the URLs say about where to connect. It holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Address {
-    pub(super) kind: Kind,
-    pub(super) hosts: Vec<Host>,
-    pub(super) tls: bool,
-    pub(super) database: i64,
+pub(crate) struct RedisUrl {
+    pub(crate) topology: Topology,
+    pub(crate) servers: Vec<ServerAddress>,
+    pub(crate) tls: bool,
+    pub(crate) database: i64,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Host {
-    pub(super) name: String,
-    pub(super) port: u16,
+pub(crate) struct ServerAddress {
+    pub(crate) name: String,
+    pub(crate) port: u16,
 }
 
-impl Host {
+impl ServerAddress {
     /// `host:port`, `[host]:port`, or `host`.
-    pub(super) fn parse(text: &str, default_port: u16) -> Option<Self> {
+    pub(crate) fn parse(text: &str, default_port: u16) -> Option<Self> {
         let (name, port) = match text.rsplit_once(':') {
             Some((name, port)) if !port.ends_with(']') => (name, port.parse().ok()?),
             _ => (text, default_port),
@@ -52,13 +53,13 @@ impl Host {
     }
 }
 
-impl fmt::Debug for Host {
+impl fmt::Debug for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl fmt::Display for Host {
+impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.name.contains(':') {
             write!(f, "[{}]:{}", self.name, self.port)
@@ -68,47 +69,47 @@ impl fmt::Display for Host {
     }
 }
 
-/// What a URL says beside the address.
+/// What the URLs say apart from that.
 #[derive(Default)]
-pub(super) struct Settings {
-    pub(super) login: Option<Login>,
-    pub(super) sentinel_login: Option<Login>,
-    pub(super) prefix: Option<String>,
-    pub(super) roots: Option<Roots>,
+pub(crate) struct UrlSettings {
+    pub(crate) credentials: Option<ServerCredentials>,
+    pub(crate) sentinel_credentials: Option<ServerCredentials>,
+    pub(crate) prefix: Option<String>,
+    pub(crate) roots: Option<Roots>,
 }
 
-/// Reads URLs separated by blanks. Errors never repeat them: there may be a password in them.
-pub(super) fn parse(urls: &str) -> Result<(Address, Settings), Error> {
-    let mut all = Settings::default();
-    let mut address: Option<Address> = None;
+/// Parses URLs that are separated by whitespace. Errors never repeat them, because they may hold a password.
+pub(crate) fn parse(urls: &str) -> Result<(RedisUrl, UrlSettings), Error> {
+    let mut all = UrlSettings::default();
+    let mut merged: Option<RedisUrl> = None;
     for url in urls.split_whitespace() {
         let (mut next, settings) = parse_one(url)?;
-        if let Some(known) = &mut address {
-            known.hosts.append(&mut next.hosts);
-            next.hosts.clone_from(&known.hosts);
+        if let Some(known) = &mut merged {
+            known.servers.append(&mut next.servers);
+            next.servers.clone_from(&known.servers);
             if next != *known {
-                return Err(wrong("the URLs differ in more than hosts"));
+                return Err(invalid_url("the URLs differ in more than hosts"));
             }
         }
-        address = Some(next);
-        all = Settings {
-            login: settings.login.or(all.login),
-            sentinel_login: settings.sentinel_login.or(all.sentinel_login),
+        merged = Some(next);
+        all = UrlSettings {
+            credentials: settings.credentials.or(all.credentials),
+            sentinel_credentials: settings.sentinel_credentials.or(all.sentinel_credentials),
             prefix: settings.prefix.or(all.prefix),
             roots: settings.roots.or(all.roots),
         };
     }
-    let address = address.ok_or_else(|| wrong("it is empty"))?;
-    if address.kind == Kind::Single && address.hosts.len() > 1 {
-        return Err(wrong(
-            "several hosts are for `redis+sentinel` and `redis+cluster`",
+    let url = merged.ok_or_else(|| invalid_url("it is empty"))?;
+    if url.topology == Topology::Single && url.servers.len() > 1 {
+        return Err(invalid_url(
+            "several hosts need `redis+sentinel` or `redis+cluster`",
         ));
     }
-    Ok((address, all))
+    Ok((url, all))
 }
 
 /// The slot of a key in a Cluster: CRC-16 (XMODEM) of what is in its braces.
-pub(super) fn slot(tag: &str) -> u16 {
+pub(crate) fn slot(tag: &str) -> u16 {
     let crc = tag.bytes().fold(0_u16, |crc, byte| {
         (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| {
             (crc << 1) ^ (0x1021 * (crc >> 15))
@@ -117,112 +118,119 @@ pub(super) fn slot(tag: &str) -> u16 {
     crc % 16384
 }
 
-fn parse_one(url: &str) -> Result<(Address, Settings), Error> {
+fn parse_one(url: &str) -> Result<(RedisUrl, UrlSettings), Error> {
     let (scheme, rest) = url
         .split_once("://")
-        .ok_or_else(|| wrong("it has no scheme"))?;
-    let (base, kind) = scheme.split_once('+').unwrap_or((scheme, ""));
+        .ok_or_else(|| invalid_url("it has no scheme"))?;
+    let (base, topology) = scheme.split_once('+').unwrap_or((scheme, ""));
     let tls = match base {
         "redis" | "valkey" => false,
         "rediss" | "valkeys" => true,
-        _ => return Err(wrong("its scheme is unknown")),
+        _ => return Err(invalid_url("unknown scheme")),
     };
     if rest.contains('#') {
-        return Err(wrong("it has a fragment; `#` must be percent-encoded"));
+        return Err(invalid_url(
+            "it has a fragment; a `#` must be percent-encoded",
+        ));
     }
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let mut settings = parse_settings(query)?;
+    let mut settings = parse_query(query)?;
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let (user, hosts) = match authority.rsplit_once('@') {
-        Some((user, hosts)) => (Some(user), hosts),
+    let (user_info, hosts) = match authority.rsplit_once('@') {
+        Some((user_info, hosts)) => (Some(user_info), hosts),
         None => (None, authority),
     };
-    let (kind, port, database) = match kind {
-        "" => (Kind::Single, 6379, path),
-        "cluster" if matches!(path, "" | "0") => (Kind::Cluster, 6379, ""),
-        "cluster" => return Err(wrong("a Cluster has no databases")),
+    let (topology, port, database) = match topology {
+        "" => (Topology::Single, 6379, path),
+        "cluster" if matches!(path, "" | "0") => (Topology::Cluster, 6379, ""),
+        "cluster" => return Err(invalid_url("a Cluster has no databases")),
         "sentinel" => {
             let (master, database) = path.split_once('/').unwrap_or((path, ""));
-            let master = decoded(master)
-                .filter(|master| !master.is_empty())
-                .ok_or_else(|| wrong("it has no master's name after the hosts"))?;
-            (Kind::Sentinels { master }, 26379, database)
+            let master = percent_decoded(master)?;
+            if master.is_empty() {
+                return Err(invalid_url(
+                    "the name of the master is missing after the hosts",
+                ));
+            }
+            (Topology::Sentinels { master }, 26379, database)
         }
-        _ => return Err(wrong("its scheme is unknown")),
+        _ => return Err(invalid_url("unknown scheme")),
     };
     let database = match database {
         "" => 0,
         number => number
             .parse::<u16>()
-            .map_err(|_| wrong("its database is not a number"))?,
+            .map_err(|_| invalid_url("the database is not a number"))?,
     };
-    let hosts = hosts
+    let servers = hosts
         .split(',')
-        .map(|host| Host::parse(host, port).filter(|host| !host.name.is_empty()))
+        .map(|host| ServerAddress::parse(host, port).filter(|server| !server.name.is_empty()))
         .collect::<Option<Vec<_>>>()
-        .ok_or_else(|| wrong("it has a host or port that is none"))?;
-    if let Some(user) = user {
-        settings.login = Some(parse_login(user).ok_or_else(badly_encoded)?);
+        .ok_or_else(|| invalid_url("invalid host or port"))?;
+    if let Some(user_info) = user_info {
+        settings.credentials = Some(parse_user_info(user_info)?);
     }
-    let address = Address {
-        kind,
-        hosts,
+    let url = RedisUrl {
+        topology,
+        servers,
         tls,
         database: database.into(),
     };
-    Ok((address, settings))
+    Ok((url, settings))
 }
 
-fn parse_settings(query: &str) -> Result<Settings, Error> {
-    let mut settings = Settings::default();
+fn parse_query(query: &str) -> Result<UrlSettings, Error> {
+    let mut settings = UrlSettings::default();
     let (mut sentinel_user, mut sentinel_password) = (None, None);
     for part in query.split('&').filter(|part| !part.is_empty()) {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
-        let value = decoded(value).ok_or_else(badly_encoded)?;
+        let value = percent_decoded(value)?;
         match name {
             "prefix" => settings.prefix = Some(value),
             "roots" => settings.roots = Some(parse_roots(&value)?),
             "sentinel_user" => sentinel_user = Some(value),
             "sentinel_password" => sentinel_password = Some(Secret::new(value)),
             _ => {
-                return Err(wrong(
-                    "its query has something else than `prefix`, `roots`, `sentinel_user` and `sentinel_password`",
+                return Err(invalid_url(
+                    "unknown parameter in the query; there are `prefix`, `roots`, `sentinel_user` and `sentinel_password`",
                 ));
             }
         }
     }
-    settings.sentinel_login =
-        sentinel_password.map(|password| Login::new(sentinel_user.as_deref(), Some(password)));
+    settings.sentinel_credentials = sentinel_password
+        .map(|password| ServerCredentials::new(sentinel_user.as_deref(), password));
     Ok(settings)
 }
 
 fn parse_roots(text: &str) -> Result<Roots, Error> {
-    match text {
-        "platform" => Ok(Roots::Platform),
-        #[cfg(feature = "bundled-roots")]
-        "bundled" => Ok(Roots::Bundled),
-        path => std::fs::read(path).map(Roots::Pem).map_err(|error| {
-            wrong(&format!(
-                "`roots` is neither `platform` nor `bundled` nor a file that can be read ({})",
-                error.kind()
-            ))
-        }),
+    if let Some(roots) = roots_by_name(text) {
+        return Ok(roots);
     }
+    std::fs::read(text).map(Roots::Pem).map_err(|error| {
+        invalid_url(&format!(
+            "`roots` is neither `platform` nor `bundled` nor a readable file ({})",
+            error.kind()
+        ))
+    })
 }
 
-fn parse_login(text: &str) -> Option<Login> {
+/// `user`, `user:password` or `:password`.
+fn parse_user_info(text: &str) -> Result<ServerCredentials, Error> {
     let (user, password) = match text.split_once(':') {
-        Some((user, password)) => (user, Some(Secret::new(decoded(password)?))),
+        Some((user, password)) => (user, Some(Secret::new(percent_decoded(password)?))),
         None => (text, None),
     };
-    let user = decoded(user)?;
-    Some(Login::new(
-        Some(user.as_str()).filter(|user| !user.is_empty()),
+    Ok(ServerCredentials {
+        user: Some(percent_decoded(user)?).filter(|user| !user.is_empty()),
         password,
-    ))
+    })
 }
 
-fn decoded(text: &str) -> Option<String> {
+fn percent_decoded(text: &str) -> Result<String, Error> {
+    decode_percent(text).ok_or_else(|| invalid_url("invalid percent-encoding"))
+}
+
+fn decode_percent(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -236,14 +244,10 @@ fn decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-fn badly_encoded() -> Error {
-    wrong("it has a percent sign that encodes nothing")
-}
-
-fn wrong(problem: &str) -> Error {
+fn invalid_url(problem: &str) -> Error {
     invalid_option(
         "store",
-        &format!("the address of Redis: {problem}"),
+        &format!("the Redis URL: {problem}"),
         "redis://user:password@host:6379/0, redis+sentinel://host:26379,host:26379/master or redis+cluster://host:6379,host:6379; with rediss for TLS.",
     )
 }
@@ -253,20 +257,25 @@ mod tests {
     use super::*;
 
     fn shown(urls: &str) -> String {
-        let (address, _) = parse(urls).unwrap();
-        let kind = match address.kind {
-            Kind::Single => "single".to_owned(),
-            Kind::Cluster => "cluster".to_owned(),
-            Kind::Sentinels { master } => format!("sentinels of {master}"),
+        let (url, _) = parse(urls).unwrap();
+        let topology = match url.topology {
+            Topology::Single => "single".to_owned(),
+            Topology::Cluster => "cluster".to_owned(),
+            Topology::Sentinels { master } => format!("sentinels of {master}"),
         };
         format!(
-            "{kind} {:?} tls={} db={}",
-            address.hosts, address.tls, address.database
+            "{topology} {:?} tls={} db={}",
+            url.servers, url.tls, url.database
         )
     }
 
+    fn shown_credentials(credentials: &ServerCredentials) -> (Option<&str>, Option<&str>) {
+        let password = credentials.password.as_ref().map(Secret::expose);
+        (credentials.user.as_deref(), password)
+    }
+
     #[test]
-    fn addresses_as_people_write_them() {
+    fn urls_as_people_write_them() {
         for (urls, wanted) in [
             (
                 "redis://localhost",
@@ -289,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn logins_are_decoded() {
+    fn credentials_are_decoded() {
         for (url, user, password) in [
             ("redis://me:p%40ss%3A%2f@h", Some("me"), Some("p@ss:/")),
             ("redis://:pass@h", None, Some("pass")),
@@ -297,9 +306,8 @@ mod tests {
             ("redis://a@b:c@h", Some("a@b"), Some("c")),
             ("redis://h", None, None),
         ] {
-            let login = parse(url).unwrap().1.login.unwrap_or_default();
-            assert_eq!(login.user(), user, "{url}");
-            assert_eq!(login.password(), password, "{url}");
+            let credentials = parse(url).unwrap().1.credentials.unwrap_or_default();
+            assert_eq!(shown_credentials(&credentials), (user, password), "{url}");
         }
     }
 
@@ -309,15 +317,15 @@ mod tests {
         let (_, settings) = parse(urls).unwrap();
         assert_eq!(settings.prefix.as_deref(), Some("acme:"));
         assert_eq!(settings.roots, Some(Roots::Platform));
-        let login = settings.sentinel_login.unwrap();
-        assert_eq!((login.user(), login.password()), (Some("me"), Some("p&")));
-        assert!(settings.login.is_none());
+        let credentials = settings.sentinel_credentials.unwrap();
+        assert_eq!(shown_credentials(&credentials), (Some("me"), Some("p&")));
+        assert!(settings.credentials.is_none());
         let own = parse("rediss://a?roots=Cargo.toml").unwrap().1.roots;
         assert!(matches!(own, Some(Roots::Pem(pem)) if !pem.is_empty()));
     }
 
     #[test]
-    fn what_is_no_address_is_refused_without_showing_it() {
+    fn an_invalid_url_is_refused_without_showing_it() {
         for urls in [
             "",
             "c4n4ry",
@@ -339,7 +347,7 @@ mod tests {
             "redis+cluster://:c4n4ry@a/1",
             "redis+sentinel://:c4n4ry@a",
         ] {
-            let error = parse(urls).map(|(address, _)| address).unwrap_err();
+            let error = parse(urls).map(|(url, _)| url).unwrap_err();
             let text = format!("{error} {error:?} {:?}", error.help());
             assert!(!text.contains("c4n4ry"), "{text}");
             assert!(text.contains("redis+sentinel://"), "{text}");

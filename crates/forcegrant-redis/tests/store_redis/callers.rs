@@ -10,12 +10,12 @@ use serde_json::json;
 
 use crate::common::{builder, emulator, fault, release, wait_requests};
 use crate::proxy::Proxy;
-use crate::server::{SOON, Server, eventually};
+use crate::server::{DEADLINE, Server, eventually};
 
-/// For each step of the store: the default.
-const STEP: Duration = Duration::from_secs(1);
-/// What a caller may wait with a faulty store: a step that is late, and a login.
-const BOUND: Duration = Duration::from_secs(6);
+/// For each call of the store: the default.
+const STORE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a caller may wait with a faulty store: for a call that is late, and a login.
+const MAX_WAIT: Duration = Duration::from_secs(6);
 
 /// One process of the fleet: a client with a store of its own.
 struct Member {
@@ -29,7 +29,7 @@ impl Member {
         let own = Arc::clone(&events);
         let client = builder(emulator)
             .store(StoreConfig::store(RedisStore::new(url).unwrap()))
-            .store_timeout(STEP)
+            .store_timeout(STORE_TIMEOUT)
             .on_event_inline(move |event: &Event| own.lock().unwrap().push(event.name()))
             .build_blocking()
             .unwrap();
@@ -46,7 +46,7 @@ impl Member {
             token = self.client.token().unwrap();
         }
         let took = start.elapsed();
-        assert!(took < BOUND, "{took:?}");
+        assert!(took < MAX_WAIT, "{took:?}");
         assert!(is_alive(emulator, token.access_token()));
         took
     }
@@ -57,7 +57,7 @@ impl Member {
         self.client.reset();
     }
 
-    fn told(&self, name: &str) -> bool {
+    fn saw_event(&self, name: &str) -> bool {
         self.events.lock().unwrap().contains(&name)
     }
 }
@@ -97,7 +97,7 @@ fn is_shared(emulator: &Emulator, fleet: &[Member], url: &str) -> bool {
     let before = emulator.counters().logins;
     let newcomer = Member::new(emulator, url);
     newcomer.token(emulator);
-    logins == 1 && emulator.counters().logins == before && !newcomer.told("store_failed")
+    logins == 1 && emulator.counters().logins == before && !newcomer.saw_event("store_failed")
 }
 
 fn converges(emulator: &Emulator, fleet: &[Member], url: &str) {
@@ -141,7 +141,7 @@ fn a_redis_that_is_down_costs_logins_and_the_fleet_converges_when_it_is_back() {
     server.kill();
     // The members are clients of one process, and share while Redis is away.
     assert_eq!(all_ask(&emulator, &fleet), 1);
-    assert!(fleet.iter().all(|member| member.told("store_failed")));
+    assert!(fleet.iter().all(|member| member.saw_event("store_failed")));
     // Kept out of the way: nobody waits for it again.
     assert_eq!(logins_after_a_kill(&emulator, &fleet), 1);
     server.restart();
@@ -158,11 +158,11 @@ fn a_redis_that_stands_still_delays_each_member_once() {
     for member in &fleet {
         member.forget();
         let first = member.token(&emulator);
-        assert!(first >= STEP, "{first:?}");
+        assert!(first >= STORE_TIMEOUT, "{first:?}");
         member.forget();
         emulator.kill_sessions();
         let second = member.token(&emulator);
-        assert!(second < STEP, "{second:?}");
+        assert!(second < STORE_TIMEOUT, "{second:?}");
     }
     server.signal("CONT");
     converges(&emulator, &fleet, &server.url());
@@ -276,7 +276,7 @@ fn values_that_somebody_replaced_are_not_believed() {
 }
 
 #[test]
-fn a_slow_or_broken_network_costs_a_step_and_a_login() {
+fn a_slow_or_broken_network_costs_a_call_and_a_login() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -287,11 +287,11 @@ fn a_slow_or_broken_network_costs_a_step_and_a_login() {
     let fleet = fleet(&emulator, &proxy.url(), 4);
     proxy.delay(Duration::from_millis(20));
     assert_eq!(all_ask(&emulator, &fleet), 1);
-    proxy.delay(STEP * 2);
+    proxy.delay(STORE_TIMEOUT * 2);
     assert_eq!(logins_after_a_kill(&emulator, &fleet), 1);
     proxy.delay(Duration::ZERO);
     converges(&emulator, &fleet, &proxy.url());
-    proxy.cut_next_answer();
+    proxy.cut_next_reply();
     assert!(logins_after_a_kill(&emulator, &fleet) <= 2);
     proxy.swallow(true);
     assert_eq!(logins_after_a_kill(&emulator, &fleet), 1);
@@ -317,7 +317,7 @@ fn a_failover_costs_logins_until_the_sentinels_agree() {
     while !is_shared(&emulator, &fleet, &url) {
         rounds += 1;
         assert!(
-            start.elapsed() < SOON,
+            start.elapsed() < DEADLINE,
             "{rounds} rounds of more than one login"
         );
     }
@@ -371,7 +371,7 @@ fn a_writer_who_means_harm_costs_a_login_or_a_lease_time() {
         (
             "one of 59 s",
             vec!["SET", &lease, "5 abc", "EX", "59"],
-            BOUND,
+            MAX_WAIT,
         ),
         (
             "the top fence",
@@ -394,7 +394,7 @@ fn a_writer_who_means_harm_costs_a_login_or_a_lease_time() {
         Member::new(&emulator, &server.url()).token(&emulator);
         Member::new(&emulator, &server.url()).token(&emulator);
         let logins = emulator.counters().logins - before;
-        let waited = u64::from(limit == BOUND);
+        let waited = u64::from(limit == MAX_WAIT);
         assert_eq!(logins, 1 + waited, "{what}");
     }
 }

@@ -2,7 +2,7 @@
 //! `callers.rs`.
 
 mod callers;
-#[path = "../common/mod.rs"]
+#[path = "../../../forcegrant/tests/common/mod.rs"]
 mod common;
 mod faults;
 mod hostile;

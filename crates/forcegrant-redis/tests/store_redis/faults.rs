@@ -9,8 +9,8 @@ use crate::proxy::Proxy;
 use crate::server::{Server, free_port};
 use crate::{acquire, conforms};
 
-/// As a client limits its steps.
-const LIMIT: Duration = Duration::from_millis(300);
+/// As a client limits its calls.
+const CALL_LIMIT: Duration = Duration::from_millis(300);
 
 #[tokio::test]
 async fn a_server_that_is_down_is_an_error_at_once() {
@@ -60,8 +60,11 @@ async fn a_server_that_stands_still_holds_nobody_after_it_goes_on() {
     server.signal("STOP");
     for _ in 0..3 {
         let start = Instant::now();
-        let late = tokio::time::timeout(LIMIT, store.get("k")).await;
-        assert!(late.is_err() && start.elapsed() < LIMIT * 2, "{late:?}");
+        let late = tokio::time::timeout(CALL_LIMIT, store.get("k")).await;
+        assert!(
+            late.is_err() && start.elapsed() < CALL_LIMIT * 2,
+            "{late:?}"
+        );
     }
     server.signal("CONT");
     acquire(&store, "k", "aa").await.unwrap();
@@ -98,7 +101,7 @@ async fn a_connection_that_swallows_all_is_given_up() {
     acquire(&store, "k", "aa").await.unwrap();
     assert_eq!(proxy.connections(), 1);
     proxy.swallow(true);
-    let late = tokio::time::timeout(LIMIT, store.get("k")).await;
+    let late = tokio::time::timeout(CALL_LIMIT, store.get("k")).await;
     assert!(late.is_err(), "{late:?}");
     // The old connection is as dead as before; a new one is not.
     proxy.swallow(false);
@@ -117,7 +120,7 @@ async fn a_connection_that_was_cut_is_made_anew() {
         if round % 2 == 0 {
             proxy.cut_all();
         } else {
-            proxy.cut_next_answer();
+            proxy.cut_next_reply();
         }
     }
 }
@@ -151,7 +154,7 @@ async fn a_full_server_says_so_and_keeps_what_it_has() {
         acquire(&store, "other", "aa").await.unwrap_err(),
         store.count("k", 1).await.unwrap_err(),
     ] {
-        assert!(error.to_string().contains("full (OOM)"), "{error}");
+        assert!(error.to_string().contains("out of memory (OOM)"), "{error}");
     }
     assert_eq!(store.get("k").await.unwrap().unwrap().entry, b"old");
     let lease = Lease {

@@ -10,15 +10,15 @@ use tokio::sync::watch;
 
 pub(crate) struct Proxy {
     pub(crate) port: u16,
-    how: Arc<How>,
+    faults: Arc<Faults>,
 }
 
 #[derive(Default)]
-struct How {
+struct Faults {
     delay_ms: AtomicU64,
     /// Takes bytes and passes none on, in either direction.
     swallows: AtomicBool,
-    /// Cuts the connection in the middle of the next answer.
+    /// Cuts the connection in the middle of the next reply.
     cuts: AtomicBool,
     connections: AtomicU64,
     cut_all: watch::Sender<u64>,
@@ -28,15 +28,15 @@ impl Proxy {
     pub(crate) async fn start(target: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let how = Arc::new(How::default());
-        let own = Arc::clone(&how);
+        let faults = Arc::new(Faults::default());
+        let own = Arc::clone(&faults);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 own.connections.fetch_add(1, Ordering::SeqCst);
                 tokio::spawn(carry(client, target, Arc::clone(&own)));
             }
         });
-        Self { port, how }
+        Self { port, faults }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -45,42 +45,45 @@ impl Proxy {
 
     pub(crate) fn delay(&self, delay: Duration) {
         let millis = u64::try_from(delay.as_millis()).unwrap();
-        self.how.delay_ms.store(millis, Ordering::SeqCst);
+        self.faults.delay_ms.store(millis, Ordering::SeqCst);
     }
 
     pub(crate) fn swallow(&self, swallows: bool) {
-        self.how.swallows.store(swallows, Ordering::SeqCst);
+        self.faults.swallows.store(swallows, Ordering::SeqCst);
     }
 
-    pub(crate) fn cut_next_answer(&self) {
-        self.how.cuts.store(true, Ordering::SeqCst);
+    pub(crate) fn cut_next_reply(&self) {
+        self.faults.cuts.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn cut_all(&self) {
-        self.how.cut_all.send_modify(|count| *count += 1);
+        self.faults.cut_all.send_modify(|count| *count += 1);
     }
 
     pub(crate) fn connections(&self) -> u64 {
-        self.how.connections.load(Ordering::SeqCst)
+        self.faults.connections.load(Ordering::SeqCst)
     }
 }
 
-async fn carry(client: TcpStream, target: u16, how: Arc<How>) {
+async fn carry(client: TcpStream, target: u16, faults: Arc<Faults>) {
     let Ok(server) = TcpStream::connect(("127.0.0.1", target)).await else {
         return;
     };
     let _ = client.set_nodelay(true);
     let _ = server.set_nodelay(true);
-    let mut cut = how.cut_all.subscribe();
+    let mut cut = faults.cut_all.subscribe();
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let up = async {
         let mut buffer = vec![0; 100_000];
         while let Ok(count @ 1..) = from_client.read(&mut buffer).await {
-            if how.swallows.load(Ordering::SeqCst) {
+            if faults.swallows.load(Ordering::SeqCst) {
                 continue;
             }
-            tokio::time::sleep(Duration::from_millis(how.delay_ms.load(Ordering::SeqCst))).await;
+            tokio::time::sleep(Duration::from_millis(
+                faults.delay_ms.load(Ordering::SeqCst),
+            ))
+            .await;
             if to_server.write_all(&buffer[..count]).await.is_err() {
                 break;
             }
@@ -89,10 +92,10 @@ async fn carry(client: TcpStream, target: u16, how: Arc<How>) {
     let down = async {
         let mut buffer = vec![0; 100_000];
         while let Ok(count @ 1..) = from_server.read(&mut buffer).await {
-            if how.swallows.load(Ordering::SeqCst) {
+            if faults.swallows.load(Ordering::SeqCst) {
                 continue;
             }
-            if how.cuts.swap(false, Ordering::SeqCst) {
+            if faults.cuts.swap(false, Ordering::SeqCst) {
                 let _ = to_client.write_all(&buffer[..count / 2]).await;
                 break;
             }

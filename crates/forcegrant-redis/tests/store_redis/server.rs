@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use redis::FromRedisValue;
 
 /// How long anything may take to come about.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Server {
     child: Child,
@@ -149,9 +149,9 @@ pub(crate) fn free_port() -> u16 {
 
 /// Looks until it is so.
 pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + SOON;
+    let deadline = Instant::now() + DEADLINE;
     while !is_so() {
-        assert!(Instant::now() < deadline, "not within {SOON:?}: {what}");
+        assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -1,59 +1,63 @@
-//! A token shared through Redis or Valkey: [`RedisStore`].
+//! A token of `forcegrant` shared through Redis or Valkey: [`RedisStore`], which is also
+//! `forcegrant::store::RedisStore` with the feature `store-redis`.
 
-mod address;
-mod fault;
-mod limited;
-mod links;
+#![forbid(unsafe_code)]
+
+mod connections;
+mod credentials;
+mod entry;
+mod reply_limit;
 mod scripts;
+mod server_error;
+mod url;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::Value;
-use tokio::time::{Instant, sleep, timeout};
-
-use self::address::Address;
-use self::links::{Links, Login};
-use self::scripts::{Call, Script};
-use crate::http::{Roots, check_roots};
-use crate::store::{Acquired, Lease, POLL, Put, Store, StoreError, StoreFuture, Stored};
 use forcegrant_proto::error::{Error, invalid_option};
 use forcegrant_proto::secret::Secret;
 use forcegrant_proto::store::protocol::{LONGEST_LEASE, LONGEST_LIFE};
+use forcegrant_support::store::{
+    Acquired, Lease, POLL_INTERVAL, Put, Store, StoreError, StoreFuture, Stored,
+};
+use forcegrant_support::tls::{Roots, check_roots};
+use redis::Value;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::connections::{ConnectionSettings, Connections};
+use crate::credentials::ServerCredentials;
+use crate::scripts::{Script, ScriptCall};
 
 /// A store in Redis 6.2 or newer, or Valkey: one server, a master that Sentinels know, or a Cluster.
 ///
-/// It is built without a connection, and connects when it is first used. Each step is one script,
-/// which the server runs whole; the times are those of the server's clock. Keys start with a prefix
-/// and keep the keys of one step in one slot of a Cluster; every key has a time to live. A connection
-/// is kept as long as something is in flight, so an idle process has none.
+/// It connects when it is first used. Each call is one script, which the server runs atomically; times are those of
+/// the server's clock. Keys start with a prefix, the keys of one call are in one slot of a Cluster, and every key has
+/// a time to live. A connection is kept as long as something is in flight, so an idle process has none.
 ///
-/// Waiting is done by asking again, every 50 ms at first and every quarter of a second later, and
-/// not by publishing: that needs a connection more for each who waits, and rights on channels.
+/// Clients that wait for a login poll, every 50 ms at first and every 250 ms later. Publishing would need another
+/// connection for each of them, and rights on channels.
 ///
-/// Clones are one store: they share connections.
+/// Clones share their connections, unless one of them gets other settings.
 ///
 /// A user with an ACL needs `~forcegrant:*` (the prefix), and `+get +set +del +pttl +pexpire +time
 /// +hincrby +hgetall +hdel +eval +evalsha`, with `+asking` in a Cluster.
 #[derive(Clone)]
 pub struct RedisStore {
-    address: Address,
     prefix: String,
-    roots: Roots,
-    sentinel_login: Login,
-    login: Login,
-    links: Arc<Links>,
+    settings: ConnectionSettings,
+    connections: Arc<Connections>,
 }
 
-/// The longest wait for one step, should nobody else set a limit.
-const STEP: Duration = Duration::from_secs(10);
-/// The longest wait for one look of one who waits for a login.
-const LOOK: Duration = Duration::from_secs(1);
-/// How long looks may fail before the wait does.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Between two looks of one who waits for long.
-const LONGEST_POLL: Duration = Duration::from_millis(250);
+/// For one call, if the caller sets no shorter limit.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// For one poll while waiting for a login.
+const POLL_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long polls may fail before waiting fails: through a restart or a failover in the middle of a login, clients go
+/// on waiting instead of logging in themselves.
+const MAX_POLL_FAILURE: Duration = Duration::from_secs(2);
+/// Between two polls, after a while.
+const MAX_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 impl RedisStore {
     /// A store at these addresses:
@@ -63,8 +67,8 @@ impl RedisStore {
     /// * `redis+cluster://[user:password@]host[:6379][,host[:port]…]`
     ///
     /// With `rediss` in place of `redis`, all connections use TLS. User and password are those of the
-    /// servers that keep the entries, percent-encoded. Several URLs may be given for one set of
-    /// Sentinels or one Cluster, separated by blanks.
+    /// servers that store the entries, percent-encoded. Several URLs may be given for one set of
+    /// Sentinels or one Cluster, separated by spaces.
     ///
     /// For settings that are text only, a query may follow, its values percent-encoded:
     /// `?prefix=acme:&roots=/etc/redis/ca.pem` ([`prefix`](Self::prefix); [`roots`](Self::roots):
@@ -72,17 +76,18 @@ impl RedisStore {
     /// `sentinel_password` ([`sentinel_credentials`](Self::sentinel_credentials)).
     ///
     /// # Errors
-    /// An [`invalid_option`](forcegrant_proto::error) error, which does not repeat the URL: it is none of
-    /// these.
+    /// An `invalid_option` error, which does not repeat the URL: it has none of these forms.
     pub fn new(urls: &str) -> Result<Self, Error> {
-        let (address, settings) = address::parse(urls)?;
+        let (url, settings) = url::parse(urls)?;
         let store = Self {
-            address,
             prefix: String::new(),
-            roots: Roots::default(),
-            sentinel_login: settings.sentinel_login.unwrap_or_default(),
-            login: settings.login.unwrap_or_default(),
-            links: Arc::default(),
+            settings: ConnectionSettings {
+                url,
+                roots: Roots::default(),
+                credentials: settings.credentials.unwrap_or_default(),
+                sentinel_credentials: settings.sentinel_credentials.unwrap_or_default(),
+            },
+            connections: Arc::default(),
         };
         store
             .prefix(settings.prefix.as_deref().unwrap_or("forcegrant:"))?
@@ -101,7 +106,7 @@ impl RedisStore {
         {
             return Err(invalid_option(
                 "prefix",
-                "it can not start a key",
+                "it is too long, or has characters that a key must not have",
                 "Up to 64 bytes, without braces, blanks and control characters.",
             ));
         }
@@ -112,10 +117,10 @@ impl RedisStore {
     /// Which authorities are trusted for TLS; by default the platform's.
     ///
     /// # Errors
-    /// The PEM text holds no certificate, or one that can not be a root.
+    /// The PEM text holds no certificate, or one that cannot be a root.
     pub fn roots(mut self, roots: Roots) -> Result<Self, Error> {
         check_roots(&roots)?;
-        self.roots = roots;
+        self.change_settings(|settings| settings.roots = roots);
         Ok(self)
     }
 
@@ -123,15 +128,23 @@ impl RedisStore {
     /// password.
     #[must_use]
     pub fn credentials(mut self, user: Option<&str>, password: impl Into<Secret>) -> Self {
-        self.login = Login::new(user, Some(password.into()));
+        let credentials = ServerCredentials::new(user, password);
+        self.change_settings(|settings| settings.credentials = credentials);
         self
     }
 
-    /// The user and password of the Sentinels, if they want any.
+    /// The user and password of the Sentinels, if they require any.
     #[must_use]
     pub fn sentinel_credentials(mut self, user: Option<&str>, password: impl Into<Secret>) -> Self {
-        self.sentinel_login = Login::new(user, Some(password.into()));
+        let credentials = ServerCredentials::new(user, password);
+        self.change_settings(|settings| settings.sentinel_credentials = credentials);
         self
+    }
+
+    fn change_settings(&mut self, change: impl FnOnce(&mut ConnectionSettings)) {
+        change(&mut self.settings);
+        // A clone with the previous settings goes on with the previous connections.
+        self.connections = Arc::default();
     }
 
     async fn run(
@@ -140,17 +153,17 @@ impl RedisStore {
         key: &str,
         arguments: &[&[u8]],
     ) -> Result<Value, StoreError> {
-        let call = Call {
+        let call = ScriptCall {
             script,
-            // Braces: only what is between them decides about the slot.
+            // Only what is between the braces determines the slot.
             keys: (script.keys.iter())
                 .map(|kind| format!("{}{{{key}}}:{kind}", self.prefix))
                 .collect(),
             arguments,
-            slot: address::slot(key),
+            slot: url::slot(key),
         };
-        let answer = timeout(STEP, self.links.run(self, &call)).await;
-        answer.unwrap_or_else(|_| Err(late(STEP)))
+        let result = timeout(CALL_TIMEOUT, self.connections.run(&self.settings, &call)).await;
+        result.unwrap_or_else(|_| Err(timed_out(CALL_TIMEOUT)))
     }
 }
 
@@ -158,7 +171,7 @@ impl Store for RedisStore {
     fn get<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Stored>> {
         Box::pin(async move {
             let found = self.run(&scripts::GET, key, &[]).await?;
-            Ok(stored(found))
+            Ok(entry::parse(found))
         })
     }
 
@@ -171,13 +184,13 @@ impl Store for RedisStore {
     ) -> StoreFuture<'a, Put> {
         Box::pin(async move {
             let fence = lease.fence.to_string();
-            let mut whole = header(lease.fence, entry.len()).into_bytes();
-            whole.extend_from_slice(entry);
+            let mut value = entry::header(lease.fence, entry.len()).into_bytes();
+            value.extend_from_slice(entry);
             let arguments = [
                 lease.owner.as_bytes(),
                 fence.as_bytes(),
                 &millis(time_to_live.min(LONGEST_LIFE)),
-                &whole,
+                &value,
             ];
             match numbers(&self.run(&scripts::PUT, key, &arguments).await?)[..] {
                 [1] => Ok(Put::Stored),
@@ -216,19 +229,17 @@ impl Store for RedisStore {
     fn watch<'a>(&'a self, key: &'a str, fence: u64, limit: Duration) -> StoreFuture<'a, ()> {
         Box::pin(async move {
             let end = Instant::now() + limit;
-            let (mut pause, mut failing_since) = (POLL, None);
+            let (mut interval, mut failing_since) = (POLL_INTERVAL, None);
             loop {
-                let look = timeout(LOOK, self.run(&scripts::HOLDER, key, &[])).await;
+                let poll = timeout(POLL_TIMEOUT, self.run(&scripts::HOLDER, key, &[])).await;
                 let now = Instant::now();
                 let left = end.saturating_duration_since(now);
-                match look.unwrap_or_else(|_| Err(late(LOOK))) {
+                match poll.unwrap_or_else(|_| Err(timed_out(POLL_TIMEOUT))) {
                     Ok(held) if numbers(&held) != [fence] => return Ok(()),
                     Ok(_) => failing_since = None,
-                    // A restart or a failover in the middle of a login must not send all who wait
-                    // for it to log in themselves.
                     Err(error) => {
                         let since = *failing_since.get_or_insert(now);
-                        if now.duration_since(since) >= PATIENCE {
+                        if now.duration_since(since) >= MAX_POLL_FAILURE {
                             return Err(error);
                         }
                     }
@@ -236,8 +247,8 @@ impl Store for RedisStore {
                 if left.is_zero() {
                     return Ok(());
                 }
-                sleep(pause.min(left)).await;
-                pause = (pause * 5 / 4).min(LONGEST_POLL);
+                sleep(interval.min(left)).await;
+                interval = (interval * 5 / 4).min(MAX_POLL_INTERVAL);
             }
         })
     }
@@ -257,42 +268,10 @@ impl Store for RedisStore {
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore")
-            .field("address", &self.address)
+            .field("url", &self.settings.url)
             .field("prefix", &self.prefix)
             .finish_non_exhaustive()
     }
-}
-
-/// The header before an entry is no longer, in bytes: the script of `get` has this number.
-#[cfg(test)]
-const LONGEST_HEADER: usize = 64;
-
-/// What stands before an entry: the version of the layout, the fence and the length, so that one that
-/// was cut or is not ours is noticed. The script of `put` reads the fence.
-fn header(fence: u64, length: usize) -> String {
-    format!("1 {fence} {length}\n")
-}
-
-/// An entry with its header and what is left of its time; none if anything about it is not as it was
-/// put.
-fn stored(found: Value) -> Option<Stored> {
-    let Value::Array(parts) = found else {
-        return None;
-    };
-    let [Value::BulkString(whole), Value::Int(left)] = &parts[..] else {
-        return None;
-    };
-    let end = whole.iter().position(|byte| *byte == b'\n')?;
-    let mut words = std::str::from_utf8(&whole[..end]).ok()?.split(' ');
-    let entry = &whole[end + 1..];
-    if words.next() != Some("1") || words.nth(1)?.parse() != Ok(entry.len()) {
-        return None;
-    }
-    Some(Stored {
-        entry: entry.to_vec(),
-        // Negative: somebody took the time to live from it.
-        left: u64::try_from(*left).ok().map(Duration::from_millis),
-    })
 }
 
 fn numbers(value: &Value) -> Vec<u64> {
@@ -310,42 +289,17 @@ fn millis(time: Duration) -> Vec<u8> {
     time.as_millis().max(1).to_string().into_bytes()
 }
 
-fn late(limit: Duration) -> StoreError {
-    StoreError::new(format!("Redis did not answer within {limit:?}"))
+fn timed_out(limit: Duration) -> StoreError {
+    StoreError::new(format!("no reply from Redis within {limit:?}"))
 }
 
-fn unexpected(step: &str) -> StoreError {
-    StoreError::new(format!("Redis answered {step} in a way that it does not"))
+fn unexpected(call: &str) -> StoreError {
+    StoreError::new(format!("unexpected Redis reply to {call}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_entry_that_is_not_as_it_was_put_is_none() {
-        let answer = |whole: &[u8]| {
-            let parts = vec![Value::BulkString(whole.to_vec()), Value::Int(1500)];
-            stored(Value::Array(parts)).map(|stored| stored.entry)
-        };
-        let whole = [header(7, 5).as_bytes(), b"entry"].concat();
-        assert_eq!(answer(&whole).as_deref(), Some(&b"entry"[..]));
-        for cut in 0..whole.len() {
-            assert_eq!(answer(&whole[..cut]), None, "cut at {cut}");
-        }
-        for foreign in [
-            &b""[..],
-            b"x",
-            b"\n",
-            b"2 7 5\nentry",
-            b"1 7\nentry",
-            b"1 7 5 \xff\nentry",
-            b"1 7 6\nentry",
-        ] {
-            assert_eq!(answer(foreign), None, "{foreign:?}");
-        }
-        assert_eq!(stored(Value::Nil), None);
-    }
 
     #[test]
     fn no_password_is_shown() {

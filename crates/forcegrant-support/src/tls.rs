@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use forcegrant_proto::error::{Cause, Error, ErrorCode, invalid_option};
 use rustls::ClientConfig;
 use rustls::RootCertStore;
 use rustls::crypto::{CryptoProvider, ring};
@@ -11,19 +12,47 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls_platform_verifier::Verifier;
 
-use crate::http::Roots;
-use forcegrant_proto::error::{Cause, Error, ErrorCode, invalid_option};
+/// Which certificate authorities are trusted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Roots {
+    /// The operating system's store; on Linux also `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+    #[default]
+    Platform,
+    /// Mozilla's roots as compiled into this library; needs nothing on the machine. Of the age
+    /// of the release.
+    #[cfg(feature = "bundled-roots")]
+    Bundled,
+    /// Only the certificates in this PEM text.
+    Pem(Vec<u8>),
+}
 
-/// Checks a `roots` option without building anything that costs.
-pub(crate) fn check(roots: &Roots) -> Result<(), Error> {
+/// `platform`, and `bundled` if they are compiled in.
+pub fn roots_by_name(name: &str) -> Option<Roots> {
+    match name {
+        "platform" => Some(Roots::Platform),
+        #[cfg(feature = "bundled-roots")]
+        "bundled" => Some(Roots::Bundled),
+        _ => None,
+    }
+}
+
+/// Checks a `roots` option without reading the system's store.
+///
+/// # Errors
+/// The PEM text holds no certificate, or one that cannot be a root.
+pub fn check_roots(roots: &Roots) -> Result<(), Error> {
     match roots {
         Roots::Pem(pem) => pem_store(pem).map(drop),
         _ => Ok(()),
     }
 }
 
-/// Builds the configuration; with platform roots this reads the system's store.
-pub(crate) fn config(roots: &Roots) -> Result<ClientConfig, Error> {
+/// Builds the configuration. With platform roots this reads the system's store.
+///
+/// # Errors
+/// The system has no usable store, or the PEM text is wrong.
+pub fn tls_config(roots: &Roots) -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -69,7 +98,7 @@ fn pem_store(pem: &[u8]) -> Result<RootCertStore, Error> {
         let certificate = certificate.map_err(|_| wrong("it is not PEM"))?;
         store
             .add(certificate)
-            .map_err(|_| wrong("it holds a certificate that can not be a root"))?;
+            .map_err(|_| wrong("it holds a certificate that cannot be a root"))?;
     }
     if store.is_empty() {
         return Err(wrong("it holds no certificate"));
@@ -97,7 +126,7 @@ mod tests {
             "x",
             "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
         ] {
-            let error = check(&Roots::Pem(pem.into())).unwrap_err();
+            let error = check_roots(&Roots::Pem(pem.into())).unwrap_err();
             assert!(error.message().contains("roots"), "{pem}");
         }
     }
@@ -106,6 +135,6 @@ mod tests {
     #[test]
     fn bundled_roots_need_nothing_from_the_system() {
         assert!(bundled().len() > 50);
-        config(&Roots::Bundled).unwrap();
+        tls_config(&Roots::Bundled).unwrap();
     }
 }

@@ -1,51 +1,51 @@
-//! The steps as scripts, each of which the server runs whole.
+//! The calls of a store as scripts, each of which the server runs atomically.
 //!
 //! The keys: the lease (`fence owner`, gone when it ends), the entry (with its header), the greatest
 //! fence that was granted, and the logins by minute. What is not in its form (another program's, or of
 //! another type) counts as absent. Fences are microseconds of the server's
 //! clock, so that they go on growing when the server lost what it knew. Only commands of Redis 6.2,
-//! and none that answer differently to the same user in a Cluster.
+//! and none that need other rights in a Cluster.
 
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, RedisResult, ServerErrorKind};
 
-/// One step for one key.
-pub(super) struct Call<'a> {
-    pub(super) script: &'static Script,
-    pub(super) keys: Vec<String>,
-    pub(super) arguments: &'a [&'a [u8]],
-    pub(super) slot: u16,
+/// A script with the keys and arguments that it is run with.
+pub(crate) struct ScriptCall<'a> {
+    pub(crate) script: &'static Script,
+    pub(crate) keys: Vec<String>,
+    pub(crate) arguments: &'a [&'a [u8]],
+    pub(crate) slot: u16,
 }
 
-pub(super) struct Script {
-    /// What it touches and no more: while a slot moves, a Cluster serves steps on one key only.
-    pub(super) keys: &'static [&'static str],
+pub(crate) struct Script {
+    /// The kinds of keys that it uses. While a slot moves, a Cluster runs scripts on one key only.
+    pub(crate) keys: &'static [&'static str],
     text: &'static str,
 }
 
-impl Call<'_> {
-    /// Runs it on this server; `asking` if the server was named by one that gives the slot away.
-    pub(super) async fn invoke(
+impl ScriptCall<'_> {
+    /// Runs it on this server. `asking`: the server is about to get the slot, and the one that gives it away named it.
+    pub(crate) async fn invoke(
         &self,
         connection: &mut MultiplexedConnection,
         asking: bool,
     ) -> RedisResult<Value> {
         if asking {
-            // The two belong together, and this is rare: no try by name.
+            // ASKING is for the very next command, so the script is not tried by its digest first.
             let mut pipe = redis::pipe();
             pipe.cmd("ASKING").ignore();
             pipe.add_command(self.command("EVAL", self.script.text.as_bytes()));
             let (value,) = pipe.query_async(connection).await?;
             return Ok(value);
         }
-        let by_name = self.command("EVALSHA", self.script.name().as_bytes());
-        match by_name.query_async(connection).await {
+        let by_digest = self.command("EVALSHA", self.script.digest().as_bytes());
+        match by_digest.query_async(connection).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                let whole = self.command("EVAL", self.script.text.as_bytes());
-                whole.query_async(connection).await
+                let in_full = self.command("EVAL", self.script.text.as_bytes());
+                in_full.query_async(connection).await
             }
-            answer => answer,
+            result => result,
         }
     }
 
@@ -63,18 +63,18 @@ impl Call<'_> {
 }
 
 impl Script {
-    /// What the server calls it: SHA-1 in hexadecimal digits. No secrecy depends on it.
-    fn name(&self) -> String {
+    /// SHA-1 in hexadecimal digits, as the server computes it. No secrecy depends on it.
+    fn digest(&self) -> String {
         use std::fmt::Write;
         let digest = ring::digest::digest(
             &ring::digest::SHA1_FOR_LEGACY_USE_ONLY,
             self.text.as_bytes(),
         );
-        let mut name = String::with_capacity(40);
+        let mut hexadecimal = String::with_capacity(40);
         for byte in digest.as_ref() {
-            let _ = write!(name, "{byte:02x}");
+            let _ = write!(hexadecimal, "{byte:02x}");
         }
-        name
+        hexadecimal
     }
 }
 
@@ -112,7 +112,7 @@ end
 
 /// The entry and what is left of its time, in milliseconds. One that is larger than any does not leave the
 /// server.
-pub(super) const GET: Script = Script {
+pub(crate) const GET: Script = Script {
     keys: &["entry"],
     text: "local entry = redis.pcall('GET', KEYS[1])
 if type(entry) ~= 'string' or #entry > 1048640 then return false end
@@ -121,7 +121,7 @@ return {entry, redis.call('PTTL', KEYS[1])}",
 
 /// Owner, fence, time to live, entry with header. 1 if it is there now, 0 if a newer one was, or if a lease
 /// was granted since. The entry goes first: when the server is full that fails, and nothing has changed.
-pub(super) const PUT: Script = Script {
+pub(crate) const PUT: Script = Script {
     keys: &["lease", "entry", "fence"],
     text: concat!(
         lease!(),
@@ -142,7 +142,7 @@ return put"
 
 /// Owner, time. {1, fence} if granted or extended, {0, fence, milliseconds left} if held.
 /// The greatest fence is remembered for a day, in case the server's clock is set back.
-pub(super) const ACQUIRE: Script = Script {
+pub(crate) const ACQUIRE: Script = Script {
     keys: &["lease", "entry", "fence"],
     text: concat!(
         lease!(),
@@ -162,7 +162,7 @@ return {1, fence}"
 };
 
 /// Owner. Ends the lease if it is this owner's.
-pub(super) const RELEASE: Script = Script {
+pub(crate) const RELEASE: Script = Script {
     keys: &["lease"],
     text: "local held = redis.pcall('GET', KEYS[1])
 if type(held) == 'string' and held:match('^%d+ (%x+)$') == ARGV[1] then redis.call('DEL', KEYS[1]) end
@@ -170,14 +170,14 @@ return 1",
 };
 
 /// The fence of the lease that is held, or nothing.
-pub(super) const HOLDER: Script = Script {
+pub(crate) const HOLDER: Script = Script {
     keys: &["lease"],
     text: concat!(lease!(), "return lease() or false"),
 };
 
 /// Logins. The sum of the last hour, by minutes: a minute counts until its last second is an hour old. One
 /// to come does not count, but for the next: after a failover the clock may be a little behind.
-pub(super) const COUNT: Script = Script {
+pub(crate) const COUNT: Script = Script {
     keys: &["count"],
     text: "local minute = math.floor(redis.call('TIME')[1] / 60)
 local logins = tonumber(ARGV[1])
@@ -206,12 +206,12 @@ return sum",
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::millis;
+    use forcegrant_proto::moment::millis;
     use forcegrant_proto::store::protocol;
 
     #[test]
     fn the_scripts_have_the_bounds_of_the_protocol() {
-        let entry = protocol::LARGEST_ENTRY + super::super::LONGEST_HEADER;
+        let entry = protocol::LARGEST_ENTRY + crate::entry::MAX_ENTRY_HEADER;
         assert!(GET.text.contains(&format!("#entry > {entry} ")));
         let lease = millis(protocol::LONGEST_LEASE);
         let ahead = protocol::AHEAD * 1_000;
