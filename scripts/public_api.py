@@ -18,8 +18,6 @@ from typing import Any
 from workspace import ROOT, environment, fail
 
 CRATES = ("forcegrant", "forcegrant-cli", "forcegrant-emulator")
-# For this project's own tests and instruments: no part of the interface.
-INTERNAL = {"model", "simulation"}
 STANDARD = {"std", "core", "alloc"}
 
 ALLOWED = {
@@ -91,7 +89,7 @@ def features_of(crate: str) -> list[str]:
     command = ["cargo", "metadata", "--locked", "--no-deps", "--format-version=1", "--quiet"]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     (package,) = (package for package in json.loads(said.stdout)["packages"] if package["name"] == crate)
-    return sorted(set(package["features"]) - INTERNAL)
+    return sorted(package["features"])
 
 
 def foreign(described: dict[str, Any]) -> Iterator[tuple[str, str]]:

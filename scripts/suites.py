@@ -119,13 +119,8 @@ def rust(reports: Path) -> list[Suite]:
             number_of(r"herd: (\d+) passed, 0 failed", "cases"),
         ),
         Suite(
-            "model of the flight",
-            [[*of_core, "--features", "model", "--lib", "flight::model"]],
-            counts.cargo,
-        ),
-        Suite(
-            "simulation",
-            [[*of_core, "--features", "simulation", "--lib", "simulation::"]],
+            "model of the single flight",
+            [[PYTHON, "scripts/model.py"]],
             counts.cargo,
         ),
         Suite("Rust doc tests", [[*test, "--doc"]], counts.cargo),

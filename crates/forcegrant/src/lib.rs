@@ -49,9 +49,6 @@ mod pool;
 mod process;
 mod random;
 mod sharded_refs;
-#[cfg(feature = "simulation")]
-#[doc(hidden)]
-pub mod simulation;
 mod single_flight;
 pub mod store;
 mod store_session;

@@ -100,7 +100,7 @@ pub(crate) fn lost() -> Error {
     .with_help("This is a defect of forcegrant; please report it. The next call starts afresh.")
 }
 
-#[cfg(all(test, not(feature = "model")))]
+#[cfg(all(test, not(shuttle)))]
 mod tests {
     use std::time::Duration;
 
@@ -161,7 +161,7 @@ mod tests {
 
 /// A3, A4, A5: every interleaving that the model checker finds of callers who join, leave and wait
 /// while flights land or are lost.
-#[cfg(all(test, feature = "model"))]
+#[cfg(all(test, shuttle))]
 mod model {
     use shuttle::sync::atomic::{AtomicUsize, Ordering};
     use shuttle::{check_pct, check_random, future, thread};

@@ -21,8 +21,6 @@ mod config;
 pub mod conformance;
 #[cfg(feature = "store-file")]
 mod file;
-#[cfg(all(test, not(feature = "model")))]
-mod model;
 mod process;
 #[cfg(feature = "store-redis")]
 mod redis;
@@ -41,7 +39,7 @@ pub(crate) use self::config::{SharedStore, route};
 pub use self::file::FileStore;
 #[cfg(all(any(test, fuzzing), feature = "store-file"))]
 pub(crate) use self::file::decode_file;
-#[cfg(all(test, not(feature = "model")))]
+#[cfg(all(test, not(shuttle)))]
 pub(crate) use self::process::ProcessStore as InMemory;
 #[cfg(feature = "store-redis")]
 pub use self::redis::RedisStore;
