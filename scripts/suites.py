@@ -120,12 +120,7 @@ def rust(reports: Path) -> list[Suite]:
         ),
         Suite(
             "model of the single flight",
-            [[*of_core, "--features", "model", "--lib", "single_flight::model"]],
-            counts.cargo,
-        ),
-        Suite(
-            "simulation",
-            [[*of_core, "--features", "simulation", "--lib", "simulation::"]],
+            [[PYTHON, "scripts/model.py"]],
             counts.cargo,
         ),
         Suite("Rust doc tests", [[*test, "--doc"]], counts.cargo),

@@ -255,5 +255,5 @@ impl fmt::Debug for Client {
     }
 }
 
-#[cfg(all(test, not(feature = "model")))]
+#[cfg(all(test, not(shuttle)))]
 mod tests;

@@ -51,9 +51,6 @@ mod random;
 mod sharded_refs;
 mod shared_logins;
 mod sharing;
-#[cfg(feature = "simulation")]
-#[doc(hidden)]
-pub mod simulation;
 mod single_flight;
 pub mod store;
 mod store_session;

@@ -263,7 +263,7 @@ impl<T> fmt::Debug for Subscription<T> {
     }
 }
 
-#[cfg(all(test, not(feature = "model")))]
+#[cfg(all(test, not(shuttle)))]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::sync::mpsc;

@@ -273,5 +273,5 @@ fn unknown(key: &str) -> Error {
     .with_help("Insert them first. A full pool forgets the keys that were not used lately: raise `max_clients`,\nor give the pool a credentials callback, which is asked with the key whenever it is needed.")
 }
 
-#[cfg(all(test, not(feature = "model")))]
+#[cfg(all(test, not(shuttle)))]
 mod tests;

@@ -1,11 +1,11 @@
-//! Prints the tables of `docs/simulation.md`:
-//! `cargo run --release -p forcegrant --features simulation --example simulation`.
+//! Prints the tables of `docs/simulation.md`: `cargo run --release -p xtask -- simulation`.
 
 use std::process::ExitCode;
 
-use forcegrant::simulation::{Options, missed, run, run_settings};
+use super::{Options, missed, run, run_settings};
 
-const USAGE: &str = "usage: simulation [--seed N] [--clients N] [--weeks N] [--false-rejections N]
+const USAGE: &str =
+    "usage: xtask simulation [--seed N] [--clients N] [--weeks N] [--false-rejections N]
                   [--small] [--settings]
   --seed N              the same seed gives the same table
   --clients N           each a process of its own
@@ -20,8 +20,9 @@ struct Wanted {
     settings: bool,
 }
 
-fn main() -> ExitCode {
-    let wanted = match parse(std::env::args().skip(1)) {
+/// Returns the exit code of the task `simulation`.
+pub(crate) fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
+    let wanted = match parse(arguments) {
         Ok(wanted) => wanted,
         Err(problem) => {
             eprintln!("{problem}\n{USAGE}");

@@ -14,21 +14,20 @@ use super::policies::{Ask, Progress, Step};
 use super::random::Rng;
 use super::salesforce::{Answer, Granted, TokenId};
 use super::{SECOND, Time};
-use crate::clock::{Moment, millis, to_system_time};
-use crate::credentials::ClientCredentials;
-use crate::http::Response;
-use crate::token_cell::TokenCell;
 use forcegrant_proto::cache::after_login::{AfterLogin, LoginContext, LoginResult};
 use forcegrant_proto::cache::budget::{Allowance, Budget, BudgetSettings};
 use forcegrant_proto::cache::cached_token::{CachedToken, NewToken};
 use forcegrant_proto::cache::policy::{FailureSettings, LifetimeSettings};
-use forcegrant_proto::cache::state::{Lookup, Report, Reported};
+use forcegrant_proto::cache::state::{Lookup, Report, Reported, State};
+use forcegrant_proto::credentials::ClientCredentials;
 use forcegrant_proto::error::{Error, ErrorCode};
 use forcegrant_proto::grant::context::ResponseContext;
 use forcegrant_proto::grant::failure::Failure;
 use forcegrant_proto::grant::response::decode;
 use forcegrant_proto::grant::retry::{self, RetrySettings};
 use forcegrant_proto::host::TrustPolicy;
+use forcegrant_proto::http_message::Response;
+use forcegrant_proto::moment::{Moment, millis, to_system_time};
 use forcegrant_proto::secret::CredentialsFingerprint;
 use forcegrant_proto::token::Token;
 use forcegrant_proto::token_data::Grant;
@@ -59,7 +58,7 @@ impl Default for Settings {
 #[derive(Debug)]
 pub(super) struct Ours<'a> {
     settings: &'a Settings,
-    slot: TokenCell,
+    state: State,
     budget: Budget,
     /// How far its wall clock is off: well-kept clocks differ by fractions of a second.
     ahead: i64,
@@ -89,7 +88,7 @@ impl<'a> Ours<'a> {
         let ahead = i64::try_from(rng.between(0, SECOND)).unwrap_or(0) - 500;
         Self {
             settings,
-            slot: TokenCell::default(),
+            state: State::default(),
             budget: Budget::default(),
             ahead,
             generation: 0,
@@ -109,10 +108,14 @@ impl<'a> Ours<'a> {
     pub(super) fn ask(&mut self, now: Time, in_flight: bool) -> Ask {
         let now = self.moment(now);
         let coarse = now.wall - COARSE_BEHIND;
-        if let Some(token) = self.slot.read(coarse) {
-            return Ask::Use(number(&token));
+        let state = &self.state;
+        if let Some(cached) = state
+            .cached
+            .as_ref()
+            .filter(|cached| cached.in_view(coarse))
+        {
+            return Ask::Use(number(&Token::of(cached)));
         }
-        let state = self.slot.state();
         match state.classify(now) {
             Lookup::Fresh(token) => {
                 state.look(now, coarse, VIEW, in_flight);
@@ -133,7 +136,7 @@ impl<'a> Ours<'a> {
     }
 
     pub(super) fn departs(&mut self) {
-        self.generation = self.slot.state().generation;
+        self.generation = self.state.generation;
     }
 
     /// As the head of an attempt in `login`.
@@ -182,12 +185,7 @@ impl<'a> Ours<'a> {
                     introspected: None,
                     random: rng.unit(),
                 };
-                CachedToken::new(
-                    new_token,
-                    self.slot.state().learned,
-                    at,
-                    &self.settings.lifetimes,
-                )
+                CachedToken::new(new_token, self.state.learned, at, &self.settings.lifetimes)
             }
             Err(failure) => {
                 let pause = failure.transient.then(|| {
@@ -222,7 +220,7 @@ impl<'a> Ours<'a> {
             credentials: &PAIR,
             trust: &TRUST,
             now: to_system_time(now.wall),
-            known_endpoint: self.slot.state().cached.is_some(),
+            known_endpoint: self.state.cached.is_some(),
         };
         decode(&on_the_wire(answer, started), &context)
     }
@@ -242,12 +240,12 @@ impl<'a> Ours<'a> {
             failures: &self.settings.failures,
             random: rng.unit(),
         };
-        let after_login = self.slot.state().after_login(result, &circumstances);
+        let after_login = self.state.after_login(result, &circumstances);
         let Some(AfterLogin { next, outcome }) = after_login else {
             self.overtaken = true;
             return Step::Afresh;
         };
-        self.slot.replace(next);
+        self.state = next;
         Step::AfterLogin(match outcome {
             LoginResult::Token { token, .. } => Some(self.remember(&token)),
             LoginResult::Failure { usable, .. } => usable.as_ref().map(number),
@@ -277,15 +275,17 @@ impl<'a> Ours<'a> {
             is_renewed: false,
         };
         let at = self.moment(now);
-        let state = self.slot.state();
-        match state.reported(&report, at, &self.settings.lifetimes, 0.5) {
+        match self
+            .state
+            .reported(&report, at, &self.settings.lifetimes, 0.5)
+        {
             Reported::Stale => true,
             Reported::Held(next, _) => {
-                self.slot.replace(next);
+                self.state = next;
                 false
             }
             Reported::Dropped(next) => {
-                self.slot.replace(next);
+                self.state = next;
                 true
             }
         }

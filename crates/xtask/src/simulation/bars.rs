@@ -23,7 +23,7 @@ const WORST_WAIT_S: f64 = 61.0;
 ///
 /// What must never happen at all is no bar: [`run`](super::run) panics on it.
 #[must_use]
-pub fn missed(report: &Report) -> Vec<String> {
+pub(crate) fn missed(report: &Report) -> Vec<String> {
     let Some((ours, peers)) = report.rows.split_first() else {
         return vec!["the report is empty".to_owned()];
     };

@@ -3,8 +3,8 @@
 
 use super::Time;
 use super::salesforce::{Answer, TokenId};
-use crate::clock::millis;
 use forcegrant_proto::cache::policy::FailureSettings;
+use forcegrant_proto::moment::millis;
 
 /// Watches one client.
 #[derive(Debug)]
