@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::credentials::{CredentialSet, Load, Loaded, Source};
 use crate::environment::{Environment, Parts, Wanted};
 use crate::events::Events;
-use crate::http::{HttpSettings, Proxy, Roots};
+use crate::http::{HttpSettings, Proxy};
 use crate::store::StoreConfig;
 use forcegrant_proto::backoff::Backoff;
 use forcegrant_proto::cache::budget::BudgetSettings;
@@ -27,6 +27,7 @@ use forcegrant_proto::grant::request::AuthStyle;
 use forcegrant_proto::grant::retry::RetrySettings;
 use forcegrant_proto::host::printable;
 use forcegrant_proto::secret::Secret;
+use forcegrant_support::tls::Roots;
 
 /// Collects the options of a [`Client`](crate::Client). Nothing is checked, read or started before
 /// [`ClientBuilder::build`].

@@ -8,7 +8,6 @@ use std::time::Duration;
 use crate::calls::Calls;
 use crate::client_config::ClientConfig;
 use crate::credentials::{CredentialSet, CredentialsProvider};
-use crate::process::{PerProcess, ProcessRef};
 use crate::random;
 use crate::single_flight::{SingleFlight, SingleFlightGuard};
 use crate::token_cell::TokenCell;
@@ -21,6 +20,7 @@ use forcegrant_proto::event::Event;
 use forcegrant_proto::host::LoginEndpoint;
 use forcegrant_proto::status::Status;
 use forcegrant_proto::token::Token;
+use forcegrant_support::process::{PerProcess, ProcessRef};
 
 #[derive(Debug)]
 pub(crate) struct ClientInner {

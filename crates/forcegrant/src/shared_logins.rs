@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use crate::clock::Clock;
 use crate::credentials::Login;
-use crate::process::PerProcess;
 use crate::single_flight::{InFlight, Joined, SingleFlight};
 use crate::wait::Pending;
 use forcegrant_proto::cache::cached_token::{CachedToken, NewToken};
 use forcegrant_proto::error::Error;
 use forcegrant_proto::secret::CredentialsFingerprint;
+use forcegrant_support::process::PerProcess;
 
 /// The option to share logins with the clients of this process that have the same credentials, token endpoint,
 /// route and clock.

@@ -61,7 +61,7 @@ pub(crate) struct HeldLease {
     lost: Arc<AtomicBool>,
 }
 
-/// A client at a store, with the client credentials of one login.
+/// A client at the store, with one set of client credentials.
 #[derive(Clone)]
 struct StoreSession {
     client: Arc<ClientInner>,

@@ -13,6 +13,8 @@ use forcegrant_proto::response_class::ApiUsage;
 use forcegrant_proto::secret::Secret;
 use forcegrant_proto::status::Status;
 use forcegrant_proto::token::Token;
+#[cfg(feature = "http-client")]
+use forcegrant_reqwest::blocking::ClientExt;
 
 /// Fetches and caches the access token of one app in one org, for threads.
 ///
@@ -158,5 +160,14 @@ impl From<crate::Client> for Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(feature = "http-client")]
+impl ClientExt for Client {
+    type AsyncClient = crate::Client;
+
+    fn async_client(&self) -> &crate::Client {
+        self.as_async()
     }
 }

@@ -6,4 +6,4 @@ mod pool;
 pub use self::client::Client;
 pub use self::pool::ClientPool;
 #[cfg(feature = "http-client")]
-pub use crate::calls::threads::{Call, Response};
+pub use forcegrant_reqwest::blocking::{Call, ClientExt, Response};

@@ -12,11 +12,11 @@ use crate::client_config::ClientConfig;
 use crate::client_inner::ClientInner;
 use crate::clock::Clock;
 use crate::credentials::{CredentialSet, CredentialsProvider, Source};
-use crate::process::PerProcess;
 use forcegrant_proto::cache::cached_token::CachedToken;
 use forcegrant_proto::error::Error;
 use forcegrant_proto::host::LoginEndpoint;
 use forcegrant_proto::token::Token;
+use forcegrant_support::process::PerProcess;
 
 /// A client under its key. What a read needs is mostly in one cache line: `docs/adr/0013-the-table-of-a-pool.md`
 /// has the measurement.

@@ -13,9 +13,9 @@ use tokio::time::{sleep, timeout};
 use super::login_queue::{IDLE_CAPACITY, Lane, LoginQueue, Next, PacingSettings, WaiterId};
 use crate::client_config::{Acquiring, LoginPermit, LoginPermits, PermitWish};
 use crate::clock::{Clock, millis};
-use crate::process::{PerProcess, ProcessRef};
 use crate::worker;
 use forcegrant_proto::error::{Error, ErrorCode};
+use forcegrant_support::process::{PerProcess, ProcessRef};
 
 /// One for all the logins of a pool.
 #[derive(Debug)]

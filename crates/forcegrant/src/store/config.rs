@@ -9,16 +9,16 @@ use std::time::Duration;
 use url::Url;
 
 use crate::http::HttpSettings;
-use crate::process::PerProcess;
 use crate::random;
+#[cfg(feature = "store-redis")]
+use crate::store::RedisStore;
 #[cfg(feature = "store-file")]
 use crate::store::file::FileStore;
-#[cfg(feature = "store-redis")]
-use crate::store::redis::RedisStore;
 use crate::store::{Acquired, Store, StoreError, StoreFuture};
 use forcegrant_proto::error::{Error, invalid_option};
 use forcegrant_proto::grant::request::AuthStyle;
 use forcegrant_proto::store::breaker::Breaker;
+use forcegrant_support::process::PerProcess;
 
 /// The clients that a client shares its token with: the option `store`.
 ///
