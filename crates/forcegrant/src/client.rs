@@ -160,7 +160,7 @@ impl Client {
         idle.unwrap_or_else(|| Pending::ready(Ok(())))
     }
 
-    /// Forgets the token, the failures and the token reported as rejected. A login in flight goes on.
+    /// Forgets the token, the failures and the tokens reported as rejected. A login in flight is not stopped.
     pub fn reset(&self) {
         self.inner.reset();
     }

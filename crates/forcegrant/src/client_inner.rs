@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::calls::Calls;
 use crate::client_config::ClientConfig;
-use crate::credentials::{CredentialSet, CredentialsProvider, Login};
+use crate::credentials::{CredentialSet, CredentialsProvider};
 use crate::random;
 use crate::single_flight::{SingleFlight, SingleFlightGuard};
 use crate::token_cell::TokenCell;
@@ -16,7 +16,6 @@ use crate::wait::{Pending, Promise};
 use forcegrant_proto::cache::cache_state::CacheState;
 use forcegrant_proto::cache::state::{Lookup, Report, Reported};
 use forcegrant_proto::calls::client::ReportOutcome;
-use forcegrant_proto::error::Error;
 use forcegrant_proto::event::Event;
 use forcegrant_proto::host::LoginEndpoint;
 use forcegrant_proto::status::Status;
@@ -25,13 +24,13 @@ use forcegrant_support::process::{PerProcess, ProcessRef};
 
 #[derive(Debug)]
 pub(crate) struct ClientInner {
-    /// Plain data: a forked child goes on with it.
+    /// Plain data: a forked child keeps it.
     pub(crate) cell: TokenCell,
     pub(crate) credentials: CredentialsProvider,
     pub(crate) config: Arc<ClientConfig>,
     /// The name that event listeners and a credentials callback get, if several clients have them in common;
     /// else empty.
-    label: Box<str>,
+    pub(crate) label: Box<str>,
     /// Made anew after a fork, because its lock may be held and its login is the parent's.
     single_flight: PerProcess<SingleFlight<Token>>,
     pub(crate) logins: AtomicU64,
@@ -294,16 +293,6 @@ impl ClientInner {
                 .detach(),
             None => promise.keep(&Ok(())),
         }
-    }
-
-    /// Where to log in and with what, for the next login.
-    pub(crate) async fn next_login(&self, limit: Duration) -> Result<Login, Error> {
-        self.credentials.login(&self.label, limit).await
-    }
-
-    /// Reads the source of the credentials again.
-    pub(crate) async fn reload_credentials(&self, limit: Duration) -> Result<(), Error> {
-        self.credentials.reload(&self.label, limit).await
     }
 
     /// The host that the credentials are sent to; empty as long as a callback has not said it.

@@ -27,8 +27,8 @@ pub(crate) struct LoginOutcome {
     pub(crate) result: Result<NewLogin, Error>,
     pub(crate) signature_matches: Option<bool>,
     pub(crate) attempts: u32,
-    /// How many of these the endpoint answered.
-    pub(crate) answers: u32,
+    /// How many of these got a response of the endpoint.
+    pub(crate) responses: u32,
     pub(crate) took: Duration,
     /// Another client logged in.
     pub(crate) is_of_another: bool,
@@ -66,7 +66,7 @@ impl LoginOutcome {
             result,
             signature_matches: None,
             attempts: 0,
-            answers: 0,
+            responses: 0,
             took,
             is_of_another: false,
         }
@@ -76,23 +76,21 @@ impl LoginOutcome {
 /// Logs in as soon as the client may.
 pub(crate) async fn log_in(client: &ClientInner, wish: PermitWish) -> LoginOutcome {
     // Made when there is a permit: a hundred thousand logins may wait for theirs.
-    let log_in = || Box::pin(LoginAttempts::run(client));
+    let attempts = || Box::pin(LoginAttempts::run(client));
     let Some(permits) = &client.config.permits else {
-        return log_in().await;
+        return attempts().await;
     };
     let limit = client.config.retry.total;
     let mut permit = match permits.acquire(wish, limit).await {
         Ok(permit) => permit,
         Err(error) => return LoginOutcome::without_request(Err(error), limit),
     };
-    let mut login = log_in();
-    match tokio::time::timeout(permit.slow_after(), &mut login).await {
-        Ok(outcome) => outcome,
-        Err(_) => {
-            permit.slow_down();
-            login.await
-        }
+    let mut login = attempts();
+    if let Ok(outcome) = tokio::time::timeout(permit.slow_after(), &mut login).await {
+        return outcome;
     }
+    permit.slow_down();
+    login.await
 }
 
 /// One login under way.
@@ -100,7 +98,7 @@ struct LoginAttempts<'a> {
     client: &'a ClientInner,
     begun: Instant,
     attempts: u32,
-    answers: u32,
+    responses: u32,
 }
 
 impl LoginAttempts<'_> {
@@ -109,7 +107,7 @@ impl LoginAttempts<'_> {
             client,
             begun: Instant::now(),
             attempts: 0,
-            answers: 0,
+            responses: 0,
         };
         let mut signature_matches = None;
         let result = match attempts.with_any_credentials().await {
@@ -123,7 +121,7 @@ impl LoginAttempts<'_> {
             result,
             signature_matches,
             attempts: attempts.attempts,
-            answers: attempts.answers,
+            responses: attempts.responses,
             took: attempts.begun.elapsed(),
             is_of_another: false,
         }
@@ -137,7 +135,7 @@ impl LoginAttempts<'_> {
 
     async fn with_any_credentials(&mut self) -> Result<(Login, Moment, Grant), Error> {
         let client = self.client;
-        let mut login = match client.next_login(self.left()).await {
+        let mut login = match client.credentials.login(&client.label, self.left()).await {
             Ok(login) => login,
             Err(error) => self.known_login_after(error)?,
         };
@@ -160,7 +158,7 @@ impl LoginAttempts<'_> {
                 return Err(error);
             }
             tried.push(credentials.mark());
-            if let Err(error) = client.reload_credentials(self.left()).await {
+            if let Err(error) = client.credentials.reload(&client.label, self.left()).await {
                 client.emit(&Event::credentials_reload_failed(error));
             }
             login = client.credentials.untried(&tried).ok_or(error)?;
@@ -209,7 +207,7 @@ impl LoginAttempts<'_> {
         let request = request::encode(endpoint.token_url(), credentials, config.auth_style);
         let timeout = config.attempt_timeout.min(self.left());
         let response = config.transport.send(&request, timeout).await?;
-        self.answers += 1;
+        self.responses += 1;
         self.count(login);
         let context = ResponseContext {
             host: endpoint.host(),
@@ -236,7 +234,7 @@ impl LoginAttempts<'_> {
         }
     }
 
-    /// Every answer of the endpoint counts, as refused logins may count at Salesforce too.
+    /// Every response of the endpoint counts, because refused logins may count at Salesforce too.
     fn count(&self, login: &Login) {
         let (settings, boot) = (
             self.client.config.budget,
@@ -299,9 +297,9 @@ impl LoginAttempts<'_> {
         let token = grant.access_token.expose();
         let url = introspection::url_beside(login.endpoint.token_url())?;
         let request = introspection::encode(&url, token, &login.credentials, config.auth_style);
-        let answer = config.transport.send(&request, timeout).await;
-        let answer = answer.map_err(|failure| failure.error);
-        match answer.and_then(|response| introspection::decode(&response)) {
+        let response = config.transport.send(&request, timeout).await;
+        let response = response.map_err(|failure| failure.error);
+        match response.and_then(|response| introspection::decode(&response)) {
             Ok(introspected) => Some(introspected),
             Err(error) => {
                 self.client.emit(&Event::introspection_failed(error));
@@ -329,5 +327,5 @@ fn inactive() -> Error {
         ErrorCode::TokenDeadOnArrival,
         "Salesforce issued a token and, asked at once, said that it is not active",
     )
-    .with_help("The session was ended between the two answers, or introspection does not know tokens of this flow;\nin the latter case switch the option `introspect` off.")
+    .with_help("The session was ended between the two responses, or introspection does not know tokens of this flow;\nin the latter case switch the option `introspect` off.")
 }

@@ -49,10 +49,14 @@ pub(crate) async fn run_login(client: Arc<ClientInner>, flight: InFlight<Token>,
                         awaited,
                     },
                 ));
-                (turn.renew_while(login).await, turn)
+                let outcome = match &turn {
+                    Turn::Store(lease) => lease.renew_while(login).await,
+                    Turn::Alone | Turn::Process(_) => login.await,
+                };
+                (outcome, turn)
             }
         };
-        let counting = turn.counting(outcome.answers);
+        let counting = turn.counting(outcome.responses);
         let brought = outcome.result.clone().ok();
         let result = take_in(&client, outcome, generation, is_repeated);
         // A token that came too late, or back after a rejection, serves no other client either.

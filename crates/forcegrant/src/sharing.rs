@@ -47,7 +47,7 @@ pub(crate) async fn token_or_turn(client: &Arc<ClientInner>, afresh: bool) -> To
     Box::pin(async {
         let total = client.config.retry.total;
         // If the source of the credentials fails, the login says so.
-        let login = client.next_login(total).await.ok();
+        let login = client.credentials.login(&client.label, total).await.ok();
         let Some(login) = login.or_else(|| client.credentials.at_hand()) else {
             return TokenOrTurn::Turn(Turn::Alone);
         };
@@ -125,15 +125,7 @@ fn adopt(client: &ClientInner, login: &Login, new_token: &NewToken) -> Option<Ar
 }
 
 impl Turn {
-    /// Keeps the right while the work lasts.
-    pub(crate) async fn renew_while<T>(&self, work: impl Future<Output = T>) -> T {
-        match self {
-            Self::Store(lease) => lease.renew_while(work).await,
-            Self::Alone | Self::Process(_) => work.await,
-        }
-    }
-
-    /// Counts the logins that the endpoint answered, for all clients of the store.
+    /// Counts the token requests that got a response, for all clients of the store.
     pub(crate) fn counting(&self, logins: u32) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         match self {
             Self::Store(lease) => Box::pin(lease.count(logins)),

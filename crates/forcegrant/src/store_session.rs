@@ -355,7 +355,7 @@ impl HeldLease {
         self.session.release(&self.lease).await;
     }
 
-    /// Counts the logins that the endpoint answered, for all clients of the store.
+    /// Counts the token requests that got a response, for all clients of the store.
     pub(crate) fn count(&self, logins: u32) -> impl Future<Output = ()> + Send + use<> {
         let session = self.session.clone();
         async move {

@@ -44,10 +44,7 @@ struct Running {
 /// # Errors
 /// The system refuses to start a thread or a runtime. The job was dropped.
 pub(crate) fn spawn(job: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
-    try_spawn(Box::pin(job)).map_err(|error| unavailable(&error))
-}
-
-fn try_spawn(mut job: Job) -> std::io::Result<()> {
+    let mut job: Job = Box::pin(job);
     let worker = WORKER.get_or_init(PerProcess::default).current();
     let mut running = worker.lock();
     if let Some(jobs) = &running.jobs {
@@ -60,7 +57,7 @@ fn try_spawn(mut job: Job) -> std::io::Result<()> {
             Err(rejected) => job = rejected.0,
         }
     }
-    let runtime = runtime()?;
+    let runtime = runtime().map_err(|error| unavailable(&error))?;
     let (jobs, queue) = unbounded_channel();
     let own = worker.clone();
     std::thread::Builder::new()
@@ -69,7 +66,8 @@ fn try_spawn(mut job: Job) -> std::io::Result<()> {
             runtime.block_on(run_jobs(own, queue));
             // A lookup that hangs must not keep the thread.
             runtime.shutdown_background();
-        })?;
+        })
+        .map_err(|error| unavailable(&error))?;
     let _ = jobs.send(job);
     *running = Running {
         jobs: Some(jobs),

@@ -43,7 +43,7 @@ impl Client {
         self.wait_for_token(None)
     }
 
-    /// [`Client::token`] that waits no longer than `timeout`. The login goes on for others.
+    /// [`Client::token`] that waits no longer than `timeout`. The login continues for others.
     pub fn token_timeout(&self, timeout: Duration) -> Result<Token, Error> {
         self.wait_for_token(Some(timeout))
     }

@@ -32,7 +32,7 @@ impl ClientPool {
         }
     }
 
-    /// [`ClientPool::token`] that waits no longer than `timeout`. The login goes on for others.
+    /// [`ClientPool::token`] that waits no longer than `timeout`. The login continues for others.
     pub fn token_timeout(&self, key: &str, timeout: Duration) -> Result<Token, Error> {
         match self.0.start(key) {
             Start::Ready(token) => Ok(token),

@@ -33,9 +33,9 @@ pub(super) struct PooledClient {
 /// What the clients of a pool have in common, and the clients.
 pub(super) struct Clients {
     pub(super) config: Arc<ClientConfig>,
-    pub(super) max_clients: usize,
+    pub(super) capacity: usize,
     table: Table<PooledClient>,
-    /// Held by whoever changes the table. A forked child makes its own from the table.
+    /// Its lock is held while the table changes. A forked child makes its own from the table.
     changes: PerProcess<OnceLock<Mutex<Changes>>>,
 }
 
@@ -77,11 +77,11 @@ impl PooledClient {
 }
 
 impl Clients {
-    pub(super) fn new(config: ClientConfig, max_clients: usize) -> Self {
+    pub(super) fn new(config: ClientConfig, capacity: usize) -> Self {
         Self {
             config: Arc::new(config),
-            max_clients,
-            table: Table::new(max_clients),
+            capacity,
+            table: Table::new(capacity),
             changes: PerProcess::default(),
         }
     }
@@ -193,18 +193,15 @@ impl Clients {
             link: Link::default(),
             client: client.clone(),
         });
-        let dropped = match self.table.insert(&pooled) {
-            Some(old) => {
-                changes.cache.replace(&old, pooled);
-                Some(old)
+        let dropped = if let Some(old) = self.table.insert(&pooled) {
+            changes.cache.replace(&old, pooled);
+            Some(old)
+        } else {
+            let evicted = changes.cache.insert(pooled, self.capacity);
+            if let Some(evicted) = &evicted {
+                self.table.remove(evicted.key());
             }
-            None => {
-                let evicted = changes.cache.insert(pooled, self.max_clients);
-                if let Some(evicted) = &evicted {
-                    self.table.remove(evicted.key());
-                }
-                evicted
-            }
+            evicted
         };
         if let Some(dropped) = &dropped {
             changes.note_dropped(dropped);

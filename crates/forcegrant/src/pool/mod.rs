@@ -1,4 +1,4 @@
-//! Many orgs in one process: clients by key, of which those are kept that were used last.
+//! Many orgs in one process: clients by key, as many as were used last.
 
 mod builder;
 mod clients;
@@ -109,7 +109,7 @@ impl ClientPool {
         self.clients.get(key)?.view()
     }
 
-    /// The client of a key, to use by itself. It goes on working when the pool drops it.
+    /// The client of a key, to use by itself. It still works when the pool drops it.
     ///
     /// # Errors
     /// `unknown_key` where nobody gave credentials for it. A callback is not asked yet.
@@ -259,7 +259,7 @@ impl fmt::Debug for ClientPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientPool")
             .field("len", &self.len())
-            .field("max_clients", &self.clients.max_clients)
+            .field("max_clients", &self.clients.capacity)
             .finish_non_exhaustive()
     }
 }

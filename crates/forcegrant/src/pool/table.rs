@@ -224,10 +224,10 @@ mod tests {
     #[test]
     fn an_entry_that_is_held_holds_no_other() {
         let table = Table::new(0);
-        let (kept, other) = (entry("kept", 0), entry("other", 0));
+        let (held, other) = (entry("held", 0), entry("other", 0));
         table.insert(&other);
-        table.insert(&kept);
-        table.remove("kept");
+        table.insert(&held);
+        table.remove("held");
         table.remove("other");
         assert_eq!(Arc::strong_count(&other), 1);
     }

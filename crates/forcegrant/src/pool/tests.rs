@@ -20,7 +20,7 @@ use crate::http::{Request, Response, Transport};
 use forcegrant_proto::cache::cache_state::CacheState;
 use forcegrant_proto::grant::failure::Failure;
 
-/// Every org answers at once with tokens of its own, but for those that a test holds or refuses.
+/// Every org responds at once with tokens of its own, except those that a test holds or refuses.
 #[derive(Default)]
 struct Stage {
     requests: AtomicUsize,
@@ -161,7 +161,7 @@ impl Fixture {
     fn start(&self, key: &str) -> Pending<Token> {
         match self.pool.clone().into_async().start(key) {
             Start::Pending(pending) => pending,
-            Start::Ready(_) => panic!("a token was at hand"),
+            Start::Ready(_) => panic!("a token was cached"),
         }
     }
 }

@@ -161,9 +161,9 @@ fn with(store: &Tricky) -> impl FnOnce(ClientBuilder) -> ClientBuilder + use<> {
 
 /// Returns when the jobs that the worker has now have all begun.
 fn let_the_worker_run() {
-    let (begun, begin) = mpsc::channel();
-    crate::worker::spawn(async move { begun.send(()).unwrap() }).unwrap();
-    begin.recv().unwrap();
+    let (sender, receiver) = mpsc::channel();
+    crate::worker::spawn(async move { sender.send(()).unwrap() }).unwrap();
+    receiver.recv().unwrap();
 }
 
 fn text(f: &Fixture) -> String {
