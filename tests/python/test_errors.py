@@ -31,10 +31,8 @@ if TYPE_CHECKING:
 TABLE = _native.error_table()
 
 
-def test_classes_are_those_of_the_core() -> None:
-    assert {row["kind"]: row["class_name"] for row in TABLE} == {
-        kind: cls.__name__ for kind, cls in _errors.CLASSES.items()
-    }
+def test_every_kind_of_the_core_has_a_class() -> None:
+    assert {row["kind"] for row in TABLE} == set(_errors.CLASSES)
     for cls in _errors.CLASSES.values():
         assert getattr(forcegrant, cls.__name__) is cls
         assert issubclass(cls, ForcegrantError)

@@ -88,7 +88,7 @@ pub fn instruments() -> Vec<NativeInstrument> {
 /// The core's table of errors, for the test that compares it with the classes.
 #[napi]
 pub fn error_table() -> Vec<NativeErrorRow> {
-    forcegrant::error::TABLE
+    forcegrant::ffi::TABLE
         .iter()
         .map(|row| NativeErrorRow {
             code: row.code.to_owned(),

@@ -2,7 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use forcegrant::calls::{Action, ApiCall, CLASSIFIED_BYTES, CallResponse, body_counts, renewed};
+use forcegrant::calls::{Action, ApiCall, CLASSIFIED_BYTES, CallResponse, body_counts};
+use forcegrant::ffi::renewed;
 use forcegrant::{ApiResponse, ApiUsage};
 use pyo3::prelude::*;
 

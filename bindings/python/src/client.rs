@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use forcegrant::Pending;
+use forcegrant::ffi::{self, Pending};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
@@ -106,7 +106,7 @@ impl Client {
         let py = slf.py();
         let handle = slf.as_super().get();
         let shared = &handle.shared;
-        let outcome = until_there(py, &mut shared.changing().start_verify(), || {
+        let outcome = until_there(py, &mut ffi::start_verify(shared.changing()), || {
             handle.answer(py)
         })?;
         handle.deliver(py)?;
@@ -120,9 +120,11 @@ impl Client {
     fn wait_idle(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let handle = slf.as_super().get();
-        let outcome = until_there(py, &mut handle.shared.client().start_wait_idle(), || {
-            handle.answer(py)
-        })?;
+        let outcome = until_there(
+            py,
+            &mut ffi::start_wait_idle(handle.shared.client()),
+            || handle.answer(py),
+        )?;
         handle.deliver(py)?;
         outcome.map_err(|error| raise(py, &error))
     }

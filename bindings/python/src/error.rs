@@ -3,7 +3,7 @@
 
 use std::error::Error as _;
 
-use forcegrant::error::TABLE;
+use forcegrant::ffi::TABLE;
 use forcegrant::{Error, ErrorKind, SetupStep};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -96,7 +96,6 @@ pub(crate) fn error_table(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
         let entry = PyDict::new(py);
         entry.set_item("code", row.code)?;
         entry.set_item("kind", row.kind.as_str())?;
-        entry.set_item("class_name", row.kind.class_name())?;
         entry.set_item("retryable", row.retryable)?;
         entry.set_item("setup_step", row.setup_step.map(SetupStep::as_str))?;
         entry.set_item("meaning", row.meaning)?;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use forcegrant::{ClientBuilder, ClientPoolBuilder};
+use forcegrant::{ClientBuilder, ClientPoolBuilder, ffi};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
@@ -59,13 +59,13 @@ impl EventQueue {
     /// Has the builder's client send its events here.
     pub(crate) fn attach(self: &Arc<Self>, builder: ClientBuilder) -> ClientBuilder {
         let event_queue = Arc::clone(self);
-        builder.on_event_inline(move |event| event_queue.put(event, None))
+        ffi::on_event(builder, move |event| event_queue.put(event, None))
     }
 
     /// The same for the clients of a pool.
     pub(crate) fn attach_pool(self: &Arc<Self>, builder: ClientPoolBuilder) -> ClientPoolBuilder {
         let event_queue = Arc::clone(self);
-        builder.on_event_inline(move |host, key, event| {
+        ffi::on_pool_event(builder, move |host, key, event| {
             let (host, key) = (host.to_owned(), key.to_owned());
             event_queue.put(event, Some(Member { host, key }));
         })

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use forcegrant::{ClientBuilder, ClientCredentials, CredentialSet};
+use forcegrant::{ClientBuilder, ClientCredentials, CredentialSet, ffi};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -361,11 +361,11 @@ impl Handle {
     }
 
     fn _start_verify(&self) -> Wait {
-        Wait::new(&self.shared, self.shared.changing().start_verify())
+        Wait::new(&self.shared, ffi::start_verify(self.shared.changing()))
     }
 
     fn _start_wait_idle(&self) -> Wait {
-        Wait::new(&self.shared, self.shared.client().start_wait_idle())
+        Wait::new(&self.shared, ffi::start_wait_idle(self.shared.client()))
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {

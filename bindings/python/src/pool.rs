@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use forcegrant::{ClientCredentials, CredentialSet, OrgCredentials, Start};
+use forcegrant::ffi::{self, Start};
+use forcegrant::{ClientCredentials, CredentialSet, OrgCredentials};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -100,7 +101,7 @@ pub(crate) struct PoolHandle {
 /// A token, or something to wait for.
 enum Found {
     Token(Py<Token>),
-    Pending(forcegrant::Pending<forcegrant::Token>),
+    Pending(ffi::Pending<forcegrant::Token>),
 }
 
 impl PoolHandle {
@@ -131,7 +132,7 @@ impl PoolHandle {
     }
 
     fn find(&self, py: Python<'_>, key: &str) -> PyResult<Found> {
-        let start = self.pool().start(key);
+        let start = ffi::start_of_pool(self.pool(), key);
         self.deliver(py)?;
         Ok(match start {
             Start::Ready(token) => Found::Token(Py::new(py, Token::new(token))?),
@@ -300,11 +301,11 @@ impl PoolHandle {
     }
 
     fn _start_prewarm(&self, keys: &Bound<'_, PyAny>) -> PyResult<Wait> {
-        Ok(Wait::of_pool(self.pool().start_prewarm(texts(keys)?)))
+        Ok(Wait::of_pool(ffi::start_prewarm(self.pool(), texts(keys)?)))
     }
 
     fn _start_wait_idle(&self) -> Wait {
-        Wait::of_pool(self.pool().start_wait_idle())
+        Wait::of_pool(ffi::start_wait_idle_of_pool(self.pool()))
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
@@ -399,7 +400,7 @@ impl ClientPool {
     fn prewarm(slf: &Bound<'_, Self>, keys: &Bound<'_, PyAny>) -> PyResult<Prewarmed> {
         let py = slf.py();
         let handle = slf.as_super().get();
-        let mut pending = handle.pool().start_prewarm(texts(keys)?);
+        let mut pending = ffi::start_prewarm(handle.pool(), texts(keys)?);
         let outcome = until_there(py, &mut pending, || handle.answer(py))?;
         handle.deliver(py)?;
         match outcome {
@@ -412,7 +413,7 @@ impl ClientPool {
     fn wait_idle(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let handle = slf.as_super().get();
-        let mut pending = handle.pool().start_wait_idle();
+        let mut pending = ffi::start_wait_idle_of_pool(handle.pool());
         let outcome = until_there(py, &mut pending, || handle.answer(py))?;
         handle.deliver(py)?;
         outcome.map_err(|error| raise(py, &error))

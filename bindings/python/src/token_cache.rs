@@ -6,7 +6,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use forcegrant::{Client, Error, Pending, Start};
+use forcegrant::ffi::{self, Pending, Start};
+use forcegrant::{Client, Error};
 use pyo3::prelude::*;
 
 use crate::callback_queue::CallbackQueue;
@@ -95,7 +96,7 @@ impl Shared {
     /// A token that is good to use now, or a wait for one: what the core says.
     #[cold]
     pub(crate) fn look(&self, py: Python<'_>) -> PyResult<Found> {
-        if let Some(view) = self.client.view() {
+        if let Some(view) = ffi::view(&self.client) {
             let token = self.keep(py, &view.token)?;
             let mut token_cache = self.lock();
             // Not if another thread kept a newer one just now.
@@ -104,7 +105,7 @@ impl Shared {
             }
             return Ok(Found::Token(token));
         }
-        match self.client.start() {
+        match ffi::start(&self.client) {
             Start::Ready(token) => self.keep(py, &token).map(Found::Token),
             Start::Pending(pending) => Ok(Found::Pending(pending)),
         }

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use forcegrant::{Error, Pending};
+use forcegrant::Error;
+use forcegrant::ffi::Pending;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 

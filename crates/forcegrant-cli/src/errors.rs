@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io;
 
-use forcegrant::error::{Row, TABLE};
+use forcegrant::ffi::{Row, TABLE};
 
 use crate::console::Console;
 use crate::problem::{number, row};
@@ -31,10 +31,9 @@ fn explain(row: &Row) -> String {
         "does not help before something is changed"
     };
     let mut text = format!(
-        "{}\n  {}\n  Class: {} in Python and Node, kind `{}` in Rust\n  Trying again: {again}",
+        "{}\n  {}\n  Kind: {}\n  Trying again: {again}",
         row.code,
         row.meaning,
-        row.kind.class_name(),
         row.kind.as_str(),
     );
     if let Some(step) = row.setup_step {

@@ -1,7 +1,7 @@
 //! What `doctor` says about each value of a configuration. No secret is part of it.
 
 use forcegrant::Secret;
-use forcegrant::command_line::meant;
+use forcegrant::ffi::command_line::meant;
 
 use crate::configuration::{Found, fingerprint};
 use crate::options::Options;

@@ -1,6 +1,7 @@
 //! A failure in the form in which it is shown: the core's, or one of this program's own.
 
-use forcegrant::error::{Error, Row, SetupStep, TABLE};
+use forcegrant::ffi::{Row, TABLE};
+use forcegrant::{Error, SetupStep};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {

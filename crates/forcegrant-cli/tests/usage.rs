@@ -4,7 +4,7 @@ mod common;
 
 use std::ffi::OsString;
 
-use forcegrant::error::TABLE;
+use forcegrant::ffi::TABLE;
 use forcegrant_cli::run;
 
 fn outcome(args: &[&str]) -> (u8, String, String) {

@@ -168,11 +168,16 @@ pub(crate) fn wait<T: Clone>(mut pending: Pending<T>) -> Result<T, Error> {
 
 pub(crate) fn wait_at_most(mut pending: Pending<Token>, timeout: Duration) -> Result<Token, Error> {
     let begun = Instant::now();
-    pending.wait_timeout(timeout).unwrap_or_else(|| {
-        Err(Error::new(
-            Code::Timeout,
-            format!("no token within {:?}", begun.elapsed().max(timeout)),
-        )
-        .with_help("The login goes on, and a later call may find its token. Allow more time, or look at the network."))
-    })
+    pending
+        .wait_timeout(timeout)
+        .unwrap_or_else(|| Err(timed_out(begun.elapsed().max(timeout))))
+}
+
+/// The caller's own time is over; the login goes on.
+pub(crate) fn timed_out(waited: Duration) -> Error {
+    Error::new(
+        Code::Timeout,
+        format!("no token within {} s", waited.as_secs_f64()),
+    )
+    .with_help("The login goes on, and a later call may find its token. Allow more time, or look at the network.")
 }

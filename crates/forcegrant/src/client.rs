@@ -22,20 +22,6 @@ pub struct Client {
     pub(crate) engine: Arc<Engine>,
 }
 
-/// A token and the span of wall-clock time in which it may be handed out without asking the client
-/// again: for bindings that keep it in their own language. At most a second long; empty (`from_ms`
-/// equals `until_ms`) under a test clock.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct View {
-    /// The token.
-    pub token: Token,
-    /// The start, in milliseconds since 1970. Before it the clock was stepped back: ask again.
-    pub from_ms: i64,
-    /// The end, in milliseconds since 1970, exclusive.
-    pub until_ms: i64,
-}
-
 impl Client {
     /// A client for the app with this consumer key and secret, in the org of this My Domain.
     ///
@@ -65,13 +51,6 @@ impl Client {
         Self { engine }
     }
 
-    /// Whether both are handles of one client: for bindings.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.engine, &other.engine)
-    }
-
     /// A usable token: the one at hand in nanoseconds, or that of a login which all concurrent
     /// callers share.
     ///
@@ -93,7 +72,7 @@ impl Client {
     }
 
     /// The same as [`Client::token`] for callers that wait in their own way.
-    pub fn start(&self) -> Start {
+    pub(crate) fn start(&self) -> Start {
         match self
             .engine
             .slot
@@ -102,23 +81,6 @@ impl Client {
             Some(token) => Start::Ready(token),
             None => self.engine.ask(),
         }
-    }
-
-    /// The token at hand with the time in which it may be handed out without asking again. Starts a
-    /// refresh behind it when one is due, as [`Client::token`] does.
-    #[must_use]
-    pub fn view(&self) -> Option<View> {
-        self.cached()?;
-        // The way in starts the refresh that is due.
-        let Start::Ready(token) = self.engine.ask() else {
-            return None;
-        };
-        let (from_ms, until_ms) = self.engine.look(&token)?;
-        Some(View {
-            token,
-            from_ms,
-            until_ms,
-        })
     }
 
     /// Reports that an API rejected this token as dead. It is not served any more, and the next
@@ -143,10 +105,8 @@ impl Client {
         self.is_instance_allowed_for(token.instance_url(), api, url)
     }
 
-    /// The same as [`Client::is_allowed_for`] for bindings that keep the token in their own language.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn is_instance_allowed_for(
+    /// The same for a token whose instances are known.
+    pub(crate) fn is_instance_allowed_for(
         &self,
         instance_url: &str,
         api_instance_url: Option<&str>,
@@ -170,7 +130,7 @@ impl Client {
     }
 
     /// The same as [`Client::verify`] for callers that wait in their own way.
-    pub fn start_verify(&self) -> Pending<Verified> {
+    pub(crate) fn start_verify(&self) -> Pending<Verified> {
         self.engine.verify()
     }
 
@@ -181,7 +141,7 @@ impl Client {
     }
 
     /// The same as [`Client::wait_idle`] for callers that wait in their own way.
-    pub fn start_wait_idle(&self) -> Pending<()> {
+    pub(crate) fn start_wait_idle(&self) -> Pending<()> {
         let promise = Promise::new();
         let pending = promise.pending();
         Arc::clone(&self.engine).when_idle(promise);

@@ -223,7 +223,7 @@ impl std::error::Error for Cause {
     }
 }
 
-/// The general kind of an [`Error`]; each is one class in Python and Node.
+/// The general kind of an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -261,22 +261,6 @@ impl ErrorKind {
             K::Response => "response",
             K::Token => "token",
             K::Internal => "internal",
-        }
-    }
-
-    /// The class of this kind in the Python and Node packages.
-    #[must_use]
-    pub fn class_name(self) -> &'static str {
-        match self {
-            K::Configuration => "ConfigurationError",
-            K::Refused => "RefusedError",
-            K::LoginRate => "LoginRateError",
-            K::Timeout => "RequestTimeoutError",
-            K::Transport => "TransportError",
-            K::Unavailable => "UnavailableError",
-            K::Response => "ResponseError",
-            K::Token => "TokenRejectedError",
-            K::Internal => "InternalError",
         }
     }
 }

@@ -6,7 +6,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::builder::ClientBuilder;
 use crate::error::Error;
 use crate::process::{PerProcess, ProcessRef};
 use crate::token::Expiry;
@@ -263,15 +262,6 @@ impl Outbox {
         let event = queue.events.pop_front();
         queue.is_served = event.is_some();
         event
-    }
-}
-
-impl ClientBuilder {
-    /// [`ClientBuilder::on_event`] on the thread where it happens, mostly the worker's: for bindings,
-    /// which hand events on at once, and for tests. It must be quick.
-    #[doc(hidden)]
-    pub fn on_event_inline(self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.with_events(Events::inline(move |_, _, event| listener(event)))
     }
 }
 

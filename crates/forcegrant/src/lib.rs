@@ -40,8 +40,10 @@ mod clock;
 mod credentials;
 mod engine;
 mod environment;
-pub mod error;
+mod error;
 mod event;
+#[doc(hidden)]
+pub mod ffi;
 #[cfg(all(any(test, fuzzing), feature = "store-file"))]
 #[doc(hidden)]
 pub mod fuzz;
@@ -75,54 +77,11 @@ mod worker;
 #[cfg(feature = "http-client")]
 pub use reqwest;
 
-/// For the command line of this project, which mixes the environment with its options and explains both:
-/// no part of the API.
-#[doc(hidden)]
-pub mod command_line {
-    use std::path::Path;
-
-    use url::Url;
-
-    use crate::environment::{Environment, text};
-    pub use crate::environment::{Found, Parts, Wanted};
-    use crate::error::{Error, Setting};
-    use crate::http::{Proxy, ProxyRules};
-    use crate::secret::Secret;
-
-    /// How the host of a client is reached, and why so: `through proxy.example:3128 (HTTPS_PROXY)`.
-    ///
-    /// # Errors
-    /// `invalid_option` for a proxy that is of no use.
-    pub fn route(proxy: &Proxy, environment: &Environment, host: &str) -> Result<String, Error> {
-        let rules = ProxyRules::new(proxy, environment)?;
-        let url = Url::parse(&format!("https://{host}"));
-        Ok(url.map_or_else(|_| String::new(), |url| rules.decide(&url).to_string()))
-    }
-
-    /// The secret in a file that an option names.
-    ///
-    /// # Errors
-    /// `invalid_option` says what is wrong with the file, and shows nothing of it.
-    pub fn read_secret_file(option: &str, path: &Path) -> Result<Secret, Error> {
-        let setting = Setting::Option(option);
-        let secret = crate::credentials::read_secret_file(setting, path)?;
-        text::check(setting, text::meant(secret.expose()))?;
-        Ok(secret)
-    }
-
-    /// A value as it is used: without what people paste along with it.
-    #[must_use]
-    pub fn meant(text: &str) -> &str {
-        text::meant(text)
-    }
-}
-
 pub use crate::builder::ClientBuilder;
 pub use crate::cache::state::CacheState;
-pub use crate::client::{Client, View};
+pub use crate::client::Client;
 pub use crate::clock::{Clock, TestClock};
 pub use crate::credentials::{ClientCredentials, CredentialSet, LoadedCredentials};
-pub use crate::engine::Start;
 pub use crate::environment::Environment;
 pub use crate::error::{Error, ErrorKind, SetupStep};
 pub use crate::event::Event;
@@ -130,8 +89,6 @@ pub use crate::grant::request::AuthStyle;
 pub use crate::http::{Proxy, Roots};
 pub use crate::measurement::{Measurement, MeasurementKind};
 pub use crate::pool::{ClientPool, ClientPoolBuilder, OrgCredentials, Prewarmed};
-#[doc(hidden)]
-pub use crate::redaction::Redactor;
 pub use crate::response_class::{
     ApiResponse, ApiUsage, RateLimit, Refusal, ResponseClass, grpc_response_class,
 };
@@ -141,4 +98,3 @@ pub use crate::secret::SecretsCannotBeShown;
 pub use crate::status::Status;
 pub use crate::token::{Expiry, ExpiryCertainty, ExpirySource, Token, TokenFormat};
 pub use crate::verify::Verified;
-pub use crate::wait::{Pending, Subscription};

@@ -11,11 +11,11 @@ use arc_swap::{ArcSwapOption, Guard};
 ///
 /// It is made at the first use.
 #[derive(Debug)]
-pub(crate) struct PerProcess<T>(ArcSwapOption<Owned<T>>);
+pub struct PerProcess<T>(ArcSwapOption<Owned<T>>);
 
 /// The value of this process, shared.
 #[derive(Debug)]
-pub(crate) struct ProcessRef<T>(Arc<Owned<T>>);
+pub struct ProcessRef<T>(Arc<Owned<T>>);
 
 #[derive(Debug)]
 struct Owned<T> {
@@ -45,7 +45,7 @@ impl<T> Clone for ProcessRef<T> {
 
 impl<T: Default> PerProcess<T> {
     /// This process's value. Costs a system call (the process id), so it is not for the read path.
-    pub(crate) fn current(&self) -> ProcessRef<T> {
+    pub fn current(&self) -> ProcessRef<T> {
         let process = std::process::id();
         let mut found = self.0.load_full();
         loop {

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use forcegrant::SetupStep;
-use forcegrant::error::TABLE;
+use forcegrant::ffi::TABLE;
 
 const BEGIN: &str =
     "<!-- errors: begin (written by crates/forcegrant/tests/error_catalogue.rs) -->\n";
@@ -99,7 +99,7 @@ fn a_row_is_one_sentence_in_a_table_cell() {
 
 fn table() -> String {
     let mut text = String::from(
-        "\n| code | kind | class in Python and Node | retry | step | what it means, and what to do |\n| --- | --- | --- | --- | --- | --- |\n",
+        "\n| code | kind | retry | step | what it means, and what to do |\n| --- | --- | --- | --- | --- |\n",
     );
     for row in TABLE {
         let step = row.setup_step.map_or_else(String::new, |step| {
@@ -108,10 +108,9 @@ fn table() -> String {
         });
         let _ = writeln!(
             text,
-            "| `{}` | `{}` | `{}` | {} | {step} | {} |",
+            "| `{}` | `{}` | {} | {step} | {} |",
             row.code,
             row.kind.as_str(),
-            row.kind.class_name(),
             if row.retryable { "yes" } else { "no" },
             row.meaning,
         );

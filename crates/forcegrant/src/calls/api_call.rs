@@ -193,10 +193,9 @@ impl ApiCall {
             .after_report(refused, outcome, is_jwt(call.access_token))
     }
 
-    /// A request to this URL, with its token, was served: for bindings, whose adapters hand over no
-    /// response that is fine. Returns as [`Client::note_accepted`] does.
-    #[doc(hidden)]
-    pub fn note_served(&self, client: &Client, url: &str) -> bool {
+    /// A request to this URL, with its token, was served. Returns whether that matters still: whether
+    /// renewals are counted.
+    pub(crate) fn note_served(&self, client: &Client, url: &str) -> bool {
         client.accepted(url, self.progress.is_renewed)
     }
 

@@ -36,7 +36,7 @@ pub(crate) mod service;
 pub(crate) mod threads;
 pub(crate) mod usage;
 
-pub use self::api_call::{Action, ApiCall, CLASSIFIED_BYTES, CallResponse, body_counts, renewed};
+pub use self::api_call::{Action, ApiCall, CLASSIFIED_BYTES, CallResponse, body_counts};
 #[cfg(any(feature = "http-client", feature = "tower"))]
 pub use self::attempt::CallError;
 pub(crate) use self::client::{CallSettings, Calls};

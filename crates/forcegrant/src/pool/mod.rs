@@ -20,7 +20,7 @@ use self::key::Key;
 pub use self::prewarm::Prewarmed;
 use self::table::{Chained, Link, Table};
 use crate::cache::token_cell::TokenCell;
-use crate::client::{Client, View};
+use crate::client::Client;
 use crate::credentials::{ClientCredentials, CredentialSet, CredentialsProvider, Source};
 use crate::engine::{ClientConfig, Engine, Shared, Start};
 use crate::environment::text;
@@ -105,7 +105,7 @@ impl ClientPool {
     }
 
     /// The same as [`ClientPool::token`] for callers that wait in their own way.
-    pub fn start(&self, key: &str) -> Start {
+    pub(crate) fn start(&self, key: &str) -> Start {
         let engine = match self.read(key) {
             Some(Ok(token)) => return Start::Ready(token),
             Some(Err(engine)) => engine,
@@ -122,12 +122,6 @@ impl ClientPool {
     pub fn cached(&self, key: &str) -> Option<Token> {
         let read = self.read(key)?;
         read.map_or_else(|engine| engine.peek(), Some)
-    }
-
-    /// The token at hand and how long it may be handed out: see [`Client::view`].
-    #[must_use]
-    pub fn view(&self, key: &str) -> Option<View> {
-        self.known(key)?.view()
     }
 
     /// The client of a key, to use by itself. It goes on working when the pool lets go of it.
@@ -256,7 +250,7 @@ impl ClientPool {
     }
 
     /// The same as [`ClientPool::prewarm`] for callers that wait in their own way.
-    pub fn start_prewarm<K: AsRef<str>>(
+    pub(crate) fn start_prewarm<K: AsRef<str>>(
         &self,
         keys: impl IntoIterator<Item = K>,
     ) -> Pending<Prewarmed> {
@@ -273,7 +267,7 @@ impl ClientPool {
     }
 
     /// The same as [`ClientPool::wait_idle`] for callers that wait in their own way.
-    pub fn start_wait_idle(&self) -> Pending<()> {
+    pub(crate) fn start_wait_idle(&self) -> Pending<()> {
         let active = self.pool.profile.active.as_ref();
         let clients = active.map(ActiveLogins::clients).unwrap_or_default();
         prewarm::all(clients.into_iter().map(|client| {

@@ -17,6 +17,7 @@ use super::*;
 use crate::TestClock;
 use crate::blocking;
 use crate::cache::state::CacheState;
+use crate::ffi;
 use crate::grant::response::Failure;
 use crate::http::{Request, Response, Transport};
 
@@ -238,7 +239,7 @@ fn a_rejected_token_is_dropped_for_its_key_only() {
 fn events_say_whose_they_are() {
     let (sender, receiver) = mpsc::channel();
     let f = fixture_of_all(|builder| {
-        builder.on_event_inline(move |_, key, event| {
+        ffi::on_pool_event(builder, move |_, key, event| {
             let _ = sender.send((key.to_owned(), event.name()));
         })
     });
