@@ -15,7 +15,7 @@ use crate::sync::{Arc, Condvar, Mutex, MutexGuard};
 /// A result that will be there. Dropping it never disturbs the work behind it.
 ///
 /// It is a [`Future`]; threads use [`Pending::wait_timeout`], and other runtimes
-/// [`Pending::on_ready`]. The result is given once.
+/// [`Pending::on_ready`].
 #[must_use = "nothing is waited for until it is polled or asked"]
 pub struct Pending<T> {
     shared: Arc<Shared<T>>,
@@ -133,6 +133,12 @@ impl<T: Clone> Pending<T> {
         }
     }
 
+    /// The result, if it is there.
+    #[must_use]
+    pub fn result(&self) -> Option<Result<T, Error>> {
+        self.shared.lock().result.clone()
+    }
+
     /// Blocks this thread for at most `timeout`. `None`: not there yet. Ask in slices where
     /// something else (a signal, a deadline) must be noticed in between.
     pub fn wait_timeout(&mut self, timeout: Duration) -> Option<Result<T, Error>> {
@@ -154,7 +160,10 @@ impl<T: Clone> Pending<T> {
 
     /// Calls `call` once with the result: on the worker thread when it comes, or at once on this
     /// thread when it is there. Dropping the subscription before then calls it off.
-    pub fn on_ready(self, call: impl FnOnce(Result<T, Error>) + Send + 'static) -> Subscription<T> {
+    pub fn on_ready(
+        &self,
+        call: impl FnOnce(Result<T, Error>) + Send + 'static,
+    ) -> Subscription<T> {
         let mut inner = self.shared.lock();
         if let Some(result) = inner.result.clone() {
             drop(inner);
