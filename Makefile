@@ -10,7 +10,7 @@ help:
 	@echo 'make demo    shows it: a token in Rust, Python and Node, from an emulated org or your own'
 	@echo 'make test    every check and every test ("make ready" is the same); SUITES="pytest clippy" runs only these'
 	@echo 'make soak    the long tests: forks, exits, leaks; SOAKS="python rust" runs only these'
-	@echo 'make bench   what a cached read and a mint cost, beside the least they could'
+	@echo 'make bench   what a cached read and a login cost, beside the least they could'
 	@echo 'make herd    how many logins a fleet of processes needs that shares a store, and how long its callers wait'
 	@echo 'make simulation   the policy beside others, over simulated weeks (SEED=1)'
 	@echo 'make build   both packages, usable in the repository (debug builds)'

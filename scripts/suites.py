@@ -119,8 +119,8 @@ def rust(reports: Path) -> list[Suite]:
             number_of(r"herd: (\d+) passed, 0 failed", "cases"),
         ),
         Suite(
-            "model of the flight",
-            [[*of_core, "--features", "model", "--lib", "flight::model"]],
+            "model of the single flight",
+            [[*of_core, "--features", "model", "--lib", "single_flight::model"]],
             counts.cargo,
         ),
         Suite(

@@ -351,11 +351,11 @@ def test_the_extras_are_those_that_are_told_of() -> None:
 # The class of a response
 
 
-def test_verdict_takes_what_http_clients_give() -> None:
+def test_classify_response_takes_what_http_clients_give() -> None:
     assert str(classify_response(200)) == "fine"
     judged = classify_response(401, None, EXPIRED)
     assert judged.session_expired
-    assert repr(judged) == "<Verdict session_expired>"
+    assert repr(judged) == "<Classification session_expired>"
     assert (judged.retry_after, judged.api_usage) == (None, None)
     usage = "api-usage=25/5000"
     for headers in (
@@ -367,9 +367,12 @@ def test_verdict_takes_what_http_clients_give() -> None:
     ):
         assert classify_response(200, headers).api_usage == (25, 5000)
     limited = classify_response(429, {"Retry-After": "7"}, b"")
-    assert limited.word == "rate_limited"
+    assert limited.response_class == "rate_limited"
     assert limited.retry_after is not None
     assert limited.retry_after.total_seconds() == 7
-    assert classify_response(403, {}, b'[{"errorCode":"API_DISABLED_FOR_ORG"}]').response_class == "blocked"
+    assert (
+        classify_response(403, {}, b'[{"errorCode":"API_DISABLED_FOR_ORG"}]').response_class
+        == "blocked"
+    )
     with pytest.raises(ValueError, match="-1 is no HTTP status"):
         classify_response(-1)

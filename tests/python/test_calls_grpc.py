@@ -553,8 +553,8 @@ def test_call_credentials_of_the_callers_own_go_along(place: Place) -> None:
     assert seen[0]["accesstoken"] == place.client.token().access_token
 
 
-def test_verdicts() -> None:
-    words = [classify_grpc_status(code).word for code in (0, 16, 7, 8, 14, 5)]
+def test_classify_grpc_status() -> None:
+    words = [classify_grpc_status(code).response_class for code in (0, 16, 7, 8, 14, 5)]
     assert words == [
         "fine",
         "session_expired",

@@ -213,7 +213,7 @@ impl NativeClient {
         self.shared.client.status().into()
     }
 
-    /// Logins afresh, then calls an API.
+    /// Logs in afresh, then calls an API.
     #[napi(catch_unwind)]
     pub fn start_verify<'env>(&self, env: &'env Env) -> Result<NativeWait<'env>> {
         let pending = ffi::start_verify(&self.shared.client);
@@ -256,7 +256,7 @@ impl NativeClient {
         }
     }
 
-    /// Drops the token if its client credentials is retired.
+    /// Drops the token if its client credentials are retired.
     #[napi(catch_unwind)]
     pub fn invalidate_if_rotated(&self) -> bool {
         self.shared.client.invalidate_if_rotated()

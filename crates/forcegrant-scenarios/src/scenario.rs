@@ -378,7 +378,7 @@ pub enum CallBody {
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum CallOutcome {
-    Answer(Listed),
+    Response(Listed),
     Error(Listed),
 }
 

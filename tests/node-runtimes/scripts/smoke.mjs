@@ -19,7 +19,7 @@ seen.one = tokens.every((each) => each === token)
 seen.logins = client.status().logins
 seen.cached = client.cached() === token && (await client.token()) === token
 await client.waitIdle()
-seen.events = events.filter((name) => name.startsWith('mint_'))
+seen.events = events.filter((name) => name.startsWith('login_'))
 
 seen.shared = (await new Client(options).token()).fingerprint === token.fingerprint
 

@@ -65,7 +65,7 @@ impl<D: Driver> World<'_, D> {
         secrets: &[String],
     ) -> Checked {
         match (outcome, expected) {
-            (Ok(answer), Some(CallOutcome::Answer(listed))) => expect::answer(answer, listed),
+            (Ok(answer), Some(CallOutcome::Response(listed))) => expect::answer(answer, listed),
             (Ok(answer), None) if answer.status < 400 => Ok(()),
             (Ok(answer), _) => Err(format!("it was answered with {}", answer.status)),
             (Err(Failure::Token(error)), Some(CallOutcome::Error(listed))) => {

@@ -1,4 +1,4 @@
-//! When to login, and what is served meanwhile.
+//! When to log in, and what is served meanwhile.
 
 pub(crate) mod after_login;
 pub(crate) mod budget;

@@ -119,7 +119,7 @@ fn assert_usable(grant: &Grant) {
 
 /// The token can be kept: its times are computed without a fault, and it ends after it began.
 fn assert_kept(grant: Grant) {
-    let minted = NewToken {
+    let new_token = NewToken {
         grant,
         credentials: PAIR.mark(),
         started: NOW,
@@ -127,7 +127,7 @@ fn assert_kept(grant: Grant) {
         random: 0.5,
     };
     match CachedToken::new(
-        minted,
+        new_token,
         crate::cache::learning::Learned::default(),
         NOW,
         &LifetimeSettings::default(),

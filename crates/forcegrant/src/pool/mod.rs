@@ -155,7 +155,7 @@ impl ClientPool {
         self.insert_credentials(key, credentials)
     }
 
-    /// [`ClientPool::insert`] for more than one client credentials.
+    /// [`ClientPool::insert`] for more than one set of client credentials.
     ///
     /// # Errors
     /// As [`ClientPool::insert`].
