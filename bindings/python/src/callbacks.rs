@@ -23,7 +23,7 @@ pub(crate) struct Callbacks {
     queues: Arc<Queues>,
     on_event: Option<Py<PyAny>>,
     /// Has the credentials callback or the store answer a request, if there is either.
-    answer: Option<Py<PyAny>>,
+    request_handler: Option<Py<PyAny>>,
     pub(crate) has_credentials: bool,
     /// Whether there is a store, and whether it has a method `watch`.
     store_watches: Option<bool>,
@@ -43,7 +43,7 @@ impl Callbacks {
         let mut callbacks = Self {
             queues: Arc::default(),
             on_event: None,
-            answer: None,
+            request_handler: None,
             has_credentials: false,
             store_watches: None,
         };
@@ -63,8 +63,8 @@ impl Callbacks {
         if credentials.is_some() || store.is_some() {
             // Here, and not when there is a request: a child that is forked in the middle of the import in
             // this function waits for ever for its end.
-            let answer = hooks::call(py, "make_answer", (credentials, store), None)?;
-            callbacks.answer = Some(answer.unbind());
+            let handler = hooks::call(py, "make_request_handler", (credentials, store), None)?;
+            callbacks.request_handler = Some(handler.unbind());
         }
         Ok(callbacks)
     }
@@ -112,12 +112,12 @@ impl Callbacks {
     }
 
     /// Whether the core may have requests.
-    pub(crate) fn answers(&self) -> bool {
-        self.answer.is_some()
+    pub(crate) fn has_requests(&self) -> bool {
+        self.request_handler.is_some()
     }
 
-    /// Has the core's requests answered, if any wait, on this thread. What an answer throws is the core's to
-    /// tell.
+    /// Has the core's requests answered, if any wait, on this thread. What a function throws is
+    /// passed on to the core.
     #[inline]
     pub(crate) fn serve(&self, py: Python<'_>) -> PyResult<()> {
         if self.queues.requests.is_filled() {
@@ -128,11 +128,11 @@ impl Callbacks {
 
     #[cold]
     fn serve_all(&self, py: Python<'_>) -> PyResult<()> {
-        let Some(answer) = &self.answer else {
+        let Some(handler) = &self.request_handler else {
             return Ok(());
         };
         while let Some(request) = self.queues.requests.pop() {
-            python_call::call(answer.bind(py), (PyRequest::new(request),), None)?;
+            python_call::call(handler.bind(py), (PyRequest::new(request),), None)?;
         }
         Ok(())
     }
@@ -149,14 +149,14 @@ impl Callbacks {
         Self {
             queues: Arc::clone(&self.queues),
             on_event: clone(&self.on_event),
-            answer: clone(&self.answer),
+            request_handler: clone(&self.request_handler),
             ..*self
         }
     }
 
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.on_event)?;
-        visit.call(&self.answer)
+        visit.call(&self.request_handler)
     }
 }
 

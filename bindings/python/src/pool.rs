@@ -194,13 +194,13 @@ impl PyPoolBase {
         self.client(py, key)
     }
 
-    /// Whether requests of the core may have to be answered.
-    fn _answers(&self) -> bool {
-        self.callbacks.answers()
+    /// Whether the core may have requests.
+    fn _has_requests(&self) -> bool {
+        self.callbacks.has_requests()
     }
 
     /// Have the requests of the core answered that wait.
-    fn _serve(&self, py: Python<'_>) -> PyResult<()> {
+    fn _serve_requests(&self, py: Python<'_>) -> PyResult<()> {
         self.callbacks.serve(py)
     }
 

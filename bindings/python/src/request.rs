@@ -233,7 +233,7 @@ fn seconds(value: f64) -> PyResult<Duration> {
 #[pyclass(frozen, name = "StoreCheck", module = "forcegrant._native")]
 pub(crate) struct PyStoreCheck {
     requests: Arc<ProcessQueue<Request>>,
-    answer: Py<PyAny>,
+    request_handler: Py<PyAny>,
     violations: Arc<OnceLock<Vec<String>>>,
 }
 
@@ -247,7 +247,7 @@ impl PyStoreCheck {
                 "a store has the methods get, put, acquire, release and count",
             ));
         }
-        let answer = hooks::call(py, "make_answer", (py.None(), store), None)?.unbind();
+        let handler = hooks::call(py, "make_request_handler", (py.None(), store), None)?;
         let requests = Arc::new(ProcessQueue::default());
         let violations = Arc::new(OnceLock::new());
         let (asked, found) = (Arc::clone(&requests), Arc::clone(&violations));
@@ -261,7 +261,7 @@ impl PyStoreCheck {
             })?;
         Ok(Self {
             requests,
-            answer,
+            request_handler: handler.unbind(),
             violations,
         })
     }
@@ -270,7 +270,11 @@ impl PyStoreCheck {
     /// line each, when the check is over; None before.
     fn serve(&self, py: Python<'_>) -> PyResult<Option<Vec<String>>> {
         while let Some(request) = self.requests.pop() {
-            python_call::call(self.answer.bind(py), (PyRequest::new(request),), None)?;
+            python_call::call(
+                self.request_handler.bind(py),
+                (PyRequest::new(request),),
+                None,
+            )?;
         }
         Ok(self.violations.get().cloned())
     }

@@ -76,11 +76,11 @@ __all__ = [
 ]
 
 
-def _make_answer(credentials_callback: object, store: object) -> object:
+def _make_request_handler(credentials_callback: object, store: object) -> object:
     # Slow to import, and few programs need it.
-    from forcegrant._callbacks import Answer  # noqa: PLC0415
+    from forcegrant._callbacks import RequestHandler  # noqa: PLC0415
 
-    return Answer(credentials_callback, store)
+    return RequestHandler(credentials_callback, store)
 
 
 # What the native module calls, so that it imports nothing from here.
@@ -88,7 +88,7 @@ _native.register(
     build_error=_errors.build,
     log_event=_events.log,
     make_adapter=_extras.adapter,
-    make_answer=_make_answer,
+    make_request_handler=_make_request_handler,
     make_async_client=AsyncClient.from_client,
     make_async_pool=AsyncClientPool.from_pool,
 )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from forcegrant._native import Request
 
 
-class Answer:
+class RequestHandler:
     """Has the credentials callback or a method of the store answer a request.
 
     What the function raises becomes the answer that there is none.

@@ -24,15 +24,16 @@ class AsyncMethods:
     if TYPE_CHECKING:
 
         def deliver_events(self) -> None: ...
-        def _answers(self) -> bool: ...
-        def _serve(self) -> None: ...
+        def _has_requests(self) -> bool: ...
+        def _serve_requests(self) -> None: ...
         def _start_wait_idle(self) -> Wait[None]: ...
 
     async def wait_idle(self) -> None:
         """Wait until no request for a token is on its way."""
         from forcegrant import _waiting  # noqa: PLC0415 - slow to import
 
-        await _waiting.outcome(self, self._start_wait_idle())
+        wait = await _waiting.settled(self, self._start_wait_idle())
+        wait.result()
 
     async def aclose(self) -> None:
         """Do nothing: nothing is open between calls, and no token is ever revoked."""
@@ -112,13 +113,15 @@ class AsyncClient(ClientBase, AsyncMethods):
             return found
         from forcegrant import _waiting  # noqa: PLC0415 - slow to import
 
-        return await _waiting.outcome(self, found, self._watches, limit)
+        wait = await _waiting.settled(self, found, self._watches, limit)
+        return wait.result(limit)
 
     async def verify(self) -> Verified:
         """Get a new token and make one harmless API call with it. Raises what `token` raises."""
         from forcegrant import _waiting  # noqa: PLC0415 - slow to import
 
-        return await _waiting.outcome(self, self._start_verify())
+        wait = await _waiting.settled(self, self._start_verify())
+        return wait.result()
 
     def grpc_interceptors(self) -> list[aio.ClientInterceptor]:
         """Give interceptors for the channels of `grpc.aio`, which do what those of `Client` do."""

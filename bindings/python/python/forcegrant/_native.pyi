@@ -465,9 +465,9 @@ class ClientBase:
         """Make what adapts the client to another library, which is imported now."""
     def _api_call(self, method: str) -> ApiCall:
         """Begin an API call with this method."""
-    def _answers(self) -> bool:
-        """Whether requests of the core may have to be answered."""
-    def _serve(self) -> None:
+    def _has_requests(self) -> bool:
+        """Whether the core may have requests."""
+    def _serve_requests(self) -> None:
         """Have the requests of the core answered that wait."""
     def _read(self) -> Token | None:
         """The token if the last view of it covers the present, which is nearly always; else
@@ -607,9 +607,9 @@ class PoolBase:
     def __contains__(self, key: object, /) -> bool: ...
     def _client(self, key: str) -> ClientBase:
         """What a client of one key is made over."""
-    def _answers(self) -> bool:
-        """Whether requests of the core may have to be answered."""
-    def _serve(self) -> None:
+    def _has_requests(self) -> bool:
+        """Whether the core may have requests."""
+    def _serve_requests(self) -> None:
         """Have the requests of the core answered that wait."""
     def _start(self, key: str) -> Token | Wait[Token]:
         """The token of a key, or a `Wait` for it."""

@@ -66,10 +66,11 @@ class AsyncClientPool(PoolBase, AsyncMethods):
 
         registry = self._watches.setdefault(key, {})
         try:
-            return await _waiting.outcome(self, found, registry, limit)
+            wait = await _waiting.settled(self, found, registry, limit)
         finally:
             if not registry and self._watches.get(key) is registry:
                 del self._watches[key]
+        return wait.result(limit)
 
     def client(self, key: str) -> AsyncClient:
         """Give the `AsyncClient` of a key, to use by itself.
@@ -85,7 +86,8 @@ class AsyncClientPool(PoolBase, AsyncMethods):
         """
         from forcegrant import _waiting  # noqa: PLC0415 - asyncio is slow to import
 
-        return await _waiting.outcome(self, self._start_prewarm(keys))
+        wait = await _waiting.settled(self, self._start_prewarm(keys))
+        return wait.result()
 
 
 AsyncClientPool.__module__ = "forcegrant"

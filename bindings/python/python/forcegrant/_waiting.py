@@ -21,17 +21,18 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-async def outcome(
+async def settled(
     client: AsyncMethods,
     wait: Wait[T],
     registry: Registry[T] | None = None,
     timeout: float | None = None,
-) -> T:
-    """Return or raise the outcome when it is there, or `timeout` seconds are over.
+) -> Wait[T]:
+    """Return the wait when its outcome is there, or `timeout` seconds are over.
 
     With a `registry`, callers in one loop share the socket of a wait that is on
     its way. A caller that is cancelled leaves the others, and the core, undisturbed.
-    Meanwhile the requests of the core are answered now and then.
+    Meanwhile the requests of the core are answered now and then. The outcome is the
+    caller's to take, so that a traceback has one frame of this package.
     """
     if not wait.done():
         kind: type[Watch[T]] = _kind()
@@ -41,11 +42,12 @@ async def outcome(
         # One whose outcome is there, and waits for the loop's attention, belongs to those
         # who asked before: what it brings may have been reported dead since.
         if watch is None or watch.loop is not loop or watch.wait.done():
-            watch = kind(wait, loop, registry, client._serve if client._answers() else None)
+            serve = client._serve_requests if client._has_requests() else None
+            watch = kind(wait, loop, registry, serve)
         await watch.join(timeout)
         wait = watch.wait
     client.deliver_events()
-    return wait.result(timeout)
+    return wait
 
 
 def _kind() -> type[Watch[T]]:
