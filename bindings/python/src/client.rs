@@ -2,6 +2,7 @@
 //! through, because a method that is inherited by a class written in Python costs a third more on the hot path.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use forcegrant::ffi::{self, Pending, Start};
 use forcegrant::{Client, ClientBuilder, Token};
@@ -20,7 +21,7 @@ use crate::report::PyStatus;
 use crate::request::credential_set;
 use crate::token::PyToken;
 use crate::token_cache::TokenCache;
-use crate::wait::{PyWait, wait};
+use crate::wait::{Outcome, PyWait, in_slices, take};
 
 /// A token, or something to wait for.
 pub(crate) enum Found {
@@ -123,6 +124,18 @@ impl PyClientBase {
 
     pub(crate) fn deliver(&self, py: Python<'_>) -> PyResult<()> {
         self.callbacks.deliver(py, || self.client.login_host())
+    }
+
+    /// Waits on this thread.
+    fn wait<'py, T: Outcome>(
+        &self,
+        py: Python<'py>,
+        pending: Pending<T>,
+        limit: Option<Duration>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let outcome = in_slices(py, pending, limit, &self.callbacks)?;
+        self.deliver(py)?;
+        take(py, outcome, limit, Some(&self.cache))
     }
 
     /// A token that is good to use now, or a wait for one: what the core says.
@@ -443,41 +456,20 @@ impl PyClient {
         }
         match base.ask(py)? {
             Found::Token(token) => Ok(token.into_bound(py).into_any()),
-            Found::Pending(pending) => wait(
-                py,
-                pending,
-                limit,
-                &base.callbacks,
-                Some(&base.cache),
-                || base.client.login_host(),
-            ),
+            Found::Pending(pending) => base.wait(py, pending, limit),
         }
     }
 
     /// Get a new token and make one harmless API call with it. Raises what `token` raises.
     fn verify<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let base = slf.as_super().get();
-        wait(
-            slf.py(),
-            ffi::start_verify(base.changing()),
-            None,
-            &base.callbacks,
-            Some(&base.cache),
-            || base.client.login_host(),
-        )
+        base.wait(slf.py(), ffi::start_verify(base.changing()), None)
     }
 
     /// Wait until no request for a token is on its way.
     fn wait_idle<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let base = slf.as_super().get();
-        wait(
-            slf.py(),
-            ffi::start_wait_idle(&base.client),
-            None,
-            &base.callbacks,
-            None,
-            || base.client.login_host(),
-        )
+        base.wait(slf.py(), ffi::start_wait_idle(&base.client), None)
     }
 
     /// Give an `AsyncClient` that shares this one's token and everything else.

@@ -18,33 +18,48 @@ use crate::python_call;
 /// Sets an option on the core's builder.
 type Setter = fn(ClientBuilder, &str, &Bound<'_, PyAny>) -> PyResult<ClientBuilder>;
 
-/// For options whose value one function reads, and the builder's method of the same name takes.
+/// The options whose value one function reads, and the builder's method of the same name takes: as one
+/// argument, or as two.
 macro_rules! options {
-    ($($read:ident: $($name:ident)+;)+) => {
-        [$($((stringify!($name), (|builder, name, value| Ok(builder.$name($read(name, value)?))) as Setter),)+)+]
+    (one: { $($read:ident: $($name:ident)+;)+ } two: { $($read_two:ident: $($name_two:ident)+;)+ }) => {
+        [
+            $($((
+                stringify!($name),
+                (|builder, name, value| Ok(builder.$name($read(name, value)?))) as Setter,
+            ),)+)+
+            $($((
+                stringify!($name_two),
+                (|builder, name, value| {
+                    let (first, second) = $read_two(name, value)?;
+                    Ok(builder.$name_two(first, second))
+                }) as Setter,
+            ),)+)+
+        ]
     };
 }
 
-const OPTIONS: [(&str, Setter); 20] = options! {
-    flag: introspect allow_http_loopback;
-    text: token_url;
-    texts: trusted_hosts;
-    path: client_secret_file;
-    number: max_attempts call_attempts;
-    limit: login_budget;
-    duration: introspection_timeout connect_timeout attempt_timeout total_timeout retry_backoff
-        retry_after_cap call_retry_after_cap session_timeout refresh_window safety_margin max_stale
-        store_timeout;
+const OPTIONS: [(&str, Setter); 27] = options! {
+    one: {
+        auth_style: auth_style;
+        clock: clock;
+        flag: introspect allow_http_loopback;
+        limit: login_budget;
+        number: max_attempts call_attempts;
+        path: client_secret_file;
+        roots: roots;
+        text: token_url;
+        texts: trusted_hosts;
+        duration: introspection_timeout connect_timeout attempt_timeout total_timeout retry_backoff
+            retry_after_cap call_retry_after_cap session_timeout refresh_window safety_margin
+            max_stale store_timeout;
+    }
+    two: {
+        credentials: next_credentials;
+        durations: call_backoff refusal_backoff transient_backoff;
+    }
 };
 
-/// For options with a first and a longest length of time.
-const BACKOFFS: [(&str, fn(ClientBuilder, Duration, Duration) -> ClientBuilder); 3] = [
-    ("call_backoff", ClientBuilder::call_backoff),
-    ("refusal_backoff", ClientBuilder::refusal_backoff),
-    ("transient_backoff", ClientBuilder::transient_backoff),
-];
-
-/// Sets all options but the functions, which `Callbacks` knows.
+/// Sets all options but the functions and a store in Python, which `Callbacks` knows.
 pub(crate) fn apply(
     mut builder: ClientBuilder,
     options: Option<&Bound<'_, PyDict>>,
@@ -56,42 +71,20 @@ pub(crate) fn apply(
 }
 
 fn set(builder: ClientBuilder, name: &str, value: &Bound<'_, PyAny>) -> PyResult<ClientBuilder> {
-    // None says "no proxy"; everywhere else it says nothing.
-    let is_absent = value.is_none();
-    if let Some((_, set)) = OPTIONS.iter().find(|(known, _)| *known == name) {
-        return if is_absent {
-            Ok(builder)
-        } else {
-            set(builder, name, value)
-        };
+    match name {
+        "on_event" | "credentials_callback" => Ok(builder),
+        // None says "no proxy"; everywhere else it says nothing.
+        "proxy" => Ok(builder.proxy(proxy(value)?)),
+        "resolve" | "store" if value.is_none() => Ok(builder),
+        "resolve" => resolve(builder, value),
+        "store" if is_store(value)? => Ok(builder),
+        "store" => Ok(builder.store(store(value)?)),
+        _ => match OPTIONS.iter().find(|(known, _)| *known == name) {
+            None => Err(PyTypeError::new_err(format!("unknown option '{name}'"))),
+            Some(_) if value.is_none() => Ok(builder),
+            Some((_, set)) => set(builder, name, value),
+        },
     }
-    if let Some((_, set)) = BACKOFFS.iter().find(|(known, _)| *known == name) {
-        if is_absent {
-            return Ok(builder);
-        }
-        let (first, cap) = durations(name, value)?;
-        return Ok(set(builder, first, cap));
-    }
-    Ok(match name {
-        "proxy" => builder.proxy(proxy(value)?),
-        "on_event" | "credentials_callback" => builder,
-        "next_credentials" | "auth_style" | "resolve" | "roots" | "store" | "clock"
-            if is_absent =>
-        {
-            builder
-        }
-        "next_credentials" => {
-            let (client_id, client_secret) = credentials(name, value)?;
-            builder.next_credentials(client_id, client_secret)
-        }
-        "auth_style" => builder.auth_style(auth_style(value)?),
-        "resolve" => resolve(builder, value)?,
-        "roots" => builder.roots(roots(value)?),
-        "store" if is_store(value)? => builder,
-        "store" => builder.store(store(value)?),
-        "clock" => builder.clock(clock(value)?),
-        _ => return Err(PyTypeError::new_err(format!("unknown option '{name}'"))),
-    })
 }
 
 /// `os.environ`. The usual one writes through to the process, whose variables can be read again at any time;
@@ -194,13 +187,13 @@ fn durations(name: &str, value: &Bound<'_, PyAny>) -> PyResult<(Duration, Durati
     }
 }
 
-fn auth_style(value: &Bound<'_, PyAny>) -> PyResult<AuthStyle> {
-    match text("auth_style", value)?.as_str() {
+fn auth_style(name: &str, value: &Bound<'_, PyAny>) -> PyResult<AuthStyle> {
+    match text(name, value)?.as_str() {
         "body" => Ok(AuthStyle::Body),
         "basic" => Ok(AuthStyle::Basic),
         other => Err(invalid_option(
             value.py(),
-            "auth_style",
+            name,
             &format!("there is no style '{other}'"),
             "Give \"body\" or \"basic\".",
         )),
@@ -228,11 +221,11 @@ fn resolve(mut builder: ClientBuilder, value: &Bound<'_, PyAny>) -> PyResult<Cli
     Ok(builder)
 }
 
-fn roots(value: &Bound<'_, PyAny>) -> PyResult<Roots> {
+fn roots(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Roots> {
     if let Ok(bytes) = value.cast::<PyBytes>() {
         return Ok(Roots::Pem(bytes.as_bytes().to_vec()));
     }
-    Ok(match text("roots", value)?.as_str() {
+    Ok(match text(name, value)?.as_str() {
         "platform" => Roots::Platform,
         "bundled" => Roots::Bundled,
         pem => Roots::Pem(pem.as_bytes().to_vec()),
@@ -302,7 +295,7 @@ pub(crate) fn credentials(name: &str, value: &Bound<'_, PyAny>) -> PyResult<(Str
     typed(name, value, "a tuple of client id and client secret")
 }
 
-fn clock(value: &Bound<'_, PyAny>) -> PyResult<Clock> {
+fn clock(_: &str, value: &Bound<'_, PyAny>) -> PyResult<Clock> {
     let clock = value.cast::<PyTestClock>().map_err(|_| {
         PyTypeError::new_err("option 'clock': expected a forcegrant.testing.TestClock")
     })?;

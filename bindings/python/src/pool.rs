@@ -1,7 +1,9 @@
 //! `ClientPool`, for threads, and what it has in common with `AsyncClientPool`.
 
+use std::time::Duration;
+
 use forcegrant::ClientPool;
-use forcegrant::ffi::{self, Start};
+use forcegrant::ffi::{self, Pending, Start};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -16,7 +18,7 @@ use crate::python_call;
 use crate::report::PyStatus;
 use crate::request::org;
 use crate::token::PyToken;
-use crate::wait::{PyWait, wait};
+use crate::wait::{Outcome, PyWait, in_slices, take};
 
 /// What `ClientPool` and `AsyncClientPool` have in common.
 #[pyclass(
@@ -56,6 +58,18 @@ impl PyPoolBase {
 
     fn deliver(&self, py: Python<'_>) -> PyResult<()> {
         self.callbacks.deliver(py, String::new)
+    }
+
+    /// Waits on this thread.
+    fn wait<'py, T: Outcome>(
+        &self,
+        py: Python<'py>,
+        pending: Pending<T>,
+        limit: Option<Duration>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let outcome = in_slices(py, pending, limit, &self.callbacks)?;
+        self.deliver(py)?;
+        take(py, outcome, limit, None)
     }
 
     fn find(&self, py: Python<'_>, key: &str) -> PyResult<Found> {
@@ -281,7 +295,7 @@ impl PyClientPool {
         let base = slf.as_super().get();
         match base.find(py, key)? {
             Found::Token(token) => Ok(token.into_bound(py).into_any()),
-            Found::Pending(pending) => wait(py, pending, limit, &base.callbacks, None, String::new),
+            Found::Pending(pending) => base.wait(py, pending, limit),
         }
     }
 
@@ -300,14 +314,14 @@ impl PyClientPool {
     ) -> PyResult<Bound<'py, PyAny>> {
         let base = slf.as_super().get();
         let pending = ffi::start_prewarm(&base.pool, texts(keys)?);
-        wait(slf.py(), pending, None, &base.callbacks, None, String::new)
+        base.wait(slf.py(), pending, None)
     }
 
     /// Wait until no request for a token is on its way.
     fn wait_idle<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let base = slf.as_super().get();
         let pending = ffi::start_wait_idle_of_pool(&base.pool);
-        wait(slf.py(), pending, None, &base.callbacks, None, String::new)
+        base.wait(slf.py(), pending, None)
     }
 
     /// Give an `AsyncClientPool` that shares this one's clients and everything else.

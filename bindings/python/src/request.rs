@@ -193,11 +193,8 @@ fn answer_store(call: StoreCall, value: &Bound<'_, PyAny>) {
     match call {
         StoreCall::Get { reply, .. } => reply.send(stored_of(value).map_err(failed)),
         StoreCall::Put { reply, .. } => {
-            let stored = value.extract().map(|stored: bool| match stored {
-                true => Put::Stored,
-                false => Put::Outdated,
-            });
-            reply.send(stored.map_err(failed));
+            let put = |stored: bool| if stored { Put::Stored } else { Put::Outdated };
+            reply.send(value.extract().map(put).map_err(failed));
         }
         StoreCall::Acquire { reply, .. } => reply.send(acquired_of(value).map_err(failed)),
         StoreCall::Release { reply, .. } | StoreCall::Watch { reply, .. } => reply.send(Ok(())),

@@ -16,7 +16,6 @@ use crate::time::Utc;
 /// Its text forms show the fingerprint and never the token; it cannot be pickled.
 /// Two are equal when they hold the same access token.
 #[pyclass(frozen, name = "Token", module = "forcegrant")]
-#[expect(clippy::struct_field_names)] // the field's words
 pub(crate) struct PyToken {
     pub(crate) core: Token,
     // Read with every request that a program makes: made into Python strings once.

@@ -77,18 +77,13 @@ impl Outcome for () {
     }
 }
 
-/// Waits on this thread with the interpreter released, has requests answered between the slices, and returns
-/// or raises the outcome.
-pub(crate) fn wait<'py, T: Outcome>(
+/// Returns or raises the outcome of a wait on this thread.
+pub(crate) fn take<'py, T: Outcome>(
     py: Python<'py>,
-    mut pending: Pending<T>,
+    outcome: Option<Result<T, Error>>,
     limit: Option<Duration>,
-    callbacks: &Callbacks,
     cache: Option<&TokenCache>,
-    host: impl Fn() -> String,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let outcome = in_slices(py, &mut pending, limit, callbacks)?;
-    callbacks.deliver(py, host)?;
     match outcome {
         Some(Ok(outcome)) => outcome.into_python(py, cache),
         Some(Err(error)) => Err(raise(py, &error)),
@@ -96,10 +91,11 @@ pub(crate) fn wait<'py, T: Outcome>(
     }
 }
 
-/// `None`: the time is over.
-fn in_slices<T: Clone + Send>(
+/// Waits on this thread with the interpreter released, and has requests answered between the slices. `None`: the
+/// time is over.
+pub(crate) fn in_slices<T: Clone + Send>(
     py: Python<'_>,
-    pending: &mut Pending<T>,
+    mut pending: Pending<T>,
     limit: Option<Duration>,
     callbacks: &Callbacks,
 ) -> PyResult<Option<Result<T, Error>>> {

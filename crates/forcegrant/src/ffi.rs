@@ -154,7 +154,6 @@ pub fn counts_renewals(client: &Client) -> bool {
 
 /// [`ClientBuilder::on_event`] on the thread where it happens, which is mostly the worker's. The
 /// listener must be quick.
-#[must_use]
 pub fn on_event(
     builder: ClientBuilder,
     listener: impl Fn(&Event) + Send + Sync + 'static,
@@ -163,7 +162,6 @@ pub fn on_event(
 }
 
 /// The same for a pool: with the login host and the key of the client.
-#[must_use]
 pub fn on_pool_event(
     builder: ClientPoolBuilder,
     listener: impl Fn(&str, &str, &Event) + Send + Sync + 'static,

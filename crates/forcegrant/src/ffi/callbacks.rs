@@ -60,7 +60,6 @@ impl CredentialsRequest {
 }
 
 /// Has a client ask `request` for its credentials.
-#[must_use]
 pub fn request_credentials(
     builder: ClientBuilder,
     request: impl Fn(CredentialsRequest) + Send + Sync + 'static,
@@ -73,7 +72,6 @@ pub fn request_credentials(
 }
 
 /// The same for a pool.
-#[must_use]
 pub fn request_pool_credentials(
     builder: ClientPoolBuilder,
     request: impl Fn(CredentialsRequest) + Send + Sync + 'static,
