@@ -174,9 +174,9 @@ impl From<&Error> for NativeError {
             beneath = cause.source();
         }
         Self {
-            code: error.code().to_owned(),
+            code: error.code().as_str().to_owned(),
             kind: error.kind().as_str().to_owned(),
-            message: error.to_string(),
+            message: with_help(error),
             help: error.help().map(str::to_owned),
             retryable: error.is_retryable(),
             retry_after: error.retry_after().map(milliseconds),
@@ -187,6 +187,16 @@ impl From<&Error> for NativeError {
             causes,
         }
     }
+}
+
+/// The message, and below it the help, as a JavaScript error prints it.
+fn with_help(error: &Error) -> String {
+    let mut text = error.message().to_owned();
+    for line in error.help().unwrap_or_default().lines() {
+        text.push_str("\n  ");
+        text.push_str(line);
+    }
+    text
 }
 
 impl From<Status> for NativeStatus {

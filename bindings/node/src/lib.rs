@@ -88,13 +88,13 @@ pub fn instruments() -> Vec<NativeInstrument> {
 /// The core's table of errors, for the test that compares it with the classes.
 #[napi]
 pub fn error_table() -> Vec<NativeErrorRow> {
-    forcegrant::ffi::TABLE
+    forcegrant::ErrorCode::ALL
         .iter()
-        .map(|row| NativeErrorRow {
-            code: row.code.to_owned(),
-            kind: row.kind.as_str().to_owned(),
-            retryable: row.retryable,
-            setup_step: row.setup_step.map(|step| step.as_str().to_owned()),
+        .map(|code| NativeErrorRow {
+            code: code.as_str().to_owned(),
+            kind: code.kind().as_str().to_owned(),
+            retryable: code.is_retryable(),
+            setup_step: code.setup_step().map(|step| step.as_str().to_owned()),
         })
         .collect()
 }

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use forcegrant::ffi::{self, TABLE};
-use forcegrant::{Error, SetupStep};
+use forcegrant::{Error, ErrorCode, SetupStep, ffi};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -13,7 +12,7 @@ use crate::hooks;
 /// The exception of an error of the core, not raised.
 pub(crate) fn exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyAny>> {
     let attributes = PyDict::new(py);
-    attributes.set_item("code", error.code())?;
+    attributes.set_item("code", error.code().as_str())?;
     attributes.set_item("retryable", error.is_retryable())?;
     attributes.set_item(
         "retry_after",
@@ -50,13 +49,13 @@ pub(crate) fn timed_out(py: Python<'_>, waited: Duration) -> PyErr {
 #[pyfunction]
 pub(crate) fn error_table(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
     let table = PyList::empty(py);
-    for row in TABLE {
+    for code in ErrorCode::ALL {
         let entry = PyDict::new(py);
-        entry.set_item("code", row.code)?;
-        entry.set_item("kind", row.kind.as_str())?;
-        entry.set_item("retryable", row.retryable)?;
-        entry.set_item("setup_step", row.setup_step.map(SetupStep::as_str))?;
-        entry.set_item("meaning", row.meaning)?;
+        entry.set_item("code", code.as_str())?;
+        entry.set_item("kind", code.kind().as_str())?;
+        entry.set_item("retryable", code.is_retryable())?;
+        entry.set_item("setup_step", code.setup_step().map(SetupStep::as_str))?;
+        entry.set_item("meaning", code.meaning())?;
         table.append(entry)?;
     }
     Ok(table)

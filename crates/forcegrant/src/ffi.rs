@@ -15,22 +15,22 @@ pub use self::callbacks::{
     request_pool_credentials,
 };
 pub use self::event_fields::{EventFields, event_level};
-pub use crate::calls::api_call::renewed;
 pub use crate::engine::Start;
-pub use crate::error::{Row, TABLE};
 pub use crate::process::{PerProcess, ProcessRef};
-pub use crate::redaction::Redactor;
 pub use crate::wait::{Pending, Subscription};
+pub use forcegrant_proto::calls::api_call::renewed;
+pub use forcegrant_proto::redaction::Redactor;
 
 use crate::builder::ClientBuilder;
 use crate::calls::{ApiCall, ResolvedUrl};
 use crate::client::Client;
 use crate::clock::Clock;
-use crate::error::Error;
-use crate::event::{Event, Events};
+use crate::events::Events;
 use crate::pool::{ClientPool, ClientPoolBuilder, Prewarmed};
-use crate::token::Token;
 use crate::verify::Verified;
+use forcegrant_proto::error::Error;
+use forcegrant_proto::event::Event;
+use forcegrant_proto::token::Token;
 
 /// A token and the span of wall-clock time in which it may be handed out without asking the client
 /// again. At most a second long; empty (`from_ms` equals `until_ms`) under a test clock.
@@ -172,7 +172,7 @@ pub fn on_pool_event(
 /// The error of a value that cannot even be put as the builder takes it.
 #[must_use]
 pub fn invalid_option(option: &str, problem: &str, help: &str) -> Error {
-    crate::error::invalid_option(option, problem, help)
+    forcegrant_proto::error::invalid_option(option, problem, help)
 }
 
 /// The error of a caller whose own time is over; the login goes on.

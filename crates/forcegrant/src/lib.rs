@@ -29,47 +29,36 @@
 
 #![forbid(unsafe_code)]
 
-mod backoff;
 pub mod blocking;
 mod budgets;
 mod builder;
-mod cache;
 pub mod calls;
 mod client;
 mod clock;
 mod credentials;
 mod engine;
 mod environment;
-mod error;
-mod event;
+mod events;
 #[doc(hidden)]
 pub mod ffi;
 #[cfg(all(any(test, fuzzing), feature = "store-file"))]
 #[doc(hidden)]
 pub mod fuzz;
-mod grant;
-mod host;
 mod http;
 mod login;
 mod login_task;
-pub mod measurement;
 mod pool;
 mod process;
 mod random;
-mod redaction;
-mod response_class;
-mod retry_after;
-mod secret;
+mod sharded_refs;
 #[cfg(feature = "simulation")]
 #[doc(hidden)]
 pub mod simulation;
 mod single_flight;
-mod status;
 pub mod store;
 mod store_session;
 mod sync;
-mod token;
-mod url_spelling;
+mod token_cell;
 mod verify;
 mod wait;
 mod worker;
@@ -77,24 +66,31 @@ mod worker;
 #[cfg(feature = "http-client")]
 pub use reqwest;
 
+/// Events as numbers, for metrics.
+pub mod measurement {
+    pub use forcegrant_proto::measurement::*;
+}
+
 pub use crate::builder::ClientBuilder;
-pub use crate::cache::state::CacheState;
 pub use crate::client::Client;
 pub use crate::clock::{Clock, TestClock};
 pub use crate::credentials::{ClientCredentials, CredentialSet, LoadedCredentials};
 pub use crate::environment::Environment;
-pub use crate::error::{Error, ErrorKind, SetupStep};
-pub use crate::event::Event;
-pub use crate::grant::request::AuthStyle;
 pub use crate::http::{Proxy, Roots};
-pub use crate::measurement::{Measurement, MeasurementKind};
 pub use crate::pool::{ClientPool, ClientPoolBuilder, OrgCredentials, Prewarmed};
-pub use crate::response_class::{
+pub use crate::verify::Verified;
+pub use forcegrant_proto::cache::cache_state::CacheState;
+pub use forcegrant_proto::error::{Error, ErrorCode, ErrorKind, SetupStep};
+pub use forcegrant_proto::event::Event;
+pub use forcegrant_proto::expiry::{Expiry, ExpiryCertainty, ExpirySource};
+pub use forcegrant_proto::grant::request::AuthStyle;
+pub use forcegrant_proto::measurement::{Measurement, MeasurementKind};
+pub use forcegrant_proto::response_class::{
     ApiResponse, ApiUsage, RateLimit, Refusal, ResponseClass, grpc_response_class,
 };
-pub use crate::secret::Secret;
+pub use forcegrant_proto::secret::Secret;
 #[cfg(doctest)]
-pub use crate::secret::SecretsCannotBeShown;
-pub use crate::status::Status;
-pub use crate::token::{Expiry, ExpiryCertainty, ExpirySource, Token, TokenFormat};
-pub use crate::verify::Verified;
+pub use forcegrant_proto::secret::SecretsCannotBeShown;
+pub use forcegrant_proto::status::Status;
+pub use forcegrant_proto::token::Token;
+pub use forcegrant_proto::token_data::TokenFormat;

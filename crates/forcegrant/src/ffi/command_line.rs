@@ -4,10 +4,11 @@ use std::path::Path;
 
 use url::Url;
 
-use crate::environment::{Environment, text};
-use crate::error::{Error, Setting};
+use crate::environment::Environment;
 use crate::http::{Proxy, ProxyRules};
-use crate::secret::Secret;
+use forcegrant_proto::error::{Error, Setting};
+use forcegrant_proto::pasted_text as text;
+use forcegrant_proto::secret::Secret;
 
 pub use crate::environment::{Found, Parts, Wanted};
 

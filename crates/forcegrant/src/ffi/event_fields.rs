@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::error::Error;
-use crate::event::Event;
-use crate::token::Expiry;
+use forcegrant_proto::error::Error;
+use forcegrant_proto::event::Event;
+use forcegrant_proto::expiry::Expiry;
 
 /// The fields of an [`Event`]; those that events of its name do not have are `None`.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +33,7 @@ impl<'a> EventFields<'a> {
     pub fn of(event: &'a Event) -> Self {
         let none = Self::default();
         match event {
-            Event::LoginStarted { background } => Self {
+            Event::LoginStarted { background, .. } => Self {
                 background: Some(*background),
                 ..none
             },
@@ -41,6 +41,7 @@ impl<'a> EventFields<'a> {
                 error,
                 attempts,
                 pause,
+                ..
             } => Self {
                 error: Some(error),
                 attempts: Some(*attempts),
@@ -53,6 +54,7 @@ impl<'a> EventFields<'a> {
                 lifetime,
                 attempts,
                 took,
+                ..
             } => Self {
                 fingerprint: Some(fingerprint),
                 expiry: Some(*expiry),
@@ -65,6 +67,7 @@ impl<'a> EventFields<'a> {
                 error,
                 attempts,
                 took,
+                ..
             } => Self {
                 error: Some(error),
                 attempts: Some(*attempts),
@@ -75,18 +78,21 @@ impl<'a> EventFields<'a> {
                 fingerprint,
                 expiry,
                 lifetime,
+                ..
             } => Self {
                 fingerprint: Some(fingerprint),
                 expiry: Some(*expiry),
                 lifetime: Some(*lifetime),
                 ..none
             },
-            Event::Invalidated { fingerprint, age } => Self {
+            Event::Invalidated {
+                fingerprint, age, ..
+            } => Self {
                 fingerprint: Some(fingerprint),
                 age: Some(*age),
                 ..none
             },
-            Event::LoginBudgetWarning { used, stop } => Self {
+            Event::LoginBudgetWarning { used, stop, .. } => Self {
                 used: Some(*used),
                 stop: Some(*stop),
                 ..none
@@ -94,24 +100,26 @@ impl<'a> EventFields<'a> {
             Event::CredentialsRotated {
                 client_id,
                 fingerprint,
+                ..
             } => Self {
                 client_id: Some(client_id),
                 fingerprint: Some(fingerprint),
                 ..none
             },
-            Event::IntrospectionFailed { error }
-            | Event::StoreFailed { error }
-            | Event::CredentialsReloadFailed { error } => Self {
+            Event::IntrospectionFailed { error, .. }
+            | Event::StoreFailed { error, .. }
+            | Event::CredentialsReloadFailed { error, .. } => Self {
                 error: Some(error),
                 ..none
             },
-            Event::RefreshDue { fingerprint }
-            | Event::ServingStale { fingerprint }
-            | Event::SameTokenReturned { fingerprint }
-            | Event::SignatureMismatch { fingerprint } => Self {
+            Event::RefreshDue { fingerprint, .. }
+            | Event::ServingStale { fingerprint, .. }
+            | Event::SameTokenReturned { fingerprint, .. }
+            | Event::SignatureMismatch { fingerprint, .. } => Self {
                 fingerprint: Some(fingerprint),
                 ..none
             },
+            _ => none,
         }
     }
 }
