@@ -33,7 +33,7 @@ PACKAGE = ROOT / "bindings/python/python/forcegrant"
 # What a file of each kind may hold; in wheels and the npm packages it is a list, see below.
 SDIST = re.compile(
     r"Cargo\.(toml|lock)|LICENSE-(MIT|APACHE)|PKG-INFO|README\.md|pyproject\.toml"
-    r"|(bindings/python|crates/forcegrant(-cli|-emulator)?)/(Cargo\.toml|README\.md|ARCHITECTURE\.md|src/.+\.rs)"
+    r"|(bindings/python|crates/forcegrant(-cli|-emulator|-proto)?)/(Cargo\.toml|README\.md|ARCHITECTURE\.md|src/.+\.rs)"
     # Declared in manifests, so that cargo looks for them.
     r"|crates/forcegrant/(examples|benches)/\w+\.rs|crates/forcegrant/README\.md"
     r"|bindings/python/python/forcegrant/.+\.(py|pyi)|bindings/python/python/forcegrant/py\.typed"
