@@ -141,6 +141,11 @@ def typescript_modules(project: Path) -> Modules:
     found: dict[str, Any] = json.loads(done.stdout)
     if not found:
         sys.exit(f"no modules in {project}")
+    for path in {path for module in found.values() for path in module["imports"]} - found.keys():
+        # A declaration of the addon is no module, and `package.json` neither.
+        source = project.parent / path
+        if source.suffix != ".json" and not source.with_suffix(f".d{source.suffix}").exists():
+            sys.exit(f"{path} is imported, and not part of {project}")
     return {
         name: Module(
             {path for path in module["imports"] if path != name and path in found},

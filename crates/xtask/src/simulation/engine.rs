@@ -154,7 +154,7 @@ impl<'a> OrgRun<'a> {
         match event {
             SimulatedEvent::Arrive { client } => self.arrive(client),
             SimulatedEvent::LoginResponse { login, response } => {
-                self.handle_response(login, response)
+                self.handle_response(login, response);
             }
             SimulatedEvent::Resume { login } => self.attempt(login),
             SimulatedEvent::Introspected {
@@ -323,7 +323,7 @@ impl<'a> OrgRun<'a> {
         let cache = &mut self.clients[login.client].cache;
         match cache.handle_response(&login.progress, response, self.now, &mut self.rng) {
             LoginStep::Again(pause) => {
-                self.push(self.now + pause, SimulatedEvent::Resume { login: place })
+                self.push(self.now + pause, SimulatedEvent::Resume { login: place });
             }
             LoginStep::Afresh => {
                 login.progress = LoginProgress {

@@ -16,7 +16,7 @@ pub(super) struct Policy {
 
 #[derive(Clone, Debug)]
 pub(super) enum PolicyRule {
-    Ours(PolicySettings),
+    Ours(Box<PolicySettings>),
     Peer(Peer),
 }
 
@@ -92,7 +92,7 @@ pub(super) fn settings() -> Vec<Policy> {
     };
     let timeout = |timeout| {
         move |settings: &mut PolicySettings| {
-            settings.lifetimes.session_timeout = Some(minutes(timeout))
+            settings.lifetimes.session_timeout = Some(minutes(timeout));
         }
     };
     let window = |window| {
@@ -120,7 +120,7 @@ pub(super) fn settings() -> Vec<Policy> {
 fn ours(name: &str, settings: PolicySettings) -> Policy {
     Policy {
         name: name.to_owned(),
-        rule: PolicyRule::Ours(settings),
+        rule: PolicyRule::Ours(Box::new(settings)),
     }
 }
 

@@ -120,10 +120,7 @@ const DEFECTS: &[(Defect, &str)] = &[
     (Defect::WatchSleepsItOut, "watch_ends_with_the_lease"),
     (Defect::WatchIgnoresItsLimit, "watch_keeps_its_limit"),
     (Defect::WatchSpins, "watch_does_not_spin"),
-    (
-        Defect::WatchWaitsForAnyLease,
-        "watch_ends_with_the_lease",
-    ),
+    (Defect::WatchWaitsForAnyLease, "watch_ends_with_the_lease"),
     (Defect::CountIsTheLast, "count_is_the_sum"),
     (Defect::CountIsNotAtomic, "count_loses_nothing_among_many"),
     (Defect::KeysLoseTheirMarks, "keys_are_apart"),
