@@ -28,6 +28,8 @@
 //! * The future works on any executor. A call that is cancelled leaves the login running for others.
 
 #![forbid(unsafe_code)]
+// docs.rs names the feature that an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod blocking;
 mod budgets;

@@ -21,8 +21,8 @@ pub(crate) use self::command::main;
 use self::bars::missed;
 use self::policies::Policy;
 use self::random::Rng;
-use self::report::{Report, Row, Tally};
-use self::salesforce::Org;
+use self::report::{PolicyRow, PolicyTally, SimulationReport};
+use self::salesforce::SimulatedOrg;
 use self::traffic::{Shape, Traffic};
 
 /// Milliseconds since the world began, on a Monday at midnight.
@@ -36,7 +36,7 @@ const WEEK: Time = 7 * DAY;
 
 /// What is simulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Options {
+pub(crate) struct SimulationOptions {
     /// The same seed gives the same table.
     pub(crate) seed: u64,
     /// Clients, each a process of its own; orgs are made until there are so many.
@@ -48,7 +48,7 @@ pub(crate) struct Options {
     pub(crate) false_rejections: u64,
 }
 
-impl Default for Options {
+impl Default for SimulationOptions {
     fn default() -> Self {
         Self {
             seed: 1,
@@ -59,7 +59,7 @@ impl Default for Options {
     }
 }
 
-impl Options {
+impl SimulationOptions {
     /// Small enough for an unoptimised build on every commit.
     #[must_use]
     pub(crate) fn small() -> Self {
@@ -78,7 +78,7 @@ impl Options {
 /// it was reported as rejected, have two logins under way for one client, or log in while a failure
 /// holds.
 #[must_use]
-pub(crate) fn run(options: &Options) -> Report {
+pub(crate) fn run(options: &SimulationOptions) -> SimulationReport {
     compare(options, &policies::all())
 }
 
@@ -87,17 +87,17 @@ pub(crate) fn run(options: &Options) -> Report {
 /// # Panics
 /// As [`run`].
 #[must_use]
-pub(crate) fn run_settings(options: &Options) -> Report {
+pub(crate) fn run_settings(options: &SimulationOptions) -> SimulationReport {
     compare(options, &policies::settings())
 }
 
-fn compare(options: &Options, policies: &[Policy]) -> Report {
+fn compare(options: &SimulationOptions, policies: &[Policy]) -> SimulationReport {
     let end = options.weeks * WEEK;
-    let mut tallies = vec![Tally::default(); policies.len()];
+    let mut tallies = vec![PolicyTally::default(); policies.len()];
     let (mut orgs, mut clients) = (0, 0);
     while clients < options.clients {
         let mut rng = Rng::of(options.seed, &[orgs]);
-        let org = Org::new(end, options.false_rejections, &mut rng);
+        let org = SimulatedOrg::new(end, options.false_rejections, &mut rng);
         let traffic = traffic(options.clients - clients, &mut rng);
         for (tally, policy) in tallies.iter_mut().zip(policies) {
             tally.add(&engine::run(&org, &traffic, &policy.rule, end, rng.clone()));
@@ -106,12 +106,12 @@ fn compare(options: &Options, policies: &[Policy]) -> Report {
         clients += u64::try_from(traffic.len()).unwrap_or(u64::MAX);
     }
     let rows = policies.iter().zip(&tallies);
-    Report {
+    SimulationReport {
         clients,
         orgs,
         calls: tallies.first().map_or(0, |tally| tally.calls),
         rows: rows
-            .map(|(policy, tally)| Row::new(&policy.name, tally))
+            .map(|(policy, tally)| PolicyRow::new(&policy.name, tally))
             .collect(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{Options, missed, run, run_settings};
+use super::{SimulationOptions, missed, run, run_settings};
 
 const USAGE: &str =
     "usage: xtask simulation [--seed N] [--clients N] [--weeks N] [--false-rejections N]
@@ -14,8 +14,8 @@ const USAGE: &str =
   --small               a small simulation; fails if a bar is missed
   --settings            this project's policy with other settings instead of the peers";
 
-struct Wanted {
-    options: Options,
+struct SimulationArguments {
+    options: SimulationOptions,
     small: bool,
     settings: bool,
 }
@@ -51,9 +51,9 @@ pub(crate) fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
     }
 }
 
-fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Wanted, String> {
-    let mut wanted = Wanted {
-        options: Options::default(),
+fn parse(mut arguments: impl Iterator<Item = String>) -> Result<SimulationArguments, String> {
+    let mut wanted = SimulationArguments {
+        options: SimulationOptions::default(),
         small: false,
         settings: false,
     };
@@ -62,7 +62,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Wanted, String> 
         let field = match argument.as_str() {
             "--small" => {
                 wanted.small = true;
-                let small = Options::small();
+                let small = SimulationOptions::small();
                 (options.clients, options.weeks) = (small.clients, small.weeks);
                 continue;
             }

@@ -6,7 +6,7 @@ use super::{DAY, MINUTE, SECOND, Time};
 
 /// Counts of one policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+pub(super) struct PolicyTally {
     pub(super) client_ms: Time,
     pub(super) calls: u64,
     /// Calls that had a token at once.
@@ -28,7 +28,7 @@ pub(super) struct Tally {
     pub(super) blocked_minutes: u64,
 }
 
-impl Tally {
+impl PolicyTally {
     /// A call ended this long after it began.
     pub(super) fn waited(&mut self, wait: Time) {
         self.long_waits += u64::from(wait >= SECOND);
@@ -52,7 +52,7 @@ impl Tally {
 
 /// One line of the table.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Row {
+pub(crate) struct PolicyRow {
     /// The policy.
     pub(crate) policy: String,
     /// Granted logins for each client and day.
@@ -77,8 +77,8 @@ pub(crate) struct Row {
     pub(crate) blocked_hours: f64,
 }
 
-impl Row {
-    pub(super) fn new(policy: &str, tally: &Tally) -> Self {
+impl PolicyRow {
+    pub(super) fn new(policy: &str, tally: &PolicyTally) -> Self {
         let of_calls = |count| ratio(count, tally.calls);
         Self {
             policy: policy.to_owned(),
@@ -98,7 +98,7 @@ impl Row {
 
 /// The outcome of a simulation. `Display` is a table in Markdown.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Report {
+pub(crate) struct SimulationReport {
     /// Clients simulated.
     pub(crate) clients: u64,
     /// Orgs that they belong to.
@@ -106,7 +106,7 @@ pub(crate) struct Report {
     /// Calls made under each policy.
     pub(crate) calls: u64,
     /// One for each policy; this project's first.
-    pub(crate) rows: Vec<Row>,
+    pub(crate) rows: Vec<PolicyRow>,
 }
 
 const HEADS: [&str; 11] = [
@@ -123,7 +123,7 @@ const HEADS: [&str; 11] = [
     "hours blocked by the login limit",
 ];
 
-impl fmt::Display for Report {
+impl fmt::Display for SimulationReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "| {} |", HEADS.join(" | "))?;
         writeln!(f, "| --- |{}", " ---: |".repeat(HEADS.len() - 1))?;
