@@ -93,8 +93,12 @@ for (const [name, call] of Object.entries(WAYS)) {
         assert.deepEqual([protocol, host, port], ['https:', HOST, 443], JSON.stringify(text))
       }
       if (calls.length > 0 && ['fetch', 'axios, an address'].includes(name)) {
-        const route = client.route(await client.token(), text)
-        assert.deepEqual([new URL(route.url).host, route.carries], [HOST, true], JSON.stringify(text))
+        const resolved = client.calls.resolveUrl(await client.token(), text)
+        assert.deepEqual(
+          [new URL(resolved.url).host, resolved.carriesToken],
+          [HOST, true],
+          JSON.stringify(text),
+        )
       }
     }
     const { seen } = sink

@@ -1,4 +1,4 @@
-// Where calls go is kept in JavaScript for an origin: it has to be what the core says of each address.
+// Where calls go is remembered in JavaScript for each origin: it has to be what the core says of each URL.
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { test } from 'node:test'
@@ -7,7 +7,7 @@ import { generator } from './support/generator.mjs'
 const require = createRequire(import.meta.url)
 const { native } = require('../../bindings/node/dist/loader.cjs')
 const { toNative } = require('../../bindings/node/dist/options.cjs')
-const { Routes } = require('../../bindings/node/dist/routes.cjs')
+const { UrlResolver } = require('../../bindings/node/dist/resolve-url.cjs')
 
 const INSTANCE = 'https://acme.my.salesforce.com'
 const MOVED = 'https://acme-moved.my.salesforce.com'
@@ -23,33 +23,31 @@ const PARTS = [
 ]
 
 function core() {
-  const { options } = toNative(
+  const { options, environment } = toNative(
     { loginUrl: INSTANCE, clientId: 'id', clientSecret: 'secret', trustedHosts: ['trusted.example'] },
-    false,
+    'options',
   )
-  const { client } = native().open(options, false)
-  return ({ instanceUrl, apiInstanceUrl }, text) => {
-    const { url, carries, error } = client.route(instanceUrl, apiInstanceUrl, text)
-    return error === undefined ? { url, carries } : { error: error.code }
+  const client = native().open(options, false, environment)
+  return ({ instanceUrl, apiInstanceUrl }, text) => client.resolveUrl(instanceUrl, apiInstanceUrl, text)
+}
+
+/** The URL for a text or why there is none, as errors of the core say it. */
+function codeOr(resolve) {
+  try {
+    return resolve()
+  } catch ({ message }) {
+    return { error: JSON.parse(message).code }
   }
 }
 
-/** Routes as an adapter has them, and how often they asked. */
+/** A resolver as an adapter has it, and how often it asked. */
 function kept(ask) {
   const counted = { asked: 0 }
-  const routes = new Routes((token, text) => {
+  const resolver = new UrlResolver((token, text) => {
     counted.asked += 1
-    const answer = ask(token, text)
-    if (answer.error !== undefined) throw Object.assign(new Error(), { code: answer.error })
-    return answer
+    return ask(token, text)
   })
-  counted.of = (token, text) => {
-    try {
-      return routes.of(token, text)
-    } catch ({ code }) {
-      return { error: code }
-    }
-  }
+  counted.of = (token, text) => codeOr(() => resolver.resolve(token, text))
   return counted
 }
 
@@ -62,7 +60,7 @@ test('what is kept is what the core says, whatever is asked for', () => {
     texts.push(Array.from({ length: 1 + random(4) }, () => PARTS[random(PARTS.length)]).join(''))
   }
   for (const text of texts) {
-    const said = ask(TOKEN, text)
+    const said = codeOr(() => ask(TOKEN, text))
     assert.deepEqual([routes.of(TOKEN, text), routes.of(TOKEN, text)], [said, said], JSON.stringify(text))
   }
 })
@@ -70,9 +68,9 @@ test('what is kept is what the core says, whatever is asked for', () => {
 test('calls to an origin ask the core once for a token', () => {
   const routes = kept(core())
   for (let count = 0; count < 100; count++) {
-    assert.deepEqual(routes.of(TOKEN, `/a/${count}`), { url: `${INSTANCE}/a/${count}`, carries: true })
-    assert.deepEqual(routes.of(TOKEN, `${API}/${count}`), { url: `${API}/${count}`, carries: true })
-    assert.equal(routes.of(TOKEN, `https://evil.example/${count}`).carries, false)
+    assert.deepEqual(routes.of(TOKEN, `/a/${count}`), { url: `${INSTANCE}/a/${count}`, carriesToken: true })
+    assert.deepEqual(routes.of(TOKEN, `${API}/${count}`), { url: `${API}/${count}`, carriesToken: true })
+    assert.equal(routes.of(TOKEN, `https://evil.example/${count}`).carriesToken, false)
   }
   assert.equal(routes.asked, 3)
 })
@@ -81,19 +79,19 @@ test('another token is another question: what was meant for its instance follows
   const ask = core()
   const routes = kept(ask)
   const url = INSTANCE + LIMITS
-  assert.deepEqual(routes.of(TOKEN, url), { url, carries: true })
+  assert.deepEqual(routes.of(TOKEN, url), { url, carriesToken: true })
   const moved = { ...TOKEN, instanceUrl: MOVED }
   for (const text of [url, url, LIMITS]) {
-    assert.deepEqual(routes.of(moved, text), { url: MOVED + LIMITS, carries: true })
+    assert.deepEqual(routes.of(moved, text), { url: MOVED + LIMITS, carriesToken: true })
   }
-  assert.equal(routes.of(moved, 'https://trusted.example/').carries, true)
+  assert.equal(routes.of(moved, 'https://trusted.example/').carriesToken, true)
 })
 
 test('no more origins are kept than a few', () => {
   const routes = kept(core())
   for (let count = 0; count < 1000; count++) {
-    assert.equal(routes.of(TOKEN, `https://host${count}.example/`).carries, false)
-    assert.equal(routes.of(TOKEN, LIMITS).carries, true)
+    assert.equal(routes.of(TOKEN, `https://host${count}.example/`).carriesToken, false)
+    assert.equal(routes.of(TOKEN, LIMITS).carriesToken, true)
   }
   assert.ok(routes.asked > 1000 && routes.asked < 1200, String(routes.asked))
 })

@@ -1,3 +1,4 @@
+// The emulator of Salesforce, run as a child process for tests.
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { request } from 'node:http'

@@ -1,5 +1,22 @@
-export { type CallOptions, Client, type Status, type Verified } from './client.cjs'
-export type { CredentialsCallback, ClientCredentials, LoadedCredentials } from './credentials.cjs'
+// The public names of the package.
+
+export {
+  type ApiResponse,
+  type ApiUsage,
+  type Classification,
+  classifyGrpcStatus,
+  classifyResponse,
+  type HeadersLike,
+  type ResponseClass,
+} from './classification.cjs'
+export { Client, type Verified } from './client.cjs'
+export type {
+  ClientCredentials,
+  CredentialsCallback,
+  LoadedCredentials,
+  OrgCallback,
+  OrgCredentials,
+} from './credentials.cjs'
 export {
   ConfigurationError,
   ERROR_CODES,
@@ -26,17 +43,9 @@ export {
   type Happening,
   type Measurement,
 } from './event.cjs'
-export type { ClientOptions, CommonOptions, EnvOptions } from './options.cjs'
+export type { ClientOptions, CommonOptions, EnvOptions, PoolOptions } from './options.cjs'
+export type { CallOptions } from './pending.cjs'
 export { ClientPool, type Prewarmed } from './pool.cjs'
-export type { OrgCallback, OrgCredentials, PoolOptions } from './pool-options.cjs'
+export type { Status } from './status.cjs'
 export type { Acquired, Lease, Store, Stored } from './store.cjs'
 export { type Expiry, type ExpirySource, Token } from './token.cjs'
-export {
-  type ApiResponse,
-  type ApiUsage,
-  classifyGrpcStatus,
-  type HeadersLike,
-  type Classification,
-  type ResponseClass,
-  classifyResponse,
-} from './classification.cjs'

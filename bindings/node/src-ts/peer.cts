@@ -1,3 +1,4 @@
+// Loads a library that users install themselves.
 /**
  * Loads a library that the user brings along.
  *

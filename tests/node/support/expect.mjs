@@ -91,7 +91,12 @@ export function expectAnswer(answer, expected) {
       for (const part of parts) assert.ok(body.includes(part), `no "${part}" in: ${body}`)
     },
   }
-  compare(expected, { status, response_class: forcegrant.classifyResponse(answer).responseClass }, others, 'answer')
+  compare(
+    expected,
+    { status, response_class: forcegrant.classifyResponse(answer).responseClass },
+    others,
+    'answer',
+  )
 }
 
 export function expectVerified(verified, expected, view) {

@@ -2,6 +2,7 @@
 import {
   Client,
   type ClientOptions,
+  classifyResponse,
   type ErrorCode,
   type Expiry,
   ForcegrantError,
@@ -10,7 +11,6 @@ import {
   type Status,
   type Token,
   type Verified,
-  classifyResponse,
 } from 'forcegrant'
 import { type Emulator, startEmulator, TestClock } from 'forcegrant/testing'
 
@@ -91,5 +91,7 @@ export async function call(signal: AbortSignal): Promise<number | undefined> {
     signal,
   })
   const { status, headers } = answer
-  return classifyResponse({ status, headers, body: await answer.text() }).apiUsage?.used ?? client.limits()?.limit
+  return (
+    classifyResponse({ status, headers, body: await answer.text() }).apiUsage?.used ?? client.limits()?.limit
+  )
 }
