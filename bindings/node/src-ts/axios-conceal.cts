@@ -73,7 +73,7 @@ const TUNNEL =
 
 const withoutTls = new Guards((request, options) => {
   if (request.hasHeader('authorization')) {
-    throw adapterError('api_access_refused', 'no token is sent to a proxy without TLS', TUNNEL)
+    throw adapterError('api_access_refused', 'no token goes to a proxy without TLS', TUNNEL)
   }
   return options
 })

@@ -245,7 +245,7 @@ export function tokenNotSentTo(host: string): ForcegrantError {
   const help = `If it is yours or Salesforce's, name it in the option \`trustedHosts\`: ['${host}'].`
   return adapterError(
     'api_access_refused',
-    `no token is sent to ${host}, which is not the token's instance`,
+    `no token goes to ${host}, which is not the token's instance`,
     help,
   )
 }

@@ -84,5 +84,5 @@ function refuse(request: Made, at: number, error: Error): void {
 
 function tooOld(): Error {
   const help = 'Install undici 7.16 or newer: older ones do not say where a request really goes.'
-  return adapterError('api_access_refused', 'no token is sent through this version of undici', help)
+  return adapterError('api_access_refused', 'no token goes through this version of undici', help)
 }
