@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import copy
 import pickle
+import re
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,9 +34,10 @@ TABLE = _native.error_table()
 
 
 def test_classes_are_those_of_the_core() -> None:
-    assert {row["kind"]: row["class_name"] for row in TABLE} == {
-        kind: cls.__name__ for kind, cls in _errors.CLASSES.items()
-    }
+    page = (Path(__file__).parents[2] / "docs/errors.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| `(\w+)` \|", page, re.MULTILINE)
+    assert {code: kind for code, kind, _ in rows} == {row["code"]: row["kind"] for row in TABLE}
+    assert {kind: name for _, kind, name in rows} == {kind: cls.__name__ for kind, cls in _errors.CLASSES.items()}
     for cls in _errors.CLASSES.values():
         assert getattr(forcegrant, cls.__name__) is cls
         assert issubclass(cls, ForcegrantError)

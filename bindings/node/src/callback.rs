@@ -17,7 +17,9 @@ use crate::data::{Result, internal};
 use crate::failpoint::failpoint;
 
 /// A function of JavaScript that takes one value and returns nothing.
-pub(crate) struct Callback<T: ToNapiValue + 'static>(Arc<ThreadsafeFunction<T, (), T, Status, false, true>>);
+pub(crate) struct Callback<T: ToNapiValue + 'static>(
+    Arc<ThreadsafeFunction<T, (), T, Status, false, true>>,
+);
 
 /// The other end of an [`Callback::ask`]. Dropping it unused tells the core.
 pub(crate) type Reply<R> = Option<oneshot::Sender<std::result::Result<R, Thrown>>>;

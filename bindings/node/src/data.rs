@@ -52,7 +52,7 @@ pub(crate) fn error(error: &Error) -> Value {
         next = cause.source();
     }
     object(json!({
-        "code": error.code(),
+        "code": error.code().as_str(),
         "kind": error.kind().as_str(),
         "message": options::in_camel_case(error.message()),
         "help": error.help().map(options::in_camel_case),

@@ -3,8 +3,7 @@
 
 use std::error::Error as _;
 
-use forcegrant::error::TABLE;
-use forcegrant::{Error, ErrorKind, SetupStep};
+use forcegrant::{Error, ErrorCode, SetupStep};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -21,7 +20,7 @@ pub(crate) fn exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'
         source = cause.source();
     }
     let attributes = PyDict::new(py);
-    attributes.set_item("code", error.code())?;
+    attributes.set_item("code", error.code().as_str())?;
     attributes.set_item("retryable", error.is_retryable())?;
     attributes.set_item(
         "retry_after",
@@ -51,7 +50,7 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
 pub(crate) fn invalid_option(py: Python<'_>, option: &str, problem: &str, right: &str) -> PyErr {
     own(
         py,
-        "invalid_option",
+        ErrorCode::InvalidOption,
         &format!("option `{option}`: {problem}"),
         right,
     )
@@ -61,24 +60,22 @@ pub(crate) fn invalid_option(py: Python<'_>, option: &str, problem: &str, right:
 pub(crate) fn timed_out(py: Python<'_>, seconds: f64) -> PyErr {
     own(
         py,
-        "timeout",
+        ErrorCode::Timeout,
         &format!("no token within {seconds} s"),
         "The login goes on, and a later call may find its token. Allow more time, or look at the network.",
     )
 }
 
-/// An error that only a binding can have; what kind it is, the core's table says.
-fn own(py: Python<'_>, code: &str, message: &str, help: &str) -> PyErr {
-    let row = TABLE.iter().find(|row| row.code == code);
+/// An error that only a binding can have, under one of the core's codes.
+fn own(py: Python<'_>, code: ErrorCode, message: &str, help: &str) -> PyErr {
     let make = || {
         let attributes = PyDict::new(py);
-        attributes.set_item("code", code)?;
-        attributes.set_item("retryable", row.is_some_and(|row| row.retryable))?;
+        attributes.set_item("code", code.as_str())?;
+        attributes.set_item("retryable", code.is_retryable())?;
         attributes.set_item("help", help)?;
-        let kind = row.map_or(ErrorKind::Internal, |row| row.kind);
         python_call::call(
             build(py)?,
-            (kind.as_str(), message, PyTuple::empty(py)),
+            (code.kind().as_str(), message, PyTuple::empty(py)),
             Some(&attributes),
         )
     };
@@ -92,14 +89,13 @@ fn own(py: Python<'_>, code: &str, message: &str, help: &str) -> PyErr {
 #[pyfunction]
 pub(crate) fn error_table(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
     let table = PyList::empty(py);
-    for row in TABLE {
+    for code in ErrorCode::ALL {
         let entry = PyDict::new(py);
-        entry.set_item("code", row.code)?;
-        entry.set_item("kind", row.kind.as_str())?;
-        entry.set_item("class_name", row.kind.class_name())?;
-        entry.set_item("retryable", row.retryable)?;
-        entry.set_item("setup_step", row.setup_step.map(SetupStep::as_str))?;
-        entry.set_item("meaning", row.meaning)?;
+        entry.set_item("code", code.as_str())?;
+        entry.set_item("kind", code.kind().as_str())?;
+        entry.set_item("retryable", code.is_retryable())?;
+        entry.set_item("setup_step", code.setup_step().map(SetupStep::as_str))?;
+        entry.set_item("meaning", code.meaning())?;
         table.append(entry)?;
     }
     Ok(table)

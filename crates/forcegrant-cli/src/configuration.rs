@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use forcegrant::command_line::{self, Parts, Wanted};
-use forcegrant::{Client, ClientBuilder, Environment, Error, Roots, Secret};
+use forcegrant::{Client, ClientBuilder, Environment, Error, ErrorCode, Roots, Secret};
 
 use crate::Surroundings;
 use crate::console::Console;
@@ -227,7 +227,7 @@ fn in_environment(
             },
             unused: found.unused,
         }),
-        Err(error) if error.code() == "missing_credentials" => Err(Problem {
+        Err(error) if error.code() == ErrorCode::MissingCredentials => Err(Problem {
             message: format!("no {what}: {option} is not given, and {}", error.message()),
             ..Problem::from(error)
         }),
@@ -252,14 +252,14 @@ fn secret(
 fn read_input(surroundings: &mut Surroundings<'_>) -> Result<Secret, Problem> {
     if surroundings.input_is_terminal {
         return Err(Problem::new(
-            "invalid_option",
+            ErrorCode::InvalidOption,
             "standard input is a terminal, which would show the secret as it is typed",
             "Pipe it in: `secret-tool ... | forcegrant token --client-secret-stdin`.",
         ));
     }
     read_text(surroundings.input).map_err(|error| {
         Problem::new(
-            "invalid_option",
+            ErrorCode::InvalidOption,
             format!("standard input can not be read: {}", error.kind()),
             "It brings the consumer secret and nothing else.",
         )
@@ -275,7 +275,7 @@ fn read_text(from: &mut dyn Read) -> std::io::Result<Secret> {
 fn read_roots(path: &Path) -> Result<Vec<u8>, Problem> {
     std::fs::read(path).map_err(|error| {
         Problem::new(
-            "invalid_option",
+            ErrorCode::InvalidOption,
             format!(
                 "the file that --roots names can not be read: {}",
                 error.kind()

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::time::Duration;
 
-use forcegrant::{Error, ErrorKind};
+use forcegrant::{Error, ErrorCode, ErrorKind};
 
 use crate::configuration::{Configuration, Found, check_client_id, check_client_secret};
 use crate::console::Console;
@@ -181,9 +181,9 @@ impl Report<'_, '_> {
             Stage::Connection => {
                 // Behind a proxy the name is the proxy's affair.
                 let name = match error.code() {
-                    "proxy_failed" | "proxy_authentication_required" | "tls_roots_unavailable" => {
-                        unknown(NAME)
-                    }
+                    ErrorCode::ProxyFailed
+                    | ErrorCode::ProxyAuthenticationRequired
+                    | ErrorCode::TlsRootsUnavailable => unknown(NAME),
                     _ => resolved(options),
                 };
                 self.line(&name)?;
@@ -247,17 +247,17 @@ enum Stage {
 impl Stage {
     fn of(error: &Error) -> Self {
         match (error.kind(), error.code()) {
-            (_, "dns_failed") => Self::Name,
+            (_, ErrorCode::DnsFailed) => Self::Name,
             (
                 _,
-                "connect_failed"
-                | "proxy_failed"
-                | "proxy_authentication_required"
-                | "tls_failed"
-                | "tls_roots_unavailable",
+                ErrorCode::ConnectFailed
+                | ErrorCode::ProxyFailed
+                | ErrorCode::ProxyAuthenticationRequired
+                | ErrorCode::TlsFailed
+                | ErrorCode::TlsRootsUnavailable,
             ) => Self::Connection,
             (ErrorKind::Refused | ErrorKind::LoginRate | ErrorKind::Unavailable, _)
-            | (_, "redirected") => Self::Request,
+            | (_, ErrorCode::Redirected) => Self::Request,
             // A strange answer with a refusing status is still a refused request.
             (ErrorKind::Response, _)
                 if error
@@ -303,7 +303,7 @@ fn accepted(trace: &Trace) -> Line {
 }
 
 /// The attempts before the last. `last` is the code that the login ended with.
-fn retries(trace: &Trace, last: Option<&str>) -> Vec<String> {
+fn retries(trace: &Trace, last: Option<ErrorCode>) -> Vec<String> {
     let attempts = trace.retried.iter().enumerate();
     attempts
         .map(|(place, (error, pause))| {

@@ -3,41 +3,40 @@
 use std::fmt::Write as _;
 use std::io;
 
-use forcegrant::error::{Row, TABLE};
+use forcegrant::{ErrorCode, ErrorKind};
 
 use crate::console::Console;
-use crate::problem::{number, row};
+use crate::problem::number;
 use crate::{FINE, USAGE};
 
 pub(crate) fn run(code: Option<&str>, console: &mut Console<'_>) -> io::Result<u8> {
     let Some(code) = code else {
-        let lines: Vec<_> = TABLE
+        let lines: Vec<_> = ErrorCode::ALL
             .iter()
-            .map(|row| format!("{:<24} {}", row.code, row.meaning))
+            .map(|code| format!("{code:<24} {}", code.meaning()))
             .collect();
         return console.say(&lines.join("\n")).map(|()| FINE);
     };
-    let code = code.trim().to_ascii_lowercase().replace('-', "_");
-    match row(&code) {
-        Some(row) => console.say(&explain(row)).map(|()| FINE),
-        None => console.usage(&unknown(&code)).map(|()| USAGE),
+    let text = code.trim().to_ascii_lowercase().replace('-', "_");
+    match ErrorCode::ALL.iter().find(|code| **code == *text) {
+        Some(code) => console.say(&explain(*code)).map(|()| FINE),
+        None => console.usage(&unknown(&text)).map(|()| USAGE),
     }
 }
 
-fn explain(row: &Row) -> String {
-    let again = if row.retryable {
+fn explain(code: ErrorCode) -> String {
+    let again = if code.is_retryable() {
         "may help: the same request can succeed later with nothing changed"
     } else {
         "does not help before something is changed"
     };
     let mut text = format!(
-        "{}\n  {}\n  Class: {} in Python and Node, kind `{}` in Rust\n  Trying again: {again}",
-        row.code,
-        row.meaning,
-        row.kind.class_name(),
-        row.kind.as_str(),
+        "{code}\n  {}\n  Class: {} in Python and Node, kind `{}` in Rust\n  Trying again: {again}",
+        code.meaning(),
+        class(code.kind()),
+        code.kind().as_str(),
     );
-    if let Some(step) = row.setup_step {
+    if let Some(step) = code.setup_step() {
         let _ = write!(
             text,
             "\n  Set-up step: {}. {}\n  Where: {}",
@@ -49,12 +48,27 @@ fn explain(row: &Row) -> String {
     text
 }
 
+/// The class of a kind in the packages for Python and Node.
+fn class(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Configuration => "ConfigurationError",
+        ErrorKind::Refused => "RefusedError",
+        ErrorKind::LoginRate => "LoginRateError",
+        ErrorKind::Timeout => "RequestTimeoutError",
+        ErrorKind::Transport => "TransportError",
+        ErrorKind::Unavailable => "UnavailableError",
+        ErrorKind::Response => "ResponseError",
+        ErrorKind::Token => "TokenRejectedError",
+        _ => "InternalError",
+    }
+}
+
 /// Names the codes that share a word with what was asked for.
 fn unknown(code: &str) -> String {
     let words: Vec<_> = code.split('_').filter(|word| word.len() > 2).collect();
-    let near: Vec<_> = TABLE
+    let near: Vec<_> = ErrorCode::ALL
         .iter()
-        .map(|row| row.code)
+        .map(|code| code.as_str())
         .filter(|known| words.iter().any(|word| known.contains(word)))
         .collect();
     let hint = if near.is_empty() {
@@ -76,11 +90,22 @@ mod tests {
     }
 
     #[test]
+    fn the_classes_are_those_of_the_documentation() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/errors.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        for code in ErrorCode::ALL {
+            let (kind, class) = (code.kind().as_str(), class(code.kind()));
+            let row = format!("| `{code}` | `{kind}` | `{class}` |");
+            assert!(page.contains(&row), "{row}");
+        }
+    }
+
+    #[test]
     fn every_code_is_explained() {
-        for row in TABLE {
-            let text = explain(row);
-            assert!(text.contains(row.meaning));
-            assert_eq!(text.contains("Setup >"), row.setup_step.is_some());
+        for &code in ErrorCode::ALL {
+            let text = explain(code);
+            assert!(text.contains(code.meaning()));
+            assert_eq!(text.contains("Setup >"), code.setup_step().is_some());
         }
     }
 }

@@ -1,10 +1,10 @@
 //! A failure in the form in which it is shown: the core's, or one of this program's own.
 
-use forcegrant::error::{Error, Row, SetupStep, TABLE};
+use forcegrant::{Error, ErrorCode, SetupStep};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
-    pub(crate) code: &'static str,
+    pub(crate) code: ErrorCode,
     pub(crate) message: String,
     pub(crate) help: String,
     pub(crate) step: Option<SetupStep>,
@@ -13,7 +13,7 @@ pub(crate) struct Problem {
 impl Problem {
     /// A failure of this program's own, under one of the core's codes.
     pub(crate) fn new(
-        code: &'static str,
+        code: ErrorCode,
         message: impl Into<String>,
         help: impl Into<String>,
     ) -> Self {
@@ -21,7 +21,7 @@ impl Problem {
             code,
             message: message.into(),
             help: help.into(),
-            step: row(code).and_then(|row| row.setup_step),
+            step: code.setup_step(),
         }
     }
 }
@@ -41,11 +41,6 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         Self::from(&error)
     }
-}
-
-/// The line of the error table for a code.
-pub(crate) fn row(code: &str) -> Option<&'static Row> {
-    TABLE.iter().find(|row| row.code == code)
 }
 
 /// Place of a step among the six, from 1.

@@ -4,7 +4,7 @@ mod common;
 
 use std::ffi::OsString;
 
-use forcegrant::error::TABLE;
+use forcegrant::ErrorCode;
 use forcegrant_cli::run;
 
 fn outcome(args: &[&str]) -> (u8, String, String) {
@@ -39,12 +39,11 @@ fn help_and_version_go_to_standard_output() {
 fn errors_lists_the_whole_table() {
     let (code, out, err) = outcome(&["errors"]);
     assert_eq!((code, err.as_str()), (0, ""));
-    assert_eq!(out.lines().count(), TABLE.len());
-    for row in TABLE {
+    assert_eq!(out.lines().count(), ErrorCode::ALL.len());
+    for code in ErrorCode::ALL {
         assert!(
-            out.contains(row.code) && out.contains(row.meaning),
-            "{}",
-            row.code
+            out.contains(code.as_str()) && out.contains(code.meaning()),
+            "{code}"
         );
     }
 }

@@ -1,7 +1,6 @@
 //! The body of an answer on its way out, in the pieces that a fault asks for.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -30,7 +29,8 @@ enum Step {
 }
 
 /// The connection is to be closed in the middle of the body.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("the body ends here on purpose")]
 pub(crate) struct CutShort;
 
 impl ReplyBody {
@@ -125,11 +125,3 @@ impl Body for ReplyBody {
             .map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
-
-impl fmt::Display for CutShort {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("the body ends here on purpose")
-    }
-}
-
-impl std::error::Error for CutShort {}

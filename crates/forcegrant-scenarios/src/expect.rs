@@ -72,7 +72,7 @@ pub(crate) fn error(
     );
     let in_text = |needle: &str| text.to_lowercase().contains(&needle.to_lowercase());
     let actual = json!({
-        "code": error.code(),
+        "code": error.code().as_str(),
         "kind": error.kind().as_str(),
         "retryable": error.is_retryable(),
         "http_status": error.http_status(),
@@ -152,7 +152,7 @@ pub(crate) fn status(
         "in_flight": status.in_flight,
         "logins": status.logins,
         "failures": status.failures,
-        "last_error_code": status.last_error.as_ref().map(Error::code),
+        "last_error_code": status.last_error.as_ref().map(|error| error.code().as_str()),
         "login_host": status.login_host,
         "expiry_source": status.expiry.map(|expiry| expiry.source().as_str()),
         "expiry_certainty": status.expiry.map(|expiry| expiry.certainty().as_str()),
@@ -195,7 +195,7 @@ pub(crate) fn event(key: &str, event: &Event, expected: &Listed, saved: &Saved) 
         | Event::LoginFailed {
             error, attempts, ..
         } => {
-            actual["code"] = json!(error.code());
+            actual["code"] = json!(error.code().as_str());
             actual["attempts"] = json!(attempts);
         }
         Event::LoginSucceeded {
@@ -218,7 +218,9 @@ pub(crate) fn event(key: &str, event: &Event, expected: &Listed, saved: &Saved) 
         }
         Event::StoreFailed { error, .. }
         | Event::IntrospectionFailed { error, .. }
-        | Event::CredentialsReloadFailed { error, .. } => actual["code"] = json!(error.code()),
+        | Event::CredentialsReloadFailed { error, .. } => {
+            actual["code"] = json!(error.code().as_str());
+        }
         Event::RefreshDue { fingerprint, .. }
         | Event::ServingStale { fingerprint, .. }
         | Event::Invalidated { fingerprint, .. }

@@ -94,7 +94,7 @@ async fn ask(client: &Client, callers: u64) -> Value {
                 tokens.insert(token.fingerprint().to_owned());
                 worst = worst.max(took);
             }
-            Ok((Err(error), _)) => drop(errors.insert(error.code().to_owned())),
+            Ok((Err(error), _)) => drop(errors.insert(error.code().to_string())),
             Err(panic) => drop(errors.insert(panic.to_string())),
         }
     }

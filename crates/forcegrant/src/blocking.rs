@@ -9,14 +9,14 @@ use crate::calls::ResolvedUrl;
 pub use crate::calls::threads::{Call, Response};
 use crate::credentials::CredentialSet;
 use crate::engine::Start;
-use crate::error::{Code, Error};
 pub use crate::pool::blocking::ClientPool;
-use crate::response_class::ApiUsage;
-use crate::secret::Secret;
-use crate::status::Status;
-use crate::token::Token;
 use crate::verify::Verified;
 use crate::wait::Pending;
+use forcegrant_proto::error::{Error, ErrorCode};
+use forcegrant_proto::response_class::ApiUsage;
+use forcegrant_proto::secret::Secret;
+use forcegrant_proto::status::Status;
+use forcegrant_proto::token::Token;
 
 /// Gets and keeps the access token of one app in one org, for threads.
 ///
@@ -170,7 +170,7 @@ pub(crate) fn wait_at_most(mut pending: Pending<Token>, timeout: Duration) -> Re
     let begun = Instant::now();
     pending.wait_timeout(timeout).unwrap_or_else(|| {
         Err(Error::new(
-            Code::Timeout,
+            ErrorCode::Timeout,
             format!("no token within {:?}", begun.elapsed().max(timeout)),
         )
         .with_help("The login goes on, and a later call may find its token. Allow more time, or look at the network."))

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crate::cache::budget::Budget;
 use crate::process::PerProcess;
+use forcegrant_proto::cache::budget::Budget;
 
 /// The token endpoint's host, the client id and the identity of the clock, by the start of their
 /// SHA-256: a pool has many, and they need not be read again.
@@ -54,7 +54,7 @@ fn key(host: &str, client_id: &str, clock: u64) -> Key {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::budget::BudgetSettings;
+    use forcegrant_proto::cache::budget::BudgetSettings;
 
     #[test]
     fn a_budget_belongs_to_one_org_app_and_clock() {

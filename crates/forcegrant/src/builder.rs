@@ -10,27 +10,29 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::backoff::Backoff;
-use crate::cache::budget::BudgetSettings;
-use crate::cache::policy::{FailureSettings, LifetimeSettings};
-use crate::cache::token_cell::TokenCell;
 use crate::calls::{CallRetry, CallSettings};
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::credentials::{CredentialSet, CredentialsProvider, Load, Loaded, Source};
 use crate::engine::{ClientConfig, Engine, Shared};
-use crate::environment::{Environment, Parts, Wanted, text};
-use crate::error::{Error, invalid_option};
-use crate::event::{Event, Events};
-use crate::grant::request::AuthStyle;
-use crate::grant::retry::RetrySettings;
-use crate::host::{LoginEndpoint, TrustPolicy, is_host_name, printable};
+use crate::environment::{Environment, Parts, Wanted};
+use crate::events::Events;
 use crate::http::{HttpSettings, HttpTransport, Proxy, ProxyRules, Roots};
 use crate::pool::clock_cache::ClockEntry;
 use crate::pool::key::Key;
 use crate::pool::table::Link;
-use crate::secret::Secret;
 use crate::store::{self, StoreConfig};
+use crate::token_cell::TokenCell;
+use forcegrant_proto::backoff::Backoff;
+use forcegrant_proto::cache::budget::BudgetSettings;
+use forcegrant_proto::cache::policy::{FailureSettings, LifetimeSettings};
+use forcegrant_proto::error::{Error, invalid_option};
+use forcegrant_proto::event::Event;
+use forcegrant_proto::grant::request::AuthStyle;
+use forcegrant_proto::grant::retry::RetrySettings;
+use forcegrant_proto::host::{LoginEndpoint, TrustPolicy, is_host_name, printable};
+use forcegrant_proto::pasted_text;
+use forcegrant_proto::secret::Secret;
 
 /// Collects the options of a [`Client`]. Nothing is checked, read or started before
 /// [`ClientBuilder::build`].
@@ -365,7 +367,7 @@ impl ClientBuilder {
         let (source, given) = checks::source(self.credentials.clone(), self.next.clone())?;
         let mut trust =
             TrustPolicy::new(self.trusted_hosts.iter().cloned(), self.allow_http_loopback)?;
-        let login_url = text::meant(&self.login_url);
+        let login_url = pasted_text::meant(&self.login_url);
         let endpoint = match &self.token_url {
             Some(url) => {
                 if !login_url.is_empty() {
@@ -473,3 +475,12 @@ impl fmt::Debug for ClientBuilder {
 
 #[cfg(test)]
 mod tests;
+
+impl ClientBuilder {
+    /// [`ClientBuilder::on_event`] on the thread where it happens, mostly the worker's: for bindings,
+    /// which hand events on at once, and for tests. It must be quick.
+    #[doc(hidden)]
+    pub fn on_event_inline(self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.with_events(Events::inline(move |_, _, event| listener(event)))
+    }
+}

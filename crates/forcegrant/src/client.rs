@@ -6,12 +6,12 @@ use std::sync::Arc;
 use crate::builder::ClientBuilder;
 use crate::credentials::CredentialSet;
 use crate::engine::{Engine, Start};
-use crate::error::Error;
-use crate::secret::{Secret, fingerprint};
-use crate::status::Status;
-use crate::token::Token;
 use crate::verify::Verified;
 use crate::wait::{Pending, Promise};
+use forcegrant_proto::error::Error;
+use forcegrant_proto::secret::{Secret, fingerprint};
+use forcegrant_proto::status::Status;
+use forcegrant_proto::token::Token;
 
 /// Gets and keeps the access token of one app in one org.
 ///

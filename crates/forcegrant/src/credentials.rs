@@ -1,4 +1,4 @@
-//! The client id and secret: where they come from, which pair is used, and how they rotate.
+//! Where credentials come from, which of them are used, and how they rotate.
 
 use std::fmt;
 use std::fs::File;
@@ -10,133 +10,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use zeroize::Zeroizing;
 
-use crate::environment::{self, Environment, Parts, Wanted, text};
-use crate::error::{Cause, Code, Error, Setting};
-use crate::host::LoginEndpoint;
-use crate::redaction::{HIDDEN, Redactor, looks_random};
-use crate::secret::{CredentialsFingerprint, Secret};
+use crate::environment::{self, Environment, Parts, Wanted};
+use forcegrant_proto::error::{Cause, Error, ErrorCode, Setting};
+use forcegrant_proto::host::LoginEndpoint;
+use forcegrant_proto::pasted_text;
+use forcegrant_proto::redaction::Redactor;
+use forcegrant_proto::secret::{CredentialsFingerprint, Secret};
 
-/// A consumer key and consumer secret, in OAuth's terms client id and client secret.
-#[derive(Clone)]
-pub struct ClientCredentials {
-    /// The id and then the secret: one text, as a pool holds many.
-    text: Zeroizing<Box<str>>,
-    id_length: usize,
-}
-
-impl ClientCredentials {
-    /// Takes away what people paste along (blanks, line breaks, byte order marks, quotes around it), and
-    /// refuses what cannot be right.
-    ///
-    /// # Errors
-    /// `missing_credentials` for an empty one, `invalid_option` for one that is not a single word.
-    pub fn new(
-        client_id: impl AsRef<str>,
-        client_secret: impl Into<Secret>,
-    ) -> Result<Self, Error> {
-        let given = client_secret.into();
-        let client_id = text::meant(client_id.as_ref());
-        let client_secret = text::meant(given.expose());
-        if client_id.is_empty() {
-            return Err(missing("client_id", "SALESFORCE_CLIENT_ID", "consumer key"));
-        }
-        if client_secret.is_empty() {
-            return Err(missing(
-                "client_secret",
-                "SALESFORCE_CLIENT_SECRET",
-                "consumer secret",
-            ));
-        }
-        let setting = Setting::Option("client_id");
-        if client_id.contains(' ') {
-            return Err(setting.wrong(
-                "it holds a blank in its middle",
-                "A consumer key is one word of about 85 characters that starts with 3MVG9. Copy it again from the app's settings.",
-            ));
-        }
-        text::check(setting, client_id)?;
-        text::check(Setting::Option("client_secret"), client_secret)?;
-        // Large enough that it does not grow, which would leave a part of the secret behind.
-        let mut text = String::with_capacity(client_id.len() + client_secret.len());
-        text.push_str(client_id);
-        text.push_str(client_secret);
-        Ok(Self {
-            text: Zeroizing::new(text.into_boxed_str()),
-            id_length: client_id.len(),
-        })
-    }
-
-    /// The client id (consumer key).
-    #[must_use]
-    pub fn client_id(&self) -> &str {
-        &self.text[..self.id_length]
-    }
-
-    /// The secret itself. Do not print it.
-    pub(crate) fn expose_client_secret(&self) -> &str {
-        &self.text[self.id_length..]
-    }
-
-    /// 16 hexadecimal digits that tell one pair from another; safe to log.
-    #[must_use]
-    pub fn fingerprint(&self) -> String {
-        self.mark().to_string()
-    }
-
-    /// What the fingerprint shows.
-    pub(crate) fn mark(&self) -> CredentialsFingerprint {
-        CredentialsFingerprint::of(&[self.client_id(), "\0", self.expose_client_secret()])
-    }
-}
-
-impl fmt::Debug for ClientCredentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientCredentials")
-            // Id and secret are exchanged at times.
-            .field(
-                "client_id",
-                &Some(self.client_id())
-                    .filter(|id| !looks_random(id))
-                    .unwrap_or(HIDDEN),
-            )
-            .field("client_secret", &HIDDEN)
-            .finish()
-    }
-}
-
-/// The pairs that an app has: Salesforce lets two be live at once while one replaces the other.
-#[derive(Clone, Debug)]
-pub struct CredentialSet {
-    current: ClientCredentials,
-    /// Apart, as few have one.
-    next: Option<Box<ClientCredentials>>,
-}
-
-impl CredentialSet {
-    /// One pair.
-    #[must_use]
-    pub fn new(current: ClientCredentials) -> Self {
-        Self {
-            current,
-            next: None,
-        }
-    }
-
-    /// A second pair, which is tried when the first is refused.
-    #[must_use]
-    pub fn with_next(self, next: ClientCredentials) -> Self {
-        Self {
-            next: Some(Box::new(next)),
-            ..self
-        }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &ClientCredentials> {
-        std::iter::once(&self.current).chain(self.next.as_deref())
-    }
-}
+pub use forcegrant_proto::credentials::{ClientCredentials, CredentialSet};
 
 /// What a credentials callback returns.
 pub type LoadedCredentials = Pin<
@@ -411,7 +293,7 @@ impl Source {
             Self::SecretFile(file) => {
                 let setting = Setting::Option("client_secret_file");
                 let secret = read_secret_file(setting, &file.path)?;
-                text::check(setting, text::meant(secret.expose()))?;
+                pasted_text::check(setting, pasted_text::meant(secret.expose()))?;
                 ClientCredentials::new(&file.client_id, secret).map(CredentialSet::new)
             }
             Self::Given | Self::Callback(_) | Self::Org(_) => {
@@ -447,12 +329,15 @@ pub(crate) fn read_secret_file(setting: Setting<'_>, path: &Path) -> Result<Secr
     if bytes.len() as u64 > MAX_SECRET_FILE {
         return Err(setting.wrong("the file is too large to hold a secret", RIGHT));
     }
-    text::decode(setting, bytes)
+    pasted_text::decode(setting, bytes)
 }
 
 /// Whether a refusal says that the pair is wrong, so that another may be right.
 pub(crate) fn is_about_the_credentials(error: &Error) -> bool {
-    matches!(error.code(), "invalid_client_id" | "invalid_client_secret")
+    matches!(
+        error.code(),
+        ErrorCode::InvalidClientId | ErrorCode::InvalidClientSecret
+    )
 }
 
 async fn in_time(limit: Duration, loading: Loading) -> Result<Loaded, Error> {
@@ -470,16 +355,10 @@ pub(crate) fn callback_failed(error: &(dyn std::error::Error + 'static)) -> Erro
 
 fn unavailable(problem: &str) -> Error {
     Error::new(
-        Code::CredentialsUnavailable,
+        ErrorCode::CredentialsUnavailable,
         format!("no credentials could be had: {problem}"),
     )
     .with_help("The source that was given for the credentials did not deliver. Its own error is the cause of this one.")
-}
-
-fn missing(option: &str, variable: &str, salesforce: &str) -> Error {
-    Error::new(Code::MissingCredentials, format!("`{option}` is empty")).with_help(format!(
-        "Give the app's {salesforce} as `{option}`, or in the environment variable {variable}."
-    ))
 }
 
 #[cfg(test)]
@@ -491,42 +370,10 @@ mod tests {
     }
 
     #[test]
-    fn pasted_blanks_are_trimmed() {
-        let credentials = credentials(" 3MVG9x\n", "\tABC \r\n");
-        assert_eq!(credentials.client_id(), "3MVG9x");
-        assert_eq!(credentials.expose_client_secret(), "ABC");
-    }
-
-    #[test]
-    fn nonsense_is_refused_without_showing_it() {
-        for (id, secret) in [("", "x"), ("x", " "), ("a b", "x"), ("x", "hunter\n22")] {
-            let error = ClientCredentials::new(id, secret).unwrap_err();
-            assert!(!format!("{error:?}").contains("hunter"), "{error:?}");
-        }
-        assert!(!format!("{:?}", credentials("id", "hunter22")).contains("hunter22"));
-    }
-
-    #[test]
-    fn the_fingerprint_depends_on_both() {
-        assert_ne!(
-            credentials("a", "b").fingerprint(),
-            credentials("a", "c").fingerprint()
-        );
-        assert_ne!(
-            credentials("a", "b").fingerprint(),
-            credentials("c", "b").fingerprint()
-        );
-        assert_eq!(
-            credentials("a", "b").fingerprint(),
-            credentials("a ", "b").fingerprint()
-        );
-    }
-
-    #[test]
     fn the_pair_that_worked_last_comes_first() {
         let (one, two) = (credentials("a", "1"), credentials("a", "2"));
         let credential_set = CredentialSet::new(one.clone()).with_next(two.clone());
-        let trust = crate::host::TrustPolicy::default();
+        let trust = forcegrant_proto::host::TrustPolicy::default();
         let endpoint = LoginEndpoint::from_login_url("acme.my.salesforce.com", &trust).unwrap();
         let ring = CredentialsProvider::new(
             Arc::new(Source::Given),

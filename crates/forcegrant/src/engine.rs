@@ -5,19 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::cache::budget::BudgetSettings;
-use crate::cache::learning::Learned;
-use crate::cache::policy::{FailureSettings, LifetimeSettings};
-use crate::cache::state::{CacheState, Lookup, Report, Reported};
-use crate::cache::token_cell::TokenCell;
 use crate::calls::{CallSettings, Calls};
 use crate::clock::Clock;
 use crate::credentials::{CredentialSet, CredentialsProvider};
-use crate::error::{Cause, Code, Error};
-use crate::event::{Event, Events};
-use crate::grant::request::AuthStyle;
-use crate::grant::retry::RetrySettings;
-use crate::host::{LoginEndpoint, TrustPolicy};
+use crate::events::Events;
 use crate::http::Transport;
 use crate::login_task::{Purpose, run_login};
 use crate::pool::active::ActiveLogins;
@@ -28,12 +19,24 @@ use crate::pool::table::Link;
 use crate::process::{PerProcess, ProcessRef};
 use crate::random;
 use crate::single_flight::{InFlight, SingleFlight, SingleFlightGuard};
-use crate::status::Status;
 use crate::store::SharedStore;
-use crate::token::Token;
+use crate::token_cell::TokenCell;
 use crate::verify::{self, Verified};
 use crate::wait::{Pending, Promise};
 use crate::worker;
+use forcegrant_proto::cache::budget::BudgetSettings;
+use forcegrant_proto::cache::cache_state::CacheState;
+use forcegrant_proto::cache::learning::Learned;
+use forcegrant_proto::cache::policy::{FailureSettings, LifetimeSettings};
+use forcegrant_proto::cache::state::{Lookup, Report, Reported};
+use forcegrant_proto::calls::client::ReportOutcome;
+use forcegrant_proto::error::{Cause, Error, ErrorCode};
+use forcegrant_proto::event::Event;
+use forcegrant_proto::grant::request::AuthStyle;
+use forcegrant_proto::grant::retry::RetrySettings;
+use forcegrant_proto::host::{LoginEndpoint, TrustPolicy};
+use forcegrant_proto::status::Status;
+use forcegrant_proto::token::Token;
 
 /// The answer of [`Client::start`](crate::Client::start).
 #[derive(Debug)]
@@ -42,17 +45,6 @@ pub enum Start {
     Ready(Token),
     /// A login is in flight, or has just failed.
     Pending(Pending<Token>),
-}
-
-/// What a report of a rejected token came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ReportOutcome {
-    /// Another token is current, or none.
-    Stale,
-    /// The token is not served any more.
-    Dropped,
-    /// The token goes on serving: a new one was of no use, and for this time none is got.
-    Held(Duration),
 }
 
 /// One client: what it has of its own, and what it may share with others. A pool holds many, so what
@@ -230,8 +222,8 @@ impl Engine {
         };
         let fingerprint = cached.parts.fingerprint().to_owned();
         match lookup {
-            CacheState::Stale => self.emit(&Event::ServingStale { fingerprint }),
-            _ => self.emit(&Event::RefreshDue { fingerprint }),
+            CacheState::Stale => self.emit(&Event::serving_stale(fingerprint)),
+            _ => self.emit(&Event::refresh_due(fingerprint)),
         }
     }
 
@@ -358,7 +350,7 @@ impl Engine {
             let state = self.slot.state();
             let now = self.profile.clock.now();
             match state.reported(report, now, &self.profile.lifetimes, random::unit()) {
-                Reported::Stale => return ReportOutcome::Stale,
+                Reported::Stale => return ReportOutcome::Outdated,
                 Reported::Held(next, left) => {
                     self.slot.replace(next);
                     return ReportOutcome::Held(Duration::from_millis(left));
@@ -370,10 +362,10 @@ impl Engine {
                 }
             }
         };
-        self.emit(&Event::Invalidated {
-            fingerprint: report.fingerprint.to_owned(),
-            age: Duration::from_millis(age),
-        });
+        self.emit(&Event::invalidated(
+            report.fingerprint.to_owned(),
+            Duration::from_millis(age),
+        ));
         ReportOutcome::Dropped
     }
 
@@ -393,7 +385,7 @@ impl Engine {
         !self.slot.state().renewals.is_empty()
     }
 
-    /// A host accepted a token: see [`State::accepted`](crate::cache::state::State::accepted).
+    /// A host accepted a token: see [`State::accepted`](forcegrant_proto::cache::state::State::accepted).
     pub(crate) fn accepted(&self, host: &str, is_cure: bool) {
         let single_flight = self.single_flight();
         let _lock = single_flight.lock();
@@ -480,7 +472,7 @@ impl Engine {
 
 pub(crate) fn worker_unavailable(error: &std::io::Error) -> Error {
     Error::new(
-        Code::WorkerUnavailable,
+        ErrorCode::WorkerUnavailable,
         "the system would not start a thread that is needed",
     )
     .with_help("The process has too many threads or open files, or is short of memory. Look at its limits (ulimit).")

@@ -1,7 +1,6 @@
 //! Environment variables as a value: those of this process, or those that a host language hands down.
 
 mod credentials;
-pub(crate) mod text;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,8 +9,9 @@ use std::sync::Arc;
 
 pub(crate) use self::credentials::secret_file;
 pub use self::credentials::{Found, Parts, Wanted};
-use crate::error::{Error, Setting};
-use crate::secret::Secret;
+use forcegrant_proto::error::{Error, Setting};
+use forcegrant_proto::pasted_text;
+use forcegrant_proto::secret::Secret;
 
 /// The environment variables that the options of a client are read from.
 ///
@@ -78,13 +78,13 @@ impl Environment {
         let setting = Setting::Variable(name);
         match value {
             None => Ok(None),
-            Some(None) => Err(setting.wrong("its value is not valid UTF-8", text::ANEW)),
+            Some(None) => Err(setting.wrong("its value is not valid UTF-8", pasted_text::ANEW)),
             Some(Some(value)) => {
-                let value = Secret::new(text::meant(value.expose()));
+                let value = Secret::new(pasted_text::meant(value.expose()));
                 if value.expose().is_empty() {
                     return Ok(None);
                 }
-                text::check(setting, value.expose())?;
+                pasted_text::check(setting, value.expose())?;
                 Ok(Some(value))
             }
         }

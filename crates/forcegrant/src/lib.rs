@@ -29,51 +29,50 @@
 
 #![forbid(unsafe_code)]
 
-mod backoff;
 pub mod blocking;
 mod budgets;
 mod builder;
-mod cache;
 pub mod calls;
 mod client;
 mod clock;
 mod credentials;
 mod engine;
 mod environment;
-pub mod error;
-mod event;
+mod events;
 #[cfg(all(any(test, fuzzing), feature = "store-file"))]
 #[doc(hidden)]
 pub mod fuzz;
-mod grant;
-mod host;
 mod http;
 mod login;
 mod login_task;
-pub mod measurement;
 mod pool;
 mod process;
 mod random;
-mod redaction;
-mod response_class;
-mod retry_after;
-mod secret;
+mod sharded_refs;
 #[cfg(feature = "simulation")]
 #[doc(hidden)]
 pub mod simulation;
 mod single_flight;
-mod status;
 pub mod store;
 mod store_session;
 mod sync;
-mod token;
-mod url_spelling;
+mod token_cell;
 mod verify;
 mod wait;
 mod worker;
 
 #[cfg(feature = "http-client")]
 pub use reqwest;
+
+/// The error, its kinds, the table of codes and the set-up steps.
+pub mod error {
+    pub use forcegrant_proto::error::*;
+}
+
+/// Events as numbers, for metrics.
+pub mod measurement {
+    pub use forcegrant_proto::measurement::*;
+}
 
 /// For the command line of this project, which mixes the environment with its options and explains both:
 /// no part of the API.
@@ -83,11 +82,12 @@ pub mod command_line {
 
     use url::Url;
 
-    use crate::environment::{Environment, text};
+    use crate::environment::Environment;
     pub use crate::environment::{Found, Parts, Wanted};
-    use crate::error::{Error, Setting};
     use crate::http::{Proxy, ProxyRules};
-    use crate::secret::Secret;
+    use forcegrant_proto::error::{Error, Setting};
+    use forcegrant_proto::pasted_text as text;
+    use forcegrant_proto::secret::Secret;
 
     /// How the host of a client is reached, and why so: `through proxy.example:3128 (HTTPS_PROXY)`.
     ///
@@ -118,27 +118,29 @@ pub mod command_line {
 }
 
 pub use crate::builder::ClientBuilder;
-pub use crate::cache::state::CacheState;
 pub use crate::client::{Client, View};
 pub use crate::clock::{Clock, TestClock};
 pub use crate::credentials::{ClientCredentials, CredentialSet, LoadedCredentials};
 pub use crate::engine::Start;
 pub use crate::environment::Environment;
-pub use crate::error::{Error, ErrorKind, SetupStep};
-pub use crate::event::Event;
-pub use crate::grant::request::AuthStyle;
 pub use crate::http::{Proxy, Roots};
-pub use crate::measurement::{Measurement, MeasurementKind};
 pub use crate::pool::{ClientPool, ClientPoolBuilder, OrgCredentials, Prewarmed};
-#[doc(hidden)]
-pub use crate::redaction::Redactor;
-pub use crate::response_class::{
-    ApiResponse, ApiUsage, RateLimit, Refusal, ResponseClass, grpc_response_class,
-};
-pub use crate::secret::Secret;
-#[cfg(doctest)]
-pub use crate::secret::SecretsCannotBeShown;
-pub use crate::status::Status;
-pub use crate::token::{Expiry, ExpiryCertainty, ExpirySource, Token, TokenFormat};
 pub use crate::verify::Verified;
 pub use crate::wait::{Pending, Subscription};
+pub use forcegrant_proto::cache::cache_state::CacheState;
+pub use forcegrant_proto::error::{Error, ErrorCode, ErrorKind, SetupStep};
+pub use forcegrant_proto::event::Event;
+pub use forcegrant_proto::expiry::{Expiry, ExpiryCertainty, ExpirySource};
+pub use forcegrant_proto::grant::request::AuthStyle;
+pub use forcegrant_proto::measurement::{Measurement, MeasurementKind};
+#[doc(hidden)]
+pub use forcegrant_proto::redaction::Redactor;
+pub use forcegrant_proto::response_class::{
+    ApiResponse, ApiUsage, RateLimit, Refusal, ResponseClass, grpc_response_class,
+};
+pub use forcegrant_proto::secret::Secret;
+#[cfg(doctest)]
+pub use forcegrant_proto::secret::SecretsCannotBeShown;
+pub use forcegrant_proto::status::Status;
+pub use forcegrant_proto::token::Token;
+pub use forcegrant_proto::token_data::TokenFormat;

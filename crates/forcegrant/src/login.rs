@@ -5,18 +5,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::budgets;
-use crate::cache::budget::Allowance;
-use crate::cache::cached_token::{CachedToken, NewToken};
 use crate::clock::{Moment, to_system_time};
 use crate::credentials::{Login, is_about_the_credentials};
 use crate::engine::Engine;
-use crate::error::{Code, Error};
-use crate::event::Event;
-use crate::grant::introspection::{self, Introspected};
-use crate::grant::response::{Context, Failure, decode};
-use crate::grant::{request, retry};
 use crate::random;
-use crate::token::Grant;
+use forcegrant_proto::cache::budget::Allowance;
+use forcegrant_proto::cache::cached_token::{CachedToken, NewToken};
+use forcegrant_proto::error::{Error, ErrorCode};
+use forcegrant_proto::event::Event;
+use forcegrant_proto::grant::context::ResponseContext;
+use forcegrant_proto::grant::failure::Failure;
+use forcegrant_proto::grant::introspection::{self, Introspected};
+use forcegrant_proto::grant::response::decode;
+use forcegrant_proto::grant::{request, retry};
+use forcegrant_proto::token_data::Grant;
 
 /// What came of a login.
 pub(crate) struct LoginOutcome {
@@ -124,10 +126,10 @@ impl LoginAttempts<'_> {
             let error = match self.with_credentials(&login).await {
                 Ok((started, grant)) => {
                     if provider.worked(credentials) {
-                        self.engine.emit(&Event::CredentialsRotated {
-                            client_id: credentials.client_id().to_owned(),
-                            fingerprint: credentials.fingerprint(),
-                        });
+                        self.engine.emit(&Event::credentials_rotated(
+                            credentials.client_id().to_owned(),
+                            credentials.fingerprint(),
+                        ));
                     }
                     return Ok((login, started, grant));
                 }
@@ -138,7 +140,7 @@ impl LoginAttempts<'_> {
             }
             tried.push(credentials.mark());
             if let Err(error) = provider.reload(self.engine.key.as_str(), self.left()).await {
-                self.engine.emit(&Event::CredentialsReloadFailed { error });
+                self.engine.emit(&Event::credentials_reload_failed(error));
             }
             login = provider.untried(&tried).ok_or(error)?;
         }
@@ -149,7 +151,7 @@ impl LoginAttempts<'_> {
         let Some(login) = self.engine.provider.at_hand() else {
             return Err(error);
         };
-        self.engine.emit(&Event::CredentialsReloadFailed { error });
+        self.engine.emit(&Event::credentials_reload_failed(error));
         Ok(login)
     }
 
@@ -172,11 +174,7 @@ impl LoginAttempts<'_> {
             let Some(pause) = pause.flatten() else {
                 return Err(failure.error);
             };
-            engine.emit(&Event::LoginRetried {
-                error: failure.error,
-                attempts: self.attempts,
-                pause,
-            });
+            engine.emit(&Event::login_retried(failure.error, self.attempts, pause));
             tokio::time::sleep(pause).await;
         }
     }
@@ -192,7 +190,7 @@ impl LoginAttempts<'_> {
         let response = profile.transport.send(&request, timeout).await?;
         self.answers += 1;
         self.count(login);
-        let context = Context {
+        let context = ResponseContext {
             host: endpoint.host(),
             credentials,
             trust: &profile.trust,
@@ -225,14 +223,14 @@ impl LoginAttempts<'_> {
         );
         let warning = self.with_budget(login, |budget| budget.count(boot, settings));
         if let (Some(used), Some(stop)) = (warning, settings.stop) {
-            self.engine.emit(&Event::LoginBudgetWarning { used, stop });
+            self.engine.emit(&Event::login_budget_warning(used, stop));
         }
     }
 
     fn with_budget<T>(
         &self,
         login: &Login,
-        act: impl FnOnce(&mut crate::cache::budget::Budget) -> T,
+        act: impl FnOnce(&mut forcegrant_proto::cache::budget::Budget) -> T,
     ) -> T {
         let clock = self.engine.profile.clock.identity();
         budgets::with(
@@ -285,7 +283,7 @@ impl LoginAttempts<'_> {
         match answer.and_then(|response| introspection::decode(&response)) {
             Ok(introspected) => Some(introspected),
             Err(error) => {
-                self.engine.emit(&Event::IntrospectionFailed { error });
+                self.engine.emit(&Event::introspection_failed(error));
                 None
             }
         }
@@ -294,7 +292,7 @@ impl LoginAttempts<'_> {
 
 pub(crate) fn budget_spent(stop: Option<u32>, frees_in: Duration) -> Error {
     Error::new(
-        Code::LoginBudgetExceeded,
+        ErrorCode::LoginBudgetExceeded,
         format!(
             "{} logins were made to this org within an hour, and no more are made for {} s",
             stop.unwrap_or_default(),
@@ -307,7 +305,7 @@ pub(crate) fn budget_spent(stop: Option<u32>, frees_in: Duration) -> Error {
 
 fn inactive() -> Error {
     Error::new(
-        Code::TokenDeadOnArrival,
+        ErrorCode::TokenDeadOnArrival,
         "Salesforce issued a token and, asked at once, said that it is not active",
     )
     .with_help("The session was ended between the two answers, or introspection does not know tokens of this flow;\nin the latter case switch the option `introspect` off.")

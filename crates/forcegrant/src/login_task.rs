@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::cache::after_login::{self, LoginContext};
 use crate::clock::to_wall;
 use crate::engine::Engine;
-use crate::error::Error;
-use crate::event::Event;
 use crate::login;
 use crate::random;
 use crate::single_flight::InFlight;
 use crate::store_session::{self, Obtained};
-use crate::token::Token;
+use forcegrant_proto::cache::after_login::{self, LoginContext};
+use forcegrant_proto::error::Error;
+use forcegrant_proto::event::Event;
+use forcegrant_proto::token::Token;
 
 /// What a flight is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub(crate) async fn run_login(engine: Arc<Engine>, flight: InFlight<Token>, purp
             Obtained::Told(error) => (login::LoginOutcome::of_another(Err(error)), None),
             Obtained::Login(held) => {
                 let background = matches!(purpose, Purpose::Refresh | Purpose::Ahead);
-                engine.emit(&Event::LoginStarted { background });
+                engine.emit(&Event::login_started(background));
                 let login = login::log_in_when_permitted(&engine, background);
                 let outcome = match &held {
                     Some(held) => held.renew_while(login).await,
@@ -116,29 +116,25 @@ fn settle(
             let fingerprint = token.fingerprint().to_owned();
             if came_back {
                 let fingerprint = fingerprint.clone();
-                engine.emit(&Event::SameTokenReturned { fingerprint });
+                engine.emit(&Event::same_token_returned(fingerprint));
             }
             let lifetime = left(&token, engine.profile.clock.now().wall);
             if outcome.is_of_another {
-                engine.emit(&Event::TokenAdopted {
-                    fingerprint,
-                    expiry: token.expiry(),
-                    lifetime,
-                });
+                engine.emit(&Event::token_adopted(fingerprint, token.expiry(), lifetime));
                 return Some(Ok(token));
             }
             engine.logins.fetch_add(1, Ordering::Relaxed);
             if outcome.signature_matches == Some(false) {
                 let fingerprint = fingerprint.clone();
-                engine.emit(&Event::SignatureMismatch { fingerprint });
+                engine.emit(&Event::signature_mismatch(fingerprint));
             }
-            engine.emit(&Event::LoginSucceeded {
+            engine.emit(&Event::login_succeeded(
                 fingerprint,
-                expiry: token.expiry(),
+                token.expiry(),
                 lifetime,
                 attempts,
                 took,
-            });
+            ));
             Some(Ok(token))
         }
         after_login::LoginResult::Failure {
@@ -148,13 +144,9 @@ fn settle(
         } => {
             engine.failed.fetch_add(1, Ordering::Relaxed);
             if let Some(fingerprint) = same_token {
-                engine.emit(&Event::SameTokenReturned { fingerprint });
+                engine.emit(&Event::same_token_returned(fingerprint));
             }
-            engine.emit(&Event::LoginFailed {
-                error: error.clone(),
-                attempts,
-                took,
-            });
+            engine.emit(&Event::login_failed(error.clone(), attempts, took));
             Some(usable.ok_or(error))
         }
     }

@@ -4,9 +4,9 @@
 use std::fmt;
 use std::sync::PoisonError;
 
-use crate::error::{Code, Error};
 use crate::sync::{Arc, Mutex, MutexGuard};
 use crate::wait::{Pending, Promise};
+use forcegrant_proto::error::{Error, ErrorCode};
 
 /// Where flights are boarded. Whoever changes what a flight's result changes holds its lock.
 pub(crate) struct SingleFlight<T: Clone>(Mutex<Option<Arc<Promise<T>>>>);
@@ -94,7 +94,7 @@ impl<T: Clone> fmt::Debug for SingleFlight<T> {
 /// A defect of this crate: remembered by nobody, so that the next call starts afresh.
 pub(crate) fn lost() -> Error {
     Error::new(
-        Code::Internal,
+        ErrorCode::Internal,
         "the login ended by a defect before it had a result",
     )
     .with_help("This is a defect of forcegrant; please report it. The next call starts afresh.")
@@ -108,7 +108,7 @@ mod tests {
 
     fn result(mut pending: Pending<u8>) -> Option<Result<u8, &'static str>> {
         let result = pending.wait_timeout(Duration::ZERO)?;
-        Some(result.map_err(|error| error.code()))
+        Some(result.map_err(|error| error.code().as_str()))
     }
 
     #[test]
@@ -136,7 +136,7 @@ mod tests {
         // The flight is dropped while the desk's lock is held, as a worker that can not start does.
         let refused = single_flight
             .lock()
-            .join_or_start(|_| Err(Error::new(Code::WorkerUnavailable, "no thread")));
+            .join_or_start(|_| Err(Error::new(ErrorCode::WorkerUnavailable, "no thread")));
         assert_eq!(result(refused), Some(Err("worker_unavailable")));
         let next = single_flight.lock().join_or_start(|flight| {
             flight.complete(&Ok(7));

@@ -10,20 +10,20 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
-use crate::cache::cached_token::CachedToken;
 use crate::clock::{millis, to_system_time, to_wall};
 use crate::credentials::Login;
 use crate::engine::Engine;
-use crate::error::Error;
-use crate::grant::response::Context;
 use crate::login::budget_spent;
 use crate::random;
-use crate::secret::CredentialsFingerprint;
-use crate::store::protocol::LARGEST_ENTRY;
-use crate::store::record::{self, Origin, Patience, Reader};
 use crate::store::seal::{self, Kind, Sealer};
 use crate::store::{self, Acquired, SharedStore, StoreError};
-use crate::token::ExpirySource;
+use forcegrant_proto::cache::cached_token::CachedToken;
+use forcegrant_proto::error::Error;
+use forcegrant_proto::expiry::ExpirySource;
+use forcegrant_proto::grant::context::ResponseContext;
+use forcegrant_proto::secret::CredentialsFingerprint;
+use forcegrant_proto::store::protocol::LARGEST_ENTRY;
+use forcegrant_proto::store::record::{self, Origin, Patience, Reader};
 
 /// How long a lease is granted for. A holder that was killed blocks others for this at most.
 const LEASE: Duration = Duration::from_millis(2_500);
@@ -199,7 +199,7 @@ impl StoreSession {
             state: &state,
             now,
             lifetimes: &engine.profile.lifetimes,
-            context: Context {
+            context: ResponseContext {
                 host: self.login.endpoint.host(),
                 credentials: &self.login.credentials,
                 trust: &engine.profile.trust,

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use serde_json::Value;
 use url::Url;
 
-use crate::cache::state::Report;
 use crate::calls::CLASSIFIED_BYTES;
 use crate::clock::to_system_time;
 use crate::engine::Engine;
-use crate::error::{Code, Error};
 use crate::http::{Request, Response};
-use crate::redaction::Redactor;
-use crate::response_class::{ApiResponse, RateLimit, Refusal, ResponseClass};
-use crate::secret::Secret;
-use crate::token::Token;
+use forcegrant_proto::cache::state::Report;
+use forcegrant_proto::error::{Error, ErrorCode};
+use forcegrant_proto::redaction::Redactor;
+use forcegrant_proto::response_class::{ApiResponse, RateLimit, Refusal, ResponseClass};
+use forcegrant_proto::secret::Secret;
+use forcegrant_proto::token::Token;
 
 /// What [`Client::verify`](crate::Client::verify) found.
 #[derive(Clone, Debug)]
@@ -97,7 +97,7 @@ fn redirected(response: &Response, from: &str, token: &Token) -> Error {
         })
         .map_or_else(|| "an unnamed place".to_owned(), |to| format!("`{to}`"));
     Error::new(
-        Code::Redirected,
+        ErrorCode::Redirected,
         format!(
             "a token was issued, but the API of `{host}` responded with HTTP {} and points to {target}; the redirect was not followed",
             response.status
@@ -114,61 +114,61 @@ fn refused(api: &ApiResponse<'_>, body: &[u8], token: &Token) -> Error {
     let is_salesforces = matches!(said, Said::Salesforce(_));
     let (code, what, help) = match (api.class(), api.status) {
         (ResponseClass::PasswordExpired, _) => (
-            Code::PasswordExpired,
+            ErrorCode::PasswordExpired,
             "refused it because the password of the Run-As user has expired",
             "The login works. Set a new password for that user (Setup > Users > Users > Edit > Reset Password), or give it\na profile or permission set with Password Never Expires.",
         ),
         (ResponseClass::RateLimited(RateLimit::Daily), _) => (
-            Code::ApiLimitReached,
+            ErrorCode::ApiLimitReached,
             "has used up the org's API requests of the last 24 hours",
             "The set-up is right. Setup > System Overview > API Usage shows who used them; they come back over 24 hours.",
         ),
         (ResponseClass::RateLimited(RateLimit::Concurrent), _) => (
-            Code::ApiLimitReached,
+            ErrorCode::ApiLimitReached,
             "has too many long requests under way",
             "The set-up is right. Try again when some of them have ended.",
         ),
         (ResponseClass::RateLimited(RateLimit::Unnamed), _) => (
-            Code::RateLimited,
+            ErrorCode::RateLimited,
             "has had too many requests just now",
             "The set-up is right. Try again later.",
         ),
         (ResponseClass::Unavailable, _) | (_, 408 | 425 | 500..=599) => (
-            Code::ServerUnavailable,
+            ErrorCode::ServerUnavailable,
             "cannot serve now",
             "The set-up for the login is right. Try again later; see status.salesforce.com.",
         ),
         (ResponseClass::Blocked, _) => (
-            Code::ApiDisabled,
+            ErrorCode::ApiDisabled,
             "is switched off for the org or for the Run-As user",
             "The login works. The org's edition must include API access, and the Run-As user needs the permission API\nEnabled; in Setup > API Access Control an administrator may also have blocked the app.",
         ),
         (ResponseClass::SessionRefused(Refusal::AgentNotAttached), _) => (
-            Code::ApiAccessRefused,
+            ErrorCode::ApiAccessRefused,
             "refused it",
             "The login works. The app is not attached to the agent that was called.",
         ),
         (ResponseClass::SessionRefused(Refusal::WrongAudience), _) => (
-            Code::ApiAccessRefused,
+            ErrorCode::ApiAccessRefused,
             "refused it",
             "The login works. The token is for another audience, or of a form that this API does not take: see the app's\nsettings for JWT-based access tokens.",
         ),
         (ResponseClass::SessionExpired, _) if is_salesforces => (
-            Code::ApiAccessRefused,
+            ErrorCode::ApiAccessRefused,
             "refused it, though it is new",
             "The login works. See that sessions are not locked to the IP address at which they begin (Setup > Session Settings),\nand that the app has the scope \"Manage user data via APIs (api)\".",
         ),
         (ResponseClass::Unauthorized | ResponseClass::Other, _) if !is_salesforces => (
-            Code::UnexpectedResponse,
+            ErrorCode::UnexpectedResponse,
             "did not respond: something else did",
             "The login works, but what came in response to an API call is not Salesforce's. Look at what stands between this\nmachine and the instance: a firewall, a gateway, a proxy with a page of its own.",
         ),
         (_, 404) => (
-            Code::UnexpectedResponse,
+            ErrorCode::UnexpectedResponse,
             "does not know the call",
             "The login works. The REST API may be switched off for this org, or its version may have been retired.",
         ),
-        _ => (Code::ApiAccessRefused, "refused it", SCOPE),
+        _ => (ErrorCode::ApiAccessRefused, "refused it", SCOPE),
     };
     let (host, status) = (host_of(token), api.status);
     Error::new(

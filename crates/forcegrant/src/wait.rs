@@ -8,9 +8,9 @@ use std::sync::PoisonError;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::error::Error;
 use crate::single_flight::lost;
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard};
+use forcegrant_proto::error::Error;
 
 /// A result that will be there. Dropping it never disturbs the work behind it.
 ///

@@ -25,7 +25,7 @@ impl Seen {
     }
 
     fn error(&self, error: &Error) {
-        let mut text = format!("{error} {error:?} {error:#?} {}", error.message());
+        let mut text = format!("{error} {error:?} {error:#?} {:?}", error.help());
         let mut source = std::error::Error::source(error);
         while let Some(cause) = source {
             let _ = write!(text, " {cause} {cause:?}");

@@ -6,12 +6,23 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use forcegrant::SetupStep;
-use forcegrant::error::TABLE;
+use forcegrant::{ErrorCode, ErrorKind, SetupStep};
 
 const BEGIN: &str =
     "<!-- errors: begin (written by crates/forcegrant/tests/error_catalogue.rs) -->\n";
 const END: &str = "<!-- errors: end -->";
+/// The classes of the packages for Python and Node. A test of the Python package compares the page with them.
+const CLASSES: [(ErrorKind, &str); 9] = [
+    (ErrorKind::Configuration, "ConfigurationError"),
+    (ErrorKind::Refused, "RefusedError"),
+    (ErrorKind::LoginRate, "LoginRateError"),
+    (ErrorKind::Timeout, "RequestTimeoutError"),
+    (ErrorKind::Transport, "TransportError"),
+    (ErrorKind::Unavailable, "UnavailableError"),
+    (ErrorKind::Response, "ResponseError"),
+    (ErrorKind::Token, "TokenRejectedError"),
+    (ErrorKind::Internal, "InternalError"),
+];
 
 #[test]
 fn the_catalogue_holds_the_table() {
@@ -67,13 +78,15 @@ fn the_guide_and_the_readme_have_a_place_for_every_step() {
 fn the_guide_tells_of_every_code_at_its_step() {
     let guide = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/guides/setup.md");
     let guide = std::fs::read_to_string(guide).expect("the guide can be read");
-    for row in TABLE {
-        let Some(step) = row.setup_step else { continue };
+    for code in ErrorCode::ALL {
+        let Some(step) = code.setup_step() else {
+            continue;
+        };
         let begin = guide
             .find(&format!("<a id=\"{}\"></a>", step.as_str()))
             .expect("a place for every step");
         let section = guide[begin..].split("\n## ").next().unwrap_or_default();
-        let cell = format!("| `{}` |", row.code);
+        let cell = format!("| `{}` |", code);
         assert!(section.contains(&cell), "{}: {cell}", step.as_str());
     }
 }
@@ -81,18 +94,23 @@ fn the_guide_tells_of_every_code_at_its_step() {
 #[test]
 fn a_row_is_one_sentence_in_a_table_cell() {
     let mut meanings = HashSet::new();
-    for row in TABLE {
+    for code in ErrorCode::ALL {
         assert!(
-            !row.meaning.contains(['|', '\n']),
+            !code.meaning().contains(['|', '\n']),
             "{}: {}",
-            row.code,
-            row.meaning
+            code,
+            code.meaning()
         );
-        assert!(row.meaning.ends_with('.'), "{}: {}", row.code, row.meaning);
         assert!(
-            meanings.insert(row.meaning),
+            code.meaning().ends_with('.'),
+            "{}: {}",
+            code,
+            code.meaning()
+        );
+        assert!(
+            meanings.insert(code.meaning()),
             "{}: said of another code too",
-            row.code
+            code
         );
     }
 }
@@ -101,19 +119,23 @@ fn table() -> String {
     let mut text = String::from(
         "\n| code | kind | class in Python and Node | retry | step | what it means, and what to do |\n| --- | --- | --- | --- | --- | --- |\n",
     );
-    for row in TABLE {
-        let step = row.setup_step.map_or_else(String::new, |step| {
+    for code in ErrorCode::ALL {
+        let (_, class) = CLASSES
+            .iter()
+            .find(|(kind, _)| *kind == code.kind())
+            .expect("a class for every kind");
+        let step = code.setup_step().map_or_else(String::new, |step| {
             let step = step.as_str();
             format!("[{step}](guides/setup.md#{step})")
         });
         let _ = writeln!(
             text,
             "| `{}` | `{}` | `{}` | {} | {step} | {} |",
-            row.code,
-            row.kind.as_str(),
-            row.kind.class_name(),
-            if row.retryable { "yes" } else { "no" },
-            row.meaning,
+            code,
+            code.kind().as_str(),
+            class,
+            if code.is_retryable() { "yes" } else { "no" },
+            code.meaning(),
         );
     }
     text.push('\n');

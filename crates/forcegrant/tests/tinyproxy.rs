@@ -150,7 +150,7 @@ fn a_wrong_password_is_tried_once() {
         for _ in 0..3 {
             let error = client.token().unwrap_err();
             assert_eq!(error.code(), code, "{error:?}");
-            let text = error.to_string();
+            let text = format!("{error}\n{}", error.help().unwrap_or_default());
             assert!(
                 text.contains(&proxy.address()) && text.contains("https_proxy"),
                 "{text}"

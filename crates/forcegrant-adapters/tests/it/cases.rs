@@ -148,7 +148,7 @@ impl<A: Adapter> World<A> {
 
 fn code(outcome: Result<Answer, Failure>) -> &'static str {
     match outcome {
-        Err(Failure::Token(error)) => error.code(),
+        Err(Failure::Token(error)) => error.code().as_str(),
         other => panic!("an error of the token was expected: {other:?}"),
     }
 }

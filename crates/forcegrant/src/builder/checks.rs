@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::{ClientBuilder, Given};
-use crate::cache::budget::SALESFORCE_LIMIT;
 use crate::calls::CallRetry;
 use crate::credentials::{ClientCredentials, CredentialSet, SecretFile, Source};
-use crate::error::{Error, invalid_option};
-use crate::grant::introspection;
-use crate::host::LoginEndpoint;
-use crate::secret::Secret;
+use forcegrant_proto::cache::budget::SALESFORCE_LIMIT;
+use forcegrant_proto::error::{Error, invalid_option};
+use forcegrant_proto::grant::introspection;
+use forcegrant_proto::host::LoginEndpoint;
+use forcegrant_proto::secret::Secret;
 
 /// Every number against its range.
 pub(super) fn numbers(builder: &ClientBuilder) -> Result<(), Error> {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use crate::calls::api_call::{Action, ApiCall, CallResponse};
 use crate::client::Client;
-use crate::error::{Code, Error};
-use crate::response_class::ApiResponse;
-use crate::token::Token;
+use forcegrant_proto::calls::api_call::{Action, ApiCall, CallResponse};
+use forcegrant_proto::error::{Error, ErrorCode};
+use forcegrant_proto::response_class::ApiResponse;
+use forcegrant_proto::token::Token;
 
 /// One call and whose it is.
 pub(crate) struct Driver {
@@ -109,40 +109,18 @@ impl<Q> Resend<Q> {
 }
 
 fn unsendable(what: &str) -> Error {
-    Error::new(Code::Internal, format!("{what} cannot be sent"))
+    Error::new(ErrorCode::Internal, format!("{what} cannot be sent"))
 }
 
 /// Why a call through an adapter failed: the token's side of it, or the HTTP client's.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError<E> {
     /// There is no token, or the call ended because of it: `request_not_replayable`,
     /// `fresh_token_refused`, `same_token_returned` and whatever a login ends in.
-    Token(Error),
+    #[error(transparent)]
+    Token(#[from] Error),
     /// The HTTP client's own error.
+    #[error(transparent)]
     Http(E),
-}
-
-impl<E> From<Error> for CallError<E> {
-    fn from(error: Error) -> Self {
-        Self::Token(error)
-    }
-}
-
-impl<E: std::fmt::Display> std::fmt::Display for CallError<E> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Token(error) => error.fmt(f),
-            Self::Http(error) => error.fmt(f),
-        }
-    }
-}
-
-impl<E: std::error::Error + 'static> std::error::Error for CallError<E> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Token(error) => error.source(),
-            Self::Http(error) => error.source(),
-        }
-    }
 }

@@ -1,26 +1,32 @@
-//! The calls of one client: the pure rooms beside this one, and what it remembers for them.
+//! The API calls of one client: what it remembers for them, and what they need of it.
 
+use std::future::Future;
 use std::sync::Arc;
 #[cfg(feature = "http-client")]
 use std::sync::OnceLock;
+use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
 use url::Url;
 
-use crate::calls::resolve_url::{Instances, ResolvedUrl, TokenInstances};
-use crate::calls::retry::CallRetry;
 #[cfg(feature = "http-client")]
 use crate::calls::threads::Connections;
 use crate::calls::usage::LastUsage;
 use crate::client::Client;
-use crate::error::Error;
-use crate::host::TrustPolicy;
+use crate::clock::to_system_time;
 #[cfg(feature = "http-client")]
 use crate::http::{self, HttpSettings};
 #[cfg(feature = "http-client")]
 use crate::process::PerProcess;
-use crate::response_class::{ApiResponse, ApiUsage};
-use crate::token::Token;
+use crate::random;
+use forcegrant_proto::cache::state::Report;
+use forcegrant_proto::calls::client::{CallClient, ReportOutcome};
+use forcegrant_proto::calls::resolve_url::{Instances, ResolvedUrl, TokenInstances};
+use forcegrant_proto::calls::retry::CallRetry;
+use forcegrant_proto::error::Error;
+use forcegrant_proto::host::TrustPolicy;
+use forcegrant_proto::response_class::{ApiResponse, ApiUsage};
+use forcegrant_proto::token::Token;
 
 /// What a client remembers for its calls; one for all its clones.
 #[derive(Debug, Default)]
@@ -197,5 +203,43 @@ impl Client {
         if let Some(usage) = response.api_usage() {
             self.note_usage(usage);
         }
+    }
+}
+
+impl CallClient for Client {
+    fn token(&self) -> impl Future<Output = Result<Token, Error>> + Send {
+        Self::token(self)
+    }
+
+    fn resolve_url(&self, token: &Token, path_or_url: &str) -> Result<ResolvedUrl, Error> {
+        Self::resolve_url(self, token, path_or_url)
+    }
+
+    fn is_instance(&self, url: &Url) -> bool {
+        self.engine.calls().have_instance(url)
+    }
+
+    fn call_retry(&self) -> &CallRetry {
+        &self.engine.profile.calls.retry
+    }
+
+    fn now(&self) -> SystemTime {
+        to_system_time(self.engine.profile.clock.now().wall)
+    }
+
+    fn random(&self) -> f64 {
+        random::unit()
+    }
+
+    fn note_usage(&self, usage: ApiUsage) {
+        Self::note_usage(self, usage);
+    }
+
+    fn note_accepted(&self, url: &str, is_cure: bool) -> bool {
+        self.accepted(url, is_cure)
+    }
+
+    fn report(&self, report: &Report<'_>) -> ReportOutcome {
+        self.engine.report(report)
     }
 }

@@ -13,14 +13,14 @@ use tonic::service::Interceptor;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::cache::state::Report;
-use crate::calls::api_call::{renewed, request_not_replayable};
 use crate::calls::replay_body::ReplayBody;
 use crate::client::Client;
 use crate::engine::Start;
-use crate::error::{Error, ErrorKind};
-use crate::response_class::{ResponseClass, grpc_response_class};
-use crate::token::Token;
+use forcegrant_proto::cache::state::Report;
+use forcegrant_proto::calls::api_call::{renewed, request_not_replayable};
+use forcegrant_proto::error::{Error, ErrorKind};
+use forcegrant_proto::response_class::{ResponseClass, grpc_response_class};
+use forcegrant_proto::token::Token;
 
 const ACCESS_TOKEN: HeaderName = HeaderName::from_static("accesstoken");
 const INSTANCE_URL: HeaderName = HeaderName::from_static("instanceurl");
@@ -247,7 +247,8 @@ fn status(error: &Error) -> Status {
         ErrorKind::Configuration | ErrorKind::Refused | ErrorKind::Token => {
             Status::unauthenticated(message)
         }
-        ErrorKind::Response | ErrorKind::Internal => Status::internal(message),
+        // Also what a later version may add.
+        _ => Status::internal(message),
     }
 }
 

@@ -9,11 +9,11 @@ use reqwest::{Body, Method, Request, Response, ResponseBuilderExt, Url};
 use serde::Serialize;
 
 use crate::calls::CallSettings;
-use crate::calls::api_call::body_counts;
 use crate::calls::attempt::{CallError, Driver};
 use crate::calls::peek::Peeked;
 use crate::client::Client;
-use crate::error::{Error, invalid_option};
+use forcegrant_proto::calls::api_call::body_counts;
+use forcegrant_proto::error::{Error, invalid_option};
 
 impl Client {
     /// An API call: a path on the token's instance, or a whole URL. Nothing is sent before

@@ -14,7 +14,6 @@
 //! 4. [`Action::Deliver`]: hand the response out. [`Action::Resend`]: wait that long, and send the same
 //!    request again, from step 2. [`Action::Fail`]: the error.
 
-pub(crate) mod api_call;
 #[cfg(any(feature = "http-client", feature = "tower"))]
 pub(crate) mod attempt;
 mod client;
@@ -28,15 +27,18 @@ pub(crate) mod middleware;
 pub(crate) mod peek;
 #[cfg(feature = "tonic")]
 pub(crate) mod replay_body;
-pub(crate) mod resolve_url;
-pub(crate) mod retry;
 #[cfg(feature = "tower")]
 pub(crate) mod service;
 #[cfg(feature = "http-client")]
 pub(crate) mod threads;
 pub(crate) mod usage;
 
-pub use self::api_call::{Action, ApiCall, CLASSIFIED_BYTES, CallResponse, body_counts, renewed};
+pub use forcegrant_proto::calls::api_call::{
+    Action, ApiCall, CLASSIFIED_BYTES, CallResponse, body_counts, renewed,
+};
+pub use forcegrant_proto::calls::resolve_url::ResolvedUrl;
+pub use forcegrant_proto::calls::retry::CallRetry;
+
 #[cfg(any(feature = "http-client", feature = "tower"))]
 pub use self::attempt::CallError;
 pub(crate) use self::client::{CallSettings, Calls};
@@ -48,7 +50,5 @@ pub use self::http::Call;
 pub use self::middleware::Authentication;
 #[cfg(any(feature = "http-client", feature = "tower"))]
 pub use self::peek::Peeked;
-pub use self::resolve_url::ResolvedUrl;
-pub use self::retry::CallRetry;
 #[cfg(feature = "tower")]
 pub use self::service::{Authenticated, AuthenticationLayer, Cloned, Once, Replay};

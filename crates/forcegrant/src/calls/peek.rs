@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::calls::api_call::{CLASSIFIED_BYTES, body_counts};
+use forcegrant_proto::calls::api_call::{CLASSIFIED_BYTES, body_counts};
 
 /// The frames that were taken out, and the rest. For most answers nothing was taken out.
 #[derive(Debug)]

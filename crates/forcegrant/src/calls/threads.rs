@@ -17,9 +17,9 @@ use crate::blocking;
 use crate::calls;
 use crate::calls::attempt::CallError;
 use crate::engine::worker_unavailable;
-use crate::error::Error;
 use crate::http::{self, HttpSettings};
 use crate::worker;
+use forcegrant_proto::error::Error;
 
 impl blocking::Client {
     /// An API call: a path on the token's instance, or a whole URL. Nothing is sent before

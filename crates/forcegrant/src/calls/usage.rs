@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::response_class::ApiUsage;
+use forcegrant_proto::response_class::ApiUsage;
 
 /// Both numbers in one word, so that they belong together without a lock. A limit of nothing: not
 /// known yet.

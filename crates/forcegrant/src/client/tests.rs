@@ -15,9 +15,9 @@ use serde_json::json;
 use super::*;
 use crate::TestClock;
 use crate::blocking;
-use crate::event::Events;
-use crate::grant::response::Failure;
+use crate::events::Events;
 use crate::http::{Request, Response, Transport};
+use forcegrant_proto::grant::failure::Failure;
 
 /// What the endpoint answers, in order.
 enum Play {
@@ -227,10 +227,10 @@ fn transient_failures_are_tried_again_within_a_mint() {
 fn a_refusal_is_not_tried_again_and_is_remembered() {
     let f = fixture([Play::Refuse, Play::Refuse, Play::Token("a")]);
     let first = f.client.token().unwrap_err();
-    assert_eq!((first.code(), f.requests()), ("no_run_as_user", 1));
+    assert_eq!((first.code().as_str(), f.requests()), ("no_run_as_user", 1));
     let second = f.client.token().unwrap_err();
     assert_eq!(
-        (second.code(), f.requests()),
+        (second.code().as_str(), f.requests()),
         ("no_run_as_user", 1),
         "remembered"
     );

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use crate::credentials::read_secret_file;
 use crate::environment::Environment;
-use crate::environment::text;
-use crate::error::{Code, Error, Setting, SetupStep};
-use crate::host::{LoginEndpoint, TrustPolicy};
-use crate::secret::Secret;
+use forcegrant_proto::error::{Error, ErrorCode, Setting, SetupStep};
+use forcegrant_proto::host::{LoginEndpoint, TrustPolicy};
+use forcegrant_proto::pasted_text;
+use forcegrant_proto::secret::Secret;
 
 /// Names that belong together.
 struct Family {
@@ -207,8 +207,8 @@ impl Found {
         let path = PathBuf::from(path.expose());
         let setting = Setting::Variable(name);
         let content = read_secret_file(setting, &path)?;
-        let value = Secret::new(text::meant(content.expose()));
-        text::check(setting, value.expose())?;
+        let value = Secret::new(pasted_text::meant(content.expose()));
+        pasted_text::check(setting, value.expose())?;
         Ok(Self {
             file: Some(path),
             ..Self::new(name, value)
@@ -254,7 +254,7 @@ impl Part {
 
 fn mixture(part: Part, ours: &str, theirs: &str) -> Error {
     Error::new(
-        Code::AmbiguousCredentials,
+        ErrorCode::AmbiguousCredentials,
         format!(
             "{ours} is set, but the {} is only in {theirs}: they may belong to different orgs",
             part.as_str()
@@ -267,7 +267,7 @@ fn mixture(part: Part, ours: &str, theirs: &str) -> Error {
 
 fn two_values(part: Part, one: &str, other: &str) -> Error {
     Error::new(
-        Code::AmbiguousCredentials,
+        ErrorCode::AmbiguousCredentials,
         format!(
             "{one} and {other} are both set, and name a different {}",
             part.as_str()
@@ -286,7 +286,7 @@ fn missing(part: Part) -> Error {
         Part::ClientId | Part::ClientSecret => SetupStep::KeyAndSecret,
     };
     Error::new(
-        Code::MissingCredentials,
+        ErrorCode::MissingCredentials,
         format!("the environment variable {} is not set", names[0]),
     )
     .with_setup_step(Some(step))

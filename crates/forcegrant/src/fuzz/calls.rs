@@ -4,9 +4,9 @@ use super::canary::assert_harmless;
 use super::hosts::assert_agreed;
 use super::input::{TRUSTED, fields, text, trust};
 use super::origin::{Trusted, read};
-use crate::calls::resolve_url::{Instances, ResolvedUrl, TokenInstances};
-use crate::error::Error;
-use crate::response_class::{ApiResponse, ResponseClass};
+use forcegrant_proto::calls::resolve_url::{Instances, ResolvedUrl, TokenInstances};
+use forcegrant_proto::error::Error;
+use forcegrant_proto::response_class::{ApiResponse, ResponseClass};
 
 const OLD: &str = "https://acme-old.my.salesforce.com";
 const NOW: &str = "https://acme.my.salesforce.com";

@@ -8,8 +8,8 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
 use crate::credentials::ClientCredentials;
-use crate::error::Error;
-use crate::redaction::Redactor;
+use forcegrant_proto::error::Error;
+use forcegrant_proto::redaction::Redactor;
 
 pub(super) const CLIENT_ID: &str = "3MVG9canary.key_QZ";
 pub(super) const CLIENT_SECRET: &str = "QZcanary/sec+ret=%&\"\\<\u{fc} QZ7351";

@@ -9,13 +9,15 @@ use super::canary::{
 };
 use super::input::{NOW, TRUSTED, fields, text, trust};
 use super::origin::Trusted;
-use crate::cache::cached_token::{CachedToken, NewToken};
-use crate::cache::policy::LifetimeSettings;
-use crate::grant::refusal::OauthError;
-use crate::grant::response::{Context, Failure, decode};
-use crate::host::TrustPolicy;
 use crate::http::Response;
-use crate::token::Grant;
+use forcegrant_proto::cache::cached_token::{CachedToken, NewToken};
+use forcegrant_proto::cache::policy::LifetimeSettings;
+use forcegrant_proto::grant::context::ResponseContext;
+use forcegrant_proto::grant::failure::Failure;
+use forcegrant_proto::grant::refusal::OauthError;
+use forcegrant_proto::grant::response::decode;
+use forcegrant_proto::host::TrustPolicy;
+use forcegrant_proto::token_data::Grant;
 
 /// A response as the wire gave it: status (and `first`, if this host gave no right response before), content
 /// type, `Retry-After` and `Location` on a line each, then the body. Whatever it says, a token is for a trusted instance, and the secret is in no text.
@@ -25,7 +27,7 @@ pub(super) fn token_response(data: &[u8]) {
 
 pub(super) fn check_token_response(
     data: &[u8],
-    decode: impl Fn(&Response, &Context<'_>) -> Result<Grant, Failure>,
+    decode: impl Fn(&Response, &ResponseContext<'_>) -> Result<Grant, Failure>,
 ) {
     let [status, content_type, retry_after, location, body] = fields(data);
     let status = text(status);
@@ -46,7 +48,7 @@ pub(super) fn check_token_response(
         ..Response::default()
     };
     let trust = trust();
-    let context = Context {
+    let context = ResponseContext {
         known_endpoint: !is_first,
         ..context(&trust)
     };
@@ -90,8 +92,8 @@ pub(super) fn check_refusal(data: &[u8], clean: impl Fn(&str) -> String) {
     );
 }
 
-pub(super) fn context(trust: &TrustPolicy) -> Context<'_> {
-    Context {
+pub(super) fn context(trust: &TrustPolicy) -> ResponseContext<'_> {
+    ResponseContext {
         host: "acme.my.salesforce.com",
         credentials: &PAIR,
         trust,
@@ -128,7 +130,7 @@ fn assert_kept(grant: Grant) {
     };
     match CachedToken::new(
         minted,
-        crate::cache::learning::Learned::default(),
+        forcegrant_proto::cache::learning::Learned::default(),
         NOW,
         &LifetimeSettings::default(),
     ) {

@@ -5,9 +5,9 @@ use url::Url;
 use super::canary::assert_harmless;
 use super::input::{fields, text};
 use super::origin::{Trusted, read};
-use crate::error::Error;
-use crate::host::{self, LoginEndpoint, TrustPolicy};
-use crate::redaction::Redactor;
+use forcegrant_proto::error::Error;
+use forcegrant_proto::host::{self, LoginEndpoint, TrustPolicy};
+use forcegrant_proto::redaction::Redactor;
 
 /// What people paste as `login_url` and `token_url`: what is accepted is a trusted host, and accepting it
 /// again changes nothing.

@@ -2,7 +2,7 @@
 
 use super::origin::Trusted;
 use crate::clock::Moment;
-use crate::host::TrustPolicy;
+use forcegrant_proto::host::TrustPolicy;
 
 /// The time at which all checks run: in milliseconds since 1970.
 pub(super) const NOW: Moment = Moment {

@@ -5,8 +5,8 @@ use url::Url;
 use super::canary::{assert_harmless, assert_hidden, planted};
 use super::input::{fields, text};
 use crate::environment::Environment;
-use crate::error::Error;
 use crate::http::{Decision, Proxy, ProxyRules, Reason};
+use forcegrant_proto::error::Error;
 
 const ORG: &str = "https://acme.my.salesforce.com/";
 const HERE: &str = "http://127.0.0.1:8080/";

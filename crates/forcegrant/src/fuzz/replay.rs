@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{TARGETS, calls, canary, grant, hosts, proxy, retry_after, store};
-use crate::calls::resolve_url::ResolvedUrl;
-use crate::error::{Code, Error};
-use crate::grant::response::{Context, decode};
 use crate::http::{Proxy, ProxyRules, Response};
-use crate::response_class::{ApiResponse, ResponseClass};
+use forcegrant_proto::calls::resolve_url::ResolvedUrl;
+use forcegrant_proto::error::{Error, ErrorCode};
+use forcegrant_proto::grant::context::ResponseContext;
+use forcegrant_proto::grant::response::decode;
+use forcegrant_proto::response_class::{ApiResponse, ResponseClass};
 
 /// Mutations of the corpus of one target.
 const MUTATIONS: usize = 2_000;
@@ -220,7 +221,7 @@ impl Iterator for Mutations<'_> {
 }
 
 fn error() -> Error {
-    Error::new(Code::Internal, "not taken")
+    Error::new(ErrorCode::Internal, "not taken")
 }
 
 /// Code with a fault that people have made, in place of ours: its check must find it.
@@ -251,17 +252,21 @@ fn an_instance_that_is_compared_by_its_beginning_is_found() {
 #[test]
 fn a_response_whose_instance_is_not_checked_is_found() {
     let planted = |data: &[u8]| {
-        grant::check_token_response(data, |response: &Response, context: &Context<'_>| {
-            let trust =
-                crate::host::TrustPolicy::new([".example".to_owned()], false).expect("a host");
-            decode(
-                response,
-                &Context {
-                    trust: &trust,
-                    ..*context
-                },
-            )
-        });
+        grant::check_token_response(
+            data,
+            |response: &Response, context: &ResponseContext<'_>| {
+                let trust =
+                    forcegrant_proto::host::TrustPolicy::new([".example".to_owned()], false)
+                        .expect("a host");
+                decode(
+                    response,
+                    &ResponseContext {
+                        trust: &trust,
+                        ..*context
+                    },
+                )
+            },
+        );
     };
     assert!(first_to_break("token_response", planted).is_some());
 }
@@ -272,7 +277,7 @@ fn a_secret_in_one_form_that_is_not_redacted_is_found() {
         grant::check_refusal(data, |text| {
             // The raw form alone.
             let text = text.replace(canary::CLIENT_SECRET, "[redacted]");
-            crate::redaction::printable(&text, 300)
+            forcegrant_proto::redaction::printable(&text, 300)
         });
     };
     assert!(first_to_break("refusal", planted).is_some());
@@ -291,7 +296,7 @@ fn any_403_taken_for_the_end_of_a_session_is_found() {
 
 #[test]
 fn an_address_that_is_joined_as_a_text_or_kept_as_it_was_written_is_found() {
-    let resolved = |url: String, carries_token| Ok(ResolvedUrl { url, carries_token });
+    let resolved = |url: String, carries_token| Ok(ResolvedUrl::new(url, carries_token));
     let joined = |data: &[u8]| {
         let join =
             |address: &str| resolved(format!("https://acme.my.salesforce.com{address}"), true);
@@ -312,7 +317,7 @@ fn an_address_that_is_joined_as_a_text_or_kept_as_it_was_written_is_found() {
 fn a_date_whose_months_are_counted_from_zero_is_found() {
     let planted = |data: &[u8]| {
         retry_after::check_retry_after(data, |header, now| {
-            let wait = crate::retry_after::parse(header, now)?;
+            let wait = forcegrant_proto::retry_after::parse(header, now)?;
             let is_date = header.contains("Feb");
             Some(if is_date {
                 wait.saturating_sub(Duration::from_secs(86_400))

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::input::{NOW, fields, text};
-use crate::retry_after;
+use forcegrant_proto::retry_after;
 
 const YEAR: u64 = 366 * 24 * 3_600;
 

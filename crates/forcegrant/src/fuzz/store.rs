@@ -6,14 +6,14 @@ use super::canary::PAIR;
 use super::grant::context;
 use super::input::{NOW, TRUSTED, fields, text, trust};
 use super::origin::Trusted;
-use crate::cache::policy::LifetimeSettings;
-use crate::cache::state::State;
 use crate::clock::millis;
+use forcegrant_proto::cache::policy::LifetimeSettings;
+use forcegrant_proto::cache::state::State;
 
-use crate::store::protocol::{LONGEST_LEASE, Register};
-use crate::store::record::{self, Reader};
 use crate::store::seal::{Kind, Sealer};
 use crate::store::{Acquired, Lease, Put, decode_file};
+use forcegrant_proto::store::protocol::{LONGEST_LEASE, Register};
+use forcegrant_proto::store::record::{self, Reader};
 
 const ENDPOINT: &str = "https://acme.my.salesforce.com/services/oauth2/token";
 

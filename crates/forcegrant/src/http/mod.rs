@@ -2,7 +2,6 @@
 //! client can be tested without sockets.
 
 mod lookup;
-mod no_proxy;
 mod proxy;
 mod tls;
 mod transport;
@@ -13,8 +12,6 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
-use zeroize::Zeroizing;
-
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::proxy::{Decision, Reason};
 pub(crate) use self::proxy::{PROXY_VARIABLES, ProxyRules};
@@ -23,42 +20,9 @@ pub(crate) use self::tls::{check as check_roots, config as tls_config};
 pub(crate) use self::transport::HttpTransport;
 #[cfg(feature = "http-client")]
 pub(crate) use self::transport::for_calls;
-use crate::grant::response::Failure;
-use crate::secret::Secret;
+pub(crate) use forcegrant_proto::http_message::{MAX_BODY, Request, Response};
 
-/// No token answer comes near this; what is longer is cut and refused.
-pub(crate) const MAX_BODY: usize = 1024 * 1024;
-
-/// One request, encoded. Its `Debug` form shows no header value and no body.
-pub(crate) struct Request {
-    pub(crate) method: &'static str,
-    pub(crate) url: String,
-    pub(crate) headers: Vec<(&'static str, Secret)>,
-    pub(crate) body: Option<Secret>,
-}
-
-impl fmt::Debug for Request {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request")
-            .field("method", &self.method)
-            .field("headers", &self.headers)
-            .field("body", &self.body)
-            .finish_non_exhaustive()
-    }
-}
-
-/// One answer: what the decoder needs of it.
-#[derive(Default)]
-pub(crate) struct Response {
-    pub(crate) status: u16,
-    pub(crate) content_type: Option<String>,
-    pub(crate) location: Option<String>,
-    pub(crate) retry_after: Option<String>,
-    pub(crate) limit_info: Option<String>,
-    pub(crate) body: Zeroizing<Vec<u8>>,
-    /// The body was longer than [`MAX_BODY`] and its rest was not read.
-    pub(crate) cut_at_limit: bool,
-}
+use forcegrant_proto::grant::failure::Failure;
 
 /// Sends one request and reads the answer. No retries, no redirects.
 pub(crate) trait Transport: Send + Sync + fmt::Debug {

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use url::{Host, Url};
 
 use crate::environment::Environment;
-use crate::environment::text;
-use crate::error::{Error, Setting};
 use crate::http::Proxy;
-use crate::http::no_proxy;
-use crate::redaction::Redactor;
-use crate::secret::fingerprint;
+use forcegrant_proto::error::{Error, Setting};
+use forcegrant_proto::no_proxy;
+use forcegrant_proto::pasted_text;
+use forcegrant_proto::redaction::Redactor;
+use forcegrant_proto::secret::fingerprint;
 
 /// As curl reads them: those for https first, and the names in lower case before the others.
 const PROXY: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
@@ -203,8 +203,8 @@ impl ProxyServer {
             Origin::Option | Origin::System => Setting::Option("proxy"),
         };
         let wrong = |problem: &str| Err(setting.wrong(problem, RIGHT));
-        let given = text::meant(given);
-        text::check(setting, given)?;
+        let given = pasted_text::meant(given);
+        pasted_text::check(setting, given)?;
         if given.is_empty() {
             return wrong("it is empty");
         }

@@ -11,8 +11,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls_platform_verifier::Verifier;
 
-use crate::error::{Cause, Code, Error, invalid_option};
 use crate::http::Roots;
+use forcegrant_proto::error::{Cause, Error, ErrorCode, invalid_option};
 
 /// Checks a `roots` option without building anything that costs.
 pub(crate) fn check(roots: &Roots) -> Result<(), Error> {
@@ -79,7 +79,7 @@ fn pem_store(pem: &[u8]) -> Result<RootCertStore, Error> {
 
 fn unavailable(error: &rustls::Error) -> Error {
     Error::new(
-        Code::TlsRootsUnavailable,
+        ErrorCode::TlsRootsUnavailable,
         "this system has no usable certificate store, so no server can be verified",
     )
     .with_help("Install the system's CA certificates (Debian, Ubuntu, Alpine: the package ca-certificates),\nor choose the roots that forcegrant brings with the option `roots`: bundled.")

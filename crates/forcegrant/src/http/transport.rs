@@ -11,14 +11,14 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTE
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::error::{Cause, Code, Error};
-use crate::grant::response::Failure;
 use crate::http::lookup::Lookup;
 use crate::http::proxy::ProxyServer;
 use crate::http::{HttpSettings, MAX_BODY, Request, Response, Transport, tls};
 use crate::process::PerProcess;
-use crate::redaction::Redactor;
-use crate::secret::Secret;
+use forcegrant_proto::error::{Cause, Error, ErrorCode};
+use forcegrant_proto::grant::failure::Failure;
+use forcegrant_proto::redaction::Redactor;
+use forcegrant_proto::secret::Secret;
 
 const USER_AGENT: &str = concat!("forcegrant/", env!("CARGO_PKG_VERSION"));
 
@@ -78,7 +78,7 @@ impl HttpTransport {
             let value = Bytes::from_owner(Wiped(value.clone()));
             let mut value = HeaderValue::from_maybe_shared(value).map_err(|_| {
                 Failure::permanent(Error::new(
-                    Code::Internal,
+                    ErrorCode::Internal,
                     format!("the header `{name}` can not be sent"),
                 ))
             })?;
@@ -149,7 +149,7 @@ impl HttpTransport {
     }
 
     fn broken(&self, error: &reqwest::Error, what: &str) -> Error {
-        Error::new(Code::Internal, format!("{what} could not be built"))
+        Error::new(ErrorCode::Internal, format!("{what} could not be built"))
             .with_help(
                 "Check the options `proxy` and `resolve`. If they are right, please report this.",
             )
@@ -188,7 +188,7 @@ pub(crate) fn for_calls(
     // The error may show the proxy's address, so it is left out.
     builder.build().map_err(|_| {
         Error::new(
-            Code::Internal,
+            ErrorCode::Internal,
             "the HTTP client for calls could not be built",
         )
     })
@@ -233,7 +233,7 @@ impl Target {
         let through =
             through.map_or_else(String::new, |proxy| format!(" through the proxy {proxy}"));
         Error::new(
-            Code::Timeout,
+            ErrorCode::Timeout,
             format!("no answer from `{}`{through} within {limit:?}", self.host),
         )
         .with_help("The network or the host is slow or silent: a firewall that drops packets looks like this.\nThe limits are the options `connect_timeout`, `attempt_timeout` and `total_timeout`.")
@@ -282,8 +282,9 @@ impl ProxyFault {
     }
 
     fn failure(self, proxy: &ProxyServer, host: &str, detail: &str) -> Failure {
-        let failed =
-            |problem: String, help: String| Error::new(Code::ProxyFailed, problem).with_help(help);
+        let failed = |problem: String, help: String| {
+            Error::new(ErrorCode::ProxyFailed, problem).with_help(help)
+        };
         let setting = proxy.setting();
         match self {
             // Once: proxies lock accounts after a few wrong passwords.
@@ -294,7 +295,7 @@ impl ProxyFault {
                     "requires a user and password"
                 };
                 let error = Error::new(
-                    Code::ProxyAuthenticationRequired,
+                    ErrorCode::ProxyAuthenticationRequired,
                     format!("the proxy {proxy} {problem}"),
                 );
                 Failure::permanent(error.with_help(format!(
@@ -368,7 +369,7 @@ fn tls_failed(host: &str, error: &rustls::Error, detail: &str) -> Error {
         "Client and server found no common ground, or something between them does not speak TLS."
     };
     Error::new(
-        Code::TlsFailed,
+        ErrorCode::TlsFailed,
         format!("the TLS handshake with `{host}` failed: {detail}"),
     )
     .with_help(help)
@@ -376,7 +377,7 @@ fn tls_failed(host: &str, error: &rustls::Error, detail: &str) -> Error {
 
 fn dns_failed(host: &str, detail: &str) -> Error {
     Error::new(
-        Code::DnsFailed,
+        ErrorCode::DnsFailed,
         format!("the host name `{host}` does not resolve: {detail}"),
     )
     .with_help("A mistyped My Domain looks like this; the right one is in Setup > My Domain > Current My Domain URL.\nOtherwise this machine's name service is not working.")
@@ -384,7 +385,7 @@ fn dns_failed(host: &str, detail: &str) -> Error {
 
 fn connect_failed(host: &str, detail: &str) -> Error {
     Error::new(
-        Code::ConnectFailed,
+        ErrorCode::ConnectFailed,
         format!("no connection to `{host}`: {detail}"),
     )
     .with_help("Check this machine's network and firewall. If it must use a proxy, set HTTPS_PROXY or the option `proxy`.")
@@ -392,7 +393,7 @@ fn connect_failed(host: &str, detail: &str) -> Error {
 
 fn connection_lost(host: &str, detail: &str) -> Error {
     Error::new(
-        Code::ConnectionLost,
+        ErrorCode::ConnectionLost,
         format!("the connection to `{host}` broke before the whole answer had arrived: {detail}"),
     )
     .with_help("The client tries again by itself. If it lasts, look at what stands between this machine and Salesforce.")

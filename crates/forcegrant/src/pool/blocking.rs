@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::blocking::{Client, wait, wait_at_most};
 use crate::engine::Start;
-use crate::error::Error;
 use crate::pool::{ClientPoolBuilder, OrgCredentials, Prewarmed};
-use crate::secret::Secret;
-use crate::status::Status;
-use crate::token::Token;
+use forcegrant_proto::error::Error;
+use forcegrant_proto::secret::Secret;
+use forcegrant_proto::status::Status;
+use forcegrant_proto::token::Token;
 
 /// Keeps the access tokens of many orgs, for threads.
 ///

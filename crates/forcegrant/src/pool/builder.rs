@@ -11,11 +11,12 @@ use super::table::Table;
 use super::{ClientPool, OrgCredentials, Pool};
 use crate::builder::ClientBuilder;
 use crate::credentials::{LoadOrg, Loaded, Source, callback_failed};
-use crate::error::{Error, invalid_option};
-use crate::event::{Event, Events};
-use crate::host::LoginEndpoint;
+use crate::events::Events;
 use crate::process::PerProcess;
-use crate::secret::Secret;
+use forcegrant_proto::error::{Error, invalid_option};
+use forcegrant_proto::event::Event;
+use forcegrant_proto::host::LoginEndpoint;
+use forcegrant_proto::secret::Secret;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 

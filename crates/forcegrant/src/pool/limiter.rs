@@ -12,10 +12,10 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::clock::{Clock, millis};
-use crate::error::{Code, Error};
 use crate::pool::login_queue::{KEPT, Lane, LoginQueue, Next, PacingSettings, WaiterId};
 use crate::process::{PerProcess, ProcessRef};
 use crate::worker;
+use forcegrant_proto::error::{Error, ErrorCode};
 
 const SLOW_AFTER: Duration = Duration::from_secs(2);
 
@@ -281,7 +281,7 @@ impl fmt::Debug for Room {
 
 fn no_turn(limit: Duration, waiting: usize) -> Error {
     Error::new(
-        Code::Timeout,
+        ErrorCode::Timeout,
         format!("the login had no turn within {limit:?}: {waiting} logins of this pool wait"),
     )
     .with_help("The pool starts only so many logins in a second and at once: `logins_per_second` and `concurrent_logins`.\nLog in ahead with `prewarm`, allow more, or give callers more time with `total_timeout`.")

@@ -19,18 +19,18 @@ use self::clock_cache::{ClockCache, ClockEntry, HasClockEntry};
 use self::key::Key;
 pub use self::prewarm::Prewarmed;
 use self::table::{Chained, Link, Table};
-use crate::cache::token_cell::TokenCell;
 use crate::client::{Client, View};
 use crate::credentials::{ClientCredentials, CredentialSet, CredentialsProvider, Source};
 use crate::engine::{ClientConfig, Engine, Shared, Start};
-use crate::environment::text;
-use crate::error::{Code, Error};
-use crate::host::LoginEndpoint;
 use crate::process::{PerProcess, ProcessRef};
-use crate::secret::Secret;
-use crate::status::Status;
-use crate::token::Token;
+use crate::token_cell::TokenCell;
 use crate::wait::{Pending, Promise};
+use forcegrant_proto::error::{Error, ErrorCode};
+use forcegrant_proto::host::LoginEndpoint;
+use forcegrant_proto::pasted_text;
+use forcegrant_proto::secret::Secret;
+use forcegrant_proto::status::Status;
+use forcegrant_proto::token::Token;
 
 /// Keeps the access tokens of many orgs, each under a key of yours: a tenant, a connection id.
 ///
@@ -54,7 +54,7 @@ impl OrgCredentials {
     #[must_use]
     pub fn new(login_url: impl Into<String>, credential_set: CredentialSet) -> Self {
         Self {
-            login_url: text::meant(&login_url.into()).to_owned(),
+            login_url: pasted_text::meant(&login_url.into()).to_owned(),
             credential_set,
         }
     }
@@ -429,9 +429,9 @@ impl fmt::Debug for ClientPool {
 }
 
 fn unknown(key: &str) -> Error {
-    let key = crate::redaction::printable(key, 100);
+    let key = forcegrant_proto::redaction::printable(key, 100);
     Error::new(
-        Code::UnknownKey,
+        ErrorCode::UnknownKey,
         format!("the pool has no credentials for the key `{key}`"),
     )
     .with_help("Insert them first. A full pool forgets the keys that were not used lately: raise `max_clients`,\nor give the pool a credentials callback, which is asked with the key whenever it is needed.")

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::error::Error;
 use crate::wait::{Pending, Promise};
+use forcegrant_proto::error::Error;
 
 /// What came of logging in ahead.
 #[derive(Clone, Debug, Default)]

@@ -16,9 +16,9 @@ use serde_json::json;
 use super::*;
 use crate::TestClock;
 use crate::blocking;
-use crate::cache::state::CacheState;
-use crate::grant::response::Failure;
 use crate::http::{Request, Response, Transport};
+use forcegrant_proto::cache::cache_state::CacheState;
+use forcegrant_proto::grant::failure::Failure;
 
 /// Every org answers at once with tokens of its own, but for those that a test holds or refuses.
 #[derive(Default)]

@@ -3,8 +3,8 @@
 
 use super::Time;
 use super::salesforce::{Answer, TokenId};
-use crate::cache::policy::FailureSettings;
 use crate::clock::millis;
+use forcegrant_proto::cache::policy::FailureSettings;
 
 /// Watches one client.
 #[derive(Debug)]

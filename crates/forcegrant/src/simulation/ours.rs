@@ -14,21 +14,24 @@ use super::policies::{Ask, Progress, Step};
 use super::random::Rng;
 use super::salesforce::{Answer, Granted, TokenId};
 use super::{SECOND, Time};
-use crate::cache::after_login::{AfterLogin, LoginContext, LoginResult};
-use crate::cache::budget::{Allowance, Budget, BudgetSettings};
-use crate::cache::cached_token::{self, CachedToken, NewToken};
-use crate::cache::policy::{FailureSettings, LifetimeSettings};
-use crate::cache::state::{Lookup, Report, Reported};
-use crate::cache::token_cell::TokenCell;
 use crate::clock::{Moment, millis, to_system_time};
 use crate::credentials::ClientCredentials;
-use crate::error::{Code, Error};
-use crate::grant::response::{Context, Failure, decode};
-use crate::grant::retry::{self, RetrySettings};
-use crate::host::TrustPolicy;
 use crate::http::Response;
-use crate::secret::CredentialsFingerprint;
-use crate::token::{Grant, Token};
+use crate::token_cell::TokenCell;
+use forcegrant_proto::cache::after_login::{AfterLogin, LoginContext, LoginResult};
+use forcegrant_proto::cache::budget::{Allowance, Budget, BudgetSettings};
+use forcegrant_proto::cache::cached_token::{CachedToken, NewToken};
+use forcegrant_proto::cache::policy::{FailureSettings, LifetimeSettings};
+use forcegrant_proto::cache::state::{Lookup, Report, Reported};
+use forcegrant_proto::error::{Error, ErrorCode};
+use forcegrant_proto::grant::context::ResponseContext;
+use forcegrant_proto::grant::failure::Failure;
+use forcegrant_proto::grant::response::decode;
+use forcegrant_proto::grant::retry::{self, RetrySettings};
+use forcegrant_proto::host::TrustPolicy;
+use forcegrant_proto::secret::CredentialsFingerprint;
+use forcegrant_proto::token::Token;
+use forcegrant_proto::token_data::Grant;
 
 /// The settings of a client, as `ClientBuilder` has them.
 #[derive(Clone, Debug)]
@@ -151,7 +154,7 @@ impl<'a> Ours<'a> {
                 Ok(millis(self.settings.attempt_timeout.min(left)))
             }
             Allowance::Spent { frees_in } => {
-                let error = Error::new(Code::LoginBudgetExceeded, "simulated")
+                let error = Error::new(ErrorCode::LoginBudgetExceeded, "simulated")
                     .with_retry_after(Some(frees_in));
                 Err(match self.settle(Err(error), at, rng) {
                     Step::AfterLogin(token) => token,
@@ -208,10 +211,13 @@ impl<'a> Ours<'a> {
 
     fn read(&mut self, answer: Answer, started: Time, now: Moment) -> Result<Grant, Failure> {
         if answer == Answer::TimedOut {
-            return Err(Failure::transient(Error::new(Code::Timeout, "simulated")));
+            return Err(Failure::transient(Error::new(
+                ErrorCode::Timeout,
+                "simulated",
+            )));
         }
         self.budget.count(now.boot, self.settings.budget);
-        let context = Context {
+        let context = ResponseContext {
             host: HOST,
             credentials: &PAIR,
             trust: &TRUST,

@@ -10,21 +10,21 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::engine::Engine;
-use crate::error::{Code, Error, invalid_option};
-use crate::event::Event;
-use crate::grant::request::AuthStyle;
 use crate::http::HttpSettings;
 use crate::process::PerProcess;
 use crate::random;
-use crate::redaction::Redactor;
-use crate::store::breaker::Breaker;
 #[cfg(feature = "store-file")]
 use crate::store::file::FileStore;
 use crate::store::process::ProcessStore;
 #[cfg(feature = "store-redis")]
 use crate::store::redis::RedisStore;
 use crate::store::{Acquired, Store, StoreError, StoreFuture};
-use crate::token::Token;
+use forcegrant_proto::error::{Error, ErrorCode, invalid_option};
+use forcegrant_proto::event::Event;
+use forcegrant_proto::grant::request::AuthStyle;
+use forcegrant_proto::redaction::Redactor;
+use forcegrant_proto::store::breaker::Breaker;
+use forcegrant_proto::token::Token;
 
 /// Whom a client shares its token with: the option `store`.
 ///
@@ -241,12 +241,12 @@ impl SharedStore {
         // Its words are another library's, or a user's.
         let said = own_redactor(engine).clean(&error.to_string(), LONGEST_ERROR);
         let error = Error::new(
-            Code::StoreFailed,
+            ErrorCode::StoreFailed,
             format!("the store that tokens are shared through failed: {said}"),
         )
         .with_help("Logins go ahead without it, and it is asked again later.")
         .with_retry_after(Some(Duration::from_millis(pause)));
-        engine.emit(&Event::StoreFailed { error });
+        engine.emit(&Event::store_failed(error));
     }
 }
 
@@ -326,7 +326,7 @@ mod tests {
         for text in ["", "files", "file:relative", "ftp://hunter22@x", "http://x"] {
             let error = text.parse::<StoreConfig>().unwrap_err();
             assert_eq!(error.code(), "invalid_option");
-            assert!(!error.to_string().contains("hunter22"));
+            assert!(!format!("{error:?}").contains("hunter22"));
         }
     }
 }

@@ -22,7 +22,6 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -30,18 +29,13 @@ use self::probe::{Probe, all_of};
 use crate::store::{Put, Store};
 
 /// A clause of the contract that a store does not keep.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{clause}: {finding}")]
 pub struct Violation {
     /// The name of the check.
     pub clause: &'static str,
     /// What was seen, and what was expected.
     pub finding: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.clause, self.finding)
-    }
 }
 
 /// Checks every clause, whatever the others come to. Must run on a tokio runtime with I/O and time.

@@ -17,7 +17,6 @@
 //! Every step has a time limit (option `store_timeout`). A store that fails or is late is left out of
 //! the way for a while, which an event says, and the login goes ahead without it.
 
-mod breaker;
 mod config;
 pub mod conformance;
 #[cfg(feature = "store-file")]
@@ -25,8 +24,6 @@ mod file;
 #[cfg(all(test, not(feature = "model")))]
 mod model;
 mod process;
-pub(crate) mod protocol;
-pub(crate) mod record;
 #[cfg(feature = "store-redis")]
 mod redis;
 pub(crate) mod seal;
@@ -35,6 +32,8 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
+
+pub use forcegrant_proto::store::{Acquired, Lease, Put, StoreError, Stored};
 
 pub use self::config::StoreConfig;
 pub(crate) use self::config::{SharedStore, route};
@@ -120,82 +119,3 @@ pub trait Store: Send + Sync + fmt::Debug {
 
 /// How often a store that is not told asks again.
 pub(crate) const POLL: Duration = Duration::from_millis(50);
-
-/// An entry, as it was put.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Stored {
-    /// The bytes.
-    pub entry: Vec<u8>,
-    /// What is left of its time to live by the store's own clock, if it has one that does not depend
-    /// on this machine's. With it, a machine whose clock is wrong does not serve a token too long.
-    pub left: Option<Duration>,
-}
-
-impl fmt::Debug for Stored {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stored")
-            .field("entry", &format_args!("[{} bytes]", self.entry.len()))
-            .field("left", &self.left)
-            .finish()
-    }
-}
-
-/// The right to log in, as it was granted.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Lease {
-    /// Who has it: 32 hexadecimal digits, drawn for each login.
-    pub owner: String,
-    /// Its fencing number.
-    pub fence: u64,
-}
-
-/// The answer to [`Store::acquire`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Acquired {
-    /// The caller has it.
-    Granted {
-        /// Its fencing number: below 2^53, so that every language can hold it.
-        fence: u64,
-    },
-    /// Another has it.
-    Held {
-        /// The other's fencing number.
-        fence: u64,
-        /// How long it holds, unless it is extended or ended.
-        left: Duration,
-    },
-}
-
-/// The answer to [`Store::put`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Put {
-    /// The entry is there.
-    Stored,
-    /// A newer one was there, and stays.
-    Outdated,
-}
-
-/// A step of a store failed.
-#[derive(Clone, Debug)]
-pub struct StoreError(String);
-
-impl StoreError {
-    /// One line for a log: what failed. It must hold no password and no entry.
-    pub fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
-    }
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for StoreError {}
-
-impl From<std::io::Error> for StoreError {
-    fn from(error: std::io::Error) -> Self {
-        Self(error.to_string())
-    }
-}

@@ -13,10 +13,10 @@ use std::time::Duration;
 use stateright::{Model, Property};
 
 use self::planted::Planted;
-use super::protocol::Register;
-use super::record::{self, Known, Origin, Patience};
 use super::{Acquired, Lease, Put};
 use crate::clock::Moment;
+use forcegrant_proto::store::protocol::Register;
+use forcegrant_proto::store::record::{self, Known, Origin, Patience};
 
 /// One step of the clock, in milliseconds: longer than two logins are taken for the same.
 const TICK: i64 = 2_000;

@@ -16,11 +16,11 @@ use tokio::time::{Instant, sleep, timeout};
 use self::address::Address;
 use self::links::{Links, Login};
 use self::scripts::{Call, Script};
-use crate::error::{Error, invalid_option};
 use crate::http::{Roots, check_roots};
-use crate::secret::Secret;
-use crate::store::protocol::{LONGEST_LEASE, LONGEST_LIFE};
 use crate::store::{Acquired, Lease, POLL, Put, Store, StoreError, StoreFuture, Stored};
+use forcegrant_proto::error::{Error, invalid_option};
+use forcegrant_proto::secret::Secret;
+use forcegrant_proto::store::protocol::{LONGEST_LEASE, LONGEST_LIFE};
 
 /// A store in Redis 6.2 or newer, or Valkey: one server, a master that Sentinels know, or a Cluster.
 ///
@@ -72,7 +72,7 @@ impl RedisStore {
     /// `sentinel_password` ([`sentinel_credentials`](Self::sentinel_credentials)).
     ///
     /// # Errors
-    /// An [`invalid_option`](crate::error) error, which does not repeat the URL: it is none of
+    /// An [`invalid_option`](forcegrant_proto::error) error, which does not repeat the URL: it is none of
     /// these.
     pub fn new(urls: &str) -> Result<Self, Error> {
         let (address, settings) = address::parse(urls)?;

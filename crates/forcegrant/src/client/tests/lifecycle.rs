@@ -102,7 +102,7 @@ fn the_budget_stops_logins_before_salesforce_does() {
     }
     let error = f.client.token().unwrap_err();
     assert_eq!(
-        (error.code(), error.kind()),
+        (error.code().as_str(), error.kind()),
         ("login_budget_exceeded", crate::ErrorKind::LoginRate)
     );
     let wait = error.retry_after().unwrap();

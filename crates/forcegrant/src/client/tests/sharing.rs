@@ -271,7 +271,7 @@ fn those_who_waited_for_a_login_hear_that_it_failed() {
     go.send(()).unwrap();
     let (first, second) = (first.join().unwrap(), second.join().unwrap());
     assert_eq!(
-        (first.code(), second.code()),
+        (first.code().as_str(), second.code().as_str()),
         ("no_run_as_user", "no_run_as_user")
     );
     assert_eq!(second.setup_step(), first.setup_step());

@@ -22,7 +22,10 @@ fn read(pairs: Pairs<'_>) -> Result<[String; 3], (&'static str, String)> {
     let parts = parts(pairs);
     let value = |part: Result<Found, Error>| match part {
         Ok(found) => Ok(found.value.expose().to_owned()),
-        Err(error) => Err((error.code(), error.to_string())),
+        Err(error) => {
+            let help = error.help().unwrap_or_default();
+            Err((error.code().as_str(), format!("{error}\n{help}")))
+        }
     };
     Ok([
         value(parts.login_url)?,

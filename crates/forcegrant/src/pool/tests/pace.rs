@@ -104,18 +104,18 @@ fn the_rate_is_that_of_the_clock() {
 
 #[test]
 fn ten_thousand_orgs_that_logged_in_together_are_not_refreshed_together() {
-    let settings = crate::cache::policy::LifetimeSettings {
+    let settings = forcegrant_proto::cache::policy::LifetimeSettings {
         spread: builder::SPREAD,
-        ..crate::cache::policy::LifetimeSettings::default()
+        ..forcegrant_proto::cache::policy::LifetimeSettings::default()
     };
-    let lifetime = crate::cache::policy::Lifetime {
+    let lifetime = forcegrant_proto::cache::policy::Lifetime {
         length: 7_200_000,
         source: crate::ExpirySource::Configured,
     };
     let mut by_second = BTreeMap::<u64, usize>::new();
     for number in 0..10_000 {
         let random = f64::from(number) / 10_000.0;
-        let windows = crate::cache::policy::windows(lifetime, &settings, random);
+        let windows = forcegrant_proto::cache::policy::windows(lifetime, &settings, random);
         *by_second.entry(windows.ages / 1_000).or_default() += 1;
     }
     assert!(by_second.values().all(|count| *count <= 25));

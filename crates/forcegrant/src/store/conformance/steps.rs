@@ -2,8 +2,8 @@
 
 use super::Finding;
 use super::probe::{LONG, Probe, random};
-use crate::store::protocol::Register;
 use crate::store::{Acquired, Lease};
+use forcegrant_proto::store::protocol::Register;
 
 const ROUNDS: usize = 12;
 const STEPS: usize = 24;

@@ -4,7 +4,7 @@ use std::io::Result;
 
 use super::folder::Place;
 use crate::clock::millis;
-use crate::store::protocol::{LARGEST_ENTRY, LONGEST_LIFE};
+use forcegrant_proto::store::protocol::{LARGEST_ENTRY, LONGEST_LIFE};
 
 const MAGIC: &[u8; 8] = b"fgentry1";
 const HEADER: usize = MAGIC.len() + 3 * size_of::<u64>();

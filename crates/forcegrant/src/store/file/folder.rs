@@ -8,8 +8,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use fs4::FileExt;
 
-use crate::store::protocol::LARGEST_ENTRY;
 use crate::store::seal;
+use forcegrant_proto::store::protocol::LARGEST_ENTRY;
 
 /// No file of this store is longer; the rest of one that is is not read.
 const MAX_FILE: u64 = LARGEST_ENTRY as u64 + 4096;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
 
 use super::folder::Place;
-use crate::store::protocol::Held;
+use forcegrant_proto::store::protocol::Held;
 use fs4::{FileExt, TryLockError};
 
 /// `None`: there was none, the file is not whole, or its owner is none: part of a file's name.

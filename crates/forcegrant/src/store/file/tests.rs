@@ -280,7 +280,7 @@ async fn what_somebody_wrote_into_the_files_ends_nothing_for_good() {
         [&b"fgentry1"[..], &numbers, bytes].concat()
     };
     let (day, soon) = (24 * 3_600_000_i64, now() + 60_000);
-    let large = vec![b'x'; crate::store::protocol::LARGEST_ENTRY + 1];
+    let large = vec![b'x'; forcegrant_proto::store::protocol::LARGEST_ENTRY + 1];
     put(&store).await;
     for (what, entry, served) in [
         ("the top fence", whole(u64::MAX, soon, b"x"), true),

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::links::Login;
-use crate::error::{Error, invalid_option};
 use crate::http::Roots;
-use crate::secret::Secret;
+use forcegrant_proto::error::{Error, invalid_option};
+use forcegrant_proto::secret::Secret;
 
 /// What is behind the hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]

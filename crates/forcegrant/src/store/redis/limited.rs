@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::store::protocol::LARGEST_ENTRY;
+use forcegrant_proto::store::protocol::LARGEST_ENTRY;
 
 /// The longest reply, its parts and their headers taken together.
 const LONGEST_REPLY: usize = LARGEST_ENTRY + 16 * 1024;

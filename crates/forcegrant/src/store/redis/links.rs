@@ -25,8 +25,8 @@ use super::limited::Limited;
 use super::scripts::Call;
 use crate::http::tls_config;
 use crate::process::PerProcess;
-use crate::secret::Secret;
 use crate::store::StoreError;
+use forcegrant_proto::secret::Secret;
 
 /// Tries of one step: a redirection or two, and a connection that turns out to be gone.
 const TRIES: usize = 6;

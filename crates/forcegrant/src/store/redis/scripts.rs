@@ -207,7 +207,7 @@ return sum",
 mod tests {
     use super::*;
     use crate::clock::millis;
-    use crate::store::protocol;
+    use forcegrant_proto::store::protocol;
 
     #[test]
     fn the_scripts_have_the_bounds_of_the_protocol() {

@@ -1,0 +1,176 @@
+//! A token and the time it is good for: made once a login, looked at by every reader. Pure, but for
+//! the view that readers share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::cache::cache_state::CacheState;
+use crate::cache::learning::Learned;
+use crate::cache::policy::{self, Evidence, LifetimeSettings, Windows};
+use crate::error::{Error, ErrorCode};
+use crate::expiry::Expiry;
+use crate::moment::Moment;
+use crate::secret::CredentialsFingerprint;
+use crate::token_data::{Grant, TokenData};
+
+/// A token and the time it is good for: one allocation, to which every handle of the token points.
+/// The view comes first, beside the reference count, as a reader touches these two and no more.
+#[derive(Debug)]
+#[repr(C)]
+pub struct CachedToken {
+    view: View,
+    /// The start of the request that brought the token; all windows count from here.
+    pub started: Moment,
+    pub windows: Windows,
+    /// The client credentials that it was issued to.
+    pub credentials: CredentialsFingerprint,
+    told: Told,
+    pub parts: TokenData,
+}
+
+/// What was told about a lease already, so that an event comes once.
+#[derive(Debug, Default)]
+struct Told {
+    refresh_due_told: AtomicBool,
+    stale_told: AtomicBool,
+}
+
+/// What a login brought, and under which circumstances.
+#[derive(Debug)]
+pub struct NewToken {
+    pub grant: Grant,
+    /// The client credentials.
+    pub credentials: CredentialsFingerprint,
+    /// The start of the request.
+    pub started: Moment,
+    /// The end that introspection told, in seconds since 1970.
+    pub introspected: Option<i64>,
+    /// Drawn for this lease, in 0..=1.
+    pub random: f64,
+}
+
+/// The span of coarse wall-clock time in which the token may be handed out without looking at
+/// both clocks again. At most a second long, so that a stepped or suspended clock is noticed.
+///
+/// One word, so that readers see a whole span: the begin in milliseconds since 1970, and in the lower
+/// bits the length.
+#[derive(Debug, Default)]
+struct View(AtomicU64);
+
+const LENGTH_BITS: u32 = 16;
+
+impl View {
+    fn set(&self, from: i64, until: i64) {
+        let length = until.saturating_sub(from);
+        let length = length.clamp(0, i64::from(u16::MAX)).unsigned_abs();
+        // A clock that stands before 1970 has no view.
+        let from = u64::try_from(from).ok();
+        let from = from.filter(|from| *from < 1 << (u64::BITS - LENGTH_BITS));
+        let word = from.map_or(0, |from| from << LENGTH_BITS | length);
+        self.0.store(word, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn covers(&self, coarse_wall: i64) -> bool {
+        let word = self.0.load(Ordering::Relaxed);
+        let (from, length) = (word >> LENGTH_BITS, word & u64::from(u16::MAX));
+        // Before the begin this is a large number.
+        coarse_wall.cast_unsigned().wrapping_sub(from) < length
+    }
+}
+
+impl CachedToken {
+    /// A lease for what a login brought. `Err`: dead on arrival.
+    pub fn new(
+        new_token: NewToken,
+        learned: Learned,
+        now: Moment,
+        settings: &LifetimeSettings,
+    ) -> Result<Arc<Self>, Error> {
+        let started = new_token.started;
+        let evidence = Evidence {
+            jwt: new_token.grant.jwt,
+            expires_in: new_token.grant.expires_in,
+            introspected: new_token.introspected,
+            learned,
+        };
+        let lifetime = policy::lifetime(&evidence, settings, started);
+        let windows = policy::windows(lifetime, settings, new_token.random);
+        let expiry = policy::expiry(lifetime, started);
+        if now.since(started) >= windows.ends {
+            return Err(dead_on_arrival(expiry));
+        }
+        Ok(Arc::new(Self {
+            view: View::default(),
+            started,
+            windows,
+            credentials: new_token.credentials,
+            told: Told::default(),
+            parts: TokenData::new(new_token.grant, expiry),
+        }))
+    }
+
+    /// The hot path: whether a view that was taken earlier still covers this coarse time.
+    #[inline]
+    pub fn in_view(&self, coarse_wall: i64) -> bool {
+        self.view.covers(coarse_wall)
+    }
+
+    /// Takes a new view while no decision is due, which needs no lock: the token is good and not to be
+    /// refreshed yet. Only for a lease that is the current one, or was when its reader came.
+    pub fn renew(&self, now: Moment, coarse_wall: i64, length: u64) -> bool {
+        let left = self.windows.ages.checked_sub(self.age(now));
+        let Some(left) = left.filter(|left| *left > 0) else {
+            return false;
+        };
+        self.show(now, coarse_wall, length.min(left));
+        true
+    }
+
+    /// Readers may hand the token out for so many milliseconds from now, and says when that is by the
+    /// wall clock.
+    ///
+    /// `coarse_wall` is the clock that readers compare with. It may be milliseconds behind `now`: a
+    /// view that began at `now` would be missed by them, and begin anew at each miss.
+    pub fn show(&self, now: Moment, coarse_wall: i64, length: u64) -> (i64, i64) {
+        let from = now.wall.min(coarse_wall);
+        let until = now.wall.saturating_add_unsigned(length);
+        self.view.set(from, until);
+        (from, until)
+    }
+
+    /// No reader may hand it out any more.
+    pub fn hide(&self) {
+        self.view.set(0, 0);
+    }
+
+    /// Whether the zone is news: each lease ages and lapses once.
+    pub fn is_news(&self, lookup: CacheState) -> bool {
+        let told = match lookup {
+            CacheState::RefreshDue => &self.told.refresh_due_told,
+            CacheState::Stale => &self.told.stale_told,
+            _ => return false,
+        };
+        !told.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether the end is an estimate that a rejection can better.
+    pub fn is_estimated(&self) -> bool {
+        !self.parts.expiry().is_known()
+    }
+
+    pub fn age(&self, now: Moment) -> u64 {
+        now.since(self.started)
+    }
+}
+
+fn dead_on_arrival(expiry: Expiry) -> Error {
+    Error::new(
+        ErrorCode::TokenDeadOnArrival,
+        format!(
+            "Salesforce issued a token that had already ended when it arrived (by its {})",
+            expiry.source().as_str()
+        ),
+    )
+    .with_help("Mostly this machine's clock is wrong: compare it with a time server.\nOtherwise the network is slower than the token's lifetime.")
+}

@@ -1,0 +1,461 @@
+use proptest::prelude::*;
+use serde_json::Map;
+
+use super::*;
+use crate::cache::cached_token::{CachedToken, NewToken};
+use crate::secret::{CredentialsFingerprint, Secret};
+use crate::token_data::{Grant, TokenFormat};
+
+const START: Moment = Moment {
+    wall: 1_700_000_000_000,
+    boot: 1_000,
+};
+
+fn at(millis: u64) -> Moment {
+    Moment {
+        wall: START.wall.saturating_add_unsigned(millis),
+        boot: START.boot + millis,
+    }
+}
+
+fn grant(token: &str, expires_in: Option<u64>) -> Grant {
+    Grant {
+        access_token: Secret::new(token),
+        token_format: TokenFormat::Opaque,
+        instance_url: "https://acme.my.salesforce.com".to_owned(),
+        api_instance_url: None,
+        identity_url: None,
+        scope: String::new(),
+        issued_at: None,
+        expires_in,
+        jwt: None,
+        signature_matches: None,
+        extra: Map::new(),
+    }
+}
+
+fn new_token(token: &str, expires_in: Option<u64>, started: Moment) -> NewToken {
+    NewToken {
+        grant: grant(token, expires_in),
+        credentials: CredentialsFingerprint::default(),
+        started,
+        introspected: None,
+        random: 0.0,
+    }
+}
+
+fn lease_at(token: &str, expires_in: Option<u64>, started: Moment) -> Arc<CachedToken> {
+    let new_token = new_token(token, expires_in, started);
+    CachedToken::new(
+        new_token,
+        Learned::default(),
+        started,
+        &LifetimeSettings::default(),
+    )
+    .unwrap()
+}
+
+fn with(state: &State, cached: Arc<CachedToken>, now: Moment) -> State {
+    state.new_token(cached, now, &LifetimeSettings::default())
+}
+
+fn reported(state: &State, token: &str, now: Moment) -> Option<State> {
+    let fingerprint = crate::secret::fingerprint(token);
+    let report = Report {
+        fingerprint: &fingerprint,
+        host: None,
+        is_proof: true,
+        is_renewed: false,
+    };
+    match state.reported(&report, now, &LifetimeSettings::default(), 0.0) {
+        Reported::Dropped(next) => Some(next),
+        Reported::Stale | Reported::Held(..) => None,
+    }
+}
+
+fn error(code: ErrorCode) -> Error {
+    Error::new(code, "on purpose")
+}
+
+fn failed(state: &State, code: ErrorCode, now: Moment) -> State {
+    state.failed(error(code), now, &FailureSettings::default(), 0.0)
+}
+
+fn lookup(state: &State, now: Moment) -> CacheState {
+    state.classify(now).name()
+}
+
+#[test]
+fn an_estimated_lease_goes_through_its_zones() {
+    let state = with(&State::default(), lease_at("a", None, START), START);
+    assert_eq!(lookup(&state, at(0)), CacheState::Fresh);
+    assert_eq!(lookup(&state, at(899_999)), CacheState::Fresh);
+    assert_eq!(lookup(&state, at(900_000)), CacheState::RefreshDue);
+    assert_eq!(lookup(&state, at(1_799_999)), CacheState::RefreshDue);
+    // Without a failure, a passed estimate means: ask before serving.
+    assert_eq!(lookup(&state, at(1_800_000)), CacheState::Empty);
+}
+
+#[test]
+fn a_lapsed_token_serves_only_while_refreshing_fails_transiently() {
+    let state = with(&State::default(), lease_at("a", None, START), START);
+    let outage = failed(&state, ErrorCode::ServerUnavailable, at(1_800_000));
+    assert_eq!(lookup(&outage, at(1_800_000)), CacheState::Stale);
+    assert_eq!(lookup(&outage, at(5_399_999)), CacheState::Stale);
+    assert_eq!(lookup(&outage, at(5_400_000)), CacheState::Empty);
+    let refusal = failed(&state, ErrorCode::InvalidClientSecret, at(1_800_000));
+    assert_eq!(lookup(&refusal, at(1_800_000)), CacheState::BackingOff);
+}
+
+#[test]
+fn a_known_end_is_never_passed() {
+    let state = with(&State::default(), lease_at("a", Some(600), START), START);
+    let outage = failed(&state, ErrorCode::ServerUnavailable, at(500_000));
+    assert_eq!(lookup(&outage, at(539_999)), CacheState::RefreshDue);
+    assert!(outage.classify(at(540_000)).token().is_none());
+}
+
+#[test]
+fn a_failed_refresh_does_not_displace_a_token_that_works() {
+    let state = with(&State::default(), lease_at("a", None, START), START);
+    for code in [ErrorCode::ServerUnavailable, ErrorCode::InvalidClientSecret] {
+        let state = failed(&state, code, at(1_000_000));
+        assert_eq!(lookup(&state, at(1_000_000)), CacheState::RefreshDue);
+        assert!(!state.may_refresh(at(1_000_000)));
+        assert_eq!(state.failure.as_ref().unwrap().error.code(), code);
+        assert!(state.may_refresh(at(1_000_000 + 300_000)));
+    }
+}
+
+#[test]
+fn failures_hold_longer_each_time_and_end() {
+    let mut state = State::default();
+    let mut now = 0;
+    for expected in [5_000, 10_000, 20_000, 40_000, 60_000, 60_000] {
+        state = failed(&state, ErrorCode::NoRunAsUser, at(now));
+        let Lookup::BackingOff(error) = state.classify(at(now)) else {
+            panic!("a refusal holds")
+        };
+        assert_eq!(error.retry_after(), Some(Duration::from_millis(expected)));
+        now += expected;
+        assert_eq!(lookup(&state, at(now)), CacheState::Empty);
+    }
+    // A failure of another class starts anew.
+    state = failed(&state, ErrorCode::Timeout, at(now));
+    assert_eq!(state.failure.as_ref().unwrap().holds, 1_000);
+    // Success forgets.
+    assert!(
+        with(&state, lease_at("a", None, at(now)), at(now))
+            .failure
+            .is_none()
+    );
+}
+
+#[test]
+fn a_report_evicts_only_the_token_it_names() {
+    let state = with(&State::default(), lease_at("a", None, START), START);
+    let fingerprint = crate::secret::fingerprint("a");
+    assert!(reported(&state, "b", at(1)).is_none());
+    let next = reported(&state, "a", at(1)).unwrap();
+    assert_eq!(next.generation, state.generation + 1);
+    assert_eq!(lookup(&next, at(1)), CacheState::Empty);
+    assert!(next.is_rejected(&fingerprint));
+    assert!(
+        reported(&next, "a", at(1)).is_none(),
+        "a second report finds nothing"
+    );
+    assert!(!next.cleared(at(2)).is_rejected(&fingerprint));
+}
+
+#[test]
+fn several_rejected_tokens_are_remembered() {
+    let mut state = State::default();
+    for number in 0..10 {
+        let (name, now) = (format!("token-{number}"), at(number * 100_000));
+        state = with(&state, lease_at(&name, None, now), now);
+        state = reported(&state, &name, at(number * 100_000 + 60_000)).unwrap();
+    }
+    let rejected =
+        |number: u8| state.is_rejected(&crate::secret::fingerprint(&format!("token-{number}")));
+    assert!((2..10).all(rejected) && !rejected(1));
+}
+
+#[test]
+fn a_token_that_is_refused_whatever_it_is_goes_on_serving_while_renewals_are_held_off() {
+    let mut state = State::default();
+    let mut renewals = 0;
+    loop {
+        let name = format!("token-{renewals}");
+        state = with(&state, lease_at(&name, None, START), START);
+        let Some(next) = reported(&state, &name, START) else {
+            break;
+        };
+        state = next;
+        renewals += 1;
+    }
+    assert_eq!(renewals, 3);
+    assert_eq!(lookup(&state, at(1)), CacheState::Fresh);
+    let name = format!("token-{renewals}");
+    assert!(reported(&state, &name, at(39_999)).is_none());
+    assert!(reported(&state, &name, at(40_000)).is_some());
+    // A reset forgets that too.
+    let state = with(&state.cleared(at(1)), lease_at("new", None, at(1)), at(1));
+    assert!(reported(&state, "new", at(1)).is_some());
+}
+
+#[test]
+fn dead_on_arrival_is_an_error() {
+    let settings = LifetimeSettings::default();
+    for (expires_in, arrived) in [(0, 0), (60, 54_000), (60, 90_000)] {
+        let new_token = new_token("a", Some(expires_in), START);
+        let result = CachedToken::new(new_token, Learned::default(), at(arrived), &settings);
+        assert_eq!(result.unwrap_err().code(), "token_dead_on_arrival");
+    }
+    let new_token = new_token("a", Some(60), START);
+    assert!(CachedToken::new(new_token, Learned::default(), at(53_000), &settings).is_ok());
+}
+
+#[test]
+fn a_view_ends_where_a_decision_is_due() {
+    let state = with(&State::default(), lease_at("a", Some(600), START), START);
+    let cached = state.cached.as_ref().unwrap();
+    assert!(!cached.in_view(START.wall), "nothing was looked at yet");
+    let span = |now: u64, refreshing| {
+        let (from, until) = state.look(at(now), at(now).wall, 1_000, refreshing)?;
+        assert_eq!(from, at(now).wall);
+        Some(until - from)
+    };
+    assert_eq!(span(0, false), Some(1_000));
+    assert!(cached.in_view(START.wall) && !cached.in_view(START.wall + 1_000));
+    assert!(
+        !cached.in_view(START.wall - 1),
+        "a clock that was stepped back is noticed"
+    );
+    // Ageing starts at 300 s.
+    assert_eq!(span(299_400, false), Some(600));
+    assert_eq!(
+        span(300_000, false),
+        None,
+        "a refresh is due and none is up"
+    );
+    assert_eq!(span(300_000, true), Some(1_000));
+    assert_eq!(span(539_900, true), Some(100));
+    assert_eq!(span(540_000, true), None);
+    // While a failure holds, the view ends with it.
+    let state = failed(&state, ErrorCode::Timeout, at(300_000));
+    assert_eq!(
+        state.look(at(300_400), at(300_400).wall, 1_000, false),
+        Some((at(300_400).wall, at(301_000).wall))
+    );
+}
+
+/// The coarse clock of some kernels is always milliseconds behind, and readers have no other.
+#[test]
+fn a_view_begins_where_its_readers_are() {
+    let state = with(&State::default(), lease_at("a", None, START), START);
+    let coarse = START.wall - 8;
+    state.look(START, coarse, 1_000, false);
+    let cached = state.cached.as_ref().unwrap();
+    assert!(cached.in_view(coarse));
+    assert!(!cached.in_view(coarse - 1));
+    assert!(!cached.in_view(START.wall + 1_000));
+}
+
+/// A reader may take a new view without the lock, but decides nothing.
+#[test]
+fn a_reader_renews_the_view_until_a_refresh_is_due() {
+    let cached = lease_at("a", Some(600), START);
+    // Ageing starts at 300 s.
+    for (now, renewed) in [(0, true), (5_000, true), (299_999, true), (300_000, false)] {
+        assert_eq!(cached.renew(at(now), at(now).wall, 1_000), renewed, "{now}");
+    }
+    assert!(cached.in_view(at(299_999).wall) && !cached.in_view(at(300_000).wall));
+    assert!(!cached.renew(at(540_000), at(540_000).wall, 1_000));
+}
+
+#[test]
+fn a_view_is_one_word() {
+    let cached = lease_at("a", None, START);
+    for (wall, length, covered) in [
+        (0, 1_000, true),
+        (1, 1, true),
+        (1, 0, false),
+        (-1, 1_000, false),
+        (i64::MIN, 1_000, false),
+        ((1 << 48) - 1, 1_000, true),
+        (1 << 48, 1_000, false),
+        (i64::MAX, 1_000, false),
+    ] {
+        let now = Moment { wall, boot: 0 };
+        cached.show(now, wall, length);
+        assert_eq!(cached.in_view(wall), covered, "{wall}");
+        assert!(!cached.in_view(wall.saturating_sub(1)) || wall == i64::MIN);
+        assert!(!cached.in_view(i64::MIN) && !cached.in_view(-1));
+    }
+    // Never longer than asked for, whatever the coarse clock says.
+    cached.show(START, START.wall - 100_000, 1_000);
+    assert!(!cached.in_view(START.wall + 1_000));
+    cached.hide();
+    assert!(!cached.in_view(START.wall - 100_000) && !cached.in_view(0));
+}
+
+#[test]
+fn invalidation_closes_the_view() {
+    let state = with(&State::default(), lease_at("a", None, START), START);
+    state.look(START, START.wall, 1_000, false);
+    let cached = Arc::clone(state.cached.as_ref().unwrap());
+    assert!(cached.in_view(START.wall));
+    let _ = reported(&state, "a", START);
+    assert!(!cached.in_view(START.wall));
+}
+
+#[test]
+fn rejections_lower_the_estimate_and_survival_raises_it() {
+    let state = with(&State::default(), lease_at("a", None, START), START);
+    let dead = reported(&state, "a", at(1_200_000)).unwrap();
+    assert_eq!(dead.learned, Learned(Some(900_000)));
+    assert_eq!(dead.rejected_age, Some(1_200_000));
+    let settings = LifetimeSettings::default();
+    let learned =
+        CachedToken::new(new_token("b", None, START), dead.learned, START, &settings).unwrap();
+    assert_eq!(learned.parts.expiry().source().as_str(), "learned");
+    assert!(!learned.parts.expiry().is_known());
+    let state = with(&dead, learned, START);
+    assert_eq!(
+        state.learned,
+        Learned(Some(900_000)),
+        "nothing was survived yet"
+    );
+    let state = with(&state, lease_at("b", None, at(500_000)), at(500_000));
+    assert_eq!(state.learned, Learned(Some(918_000)));
+    // A stated end teaches nothing.
+    let state = with(&State::default(), lease_at("a", Some(600), START), START);
+    assert_eq!(
+        reported(&state, "a", at(1_000)).unwrap().learned,
+        Learned::default()
+    );
+}
+
+#[test]
+fn a_lease_ages_and_lapses_once() {
+    let cached = lease_at("a", None, START);
+    for lookup in [CacheState::RefreshDue, CacheState::Stale] {
+        assert!(cached.is_news(lookup) && !cached.is_news(lookup));
+    }
+    assert!(!cached.is_news(CacheState::Fresh));
+}
+
+#[test]
+fn a_login_rate_refusal_says_how_long_it_holds() {
+    let state = failed(&State::default(), ErrorCode::LoginRateExceeded, START);
+    let error = &state.failure.as_ref().unwrap().error;
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(900)));
+    let spent = error_for_budget(42);
+    let state = State::default().failed(spent, START, &FailureSettings::default(), 1.0);
+    assert_eq!(lookup(&state, at(41_999)), CacheState::BackingOff);
+    assert_eq!(lookup(&state, at(42_000)), CacheState::Empty);
+}
+
+fn error_for_budget(seconds: u64) -> Error {
+    error(ErrorCode::LoginBudgetExceeded).with_retry_after(Some(Duration::from_secs(seconds)))
+}
+
+/// What can happen to a cache, in any order.
+#[derive(Clone, Debug)]
+enum Step {
+    Pass(u64),
+    MoveWall(i64),
+    NewToken(u8, Option<u64>),
+    Failed(u8),
+    Report(u8),
+    Reset,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (0u64..4_000_000).prop_map(Step::Pass),
+        1 => (-10_000_000i64..10_000_000).prop_map(Step::MoveWall),
+        3 => (0u8..4, proptest::option::of(1u64..9_000)).prop_map(|(t, e)| Step::NewToken(t, e)),
+        2 => (0u8..3).prop_map(Step::Failed),
+        1 => (0u8..4).prop_map(Step::Report),
+        1 => Just(Step::Reset),
+    ];
+    proptest::collection::vec(step, 1..60)
+}
+
+proptest! {
+    /// A6, A14, A15 over arbitrary histories: nothing is served past a known end, by either clock,
+    /// nor after a report; a login happens only when nothing holds it off; and it always recovers.
+    #[test]
+    fn any_history_keeps_the_promises(steps in steps()) {
+        let mut state = State::default();
+        let mut now = START;
+        let mut known_end: Option<Moment> = None;
+        for step in steps {
+            match step {
+                Step::Pass(by) => {
+                    now.boot += by;
+                    now.wall = now.wall.saturating_add_unsigned(by);
+                }
+                Step::MoveWall(by) => now.wall += by,
+                Step::NewToken(token, expires_in) => {
+                    let name = format!("token-{token}");
+                    if !state.is_rejected(&crate::secret::fingerprint(&name)) {
+                        state = with(&state, lease_at(&name, expires_in, now), now);
+                        known_end = expires_in.map(|seconds| Moment {
+                            wall: now.wall.saturating_add_unsigned(seconds * 1_000),
+                            boot: now.boot + seconds * 1_000,
+                        });
+                    }
+                }
+                Step::Failed(kind) => {
+                    let code = [ErrorCode::Timeout, ErrorCode::NoRunAsUser, ErrorCode::LoginRateExceeded][usize::from(kind)];
+                    state = failed(&state, code, now);
+                }
+                Step::Report(token) => {
+                    let name = format!("token-{token}");
+                    if let Some(next) = reported(&state, &name, now) {
+                        state = next;
+                    }
+                }
+                Step::Reset => state = state.cleared(now),
+            }
+            let lookup = state.classify(now);
+            if let Some(token) = lookup.clone().token() {
+                prop_assert!(!state.is_rejected(token.fingerprint()));
+                if let Some(end) = known_end.filter(|_| token.expiry().is_known()) {
+                    prop_assert!(now.wall < end.wall && now.boot < end.boot);
+                }
+            }
+            if let Lookup::BackingOff(error) = &lookup {
+                prop_assert!(!state.may_refresh(now));
+                prop_assert!(error.retry_after().is_some_and(|left| left <= Duration::from_secs(900)));
+            }
+            // A view never reaches past what the zone allows.
+            if let Some((_, until)) = state.look(now, now.wall, 1_000, true) {
+                let later = Moment { wall: until - 1, boot: now.boot + u64::try_from(until - 1 - now.wall).unwrap() };
+                prop_assert!(state.classify(later).token().is_some());
+            }
+        }
+        // However it went, after a quarter of an hour a login is allowed, and brings a token.
+        now.boot += 900_000;
+        prop_assert!(state.may_refresh(now));
+        let state = with(&state, lease_at("new", None, now), now);
+        prop_assert!(matches!(state.classify(now), Lookup::Fresh(_)));
+    }
+
+    /// A16: the instant of ageing is drawn once per lease and spread over the leases.
+    #[test]
+    fn jitter_is_drawn_once_per_lease(random in 0.0..=1.0f64) {
+        let settings = LifetimeSettings::default();
+        let new_token = NewToken { random, ..new_token("a", None, START) };
+        let cached = CachedToken::new(new_token, Learned::default(), START, &settings).unwrap();
+        let state = with(&State::default(), cached, START);
+        let ages = state.cached.as_ref().unwrap().windows.ages;
+        prop_assert!((720_000..=900_000).contains(&ages));
+        for _ in 0..1_000 {
+            prop_assert_eq!(lookup(&state, at(ages - 1)), CacheState::Fresh);
+            prop_assert_eq!(lookup(&state, at(ages)), CacheState::RefreshDue);
+        }
+    }
+}

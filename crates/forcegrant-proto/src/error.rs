@@ -1,0 +1,199 @@
+//! The error of this crate: opaque, with a stable code.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+mod cause;
+mod code;
+mod kind;
+mod portable;
+mod settings;
+mod setup_step;
+
+pub use self::cause::Cause;
+pub use self::code::ErrorCode;
+pub use self::kind::ErrorKind;
+pub use self::portable::Portable;
+pub use self::settings::{Setting, invalid_option};
+pub use self::setup_step::SetupStep;
+
+/// What went wrong, what it means in Salesforce's terms, and what to do about it.
+///
+/// Cheap to clone: every caller that waited for the same login gets the same error. `Display` is the
+/// message, one line that says what happened; [`Error::help`] says what to do about it. No form of it
+/// holds a secret or a token.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Error(Arc<Details>);
+
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+struct Details {
+    code: ErrorCode,
+    message: String,
+    help: Option<String>,
+    setup_step: Option<SetupStep>,
+    http_status: Option<u16>,
+    oauth_error: Option<String>,
+    oauth_description: Option<String>,
+    retry_after: Option<Duration>,
+    #[source]
+    cause: Option<Cause>,
+}
+
+impl Error {
+    #[doc(hidden)]
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self(Arc::new(Details {
+            code,
+            message: message.into(),
+            help: None,
+            setup_step: code.setup_step(),
+            http_status: None,
+            oauth_error: None,
+            oauth_description: None,
+            retry_after: None,
+            cause: None,
+        }))
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_help(self, help: impl Into<String>) -> Self {
+        self.change(|details| details.help = Some(help.into()))
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_setup_step(self, step: Option<SetupStep>) -> Self {
+        self.change(|details| details.setup_step = step)
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_http_status(self, status: u16) -> Self {
+        self.change(|details| details.http_status = Some(status))
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_oauth(self, error: String, description: Option<String>) -> Self {
+        self.change(|details| {
+            details.oauth_error = Some(error);
+            details.oauth_description = description;
+        })
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_retry_after(self, wait: Option<Duration>) -> Self {
+        self.change(|details| details.retry_after = wait)
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_cause(self, cause: Cause) -> Self {
+        self.change(|details| details.cause = Some(cause))
+    }
+
+    /// With the texts of its cause passed through `clean`.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_clean_cause(self, clean: &dyn Fn(&str) -> String) -> Self {
+        match self.0.cause.as_ref().map(|cause| Cause::of(cause, clean)) {
+            Some(cause) => self.with_cause(cause),
+            None => self,
+        }
+    }
+
+    fn change(mut self, edit: impl FnOnce(&mut Details)) -> Self {
+        edit(Arc::make_mut(&mut self.0));
+        self
+    }
+
+    /// The general kind, for a `match`.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.code.kind()
+    }
+
+    /// What failed, by its stable code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        self.0.code
+    }
+
+    /// One line: what happened. `Display` prints the same.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// What it means and where to fix it; may have several lines.
+    #[must_use]
+    pub fn help(&self) -> Option<&str> {
+        self.0.help.as_deref()
+    }
+
+    /// Whether the same call may succeed later with nothing changed.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.0.code.is_retryable()
+    }
+
+    /// How long to wait before another try has a chance: the server's `Retry-After`, or what is
+    /// left of this client's own back-off. `None` when nothing is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// The HTTP status of the response, if there was one.
+    #[must_use]
+    pub fn http_status(&self) -> Option<u16> {
+        self.0.http_status
+    }
+
+    /// The `error` field of the OAuth response (RFC 6749 section 5.2), as Salesforce sent it.
+    #[must_use]
+    pub fn oauth_error(&self) -> Option<&str> {
+        self.0.oauth_error.as_deref()
+    }
+
+    /// The `error_description` field of the OAuth response, as Salesforce sent it.
+    #[must_use]
+    pub fn oauth_description(&self) -> Option<&str> {
+        self.0.oauth_description.as_deref()
+    }
+
+    /// Which of the six set-up steps in Salesforce to look at.
+    #[must_use]
+    pub fn setup_step(&self) -> Option<SetupStep> {
+        self.0.setup_step
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_is_the_message_and_help_stays_apart() {
+        let error = Error::new(ErrorCode::NoRunAsUser, "refused").with_help("one\ntwo");
+        assert_eq!(error.to_string(), "refused");
+        assert_eq!(error.message(), "refused");
+        assert_eq!(error.help(), Some("one\ntwo"));
+        assert_eq!(error.setup_step(), Some(SetupStep::RunAsUser));
+    }
+
+    #[test]
+    fn cause_keeps_the_chain() {
+        let io = std::io::Error::other("inner");
+        let error =
+            Error::new(ErrorCode::ConnectFailed, "x").with_cause(Cause::of(&io, &str::to_owned));
+        assert_eq!(
+            std::error::Error::source(&error).unwrap().to_string(),
+            "inner"
+        );
+    }
+}

@@ -1,0 +1,32 @@
+//! Errors about what the user set: an option or an environment variable.
+
+use std::fmt;
+
+use super::{Error, ErrorCode};
+
+/// An option has a value that cannot work.
+pub fn invalid_option(option: &str, problem: &str, right: &str) -> Error {
+    Setting::Option(option).wrong(problem, right)
+}
+
+/// What a value was given by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting<'a> {
+    Option(&'a str),
+    Variable(&'a str),
+}
+
+impl Setting<'_> {
+    pub fn wrong(self, problem: &str, right: &str) -> Error {
+        Error::new(ErrorCode::InvalidOption, format!("{self}: {problem}")).with_help(right)
+    }
+}
+
+impl fmt::Display for Setting<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Option(name) => write!(f, "option `{name}`"),
+            Self::Variable(name) => write!(f, "environment variable `{name}`"),
+        }
+    }
+}
