@@ -82,7 +82,7 @@ export type Happening =
   | { readonly name: 'login_budget_warning'; readonly used: number; readonly stop: number }
   /** A login succeeded with other client credentials than the one before. */
   | { readonly name: 'credentials_rotated'; readonly clientId: string; readonly fingerprint: string }
-  /** The source of the credentials could not be read again; those at hand are used. */
+  /** The source of the credentials could not be read again; the last ones are used. */
   | { readonly name: 'credentials_reload_failed'; readonly error: ForcegrantError }
 
 /** What the option `onEvent` takes. */

@@ -43,9 +43,10 @@ export {
   type Happening,
   type Measurement,
 } from './event.cjs'
-export type { ClientOptions, CommonOptions, EnvOptions, PoolOptions } from './options.cjs'
+export type { ClientOptions, CommonOptions, EnvOptions } from './options.cjs'
 export type { CallOptions } from './pending.cjs'
 export { ClientPool, type Prewarmed } from './pool.cjs'
+export type { PoolOptions } from './pool-options.cjs'
 export type { Status } from './status.cjs'
 export type { Acquired, Lease, Store, Stored } from './store.cjs'
 export { type Expiry, type ExpirySource, Token } from './token.cjs'

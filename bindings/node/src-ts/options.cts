@@ -1,4 +1,4 @@
-// The options of clients and pools: their types, and what of them the native part cannot take as it is.
+// The options of clients, and what of any options the native part cannot take as it is.
 import { nativeClock, type TestClock } from './clock.cjs'
 import {
   type ClientCredentials,
@@ -22,9 +22,9 @@ type Maybe<T> = T | null | undefined
  * decided, and documented, in the core: it is the same in every language.
  */
 export interface CommonOptions {
-  /** A second pair that is live beside the first while one replaces the other. */
+  /** Client credentials that are valid as well, while they replace the others. */
   nextCredentials?: Maybe<ClientCredentials>
-  /** Asks Salesforce after each login when the token ends, if the answer did not say. */
+  /** Asks Salesforce after each login when the token ends, if the response did not say. */
   introspect?: Maybe<boolean>
   /** For that request. */
   introspectionTimeout?: Maybe<number>
@@ -62,8 +62,8 @@ export interface CommonOptions {
   /** The longest `Retry-After` that is waited for. */
   retryAfterCap?: Maybe<number>
   /**
-   * Tries of one API call through this client's adapters: more than one repeats calls that are answered with 503, 429
-   * and the like, if their method may be repeated (not POST or PATCH) and their body can be sent again. 1: off.
+   * Tries of one API call through this client's adapters: more than one repeats calls that a busy service refuses with
+   * 503, 429 and the like, if their method may be repeated (not POST or PATCH) and their body can be sent again. 1: off.
    */
   callAttempts?: Maybe<number>
   /** The base of the pause between two of them, and the longest pause. */
@@ -125,7 +125,7 @@ export type ClientOptions = CommonOptions & {
       }
     | {
         /**
-         * Brings the credentials, in place of the options above: from a vault, say. It is called at the first
+         * Returns the credentials, in place of the options above: from a vault, say. It is called at the first
          * login and when a login is refused for the credentials; `totalTimeout` bounds it. What it throws becomes
          * the `cause` of a `credentials_unavailable`. It does not keep the process alive; a call that waits for
          * it does.
@@ -140,31 +140,6 @@ export type ClientOptions = CommonOptions & {
 
 /** The options of `Client.fromEnv`: all but those that the environment gives. */
 export type EnvOptions = CommonOptions
-
-/**
- * The options of `new ClientPool`. Those of `CommonOptions` hold for all clients, but for `tokenUrl` and
- * `nextCredentials`, which belong to one org. The pool is itself what this process shares, so `store` tells only
- * what is shared beyond it.
- */
-export type PoolOptions = Omit<CommonOptions, 'tokenUrl' | 'nextCredentials'> & OwnOptions
-
-/** What a pool has beside the options of its clients. */
-export interface OwnOptions {
-  /**
-   * Brings the credentials of a key that was not inserted: called at the key's first login and when a login is
-   * refused for the credentials. What it throws becomes the `cause` of a `credentials_unavailable`.
-   */
-  credentialsCallback?: Maybe<OrgCallback>
-  /** How many clients are kept; then one that was not used lately goes. Default 10,000. */
-  maxClients?: Maybe<number>
-  /** How many logins of the pool start within a second. Default 100. */
-  loginsPerSecond?: Maybe<number | 'none'>
-  /**
-   * How many logins of the pool are in flight at once; one that takes longer than two seconds is not counted,
-   * up to four times as many. Default 64.
-   */
-  concurrentLogins?: Maybe<number | 'none'>
-}
 
 /** @internal What crosses to the native part. */
 export interface NativeArguments {
