@@ -5,6 +5,7 @@ import {
   type HeadersLike,
   header,
   LIMIT_INFO,
+  toApiUsage,
   toNativeResponse,
 } from './classification.cjs'
 import { guarded } from './guard.cjs'
@@ -55,7 +56,7 @@ export class ClientCalls {
   limits(): ApiUsage | undefined {
     this.#noteLimitInfo()
     const usage = this.#native().limits()
-    return usage === null ? undefined : Object.freeze(usage)
+    return usage === null ? undefined : toApiUsage(usage)
   }
 
   /** Remembers what a response with a status below 400 says. */

@@ -75,12 +75,17 @@ export function classifyResponse(response: ApiResponse): Classification {
     () => native().classifyResponse(parts),
     classifyResponse,
   ) as Classification
-  return Object.freeze({ responseClass, retryAfter, apiUsage: apiUsage && Object.freeze(apiUsage) })
+  return Object.freeze({ responseClass, retryAfter, apiUsage: apiUsage && toApiUsage(apiUsage) })
 }
 
 /** Classifies the status of a gRPC call (of the Pub/Sub API). */
 export function classifyGrpcStatus(code: number): ResponseClass {
   return guarded(() => native().classifyGrpcStatus(code), classifyGrpcStatus) as ResponseClass
+}
+
+/** @internal The native part sorts properties by name. */
+export function toApiUsage({ used, limit }: ApiUsage): ApiUsage {
+  return Object.freeze({ used, limit })
 }
 
 /** @internal */

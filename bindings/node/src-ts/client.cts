@@ -1,7 +1,7 @@
 // The client: its token, kept in JavaScript for as long as the core says, and the way into the native part.
 import { type InspectOptionsStylized, inspect } from 'node:util'
 import { ClientCalls } from './calls.cjs'
-import type { ApiUsage } from './classification.cjs'
+import { type ApiUsage, toApiUsage } from './classification.cjs'
 import { type ClientCredentials, isClientCredentials, toNativeCredentials } from './credentials.cjs'
 import { type ErrorData, makeError } from './errors.cjs'
 import { eventSink, isWatched } from './event.cjs'
@@ -201,7 +201,7 @@ export class Client {
     if (cached === undefined) throw nativeFailure(site)
     const token = this.#keep(cached)
     const { orgId, userId } = token
-    const apiUsage = Object.freeze(result) as Verified['apiUsage']
+    const apiUsage = result === undefined ? undefined : toApiUsage(result as ApiUsage)
     return Object.freeze({ token, orgId, userId, apiUsage, loginHost: this.loginHost })
   }
 

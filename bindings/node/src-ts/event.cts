@@ -137,13 +137,24 @@ export function eventSink(
   }
 }
 
-function toEvent({ error, expiry, measurements, loginHost: _, ...rest }: EventData): ClientEvent {
+/** The native part sorts properties by name; logs show these in a better order. */
+function toEvent({
+  name,
+  error,
+  expiry,
+  measurements: given,
+  loginHost: _,
+  ...rest
+}: EventData): ClientEvent {
   const event = {
+    name,
     ...rest,
     ...(error && { error: makeError(error) }),
     ...(expiry && { expiry: toExpiry(expiry) }),
   }
-  for (const measured of measurements) Object.freeze(Object.freeze(measured).attributes)
+  const measurements = given.map(({ name, kind, unit, value, attributes }) =>
+    Object.freeze({ name, kind, unit, value, attributes: Object.freeze(attributes) }),
+  )
   // Not enumerable: a log of the event needs no second form of it.
   Object.defineProperty(event, 'measurements', { value: Object.freeze(measurements) })
   return Object.freeze(event) as ClientEvent

@@ -129,16 +129,12 @@ fn measurement(measured: &Measurement) -> Value {
     let attributes = attributes.map(|&(key, value)| (key.to_owned(), value.into()));
     json!({
         "name": measured.name,
-        "kind": kind(measured.kind),
+        "kind": match measured.kind {
+            MeasurementKind::Counter => "counter",
+            MeasurementKind::Histogram => "histogram",
+        },
         "unit": measured.unit,
         "value": measured.value,
         "attributes": attributes.collect::<Map<_, _>>(),
     })
-}
-
-pub(crate) fn kind(kind: MeasurementKind) -> &'static str {
-    match kind {
-        MeasurementKind::Counter => "counter",
-        MeasurementKind::Histogram => "histogram",
-    }
 }

@@ -24,7 +24,6 @@ use std::ffi::OsString;
 use std::io;
 
 use napi_derive::napi;
-use serde_json::{Value, json};
 
 /// The version that the package compares with its own.
 #[napi]
@@ -48,29 +47,4 @@ pub fn profile() -> &'static str {
 pub fn cli(args: Vec<String>) -> u8 {
     let args = args.into_iter().map(OsString::from);
     forcegrant_cli::run(args, &mut io::stdout(), &mut io::stderr())
-}
-
-/// The core's catalogue of instruments, for a test.
-#[napi(ts_return_type = "object[]")]
-pub fn instruments() -> Value {
-    let rows = forcegrant::measurement::CATALOGUE.iter();
-    rows.map(|row| {
-        json!({
-            "name": row.name,
-            "kind": event::kind(row.kind),
-            "unit": row.unit,
-            "attributes": row.attributes,
-            "meaning": row.meaning,
-        })
-    })
-    .collect()
-}
-
-/// The core's table of errors, for the test that compares it with the classes.
-#[napi(ts_return_type = "object[]")]
-pub fn error_table() -> Value {
-    let codes = forcegrant::ErrorCode::ALL.iter();
-    codes
-        .map(|code| json!({ "code": code.as_str(), "kind": code.kind().as_str() }))
-        .collect()
 }
