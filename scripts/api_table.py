@@ -1,7 +1,7 @@
-"""One interface in three languages: `api_table.py` compares what each has with the table in api.json.
+"""One interface in three languages: `api_table.py` compares the members of each with the table in api.json.
 
 Rust is reflected from rustdoc's JSON (scripts/public_api.py makes it), Python and Node from their references. A member
-that not all have stands in the table with the reason. Node's names are the same in camelCase.
+that not all languages have is in the table with the reason. Node's names are the same in camelCase.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from workspace import ROOT, environment
 
 TABLE = Path(__file__).with_name("api.json")
 DOCS = ROOT / "target/docs"
-# Made by the languages or their conventions.
+# Members that a language or its conventions add.
 CONVENTIONS = {"constructor", "to_json", "to_string"}
 LANGUAGES = ("rust", "python", "node")
 
@@ -34,7 +34,7 @@ def main() -> int:
 
 
 def compare(name: str, row: dict[str, Any], there: dict[str, dict[str, set[str]]]) -> list[str]:
-    """What a language has that the table does not say, or lacks."""
+    """The differences between a type of each language and the table."""
     wrong = []
     for language in LANGUAGES:
         called = row.get("called", {}).get(language, name)
@@ -60,7 +60,7 @@ def references(language: str) -> dict[str, set[str]]:
 
 
 def rust() -> dict[str, set[str]]:
-    """The methods of each type of the core; those of its blocking twin count where they are the same type in others."""
+    """The methods of each type of the core; blocking types count as the same type."""
     env = environment()
     file = Path(env["CARGO_TARGET_DIR"], env["CARGO_BUILD_TARGET"], "doc", "forcegrant.json")
     if not file.is_file():
@@ -89,7 +89,7 @@ def is_method(index: dict[str, Any], number: object) -> bool:
 
 
 def snake(name: str) -> str:
-    """`instanceUrl` as `instance_url`; what is written so already stays."""
+    """`instanceUrl` as `instance_url`; a name in snake case stays."""
     return re.sub(r"(?<=[a-z0-9])([A-Z]+)", lambda letters: f"_{letters[1].lower()}", name)
 
 

@@ -1,6 +1,6 @@
 """Finds types and traits of other crates in the public interface of the core: `public_api.py`.
 
-Who uses such a type is bound to that crate's version. What is exposed on purpose stands in ALLOWED, with the reason.
+A user of such a type depends on that crate's version. ALLOWED has the types that are exposed on purpose, with reasons.
 The JSON of rustdoc needs a switch that is meant for nightly compilers; nothing that is shipped is built so. On the way
 the documentation of all features together is checked: a warning is an error.
 """
@@ -17,21 +17,22 @@ from typing import Any
 
 from workspace import ROOT, environment, fail
 
-CRATES = ("forcegrant", "forcegrant-cli", "forcegrant-emulator")
+CRATES = ("forcegrant", "forcegrant-redis", "forcegrant-cli", "forcegrant-emulator")
 # For this project's own tests and instruments: no part of the interface.
 INTERNAL = {"model", "simulation"}
 STANDARD = {"std", "core", "alloc"}
+# The crates of this workspace that are built into `forcegrant`: all are released together.
+OWN = {"forcegrant", "forcegrant_proto", "forcegrant_redis", "forcegrant_support"}
 
 ALLOWED = {
-    "serde_json::map::Map": "the extra fields of an answer are JSON: `Token::extra`",
+    "serde_json::map::Map": "the extra fields of a response are JSON: `Token::extra`",
     "serde_json::value::Value": "control operations of the emulator, and what is in the map above",
     "serde_core::ser::Serialize": "the emulator's configuration is also read and written as JSON",
     "serde_core::ser::Serializer": "the same",
     "serde_core::de::Deserialize": "the same",
     "serde_core::de::Deserializer": "the same",
-    "forcegrant::environment::Environment": "the variables that the command line reads; released together",
 }
-# Whole crates, behind features that are off unless asked for: whoever asks wants that crate, at its major version.
+# Whole crates, behind features that are off by default: a user who enables one wants that crate, at its major version.
 ALLOWED_BY_FEATURE = {
     "bytes": "http-client, tower, tonic",
     "http": "http-client, tower, tonic",
@@ -102,12 +103,12 @@ def foreign(described: dict[str, Any]) -> Iterator[tuple[str, str]]:
             continue
         for number in references(item["inner"]):
             path = paths.get(str(number))
-            if path and path["crate_id"] != 0 and path["path"][0] not in STANDARD:
+            if path and path["crate_id"] != 0 and path["path"][0] not in STANDARD | OWN:
                 yield "::".join(path["path"]), item["name"] or "an implementation"
 
 
 def is_automatic(implementation: dict[str, Any] | None) -> bool:
-    """Whether nobody wrote it: `Send` and the like, and what holds for all types."""
+    """Whether the compiler made it: auto traits such as `Send`, and blanket implementations."""
     return implementation is not None and (implementation["is_synthetic"] or implementation["blanket_impl"] is not None)
 
 

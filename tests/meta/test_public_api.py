@@ -1,4 +1,4 @@
-"""A10: the script that looks for foreign types in the public interface finds them."""
+"""The script that searches the public interface for types of other crates finds them."""
 
 from __future__ import annotations
 

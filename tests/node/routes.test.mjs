@@ -1,4 +1,4 @@
-// Where calls go is remembered in JavaScript for each origin: it has to be what the core says of each URL.
+// JavaScript caches for each origin where calls go. The cache has to agree with the core for every address.
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { test } from 'node:test'
@@ -14,7 +14,7 @@ const MOVED = 'https://acme-moved.my.salesforce.com'
 const API = 'https://api.salesforce.com'
 const TOKEN = { instanceUrl: INSTANCE, apiInstanceUrl: API }
 const LIMITS = '/services/data/v67.0/limits'
-/** What addresses are made of, and what they are made of by those who want a token. */
+/** Parts of addresses, including those that an attacker would use. */
 const PARTS = [
   ...['/', '//', '\\', '/\\', '?', '#', '@', ':', ':443', ':80', ':8443', '.', '..', '%2f', ' ', '\t', '\n'],
   ...['https:', 'HTTPS:', 'http:', 'https://', 'http://', 'javascript:', 'a', 'ä', '\u0000', '~!$[]|^`"<>{}'],
@@ -41,7 +41,7 @@ function codeOr(resolve) {
 }
 
 /** A resolver as an adapter has it, and how often it asked. */
-function kept(ask) {
+function cachedUrls(ask) {
   const counted = { asked: 0 }
   const resolver = new UrlResolver((token, text) => {
     counted.asked += 1
@@ -51,9 +51,9 @@ function kept(ask) {
   return counted
 }
 
-test('what is kept is what the core says, whatever is asked for', () => {
+test('the cache agrees with the core for every address', () => {
   const ask = core()
-  const routes = kept(ask)
+  const urls = cachedUrls(ask)
   const random = generator(5)
   const texts = PARTS.flatMap((part) => [part, part + LIMITS, INSTANCE + part, INSTANCE + part + LIMITS])
   for (let count = 0; count < 20_000; count++) {
@@ -61,37 +61,37 @@ test('what is kept is what the core says, whatever is asked for', () => {
   }
   for (const text of texts) {
     const said = codeOr(() => ask(TOKEN, text))
-    assert.deepEqual([routes.of(TOKEN, text), routes.of(TOKEN, text)], [said, said], JSON.stringify(text))
+    assert.deepEqual([urls.of(TOKEN, text), urls.of(TOKEN, text)], [said, said], JSON.stringify(text))
   }
 })
 
 test('calls to an origin ask the core once for a token', () => {
-  const routes = kept(core())
+  const urls = cachedUrls(core())
   for (let count = 0; count < 100; count++) {
-    assert.deepEqual(routes.of(TOKEN, `/a/${count}`), { url: `${INSTANCE}/a/${count}`, carriesToken: true })
-    assert.deepEqual(routes.of(TOKEN, `${API}/${count}`), { url: `${API}/${count}`, carriesToken: true })
-    assert.equal(routes.of(TOKEN, `https://evil.example/${count}`).carriesToken, false)
+    assert.deepEqual(urls.of(TOKEN, `/a/${count}`), { url: `${INSTANCE}/a/${count}`, carriesToken: true })
+    assert.deepEqual(urls.of(TOKEN, `${API}/${count}`), { url: `${API}/${count}`, carriesToken: true })
+    assert.equal(urls.of(TOKEN, `https://evil.example/${count}`).carriesToken, false)
   }
-  assert.equal(routes.asked, 3)
+  assert.equal(urls.asked, 3)
 })
 
 test('another token is another question: what was meant for its instance follows it', () => {
   const ask = core()
-  const routes = kept(ask)
+  const urls = cachedUrls(ask)
   const url = INSTANCE + LIMITS
-  assert.deepEqual(routes.of(TOKEN, url), { url, carriesToken: true })
+  assert.deepEqual(urls.of(TOKEN, url), { url, carriesToken: true })
   const moved = { ...TOKEN, instanceUrl: MOVED }
   for (const text of [url, url, LIMITS]) {
-    assert.deepEqual(routes.of(moved, text), { url: MOVED + LIMITS, carriesToken: true })
+    assert.deepEqual(urls.of(moved, text), { url: MOVED + LIMITS, carriesToken: true })
   }
-  assert.equal(routes.of(moved, 'https://trusted.example/').carriesToken, true)
+  assert.equal(urls.of(moved, 'https://trusted.example/').carriesToken, true)
 })
 
-test('no more origins are kept than a few', () => {
-  const routes = kept(core())
+test('the cache holds few origins', () => {
+  const urls = cachedUrls(core())
   for (let count = 0; count < 1000; count++) {
-    assert.equal(routes.of(TOKEN, `https://host${count}.example/`).carriesToken, false)
-    assert.equal(routes.of(TOKEN, LIMITS).carriesToken, true)
+    assert.equal(urls.of(TOKEN, `https://host${count}.example/`).carriesToken, false)
+    assert.equal(urls.of(TOKEN, LIMITS).carriesToken, true)
   }
-  assert.ok(routes.asked > 1000 && routes.asked < 1200, String(routes.asked))
+  assert.ok(urls.asked > 1000 && urls.asked < 1200, String(urls.asked))
 })

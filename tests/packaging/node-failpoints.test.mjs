@@ -53,7 +53,7 @@ for (const [name, call] of Object.entries(FAILPOINTS)) {
   })
 }
 
-test('a panic while an event is told loses the event, and disturbs no login', () => {
+test('a panic while an event is delivered loses the event, and affects no login', () => {
   const { stdout, ...rest } = script(`
     arm('event')
     report({ length: (await client.token()).accessToken.length })

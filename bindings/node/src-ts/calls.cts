@@ -20,8 +20,8 @@ interface TokenSource {
   /** The token, while the core has said that it may be handed out without asking again. */
   kept(): Token | undefined
   token(options?: CallOptions): Promise<Token>
-  /** The core may have dropped the token. */
-  forget(): void
+  /** The core may have dropped the token: it is asked before the token is handed out again. */
+  recheck(): void
 }
 
 /**
@@ -80,7 +80,7 @@ export class ClientCalls {
   ): number | undefined {
     this.#noteLimitInfo()
     this.#countsRenewals = true
-    this.tokens.forget()
+    this.tokens.recheck()
     const parts = toNativeResponse(response)
     return (
       guarded(() => call.handleResponse(accessToken, url, isReplayable, parts), this.handleResponse) ??

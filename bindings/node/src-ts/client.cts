@@ -182,7 +182,7 @@ export class Client {
   /** @internal What its API calls share. */
   get calls(): ClientCalls {
     this.#calls ??= new ClientCalls(
-      { kept: () => this.kept(), token: (options) => this.token(options), forget: () => this.#forget() },
+      { kept: () => this.kept(), token: (options) => this.token(options), recheck: () => this.#recheck() },
       () => this.#native,
     )
     return this.#calls
@@ -325,8 +325,13 @@ export class Client {
   }
 
   /** The next caller asks the core. */
+  #recheck(): void {
+    this.#from = this.#until = 0
+  }
+
   #forget(): void {
+    this.#recheck()
     this.#token = undefined
-    this.#id = this.#from = this.#until = 0
+    this.#id = 0
   }
 }

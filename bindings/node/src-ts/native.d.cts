@@ -148,12 +148,6 @@ export declare function cli(args: Array<string>): number
  */
 export declare function environmentNames(): Array<string>
 
-/** The core's table of errors, for the test that compares it with the classes. */
-export declare function errorTable(): object[]
-
-/** The core's catalogue of instruments, for a test. */
-export declare function instruments(): object[]
-
 /** The parts of a response that its class depends on. */
 export interface NativeApiResponse {
   /** The HTTP status. */

@@ -6,11 +6,11 @@ use forcegrant::Client;
 use forcegrant::reqwest::Method;
 
 async fn daily_requests(sf: &Client) -> Result<(), Box<dyn std::error::Error>> {
-    let answer = sf
+    let response = sf
         .request(Method::GET, "/services/data/v67.0/limits")
         .send()
         .await?;
-    println!("{} {:?}", answer.status(), sf.limits());
+    println!("{} {:?}", response.status(), sf.limits());
     Ok(())
 }
 

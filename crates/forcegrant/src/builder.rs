@@ -17,7 +17,7 @@ use crate::credentials::{CredentialSet, CredentialsProvider, Load, Loaded, Sourc
 use crate::engine::{ClientConfig, Engine, Shared};
 use crate::environment::{Environment, Parts, Wanted};
 use crate::events::Events;
-use crate::http::{HttpSettings, HttpTransport, Proxy, ProxyRules, Roots};
+use crate::http::{HttpSettings, HttpTransport, Proxy, ProxyRules};
 use crate::pool::clock_cache::ClockEntry;
 use crate::pool::key::Key;
 use crate::pool::table::Link;
@@ -33,6 +33,7 @@ use forcegrant_proto::grant::retry::RetrySettings;
 use forcegrant_proto::host::{LoginEndpoint, TrustPolicy, is_host_name, printable};
 use forcegrant_proto::pasted_text;
 use forcegrant_proto::secret::Secret;
+use forcegrant_support::tls::Roots;
 
 /// Collects the options of a [`Client`]. Nothing is checked, read or started before
 /// [`ClientBuilder::build`].

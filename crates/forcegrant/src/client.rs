@@ -199,7 +199,7 @@ impl Client {
         self.engine.set_credentials(credential_set, None);
     }
 
-    /// Drops the token at hand if it was issued to client credentials that is not among the credentials any
+    /// Drops the token at hand if it was issued to client credentials that are not in use any
     /// more: after a leak, say. Returns whether it did. Salesforce is not told: to end the session
     /// there too, revoke it in the org.
     pub fn invalidate_if_rotated(&self) -> bool {

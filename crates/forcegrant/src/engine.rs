@@ -16,7 +16,6 @@ use crate::pool::clock_cache::ClockEntry;
 use crate::pool::key::Key;
 use crate::pool::limiter::{LoginLimiter, QueuePosition};
 use crate::pool::table::Link;
-use crate::process::{PerProcess, ProcessRef};
 use crate::random;
 use crate::single_flight::{InFlight, SingleFlight, SingleFlightGuard};
 use crate::store::SharedStore;
@@ -37,6 +36,7 @@ use forcegrant_proto::grant::retry::RetrySettings;
 use forcegrant_proto::host::{LoginEndpoint, TrustPolicy};
 use forcegrant_proto::status::Status;
 use forcegrant_proto::token::Token;
+use forcegrant_support::process::{PerProcess, ProcessRef};
 
 /// The answer of [`Client::start`](crate::Client::start).
 #[derive(Debug)]

@@ -87,7 +87,7 @@ fn serves(brought: &Token, settled: Option<&Result<Token, Error>>) -> bool {
     matches!(settled, Some(Ok(token)) if token.fingerprint() == brought.fingerprint())
 }
 
-/// Makes the outcome of a login the next state. `None`: login again.
+/// Makes the outcome of a login the next state. `None`: log in again.
 fn settle(
     engine: &Engine,
     outcome: login::LoginOutcome,

@@ -14,7 +14,7 @@ pub(crate) struct SingleFlight<T: Clone>(Mutex<Option<Arc<Promise<T>>>>);
 /// The desk's lock, held.
 pub(crate) struct SingleFlightGuard<'a, T: Clone>(MutexGuard<'a, Option<Arc<Promise<T>>>>);
 
-/// A flight in flight. However it ends, its waiters are told: by [`InFlight::complete`], or, when it
+/// A login in flight. However it ends, its waiters are told: by [`InFlight::complete`], or, when it
 /// is dropped by a panic or with its runtime, with an error.
 #[must_use = "dropping a flight tells its passengers that it was lost"]
 pub(crate) struct InFlight<T: Clone>(Arc<Promise<T>>);
@@ -33,7 +33,7 @@ impl<T: Clone> SingleFlight<T> {
 }
 
 impl<T: Clone> SingleFlightGuard<'_, T> {
-    /// The flight in flight, if there is one.
+    /// The login in flight, if there is one.
     pub(crate) fn flight(&self) -> Option<Pending<T>> {
         let promise = self.0.as_ref().filter(|promise| !promise.is_kept())?;
         Some(promise.pending())
@@ -50,7 +50,7 @@ impl<T: Clone> SingleFlightGuard<'_, T> {
         }
     }
 
-    /// Joins the flight in flight, or starts one with `start`.
+    /// Joins the login in flight, or starts one with `start`.
     pub(crate) fn join_or_start(
         &mut self,
         start: impl FnOnce(InFlight<T>) -> Result<(), Error>,
@@ -189,7 +189,7 @@ mod model {
                 assert_eq!(
                     self.in_air.fetch_add(1, Ordering::SeqCst),
                     0,
-                    "two flights in the air"
+                    "two logins in flight"
                 );
                 let world = Arc::clone(self);
                 thread::spawn(move || {

@@ -53,7 +53,7 @@ pub(crate) struct HeldLease {
     lost: Arc<AtomicBool>,
 }
 
-/// A client at the store, with one client credentials.
+/// A client at the store, with one set of client credentials.
 #[derive(Clone)]
 struct StoreSession {
     engine: Arc<Engine>,

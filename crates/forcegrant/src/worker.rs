@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::process::{PerProcess, ProcessRef};
+use forcegrant_support::process::{PerProcess, ProcessRef};
 
 type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 

@@ -29,6 +29,7 @@ from forcegrant._errors import (
     UnavailableError,
 )
 from forcegrant._native import (
+    Classification,
     Client,
     ClientPool,
     Event,
@@ -37,7 +38,6 @@ from forcegrant._native import (
     Prewarmed,
     Status,
     Token,
-    Classification,
     Verified,
     __version__,
     classify_grpc_status,
@@ -48,6 +48,7 @@ from forcegrant._pool import AsyncClientPool
 __all__ = [
     "AsyncClient",
     "AsyncClientPool",
+    "Classification",
     "Client",
     "ClientPool",
     "ConfigurationError",
@@ -67,7 +68,6 @@ __all__ = [
     "TokenRejectedError",
     "TransportError",
     "UnavailableError",
-    "Verdict",
     "Verified",
     "__version__",
     "classify_grpc_status",

@@ -18,6 +18,7 @@ from forcegrant.stores import Store
 
 __all__ = [
     "Call",
+    "Classification",
     "Client",
     "ClientPool",
     "Core",
@@ -35,17 +36,16 @@ __all__ = [
     "StoreStep",
     "TestClock",
     "Token",
-    "Verdict",
     "Verified",
     "Wait",
     "__version__",
     "body_counts",
+    "classify_grpc_status",
+    "classify_response",
     "cli",
     "error_table",
-    "classify_grpc_status",
     "renewed",
     "seconds",
-    "classify_response",
 ]
 
 __version__: str

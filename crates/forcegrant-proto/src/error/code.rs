@@ -121,7 +121,7 @@ codes! {
     AppNotInstalled = "app_not_installed", ErrorKind::Refused, false, Some(SetupStep::AppPolicies),
         "This org does not have the app: it is of another org, or must be installed here before it can log in.";
     UserNotPermitted = "user_not_permitted", ErrorKind::Refused, false, Some(SetupStep::RunAsUser),
-        "The run-as user is of a kind that can not use this flow (portal or community user); choose another.";
+        "The run-as user is of a kind that cannot use this flow (portal or community user); choose another.";
     UserInactive = "user_inactive", ErrorKind::Refused, false, Some(SetupStep::RunAsUser),
         "The run-as user is inactive or frozen; activate the user or choose another.";
     OrgInactive = "org_inactive", ErrorKind::Refused, false, NO_STEP,
@@ -145,7 +145,7 @@ codes! {
         "This process has made as many logins within an hour as `login_budget` allows; none was sent, and the error says when one is free.";
 
     Timeout = "timeout", ErrorKind::Timeout, true, NO_STEP,
-        "No answer within the time allowed.";
+        "No response within the time allowed.";
 
     DnsFailed = "dns_failed", ErrorKind::Transport, true, Some(SetupStep::Hostname),
         "The host name does not resolve; a mistyped My Domain looks like this.";
@@ -160,21 +160,21 @@ codes! {
     ProxyAuthenticationRequired = "proxy_authentication_required", ErrorKind::Transport, false, NO_STEP,
         "The proxy wants a user and password, or others than it was given; the message names the proxy and where they go.";
     ConnectionLost = "connection_lost", ErrorKind::Transport, true, NO_STEP,
-        "The connection broke before the whole answer had arrived.";
+        "The connection broke before the whole response had arrived.";
 
     ServerUnavailable = "server_unavailable", ErrorKind::Unavailable, true, NO_STEP,
         "Salesforce cannot serve now: it said so (500 to 599, 406, 408, 420, 425, or an error that asks for another attempt), or something in front of a host that has served before responded in its place.";
     RateLimited = "rate_limited", ErrorKind::Unavailable, true, NO_STEP,
-        "Salesforce answered 429: too many requests just now.";
+        "Salesforce responded with 429: too many requests just now.";
 
     Redirected = "redirected", ErrorKind::Response, false, Some(SetupStep::Hostname),
-        "The host answered with a redirect, which is not followed because it would carry the secret elsewhere.";
+        "The host responded with a redirect, which is not followed because it would carry the secret elsewhere.";
     UnexpectedResponse = "unexpected_response", ErrorKind::Response, false, NO_STEP,
         "The response is not that of a Salesforce token endpoint, at the first contact with this host; the message says what is wrong with it.";
     ResponseTooLarge = "response_too_large", ErrorKind::Response, false, NO_STEP,
         "The response is larger than 1 MiB, which no token response is.";
     UntrustedInstanceUrl = "untrusted_instance_url", ErrorKind::Response, false, NO_STEP,
-        "The answer sends the token to a host that is not Salesforce's; name it in `trusted_hosts` if that is right.";
+        "The response sends the token to a host that is not Salesforce's; name it in `trusted_hosts` if that is right.";
 
     TokenDeadOnArrival = "token_dead_on_arrival", ErrorKind::Token, true, NO_STEP,
         "The token had already ended when it arrived; check this machine's clock.";

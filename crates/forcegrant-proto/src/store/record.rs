@@ -186,14 +186,14 @@ pub fn read_token(
         ..Response::default()
     };
     let grant = decode(&response, &reader.context).ok()?;
-    let minted = NewToken {
+    let new_token = NewToken {
         grant,
         credentials,
         started,
         introspected: origin.introspected,
         random: reader.random,
     };
-    let lease = CachedToken::new(minted, state.learned, reader.now, reader.lifetimes).ok()?;
+    let lease = CachedToken::new(new_token, state.learned, reader.now, reader.lifetimes).ok()?;
     (!state.is_rejected(lease.parts.fingerprint())).then_some(lease)
 }
 

@@ -16,8 +16,6 @@ use crate::client::Client;
 use crate::clock::to_system_time;
 #[cfg(feature = "http-client")]
 use crate::http::{self, HttpSettings};
-#[cfg(feature = "http-client")]
-use crate::process::PerProcess;
 use crate::random;
 use forcegrant_proto::cache::state::Report;
 use forcegrant_proto::calls::client::{CallClient, ReportOutcome};
@@ -27,6 +25,8 @@ use forcegrant_proto::error::Error;
 use forcegrant_proto::host::TrustPolicy;
 use forcegrant_proto::response_class::{ApiResponse, ApiUsage};
 use forcegrant_proto::token::Token;
+#[cfg(feature = "http-client")]
+use forcegrant_support::process::PerProcess;
 
 /// What a client remembers for its calls; one for all its clones.
 #[derive(Debug, Default)]

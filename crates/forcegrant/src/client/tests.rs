@@ -209,7 +209,7 @@ fn a_panic_is_an_error_and_the_next_call_works() {
 }
 
 #[test]
-fn transient_failures_are_tried_again_within_a_mint() {
+fn transient_failures_are_tried_again_within_a_login() {
     let f = fixture([Play::Status(503), Play::Status(500), Play::Token("a")]);
     assert_eq!(f.client.token().unwrap().access_token(), "a");
     assert_eq!(
@@ -362,7 +362,7 @@ fn a_user_who_reports_every_token_causes_no_storm() {
 
 /// A report that arrives while a refresh is in flight may be newer than its answer.
 #[test]
-fn a_mint_that_a_report_overtook_is_repeated_once() {
+fn a_login_that_a_report_overtook_is_repeated_once() {
     let (hold, arrival, go) = held(Play::Token("a"));
     let f = fixture([Play::Token("a"), hold, Play::Token("b")]);
     let token = f.client.token().unwrap();
@@ -402,7 +402,7 @@ fn a_callback_that_panics_harms_nothing() {
 
 /// A14: one login per lifetime over a simulated week, on every rung of the ladder.
 #[test]
-fn one_mint_per_lifetime_over_a_week() {
+fn one_login_per_lifetime_over_a_week() {
     for (expires_in, ages) in [(None, 900), (Some(7_200), 6_300), (Some(60), 30)] {
         let week = 7 * 86_400;
         let plays = (0..week).map(|_| match expires_in {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::process::{PerProcess, ProcessRef};
+use forcegrant_support::process::{PerProcess, ProcessRef};
 
 /// A forked child has none of the parent's.
 #[derive(Debug)]

@@ -12,11 +12,11 @@ use super::{ClientPool, OrgCredentials, Pool};
 use crate::builder::ClientBuilder;
 use crate::credentials::{LoadOrg, Loaded, Source, callback_failed};
 use crate::events::Events;
-use crate::process::PerProcess;
 use forcegrant_proto::error::{Error, invalid_option};
 use forcegrant_proto::event::Event;
 use forcegrant_proto::host::LoginEndpoint;
 use forcegrant_proto::secret::Secret;
+use forcegrant_support::process::PerProcess;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 

@@ -13,9 +13,9 @@ use tokio::sync::oneshot;
 
 use crate::clock::{Clock, millis};
 use crate::pool::login_queue::{KEPT, Lane, LoginQueue, Next, PacingSettings, WaiterId};
-use crate::process::{PerProcess, ProcessRef};
 use crate::worker;
 use forcegrant_proto::error::{Error, ErrorCode};
+use forcegrant_support::process::{PerProcess, ProcessRef};
 
 const SLOW_AFTER: Duration = Duration::from_secs(2);
 

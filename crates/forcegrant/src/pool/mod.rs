@@ -22,7 +22,6 @@ use self::table::{Chained, Link, Table};
 use crate::client::{Client, View};
 use crate::credentials::{ClientCredentials, CredentialSet, CredentialsProvider, Source};
 use crate::engine::{ClientConfig, Engine, Shared, Start};
-use crate::process::{PerProcess, ProcessRef};
 use crate::token_cell::TokenCell;
 use crate::wait::{Pending, Promise};
 use forcegrant_proto::error::{Error, ErrorCode};
@@ -31,6 +30,7 @@ use forcegrant_proto::pasted_text;
 use forcegrant_proto::secret::Secret;
 use forcegrant_proto::status::Status;
 use forcegrant_proto::token::Token;
+use forcegrant_support::process::{PerProcess, ProcessRef};
 
 /// Keeps the access tokens of many orgs, each under a key of yours: a tenant, a connection id.
 ///
@@ -161,7 +161,7 @@ impl ClientPool {
         self.insert_credentials(key, credentials)
     }
 
-    /// [`ClientPool::insert`] for more than one client credentials.
+    /// [`ClientPool::insert`] for more than one set of client credentials.
     ///
     /// # Errors
     /// As [`ClientPool::insert`].

@@ -11,13 +11,12 @@ use url::Url;
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::http::HttpSettings;
-use crate::process::PerProcess;
 use crate::random;
+#[cfg(feature = "store-redis")]
+use crate::store::RedisStore;
 #[cfg(feature = "store-file")]
 use crate::store::file::FileStore;
 use crate::store::process::ProcessStore;
-#[cfg(feature = "store-redis")]
-use crate::store::redis::RedisStore;
 use crate::store::{Acquired, Store, StoreError, StoreFuture};
 use forcegrant_proto::error::{Error, ErrorCode, invalid_option};
 use forcegrant_proto::event::Event;
@@ -25,6 +24,7 @@ use forcegrant_proto::grant::request::AuthStyle;
 use forcegrant_proto::redaction::Redactor;
 use forcegrant_proto::store::breaker::Breaker;
 use forcegrant_proto::token::Token;
+use forcegrant_support::process::PerProcess;
 
 /// Whom a client shares its token with: the option `store`.
 ///

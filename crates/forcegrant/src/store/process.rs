@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use crate::clock::millis;
-use crate::process::PerProcess;
 use crate::store::{Acquired, Lease, Put, Store, StoreFuture, Stored};
 use forcegrant_proto::cache::budget::{Budget, BudgetSettings};
 use forcegrant_proto::store::protocol::{LARGEST_ENTRY, LONGEST_LIFE, Register};
+use forcegrant_support::process::PerProcess;
 
 /// One client's way to what the process shares.
 #[derive(Default)]
