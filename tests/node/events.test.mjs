@@ -2,15 +2,11 @@
 import assert from 'node:assert/strict'
 import diagnostics from 'node:diagnostics_channel'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { after, before, beforeEach, test } from 'node:test'
 import { inspect } from 'node:util'
 import { Client, EVENT_CHANNEL, ForcegrantError, RefusedError } from 'forcegrant'
 import { startEmulator } from 'forcegrant/testing'
 import { assertClean, runFixture } from './support/child.mjs'
-
-const require = createRequire(import.meta.url)
 
 let emulator
 
@@ -189,25 +185,4 @@ test('events come as measurements of the catalogue', async () => {
   ])
   assert.ok(Object.isFrozen(measurements) && measurements.every(Object.isFrozen))
   assert.deepEqual((await firstEvent('login_started')).measurements, [])
-})
-
-test("docs/metrics.md lists the core's instruments", () => {
-  const { native } = require('../../bindings/node/dist/loader.cjs')
-  const text = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8')
-  const rows = text.match(/^\| `forcegrant\..*$/gm).map((line) =>
-    line
-      .split('|')
-      .slice(1, -1)
-      .map((cell) => cell.trim()),
-  )
-  const expected = native()
-    .instruments()
-    .map(({ name, kind, unit, attributes, meaning }) => [
-      `\`${name}\``,
-      kind,
-      `\`${unit}\``,
-      attributes.join(', '),
-      meaning,
-    ])
-  assert.deepEqual(rows, expected)
 })

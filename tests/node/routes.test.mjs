@@ -7,7 +7,7 @@ import { generator } from './support/generator.mjs'
 const require = createRequire(import.meta.url)
 const { native } = require('../../bindings/node/dist/loader.cjs')
 const { toNative } = require('../../bindings/node/dist/options.cjs')
-const { Routes } = require('../../bindings/node/dist/routes.cjs')
+const { UrlResolver } = require('../../bindings/node/dist/resolve-url.cjs')
 
 const INSTANCE = 'https://acme.my.salesforce.com'
 const MOVED = 'https://acme-moved.my.salesforce.com'
@@ -23,77 +23,75 @@ const PARTS = [
 ]
 
 function core() {
-  const { options } = toNative(
+  const { options, environment } = toNative(
     { loginUrl: INSTANCE, clientId: 'id', clientSecret: 'secret', trustedHosts: ['trusted.example'] },
-    false,
+    'options',
   )
-  const { client } = native().open(options, false)
-  return ({ instanceUrl, apiInstanceUrl }, text) => {
-    const { url, carries, error } = client.route(instanceUrl, apiInstanceUrl, text)
-    return error === undefined ? { url, carries } : { error: error.code }
+  const client = native().open(options, false, environment)
+  return ({ instanceUrl, apiInstanceUrl }, text) => client.resolveUrl(instanceUrl, apiInstanceUrl, text)
+}
+
+/** The URL for a text or why there is none, as errors of the core say it. */
+function codeOr(resolve) {
+  try {
+    return resolve()
+  } catch ({ message }) {
+    return { error: JSON.parse(message).code }
   }
 }
 
-/** The routes of an adapter, and how often they asked the core. */
-function cachedRoutes(ask) {
+/** A resolver as an adapter has it, and how often it asked. */
+function cachedUrls(ask) {
   const counted = { asked: 0 }
-  const routes = new Routes((token, text) => {
+  const resolver = new UrlResolver((token, text) => {
     counted.asked += 1
-    const response = ask(token, text)
-    if (response.error !== undefined) throw Object.assign(new Error(), { code: response.error })
-    return response
+    return ask(token, text)
   })
-  counted.of = (token, text) => {
-    try {
-      return routes.of(token, text)
-    } catch ({ code }) {
-      return { error: code }
-    }
-  }
+  counted.of = (token, text) => codeOr(() => resolver.resolve(token, text))
   return counted
 }
 
 test('the cache agrees with the core for every address', () => {
   const ask = core()
-  const routes = cachedRoutes(ask)
+  const urls = cachedUrls(ask)
   const random = generator(5)
   const texts = PARTS.flatMap((part) => [part, part + LIMITS, INSTANCE + part, INSTANCE + part + LIMITS])
   for (let count = 0; count < 20_000; count++) {
     texts.push(Array.from({ length: 1 + random(4) }, () => PARTS[random(PARTS.length)]).join(''))
   }
   for (const text of texts) {
-    const said = ask(TOKEN, text)
-    assert.deepEqual([routes.of(TOKEN, text), routes.of(TOKEN, text)], [said, said], JSON.stringify(text))
+    const said = codeOr(() => ask(TOKEN, text))
+    assert.deepEqual([urls.of(TOKEN, text), urls.of(TOKEN, text)], [said, said], JSON.stringify(text))
   }
 })
 
 test('calls to an origin ask the core once for a token', () => {
-  const routes = cachedRoutes(core())
+  const urls = cachedUrls(core())
   for (let count = 0; count < 100; count++) {
-    assert.deepEqual(routes.of(TOKEN, `/a/${count}`), { url: `${INSTANCE}/a/${count}`, carries: true })
-    assert.deepEqual(routes.of(TOKEN, `${API}/${count}`), { url: `${API}/${count}`, carries: true })
-    assert.equal(routes.of(TOKEN, `https://evil.example/${count}`).carries, false)
+    assert.deepEqual(urls.of(TOKEN, `/a/${count}`), { url: `${INSTANCE}/a/${count}`, carriesToken: true })
+    assert.deepEqual(urls.of(TOKEN, `${API}/${count}`), { url: `${API}/${count}`, carriesToken: true })
+    assert.equal(urls.of(TOKEN, `https://evil.example/${count}`).carriesToken, false)
   }
-  assert.equal(routes.asked, 3)
+  assert.equal(urls.asked, 3)
 })
 
 test('another token is another question: what was meant for its instance follows it', () => {
   const ask = core()
-  const routes = cachedRoutes(ask)
+  const urls = cachedUrls(ask)
   const url = INSTANCE + LIMITS
-  assert.deepEqual(routes.of(TOKEN, url), { url, carries: true })
+  assert.deepEqual(urls.of(TOKEN, url), { url, carriesToken: true })
   const moved = { ...TOKEN, instanceUrl: MOVED }
   for (const text of [url, url, LIMITS]) {
-    assert.deepEqual(routes.of(moved, text), { url: MOVED + LIMITS, carries: true })
+    assert.deepEqual(urls.of(moved, text), { url: MOVED + LIMITS, carriesToken: true })
   }
-  assert.equal(routes.of(moved, 'https://trusted.example/').carries, true)
+  assert.equal(urls.of(moved, 'https://trusted.example/').carriesToken, true)
 })
 
 test('the cache holds few origins', () => {
-  const routes = cachedRoutes(core())
+  const urls = cachedUrls(core())
   for (let count = 0; count < 1000; count++) {
-    assert.equal(routes.of(TOKEN, `https://host${count}.example/`).carries, false)
-    assert.equal(routes.of(TOKEN, LIMITS).carries, true)
+    assert.equal(urls.of(TOKEN, `https://host${count}.example/`).carriesToken, false)
+    assert.equal(urls.of(TOKEN, LIMITS).carriesToken, true)
   }
-  assert.ok(routes.asked > 1000 && routes.asked < 1200, String(routes.asked))
+  assert.ok(urls.asked > 1000 && urls.asked < 1200, String(urls.asked))
 })

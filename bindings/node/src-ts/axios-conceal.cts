@@ -1,7 +1,8 @@
+// What axios must not hand out: the token in its responses, errors and connections.
 import http from 'node:http'
 import { Readable } from 'node:stream'
 import type { AxiosError, AxiosResponse, InternalAxiosRequestConfig } from 'axios'
-import { noTokenInClear } from './errors.cjs'
+import { adapterError } from './errors.cjs'
 import { conceal, scrub, sweep } from './scrub.cjs'
 import type { Token } from './token.cjs'
 
@@ -29,7 +30,7 @@ export function withoutToken(given: unknown, shown: Config, token: Token | undef
 /**
  * Has axios send a token over TLS, or for the emulator on this machine, straight to it.
  *
- * Older versions of axios send a request for `https:` in clear to a proxy that they find in the environment.
+ * Older versions of axios send a request for `https:` without TLS to a proxy that they find in the environment.
  *
  * @internal
  */
@@ -38,7 +39,7 @@ export function overTlsOnly(config: Config, url: string): void {
     config.proxy = false
     return
   }
-  if (config.proxy !== false) config.httpAgent = inClear.over(config.httpAgent ?? http.globalAgent)
+  if (config.proxy !== false) config.httpAgent = withoutTls.over(config.httpAgent ?? http.globalAgent)
   // Of those that look for a proxy themselves, axios makes others, and refuses what is not as Node made it.
   const { httpsAgent } = config
   if (httpsAgent && !httpsAgent.options?.proxyEnv) config.httpsAgent = overTls.over(httpsAgent)
@@ -66,8 +67,14 @@ class Guards {
   }
 }
 
-const inClear = new Guards((request, options) => {
-  if (request.hasHeader('authorization')) throw noTokenInClear()
+const TUNNEL =
+  'This version of axios sends requests for `https:` without TLS to the proxy that the environment names. ' +
+  'Use a newer one, or give it an `httpsAgent` that tunnels, and `proxy: false`.'
+
+const withoutTls = new Guards((request, options) => {
+  if (request.hasHeader('authorization')) {
+    throw adapterError('api_access_refused', 'no token goes to a proxy without TLS', TUNNEL)
+  }
   return options
 })
 /** The request has its headers by then; Node would keep these with the connection, for as long as that lives. */

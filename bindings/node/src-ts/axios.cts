@@ -1,9 +1,10 @@
+// The adapter for axios: beneath the interceptors of an instance, it sends each request with the token.
 import { Readable } from 'node:stream'
 import type { AxiosError, AxiosInstance, AxiosResponse, InternalAxiosRequestConfig } from 'axios'
 import { overTlsOnly, withoutToken } from './axios-conceal.cjs'
-import { ApiCall, bodyCounts, isSameOrigin, noteUsage } from './calls.cjs'
+import { ApiCall, type Attempt, isReadOnce, send } from './calls.cjs'
 import type { Client } from './client.cjs'
-import type { Route } from './routes.cjs'
+import { isSameOrigin } from './resolve-url.cjs'
 import type { Token } from './token.cjs'
 
 /** What is used of the interceptors of such an instance. */
@@ -29,7 +30,7 @@ type Send = (config: Config) => Promise<AxiosResponse>
 
 /**
  * Has an axios instance send the client's token, and renew it: a path goes to the token's instance, and a call that
- * meets a dead session is repeated once with a new token, as `client.fetch` does it. Calls to other hosts go as
+ * meets an expired session is repeated once with a new token, as `client.fetch` does it. Calls to other hosts go as
  * they are. Give it an instance of `axios.create()` without a `baseURL`.
  *
  * The token is added beneath all interceptors, to the very request that is sent, and is in no configuration, response or
@@ -83,69 +84,56 @@ async function exchange(
   shown: Config,
 ): Promise<AxiosResponse> {
   const { method = 'get', data, signal } = config
-  // The caller's own: nothing of ours goes along, and nothing is ours to renew. A socket leads wherever it leads.
+  // With a header of the caller's own, nothing of ours is added or renewed; a socket may lead anywhere.
   if (config.headers.has('Authorization') || config.auth || config.socketPath) {
-    return attempt(bare, config, shown).then(settled)
+    return (await attempt(bare, config, shown)).deliver()
   }
-  let call: ApiCall | undefined
-  const start = () => new ApiCall(client, method, !isStream(data), () => signal as AbortSignal | undefined)
-  for (;;) {
-    let token = call === undefined ? client.kept() : call.kept()
-    if (token === undefined) {
-      call ??= start()
-      token = await call.token()
-    }
-    const route = client.route(token, address(config, bare))
-    if (!route.carries) return attempt(bare, config, shown).then(settled)
-    const end = await attempt(bare, withToken(config, token, route), shown, token)
-    const { response } = end
-    // Another origin's response says nothing about the token.
-    if (response === undefined || !isSameOrigin(end.url ?? route.url, route.url)) return settled(end)
-    const { status } = response
-    const headers = response.headers as Record<string, string>
-    if (status < 400) {
-      noteUsage(client, route.url, headers, call)
-      return settled(end)
-    }
-    const body = bodyCounts(status) ? await text(response) : undefined
-    call ??= start()
-    const again = call.judge(token, route.url, { status, headers, body })
-    if (again === undefined) return settled(end)
-    if (response.data instanceof Readable) response.data.destroy()
-    await again
-  }
+  const call = new ApiCall(client.calls, method, !isReadOnce(data), () => signal as AbortSignal | undefined)
+  return send(call, address(config, bare), (url, token) =>
+    token === undefined
+      ? attempt(bare, config, shown)
+      : attempt(bare, withToken(config, token, url), shown, { token, url }),
+  )
 }
 
-/** How a request ended. */
-interface End {
-  readonly response: AxiosResponse | undefined
-  readonly error: unknown
-  readonly isError: boolean
-  /** The URL that the response is from. */
-  readonly url: string | undefined
-}
-
-async function attempt(bare: AxiosInstance, config: Config, shown: Config, token?: Token): Promise<End> {
+/** Sends one request, with the token to a URL if there is one. */
+async function attempt(
+  bare: AxiosInstance,
+  config: Config,
+  shown: Config,
+  sent?: { readonly token: Token; readonly url: string },
+): Promise<Attempt<AxiosResponse>> {
+  let response: AxiosResponse | undefined
+  let failure: { readonly error: unknown } | undefined
   try {
-    const response: AxiosResponse = await bare.request(
+    response = await bare.request<unknown>(
       Object.assign(config, { transformRequest: [], transformResponse: [] }),
     )
-    const url = finalUrl(response)
-    withoutToken(response, shown, token)
-    return { response, error: undefined, isError: false, url }
   } catch (error) {
-    const response: AxiosResponse | undefined =
-      (error as Partial<AxiosError>)?.response ?? brokenOff(error as Partial<AxiosError>)
-    const url = response && finalUrl(response)
-    withoutToken(error, shown, token)
-    if (response !== undefined) withoutToken(response, shown, token)
-    return { response, error, isError: true, url }
+    failure = { error }
+    response = (error as Partial<AxiosError>)?.response ?? brokenOff(error as Partial<AxiosError>)
+  }
+  // A response from another origin, after a redirect, says nothing about the token.
+  const from = response && finalUrl(response)
+  const isClassified = sent !== undefined && isSameOrigin(from ?? sent.url, sent.url)
+  if (failure !== undefined) withoutToken(failure.error, shown, sent?.token)
+  if (response !== undefined) withoutToken(response, shown, sent?.token)
+  const received = response as AxiosResponse
+  return {
+    deliver() {
+      if (failure !== undefined) throw failure.error
+      return received
+    },
+    response: isClassified && response !== undefined ? toClassified(response) : undefined,
+    body: () => text(received),
+    discard() {
+      if (received.data instanceof Readable) received.data.destroy()
+    },
   }
 }
 
-function settled({ response, error, isError }: End): AxiosResponse {
-  if (isError) throw error
-  return response as AxiosResponse
+function toClassified({ status, headers }: AxiosResponse): Attempt<AxiosResponse>['response'] {
+  return { status, headers: headers as Record<string, string> }
 }
 
 /** The address as this version of axios makes it of its parts; it adds the parameters itself, later on. */
@@ -158,8 +146,8 @@ function address({ baseURL, url, allowAbsoluteUrls }: Config, bare: AxiosInstanc
   } as object)
 }
 
-/** The request that is sent: to the address that was judged, and to no other. */
-function withToken(config: Config, token: Token, { url }: Route): Config {
+/** The request that is sent: to this URL, and to no other. */
+function withToken(config: Config, token: Token, url: string): Config {
   const headers = Object.assign({}, config.headers, { Authorization: token.authorization })
   const sent: Config = Object.assign({}, config, { url, headers, allowAbsoluteUrls: true })
   delete sent.baseURL
@@ -193,7 +181,7 @@ function brokenOff(error: Partial<AxiosError> | undefined): AxiosResponse | unde
   return { status, statusText, headers, config, request, data: '' }
 }
 
-/** The body, as it came. A stream is read for it, and replaced by one that holds the same. */
+/** The body, as it came. A stream is read for it, and replaced by one with the same content. */
 async function text(response: AxiosResponse): Promise<string | Uint8Array> {
   const { data } = response
   if (typeof data === 'string') return data
@@ -201,7 +189,7 @@ async function text(response: AxiosResponse): Promise<string | Uint8Array> {
   if (data instanceof ArrayBuffer) return new Uint8Array(data)
   if (data instanceof Readable) {
     const chunks: Buffer[] = []
-    // A body that breaks off is judged by what came of it.
+    // Of a body that breaks off, what had arrived.
     for await (const chunk of data.on('error', () => {})) chunks.push(Buffer.from(chunk))
     const whole = Buffer.concat(chunks)
     response.data = Readable.from(whole.length === 0 ? [] : [whole], { objectMode: false })
@@ -209,10 +197,4 @@ async function text(response: AxiosResponse): Promise<string | Uint8Array> {
   }
   // What an adapter of the user's made of it.
   return JSON.stringify(data) ?? ''
-}
-
-/** A stream is gone once it is read. */
-function isStream(data: unknown): boolean {
-  if (typeof data !== 'object' || data === null) return false
-  return Symbol.asyncIterator in data || 'getReader' in data || typeof (data as Readable).pipe === 'function'
 }

@@ -1,8 +1,9 @@
-import { guarded } from './defect.cjs'
+// What a response of an API says about the token, for HTTP clients without an adapter.
+import { guarded } from './guard.cjs'
 import { native } from './loader.cjs'
 import type * as Native from './native.cjs'
 
-/** What an API's answer says about the token. */
+/** What a response of an API says about the token. */
 export type ResponseClass =
   /** The call was served. */
   | 'fine'
@@ -23,9 +24,9 @@ export type ResponseClass =
   | 'daily_limit'
   | 'concurrent_limit'
   | 'rate_limited'
-  /** The service can not answer now. */
+  /** The service cannot respond now. */
   | 'unavailable'
-  /** An answer about the request, not about the token. */
+  /** A response about the request, not about the token. */
   | 'other'
 
 /** The API requests of an org in the last 24 hours. */
@@ -55,45 +56,50 @@ export interface ApiResponse {
 export interface Classification {
   /** What it says about the token. */
   readonly responseClass: ResponseClass
-  /** Milliseconds to wait, when the answer says so. */
+  /** Milliseconds to wait, when the response says so. */
   readonly retryAfter: number | undefined
-  /** The API requests of the org, when the answer says so. */
+  /** The API requests of the org, when the response says so. */
   readonly apiUsage: ApiUsage | undefined
 }
 
-/** Reads an answer of REST, Bulk, SOAP, Connect, identity or userinfo: for HTTP clients of your own. */
-export function classifyResponse(answer: ApiResponse): Classification {
-  const { status, body } = answer
+/** Classifies a response of REST, Bulk, SOAP, Connect, identity or userinfo: for HTTP clients without an adapter. */
+export function classifyResponse(response: ApiResponse): Classification {
+  const { status } = response
   if (!Number.isInteger(status) || status < 0 || status > 999) {
     throw new TypeError(
       'classifyResponse takes { status, headers, body }; status is the number of an HTTP status',
     )
   }
-  const parts: Native.NativeApiResponse = { status }
-  const retryAfter = header(answer.headers, 'retry-after')
-  const limitInfo = header(answer.headers, LIMIT_INFO)
-  if (retryAfter !== undefined) parts.retryAfter = retryAfter
-  if (limitInfo !== undefined) parts.limitInfo = limitInfo
-  if (body !== undefined && body !== null) parts.body = typeof body === 'string' ? Buffer.from(body) : body
-  return classification(guarded(() => native().classifyResponse(parts), classifyResponse))
+  const parts = toNativeResponse(response)
+  const { responseClass, retryAfter, apiUsage } = guarded(
+    () => native().classifyResponse(parts),
+    classifyResponse,
+  ) as Classification
+  return Object.freeze({ responseClass, retryAfter, apiUsage: apiUsage && toApiUsage(apiUsage) })
 }
 
-/** Reads the status of a gRPC call (of the Pub/Sub API). */
+/** Classifies the status of a gRPC call (of the Pub/Sub API). */
 export function classifyGrpcStatus(code: number): ResponseClass {
-  return guarded(() => native().classifyGrpcStatus(code), classifyGrpcStatus).responseClass as ResponseClass
+  return guarded(() => native().classifyGrpcStatus(code), classifyGrpcStatus) as ResponseClass
+}
+
+/** @internal The native part sorts properties by name. */
+export function toApiUsage({ used, limit }: ApiUsage): ApiUsage {
+  return Object.freeze({ used, limit })
 }
 
 /** @internal */
 export const LIMIT_INFO = 'sforce-limit-info'
 
-function classification({
-  responseClass,
-  retryAfter,
-  used,
-  limit,
-}: Native.NativeClassification): Classification {
-  const apiUsage = used === undefined || limit === undefined ? undefined : Object.freeze({ used, limit })
-  return Object.freeze({ responseClass: responseClass as ResponseClass, retryAfter, apiUsage })
+/** @internal */
+export function toNativeResponse({ status, headers, body }: ApiResponse): Native.NativeApiResponse {
+  const parts: Native.NativeApiResponse = { status }
+  const retryAfter = header(headers, 'retry-after')
+  const limitInfo = header(headers, LIMIT_INFO)
+  if (retryAfter !== undefined) parts.retryAfter = retryAfter
+  if (limitInfo !== undefined) parts.limitInfo = limitInfo
+  if (body !== undefined && body !== null) parts.body = typeof body === 'string' ? Buffer.from(body) : body
+  return parts
 }
 
 /** @internal */
@@ -104,7 +110,7 @@ export function header(headers: HeadersLike | null | undefined, name: string): s
     value = headers.get(name)
   } else {
     const plain = headers as Record<string, unknown>
-    // Most clients have made the names small already.
+    // Most clients have names in lower case already.
     const key = Object.hasOwn(plain, name)
       ? name
       : Object.keys(plain).find((candidate) => candidate.toLowerCase() === name)

@@ -1,51 +1,18 @@
+// The client: its token, kept in JavaScript for as long as the core says, and the way into the native part.
 import { type InspectOptionsStylized, inspect } from 'node:util'
-import { type ApiResponse, type ApiUsage, header, LIMIT_INFO } from './classification.cjs'
-import { type ClientCredentials, isClientCredentials } from './credentials.cjs'
-import { callSite, guarded, lost } from './defect.cjs'
-import { type ErrorData, type ForcegrantError, makeError } from './errors.cjs'
-import { isWatched, outlet } from './event.cjs'
+import { ClientCalls } from './calls.cjs'
+import { type ApiUsage, toApiUsage } from './classification.cjs'
+import { type ClientCredentials, isClientCredentials, toNativeCredentials } from './credentials.cjs'
+import { type ErrorData, makeError } from './errors.cjs'
+import { eventSink, isWatched } from './event.cjs'
 import { fetchWith } from './fetch.cjs'
+import { callSite, guarded, nativeFailure } from './guard.cjs'
 import { native } from './loader.cjs'
 import type * as Native from './native.cjs'
 import { type ClientOptions, type EnvOptions, toNative } from './options.cjs'
-import { type Route, Routes } from './routes.cjs'
-import { type Expiry, Token } from './token.cjs'
-
-/** What the calls that may wait can be told. */
-export interface CallOptions {
-  /** Ends this call's waiting, and no other's: the promise rejects with the signal's reason. */
-  signal?: AbortSignal | null | undefined
-}
-
-/** Where a client stands. */
-export interface Status {
-  /** `empty`: no token; `fresh`; `refresh_due`: being refreshed; `stale`: past its estimated end; `backing_off`: a failure still holds. */
-  readonly state: 'empty' | 'fresh' | 'refresh_due' | 'stale' | 'backing_off'
-  /** Whether a token request is under way. */
-  readonly inFlight: boolean
-  /** When the token at hand ends. */
-  readonly expiry: Expiry | undefined
-  /** When the token will be refreshed in the background. */
-  readonly refreshAt: Date | undefined
-  /** 16 hexadecimal digits of the token at hand; safe to log. */
-  readonly fingerprint: string | undefined
-  /** How many tokens this client has been given. */
-  readonly logins: number
-  /** How many token requests failed. */
-  readonly failures: number
-  /** The last failure, kept until a request succeeds. */
-  readonly lastError: ForcegrantError | undefined
-  /** When that was. */
-  readonly lastFailureAt: Date | undefined
-  /** Until when calls fail at once with `lastError`. */
-  readonly backingOffUntil: Date | undefined
-  /** How old, in milliseconds, the last token was that was reported as rejected. */
-  readonly lastRejectedAge: number | undefined
-  /** The lifetime, in milliseconds, that rejections taught, while it is in force. */
-  readonly learnedLifetime: number | undefined
-  /** The host that the credentials go to. */
-  readonly loginHost: string
-}
+import { type CallOptions, outcomeOf, unlessAborted } from './pending.cjs'
+import { type Status, toStatus } from './status.cjs'
+import { Token, type TokenData } from './token.cjs'
 
 /** What {@link Client.verify} found. */
 export interface Verified {
@@ -55,22 +22,17 @@ export interface Verified {
   readonly orgId: string | undefined
   /** The 18-character id of the user that the app runs as. */
   readonly userId: string | undefined
-  /** The daily API calls of the org, when Salesforce said so. */
+  /** The daily API calls of the org, if Salesforce reported them. */
   readonly apiUsage: { readonly used: number; readonly limit: number } | undefined
   /** The host that the credentials went to. */
   readonly loginHost: string
 }
 
-/** One wait at the native side, shared by every caller that came while it was up. */
-interface Flight {
-  readonly id: number
-  readonly outcome: Promise<Landed>
-  waiters: number
-}
-
-interface Landed {
-  readonly token?: Token
-  readonly error?: ErrorData | undefined
+/** One promise of the native part, shared by all callers that came while it was pending. */
+interface SharedWait {
+  readonly subscription: Native.NativeSubscription
+  readonly outcome: Promise<{ token: Token | undefined; error: object | undefined }>
+  callers: number
 }
 
 const ENVIRONMENT = Symbol('environment')
@@ -78,37 +40,30 @@ const ENVIRONMENT = Symbol('environment')
 /** @internal The source of a client that a pool holds. */
 export const POOL = Symbol('pool')
 
-/** @internal What a pool makes a client over. */
+/** @internal What a pool makes a client of. */
 export interface OfPool {
-  handle: Native.NativeClient
+  client: Native.NativeClient
   fetch: typeof globalThis.fetch | undefined
 }
 
 /**
  * Access tokens of one org for one app.
  *
- * A client keeps its token, so make one and share it. It holds nothing that keeps the process alive: only a
- * call that waits does.
+ * A client caches its token, so make one and share it. It does not keep the process alive: only a call that waits does.
  */
 export class Client {
   readonly #handle: Native.NativeClient
   /** Whether the events of the core come here already. */
-  #listening: boolean
+  #isListening: boolean
   #token: Token | undefined
-  /** While `#from <= Date.now() < #until` the core has said that the token may be handed out unasked. */
+  /** While `#from <= Date.now() < #until` the token may be handed out without asking the core. */
   #from = 0
   #until = 0
-  /** The native side's number for what `#token` was made of, so that it is not sent again. */
-  #lease = 0
-  #flight: Flight | undefined
+  /** The native part's number of `#token`, so that it is not sent again. */
+  #id = 0
+  #wait: SharedWait | undefined
   readonly #fetch: typeof globalThis.fetch | undefined
-  readonly #routes = new Routes((token, pathOrUrl) => this.#route(token, pathOrUrl))
-  /** What the last answer told about the limits, until somebody wants to know. */
-  /** Whether a token was refused of late: then a host that accepts one matters. */
-  #countsRenewals = false
-  #limitInfo: string | undefined
-  /** Changes with each `reset` and eviction: what a flight brings from before is not kept. */
-  #epoch = 0
+  #calls: ClientCalls | undefined
 
   /** Checks the options; nothing is sent. Throws a ConfigurationError that names the option which is wrong. */
   constructor(options: ClientOptions)
@@ -121,29 +76,27 @@ export class Client {
     source?: typeof ENVIRONMENT | typeof POOL,
   ) {
     if (source === POOL) {
-      const member = options as OfPool
-      this.#handle = member.handle
-      this.#fetch = member.fetch
+      const { client, fetch } = options as OfPool
+      this.#handle = client
+      this.#fetch = fetch
       // The pool has the events.
-      this.#listening = true
+      this.#isListening = true
       return
     }
     const fromEnv = source === ENVIRONMENT
-    const given = toNative(options, fromEnv)
-    // Refers to the host, once it is known, and not to the client, which could never be collected then.
-    const told = outlet(given.onEvent, () => host)
+    const given = toNative(options, fromEnv ? 'environment' : 'options')
+    // It refers to the host and not to the client, which could never be collected then.
+    const sink = eventSink(given.onEvent, () => host)
     let host = ''
-    this.#listening = given.onEvent !== undefined || isWatched()
-    const listener = this.#listening ? told : undefined
-    const opened = guarded(
-      () => native().open(given.options, fromEnv, given.clock, listener, given.credentials, given.store),
+    this.#isListening = given.onEvent !== undefined || isWatched()
+    const listener = this.#isListening ? sink : undefined
+    const { clock, credentials, store } = given
+    this.#handle = guarded(
+      () => native().open(given.options, fromEnv, given.environment, clock, listener, credentials, store),
       new.target,
     )
-    if (opened.error !== undefined) throw makeError(opened.error, callSite(new.target))
-    if (opened.client === undefined) throw lost(callSite(new.target))
-    this.#handle = opened.client
     this.#fetch = given.fetch
-    host = opened.client.loginHost()
+    host = this.#handle.loginHost()
   }
 
   /**
@@ -156,8 +109,8 @@ export class Client {
   }
 
   /**
-   * A token that works: the kept one, or a new one when there is none. However many calls wait, one
-   * request is made for them all.
+   * A valid token: the cached one, or a new one if there is none. However many calls wait, there is one login for
+   * all of them.
    */
   async token(options?: CallOptions | null): Promise<Token> {
     const token = this.#token
@@ -168,40 +121,39 @@ export class Client {
     return this.#ask(options?.signal ?? undefined)
   }
 
-  /** The token at hand, or undefined; never waits and never asks Salesforce. */
+  /** The cached token, or undefined; never waits and never asks Salesforce. */
   cached(): Token | undefined {
     const now = Date.now()
     if (now >= this.#from && now < this.#until) return this.#token
-    const lease = this.#call((native) => native.cached(this.#lease), Client.prototype.cached)
-    return lease === null ? undefined : this.#keep(lease)
+    const cached = this.#call((native) => native.cached(this.#id), Client.prototype.cached)
+    return cached === null ? undefined : this.#keep(cached)
   }
 
   /**
-   * Tells that Salesforce turned a token down, so that the next call gets another one.
+   * Reports that Salesforce rejected a token, so that the next call gets another one.
    *
-   * @returns true if that very token was the current one; false if it had been replaced already
+   * @returns true if it was the current token; false if it had been replaced already
    */
   invalidate(token: Token | string): boolean {
     const text = token instanceof Token ? token.accessToken : token
     if (typeof text !== 'string') throw new TypeError('invalidate takes a Token or the text of one')
-    const evicted = this.#call((native) => native.invalidate(text), Client.prototype.invalidate)
-    if (evicted) this.#forget()
-    return evicted
+    const isDropped = this.#call((native) => native.invalidate(text), Client.prototype.invalidate)
+    if (isDropped) this.#forget()
+    return isDropped
   }
 
   /**
    * Calls an API as the global `fetch` does, with the token.
    *
    * A path goes to the token's instance. The token goes only where {@link isAllowedFor} says, and to no other origin by
-   * a redirect. When the answer says that the session is dead, the token is dropped and the request sent once more
-   * with a new one, to the instance where that one belongs; but not after a 403, and not when the body is a stream:
+   * a redirect. When the response says that the session has expired, the token is dropped and the request sent once more
+   * with a new one, to the instance of that token; but not after a 403, and not when the body is a stream:
    * that is a `ReplayError`. A new token that is refused too ends in a `TokenRejectedError`. A request that brings an
-   * `Authorization` header of its own is sent as it is. The option `callAttempts` repeats what a busy service
-   * answers with 503 or 429.
+   * `Authorization` header of its own is sent as it is. The option `callAttempts` repeats calls that a busy
+   * service refuses with 503 or 429.
    */
   fetch(pathOrUrl: string | URL | Request, init?: RequestInit | null): Promise<Response> {
-    const send = this.#fetch ?? globalThis.fetch
-    return fetchWith({ client: this, send }, pathOrUrl, init)
+    return fetchWith(this.calls, this.#fetch ?? globalThis.fetch, pathOrUrl, init)
   }
 
   /**
@@ -216,128 +168,83 @@ export class Client {
     )
   }
 
-  /** The org's API requests in the last 24 hours, as the last answer to this client told them. */
+  /** The org's API requests in the last 24 hours, as the last response to this client told them. */
   limits(): ApiUsage | undefined {
-    this.#noteLimitInfo()
-    const usage = this.#handle.limits()
-    return usage === null ? undefined : Object.freeze(usage)
+    return this.calls.limits()
   }
 
-  /** @internal The token, while the core has said that it may be handed out unasked: for what can not wait. */
+  /** @internal The token, while the core has said that it may be handed out without asking again. */
   kept(): Token | undefined {
     const now = Date.now()
     return now >= this.#from && now < this.#until ? this.#token : undefined
   }
 
-  /** @internal Where a call with this token goes, and whether the token goes along. */
-  route(token: Token, pathOrUrl: string): Route {
-    return this.#routes.of(token, pathOrUrl)
+  /** @internal What its API calls share. */
+  get calls(): ClientCalls {
+    this.#calls ??= new ClientCalls(
+      { kept: () => this.kept(), token: (options) => this.token(options), recheck: () => this.#recheck() },
+      () => this.#native,
+    )
+    return this.#calls
   }
 
-  /** @internal The core's part of one call of an API. */
-  apiCall(method: string, repeatsWhenBusy: boolean): Native.NativeApiCall {
-    return this.#native.apiCall(method, repeatsWhenBusy)
-  }
-
-  /** @internal What comes next after the response to a request to this URL that carried a token. */
-  handleResponse(
-    call: Native.NativeApiCall,
-    token: Token,
-    url: string,
-    replayable: boolean,
-    { status, headers, body }: ApiResponse,
-  ): Native.NativeAction {
-    const { accessToken } = token
-    const response: Native.NativeCallResponse = { accessToken, url, replayable, status }
-    const retryAfter = header(headers, 'retry-after')
-    const limitInfo = header(headers, LIMIT_INFO)
-    if (retryAfter !== undefined) response.retryAfter = retryAfter
-    if (limitInfo !== undefined) response.limitInfo = limitInfo
-    if (body !== undefined && body !== null)
-      response.body = typeof body === 'string' ? Buffer.from(body) : body
-    this.#noteLimitInfo()
-    const action = call.handleResponse(response)
-    this.#countsRenewals = action.countsRenewals
-    if (action.gone && this.#token?.accessToken === accessToken) this.#forget()
-    return action
-  }
-
-  /** @internal A host accepted a token, which matters while renewals are counted. */
-  noteAccepted(url: string, call?: Native.NativeApiCall): void {
-    if (!this.#countsRenewals) return
-    this.#countsRenewals = call === undefined ? this.#handle.noteAccepted(url) : call.noteServed(url)
-  }
-
-  /** @internal For what calls APIs in this client's name. */
-  noteLimitInfo(header: string): void {
-    this.#limitInfo = header
-  }
-
-  /** Where the client stands; for logs and health checks. */
+  /** The state of the client; for logs and health checks. */
   status(): Status {
-    const status = this.#call((native) => native.status(), Client.prototype.status)
-    return toStatus(status)
+    return toStatus(this.#call((native) => native.status(), Client.prototype.status))
   }
 
   /** Gets a new token and makes one harmless API call with it: for start-up checks. */
   async verify(options?: CallOptions | null): Promise<Verified> {
-    const signal = options?.signal ?? undefined
-    signal?.throwIfAborted()
     const site = callSite(Client.prototype.verify)
-    const wait = this.#call((native) => native.startVerify(), Client.prototype.verify)
-    const outcome = await unlessAborted(wait.outcome, signal, () => this.#native.cancel(wait.id))
-    if (outcome.error !== undefined) throw makeError(outcome.error, site)
-    const { lease, apiUsage } = outcome
-    if (lease === undefined) throw lost(site)
-    const token = this.#keep(lease)
+    const start = () => this.#call((native) => native.startVerify(), Client.prototype.verify)
+    const { cached, result } = await outcomeOf(start, options, site)
+    if (cached === undefined) throw nativeFailure(site)
+    const token = this.#keep(cached)
     const { orgId, userId } = token
-    const { loginHost } = this
-    return Object.freeze({ token, orgId, userId, apiUsage: apiUsage && Object.freeze(apiUsage), loginHost })
+    const apiUsage = result === undefined ? undefined : toApiUsage(result as ApiUsage)
+    return Object.freeze({ token, orgId, userId, apiUsage, loginHost: this.loginHost })
   }
 
-  /** Waits until no token request is up. */
+  /** Waits until no login is in flight. */
   async waitIdle(options?: CallOptions | null): Promise<void> {
-    const signal = options?.signal ?? undefined
-    signal?.throwIfAborted()
-    const site = callSite(Client.prototype.waitIdle)
-    const wait = this.#call((native) => native.startIdle(), Client.prototype.waitIdle)
-    const outcome = await unlessAborted(wait.outcome, signal, () => this.#native.cancel(wait.id))
-    if (outcome.error !== undefined) throw makeError(outcome.error, site)
+    const start = () => this.#call((native) => native.startWaitIdle(), Client.prototype.waitIdle)
+    await outcomeOf(start, options, callSite(Client.prototype.waitIdle))
   }
 
   /** Forgets the token and every failure. */
   reset(): void {
     this.#call((native) => native.reset(), Client.prototype.reset)
     this.#forget()
+    this.#wait = undefined
   }
 
   /**
-   * Uses other credentials from the next login on; `next` is a second pair that is live as well. The token at
-   * hand goes on serving.
+   * Uses other credentials from the next login on; `next` is valid as well. The cached
+   * token stays in use.
    */
   setCredentials(current: ClientCredentials, next?: ClientCredentials | null): void {
     for (const pair of next === undefined || next === null ? [current] : [current, next]) {
       if (!isClientCredentials(pair)) throw new TypeError('setCredentials takes { clientId, clientSecret }')
     }
-    const error = this.#call(
-      (native) => native.setCredentials(current, next),
-      Client.prototype.setCredentials,
-    )
-    if (error !== null) throw makeError(error, callSite(Client.prototype.setCredentials))
-    // Who comes now asks the core, which knows whether a failure still counts.
-    this.#flight = undefined
+    const credentials = toNativeCredentials({ ...current, next })
+    this.#call((native) => native.setCredentials(credentials), Client.prototype.setCredentials)
+    // Later callers ask the core, which knows whether a failure still counts.
+    this.#wait = undefined
   }
 
   /**
-   * Drops the token at hand if it was issued to client credentials that are not in use any more: after
-   * a leak, say. Salesforce is not told: to end the session there, revoke it in the org.
+   * Drops the cached token if it was issued to client credentials that are retired: after a leak, say. Salesforce is not
+   * told: to end the session there, revoke it in the org.
    *
    * @returns whether it was dropped
    */
   invalidateIfRotated(): boolean {
-    const dropped = this.#call((native) => native.invalidateIfRotated(), Client.prototype.invalidateIfRotated)
-    if (dropped) this.#forget()
-    return dropped
+    const isDropped = this.#call(
+      (native) => native.invalidateIfRotated(),
+      Client.prototype.invalidateIfRotated,
+    )
+    if (isDropped) this.#forget()
+    return isDropped
   }
 
   /** The host that the credentials go to. */
@@ -351,25 +258,12 @@ export class Client {
     return `Client ${inspect({ loginHost, state, fingerprint }, options)}`
   }
 
-  #route({ instanceUrl, apiInstanceUrl }: Token, pathOrUrl: string): Route {
-    const { url, carries, error } = this.#handle.route(instanceUrl, apiInstanceUrl, pathOrUrl)
-    if (url === undefined) throw error === undefined ? lost(callSite(this.route)) : makeError(error)
-    return { url, carries }
-  }
-
-  /** Here and not with each answer: most are never asked for. */
-  #noteLimitInfo(): void {
-    if (this.#limitInfo === undefined) return
-    this.#handle.noteLimitInfo(this.#limitInfo)
-    this.#limitInfo = undefined
-  }
-
   /** The way into the core; on it, subscribers are noticed that came after the client was made. */
   get #native(): Native.NativeClient {
-    if (!this.#listening && isWatched()) {
-      this.#listening = true
+    if (!this.#isListening && isWatched()) {
+      this.#isListening = true
       const { loginHost } = this
-      this.#handle.listen(outlet(undefined, () => loginHost))
+      this.#handle.listen(eventSink(undefined, () => loginHost))
     }
     return this.#handle
   }
@@ -380,121 +274,64 @@ export class Client {
 
   async #ask(signal: AbortSignal | undefined): Promise<Token> {
     signal?.throwIfAborted()
-    let flight = this.#flight
-    if (flight === undefined) {
-      const now = Date.now()
-      if (this.#token !== undefined && now >= this.#from && now < this.#until) return this.#token
-      const started = this.#call((native) => native.start(this.#lease), Client.prototype.token)
-      if (started.lease !== undefined) return this.#keep(started.lease)
-      if (started.error !== undefined) throw makeError(started.error, callSite(Client.prototype.token))
-      if (started.wait === undefined) throw lost(callSite(Client.prototype.token))
-      flight = this.#follow(started.wait)
+    let wait = this.#wait
+    if (wait === undefined) {
+      const kept = this.kept()
+      if (kept !== undefined) return kept
+      const started = this.#call((native) => native.start(this.#id), Client.prototype.token)
+      if (started.cached !== undefined) return this.#keep(started.cached)
+      if (started.pending === undefined) throw nativeFailure(callSite(Client.prototype.token))
+      wait = this.#share(started.pending)
     }
-    const up = flight
-    // Taken now, while the caller is on the stack: the error is made in a turn of the loop that has none.
+    const shared = wait
+    // Made now, while the caller is on the stack: later there is no frame of theirs.
     const site = callSite(Client.prototype.token)
-    up.waiters += 1
-    const landed = await unlessAborted(up.outcome, signal, () => this.#leave(up))
-    if (landed.token === undefined) throw landed.error ? makeError(landed.error, site) : lost(site)
-    return landed.token
+    shared.callers += 1
+    const { token, error } = await unlessAborted(shared.outcome, signal, () => this.#leave(shared))
+    if (token !== undefined) return token
+    throw error === undefined ? nativeFailure(site) : makeError(error as ErrorData, site)
   }
 
-  #follow(wait: Native.NativeWait): Flight {
-    const epoch = this.#epoch
-    const outcome = wait.outcome.then(({ lease, error }): Landed => {
-      if (this.#flight === flight) this.#flight = undefined
-      if (lease === undefined) return { error: error }
-      return { token: epoch === this.#epoch ? this.#keep(lease) : this.#tokenOf(lease) }
-    })
-    const flight: Flight = { id: wait.id, outcome, waiters: 0 }
-    this.#flight = flight
-    return flight
+  #share({ outcome, subscription }: Native.NativePending): SharedWait {
+    const shared: SharedWait = {
+      subscription,
+      callers: 0,
+      outcome: outcome.then(({ cached, error }) => {
+        if (this.#wait === shared) this.#wait = undefined
+        return { token: cached && this.#keep(cached), error }
+      }),
+    }
+    this.#wait = shared
+    return shared
   }
 
-  /** One caller gave up. When it was the last, nothing here may keep the process alive any more. */
-  #leave(flight: Flight): void {
-    flight.waiters -= 1
-    if (flight.waiters > 0) return
-    if (this.#flight === flight) this.#flight = undefined
-    this.#native.cancel(flight.id)
+  /** One caller gave up. After the last one, nothing here may keep the process alive. */
+  #leave(shared: SharedWait): void {
+    shared.callers -= 1
+    if (shared.callers > 0) return
+    if (this.#wait === shared) this.#wait = undefined
+    shared.subscription.cancel()
   }
 
-  #keep(lease: Native.NativeCachedToken): Token {
-    const token = this.#tokenOf(lease)
-    this.#token = token
-    this.#lease = lease.id
-    this.#from = lease.from
-    this.#until = lease.until
-    return token
+  /** Keeps one object for as long as the token is the same. */
+  #keep({ id, from, until, token }: Native.NativeCachedToken): Token {
+    if (id !== this.#id || this.#token === undefined) {
+      this.#token = new Token(token as TokenData)
+      this.#id = id
+    }
+    this.#from = from
+    this.#until = until
+    return this.#token
   }
 
-  /** The token object of a lease: the same one as long as the lease is the same. */
-  #tokenOf(lease: Native.NativeCachedToken): Token {
-    if (lease.id === this.#lease && this.#token !== undefined) return this.#token
-    if (lease.token === undefined) throw lost(callSite(this.#tokenOf))
-    return new Token(lease.token)
+  /** The next caller asks the core. */
+  #recheck(): void {
+    this.#from = this.#until = 0
   }
 
   #forget(): void {
-    this.#epoch += 1
+    this.#recheck()
     this.#token = undefined
-    this.#lease = this.#from = this.#until = 0
-    // Who waits goes on waiting; who comes now asks the core, which knows whether that request still counts.
-    this.#flight = undefined
+    this.#id = 0
   }
-}
-
-/**
- * The promise, or a rejection with the signal's reason as soon as it is aborted; either way the signal is
- * left without our listener.
- *
- * @internal
- */
-export function unlessAborted<T>(
-  promise: Promise<T>,
-  signal: AbortSignal | undefined,
-  leave: () => void,
-): Promise<T> {
-  if (signal === undefined) return promise
-  return new Promise((resolve, reject) => {
-    const abort = () => {
-      reject(signal.reason)
-      leave()
-    }
-    const off = () => signal.removeEventListener('abort', abort)
-    signal.addEventListener('abort', abort, { once: true })
-    promise.then(
-      (value) => {
-        off()
-        resolve(value)
-      },
-      (error) => {
-        off()
-        reject(error)
-      },
-    )
-  })
-}
-
-/** @internal */
-export function toStatus(status: Native.NativeStatus): Status {
-  return Object.freeze({
-    state: status.state,
-    inFlight: status.inFlight,
-    expiry: status.expiry && Object.freeze({ ...status.expiry, at: new Date(status.expiry.at) }),
-    refreshAt: date(status.refreshAt),
-    fingerprint: status.fingerprint,
-    logins: status.logins,
-    failures: status.failures,
-    lastError: status.lastError && makeError(status.lastError),
-    lastFailureAt: date(status.lastFailureAt),
-    backingOffUntil: date(status.backingOffUntil),
-    lastRejectedAge: status.lastRejectedAge,
-    learnedLifetime: status.learnedLifetime,
-    loginHost: status.loginHost,
-  }) as Status
-}
-
-function date(milliseconds: number | undefined): Date | undefined {
-  return milliseconds === undefined ? undefined : new Date(milliseconds)
 }

@@ -1,3 +1,4 @@
+// The clock for tests.
 import { native } from './loader.cjs'
 import type * as Native from './native.cjs'
 
@@ -30,7 +31,7 @@ export class TestClock {
   }
 }
 
-/** @internal The native clock within, or undefined for anything that is no clock of this package. */
+/** @internal The native clock within, or undefined for anything that is not a clock of this package. */
 export function nativeClock(clock: unknown): Native.NativeTestClock | undefined {
   return typeof clock === 'object' && clock !== null ? natives.get(clock) : undefined
 }

@@ -1,3 +1,4 @@
+// Credentials: their types, and the callbacks that bring them.
 import type * as Native from './native.cjs'
 
 /** A consumer key and consumer secret. */
@@ -8,26 +9,37 @@ export interface ClientCredentials {
   clientSecret: string
 }
 
-/** What a {@link CredentialsCallback} brings: the client credentials, and a second one that is live beside it. */
+/** What a {@link CredentialsCallback} returns: the client credentials, and those that are about to replace them. */
 export interface LoadedCredentials extends ClientCredentials {
-  /** A second pair that is live beside it, while one replaces the other. */
+  /** Client credentials that are valid as well, while they replace the others. */
   next?: ClientCredentials | null | undefined
 }
 
-/** Brings the credentials: from a vault, say. */
+/** The credentials of one org, and where they go. */
+export interface OrgCredentials extends LoadedCredentials {
+  /** The My Domain host of the org, such as `acme.my.salesforce.com`, or a URL of the org. */
+  loginUrl: string
+}
+
+/** Loads the credentials: from a vault, say. */
 export type CredentialsCallback = () => LoadedCredentials | PromiseLike<LoadedCredentials>
 
-/** @internal What the native side calls on the loop when the core wants credentials. It never throws. */
-export function answering(callback: CredentialsCallback): (question: Native.NativeQuestion) => void {
+/** Loads the credentials of a key: from a database or a vault, say. */
+export type OrgCallback = (key: string) => OrgCredentials | PromiseLike<OrgCredentials>
+
+type Question = (question: Native.NativeQuestion) => void
+
+/** @internal What the native part calls on the loop when the core wants credentials. It never throws. */
+export function questionFor(
+  callback: CredentialsCallback | OrgCallback,
+  check: (value: unknown) => value is LoadedCredentials,
+  expected: string,
+): Question {
   return async (question) => {
     try {
-      const loaded = await callback()
-      if (!isClientCredentials(loaded)) throw new TypeError('it returned no { clientId, clientSecret }')
-      const { next } = loaded
-      if (next !== undefined && next !== null && !isClientCredentials(next)) {
-        throw new TypeError('what it returned as `next` is no { clientId, clientSecret }')
-      }
-      question.answer(loaded, next)
+      const loaded: unknown = await callback(question.key ?? '')
+      if (!check(loaded)) throw new TypeError(`the callback must return ${expected}`)
+      question.answer(toNativeCredentials(loaded))
     } catch (error) {
       question.fail(texts(error))
     }
@@ -39,6 +51,26 @@ export function isClientCredentials(value: unknown): value is ClientCredentials 
   if (typeof value !== 'object' || value === null) return false
   const { clientId, clientSecret } = value as Partial<ClientCredentials>
   return typeof clientId === 'string' && typeof clientSecret === 'string'
+}
+
+/** @internal */
+export function isLoaded(value: unknown): value is LoadedCredentials {
+  if (!isClientCredentials(value)) return false
+  const { next } = value as LoadedCredentials
+  return next === undefined || next === null || isClientCredentials(next)
+}
+
+/** @internal */
+export function isOrg(value: unknown): value is OrgCredentials {
+  return isLoaded(value) && typeof (value as Partial<OrgCredentials>).loginUrl === 'string'
+}
+
+/** @internal What crosses to the native part: without what is not asked for. */
+export function toNativeCredentials(
+  given: LoadedCredentials & Partial<OrgCredentials>,
+): Native.NativeCredentials {
+  const { loginUrl, clientId, clientSecret, next } = given
+  return { clientId, clientSecret, ...(loginUrl != null && { loginUrl }), ...(next != null && { next }) }
 }
 
 /** @internal The messages of an error and its causes. */
@@ -55,5 +87,5 @@ export function texts(thrown: unknown): string[] {
 
 /** Anything can be thrown; an object may be the credentials themselves. */
 function describe(thrown: unknown): string {
-  return typeof thrown === 'string' ? thrown : `something that is no Error was thrown (${typeof thrown})`
+  return typeof thrown === 'string' ? thrown : `a value that is not an Error was thrown (${typeof thrown})`
 }

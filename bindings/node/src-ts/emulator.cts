@@ -1,3 +1,4 @@
+// The emulator of Salesforce, run as a child process for tests.
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { request } from 'node:http'
@@ -31,10 +32,10 @@ export interface EmulatorOrg {
   readonly instanceUrl: string
 }
 
-/** What the control API of the emulator answers. */
+/** A response of the emulator's control API. */
 export type ControlAnswer = { ok: true } & Record<string, unknown>
 
-/** The emulator does not start, or refuses what it was asked. */
+/** The emulator does not start, or refuses a request. */
 export class EmulatorError extends Error {}
 Object.defineProperty(EmulatorError.prototype, 'name', { value: 'EmulatorError', configurable: true })
 
@@ -121,9 +122,9 @@ class RunningEmulator implements Emulator {
   }
 
   async control(op: string, fields?: Record<string, unknown>): Promise<ControlAnswer> {
-    const answer = await postJson(this.#control, { ...fields, op })
-    if (answer['ok'] !== true) throw new EmulatorError(`the emulator refuses "${op}": ${answer['error']}`)
-    return answer as ControlAnswer
+    const response = await postJson(this.#control, { ...fields, op })
+    if (response['ok'] !== true) throw new EmulatorError(`the emulator refuses "${op}": ${response['error']}`)
+    return response as ControlAnswer
   }
 
   clientOptions(options?: Partial<ClientOptions>): ClientOptions {
@@ -213,9 +214,9 @@ function postJson(url: string, body: unknown): Promise<Record<string, unknown>> 
   return new Promise((resolve, reject) => {
     const text = JSON.stringify(body)
     const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }
-    const outgoing = request(url, { method: 'POST', agent: false, headers }, (answer) => {
+    const outgoing = request(url, { method: 'POST', agent: false, headers }, (response) => {
       let received = ''
-      answer
+      response
         .setEncoding('utf8')
         .on('data', (chunk: string) => {
           received += chunk
@@ -225,7 +226,9 @@ function postJson(url: string, body: unknown): Promise<Record<string, unknown>> 
           try {
             resolve(JSON.parse(received) as Record<string, unknown>)
           } catch (cause) {
-            reject(new EmulatorError(`the emulator answered ${answer.statusCode} without JSON`, { cause }))
+            reject(
+              new EmulatorError(`the emulator responded with ${response.statusCode} and no JSON`, { cause }),
+            )
           }
         })
     })

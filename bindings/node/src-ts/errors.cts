@@ -1,3 +1,4 @@
+// The error classes, and how the package makes an error of what the core or an adapter says.
 /** The area an error belongs to; each has a class of its own below. */
 export type ErrorKind =
   | 'configuration'
@@ -89,30 +90,27 @@ export interface ErrorDetails {
   readonly retryAfter?: number | undefined
   /** The step of the set-up in Salesforce to look at. */
   readonly setupStep?: SetupStep | undefined
-  /** The status of the answer. */
+  /** The HTTP status of the response. */
   readonly httpStatus?: number | undefined
-  /** The `error` of the OAuth answer. */
+  /** The `error` of the OAuth response. */
   readonly oauthError?: string | undefined
-  /** The `error_description` of the OAuth answer. */
+  /** The `error_description` of the OAuth response. */
   readonly oauthDescription?: string | undefined
   /** What the error means and where to fix it. */
   readonly help?: string | undefined
-  /** What lies beneath. */
+  /** The error that caused it. */
   readonly cause?: unknown
 }
 
-/** @internal An error as the native side sends it. */
-export interface ErrorData extends Omit<ErrorDetails, 'code' | 'kind' | 'setupStep' | 'cause'> {
-  readonly code: string
-  readonly kind: string
-  readonly setupStep?: string
-  /** The texts of what lies beneath, from the outside in. */
+/** @internal An error as data: its `message` is one line, without the help. */
+export interface ErrorData extends Omit<ErrorDetails, 'cause'> {
+  /** The texts of the causes, from the outside in. */
   readonly causes?: readonly string[]
 }
 
 /** The base of every error that this package makes. */
 export class ForcegrantError extends Error {
-  /** What went wrong: a stable word, the same in all languages. */
+  /** What went wrong: a stable name, the same in all languages. */
   readonly code: ErrorCode
   /** The kind of the code, which the class stands for. */
   readonly kind: ErrorKind
@@ -120,13 +118,13 @@ export class ForcegrantError extends Error {
   readonly retryable: boolean
   /** Milliseconds to wait before another try, when that is known. */
   declare readonly retryAfter?: number
-  /** The step of the set-up in Salesforce that has to be looked at. */
+  /** The step of the set-up in Salesforce to look at. */
   declare readonly setupStep?: SetupStep
-  /** The status of the answer, when one came. */
+  /** The HTTP status of the response, if there was one. */
   declare readonly httpStatus?: number
-  /** The `error` of the OAuth answer, as Salesforce sent it. */
+  /** The `error` of the OAuth response, as Salesforce sent it. */
   declare readonly oauthError?: string
-  /** The `error_description` of the OAuth answer, as Salesforce sent it. */
+  /** The `error_description` of the OAuth response, as Salesforce sent it. */
   declare readonly oauthDescription?: string
   /** What the error means and where to fix it; `message` ends with it. */
   declare readonly help?: string
@@ -157,13 +155,13 @@ export class LoginRateError extends RefusedError {}
 /** Salesforce could not be reached. */
 export class TransportError extends ForcegrantError {}
 
-/** Salesforce did not answer in time. */
+/** Salesforce did not respond in time. */
 export class RequestTimeoutError extends TransportError {}
 
-/** Salesforce answered that it cannot serve the request now. */
+/** Salesforce cannot serve the request now. */
 export class UnavailableError extends ForcegrantError {}
 
-/** An answer that a token endpoint does not give. */
+/** A response that no token endpoint gives. */
 export class ResponseError extends ForcegrantError {}
 
 /** A token was issued, and does not work. */
@@ -175,7 +173,7 @@ export class TokenRejectedError extends ForcegrantError {}
  */
 export class ReplayError extends TokenRejectedError {}
 
-/** A defect of this package or of its installation. */
+/** An internal error of this package, or a broken installation. */
 export class InternalError extends ForcegrantError {}
 
 const CLASSES = {
@@ -216,8 +214,10 @@ for (const [name, type] of Object.entries({
  */
 export function makeError(data: ErrorData, site?: Error): ForcegrantError {
   const type: typeof ForcegrantError =
-    data.code === 'request_not_replayable' ? ReplayError : (CLASSES[data.kind as ErrorKind] ?? InternalError)
-  const error = new type({ ...data, cause: chain(data.causes) } as ErrorDetails)
+    data.code === 'request_not_replayable' ? ReplayError : (CLASSES[data.kind] ?? InternalError)
+  const message =
+    data.help === undefined ? data.message : `${data.message}\n${data.help.replaceAll(/^/gm, '  ')}`
+  const error = new type({ ...data, message, cause: chain(data.causes) })
   const frames = site?.stack
   if (typeof frames === 'string') {
     const first = frames.indexOf('\n    at ')
@@ -226,43 +226,31 @@ export function makeError(data: ErrorData, site?: Error): ForcegrantError {
   return error
 }
 
+/**
+ * An error of an adapter.
+ *
+ * @internal
+ */
+export function adapterError(
+  code: ErrorCode,
+  message: string,
+  help: string,
+  more?: { httpStatus: number },
+): ForcegrantError {
+  return makeError({ code, kind: ERROR_CODES[code], message, help, ...more })
+}
+
 /** @internal */
-export function noTokenGoesTo(host: string): TokenRejectedError {
+export function tokenNotSentTo(host: string): ForcegrantError {
   const help = `If it is yours or Salesforce's, name it in the option \`trustedHosts\`: ['${host}'].`
-  return new TokenRejectedError({
-    code: 'api_access_refused',
-    kind: 'token',
-    message: `no token goes to ${host}, which is not the token's instance\n  ${help}`,
+  return adapterError(
+    'api_access_refused',
+    `no token goes to ${host}, which is not the token's instance`,
     help,
-  })
+  )
 }
 
-/** @internal */
-export function noTokenInClear(): TokenRejectedError {
-  const help =
-    'This version of axios sends requests for `https:` in clear to the proxy that the environment names. ' +
-    'Use a newer one, or give it an `httpsAgent` that tunnels, and `proxy: false`.'
-  return new TokenRejectedError({
-    code: 'api_access_refused',
-    kind: 'token',
-    message: `no token goes to a proxy in clear\n  ${help}`,
-    help,
-  })
-}
-
-/** @internal */
-export function changesHost(): ConfigurationError {
-  const help =
-    'Give a path that begins with one `/`, such as `/services/data/v67.0/limits`, and the host in `origin` or in a whole URL.'
-  return new ConfigurationError({
-    code: 'invalid_option',
-    kind: 'configuration',
-    message: `the address of the call: its path can be read as another host\n  ${help}`,
-    help,
-  })
-}
-
-/** Errors of the core's: they have texts, and no frames of JavaScript. */
+/** The errors of the core that caused ours: they have texts, and no frames of JavaScript. */
 function chain(texts: readonly string[] = []): Error | undefined {
   return texts.reduceRight<Error | undefined>((beneath, text) => {
     const error = new Error(text, beneath && { cause: beneath })

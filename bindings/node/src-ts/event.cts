@@ -1,7 +1,7 @@
+// Events: what users see of them, and their way from the native part to listeners.
 import diagnostics from 'node:diagnostics_channel'
-import { type ForcegrantError, makeError } from './errors.cjs'
-import type * as Native from './native.cjs'
-import type { Expiry } from './token.cjs'
+import { type ErrorData, type ForcegrantError, makeError } from './errors.cjs'
+import { type Expiry, type ExpiryData, toExpiry } from './token.cjs'
 
 /**
  * Something that happened in a client, for logs and metrics. Times are in milliseconds; tokens appear by
@@ -39,7 +39,7 @@ export type Happening =
       readonly attempts: number
       readonly pause: number
     }
-  /** A login brought a token. */
+  /** A login returned a token. */
   | {
       readonly name: 'login_succeeded'
       readonly fingerprint: string
@@ -49,7 +49,7 @@ export type Happening =
       readonly attempts: number
       readonly took: number
     }
-  /** Another client's login brought a token that serves here too (option `store`). */
+  /** Another client's login returned a token that is used here too (option `store`). */
   | {
       readonly name: 'token_adopted'
       readonly fingerprint: string
@@ -70,19 +70,19 @@ export type Happening =
   | { readonly name: 'invalidated'; readonly fingerprint: string; readonly age: number }
   /** A new login returned the very token that had been reported as rejected. */
   | { readonly name: 'same_token_returned'; readonly fingerprint: string }
-  /** The signature of the answer does not fit the client secret; the token is used all the same. */
+  /** The signature of the response does not match the client secret; the token is used all the same. */
   | { readonly name: 'signature_mismatch'; readonly fingerprint: string }
   /** A refresh of the token is due; the token is served meanwhile. */
   | { readonly name: 'refresh_due'; readonly fingerprint: string }
   /** The estimated end of the token has passed and refreshing it fails; it is served all the same. */
   | { readonly name: 'serving_stale'; readonly fingerprint: string }
-  /** Introspection told nothing; the end of the token is estimated instead. */
+  /** Introspection failed; the end of the token is estimated instead. */
   | { readonly name: 'introspection_failed'; readonly error: ForcegrantError }
   /** Of the logins that `loginBudget` allows within an hour, three fifths are used up. */
   | { readonly name: 'login_budget_warning'; readonly used: number; readonly stop: number }
   /** A login succeeded with other client credentials than the one before. */
   | { readonly name: 'credentials_rotated'; readonly clientId: string; readonly fingerprint: string }
-  /** The source of the credentials could not be read again; those at hand are used. */
+  /** The source of the credentials could not be read again; the last ones are used. */
   | { readonly name: 'credentials_reload_failed'; readonly error: ForcegrantError }
 
 /** What the option `onEvent` takes. */
@@ -110,31 +110,51 @@ export function isWatched(): boolean {
   return channel.hasSubscribers
 }
 
-/** @internal What an event reaches: the listener, which harms nothing but itself when it throws, and the channel. */
-export function outlet(
+interface EventData {
+  readonly name: string
+  readonly error?: ErrorData
+  readonly expiry?: ExpiryData
+  readonly loginHost?: string
+  readonly measurements: readonly Measurement[]
+}
+
+/** @internal Takes the events of the native part to the listener and the channel. */
+export function eventSink(
   listener: EventListener | undefined,
   loginHost: () => string,
-): (event: Native.NativeEvent) => void {
-  return (data) => {
+): (event: object) => void {
+  return (given) => {
+    const data = given as EventData
     const event = toEvent(data)
     try {
       listener?.(event)
     } catch (error) {
       process.emitWarning(error instanceof Error ? error : String(error))
     }
-    // The channel looks after subscribers that throw.
+    // The channel catches what its subscribers throw.
     if (!channel.hasSubscribers) return
     channel.publish(Object.freeze({ loginHost: data.loginHost ?? loginHost(), event }))
   }
 }
 
-function toEvent({ error, expiry, measurements, loginHost: _, ...rest }: Native.NativeEvent): ClientEvent {
+/** The native part sorts properties by name; logs show these in a better order. */
+function toEvent({
+  name,
+  error,
+  expiry,
+  measurements: given,
+  loginHost: _,
+  ...rest
+}: EventData): ClientEvent {
   const event = {
+    name,
     ...rest,
     ...(error && { error: makeError(error) }),
-    ...(expiry && { expiry: Object.freeze({ ...expiry, at: new Date(expiry.at) }) }),
+    ...(expiry && { expiry: toExpiry(expiry) }),
   }
-  for (const measured of measurements) Object.freeze(Object.freeze(measured).attributes)
+  const measurements = given.map(({ name, kind, unit, value, attributes }) =>
+    Object.freeze({ name, kind, unit, value, attributes: Object.freeze(attributes) }),
+  )
   // Not enumerable: a log of the event needs no second form of it.
   Object.defineProperty(event, 'measurements', { value: Object.freeze(measurements) })
   return Object.freeze(event) as ClientEvent

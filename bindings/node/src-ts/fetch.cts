@@ -1,19 +1,14 @@
-import { ApiCall, bodyCounts, enough, isSameOrigin, noteUsage } from './calls.cjs'
-import type { Client } from './client.cjs'
+// `client.fetch`: any `fetch` that keeps to the standard, with the token. Redirects are followed here.
+import { ApiCall, type Attempt, type ClientCalls, classifiedBytes, isReadOnce, send } from './calls.cjs'
+import { isSameOrigin } from './resolve-url.cjs'
 import type { Token } from './token.cjs'
 
 type Fetch = typeof globalThis.fetch
 
-/** @internal What the calls of one client need. */
-export interface Caller {
-  readonly client: Client
-  readonly send: Fetch
-}
-
 interface Hop {
   readonly url: string
   readonly method: string
-  /** Small names. Plain, as any `fetch` takes that fastest, and a `Headers` of another make slowest. */
+  /** Names in lower case. A plain object, which every `fetch` takes fastest; a `Headers` of another library is slowest. */
   readonly headers: Readonly<Record<string, string>>
   readonly body: RequestInit['body']
 }
@@ -25,91 +20,81 @@ interface Call extends Hop {
   readonly signal: AbortSignal | undefined
 }
 
-const MOST_REDIRECTS = 20
-/** What belongs to one origin: the platform's `fetch` drops the same at a redirect to another. */
+const MAX_REDIRECTS = 20
+/** Headers for one origin: the platform's `fetch` drops the same at a redirect to another. */
 const ORIGIN_BOUND = ['authorization', 'cookie', 'host', 'proxy-authorization']
 
 /** @internal `fetch` with the client's token. */
 export async function fetchWith(
-  caller: Caller,
+  calls: ClientCalls,
+  fetch: Fetch,
   input: string | URL | Request,
   init: RequestInit | null | undefined,
 ): Promise<Response> {
-  const { client, send } = caller
-  const call = normalise(input, init)
-  // The caller's own header: nothing of ours goes along, and nothing is ours to renew.
-  const isOwn = Object.hasOwn(call.headers, 'authorization')
-  if (isOwn && URL.canParse(call.url)) return send(call.url, outgoing(call, call))
-  // Most calls have their token at once, and an answer that needs no judging.
-  let started: ApiCall | undefined
-  const start = () => new ApiCall(client, call.method, isReplayable(call.body), () => call.signal)
-  for (;;) {
-    let token = started === undefined ? client.kept() : started.kept()
-    if (token === undefined) {
-      started ??= start()
-      token = await started.token()
-    }
-    const { url, carries } = client.route(token, call.url)
-    // Another origin's answers say nothing about the token.
-    if (isOwn || !carries) return send(url, outgoing(call, call))
-    let response = await send(url, outgoing(call, call, token))
-    if (response.status < 400) {
-      noteUsage(client, url, response.headers, started)
-      if (call.redirect === 'manual' || !isRedirect(response)) return response
-      const end = await follow(caller, call, { url, response }, token)
-      response = end.response
-      if (!end.carried || response.status < 400) return response
-    }
-    const { status, headers } = response
-    const body = bodyCounts(status) ? await beginning(response, call.signal) : undefined
-    started ??= start()
-    const again = started.judge(token, url, { status, headers, body })
-    if (again === undefined) return response
-    discard(response)
-    await again
+  const request = normalise(input, init)
+  // With a header of the caller's own, nothing of ours is added or renewed.
+  const isOwn = Object.hasOwn(request.headers, 'authorization')
+  if (isOwn && URL.canParse(request.url)) return fetch(request.url, outgoing(request, request))
+  const call = new ApiCall(calls, request.method, !isReadOnce(request.body), () => request.signal)
+  return send(call, request.url, async (url, token) => {
+    if (isOwn || token === undefined) return delivered(await fetch(url, outgoing(request, request)))
+    const response = await fetch(url, outgoing(request, request, token))
+    const follows = request.redirect !== 'manual' && isRedirect(response)
+    return follows
+      ? follow(call, fetch, request, { url, response }, token)
+      : classified(response, request.signal)
+  })
+}
+
+/** A response that says nothing about the token. */
+function delivered(response: Response): Attempt<Response> {
+  return { ...classified(response, undefined), response: undefined }
+}
+
+function classified(response: Response, signal: AbortSignal | undefined): Attempt<Response> {
+  return {
+    deliver: () => response,
+    response,
+    body: () => beginning(response, signal),
+    discard: () => discard(response),
   }
 }
 
-interface End {
-  readonly response: Response
-  /** Whether the token went to whoever gave this answer. */
-  readonly carried: boolean
-}
-
-/** Where redirects lead to, from an answer to a request with the token. Only the origin that it went to sees it. */
+/** Follows the redirects of a request with the token. Only the origin that it went to sees the token. */
 async function follow(
-  { client, send }: Caller,
+  apiCall: ApiCall,
+  fetch: Fetch,
   call: Call,
   from: { url: string; response: Response },
   token: Token,
-): Promise<End> {
+): Promise<Attempt<Response>> {
   const { method, headers, body } = call
   let hop: Hop = { url: from.url, method, headers, body }
   let { response } = from
   for (let redirects = 0; ; redirects += 1) {
     const next = location(response, hop.url)
-    if (next === undefined)
-      return { response: redirects > 0 ? redirected(response) : response, carried: true }
+    if (next === undefined) return classified(redirects > 0 ? redirected(response) : response, call.signal)
+    // The responses on the way count as served.
+    apiCall.noteServed(hop.url, response.headers)
     discard(response)
     if (call.redirect === 'error') throw failed('a redirect, which this request does not allow')
-    if (redirects === MOST_REDIRECTS) throw failed('too many redirects')
+    if (redirects === MAX_REDIRECTS) throw failed('too many redirects')
     const before = hop
     hop = redirect(before, response.status, next)
-    const stays = isSameOrigin(before.url, hop.url) ? client.route(token, hop.url) : undefined
-    if (stays?.carries) hop = { ...hop, url: stays.url }
-    response = await send(hop.url, outgoing(call, hop, stays?.carries ? token : undefined))
-    if (!stays?.carries) return { response: redirected(response), carried: false }
-    // Of the others the verdict takes care.
-    if (response.status < 400) noteUsage(client, hop.url, response.headers, undefined)
+    const stays = isSameOrigin(before.url, hop.url) ? apiCall.resolveUrl(token, hop.url) : undefined
+    const carried = stays?.carriesToken ? token : undefined
+    if (stays?.carriesToken) hop = { ...hop, url: stays.url }
+    response = await fetch(hop.url, outgoing(call, hop, carried))
+    if (carried === undefined) return delivered(redirected(response))
   }
 }
 
-/** The first bytes of a body that stays readable. A body that breaks off is judged by what came of it. */
+/** The first bytes of a body that stays readable. Of a body that breaks off, what had arrived. */
 async function beginning(response: Response, signal: AbortSignal | undefined): Promise<Uint8Array> {
   const reader = response.clone().body?.getReader()
   const chunks: Uint8Array[] = []
   try {
-    for (let length = 0; reader !== undefined && length < enough(); ) {
+    for (let length = 0; reader !== undefined && length < classifiedBytes(); ) {
       const { done, value } = await reader.read()
       if (done) break
       chunks.push(value)
@@ -148,11 +133,11 @@ function parts(request: Request): RequestInit {
 
 /** With the token, and then without redirects that the platform follows. */
 function outgoing({ init, redirect }: Call, { method, headers, body }: Hop, token?: Token): RequestInit {
-  // Not by spreads: for a literal that begins with one, Node 20 takes twenty times as long.
+  // Not by a spread: Node 20 takes twenty times as long for a literal that begins with one.
   const sent: RequestInit = Object.assign({}, init, { method, headers, redirect })
   if (token !== undefined) {
     sent.headers = Object.assign({}, headers, { authorization: token.authorization })
-    // What is no mode at all is left to the platform to refuse.
+    // The platform refuses other modes.
     if (redirect === 'follow' || redirect === 'error') sent.redirect = 'manual'
   }
   if (body === undefined) delete sent.body
@@ -160,7 +145,7 @@ function outgoing({ init, redirect }: Call, { method, headers, body }: Hop, toke
   return sent
 }
 
-/** Those of a kind that shows nothing have the status 0. */
+/** An opaque redirect has the status 0. */
 function isRedirect({ status }: Response): boolean {
   return status === 0 || (status >= 300 && status < 400)
 }
@@ -170,7 +155,7 @@ function location(response: Response, base: string): string | undefined {
   if (![301, 302, 303, 307, 308].includes(response.status)) return undefined
   const header = response.headers.get('location')
   if (header === null) return undefined
-  if (!URL.canParse(header, base)) throw failed('a redirect to what is no URL')
+  if (!URL.canParse(header, base)) throw failed('a redirect to an invalid URL')
   const url = new URL(header, base)
   if (url.hash === '') url.hash = new URL(base).hash
   return url.href
@@ -188,13 +173,8 @@ function redirect(from: Hop, status: number, url: string): Hop {
     ),
   )
   if (becomesGet) return { url, headers, method: 'GET', body: undefined }
-  if (!isReplayable(body)) throw failed('a redirect, and a body that cannot be sent again')
+  if (isReadOnce(body)) throw failed('a redirect, and a body that cannot be sent again')
   return { url, headers, method, body }
-}
-
-/** Streams and generators are gone once they are read. */
-function isReplayable(body: RequestInit['body']): boolean {
-  return typeof body !== 'object' || body === null || !('getReader' in body || Symbol.asyncIterator in body)
 }
 
 function redirected(response: Response): Response {

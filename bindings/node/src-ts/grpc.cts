@@ -1,3 +1,4 @@
+// The adapter for grpc-js: credentials for each call, and an interceptor that sees what came of it.
 import type * as Library from '@grpc/grpc-js'
 import type {
   CallCredentials,
@@ -11,31 +12,31 @@ import type {
 } from '@grpc/grpc-js'
 import { classifyGrpcStatus } from './classification.cjs'
 import type { Client } from './client.cjs'
-import { ConfigurationError, noTokenGoesTo } from './errors.cjs'
+import { adapterError, tokenNotSentTo } from './errors.cjs'
 import { peer } from './peer.cjs'
 import type { Token } from './token.cjs'
 
 const grpc = peer('forcegrant/grpc', '@grpc/grpc-js', () => require('@grpc/grpc-js') as typeof Library)
 
 /**
- * Call credentials for the Pub/Sub API: `accesstoken`, `instanceurl` and `tenantid` of a token at hand. The host of the
+ * Call credentials for the Pub/Sub API: `accesstoken`, `instanceurl` and `tenantid` of a token. The host of the
  * API must be named in the option `trustedHosts`, such as `'.pubsub.salesforce.com'`; gRPC itself sends them over
  * TLS only. They do not see what comes of a call: {@link interceptor} does.
  */
 export function callCredentials(client: Client): CallCredentials {
-  return bringing(client, () => {})
+  return credentialsOf(client, () => {})
 }
 
 /**
- * An interceptor that gives each call such credentials, and drops the very token that a call was refused for
+ * An interceptor that gives each call such credentials, and drops the token that a call was refused with
  * (UNAUTHENTICATED). A unary call is then made once more with a new token; of one that streams, the next call
  * gets it.
  */
 export function interceptor(client: Client): Interceptor {
-  return (options, nextCall) => new Exchange(client, options, nextCall).call()
+  return (options, nextCall) => new GrpcCall(client, options, nextCall).call()
 }
 
-class Exchange {
+class GrpcCall {
   readonly #client: Client
   readonly #options: InterceptorOptions
   readonly #nextCall: NextCall
@@ -44,14 +45,14 @@ class Exchange {
   #metadata: Metadata = new grpc.Metadata()
   #message: unknown
   #isOver = false
-  /** The second call, once there is one. */
-  #second: ReturnType<NextCall> | undefined
+  /** The repeated call, once there is one. */
+  #repeated: ReturnType<NextCall> | undefined
 
   constructor(client: Client, options: InterceptorOptions, nextCall: NextCall) {
     const note = (token: Token) => {
       this.#token = token
     }
-    const own = typeof options.host !== 'string' ? bringing(client, note) : REFUSING
+    const own = typeof options.host !== 'string' ? credentialsOf(client, note) : REFUSING
     this.#client = client
     this.#options = { ...options, credentials: options.credentials?.compose(own) ?? own }
     this.#nextCall = nextCall
@@ -65,7 +66,7 @@ class Exchange {
         this.#metadata = metadata.clone()
         next(metadata, {
           onReceiveStatus: (status, pass) => {
-            if (this.#isExpired(status) && this.#isUnary && !this.#isOver) this.#again(listener)
+            if (this.#isExpired(status) && this.#isUnary && !this.#isOver) this.#repeat(listener)
             else pass(status)
           },
         })
@@ -76,7 +77,7 @@ class Exchange {
       },
       cancel: (next) => {
         this.#isOver = true
-        this.#second?.cancelWithStatus(1, 'Cancelled on client')
+        this.#repeated?.cancelWithStatus(1, 'Cancelled on client')
         next()
       },
     })
@@ -89,47 +90,46 @@ class Exchange {
     return true
   }
 
-  #again(listener: InterceptingListener): void {
-    const second = this.#nextCall(this.#options)
-    this.#second = second
-    second.start(this.#metadata, {
+  #repeat(listener: InterceptingListener): void {
+    const repeated = this.#nextCall(this.#options)
+    this.#repeated = repeated
+    repeated.start(this.#metadata, {
       onReceiveMetadata: (metadata) => listener.onReceiveMetadata(metadata),
       onReceiveMessage: (message) => listener.onReceiveMessage(message),
       onReceiveStatus: (status) => listener.onReceiveStatus(status),
     })
-    second.sendMessage(this.#message)
-    second.startRead()
-    second.halfClose()
+    repeated.sendMessage(this.#message)
+    repeated.startRead()
+    repeated.halfClose()
   }
 }
 
 /** gRPC tells credentials this name, and connects to where the channel was made for. */
 const REFUSING = grpc.credentials.createFromMetadataGenerator((_, callback) => {
   const help = 'Leave it out: a token goes only to the host that the channel was made for.'
-  const message = `the call option \`host\`: it would hide where the token goes\n  ${help}`
-  callback(new ConfigurationError({ code: 'invalid_option', kind: 'configuration', message, help }))
+  callback(adapterError('invalid_option', 'the call option `host`: it would hide where the token goes', help))
 })
 
-function bringing(client: Client, note: (token: Token) => void): CallCredentials {
-  const present = presentation(client)
+function credentialsOf(client: Client, note: (token: Token) => void): CallCredentials {
+  const metadataOfToken = metadataFor(client)
   return grpc.credentials.createFromMetadataGenerator(({ service_url: url }, callback) => {
-    const bring = (token: Token) => {
-      const metadata = present(token, url)
-      if (metadata === undefined) return callback(noTokenGoesTo(new URL(url).host))
+    const give = (token: Token) => {
+      const metadata = metadataOfToken(token, url)
+      if (metadata === undefined) return callback(tokenNotSentTo(new URL(url).host))
       note(token)
       callback(null, metadata)
     }
     const kept = client.kept()
-    if (kept !== undefined) bring(kept)
-    else client.token().then(bring, (error: Error) => callback(error))
+    if (kept !== undefined) give(kept)
+    else client.token().then(give, (error: Error) => callback(error))
   })
 }
 
-const PRESENTATIONS = new WeakMap<Client, (token: Token, url: string) => Metadata | undefined>()
+const METADATA = new WeakMap<Client, (token: Token, url: string) => Metadata | undefined>()
 
-/** What a token is presented by, made once for it and a service; none where it may not go. */
-function presentation(client: Client): (token: Token, url: string) => Metadata | undefined {
-  const known = PRESENTATIONS.get(client)
+/** The metadata of a token for a service, made once; none where the token may not go. */
+function metadataFor(client: Client): (token: Token, url: string) => Metadata | undefined {
+  const known = METADATA.get(client)
   if (known !== undefined) return known
   let last: { token: Token; url: string; metadata: Metadata | undefined } | undefined
   const present = (token: Token, url: string) => {
@@ -138,7 +138,7 @@ function presentation(client: Client): (token: Token, url: string) => Metadata |
     }
     return last.metadata
   }
-  PRESENTATIONS.set(client, present)
+  METADATA.set(client, present)
   return present
 }
 

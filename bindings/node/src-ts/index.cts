@@ -1,3 +1,5 @@
+// The public names of the package.
+
 export {
   type ApiResponse,
   type ApiUsage,
@@ -7,8 +9,14 @@ export {
   type HeadersLike,
   type ResponseClass,
 } from './classification.cjs'
-export { type CallOptions, Client, type Status, type Verified } from './client.cjs'
-export type { ClientCredentials, CredentialsCallback, LoadedCredentials } from './credentials.cjs'
+export { Client, type Verified } from './client.cjs'
+export type {
+  ClientCredentials,
+  CredentialsCallback,
+  LoadedCredentials,
+  OrgCallback,
+  OrgCredentials,
+} from './credentials.cjs'
 export {
   ConfigurationError,
   ERROR_CODES,
@@ -36,7 +44,9 @@ export {
   type Measurement,
 } from './event.cjs'
 export type { ClientOptions, CommonOptions, EnvOptions } from './options.cjs'
+export type { CallOptions } from './pending.cjs'
 export { ClientPool, type Prewarmed } from './pool.cjs'
-export type { OrgCallback, OrgCredentials, PoolOptions } from './pool-options.cjs'
+export type { PoolOptions } from './pool-options.cjs'
+export type { Status } from './status.cjs'
 export type { Acquired, Lease, Store, Stored } from './store.cjs'
 export { type Expiry, type ExpirySource, Token } from './token.cjs'

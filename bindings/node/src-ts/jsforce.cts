@@ -1,9 +1,11 @@
+// The adapter for jsforce: a connection that sends the present token, and renews it.
 import type * as Library from 'jsforce'
 import type { Connection, ConnectionConfig, HttpRequest, HttpResponse, Schema } from 'jsforce'
-import { ApiCall, bodyCounts, checkRenewed, enough, isSameOrigin, noteUsage } from './calls.cjs'
+import { ApiCall, bodyCounts, checkRenewed, classifiedBytes, isReadOnce } from './calls.cjs'
 import type { Client } from './client.cjs'
-import { makeError, noTokenGoesTo, TokenRejectedError } from './errors.cjs'
+import { adapterError, tokenNotSentTo } from './errors.cjs'
 import { peer } from './peer.cjs'
+import { isSameOrigin } from './resolve-url.cjs'
 import { conceal, scrub } from './scrub.cjs'
 import { renewStreaming } from './streaming.cjs'
 import type { Token } from './token.cjs'
@@ -17,10 +19,10 @@ export type ConnectOptions<S extends Schema> = Omit<
 >
 
 /**
- * A connection of jsforce whose session renews itself by the client: a dead session costs one login, and the request
+ * A connection of jsforce whose session renews itself by the client: an expired session costs one login, and the request
  * goes out again, to the instance where the new token belongs. A token goes only where `client.isAllowedFor` says. Each
- * request has the client's present token: one that was refreshed behind it, or that another caller found dead, is
- * replaced without a refusal. Streaming clients that the connection makes renew themselves too.
+ * request has the client's current token: one that was refreshed behind it, or whose session another caller found expired, is
+ * replaced before it is refused. Streaming clients that the connection makes renew themselves too.
  *
  * What goes wrong with a login after a refusal reaches the caller in the words of jsforce ("Unable to refresh session
  * due to"), with the message of this package; `client.status().lastError` has the error itself. Do not call `logout`:
@@ -60,16 +62,16 @@ export async function connect<S extends Schema = Schema>(
       const given = typeof followRedirect === 'function' ? followRedirect(to) : next(request, to)
       return given && session.redirected(given, request)
     }
-    const answered = send(request, { ...sending, followRedirect: followRedirect === false ? false : follow })
-    const judged = answered.then(
+    const responded = send(request, { ...sending, followRedirect: followRedirect === false ? false : follow })
+    const handled = responded.then(
       (response) => {
-        session.judge(request, response)
+        session.handleResponse(request, response)
         return response
       },
       // jsforce writes the address into such an error, and the token into some addresses.
       (error: unknown) => Promise.reject(session.scrub(request, error)),
     )
-    return Object.assign(judged, { stream: () => answered.stream() })
+    return Object.assign(handled, { stream: () => responded.stream() })
   }
   renewStreaming(connection, client, () => session.isWaiting())
   return connection
@@ -106,7 +108,7 @@ class Session {
       this.#adopt(kept)
       return false
     }
-    // Asked first: the answer of `cached` alone would never start the refresh of an aging token.
+    // First, because `cached` alone would never start the refresh of a token.
     this.#asked = this.#client.token()
     this.#asked.catch(() => {})
     const token = this.#client.cached()
@@ -134,30 +136,32 @@ class Session {
     const before = this.#sent.get(request)
     if (before !== undefined) {
       // jsforce would ask again for ever where nothing was renewed.
-      if (before.token === undefined) throw refusedElsewhere()
-      if (before.token === this.#token) throw notRenewed()
+      if (before.token === undefined)
+        throw refusal('a host to which no token is sent refused the request', OTHER_HOST)
+      if (before.token === this.#token)
+        throw refusal('the API refused the token, whose session is valid', NOT_CURED)
     }
-    const { url, carries } = this.#client.route(this.#token, request.url)
+    const call = before?.call ?? this.#call(request)
+    const { url, carriesToken } = call.resolveUrl(this.#token, request.url)
     request.url = url
-    if (!carries) {
-      if (holds(request, this.#token)) throw noTokenGoesTo(new URL(url).host)
+    if (!carriesToken) {
+      if (holds(request, this.#token)) throw tokenNotSentTo(new URL(url).host)
       request.headers = bare(request.headers)
     }
-    const token = carries ? this.#token : undefined
-    const call = before?.call ?? this.#call(request)
-    call.use(this.#token)
+    const token = carriesToken ? this.#token : undefined
+    call.useToken(this.#token)
     this.#sent.set(request, { token, call })
   }
 
-  /** Where a redirect leads: without the token if that is another origin, whose answer then says nothing about it. */
+  /** Where a redirect leads: without the token if that is another origin, whose response then says nothing about it. */
   redirected(request: HttpRequest, from: HttpRequest): HttpRequest {
     const token = this.#sent.get(from)?.token
     let url = new URL(request.url, from.url).href
     let stays = token !== undefined && isSameOrigin(url, from.url)
     if (token !== undefined && stays) {
-      const route = this.#client.route(token, url)
-      url = route.url
-      stays = route.carries
+      const resolved = this.#client.calls.resolveUrl(token, url)
+      url = resolved.url
+      stays = resolved.carriesToken
     }
     if (!stays) this.#sent.set(from, { token: undefined, call: this.#call(from) })
     return { ...request, url, headers: (stays ? request.headers : bare(request.headers)) ?? {} }
@@ -167,23 +171,22 @@ class Session {
     return scrub(error, this.#sent.get(request)?.token ?? this.#token)
   }
 
-  /** An answer, before jsforce sees it. Throws what the request ends in. */
-  judge(request: HttpRequest, { statusCode: status, headers, body: text }: HttpResponse): void {
-    const sent = this.#sent.get(request)
-    if (sent?.token === undefined) return
+  /** Takes a response before jsforce sees it. Throws the error that the request ends in. */
+  handleResponse(request: HttpRequest, { statusCode: status, headers, body: text }: HttpResponse): void {
+    const { token, call } = this.#sent.get(request) ?? {}
+    if (token === undefined || call === undefined) return
     if (status < 400) {
-      noteUsage(this.#client, request.url, headers, sent.call)
+      call.noteServed(request.url, headers)
       return
     }
-    const body = bodyCounts(status) && typeof text === 'string' ? text.slice(0, enough()) : ''
-    // jsforce repeats what a busy service refuses by options of its own.
-    const { step, error } = sent.call.handle(sent.token, request.url, { status, headers, body }, false)
-    if (step === 'fail' && error !== undefined) throw makeError(error)
-    if (step === 'resend' && sent.token === this.#token) this.#isRefused = true
+    const body = bodyCounts(status) && typeof text === 'string' ? text.slice(0, classifiedBytes()) : ''
+    const pause = call.handleResponse(token, request.url, { status, headers, body })
+    if (pause !== undefined && token === this.#token) this.#isRefused = true
   }
 
   #call(request: HttpRequest): ApiCall {
-    return new ApiCall(this.#client, request.method, !isStream(request), () => undefined)
+    // jsforce repeats by itself what a busy service refuses.
+    return new ApiCall(this.#client.calls, request.method, !isStream(request), () => undefined, false)
   }
 
   #adopt(token: Token): void {
@@ -209,7 +212,7 @@ function bare(headers: HttpRequest['headers']): Record<string, string> {
 /** A body that is a stream, or is written into the request's own. */
 function isStream({ body, method }: HttpRequest): boolean {
   if (body === undefined || body === null) return /^(post|put|patch)$/i.test(method)
-  return typeof body === 'object' && Symbol.asyncIterator in body
+  return isReadOnce(body)
 }
 
 /** Whether jsforce wrote the token into the address or the body, as it does for SOAP and `identity`. */
@@ -218,25 +221,10 @@ function holds({ url, body }: HttpRequest, { accessToken }: Token): boolean {
   return typeof body === 'string' && body.includes(accessToken)
 }
 
-function notRenewed(): TokenRejectedError {
-  const help =
-    'A new token does not cure it: look at the app, at the audience of its tokens, and at the API that was called.'
-  return new TokenRejectedError({
-    code: 'api_access_refused',
-    kind: 'token',
-    message: `the API refused the token, whose session is alive\n  ${help}`,
-    httpStatus: 401,
-    help,
-  })
-}
+const NOT_CURED =
+  'A new token does not cure it: look at the app, at the audience of its tokens, and at the API that was called.'
+const OTHER_HOST = 'If the host is yours, name it in the option `trustedHosts`.'
 
-function refusedElsewhere(): TokenRejectedError {
-  const help = 'No token went there. If the host is yours, name it in the option `trustedHosts`.'
-  return new TokenRejectedError({
-    code: 'api_access_refused',
-    kind: 'token',
-    message: `a host that the token is not for refused the request\n  ${help}`,
-    httpStatus: 401,
-    help,
-  })
+function refusal(message: string, help: string): Error {
+  return adapterError('api_access_refused', message, help, { httpStatus: 401 })
 }

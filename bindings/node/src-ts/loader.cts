@@ -1,3 +1,4 @@
+// Finds and loads the native part.
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'

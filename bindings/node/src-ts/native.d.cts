@@ -1,108 +1,113 @@
-/** One call of an API, however many requests it takes. Made when it meets a refusal or waits for a token. */
+/** One API call, however many requests it takes. */
 export declare class NativeApiCall {
-  /** Takes in the token of the next request: the failure, if it is the one that was refused. */
-  useToken(accessToken: string): NativeError | null
-  /** A request to this URL, with its token, was served. Whether it matters still when a host accepts one. */
+  /** Takes the token of the next request. Throws if it is the one that was refused. */
+  useToken(accessToken: string): void
+  /** Notes that a request to this URL was served. Returns whether the next such note is of use too. */
   noteServed(url: string): boolean
-  /** Takes in the response to a request that carried the token. */
-  handleResponse(response: NativeCallResponse): NativeAction
+  /**
+   * Takes the response to a request that carried the token. Returns undefined if the response is delivered, or how
+   * many milliseconds later the request is sent again. Throws if the call ends in an error.
+   */
+  handleResponse(accessToken: string, url: string, replayable: boolean, response: NativeApiResponse): number | null
 }
 
-/** A handle of the core's client. */
+/** A client. */
 export declare class NativeClient {
-  /** The token, or a wait for one. `known` is the lease that the caller has. */
+  /** The token, or a promise of one. `known` is the number of the token that the caller has. */
   start(known: number): NativeStarted
-  /** The token at hand. */
+  /** The cached token. */
   cached(known: number): NativeCachedToken | null
-  /** Reports a token that was turned down, by its text. */
+  /** Reports a rejected token, by its text. */
   invalidate(accessToken: string): boolean
   /** Whether a token of these instances may go to a URL. */
   isAllowedFor(instanceUrl: string, apiInstanceUrl: string | undefined | null, url: string): boolean
-  /** Where a call with a token of these instances goes, and whether the token goes along. */
-  route(instanceUrl: string, apiInstanceUrl: string | undefined | null, pathOrUrl: string): NativeRoute
-  /** One call of an API. Without `repeats_when_busy` it repeats nothing that a busy service refused. */
+  /** Where a request with a token of these instances goes, and whether it carries the token. */
+  resolveUrl(instanceUrl: string, apiInstanceUrl: string | undefined | null, pathOrUrl: string): NativeResolvedUrl
+  /** One API call. Without `repeats_when_busy`, it does not repeat what a busy service refused. */
   apiCall(method: string, repeatsWhenBusy: boolean): NativeApiCall
-  /** A host accepted the token of a request. Whether that matters still. */
+  /** Notes that a host accepted the token. Returns whether the next such note is of use too. */
   noteAccepted(url: string): boolean
   /** Notes a header `Sforce-Limit-Info`. */
   noteLimitInfo(header: string): void
   /** The API usage that was noted last. */
-  limits(): NativeApiUsage | null
-  /** Where the client stands. */
-  status(): NativeStatus
-  /** Logs in afresh, then calls an API. */
-  startVerify(): NativeWait
+  limits(): { used: number, limit: number } | null
+  /** The state of the client. */
+  status(): object
+  /** Logs in and calls an API. */
+  startVerify(): NativePending
   /** Waits until nothing is in flight. */
-  startIdle(): NativeWait
-  /** Gives a wait up. */
-  cancel(id: number): void
+  startWaitIdle(): NativePending
   /** Forgets the token and every failure. */
   reset(): void
   /** Uses other credentials from the next login on. */
-  setCredentials(current: NativeClientCredentials, next?: NativeClientCredentials | undefined | null): NativeError | null
-  /** Drops the token if its client credentials are retired. */
+  setCredentials(credentials: NativeCredentials): void
+  /** Drops the token if it was issued to credentials that are retired. */
   invalidateIfRotated(): boolean
-  /** Has the events go to a listener, if they go to none yet. */
-  listen(listener: (arg: NativeEvent) => void): void
+  /** Sends the events to a listener, if they go to none yet. */
+  listen(listener: (arg: any) => void): void
   /** The host that the credentials go to. */
   loginHost(): string
 }
 
-/** A handle of the core's pool. */
+/** A pool. */
 export declare class NativePool {
   /** The client of a key. */
-  client(key: string): NativeOpened
+  client(key: string): NativeClient
   /** Whether this is the client that the pool holds for a key; it counts as a use. */
   holds(key: string, client: NativeClient): boolean
   /** Gives the pool an org. */
-  insert(key: string, org: NativeOrg): NativeError | null
+  insert(key: string, org: NativeCredentials): void
   /** Replaces the credentials of a key. */
-  setCredentials(key: string, org: NativeOrg): NativeError | null
+  setCredentials(key: string, org: NativeCredentials): void
   /** Forgets a key. */
   remove(key: string): boolean
   /** Whether the pool knows a key. */
   has(key: string): boolean
   /** How many clients it holds. */
   size(): number
-  /** Where the client of a key stands. */
-  status(key: string): NativeStatus | null
-  /** Where all stand. */
-  statuses(): Array<NativeMember>
-  /** Logs in ahead. */
-  prewarm(keys: Array<string>): Promise<NativePrewarmed>
+  /** The state of the client of a key. */
+  status(key: string): object | null
+  /** The states of all clients. */
+  statuses(): Array<[key: string, status: object]>
+  /** Logs in for keys that nobody waits for yet. */
+  startPrewarm(keys: Array<string>): NativePending
   /** Waits until nothing is in flight. */
-  waitIdle(): Promise<NativePrewarmed>
-  /** Has the events go to a listener, if they go to none yet. */
-  listen(listener: (arg: NativeEvent) => void): void
+  startWaitIdle(): NativePending
+  /** Sends the events to a listener, if they go to none yet. */
+  listen(listener: (arg: any) => void): void
 }
 
-/** A question for credentials. When it is collected without an answer, the asker is told. */
+/** A request for credentials. */
 export declare class NativeQuestion {
   /** The key that a pool asks for. */
   get key(): string | null
-  /** Answers with credentials. Only the first answer counts. */
-  answer(current: NativeClientCredentials, next?: NativeClientCredentials | undefined | null): void
-  /** Answers a pool. */
-  answerOrg(answer: NativeOrg): void
-  /** Answers that there are none: the texts of what went wrong, from the outside in. */
+  /** Replies with credentials. */
+  answer(credentials: NativeCredentials): void
+  /** Says why there are none: the texts of what was thrown, from the outside in. */
   fail(texts: Array<string>): void
 }
 
-/** One step that waits to be taken. When it is collected without an answer, the core is told. */
+/** One step of the core, which waits for its reply. */
 export declare class NativeStoreStep {
-  /** What is asked. Only the first call has it. */
-  take(): NativeTask | null
-  /** Answers. Only the first answer counts. */
+  /** The call to make; null after the first time. */
+  take(): NativeStoreCall | null
+  /** Replies with what the method returned. */
   answer(reply: NativeReply): void
-  /** Says why there is no answer. */
-  fail(reason: string): void
+  /** Says what the method threw. */
+  fail(texts: Array<string>): void
+}
+
+/** The right to cancel a wait. Collecting it cancels nothing. */
+export declare class NativeSubscription {
+  /** Settles the promise with nothing. */
+  cancel(): void
 }
 
 /** A clock that stands still until it is moved. */
 export declare class NativeTestClock {
-  /** Starts at a time in milliseconds since 1970, or at the present. */
+  /** Starts at a time in milliseconds since 1970, or now. */
   constructor(start?: number | undefined | null)
-  /** Moves the time on. */
+  /** Moves the time forward. */
   advance(milliseconds: number): void
   /** Sets the wall clock alone. */
   setWall(to: number): void
@@ -113,54 +118,37 @@ export declare class NativeTestClock {
 /** Whether the body decides what a response of this status means. */
 export declare function bodyCounts(status: number): boolean
 
+/** Throws if a renewal returned the token that was refused. */
+export declare function checkRenewed(before: string, now: string): void
+
 /**
- * Checks the contract of a store written in JavaScript, and calls `done` with what it does not keep,
- * one line each. Takes a few seconds.
+ * Checks the contract of a store of JavaScript, and calls `done` with the violations, one line each. It takes a few
+ * seconds.
  */
 export declare function checkStore(store: (arg: NativeStoreStep) => void, done: (arg: Array<string>) => void): void
 
-/** The class of the status of a gRPC call. */
-export declare function classifyGrpcStatus(code: number): NativeClassification
+/** How many bytes of a body are classified. */
+export declare const CLASSIFIED_BYTES: number
 
-/** The class of a response over HTTP. */
-export declare function classifyResponse(answer: NativeApiResponse): NativeClassification
+/** The class of the status of a gRPC call. */
+export declare function classifyGrpcStatus(code: number): string
+
+/** The class of an HTTP response and what else it says. */
+export declare function classifyResponse(response: NativeApiResponse): object
 
 /**
- * Runs the command line with the arguments after the program's name, and returns the exit code.
- * It writes to the process's own standard streams, and blocks until the command is done.
+ * Runs the command line with the arguments after the program's name, and returns the exit code. It writes to the
+ * process's own standard streams, and blocks until the command is done.
  */
 export declare function cli(args: Array<string>): number
 
-/** How many bytes of a body are looked at. */
-export declare const ENOUGH: number
-
 /**
- * The names of the environment variables that the core reads. It is told their values, as the environment
- * of the process is not that of each worker.
+ * The names of the environment variables that the core reads. JavaScript passes their values, because `process.env`
+ * of a worker is not the environment of the process.
  */
 export declare function environmentNames(): Array<string>
 
-/** The core's table of errors, for the test that compares it with the classes. */
-export declare function errorTable(): Array<NativeErrorRow>
-
-/** The core's catalogue of instruments. */
-export declare function instruments(): Array<NativeInstrument>
-
-/** What comes next. */
-export interface NativeAction {
-  /** What to do. */
-  step: 'deliver' | 'resend' | 'fail'
-  /** How long to wait before that. */
-  pause?: number
-  /** The failure. */
-  error?: NativeError
-  /** Whether the token is not the one at hand any more. */
-  gone: boolean
-  /** Whether renewals are counted, so that it matters when a host accepts a token. */
-  countsRenewals: boolean
-}
-
-/** The parts of an answer that matter. */
+/** The parts of a response that its class depends on. */
 export interface NativeApiResponse {
   /** The HTTP status. */
   status: number
@@ -172,59 +160,16 @@ export interface NativeApiResponse {
   limitInfo?: string
 }
 
-/** The daily API calls of an org. */
-export interface NativeApiUsage {
-  /** Made today. */
-  used: number
-  /** Allowed in a day. */
-  limit: number
-}
-
-/**
- * A token as long as it is the current one. The id is new when anything about
- * the token is, and the token is left out when the caller has it already.
- */
+/** A token and the time for which JavaScript may hand it out without asking again. */
 export interface NativeCachedToken {
-  /** A number for the token within one client. */
+  /** Numbers the tokens of one client; 0 is no token. */
   id: number
-  /** From when the token may be handed out without asking again. */
+  /** From when on it may be handed out. */
   from: number
   /** Until when. */
   until: number
-  /** The token, unless the caller named this very lease. */
-  token?: NativeToken
-}
-
-/** The response to a request that carried a token. */
-export interface NativeCallResponse {
-  /** The token. */
-  accessToken: string
-  /** Where the request went. */
-  url: string
-  /** Whether it can be sent again. */
-  replayable: boolean
-  /** The HTTP status. */
-  status: number
-  /** The first bytes of the body. */
-  body?: Uint8Array
-  /** The header `Retry-After`. */
-  retryAfter?: string
-  /** The header `Sforce-Limit-Info`. */
-  limitInfo?: string
-}
-
-/** What they say. */
-export interface NativeClassification {
-  /** A stable word. */
-  responseClass: string
-  /** Whether a new token helps. */
-  sessionExpired: boolean
-  /** How long to wait. */
-  retryAfter?: number
-  /** API requests of the last 24 hours. */
-  used?: number
-  /** How many are allowed. */
-  limit?: number
+  /** The token, unless JavaScript said that it has it. */
+  token?: object
 }
 
 /** A consumer key and secret. */
@@ -235,401 +180,92 @@ export interface NativeClientCredentials {
   clientSecret: string
 }
 
-/** An error as data. */
-export interface NativeError {
-  /** The stable code. */
-  code: string
-  /** The kind, which decides the class. */
-  kind: string
-  /** The whole text, with the help. */
-  message: string
-  /** What it means and where to fix it. */
-  help?: string
-  /** Whether the same call may succeed later. */
-  retryable: boolean
-  /** How long to wait before that. */
-  retryAfter?: number
-  /** The step of the set-up that it points to. */
-  setupStep?: string
-  /** The status of the answer. */
-  httpStatus?: number
-  /** The `error` of the answer. */
-  oauthError?: string
-  /** The `error_description` of the answer. */
-  oauthDescription?: string
-  /** What lies beneath, from the outside in. */
-  causes: Array<string>
-}
-
-/** One row of the core's table of errors. */
-export interface NativeErrorRow {
-  /** The stable code. */
-  code: string
-  /** The kind, which decides the class. */
-  kind: string
-  /** Whether the same call may succeed later. */
-  retryable: boolean
-  /** The step of the set-up that it points to. */
-  setupStep?: string
-}
-
-/** An event: its name, and what events of that name have. */
-export interface NativeEvent {
-  /** A stable word. */
-  name: string
-  /** The client's key in its pool. */
-  key?: string
-  /** The host of a pool's client. */
-  loginHost?: string
-  /** Whether nobody waits for the login. */
-  background?: boolean
-  /** Attempts made. */
-  attempts?: number
-  /** Before the next attempt. */
-  pause?: number
-  /** Since the first request. */
-  took?: number
-  /** Since the token was asked for. */
-  age?: number
-  /** The token's digest. */
-  fingerprint?: string
-  /** When the token ends. */
-  expiry?: NativeExpiry
-  /** The client id now in use. */
-  clientId?: string
-  /** Logins in the last hour. */
-  used?: number
-  /** How many are allowed. */
-  stop?: number
-  /** What was left of the token's life when it arrived. */
-  lifetime?: number
-  /** What went wrong. */
-  error?: NativeError
-  /** The event as numbers. */
-  measurements: Array<NativeMeasurement>
-}
-
-/** When a token ends, and how that is known. */
-export interface NativeExpiry {
-  /** The end. */
-  at: number
-  /** Where the end comes from. */
-  source: string
-  /** `known` or `estimated`. */
-  certainty: string
-}
-
-/** A key and why its login failed. */
-export interface NativeFailure {
-  /** The key. */
-  key: string
-  /** Why. */
-  error: NativeError
-}
-
-/** One instrument of the core's catalogue. */
-export interface NativeInstrument {
-  /** Its name. */
-  name: string
-  /** `counter` or `histogram`. */
-  kind: string
-  /** Its unit. */
-  unit: string
-  /** The keys of its attributes. */
-  attributes: Array<string>
-  /** What it tells. */
-  meaning: string
-}
-
-/** One number about an event. */
-export interface NativeMeasurement {
-  /** The instrument. */
-  name: string
-  /** `counter` or `histogram`. */
-  kind: string
-  /** The unit. */
-  unit: string
-  /** The value. */
-  value: number
-  /** Keys and values from small fixed sets. */
-  attributes: Record<string, string>
-}
-
-/** A key and where its client stands. */
-export interface NativeMember {
-  /** The key. */
-  key: string
-  /** Where it stands. */
-  status: NativeStatus
-}
-
-/** What `open` made: a client, or an error. */
-export interface NativeOpened {
-  /** The client. */
-  client?: NativeClient
-  /** Why there is none. */
-  error?: NativeError
-}
-
-/** What `open_pool` made: a pool, or an error. */
-export interface NativeOpenedPool {
-  /** The pool. */
-  pool?: NativePool
-  /** Why there is none. */
-  error?: NativeError
-}
-
-/** The options of a client; times in milliseconds. */
-export interface NativeOptions {
-  /** The My Domain host. */
+/** The credentials of a client. */
+export interface NativeCredentials {
+  /** The My Domain host; absent for a client, which has its own. */
   loginUrl?: string
-  /** The consumer key. */
-  clientId?: string
-  /** The consumer secret. */
-  clientSecret?: string
-  /** A file that holds the consumer secret. */
-  clientSecretFile?: string
-  /** A second pair. */
-  nextCredentials?: NativeClientCredentials
-  /** Whether to ask for the end of a token. */
-  introspect?: boolean
-  /** For that request. */
-  introspectionTimeout?: number
-  /** Logins within an hour. */
-  loginBudget?: number
-  /** Whether there is no such budget. */
-  noLoginBudget?: boolean
-  /** `body` or `basic`. */
-  authStyle?: string
-  /** The whole token endpoint. */
-  tokenUrl?: string
-  /** Further hosts to trust. */
-  trustedHosts?: Array<string>
-  /** Whether plain http to loopback is allowed. */
-  allowHttpLoopback?: boolean
-  /** Host names and addresses. */
-  resolve?: Array<[host: string, address: string]>
-  /** `platform`, `bundled` or PEM. */
-  roots?: string
-  /** `env`, `none` or a URL. */
-  proxy?: string
-  /** To connect. */
-  connectTimeout?: number
-  /** For one try. */
-  attemptTimeout?: number
-  /** For all tries. */
-  totalTimeout?: number
-  /** How many tries. */
-  maxAttempts?: number
-  /** Base of the pause between tries. */
-  retryBackoff?: number
-  /** Longest `Retry-After`. */
-  retryAfterCap?: number
-  /** How many tries of an API call. */
-  callAttempts?: number
-  /** First and longest pause between them. */
-  callBackoff?: [first: number, cap: number]
-  /** Longest `Retry-After` between them. */
-  callRetryAfterCap?: number
-  /** The session timeout of the org. */
-  sessionTimeout?: number
-  /** How long before the end to refresh. */
-  refreshWindow?: number
-  /** How long before a known end to stop. */
-  safetyMargin?: number
-  /** How long past an estimated end to go on. */
-  maxStale?: number
-  /** First and longest pause after a refusal. */
-  refusalBackoff?: [first: number, cap: number]
-  /** First and longest pause after a passing failure. */
-  transientBackoff?: [first: number, cap: number]
-  /** What tokens are shared through. */
-  store?: string
-  /** For each step of it. */
-  storeTimeout?: number
-  /** The variables of `process.env` that the core reads. */
-  environment?: Record<string, string>
-}
-
-/** Where one org's credentials go and what they are. */
-export interface NativeOrg {
-  /** The My Domain host. */
-  loginUrl: string
   /** The consumer key. */
   clientId: string
   /** The consumer secret. */
   clientSecret: string
-  /** A second pair. */
+  /** The credentials that are about to replace these. */
   next?: NativeClientCredentials
 }
 
-/** How a wait ended; all empty when it was given up. */
+/** The lease of a step. */
+export interface NativeLease {
+  /** Who holds it. */
+  owner: string
+  /** Its fencing number. */
+  fence: number
+}
+
+/** How a wait ended. Everything is absent when it was cancelled, or when this library panicked. */
 export interface NativeOutcome {
   /** The token. */
-  lease?: NativeCachedToken
+  cached?: NativeCachedToken
+  /** What else was asked for. */
+  result?: unknown
   /** What went wrong. */
-  error?: NativeError
-  /** What a verification learned of the org's daily API calls. */
-  apiUsage?: NativeApiUsage
+  error?: object
 }
 
-/** The options of a pool beside those that its clients share. */
-export interface NativePoolOptions {
-  /** How many clients are kept. */
-  maxClients?: number
-  /** Logins that start within a second. */
-  loginsPerSecond?: number
-  /** Whether there is no such limit. */
-  noLoginsPerSecond?: boolean
-  /** Logins in flight. */
-  concurrentLogins?: number
-  /** Whether there is no such limit. */
-  noConcurrentLogins?: boolean
-}
-
-/** What came of logging in ahead. */
-export interface NativePrewarmed {
-  /** Keys that have a token. */
-  ready: number
-  /** Keys whose login failed. */
-  failed: Array<NativeFailure>
-}
-
-/** What a store answered; the fields that an answer does not have are absent. */
-export interface NativeReply {
-  /** The entry that was found. */
-  entry?: Buffer
-  /** What is left of its time, or of another's lease, in milliseconds. */
-  left?: number
-  /** Whether the entry was put. */
-  stored?: boolean
-  /** Whether the lease was granted. */
-  granted?: boolean
-  /** Its fence. */
-  fence?: number
-  /** The count of the last hour. */
-  count?: number
-}
-
-/** Where a call goes. */
-export interface NativeRoute {
-  /** The address. */
-  url?: string
-  /** Whether the token goes along. */
-  carries: boolean
-  /** Why there is no address. */
-  error?: NativeError
-}
-
-/** A token or an error at once, or a wait for one of them. */
-export interface NativeStarted {
-  /** The token. */
-  lease?: NativeCachedToken
-  /** The failure that still holds. */
-  error?: NativeError
-  /** The wait. */
-  wait?: NativeWait
-}
-
-/** Where a client stands. */
-export interface NativeStatus {
-  /** `empty`, `fresh`, `refresh_due`, `stale` or `backing_off`. */
-  state: string
-  /** Whether a token request is up. */
-  inFlight: boolean
-  /** When the token ends. */
-  expiry?: NativeExpiry
-  /** When it will be refreshed. */
-  refreshAt?: number
-  /** Its digest. */
-  fingerprint?: string
-  /** How many tokens were got. */
-  logins: number
-  /** How many requests failed. */
-  failures: number
-  /** The last failure. */
-  lastError?: NativeError
-  /** When it was. */
-  lastFailureAt?: number
-  /** Until when calls fail at once. */
-  backingOffUntil?: number
-  /** How old the last token was that was turned down. */
-  lastRejectedAge?: number
-  /** The lifetime that this taught. */
-  learnedLifetime?: number
-  /** The host that the credentials go to. */
-  loginHost: string
-}
-
-/** What a store is asked; the fields that a step does not have are absent. Times in milliseconds. */
-export interface NativeTask {
-  /** The method of the store that takes it. */
-  method: string
-  /** The key. */
-  key: string
-  /** The entry to put. */
-  entry?: Buffer
-  /** The time to live, of a lease, or to wait. */
-  time?: number
-  /** Who asks, or who has the lease. */
-  owner?: string
-  /** The fence of the lease. */
-  fence?: number
-  /** Logins to count. */
-  logins?: number
-}
-
-/** A token and what belongs to it. */
-export interface NativeToken {
-  /** The secret. */
-  accessToken: string
-  /** Where API calls go. */
-  instanceUrl: string
-  /** Where calls to api.salesforce.com go. */
-  apiInstanceUrl?: string
-  /** The org, 18 characters. */
-  orgId?: string
-  /** The user, 18 characters. */
-  userId?: string
-  /** The identity URL. */
-  identityUrl?: string
-  /** What the app may do. */
-  scopes: Array<string>
-  /** `opaque` or `jwt`. */
-  tokenFormat: string
-  /** `Bearer`. */
-  tokenType: string
-  /** When the answer was signed. */
-  issuedAt?: number
-  /** When it ends. */
-  expiry: NativeExpiry
-  /** A digest that is safe to log. */
-  fingerprint: string
-  /** The value of an `Authorization` header. */
-  authorization: string
-  /** Fields of the answer with no place of their own. */
-  extra: Record<string, unknown>
-}
-
-/** A wait that is up. */
-export interface NativeWait {
-  /** For `cancel`. */
-  id: number
-  /** Never rejects for a reason of the core's. */
+/** A promise and the means to cancel it. */
+export interface NativePending {
+  /** Cancels the wait. */
+  subscription: NativeSubscription
+  /** The core never rejects it. */
   outcome: Promise<NativeOutcome>
 }
 
+/** What the method returned; what it does not return is absent. */
+export interface NativeReply {
+  /** `get`: the entry. */
+  entry?: Buffer
+  /** `get` and `acquire`: the milliseconds left, of the entry or of another's lease. */
+  left?: number
+  /** `put`: whether the entry was stored. */
+  stored?: boolean
+  /** `acquire`: whether the lease was granted. */
+  granted?: boolean
+  /** `acquire`: its fence. */
+  fence?: number
+  /** `count`: the count of the last hour. */
+  count?: number
+}
+
+/** Where a request goes. */
+export interface NativeResolvedUrl {
+  /** The URL to connect to. */
+  url: string
+  /** Whether the request carries the token. */
+  carriesToken: boolean
+}
+
+/** A token, or a promise of one. */
+export interface NativeStarted {
+  /** The token. */
+  cached?: NativeCachedToken
+  /** The promise. */
+  pending?: NativePending
+}
+
+/** A call of a method of the store. Times are in milliseconds. */
+export interface NativeStoreCall {
+  /** The method. */
+  method: string
+  /** Its arguments. */
+  args: unknown[]
+}
+
 /** Makes a client. */
-export declare function open(options: NativeOptions, fromEnv: boolean, clock?: NativeTestClock | undefined | null, onEvent?: ((arg: NativeEvent) => void) | undefined | null, credentials?: ((arg: NativeQuestion) => void) | undefined | null, store?: ((arg: NativeStoreStep) => void) | undefined | null): NativeOpened
+export declare function open(options: object, fromEnv: boolean, environment: Record<string, string>, clock?: NativeTestClock | undefined | null, onEvent?: ((arg: any) => void) | undefined | null, credentials?: ((arg: NativeQuestion) => void) | undefined | null, store?: ((arg: NativeStoreStep) => void) | undefined | null): NativeClient
 
 /** Makes a pool. */
-export declare function openPool(options: NativeOptions, own: NativePoolOptions, clock?: NativeTestClock | undefined | null, onEvent?: ((arg: NativeEvent) => void) | undefined | null, credentials?: ((arg: NativeQuestion) => void) | undefined | null, store?: ((arg: NativeStoreStep) => void) | undefined | null): NativeOpenedPool
+export declare function openPool(options: object, environment: Record<string, string>, clock?: NativeTestClock | undefined | null, onEvent?: ((arg: any) => void) | undefined | null, credentials?: ((arg: NativeQuestion) => void) | undefined | null, store?: ((arg: NativeStoreStep) => void) | undefined | null): NativePool
 
-/** `release` or `debug`: what is measured and packed must be the former. */
+/** `release` or `debug`: only the former is measured and packed. */
 export declare function profile(): string
 
-/** The failure of a renewal that brought the same token. */
-export declare function renewed(before: string, now: string): NativeError | null
-
-/** The version that the package checks itself against. */
+/** The version that the package compares with its own. */
 export declare function version(): string

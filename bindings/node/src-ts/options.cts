@@ -1,15 +1,18 @@
+// The options of clients, and what of any options the native part cannot take as it is.
 import { nativeClock, type TestClock } from './clock.cjs'
 import {
-  answering,
   type ClientCredentials,
   type CredentialsCallback,
-  isClientCredentials,
+  isLoaded,
+  isOrg,
+  type OrgCallback,
+  questionFor,
 } from './credentials.cjs'
-import { environment } from './environment.cjs'
-import { ConfigurationError } from './errors.cjs'
+import { type ForcegrantError, makeError } from './errors.cjs'
 import type { EventListener } from './event.cjs'
+import { native } from './loader.cjs'
 import type * as Native from './native.cjs'
-import { isStore, type Store, taking } from './store.cjs'
+import { isStore, type Store, stepsOf } from './store.cjs'
 
 type Maybe<T> = T | null | undefined
 
@@ -19,9 +22,9 @@ type Maybe<T> = T | null | undefined
  * decided, and documented, in the core: it is the same in every language.
  */
 export interface CommonOptions {
-  /** A second pair that is live beside the first while one replaces the other. */
+  /** Client credentials that are valid as well, while they replace the others. */
   nextCredentials?: Maybe<ClientCredentials>
-  /** Asks Salesforce after each login when the token ends, if the answer did not say. */
+  /** Asks Salesforce after each login when the token ends, if the response did not say. */
   introspect?: Maybe<boolean>
   /** For that request. */
   introspectionTimeout?: Maybe<number>
@@ -59,8 +62,8 @@ export interface CommonOptions {
   /** The longest `Retry-After` that is waited for. */
   retryAfterCap?: Maybe<number>
   /**
-   * Tries of one API call through this client's adapters: more than one repeats calls that are answered with 503, 429
-   * and the like, if their method may be repeated (not POST or PATCH) and their body can be sent again. 1: off.
+   * Tries of one API call through this client's adapters: more than one repeats calls that a busy service refuses with
+   * 503, 429 and the like, if their method may be repeated (not POST or PATCH) and their body can be sent again. 1: off.
    */
   callAttempts?: Maybe<number>
   /** The base of the pause between two of them, and the longest pause. */
@@ -122,7 +125,7 @@ export type ClientOptions = CommonOptions & {
       }
     | {
         /**
-         * Brings the credentials, in place of the options above: from a vault, say. It is called at the first
+         * Returns the credentials, in place of the options above: from a vault, say. It is called at the first
          * login and when a login is refused for the credentials; `totalTimeout` bounds it. What it throws becomes
          * the `cause` of a `credentials_unavailable`. It does not keep the process alive; a call that waits for
          * it does.
@@ -138,63 +141,10 @@ export type ClientOptions = CommonOptions & {
 /** The options of `Client.fromEnv`: all but those that the environment gives. */
 export type EnvOptions = CommonOptions
 
-const CREDENTIALS = ['clientId', 'clientSecret', 'clientSecretFile']
-const FROM_ENVIRONMENT = new Set(['loginUrl', ...CREDENTIALS])
-const OBJECTS = ['credentialsCallback', 'clock', 'onEvent', 'fetch']
-
-type Check = (value: unknown) => string | undefined
-type Option =
-  | Exclude<keyof CommonOptions, 'clock' | 'onEvent' | 'fetch'>
-  | 'loginUrl'
-  | 'clientId'
-  | 'clientSecret'
-  | 'clientSecretFile'
-
-const CHECKS: Record<Option, Check> = {
-  loginUrl: text('such as "acme.my.salesforce.com"'),
-  clientId: text('the consumer key'),
-  clientSecret: text('the consumer secret'),
-  clientSecretFile: text('the path of a file'),
-  nextCredentials: (value) =>
-    isClientCredentials(value) ? undefined : 'an object: { clientId, clientSecret }',
-  introspect: flag,
-  introspectionTimeout: milliseconds,
-  loginBudget: (value) => (value === 'none' ? undefined : whole(value) && `${whole(value)}, or "none"`),
-  authStyle: (value) => (value === 'body' || value === 'basic' ? undefined : '"body" or "basic"'),
-  tokenUrl: text('a URL'),
-  trustedHosts: (value) =>
-    Array.isArray(value) && value.every((host) => typeof host === 'string')
-      ? undefined
-      : 'an array of host names',
-  allowHttpLoopback: flag,
-  resolve: (value) =>
-    isPlain(value) && Object.values(value).every((address) => typeof address === 'string')
-      ? undefined
-      : 'an object from host names to addresses, such as { "acme.my.salesforce.com": "127.0.0.1:8443" }',
-  roots: text('"platform", "bundled" or a PEM text'),
-  proxy: text('"env", "none", null or the URL of a proxy'),
-  connectTimeout: milliseconds,
-  attemptTimeout: milliseconds,
-  totalTimeout: milliseconds,
-  maxAttempts: whole,
-  retryBackoff: milliseconds,
-  retryAfterCap: milliseconds,
-  callAttempts: whole,
-  callBackoff: pair,
-  callRetryAfterCap: milliseconds,
-  sessionTimeout: milliseconds,
-  refreshWindow: milliseconds,
-  safetyMargin: milliseconds,
-  maxStale: milliseconds,
-  refusalBackoff: pair,
-  transientBackoff: pair,
-  store: text('"process", "off", "file", the URL of a store, or a store'),
-  storeTimeout: milliseconds,
-}
-
-/** @internal What crosses to the native side. */
-export interface Crossing {
-  options: Native.NativeOptions
+/** @internal What crosses to the native part. */
+export interface NativeArguments {
+  options: object
+  environment: Record<string, string>
   clock: Native.NativeTestClock | undefined
   onEvent: EventListener | undefined
   credentials: ((question: Native.NativeQuestion) => void) | undefined
@@ -203,122 +153,70 @@ export interface Crossing {
 }
 
 /**
- * Brings options into the form that crosses to the native side. Only their types are looked at here;
- * whether a value makes sense, and what holds when there is none, is decided in the core.
+ * Takes functions and objects out of the options. The native part checks the others.
  *
  * @internal
  */
-export function toNative(options: unknown, fromEnv: boolean): Crossing {
-  if (options !== undefined && options !== null && !isPlain(options)) {
-    throw invalid('the options are no object', 'Give one object: { loginUrl, clientId, clientSecret }.')
+export function toNative(given: unknown, source: 'options' | 'environment' | 'pool'): NativeArguments {
+  if (given !== undefined && given !== null && !isPlain(given)) {
+    throw invalid('the options are not an object', 'Give one object: { loginUrl, clientId, clientSecret }.')
   }
-  const { clock, onEvent, credentialsCallback, fetch, ...others } = options ?? {}
-  const crossing: Crossing = {
-    options: {},
-    clock: undefined,
+  const { clock, onEvent, credentialsCallback, fetch, ...options } = given ?? {}
+  const found = clock === undefined || clock === null ? undefined : nativeClock(clock)
+  if (found === undefined && clock !== undefined && clock !== null) {
+    throw invalid('option `clock`: it is not a clock', 'Give a TestClock of forcegrant/testing.')
+  }
+  const callback = callable<CredentialsCallback & OrgCallback>('credentialsCallback', credentialsCallback)
+  const others = ['clientId', 'clientSecret', 'clientSecretFile', 'nextCredentials']
+  const other =
+    source === 'environment' ? 'the environment' : others.find((name) => (options[name] ?? null) !== null)
+  if (callback !== undefined && source !== 'pool' && other !== undefined) {
+    throw invalid(
+      `option \`credentialsCallback\`: it cannot be combined with ${other}`,
+      'The callback returns all credentials: remove the others.',
+    )
+  }
+  const { store } = options
+  if (isStore(store)) delete options['store']
+  return {
+    options,
+    environment: environment(),
+    clock: found,
     onEvent: callable<EventListener>('onEvent', onEvent),
-    credentials: undefined,
-    store: undefined,
+    credentials:
+      callback &&
+      (source === 'pool'
+        ? questionFor(callback, isOrg, '{ loginUrl, clientId, clientSecret, next? }')
+        : questionFor(callback, isLoaded, '{ clientId, clientSecret, next? }')),
+    store: isStore(store) ? stepsOf(store) : undefined,
     fetch: callable<typeof globalThis.fetch>('fetch', fetch),
   }
-  if (clock !== undefined && clock !== null) {
-    crossing.clock = nativeClock(clock)
-    if (crossing.clock === undefined) throw wrong('clock', clock, 'a TestClock of forcegrant/testing')
-  }
-  const callback = callable<CredentialsCallback>('credentialsCallback', credentialsCallback)
-  if (callback !== undefined) {
-    const beside = [...CREDENTIALS, 'nextCredentials'].find((name) => (others[name] ?? null) !== null)
-    if (fromEnv || beside !== undefined) {
-      throw invalid(
-        `option \`credentialsCallback\`: it stands beside ${beside ?? 'the environment'}`,
-        'The callback brings all credentials: give nothing else that does.',
-      )
-    }
-    crossing.credentials = answering(callback)
-  }
-  if (isStore(others['store'])) {
-    crossing.store = taking(others['store'])
-    delete others['store']
-  }
-  const given: Record<string, unknown> = { environment: environment() }
-  for (const [name, value] of Object.entries(others)) {
-    const check = Object.hasOwn(CHECKS, name) ? CHECKS[name as Option] : undefined
-    if (check === undefined) throw invalid(`option \`${name}\`: there is none of this name`, nearest(name))
-    if (value === undefined || (value === null && name !== 'proxy')) continue
-    if (fromEnv && FROM_ENVIRONMENT.has(name)) {
-      throw invalid(`${name} comes from the environment`, 'To give it yourself, use new Client.')
-    }
-    const told = value === null ? 'none' : value
-    const wanted = check(told)
-    if (wanted !== undefined) throw wrong(name, value, wanted)
-    if (name === 'resolve') given[name] = Object.entries(told)
-    else if (name === 'loginBudget' && told === 'none') given['noLoginBudget'] = true
-    else given[name] = told
-  }
-  crossing.options = given
-  return crossing
 }
 
-/** @internal */
-export function callable<T>(name: string, value: unknown): T | undefined {
+/**
+ * The variables of `process.env` that the core reads. Each worker has a `process.env` of its own, test runners and
+ * Bun fill it, and it can be replaced: native code sees the environment of the process alone.
+ */
+function environment(): Record<string, string> {
+  const seen: Record<string, string> = {}
+  for (const name of native().environmentNames()) {
+    const value: unknown = process.env[name]
+    if (value !== undefined && value !== null) seen[name] = String(value)
+  }
+  return seen
+}
+
+function callable<T>(name: string, value: unknown): T | undefined {
   if (value === undefined || value === null) return undefined
-  if (typeof value !== 'function') throw wrong(name, value, 'a function')
+  if (typeof value !== 'function')
+    throw invalid(`option \`${name}\`: it is not a function`, 'Give a function.')
   return value as T
-}
-
-function text(what: string): Check {
-  return (value) => (typeof value === 'string' ? undefined : `a string: ${what}`)
-}
-
-function milliseconds(value: unknown): string | undefined {
-  return typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER
-    ? undefined
-    : 'a number of milliseconds, such as 5000'
-}
-
-function flag(value: unknown): string | undefined {
-  return typeof value === 'boolean' ? undefined : 'true or false'
-}
-
-/** @internal */
-export function whole(value: unknown): string | undefined {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff
-    ? undefined
-    : 'a whole number, such as 3'
-}
-
-function pair(value: unknown): string | undefined {
-  return Array.isArray(value) && value.length === 2 && value.every((time) => milliseconds(time) === undefined)
-    ? undefined
-    : 'two numbers of milliseconds, [first, cap], such as [5000, 60000]'
 }
 
 function isPlain(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function describe(value: unknown): string {
-  if (value === null) return 'null'
-  if (Array.isArray(value)) return 'an array'
-  if (typeof value === 'number') return Number.isNaN(value) ? 'NaN' : 'a number out of range'
-  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
-}
-
-/** Names of other cases and spellings lead to ours: `client_id`, `clientID`, `loginURL`. */
-function nearest(name: string): string {
-  const plain = (text: string) => text.replaceAll(/[^a-z]/gi, '').toLowerCase()
-  const known = [...Object.keys(CHECKS), ...OBJECTS]
-  const meant = known.find((candidate) => plain(candidate) === plain(name))
-  return meant === undefined ? `The options are: ${known.join(', ')}.` : `Did you mean ${meant}?`
-}
-
-/** The value itself is left out: it may be a secret that was put in the wrong place. */
-/** @internal */
-export function wrong(name: string, value: unknown, wanted: string): ConfigurationError {
-  return invalid(`option \`${name}\`: it is ${describe(value)}`, `Give ${wanted}.`)
-}
-
-function invalid(what: string, help: string): ConfigurationError {
-  const message = `${what}\n  ${help}`
-  return new ConfigurationError({ code: 'invalid_option', kind: 'configuration', message, help })
+function invalid(message: string, help: string): ForcegrantError {
+  return makeError({ code: 'invalid_option', kind: 'configuration', message, help })
 }

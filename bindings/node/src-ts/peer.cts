@@ -1,5 +1,6 @@
+// Loads a library that users install themselves.
 /**
- * Loads a library that the user brings along.
+ * Loads such a library.
  *
  * @internal
  * @param load calls `require` with the name itself, so that a bundler sees it

@@ -1,14 +1,19 @@
+// The pool: clients of many orgs by key, kept in JavaScript while the core holds them.
 import { type InspectOptionsStylized, inspect } from 'node:util'
-import { type CallOptions, Client, POOL, type Status, toStatus, unlessAborted } from './client.cjs'
-import { callSite, guarded, lost } from './defect.cjs'
-import { type ForcegrantError, makeError } from './errors.cjs'
-import { isWatched, outlet } from './event.cjs'
+import { Client, POOL } from './client.cjs'
+import { isOrg, type OrgCredentials, toNativeCredentials } from './credentials.cjs'
+import { type ErrorData, type ForcegrantError, makeError } from './errors.cjs'
+import { eventSink, isWatched } from './event.cjs'
+import { callSite, guarded } from './guard.cjs'
 import { native } from './loader.cjs'
 import type * as Native from './native.cjs'
-import { isOrg, type OrgCredentials, type PoolOptions, toNativeOrg, toNativePool } from './pool-options.cjs'
+import { toNative } from './options.cjs'
+import { type CallOptions, outcomeOf } from './pending.cjs'
+import type { PoolOptions } from './pool-options.cjs'
+import { type Status, toStatus } from './status.cjs'
 import { Token } from './token.cjs'
 
-/** What {@link ClientPool.prewarm} came to. */
+/** The result of {@link ClientPool.prewarm}. */
 export interface Prewarmed {
   /** How many keys have a usable token now. */
   readonly ready: number
@@ -16,17 +21,19 @@ export interface Prewarmed {
   readonly failed: ReadonlyMap<string, ForcegrantError>
 }
 
-/** A client at hand, and when the core last said that it is the one it holds for its key, and marked it as used. */
+/** A client, and when the core last said that it holds this one for its key, and marked it as used. */
 interface Member {
   readonly client: Client
   readonly handle: Native.NativeClient
   checked: number
-  /** How many clients had made room by then. */
+  /** How many clients had been evicted by then. */
   evictions: number
 }
 
-/** How long a client is used without asking the core, in milliseconds. */
-const TRUSTED = 1_000
+/** Milliseconds for which a client is used without asking the core. */
+const CHECK_INTERVAL = 1_000
+/** As in the core. */
+const DEFAULT_MAX_CLIENTS = 10_000
 
 /**
  * Access tokens of many orgs, each under a key of yours: a tenant, a connection id.
@@ -36,32 +43,29 @@ const TRUSTED = 1_000
  */
 export class ClientPool {
   readonly #handle: Native.NativePool
-  #listening: boolean
+  #isListening: boolean
   /** The clients used last, the latest at the end. */
   readonly #members = new Map<string, Member>()
   readonly #most: number
-  /** How often a client had to make room, at most: what the core holds and has marked is known no more then. */
+  /** How many clients may have been evicted: after each, the core is asked whether it still holds a client. */
   #evictions = 0
   readonly #fetch: typeof globalThis.fetch | undefined
 
   /** Checks the options; nothing is sent. Throws a ConfigurationError that names the option which is wrong. */
   constructor(options?: PoolOptions | null) {
-    const given = toNativePool(options)
-    this.#listening = given.onEvent !== undefined || isWatched()
-    const listener = this.#listening ? outlet(given.onEvent, () => '') : undefined
-    const opened = guarded(
-      () =>
-        native().openPool(given.options, given.own, given.clock, listener, given.credentials, given.store),
+    const given = toNative(options, 'pool')
+    const { clock, credentials, store } = given
+    this.#isListening = given.onEvent !== undefined || isWatched()
+    const listener = this.#isListening ? eventSink(given.onEvent, () => '') : undefined
+    this.#handle = guarded(
+      () => native().openPool(given.options, given.environment, clock, listener, credentials, store),
       new.target,
     )
-    if (opened.error !== undefined) throw makeError(opened.error, callSite(new.target))
-    if (opened.pool === undefined) throw lost(callSite(new.target))
-    this.#handle = opened.pool
-    this.#most = given.most
+    this.#most = options?.maxClients ?? DEFAULT_MAX_CLIENTS
     this.#fetch = given.fetch
   }
 
-  /** A token of this key that works: see `Client.token`. While it is kept, no native code is called. */
+  /** A valid token of this key: see `Client.token`. While it is kept in JavaScript, no native code is called. */
   token(key: string, options?: CallOptions | null): Promise<Token> {
     try {
       return this.#member(key).client.token(options)
@@ -70,7 +74,7 @@ export class ClientPool {
     }
   }
 
-  /** The key's token at hand, or undefined; never waits and never asks Salesforce. */
+  /** The key's cached token, or undefined; never waits and never asks Salesforce. */
   cached(key: string): Token | undefined {
     return this.has(key) ? this.#member(key).client.cached() : undefined
   }
@@ -81,23 +85,24 @@ export class ClientPool {
   }
 
   /**
-   * Gives the pool an org. For a key that it knows, this replaces the credentials: the token at hand stays if they
+   * Gives the pool an org. For a key that it knows, this replaces the credentials: the cached token stays if they
    * are for the same login host, and for another host the key starts afresh. The same credentials again change
    * nothing. What was inserted is forgotten when the pool is full and the key was not used lately; where that may
    * happen, use `credentialsCallback`.
    */
   insert(key: string, org: OrgCredentials): void {
-    const given = toNativeOrg(checked(org, 'insert'))
-    const evicts = this.#mustMakeRoom(text(key))
-    const error = this.#native.insert(key, given)
+    const given = toNativeCredentials(checked(org, 'insert'))
+    const evicts = this.#evicts(text(key))
+    guarded(() => this.#native.insert(key, given), ClientPool.prototype.insert)
     if (evicts) this.#evictions += 1
-    this.#settle(key, error, ClientPool.prototype.insert)
+    this.#members.delete(key)
   }
 
   /** The same for a key that the pool knows; a `ConfigurationError` with the code `unknown_key` for another. */
   setCredentials(key: string, org: OrgCredentials): void {
-    const error = this.#native.setCredentials(text(key), toNativeOrg(checked(org, 'setCredentials')))
-    this.#settle(key, error, ClientPool.prototype.setCredentials)
+    const given = toNativeCredentials(checked(org, 'setCredentials'))
+    guarded(() => this.#native.setCredentials(text(key), given), ClientPool.prototype.setCredentials)
+    this.#members.delete(key)
   }
 
   /** Forgets a key, its credentials and its token. True if the pool knew it. */
@@ -116,7 +121,7 @@ export class ClientPool {
     return this.#handle.size()
   }
 
-  /** Tells that Salesforce turned a key's token down: see `Client.invalidate`. */
+  /** Reports that Salesforce rejected a key's token: see `Client.invalidate`. */
   invalidate(key: string, token: Token | string): boolean {
     if (!(token instanceof Token) && typeof token !== 'string') {
       throw new TypeError('invalidate takes a key, and a Token or the text of one')
@@ -124,15 +129,15 @@ export class ClientPool {
     return this.has(key) && this.#member(key).client.invalidate(token)
   }
 
-  /** Where the client of a key stands; undefined for a key that the pool does not know. */
+  /** The state of the client of a key; undefined for a key that the pool does not know. */
   status(key: string): Status | undefined {
     const status = this.#native.status(text(key))
     return status === null ? undefined : toStatus(status)
   }
 
-  /** Where all clients stand. */
+  /** The states of all clients. */
   statuses(): Map<string, Status> {
-    return new Map(this.#native.statuses().map(({ key, status }) => [key, toStatus(status)]))
+    return new Map(this.#native.statuses().map(([key, status]) => [key, toStatus(status)]))
   }
 
   /**
@@ -141,20 +146,21 @@ export class ClientPool {
    */
   async prewarm(keys: Iterable<string>, options?: CallOptions | null): Promise<Prewarmed> {
     if (typeof keys === 'string') throw new TypeError('prewarm takes an iterable of keys')
-    const signal = options?.signal ?? undefined
-    signal?.throwIfAborted()
     const all = Array.from(keys, text)
-    const warmed = this.#native.prewarm(all)
-    if (this.size >= this.#most) this.#evictions += 1
-    const { ready, failed } = await unlessAborted(warmed, signal, () => {})
-    return Object.freeze({ ready, failed: new Map(failed.map(({ key, error }) => [key, makeError(error)])) })
+    const start = () => {
+      const started = this.#native.startPrewarm(all)
+      if (this.size >= this.#most) this.#evictions += 1
+      return started
+    }
+    const { result } = await outcomeOf(start, options, callSite(ClientPool.prototype.prewarm))
+    const { ready = 0, failed = [] } = (result ?? {}) as { ready?: number; failed?: [string, ErrorData][] }
+    return Object.freeze({ ready, failed: new Map(failed.map(([key, error]) => [key, makeError(error)])) })
   }
 
-  /** Waits until no token request is up. */
+  /** Waits until no login is in flight. */
   async waitIdle(options?: CallOptions | null): Promise<void> {
-    const signal = options?.signal ?? undefined
-    signal?.throwIfAborted()
-    await unlessAborted(this.#native.waitIdle(), signal, () => {})
+    const site = callSite(ClientPool.prototype.waitIdle)
+    await outcomeOf(() => this.#native.startWaitIdle(), options, site)
   }
 
   /** @internal */
@@ -167,7 +173,7 @@ export class ClientPool {
     if (member !== undefined) {
       const now = Date.now()
       const { checked, evictions } = member
-      if (now >= checked && now < checked + TRUSTED && evictions === this.#evictions) return member
+      if (now >= checked && now < checked + CHECK_INTERVAL && evictions === this.#evictions) return member
       if (this.#native.holds(key, member.handle)) {
         member.checked = now
         member.evictions = this.#evictions
@@ -175,27 +181,28 @@ export class ClientPool {
         return member
       }
     }
-    return this.#meet(key)
+    return this.#add(key)
   }
 
-  #meet(key: string): Member {
-    const evicts = this.#mustMakeRoom(text(key))
-    const opened = this.#native.client(key)
-    if (opened.error !== undefined) {
+  #add(key: string): Member {
+    const evicts = this.#evicts(text(key))
+    let handle: Native.NativeClient
+    try {
+      handle = guarded(() => this.#native.client(key), this.#add)
+    } catch (error) {
       this.#members.delete(key)
-      throw makeError(opened.error, callSite(this.#meet))
+      throw error
     }
-    if (opened.client === undefined) throw lost(callSite(this.#meet))
     if (evicts) this.#evictions += 1
-    const client = new Client({ handle: opened.client, fetch: this.#fetch }, POOL)
+    const client = new Client({ client: handle, fetch: this.#fetch }, POOL)
     // Not checked yet: the next use marks it, as the core does.
-    const member = { client, handle: opened.client, checked: 0, evictions: 0 }
+    const member = { client, handle, checked: 0, evictions: 0 }
     this.#remember(key, member)
     return member
   }
 
-  /** Whether a client has to go when this key comes. */
-  #mustMakeRoom(key: string): boolean {
+  /** Whether a client is evicted when this key is added. */
+  #evicts(key: string): boolean {
     return this.size >= this.#most && !this.has(key)
   }
 
@@ -210,17 +217,11 @@ export class ClientPool {
     }
   }
 
-  #settle(key: string, error: Native.NativeError | null, entry: unknown): void {
-    if (error !== null) throw makeError(error, callSite(entry))
-    // Whoever comes next asks the core, which knows whether the client is another one now.
-    this.#members.delete(key)
-  }
-
   /** The way into the core; on it, subscribers are noticed that came after the pool was made. */
   get #native(): Native.NativePool {
-    if (!this.#listening && isWatched()) {
-      this.#listening = true
-      this.#handle.listen(outlet(undefined, () => ''))
+    if (!this.#isListening && isWatched()) {
+      this.#isListening = true
+      this.#handle.listen(eventSink(undefined, () => ''))
     }
     return this.#handle
   }

@@ -1,3 +1,4 @@
+// Takes tokens out of the objects of HTTP libraries.
 import { ClientRequest } from 'node:http'
 
 /** What of a token is looked for. */

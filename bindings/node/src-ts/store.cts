@@ -1,3 +1,5 @@
+// Stores that users write: their contract, and how the core's steps reach them.
+import { texts } from './credentials.cjs'
 import { native } from './loader.cjs'
 import type * as Native from './native.cjs'
 
@@ -56,8 +58,8 @@ export interface Store {
 
 type Awaitable<T> = T | Promise<T>
 
-/** How often a store that can not wait is asked again. */
-const POLL = 50
+/** Milliseconds between two looks at a store that has no `watch`. */
+const POLL_INTERVAL = 50
 
 const METHODS = ['get', 'put', 'acquire', 'release', 'count'] as const
 
@@ -67,53 +69,45 @@ export function isStore(value: unknown): value is Store {
   return METHODS.every((name) => typeof (value as Record<string, unknown>)[name] === 'function')
 }
 
-/** @internal The function that has a store take the core's steps. */
-export function taking(store: Store): (step: Native.NativeStoreStep) => void {
-  return async (step) => {
-    try {
-      const task = step.take()
-      if (task != null) step.answer(await take(store, task))
-    } catch (error) {
-      step.fail(
-        error instanceof Error ? `${error.name}: ${error.message}` : 'something that is no Error was thrown',
-      )
-    }
-  }
-}
-
-async function take(store: Store, task: Native.NativeTask): Promise<Native.NativeReply> {
-  const { key, time = 0, owner = '', fence = 0 } = task
-  const lease = { owner, fence }
-  switch (task.method) {
-    case 'get': {
-      const found = await store.get(key)
-      return found == null
-        ? {}
-        : { entry: Buffer.from(found.entry), ...(found.left != null && { left: found.left }) }
-    }
-    case 'put':
-      return { stored: await store.put(key, task.entry ?? Buffer.alloc(0), time, lease) }
-    case 'acquire':
-      return await store.acquire(key, owner, time)
-    case 'release':
+/** @internal The function that the native part calls with the core's steps at a store. */
+export function stepsOf(store: Store): (step: Native.NativeStoreStep) => void {
+  const methods: Record<string, (...args: never[]) => Promise<Native.NativeReply>> = {
+    get: async (key: string) => {
+      const { entry, left } = (await store.get(key)) ?? {}
+      return { ...(entry && { entry: Buffer.from(entry) }), ...(left != null && { left }) }
+    },
+    put: async (key: string, entry: Uint8Array, timeToLive: number, lease: Lease) => {
+      return { stored: await store.put(key, entry, timeToLive, lease) }
+    },
+    acquire: async (key: string, owner: string, time: number) => store.acquire(key, owner, time),
+    release: async (key: string, lease: Lease) => {
       await store.release(key, lease)
       return {}
-    case 'watch':
-      if (store.watch !== undefined) await store.watch(key, fence, time)
-      else await new Promise((resolve) => setTimeout(resolve, Math.min(time, POLL)))
+    },
+    count: async (key: string, logins: number) => ({ count: await store.count(key, logins) }),
+    watch: async (key: string, fence: number, limit: number) => {
+      if (store.watch !== undefined) await store.watch(key, fence, limit)
+      else await new Promise((resolve) => setTimeout(resolve, Math.min(limit, POLL_INTERVAL)))
       return {}
-    default:
-      return { count: await store.count(key, task.logins ?? 0) }
+    },
+  }
+  return async (step) => {
+    try {
+      const call = step.take()
+      if (call !== null) step.answer((await methods[call.method]?.(...(call.args as never[]))) ?? {})
+    } catch (error) {
+      step.fail(texts(error))
+    }
   }
 }
 
 /**
- * Checks the whole contract of a store of your own. Resolves with what it does not keep, one line each: an empty
- * array is a pass. The store may be in use by others. Takes a few seconds.
+ * Checks the whole contract of a store of your own. Resolves with the violations, one line each: an empty array
+ * is a pass. Others may use the store meanwhile. Takes a few seconds.
  *
- * @throws TypeError - for what is no store.
+ * @throws TypeError - for a value that is not a store.
  */
 export function checkStore(store: Store): Promise<string[]> {
   if (!isStore(store)) throw new TypeError(`a store has the methods ${METHODS.join(', ')}`)
-  return new Promise((resolve) => native().checkStore(taking(store), resolve))
+  return new Promise((resolve) => native().checkStore(stepsOf(store), resolve))
 }

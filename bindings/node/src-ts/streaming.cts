@@ -1,3 +1,4 @@
+// An extension of faye, the client by which jsforce streams: it renews the session of a stream.
 import type { Client } from './client.cjs'
 import { conceal } from './scrub.cjs'
 import type { Token } from './token.cjs'
@@ -47,11 +48,11 @@ export function renewStreaming(connection: object, client: Client, update: () =>
 class Renewal {
   readonly #client: Client
   #faye: FayeClient | undefined
-  /** What the last message brought; none if there was none to be had, or its host may not see it. */
+  /** The token of the last message; none if there was none to be had, or its host may not see it. */
   #token: Token | undefined
   #isLoginFailing = false
-  /** A token that was got after a refusal has to serve before another may be asked for. */
-  #isProved = true
+  /** A token that followed a refusal has to be accepted before another may be requested. */
+  #isProven = true
 
   constructor(client: Client) {
     this.#client = client
@@ -66,26 +67,26 @@ class Renewal {
     this.#client
       .token()
       .then(
-        (token) => this.#bring(token, false),
-        () => this.#bring(undefined, true),
+        (token) => this.#present(token, false),
+        () => this.#present(undefined, true),
       )
       .finally(() => pass(message))
   }
 
   incoming(message: Message, pass: Pass): void {
     if (!isRefusal(message)) {
-      if (message.successful === true) this.#isProved = true
+      if (message.successful === true) this.#isProven = true
     } else if (this.#token === undefined) {
-      if (this.#isLoginFailing) again(message, LOGIN_PAUSE)
-    } else if (this.#isProved) {
+      if (this.#isLoginFailing) reconnect(message, LOGIN_PAUSE)
+    } else if (this.#isProven) {
       this.#client.invalidate(this.#token)
-      this.#isProved = false
-      again(message, 0)
+      this.#isProven = false
+      reconnect(message, 0)
     }
     pass(message)
   }
 
-  #bring(token: Token | undefined, isLoginFailing: boolean): void {
+  #present(token: Token | undefined, isLoginFailing: boolean): void {
     this.#isLoginFailing = isLoginFailing
     this.#token = undefined
     if (this.#faye === undefined) return
@@ -108,7 +109,7 @@ function isRefusal({ channel, successful, error, errorCode, ext }: Message): boo
 }
 
 /** The server says that it is over ("none"); with another token it is not. A failed handshake repeats itself. */
-function again(message: Message, interval: number): void {
-  const reconnect = message.channel === '/meta/handshake' ? 'retry' : 'handshake'
-  message.advice = { ...message.advice, reconnect, interval }
+function reconnect(message: Message, interval: number): void {
+  const advice = message.channel === '/meta/handshake' ? 'retry' : 'handshake'
+  message.advice = { ...message.advice, reconnect: advice, interval }
 }

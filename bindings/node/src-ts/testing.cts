@@ -1,3 +1,4 @@
+// The public names of `forcegrant/testing`.
 export { TestClock } from './clock.cjs'
 export {
   type ControlAnswer,

@@ -1,3 +1,4 @@
+// The token that users hold, and when it ends.
 import { inspect } from 'node:util'
 
 /** Where the end of a token is known, or guessed, from. */
@@ -13,7 +14,19 @@ export interface Expiry {
   readonly certainty: 'known' | 'estimated'
 }
 
-/** @internal What the native side sends; times are milliseconds since 1970. */
+/** @internal As the native part sends it: times are milliseconds since 1970. */
+export interface ExpiryData {
+  readonly at: number
+  readonly source: string
+  readonly certainty: string
+}
+
+/** @internal */
+export function toExpiry({ at, source, certainty }: ExpiryData): Expiry {
+  return Object.freeze({ at: new Date(at), source, certainty }) as Expiry
+}
+
+/** @internal As the native part sends it. */
 export interface TokenData {
   accessToken: string
   instanceUrl: string
@@ -25,17 +38,16 @@ export interface TokenData {
   tokenFormat: string
   tokenType: string
   issuedAt?: number
-  expiry: { at: number; source: string; certainty: string }
+  expiry: ExpiryData
   fingerprint: string
   authorization: string
-  // biome-ignore lint/suspicious/noExplicitAny: the generated declarations say so of free JSON
-  extra: any
+  extra: Record<string, unknown>
 }
 
 /**
  * An access token and what belongs to it.
  *
- * The values are getters of a frozen object: printing, serialising or cloning a token never shows the
+ * Its properties are getters of a frozen object: printing, serialising or cloning a token never shows the
  * token itself.
  */
 export class Token {
@@ -47,7 +59,7 @@ export class Token {
   constructor(data: TokenData) {
     this.#data = data
     this.#scopes = Object.freeze([...data.scopes])
-    this.#extra = freeze(data.extra ?? {})
+    this.#extra = freeze(data.extra)
     Object.freeze(this)
   }
 
@@ -76,12 +88,12 @@ export class Token {
     return this.#data.userId
   }
 
-  /** The identity URL of the answer (its `id`). */
+  /** The identity URL of the response (its `id`). */
   get identityUrl(): string | undefined {
     return this.#data.identityUrl
   }
 
-  /** What the app may do, as Salesforce answered; empty when it did not say. */
+  /** What the app may do, as Salesforce says; empty when it does not. */
   get scopes(): readonly string[] {
     return this.#scopes
   }
@@ -91,20 +103,19 @@ export class Token {
     return this.#data.tokenFormat as 'opaque' | 'jwt'
   }
 
-  /** The token type of the answer: `Bearer`. */
+  /** The token type of the response: `Bearer`. */
   get tokenType(): string {
     return this.#data.tokenType
   }
 
-  /** When the answer was signed, which is not when the session began. */
+  /** When the response was signed, which is not when the session began. */
   get issuedAt(): Date | undefined {
     return this.#data.issuedAt === undefined ? undefined : new Date(this.#data.issuedAt)
   }
 
   /** When the token ends, and how that is known. */
   get expiry(): Expiry {
-    const { at, source, certainty } = this.#data.expiry
-    return Object.freeze({ at: new Date(at), source, certainty }) as Expiry
+    return toExpiry(this.#data.expiry)
   }
 
   /** A digest of the token that is safe to log: the same for the same token. */
@@ -112,7 +123,7 @@ export class Token {
     return this.#data.fingerprint
   }
 
-  /** Fields of the answer that have no property of their own; a number too large for one is a bigint. */
+  /** Fields of the response that have no property of their own; a number too large for one is a bigint. */
   get extra(): Readonly<Record<string, unknown>> {
     return this.#extra
   }

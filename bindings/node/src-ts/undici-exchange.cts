@@ -1,27 +1,26 @@
+// One request of an undici dispatcher, sent again if the core says so, in both forms that undici's handlers have.
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import { ApiCall, bodyCounts, enough, isSameOrigin } from './calls.cjs'
-import { type ApiResponse, header, LIMIT_INFO } from './classification.cjs'
-import type { Client } from './client.cjs'
-import { changesHost } from './errors.cjs'
-import { isPlainPath } from './routes.cjs'
+import { ApiCall, bodyCounts, type ClientCalls, classifiedBytes, isReadOnce } from './calls.cjs'
+import type { ApiResponse, HeadersLike } from './classification.cjs'
+import { adapterError } from './errors.cjs'
+import { isPlainPath, isSameOrigin } from './resolve-url.cjs'
 import { scrub } from './scrub.cjs'
 import type { Token } from './token.cjs'
-import { Carried } from './undici-origin.cjs'
+import { RequestWithToken } from './undici-origin.cjs'
 
 type Options = Dispatcher.DispatchOptions
 type Handler = Dispatcher.DispatchHandler
 type InnerController = Dispatcher.DispatchController
 
-/** One request of the user's, which may become several. Of the two forms that undici's handlers have it knows none. */
+/** One request of the user's, which may become several. It knows neither form of undici's handlers. */
 abstract class Exchange {
   protected readonly handler: Handler
-  readonly #client: Client
+  readonly #calls: ClientCalls
+  readonly #call: ApiCall
   readonly #dispatch: Dispatcher['dispatch']
   readonly #options: Options
-  /** Most requests have their token at once, and an answer that needs no judging. */
-  #call: ApiCall | undefined
   /** Ends the waiting for a token, or for a busy service; most requests wait for neither. */
   #waiting: AbortController | undefined
   #isAborted = false
@@ -29,26 +28,27 @@ abstract class Exchange {
   #isSettled = false
   /** The token that was sent last. */
   #token: Token | undefined
-  /** Where it went. */
+  /** The origin that it was sent to. */
   #origin = ''
 
-  constructor(client: Client, dispatch: Dispatcher['dispatch'], options: Options, handler: Handler) {
+  constructor(calls: ClientCalls, dispatch: Dispatcher['dispatch'], options: Options, handler: Handler) {
     this.handler = handler
-    this.#client = client
+    this.#calls = calls
+    this.#call = new ApiCall(calls, options.method, !isReadOnce(options.body), () => this.#signal())
     this.#dispatch = dispatch
     this.#options = options
   }
 
-  /** What takes in the answer to one request that carried a token, or none. */
-  protected abstract attempt(carried: Carried | undefined): Handler
+  /** What takes in the response to one request, with the token or without. */
+  protected abstract attempt(request: RequestWithToken | undefined): Handler
   protected abstract failed(error: Error): void
-  /** Aborts the request that is under way. */
+  /** Aborts the request that is in flight. */
   protected abstract stop(reason: Error | undefined): void
 
   protected send(): void {
-    const kept = this.#call === undefined ? this.#client.kept() : this.#call.kept()
+    const kept = this.#call.kept()
     if (kept === undefined) {
-      this.#started()
+      this.#call
         .token()
         .then((token) => this.#sendWith(token))
         .catch((error: Error) => this.fail(error))
@@ -61,59 +61,59 @@ abstract class Exchange {
     }
   }
 
-  #started(): ApiCall {
-    const { method, body } = this.#options
-    this.#call ??= new ApiCall(this.#client, method, isReplayable(body), () => this.#signal())
-    return this.#call
-  }
-
   #sendWith(token: Token): void {
     if (this.#isAborted) throw this.#reason ?? new DOMException('This operation was aborted', 'AbortError')
     const { headers } = this.#options
-    const { origin, path, carries } = this.#target(token)
-    const authorized = carries ? withAuthorization(headers, token.authorization) : undefined
+    const { origin, path, carriesToken } = this.#target(token)
+    const authorized = carriesToken ? withAuthorization(headers, token.authorization) : undefined
     // Node 20 takes twenty times as long for a literal that begins with a spread.
     const options = Object.assign({}, this.#options, { origin, path, headers: authorized ?? headers ?? null })
-    const carried = authorized === undefined ? undefined : new Carried(this.#client, token)
-    this.#token = carried?.token
+    const request = authorized === undefined ? undefined : new RequestWithToken(this.#calls, token)
+    this.#token = request?.token
     this.#origin = origin
     try {
-      this.#dispatch(options, this.attempt(carried))
+      this.#dispatch(options, this.attempt(request))
     } catch (error) {
-      carried?.end()
+      request?.end()
       throw error
     }
   }
 
-  /** No origin stands for the token's instance. */
-  #target(token: Token): { origin: string; path: string; carries: boolean } {
+  /** Without an origin, the request goes to the token's instance. */
+  #target(token: Token): { origin: string; path: string; carriesToken: boolean } {
     const { origin, path } = this.#options
     const base =
       origin === undefined ? token.instanceUrl : origin instanceof URL ? origin.origin : String(origin)
-    const { url, carries } = this.#client.route(token, base.endsWith('/') ? base : `${base}/`)
+    const { url, carriesToken } = this.#calls.resolveUrl(token, base.endsWith('/') ? base : `${base}/`)
     const there = url.startsWith(`${token.instanceUrl}/`) ? token.instanceUrl : new URL(url).origin
-    if (!carries || isPlainPath(path)) return { origin: there, path, carries }
-    // What a server or a proxy could read as another host: `@host/`, or a whole URL.
-    const whole = this.#client.route(token, there + path)
-    if (!whole.carries || !isSameOrigin(whole.url, there)) throw changesHost()
-    return { origin: there, path: whole.url.slice(there.length), carries }
+    if (!carriesToken || isPlainPath(path)) return { origin: there, path, carriesToken }
+    // A server or a proxy could read `@host/`, or a whole URL, as another host.
+    const whole = this.#calls.resolveUrl(token, there + path)
+    if (!whole.carriesToken || !isSameOrigin(whole.url, there)) {
+      throw adapterError('invalid_option', 'the path of the call can be read as another host', PATH_HELP)
+    }
+    return { origin: there, path: whole.url.slice(there.length), carriesToken }
   }
 
-  /** What an answer tells about the org's limits. */
-  note(limitInfo: string | undefined): void {
-    if (this.#call === undefined) this.#client.noteAccepted(this.#origin)
-    else this.#call.served(this.#origin)
-    if (limitInfo !== undefined) this.#client.noteLimitInfo(limitInfo)
+  noteServed(headers: HeadersLike): void {
+    this.#call.noteServed(this.#origin, headers)
   }
 
-  /** Whether an answer is dropped: then the request is sent again, or has failed. */
-  drops(token: Token, answer: ApiResponse): boolean {
-    const again = this.#started().judge(token, this.#origin, answer)
-    again?.then(
+  /** Whether a response is dropped: then the request is sent again, or has failed. */
+  drops(token: Token, response: ApiResponse): boolean {
+    let paused: Promise<void>
+    try {
+      const pause = this.#call.handleResponse(token, this.#origin, response)
+      if (pause === undefined) return false
+      paused = this.#call.pause(pause)
+    } catch (error) {
+      paused = Promise.reject(error)
+    }
+    paused.then(
       () => this.send(),
       (error) => this.fail(error),
     )
-    return again !== undefined
+    return true
   }
 
   fail(error: Error): void {
@@ -156,8 +156,8 @@ export class CurrentExchange extends Exchange implements InnerController {
     this.send()
   }
 
-  protected attempt(carried: Carried | undefined): Handler {
-    return new CurrentAttempt(this, this.handler, carried)
+  protected attempt(request: RequestWithToken | undefined): Handler {
+    return new CurrentAttempt(this, this.handler, request)
   }
 
   protected failed(error: Error): void {
@@ -197,85 +197,10 @@ export class CurrentExchange extends Exchange implements InnerController {
   }
 }
 
-/** What comes of one request. An answer that may not be the last is held until it is judged. */
-class CurrentAttempt implements Handler {
-  readonly #exchange: CurrentExchange
-  readonly #handler: Handler
-  /** The token that the answer may say something about. */
-  readonly #carried: Carried | undefined
-  #held:
-    | { status: number; headers: IncomingHttpHeaders; message: string | undefined; chunks: Buffer[] }
-    | undefined
-  #length = 0
-  /** The answer is of no use any more; its rest is read and dropped, which keeps the connection. */
-  #isDropped = false
-
-  constructor(exchange: CurrentExchange, handler: Handler, carried: Carried | undefined) {
-    this.#exchange = exchange
-    this.#handler = handler
-    this.#carried = carried
-  }
-
-  onRequestStart(controller: InnerController): void {
-    this.#exchange.adopt(controller)
-  }
-
-  onRequestUpgrade(_: InnerController, status: number, headers: IncomingHttpHeaders, socket: Duplex): void {
-    this.#carried?.end()
-    this.#handler.onRequestUpgrade?.(this.#exchange, status, headers, socket)
-  }
-
-  onResponseStart(_: InnerController, status: number, headers: IncomingHttpHeaders, message?: string): void {
-    if (this.#carried === undefined || status < 400) {
-      if (this.#carried !== undefined) this.#exchange.note(header(headers, LIMIT_INFO))
-      this.#handler.onResponseStart?.(this.#exchange, status, headers, message)
-      return
-    }
-    this.#held = { status, headers, message, chunks: [] }
-    if (!bodyCounts(status)) this.#judge()
-  }
-
-  onResponseData(_: InnerController, chunk: Buffer): void {
-    if (this.#isDropped) return
-    if (this.#held === undefined) {
-      this.#handler.onResponseData?.(this.#exchange, chunk)
-      return
-    }
-    this.#held.chunks.push(Buffer.from(chunk))
-    this.#length += chunk.length
-    if (this.#length >= enough()) this.#judge()
-  }
-
-  onResponseEnd(_: InnerController, trailers: IncomingHttpHeaders): void {
-    this.#carried?.end()
-    this.#judge()
-    if (!this.#isDropped) this.#handler.onResponseEnd?.(this.#exchange, trailers)
-  }
-
-  onResponseError(_: InnerController, error: Error): void {
-    this.#carried?.end()
-    // A body that breaks off is judged by what came of it.
-    if (!this.#exchange.aborted) this.#judge()
-    if (!this.#isDropped) this.#exchange.fail(error)
-  }
-
-  #judge(): void {
-    const held = this.#held
-    if (held === undefined || this.#carried === undefined) return
-    this.#held = undefined
-    const { status, headers, message, chunks } = held
-    const body = Buffer.concat(chunks)
-    this.#isDropped = this.#exchange.drops(this.#carried.token, { status, headers, body })
-    if (this.#isDropped) return
-    this.#handler.onResponseStart?.(this.#exchange, status, headers, message)
-    for (const chunk of chunks) this.#handler.onResponseData?.(this.#exchange, chunk)
-  }
-}
-
 type Abort = (reason?: Error) => void
 type RawHeaders = readonly (Buffer | string | readonly (Buffer | string)[])[]
 
-/** With handlers of the form that undici 7 has beneath: headers as they came, and a return value for "wait". */
+/** With handlers of the form that undici 7 uses inside: raw headers, and a return value of false for "wait". */
 export class LegacyExchange extends Exchange {
   #abort: Abort | undefined
 
@@ -285,8 +210,8 @@ export class LegacyExchange extends Exchange {
     this.send()
   }
 
-  protected attempt(carried: Carried | undefined): Handler {
-    return new LegacyAttempt(this, this.handler, carried) as Handler
+  protected attempt(request: RequestWithToken | undefined): Handler {
+    return new LegacyAttempt(this, this.handler, request) as Handler
   }
 
   protected failed(error: Error): void {
@@ -303,79 +228,149 @@ export class LegacyExchange extends Exchange {
   }
 }
 
-class LegacyAttempt {
-  readonly #exchange: LegacyExchange
-  readonly #handler: Handler
-  readonly #carried: Carried | undefined
-  #held:
-    | { status: number; headers: Buffer[]; resume: () => void; message: string; chunks: Buffer[] }
-    | undefined
+/** Whether the next part of a response may come at once; undefined is yes. */
+type Flow = boolean | undefined
+
+/** The response to one request. One of 400 or more to a request with the token is held until it is classified. */
+abstract class Attempt<E extends Exchange> {
+  protected readonly exchange: E
+  protected readonly handler: Handler
+  protected readonly request: RequestWithToken | undefined
+  #held: { status: number; headers: HeadersLike; start: () => Flow; chunks: Buffer[] } | undefined
   #length = 0
+  /** The rest of a dropped response is read, which keeps the connection. */
   #isDropped = false
 
-  constructor(exchange: LegacyExchange, handler: Handler, carried: Carried | undefined) {
-    this.#exchange = exchange
-    this.#handler = handler
-    this.#carried = carried
+  constructor(exchange: E, handler: Handler, request: RequestWithToken | undefined) {
+    this.exchange = exchange
+    this.handler = handler
+    this.request = request
   }
 
+  /** Passes a part of the body on. */
+  protected abstract pass(chunk: Buffer): Flow
+
+  /** `start` passes the head of the response on. */
+  protected head(status: number, headers: HeadersLike, start: () => Flow): Flow {
+    if (this.request === undefined || status < 400) {
+      if (this.request !== undefined) this.exchange.noteServed(headers)
+      return start()
+    }
+    this.#held = { status, headers, start, chunks: [] }
+    return bodyCounts(status) ? true : this.#release()
+  }
+
+  protected data(chunk: Buffer): Flow {
+    if (this.#isDropped) return true
+    if (this.#held === undefined) return this.pass(chunk)
+    this.#held.chunks.push(Buffer.from(chunk))
+    this.#length += chunk.length
+    return this.#length >= classifiedBytes() ? this.#release() : true
+  }
+
+  /** `complete` passes the end of the response on. */
+  protected end(complete: () => void): void {
+    this.request?.end()
+    this.#release()
+    if (!this.#isDropped) complete()
+  }
+
+  protected error(error: Error): void {
+    this.request?.end()
+    // Of a body that breaks off, what had arrived is classified.
+    if (!this.exchange.aborted) this.#release()
+    if (!this.#isDropped) this.exchange.fail(error)
+  }
+
+  #release(): Flow {
+    if (this.#held === undefined || this.request === undefined) return true
+    const { status, headers, start, chunks } = this.#held
+    this.#held = undefined
+    this.#isDropped = this.exchange.drops(this.request.token, {
+      status,
+      headers,
+      body: Buffer.concat(chunks),
+    })
+    if (this.#isDropped) return true
+    let flow = start()
+    for (const chunk of chunks) flow = this.pass(chunk)
+    return flow
+  }
+}
+
+class CurrentAttempt extends Attempt<CurrentExchange> implements Handler {
+  onRequestStart(controller: InnerController): void {
+    this.exchange.adopt(controller)
+  }
+
+  onRequestUpgrade(_: InnerController, status: number, headers: IncomingHttpHeaders, socket: Duplex): void {
+    this.request?.end()
+    this.handler.onRequestUpgrade?.(this.exchange, status, headers, socket)
+  }
+
+  onResponseStart(_: InnerController, status: number, headers: IncomingHttpHeaders, message?: string): void {
+    this.head(status, headers, () => {
+      this.handler.onResponseStart?.(this.exchange, status, headers, message)
+      return true
+    })
+  }
+
+  onResponseData(_: InnerController, chunk: Buffer): void {
+    this.data(chunk)
+  }
+
+  onResponseEnd(_: InnerController, trailers: IncomingHttpHeaders): void {
+    this.end(() => this.handler.onResponseEnd?.(this.exchange, trailers))
+  }
+
+  onResponseError(_: InnerController, error: Error): void {
+    this.error(error)
+  }
+
+  protected pass(chunk: Buffer): Flow {
+    this.handler.onResponseData?.(this.exchange, chunk)
+    return true
+  }
+}
+
+class LegacyAttempt extends Attempt<LegacyExchange> {
   onConnect(abort: Abort): void {
-    this.#exchange.adopt(abort)
+    this.exchange.adopt(abort)
   }
 
   onResponseStarted(): void {
-    this.#handler.onResponseStarted?.()
+    this.handler.onResponseStarted?.()
   }
 
   onUpgrade(status: number, headers: Buffer[] | string[] | null, socket: Duplex): void {
-    this.#carried?.end()
-    this.#handler.onUpgrade?.(status, headers, socket)
+    this.request?.end()
+    this.handler.onUpgrade?.(status, headers, socket)
   }
 
-  onHeaders(status: number, headers: Buffer[], resume: () => void, message: string): boolean | undefined {
-    if (this.#carried === undefined || status < 400) {
-      if (this.#carried !== undefined) this.#exchange.note(rawValue(headers, LIMIT_INFO))
-      return this.#handler.onHeaders?.(status, headers, resume, message)
-    }
-    this.#held = { status, headers, resume, message, chunks: [] }
-    return bodyCounts(status) ? true : this.#judge()
+  onHeaders(status: number, headers: Buffer[], resume: () => void, message: string): Flow {
+    const get = (name: string) => rawValue(headers, name)
+    return this.head(status, { get }, () => this.handler.onHeaders?.(status, headers, resume, message))
   }
 
-  onData(chunk: Buffer): boolean | undefined {
-    if (this.#isDropped) return true
-    if (this.#held === undefined) return this.#handler.onData?.(chunk)
-    this.#held.chunks.push(Buffer.from(chunk))
-    this.#length += chunk.length
-    return this.#length >= enough() ? this.#judge() : true
+  onData(chunk: Buffer): Flow {
+    return this.data(chunk)
   }
 
   onComplete(trailers: string[] | null): void {
-    this.#carried?.end()
-    this.#judge()
-    if (!this.#isDropped) this.#handler.onComplete?.(trailers)
+    this.end(() => this.handler.onComplete?.(trailers))
   }
 
   onError(error: Error): void {
-    this.#carried?.end()
-    if (!this.#exchange.aborted) this.#judge()
-    if (!this.#isDropped) this.#exchange.fail(error)
+    this.error(error)
   }
 
-  /** Whether the next part of the answer may come at once. */
-  #judge(): boolean | undefined {
-    const held = this.#held
-    if (held === undefined || this.#carried === undefined) return true
-    this.#held = undefined
-    const { status, headers, resume, message, chunks } = held
-    const body = Buffer.concat(chunks)
-    const judged = { get: (name: string) => rawValue(headers, name) }
-    this.#isDropped = this.#exchange.drops(this.#carried.token, { status, headers: judged, body })
-    if (this.#isDropped) return true
-    let goesOn = this.#handler.onHeaders?.(status, headers, resume, message)
-    for (const chunk of chunks) goesOn = this.#handler.onData?.(chunk)
-    return goesOn
+  protected pass(chunk: Buffer): Flow {
+    return this.handler.onData?.(chunk)
   }
 }
+
+const PATH_HELP =
+  'Give a path that begins with one `/`, such as `/services/data/v67.0/limits`, and the host in `origin` or in a whole URL.'
 
 /** Of headers as they came: names and values by turns. */
 function rawValue(headers: RawHeaders, wanted: string): string | undefined {
@@ -412,10 +407,4 @@ function flattened(headers: Iterable<unknown>): string[] {
 
 function isAuthorization(name: string): boolean {
   return name.length === 13 && name.toLowerCase() === 'authorization'
-}
-
-/** Streams and generators are gone once they are read. */
-function isReplayable(body: unknown): boolean {
-  if (typeof body !== 'object' || body === null) return true
-  return !(Symbol.asyncIterator in body || 'getReader' in body || 'next' in body)
 }

@@ -1,10 +1,11 @@
+// Where undici really sends a request that carries a token.
 import { subscribe } from 'node:diagnostics_channel'
-import { isSameOrigin } from './calls.cjs'
-import type { Client } from './client.cjs'
-import { noTokenGoesTo, TokenRejectedError } from './errors.cjs'
+import type { ClientCalls } from './calls.cjs'
+import { adapterError, tokenNotSentTo } from './errors.cjs'
+import { isSameOrigin } from './resolve-url.cjs'
 import type { Token } from './token.cjs'
 
-/** What undici tells of a request that it has made for a connection, before it sends anything of it. */
+/** What undici says of a request that it has made for a connection, before it sends anything of it. */
 interface Made {
   /** Where it really goes. Before 7.16, where the caller said that it goes, and there was no `protocol`. */
   readonly origin: string
@@ -16,12 +17,12 @@ interface Made {
   onResponseError?(error: Error): void
 }
 
-/** The requests under way with a token, by the header that they carry. */
-const underWay = new Map<string, Set<Carried>>()
+/** The requests in flight with a token, by the header that they carry. */
+const inFlight = new Map<string, Set<RequestWithToken>>()
 let isWatching = false
 
 /**
- * A request under way that carries a token, from when it is given to a dispatcher until it is over.
+ * A request in flight that carries a token, from when it is given to a dispatcher until it is over.
  *
  * A Pool, a Client or a BalancedPool goes where it was made for, whatever `origin` a request names, and an interceptor
  * cannot see that. So each request is looked at once more when undici has made it for a connection: there it has the
@@ -29,48 +30,48 @@ let isWatching = false
  *
  * @internal
  */
-export class Carried {
-  readonly #client: Client
+export class RequestWithToken {
+  readonly #calls: ClientCalls
   readonly token: Token
 
-  constructor(client: Client, token: Token) {
-    this.#client = client
+  constructor(calls: ClientCalls, token: Token) {
+    this.#calls = calls
     this.token = token
     if (!isWatching)
       subscribe('undici:request:create', (message) => check((message as { request: Made }).request))
     isWatching = true
     const { authorization } = token
-    const others = underWay.get(authorization)
-    if (others === undefined) underWay.set(authorization, new Set([this]))
+    const others = inFlight.get(authorization)
+    if (others === undefined) inFlight.set(authorization, new Set([this]))
     else others.add(this)
   }
 
   end(): void {
     const { authorization } = this.token
-    const all = underWay.get(authorization)
-    if (all?.delete(this) && all.size === 0) underWay.delete(authorization)
+    const all = inFlight.get(authorization)
+    if (all?.delete(this) && all.size === 0) inFlight.delete(authorization)
   }
 
   mayGoTo(origin: string): boolean {
-    const { url, carries } = this.#client.route(this.token, origin)
-    return carries && isSameOrigin(url, origin)
+    const { url, carriesToken } = this.#calls.resolveUrl(this.token, origin)
+    return carriesToken && isSameOrigin(url, origin)
   }
 }
 
 function check(request: Made): void {
   // Requests of everybody in this process come by here, most of them without a token of ours.
-  if (underWay.size === 0 || !Array.isArray(request.headers)) return
+  if (inFlight.size === 0 || !Array.isArray(request.headers)) return
   for (let at = 1; at < request.headers.length; at += 2) {
     const value = request.headers[at]
-    const carried = typeof value === 'string' ? underWay.get(value) : undefined
+    const carried = typeof value === 'string' ? inFlight.get(value) : undefined
     if (carried === undefined) continue
     if (!('protocol' in request)) refuse(request, at, tooOld())
-    else if (!some(carried, request.origin)) refuse(request, at, noTokenGoesTo(new URL(request.origin).host))
+    else if (!some(carried, request.origin)) refuse(request, at, tokenNotSentTo(new URL(request.origin).host))
     return
   }
 }
 
-function some(all: Iterable<Carried>, origin: string): boolean {
+function some(all: Iterable<RequestWithToken>, origin: string): boolean {
   for (const carried of all) if (carried.mayGoTo(origin)) return true
   return false
 }
@@ -81,12 +82,7 @@ function refuse(request: Made, at: number, error: Error): void {
   end?.call(request, error)
 }
 
-function tooOld(): TokenRejectedError {
-  const help = 'Install undici 7.16 or newer: older ones do not tell where a request really goes.'
-  return new TokenRejectedError({
-    code: 'api_access_refused',
-    kind: 'token',
-    message: `no token goes through this version of undici\n  ${help}`,
-    help,
-  })
+function tooOld(): Error {
+  const help = 'Install undici 7.16 or newer: older ones do not say where a request really goes.'
+  return adapterError('api_access_refused', 'no token goes through this version of undici', help)
 }

@@ -1,33 +1,27 @@
-//! Calls of APIs through HTTP clients: the core's decisions as plain data.
+//! API calls: the core's call state machine and its classification of responses, for adapters in TypeScript.
+
+use std::time::SystemTime;
 
 use forcegrant::calls::{self, Action, ApiCall, CallResponse};
-use forcegrant::{ApiResponse, Client, ffi};
+use forcegrant::{ApiResponse, Client, ffi, grpc_response_class};
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
+use serde_json::{Value, json};
 
-use crate::data::{NativeApiUsage, NativeError, milliseconds};
+use crate::data::{self, Result, milliseconds, throw};
 
-/// Where a call goes.
+/// Where a request goes.
 #[napi(object, object_from_js = false)]
-#[derive(Default)]
-pub struct NativeRoute {
-    /// The address.
-    pub url: Option<String>,
-    /// Whether the token goes along.
-    pub carries: bool,
-    /// Why there is no address.
-    pub error: Option<NativeError>,
+pub struct NativeResolvedUrl {
+    /// The URL to connect to.
+    pub url: String,
+    /// Whether the request carries the token.
+    pub carries_token: bool,
 }
 
-/// The response to a request that carried a token.
+/// The parts of a response that its class depends on.
 #[napi(object, object_to_js = false)]
-pub struct NativeCallResponse {
-    /// The token.
-    pub access_token: String,
-    /// Where the request went.
-    pub url: String,
-    /// Whether it can be sent again.
-    pub replayable: bool,
+pub struct NativeApiResponse {
     /// The HTTP status.
     pub status: u16,
     /// The first bytes of the body.
@@ -38,23 +32,18 @@ pub struct NativeCallResponse {
     pub limit_info: Option<String>,
 }
 
-/// What comes next.
-#[napi(object, object_from_js = false)]
-pub struct NativeAction {
-    /// What to do.
-    #[napi(ts_type = "'deliver' | 'resend' | 'fail'")]
-    pub step: &'static str,
-    /// How long to wait before that.
-    pub pause: Option<f64>,
-    /// The failure.
-    pub error: Option<NativeError>,
-    /// Whether the token is not the one at hand any more.
-    pub gone: bool,
-    /// Whether renewals are counted, so that it matters when a host accepts a token.
-    pub counts_renewals: bool,
+impl NativeApiResponse {
+    fn core(&self) -> ApiResponse<'_> {
+        ApiResponse {
+            status: self.status,
+            body: self.body.as_deref().unwrap_or_default(),
+            retry_after: self.retry_after.as_deref(),
+            limit_info: self.limit_info.as_deref(),
+        }
+    }
 }
 
-/// One call of an API, however many requests it takes. Made when it meets a refusal or waits for a token.
+/// One API call, however many requests it takes.
 #[napi]
 pub struct NativeApiCall {
     client: Client,
@@ -63,70 +52,56 @@ pub struct NativeApiCall {
 
 impl NativeApiCall {
     pub(crate) fn new(client: Client, method: String, repeats_when_busy: bool) -> Self {
-        let call = ApiCall::new(method);
-        let call = if repeats_when_busy {
-            call
-        } else {
-            call.without_retries()
-        };
+        let mut call = ApiCall::new(method);
+        if !repeats_when_busy {
+            call = call.without_retries();
+        }
         Self { client, call }
     }
 }
 
 #[napi]
 impl NativeApiCall {
-    /// Takes in the token of the next request: the failure, if it is the one that was refused.
+    /// Takes the token of the next request. Throws if it is the one that was refused.
     #[napi(catch_unwind)]
-    pub fn use_token(&mut self, access_token: String) -> Option<NativeError> {
-        let used = self.call.use_token(&access_token);
-        used.err().as_ref().map(Into::into)
+    pub fn use_token(&mut self, access_token: String) -> Result<()> {
+        self.call.use_token(&access_token).map_err(throw)
     }
 
-    /// A request to this URL, with its token, was served. Whether it matters still when a host accepts one.
+    /// Notes that a request to this URL was served. Returns whether the next such note is of use too.
     #[napi(catch_unwind)]
     pub fn note_served(&self, url: String) -> bool {
         ffi::note_served(&self.call, &self.client, &url)
     }
 
-    /// Takes in the response to a request that carried the token.
+    /// Takes the response to a request that carried the token. Returns undefined if the response is delivered, or how
+    /// many milliseconds later the request is sent again. Throws if the call ends in an error.
     #[napi(catch_unwind)]
-    pub fn handle_response(&mut self, response: NativeCallResponse) -> NativeAction {
-        let client = &self.client;
-        let action = self.call.handle_response(
-            client,
-            &CallResponse {
-                access_token: &response.access_token,
-                url: &response.url,
-                replayable: response.replayable,
-                response: ApiResponse {
-                    status: response.status,
-                    body: response.body.as_deref().unwrap_or_default(),
-                    retry_after: response.retry_after.as_deref(),
-                    limit_info: response.limit_info.as_deref(),
-                },
-            },
-        );
-        let at_hand = client.cached();
-        let is_at_hand = at_hand.is_some_and(|token| token.access_token() == response.access_token);
-        let (step, pause, error) = match action {
-            Action::Deliver => ("deliver", None, None),
-            Action::Resend(pause) => ("resend", Some(milliseconds(pause)), None),
-            Action::Fail(error) => ("fail", None, Some((&error).into())),
+    pub fn handle_response(
+        &mut self,
+        access_token: String,
+        url: String,
+        replayable: bool,
+        response: NativeApiResponse,
+    ) -> Result<Option<f64>> {
+        let response = CallResponse {
+            access_token: &access_token,
+            url: &url,
+            replayable,
+            response: response.core(),
         };
-        NativeAction {
-            step,
-            pause,
-            error,
-            gone: !is_at_hand,
-            counts_renewals: ffi::counts_renewals(client),
+        match self.call.handle_response(&self.client, &response) {
+            Action::Deliver => Ok(None),
+            Action::Resend(pause) => Ok(Some(milliseconds(pause))),
+            Action::Fail(error) => Err(throw(error)),
         }
     }
 }
 
-/// How many bytes of a body are looked at.
+/// How many bytes of a body are classified.
 #[allow(clippy::cast_possible_truncation)]
 #[napi]
-pub const ENOUGH: u32 = calls::CLASSIFIED_BYTES as u32;
+pub const CLASSIFIED_BYTES: u32 = calls::CLASSIFIED_BYTES as u32;
 
 /// Whether the body decides what a response of this status means.
 #[napi]
@@ -134,32 +109,26 @@ pub fn body_counts(status: u16) -> bool {
     calls::body_counts(status)
 }
 
-/// The failure of a renewal that brought the same token.
+/// Throws if a renewal returned the token that was refused.
 #[napi(catch_unwind)]
-pub fn renewed(before: String, now: String) -> Option<NativeError> {
-    ffi::renewed(&before, &now).err().as_ref().map(Into::into)
+pub fn check_renewed(before: String, now: String) -> Result<()> {
+    ffi::renewed(&before, &now).map_err(throw)
 }
 
-pub(crate) fn route(
-    client: &Client,
-    instance_url: &str,
-    api_instance_url: Option<&str>,
-    path_or_url: &str,
-) -> NativeRoute {
-    match ffi::resolve_url(client, instance_url, api_instance_url, path_or_url) {
-        Ok(resolved) => NativeRoute {
-            url: Some(resolved.url),
-            carries: resolved.carries_token,
-            error: None,
-        },
-        Err(error) => NativeRoute {
-            error: Some((&error).into()),
-            ..NativeRoute::default()
-        },
-    }
+/// The class of an HTTP response and what else it says.
+#[napi(catch_unwind, ts_return_type = "object")]
+pub fn classify_response(response: NativeApiResponse) -> Value {
+    let response = response.core();
+    let usage = response.api_usage();
+    data::object(json!({
+        "responseClass": response.class().as_str(),
+        "retryAfter": response.retry_after(SystemTime::now()).map(milliseconds),
+        "apiUsage": usage.map(|usage| data::api_usage(usage.used, usage.limit)),
+    }))
 }
 
-pub(crate) fn limits(client: &Client) -> Option<NativeApiUsage> {
-    let usage = client.limits()?;
-    Some((usage.used, usage.limit).into())
+/// The class of the status of a gRPC call.
+#[napi(catch_unwind)]
+pub fn classify_grpc_status(code: u32) -> String {
+    grpc_response_class(code).as_str().to_owned()
 }

@@ -1,162 +1,137 @@
 //! The client as JavaScript holds it.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use forcegrant::ffi::{self, Start};
-use forcegrant::{Client, ClientBuilder, Error, Token, Verified};
-use napi::bindgen_prelude::{Env, Function, Result};
+use forcegrant::{Client, Environment, Token};
+use napi::bindgen_prelude::{Env, Function, Object};
 use napi_derive::napi;
+use serde_json::Value;
 
-use crate::calls::{self, NativeApiCall, NativeRoute};
+use crate::callback::{self, Callback, NativeCredentials, NativeQuestion};
+use crate::calls::{NativeApiCall, NativeResolvedUrl};
 use crate::clock::NativeTestClock;
-use crate::credentials::{self, NativeQuestion};
-use crate::data::{NativeApiUsage, NativeCachedToken, NativeError, NativeStatus, NativeToken};
-use crate::defect::{keep_silent, reach};
-use crate::event::{EventQueue, NativeEvent};
-use crate::options::{NativeClientCredentials, NativeOptions};
-use crate::store::{NativeStoreStep, ScriptStore};
-use crate::wait::{NativeOutcome, NativeWait, Waits, lock};
+use crate::data::{self, Result, internal, throw};
+use crate::event::EventQueue;
+use crate::failpoint::{failpoint, hide_panic_texts};
+use crate::options;
+use crate::pending::{NativeOutcome, NativePending, lock, promise};
+use crate::store::{JsStore, NativeStoreStep};
 
-/// What `open` made: a client, or an error.
+/// A token and the time for which JavaScript may hand it out without asking again.
 #[napi(object, object_from_js = false)]
-pub struct NativeOpened {
-    /// The client.
-    pub client: Option<NativeClient>,
-    /// Why there is none.
-    pub error: Option<NativeError>,
+pub struct NativeCachedToken {
+    /// Numbers the tokens of one client; 0 is no token.
+    pub id: u32,
+    /// From when on it may be handed out.
+    pub from: i64,
+    /// Until when.
+    pub until: i64,
+    /// The token, unless JavaScript said that it has it.
+    #[napi(ts_type = "object")]
+    pub token: Option<Value>,
+}
+
+/// A token, or a promise of one.
+#[napi(object, object_from_js = false)]
+pub struct NativeStarted<'env> {
+    /// The token.
+    pub cached: Option<NativeCachedToken>,
+    /// The promise.
+    pub pending: Option<NativePending<'env>>,
+}
+
+/// A client.
+#[napi]
+pub struct NativeClient {
+    client: Client,
+    tokens: Arc<Mutex<TokenNumbers>>,
+    events: EventQueue,
+}
+
+/// Numbers the tokens that went to JavaScript, so that each goes there once.
+#[derive(Default)]
+struct TokenNumbers {
+    id: u32,
+    token: Option<Token>,
 }
 
 /// Makes a client.
 #[napi(catch_unwind)]
 pub fn open(
-    options: NativeOptions,
+    options: Object<'_>,
     from_env: bool,
+    environment: HashMap<String, String>,
     clock: Option<&NativeTestClock>,
-    on_event: Option<Function<'_, NativeEvent, ()>>,
+    on_event: Option<Function<'_, Value, ()>>,
     credentials: Option<Function<'_, NativeQuestion, ()>>,
     store: Option<Function<'_, NativeStoreStep, ()>>,
-) -> Result<NativeOpened> {
-    keep_silent();
-    reach("open");
-    let mut opened = NativeOpened {
-        client: None,
-        error: None,
-    };
-    match prepare(options, from_env) {
-        Ok(mut builder) => {
-            if let Some(clock) = clock {
-                builder = builder.clock(clock.clock.clone());
-            }
-            if let Some(callback) = credentials {
-                builder = credentials::ask(builder, &callback)?;
-            }
-            if let Some(store) = store {
-                builder = builder.store(ScriptStore::new(&store)?);
-            }
-            let events = EventQueue::default();
-            builder = events.attach(builder);
-            if let Some(listener) = on_event {
-                events.open(&listener)?;
-            }
-            match builder.build() {
-                Ok(client) => opened.client = Some(NativeClient::new(client, events)),
-                Err(error) => opened.error = Some((&error).into()),
-            }
-        }
-        Err(error) => opened.error = Some(*error),
+) -> Result<NativeClient> {
+    hide_panic_texts();
+    failpoint("open");
+    let environment = Environment::of(&environment);
+    let mut builder = options::builder(&options, from_env, environment)?;
+    if let Some(clock) = clock {
+        builder = builder.clock(clock.clock.clone());
     }
-    Ok(opened)
-}
-
-fn prepare(
-    mut options: NativeOptions,
-    from_env: bool,
-) -> std::result::Result<ClientBuilder, Box<NativeError>> {
-    let builder = if from_env {
-        ClientBuilder::from_environment(options.environment())
-            .map_err(|error| Box::new((&error).into()))?
-    } else {
-        // What is missing is empty, which the core knows how to complain about.
-        Client::builder(
-            options.login_url.take().unwrap_or_default(),
-            options.client_id.take().unwrap_or_default(),
-            options.client_secret.take().unwrap_or_default(),
-        )
-    };
-    options.apply(builder)
-}
-
-/// A token or an error at once, or a wait for one of them.
-#[napi(object, object_from_js = false)]
-#[derive(Default)]
-pub struct NativeStarted<'env> {
-    /// The token.
-    pub lease: Option<NativeCachedToken>,
-    /// The failure that still holds.
-    pub error: Option<NativeError>,
-    /// The wait.
-    pub wait: Option<NativeWait<'env>>,
-}
-
-/// A handle of the core's client.
-#[napi]
-pub struct NativeClient {
-    shared: Arc<Shared>,
-    events: EventQueue,
-}
-
-/// What the answers on other threads need too.
-pub(crate) struct Shared {
-    client: Client,
-    leases: Mutex<CachedTokens>,
-    pub(crate) waits: Waits,
-}
-
-/// Numbers the tokens that went to JavaScript, so that each goes there once.
-#[derive(Default)]
-struct CachedTokens {
-    id: u32,
-    token: Option<Token>,
+    if let Some(function) = credentials {
+        builder = callback::credentials_of_client(builder, Callback::new(&function)?);
+    }
+    if let Some(function) = store {
+        builder = builder.store(JsStore::new(&function)?);
+    }
+    let events = EventQueue::default();
+    builder = events.attach(builder);
+    if let Some(listener) = on_event {
+        events.open(&listener)?;
+    }
+    let client = builder.build().map_err(throw)?;
+    Ok(NativeClient::new(client, events))
 }
 
 #[napi]
 impl NativeClient {
-    /// The token, or a wait for one. `known` is the lease that the caller has.
+    /// The token, or a promise of one. `known` is the number of the token that the caller has.
     #[napi(catch_unwind)]
     pub fn start<'env>(&self, env: &'env Env, known: u32) -> Result<NativeStarted<'env>> {
-        reach("call");
-        let mut started = NativeStarted::default();
-        let mut pending = match ffi::start(&self.shared.client) {
-            Start::Pending(pending) => pending,
-            Start::Ready(token) => {
-                started.lease = Some(self.shared.lease(&token, known));
-                return Ok(started);
-            }
+        failpoint("start");
+        let token = match ffi::start(&self.client) {
+            Start::Ready(token) => token,
+            // A failure that is still remembered is there at once.
+            Start::Pending(mut pending) => match pending.wait_timeout(Duration::ZERO) {
+                Some(result) => result.map_err(throw)?,
+                None => {
+                    let tokens = Arc::clone(&self.tokens);
+                    let pending = promise(env, pending, move |token| NativeOutcome {
+                        cached: Some(lock(&tokens).unchecked(&token, 0)),
+                        ..NativeOutcome::default()
+                    });
+                    return Ok(NativeStarted {
+                        cached: None,
+                        pending: Some(pending.map_err(internal)?),
+                    });
+                }
+            },
         };
-        // A failure that still holds is there already: it needs no promise of its own.
-        match pending.wait_timeout(Duration::ZERO) {
-            Some(Ok(token)) => started.lease = Some(self.shared.lease(&token, known)),
-            Some(Err(error)) => started.error = Some((&error).into()),
-            None => {
-                let wait = self.shared.waits.open(env, &self.shared, pending, landed)?;
-                started.wait = Some(wait);
-            }
-        }
-        Ok(started)
+        Ok(NativeStarted {
+            cached: Some(self.checked(&token, known)),
+            pending: None,
+        })
     }
 
-    /// The token at hand.
+    /// The cached token.
     #[napi(catch_unwind)]
     pub fn cached(&self, known: u32) -> Option<NativeCachedToken> {
-        let token = self.shared.client.cached()?;
-        Some(self.shared.lease(&token, known))
+        let token = self.client.cached()?;
+        Some(self.checked(&token, known))
     }
 
-    /// Reports a token that was turned down, by its text.
+    /// Reports a rejected token, by its text.
     #[napi(catch_unwind)]
     pub fn invalidate(&self, access_token: String) -> bool {
-        self.shared.client.invalidate_access_token(&access_token)
+        self.client.invalidate_access_token(&access_token)
     }
 
     /// Whether a token of these instances may go to a URL.
@@ -168,201 +143,156 @@ impl NativeClient {
         url: String,
     ) -> bool {
         let api = api_instance_url.as_deref();
-        ffi::is_allowed_for(&self.shared.client, &instance_url, api, &url)
+        ffi::is_allowed_for(&self.client, &instance_url, api, &url)
     }
 
-    /// Where a call with a token of these instances goes, and whether the token goes along.
+    /// Where a request with a token of these instances goes, and whether it carries the token.
     #[napi(catch_unwind)]
-    pub fn route(
+    pub fn resolve_url(
         &self,
         instance_url: String,
         api_instance_url: Option<String>,
         path_or_url: String,
-    ) -> NativeRoute {
+    ) -> Result<NativeResolvedUrl> {
         let api = api_instance_url.as_deref();
-        calls::route(&self.shared.client, &instance_url, api, &path_or_url)
+        let resolved =
+            ffi::resolve_url(&self.client, &instance_url, api, &path_or_url).map_err(throw)?;
+        Ok(NativeResolvedUrl {
+            url: resolved.url,
+            carries_token: resolved.carries_token,
+        })
     }
 
-    /// One call of an API. Without `repeats_when_busy` it repeats nothing that a busy service refused.
+    /// One API call. Without `repeats_when_busy`, it does not repeat what a busy service refused.
     #[napi(catch_unwind)]
     pub fn api_call(&self, method: String, repeats_when_busy: bool) -> NativeApiCall {
-        NativeApiCall::new(self.shared.client.clone(), method, repeats_when_busy)
+        NativeApiCall::new(self.client.clone(), method, repeats_when_busy)
     }
 
-    /// A host accepted the token of a request. Whether that matters still.
+    /// Notes that a host accepted the token. Returns whether the next such note is of use too.
     #[napi(catch_unwind)]
     pub fn note_accepted(&self, url: String) -> bool {
-        ffi::note_accepted(&self.shared.client, &url)
+        ffi::note_accepted(&self.client, &url)
     }
 
     /// Notes a header `Sforce-Limit-Info`.
     #[napi(catch_unwind)]
     pub fn note_limit_info(&self, header: String) {
-        self.shared.client.note_limit_info(&header);
+        self.client.note_limit_info(&header);
     }
 
     /// The API usage that was noted last.
-    #[napi(catch_unwind)]
-    pub fn limits(&self) -> Option<NativeApiUsage> {
-        calls::limits(&self.shared.client)
+    #[napi(
+        catch_unwind,
+        ts_return_type = "{ used: number, limit: number } | null"
+    )]
+    pub fn limits(&self) -> Option<Value> {
+        let usage = self.client.limits()?;
+        Some(data::api_usage(usage.used, usage.limit))
     }
 
-    /// Where the client stands.
-    #[napi(catch_unwind)]
-    pub fn status(&self) -> NativeStatus {
-        self.shared.client.status().into()
+    /// The state of the client.
+    #[napi(catch_unwind, ts_return_type = "object")]
+    pub fn status(&self) -> Value {
+        data::status(&self.client.status())
     }
 
-    /// Logs in afresh, then calls an API.
+    /// Logs in and calls an API.
     #[napi(catch_unwind)]
-    pub fn start_verify<'env>(&self, env: &'env Env) -> Result<NativeWait<'env>> {
-        let pending = ffi::start_verify(&self.shared.client);
-        self.shared.waits.open(env, &self.shared, pending, verified)
+    pub fn start_verify<'env>(&self, env: &'env Env) -> Result<NativePending<'env>> {
+        let tokens = Arc::clone(&self.tokens);
+        let finish = move |verified: forcegrant::Verified| NativeOutcome {
+            cached: Some(lock(&tokens).unchecked(&verified.token, 0)),
+            result: verified
+                .api_usage
+                .map(|(used, limit)| data::api_usage(used, limit)),
+            error: None,
+        };
+        promise(env, ffi::start_verify(&self.client), finish).map_err(internal)
     }
 
     /// Waits until nothing is in flight.
     #[napi(catch_unwind)]
-    pub fn start_idle<'env>(&self, env: &'env Env) -> Result<NativeWait<'env>> {
-        let pending = ffi::start_wait_idle(&self.shared.client);
-        self.shared.waits.open(env, &self.shared, pending, idle)
-    }
-
-    /// Gives a wait up.
-    #[napi(catch_unwind)]
-    pub fn cancel(&self, id: u32) {
-        self.shared.waits.cancel(id);
+    pub fn start_wait_idle<'env>(&self, env: &'env Env) -> Result<NativePending<'env>> {
+        let finish = |()| NativeOutcome::default();
+        promise(env, ffi::start_wait_idle(&self.client), finish).map_err(internal)
     }
 
     /// Forgets the token and every failure.
     #[napi(catch_unwind)]
     pub fn reset(&self) {
-        self.shared.client.reset();
+        self.client.reset();
     }
 
     /// Uses other credentials from the next login on.
     #[napi(catch_unwind)]
-    pub fn set_credentials(
-        &self,
-        current: NativeClientCredentials,
-        next: Option<NativeClientCredentials>,
-    ) -> Option<NativeError> {
-        let pairs = credentials::pairs(&current, next.as_ref());
-        match pairs {
-            Ok(pairs) => {
-                self.shared.client.set_credentials(pairs);
-                None
-            }
-            Err(error) => Some((&error).into()),
-        }
+    pub fn set_credentials(&self, credentials: NativeCredentials) -> Result<()> {
+        let set = credentials.set().map_err(throw)?;
+        self.client.set_credentials(set);
+        Ok(())
     }
 
-    /// Drops the token if its client credentials are retired.
+    /// Drops the token if it was issued to credentials that are retired.
     #[napi(catch_unwind)]
     pub fn invalidate_if_rotated(&self) -> bool {
-        self.shared.client.invalidate_if_rotated()
+        self.client.invalidate_if_rotated()
     }
 
-    /// Has the events go to a listener, if they go to none yet.
+    /// Sends the events to a listener, if they go to none yet.
     #[napi(catch_unwind)]
-    pub fn listen(&self, listener: Function<'_, NativeEvent, ()>) -> Result<()> {
+    pub fn listen(&self, listener: Function<'_, Value, ()>) -> Result<()> {
         self.events.open(&listener)
     }
 
     /// The host that the credentials go to.
     #[napi(catch_unwind)]
     pub fn login_host(&self) -> String {
-        self.shared.client.login_host()
+        self.client.login_host()
     }
 }
 
 impl NativeClient {
-    /// One of a pool, which has the events.
-    pub(crate) fn of_pool(client: Client) -> Self {
-        Self::new(client, EventQueue::default())
-    }
-
-    pub(crate) fn core(&self) -> &Client {
-        &self.shared.client
-    }
-
-    fn new(client: Client, events: EventQueue) -> Self {
-        let shared = Shared {
-            client,
-            leases: Mutex::default(),
-            waits: Waits::default(),
-        };
+    pub(crate) fn new(client: Client, events: EventQueue) -> Self {
         Self {
-            shared: Arc::new(shared),
+            client,
+            tokens: Arc::default(),
             events,
         }
     }
-}
 
-impl Shared {
-    /// `known` is a lease that JavaScript surely has, 0 for none.
-    fn lease(&self, token: &Token, known: u32) -> NativeCachedToken {
-        let id = lock(&self.leases).id(token);
-        let (from, until) = match ffi::view(&self.client) {
-            Some(view) if same(&view.token, token) => (view.from_ms, view.until_ms),
-            _ => (0, 0),
-        };
-        NativeCachedToken {
-            id,
-            from,
-            until,
-            token: (id != known).then(|| NativeToken::from(token)),
+    pub(crate) fn core(&self) -> &Client {
+        &self.client
+    }
+
+    /// A token and the time for which the core has checked it.
+    fn checked(&self, token: &Token, known: u32) -> NativeCachedToken {
+        let mut cached = lock(&self.tokens).unchecked(token, known);
+        if let Some(view) = ffi::view(&self.client)
+            && is_same(&view.token, token)
+        {
+            (cached.from, cached.until) = (view.from_ms, view.until_ms);
         }
+        cached
     }
 }
 
-impl CachedTokens {
-    fn id(&mut self, token: &Token) -> u32 {
-        if !self.token.as_ref().is_some_and(|kept| same(kept, token)) {
-            // 0 is what JavaScript says when it has none.
+impl TokenNumbers {
+    /// A token whose use has to be checked each time: an invalidation may come before the promise of it is settled.
+    fn unchecked(&mut self, token: &Token, known: u32) -> NativeCachedToken {
+        if !self.token.as_ref().is_some_and(|last| is_same(last, token)) {
             self.id = self.id.checked_add(1).unwrap_or(1);
             self.token = Some(token.clone());
         }
-        self.id
-    }
-}
-
-fn landed(shared: &Shared, result: std::result::Result<Token, Error>) -> NativeOutcome {
-    match result {
-        Ok(token) => NativeOutcome {
-            // Between the settling and the caller's turn other answers may reach it: the token goes along.
-            lease: Some(shared.lease(&token, 0)),
-            ..NativeOutcome::default()
-        },
-        Err(error) => failed(&error),
-    }
-}
-
-fn verified(shared: &Shared, result: std::result::Result<Verified, Error>) -> NativeOutcome {
-    match result {
-        Ok(verified) => NativeOutcome {
-            lease: Some(shared.lease(&verified.token, 0)),
-            api_usage: verified.api_usage.map(Into::into),
-            ..NativeOutcome::default()
-        },
-        Err(error) => failed(&error),
-    }
-}
-
-fn idle(_: &Shared, result: std::result::Result<(), Error>) -> NativeOutcome {
-    match result {
-        Ok(()) => NativeOutcome::default(),
-        Err(error) => failed(&error),
-    }
-}
-
-fn failed(error: &Error) -> NativeOutcome {
-    NativeOutcome {
-        error: Some(error.into()),
-        ..NativeOutcome::default()
+        NativeCachedToken {
+            id: self.id,
+            from: 0,
+            until: 0,
+            token: (self.id != known).then(|| data::token(token)),
+        }
     }
 }
 
 /// The same token of the same login: Salesforce often issues the same text again.
-fn same(one: &Token, other: &Token) -> bool {
+fn is_same(one: &Token, other: &Token) -> bool {
     one.fingerprint() == other.fingerprint() && one.expiry() == other.expiry()
 }

@@ -16,7 +16,7 @@ pub struct NativeTestClock {
 
 #[napi]
 impl NativeTestClock {
-    /// Starts at a time in milliseconds since 1970, or at the present.
+    /// Starts at a time in milliseconds since 1970, or now.
     #[napi(constructor)]
     pub fn new(start: Option<f64>) -> Result<Self> {
         let clock = match start {
@@ -26,7 +26,7 @@ impl NativeTestClock {
         Ok(Self { clock })
     }
 
-    /// Moves the time on.
+    /// Moves the time forward.
     #[napi]
     pub fn advance(&self, milliseconds: f64) -> Result<()> {
         self.clock.advance(duration(milliseconds)?);
@@ -50,10 +50,10 @@ impl NativeTestClock {
 fn wall(at: f64) -> Result<SystemTime> {
     SystemTime::UNIX_EPOCH
         .checked_add(duration(at)?)
-        .ok_or_else(|| Error::from_reason("a time too far away"))
+        .ok_or_else(|| Error::from_reason("a time too far in the future"))
 }
 
 fn duration(milliseconds: f64) -> Result<Duration> {
     Duration::try_from_secs_f64(milliseconds / 1e3)
-        .map_err(|_| Error::from_reason("a time must be a number of milliseconds, 0 or more"))
+        .map_err(|_| Error::from_reason("a time is a number of milliseconds, 0 or more"))
 }

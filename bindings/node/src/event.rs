@@ -1,225 +1,140 @@
 //! Events, on their way from the worker thread to a function of JavaScript.
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use forcegrant::{ClientBuilder, ClientPoolBuilder, Event, Measurement, MeasurementKind, ffi};
-use napi::Status;
-use napi::bindgen_prelude::{Function, Result};
-use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
-use napi_derive::napi;
+use napi::bindgen_prelude::Function;
+use serde_json::{Map, Value, json};
 
-use crate::data::{NativeError, NativeExpiry, milliseconds};
-use crate::defect::reach;
+use crate::callback::Callback;
+use crate::data::{self, Result, milliseconds};
+use crate::failpoint::failpoint;
 
-/// An event: its name, and what events of that name have.
-#[napi(object, object_from_js = false)]
-#[derive(Default)]
-pub struct NativeEvent {
-    /// A stable word.
-    pub name: String,
-    /// The client's key in its pool.
-    pub key: Option<String>,
-    /// The host of a pool's client.
-    pub login_host: Option<String>,
-    /// Whether nobody waits for the login.
-    pub background: Option<bool>,
-    /// Attempts made.
-    pub attempts: Option<u32>,
-    /// Before the next attempt.
-    pub pause: Option<f64>,
-    /// Since the first request.
-    pub took: Option<f64>,
-    /// Since the token was asked for.
-    pub age: Option<f64>,
-    /// The token's digest.
-    pub fingerprint: Option<String>,
-    /// When the token ends.
-    pub expiry: Option<NativeExpiry>,
-    /// The client id now in use.
-    pub client_id: Option<String>,
-    /// Logins in the last hour.
-    pub used: Option<u32>,
-    /// How many are allowed.
-    pub stop: Option<u32>,
-    /// What was left of the token's life when it arrived.
-    pub lifetime: Option<f64>,
-    /// What went wrong.
-    pub error: Option<NativeError>,
-    /// The event as numbers.
-    pub measurements: Vec<NativeMeasurement>,
-}
-
-/// One number about an event.
-#[napi(object, object_from_js = false)]
-pub struct NativeMeasurement {
-    /// The instrument.
-    pub name: String,
-    /// `counter` or `histogram`.
-    pub kind: String,
-    /// The unit.
-    pub unit: String,
-    /// The value.
-    pub value: f64,
-    /// Keys and values from small fixed sets.
-    #[napi(ts_type = "Record<string, string>")]
-    pub attributes: HashMap<String, String>,
-}
-
-/// The way of a client's events to the loop of the listener's thread. It is made once somebody
-/// listens: until then an event costs a look at an empty cell.
+/// Takes the events of a client to the loop of their listener's thread. It is opened once somebody listens: until then
+/// an event costs a look at an empty cell.
 #[derive(Clone, Default)]
-pub(crate) struct EventQueue(Arc<OnceLock<Call>>);
-
-type Call = ThreadsafeFunction<NativeEvent, (), NativeEvent, Status, false, true>;
+pub(crate) struct EventQueue(Arc<OnceLock<Callback<Value>>>);
 
 impl EventQueue {
     /// Has the builder's client send its events here.
     pub(crate) fn attach(&self, builder: ClientBuilder) -> ClientBuilder {
-        let event_queue = Arc::clone(&self.0);
-        ffi::on_event(builder, move |event| {
-            if let Some(call) = event_queue.get() {
-                reach("event");
-                // A queue that is closing has nobody to deliver to.
-                let _ = call.call(event.into(), ThreadsafeFunctionCallMode::NonBlocking);
-            }
-        })
+        let queue = self.clone();
+        ffi::on_event(builder, move |event| queue.send(event, Map::new))
     }
 
     /// The same for the clients of a pool.
     pub(crate) fn attach_pool(&self, builder: ClientPoolBuilder) -> ClientPoolBuilder {
-        let event_queue = Arc::clone(&self.0);
+        let queue = self.clone();
         ffi::on_pool_event(builder, move |host, key, event| {
-            if let Some(call) = event_queue.get() {
-                let event = NativeEvent {
-                    key: Some(key.to_owned()),
-                    login_host: Some(host.to_owned()),
-                    ..event.into()
-                };
-                let _ = call.call(event, ThreadsafeFunctionCallMode::NonBlocking);
-            }
+            queue.send(event, || {
+                Map::from_iter([
+                    ("key".to_owned(), key.into()),
+                    ("loginHost".to_owned(), host.into()),
+                ])
+            });
         })
     }
 
-    /// From now on events go to `listener`, which does not keep its loop alive; when its thread has
-    /// ended, they are dropped. A second listener is not taken.
-    pub(crate) fn open(&self, listener: &Function<'_, NativeEvent, ()>) -> Result<()> {
-        let call = listener
-            .build_threadsafe_function::<NativeEvent>()
-            .weak::<true>()
-            .build()?;
-        // The cell is set already: the first listener stays.
-        let _ = self.0.set(call);
+    /// From now on events go to `listener`; when its thread has ended, they are dropped. The first listener stays.
+    pub(crate) fn open(&self, listener: &Function<'_, Value, ()>) -> Result<()> {
+        let _ = self.0.set(Callback::new(listener)?);
         Ok(())
     }
-}
 
-/// A stable word.
-pub(crate) fn kind(kind: MeasurementKind) -> &'static str {
-    match kind {
-        MeasurementKind::Counter => "counter",
-        MeasurementKind::Histogram => "histogram",
-    }
-}
-
-impl From<&Measurement> for NativeMeasurement {
-    fn from(measured: &Measurement) -> Self {
-        let attributes = measured.attributes.iter();
-        Self {
-            name: measured.name.to_owned(),
-            kind: kind(measured.kind).to_owned(),
-            unit: measured.unit.to_owned(),
-            value: measured.value,
-            attributes: attributes
-                .map(|&(key, value)| (key.to_owned(), value.to_owned()))
-                .collect(),
-        }
-    }
-}
-
-impl From<&Event> for NativeEvent {
-    fn from(event: &Event) -> Self {
-        let mut data = Self {
-            name: event.name().to_owned(),
-            measurements: event.measurements().iter().map(Into::into).collect(),
-            ..Self::default()
+    fn send(&self, event: &Event, source: impl FnOnce() -> Map<String, Value>) {
+        let Some(callback) = self.0.get() else {
+            return;
         };
-        match event {
-            Event::LoginStarted { background, .. } => data.background = Some(*background),
-            Event::LoginRetried {
-                error,
-                attempts,
-                pause,
-                ..
-            } => {
-                data.error = Some(error.into());
-                data.attempts = Some(*attempts);
-                data.pause = Some(milliseconds(*pause));
-            }
-            Event::LoginSucceeded {
-                fingerprint,
-                expiry,
-                lifetime,
-                attempts,
-                took,
-                ..
-            } => {
-                data.lifetime = Some(milliseconds(*lifetime));
-                data.fingerprint = Some(fingerprint.clone());
-                data.expiry = Some((*expiry).into());
-                data.attempts = Some(*attempts);
-                data.took = Some(milliseconds(*took));
-            }
-            Event::LoginFailed {
-                error,
-                attempts,
-                took,
-                ..
-            } => {
-                data.error = Some(error.into());
-                data.attempts = Some(*attempts);
-                data.took = Some(milliseconds(*took));
-            }
-            Event::TokenAdopted {
-                fingerprint,
-                expiry,
-                lifetime,
-                ..
-            } => {
-                data.fingerprint = Some(fingerprint.clone());
-                data.expiry = Some((*expiry).into());
-                data.lifetime = Some(milliseconds(*lifetime));
-            }
-            Event::Invalidated {
-                fingerprint, age, ..
-            } => {
-                data.fingerprint = Some(fingerprint.clone());
-                data.age = Some(milliseconds(*age));
-            }
-            Event::LoginBudgetWarning { used, stop, .. } => {
-                data.used = Some(*used);
-                data.stop = Some(*stop);
-            }
-            Event::CredentialsRotated {
-                client_id,
-                fingerprint,
-                ..
-            } => {
-                data.client_id = Some(client_id.clone());
-                data.fingerprint = Some(fingerprint.clone());
-            }
-            Event::IntrospectionFailed { error, .. }
-            | Event::StoreFailed { error, .. }
-            | Event::CredentialsReloadFailed { error, .. } => data.error = Some(error.into()),
-            Event::RefreshDue { fingerprint, .. }
-            | Event::ServingStale { fingerprint, .. }
-            | Event::SameTokenReturned { fingerprint, .. }
-            | Event::SignatureMismatch { fingerprint, .. } => {
-                data.fingerprint = Some(fingerprint.clone());
-            }
-            // An event that this version does not know goes by its name alone.
-            _ => {}
+        failpoint("event");
+        let mut data = source();
+        data.insert("name".to_owned(), event.name().into());
+        if let Value::Object(fields) = fields(event) {
+            data.extend(fields);
         }
-        data
+        let measurements = event.measurements();
+        let measurements = measurements.iter().map(measurement).collect();
+        data.insert("measurements".to_owned(), measurements);
+        callback.call(Value::Object(data));
     }
+}
+
+/// What events of this name have. An event that this version does not know has its name alone.
+fn fields(event: &Event) -> Value {
+    match event {
+        Event::LoginStarted { background, .. } => json!({ "background": background }),
+        Event::LoginRetried {
+            error,
+            attempts,
+            pause,
+            ..
+        } => {
+            let pause = milliseconds(*pause);
+            json!({ "error": data::error(error), "attempts": attempts, "pause": pause })
+        }
+        Event::LoginSucceeded {
+            fingerprint,
+            expiry,
+            lifetime,
+            attempts,
+            took,
+            ..
+        } => json!({
+            "fingerprint": fingerprint,
+            "expiry": data::expiry(*expiry),
+            "lifetime": milliseconds(*lifetime),
+            "attempts": attempts,
+            "took": milliseconds(*took),
+        }),
+        Event::LoginFailed {
+            error,
+            attempts,
+            took,
+            ..
+        } => {
+            let took = milliseconds(*took);
+            json!({ "error": data::error(error), "attempts": attempts, "took": took })
+        }
+        Event::TokenAdopted {
+            fingerprint,
+            expiry,
+            lifetime,
+            ..
+        } => json!({
+            "fingerprint": fingerprint,
+            "expiry": data::expiry(*expiry),
+            "lifetime": milliseconds(*lifetime),
+        }),
+        Event::Invalidated {
+            fingerprint, age, ..
+        } => json!({ "fingerprint": fingerprint, "age": milliseconds(*age) }),
+        Event::LoginBudgetWarning { used, stop, .. } => json!({ "used": used, "stop": stop }),
+        Event::CredentialsRotated {
+            client_id,
+            fingerprint,
+            ..
+        } => json!({ "clientId": client_id, "fingerprint": fingerprint }),
+        Event::IntrospectionFailed { error, .. }
+        | Event::StoreFailed { error, .. }
+        | Event::CredentialsReloadFailed { error, .. } => json!({ "error": data::error(error) }),
+        Event::RefreshDue { fingerprint, .. }
+        | Event::ServingStale { fingerprint, .. }
+        | Event::SameTokenReturned { fingerprint, .. }
+        | Event::SignatureMismatch { fingerprint, .. } => json!({ "fingerprint": fingerprint }),
+        _ => Value::Null,
+    }
+}
+
+fn measurement(measured: &Measurement) -> Value {
+    let attributes = measured.attributes.iter();
+    let attributes = attributes.map(|&(key, value)| (key.to_owned(), value.into()));
+    json!({
+        "name": measured.name,
+        "kind": match measured.kind {
+            MeasurementKind::Counter => "counter",
+            MeasurementKind::Histogram => "histogram",
+        },
+        "unit": measured.unit,
+        "value": measured.value,
+        "attributes": attributes.collect::<Map<_, _>>(),
+    })
 }

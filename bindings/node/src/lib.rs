@@ -1,6 +1,5 @@
-//! The native part of the Node package: it translates between the core and
-//! JavaScript values, and decides nothing. Errors cross as data; the classes
-//! are made in TypeScript.
+//! The native part of the Node package: it translates between the core and JavaScript values, and decides nothing.
+//! Errors cross as data; TypeScript makes their classes.
 #![allow(
     // What JavaScript sees is public, although no Rust code reaches it.
     unreachable_pub,
@@ -9,29 +8,30 @@
     clippy::must_use_candidate
 )]
 
+mod callback;
 mod calls;
-mod classification;
-mod cli;
 mod client;
 mod clock;
-mod credentials;
 mod data;
-mod defect;
 mod event;
+mod failpoint;
 mod options;
+mod pending;
 mod pool;
 mod store;
-mod wait;
+
+use std::ffi::OsString;
+use std::io;
 
 use napi_derive::napi;
 
-/// The version that the package checks itself against.
+/// The version that the package compares with its own.
 #[napi]
 pub fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
-/// `release` or `debug`: what is measured and packed must be the former.
+/// `release` or `debug`: only the former is measured and packed.
 #[napi]
 pub fn profile() -> &'static str {
     if cfg!(debug_assertions) {
@@ -41,60 +41,10 @@ pub fn profile() -> &'static str {
     }
 }
 
-/// One row of the core's table of errors.
-#[napi(object, object_from_js = false)]
-pub struct NativeErrorRow {
-    /// The stable code.
-    pub code: String,
-    /// The kind, which decides the class.
-    pub kind: String,
-    /// Whether the same call may succeed later.
-    pub retryable: bool,
-    /// The step of the set-up that it points to.
-    pub setup_step: Option<String>,
-}
-
-/// One instrument of the core's catalogue.
-#[napi(object, object_from_js = false)]
-pub struct NativeInstrument {
-    /// Its name.
-    pub name: String,
-    /// `counter` or `histogram`.
-    pub kind: String,
-    /// Its unit.
-    pub unit: String,
-    /// The keys of its attributes.
-    pub attributes: Vec<String>,
-    /// What it tells.
-    pub meaning: String,
-}
-
-/// The core's catalogue of instruments.
-#[napi]
-pub fn instruments() -> Vec<NativeInstrument> {
-    let keys = |keys: &[&str]| keys.iter().map(|&key| key.to_owned()).collect();
-    forcegrant::measurement::CATALOGUE
-        .iter()
-        .map(|row| NativeInstrument {
-            name: row.name.to_owned(),
-            kind: event::kind(row.kind).to_owned(),
-            unit: row.unit.to_owned(),
-            attributes: keys(row.attributes),
-            meaning: row.meaning.to_owned(),
-        })
-        .collect()
-}
-
-/// The core's table of errors, for the test that compares it with the classes.
-#[napi]
-pub fn error_table() -> Vec<NativeErrorRow> {
-    forcegrant::ErrorCode::ALL
-        .iter()
-        .map(|code| NativeErrorRow {
-            code: code.as_str().to_owned(),
-            kind: code.kind().as_str().to_owned(),
-            retryable: code.is_retryable(),
-            setup_step: code.setup_step().map(|step| step.as_str().to_owned()),
-        })
-        .collect()
+/// Runs the command line with the arguments after the program's name, and returns the exit code. It writes to the
+/// process's own standard streams, and blocks until the command is done.
+#[napi(catch_unwind)]
+pub fn cli(args: Vec<String>) -> u8 {
+    let args = args.into_iter().map(OsString::from);
+    forcegrant_cli::run(args, &mut io::stdout(), &mut io::stderr())
 }

@@ -1,118 +1,109 @@
-//! A store that is written in JavaScript: the core's steps go to its loop, and what its methods
-//! return comes back through a channel.
+//! A store that is written in JavaScript: the core's steps go to its loop.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use forcegrant::store::{
     Acquired, Lease, Put, Store, StoreError, StoreFuture, Stored, conformance,
 };
-use napi::Status;
-use napi::bindgen_prelude::{Buffer, Function, Result};
-use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::bindgen_prelude::{Buffer, Either4, Function};
+use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
-use tokio::sync::oneshot;
 
-use crate::data::milliseconds;
+use crate::callback::{Callback, Reply, Thrown, send};
+use crate::data::{Result, count, internal, milliseconds};
 
-/// What a store is asked; the fields that a step does not have are absent. Times in milliseconds.
+/// The lease of a step.
 #[napi(object, object_from_js = false)]
-#[derive(Default)]
-pub struct NativeTask {
-    /// The method of the store that takes it.
-    pub method: &'static str,
-    /// The key.
-    pub key: String,
-    /// The entry to put.
-    pub entry: Option<Buffer>,
-    /// The time to live, of a lease, or to wait.
-    pub time: Option<f64>,
-    /// Who asks, or who has the lease.
-    pub owner: Option<String>,
-    /// The fence of the lease.
-    pub fence: Option<f64>,
-    /// Logins to count.
-    pub logins: Option<u32>,
+pub struct NativeLease {
+    /// Who holds it.
+    pub owner: String,
+    /// Its fencing number.
+    pub fence: f64,
 }
 
-/// What a store answered; the fields that an answer does not have are absent.
+type Argument = Either4<String, f64, Buffer, NativeLease>;
+
+/// A call of a method of the store. Times are in milliseconds.
+#[napi(object, object_from_js = false)]
+pub struct NativeStoreCall {
+    /// The method.
+    pub method: String,
+    /// Its arguments.
+    #[napi(ts_type = "unknown[]")]
+    pub args: Vec<Argument>,
+}
+
+/// What the method returned; what it does not return is absent.
 #[napi(object, object_to_js = false)]
 pub struct NativeReply {
-    /// The entry that was found.
+    /// `get`: the entry.
     pub entry: Option<Buffer>,
-    /// What is left of its time, or of another's lease, in milliseconds.
+    /// `get` and `acquire`: the milliseconds left, of the entry or of another's lease.
     pub left: Option<f64>,
-    /// Whether the entry was put.
+    /// `put`: whether the entry was stored.
     pub stored: Option<bool>,
-    /// Whether the lease was granted.
+    /// `acquire`: whether the lease was granted.
     pub granted: Option<bool>,
-    /// Its fence.
+    /// `acquire`: its fence.
     pub fence: Option<f64>,
-    /// The count of the last hour.
+    /// `count`: the count of the last hour.
     pub count: Option<f64>,
 }
 
-/// One step that waits to be taken. When it is collected without an answer, the core is told.
+/// One step of the core, which waits for its reply.
 #[napi]
 pub struct NativeStoreStep {
-    task: Option<NativeTask>,
-    callback_queue: Option<oneshot::Sender<std::result::Result<NativeReply, StoreError>>>,
+    call: Option<NativeStoreCall>,
+    reply: Reply<NativeReply>,
 }
 
 #[napi]
 impl NativeStoreStep {
-    /// What is asked. Only the first call has it.
+    /// The call to make; null after the first time.
     #[napi(catch_unwind)]
-    pub fn take(&mut self) -> Option<NativeTask> {
-        self.task.take()
+    pub fn take(&mut self) -> Option<NativeStoreCall> {
+        self.call.take()
     }
 
-    /// Answers. Only the first answer counts.
+    /// Replies with what the method returned.
     #[napi(catch_unwind)]
     pub fn answer(&mut self, reply: NativeReply) {
-        self.settle(Ok(reply));
+        send(&mut self.reply, Ok(reply));
     }
 
-    /// Says why there is no answer.
+    /// Says what the method threw.
     #[napi(catch_unwind)]
-    pub fn fail(&mut self, reason: String) {
-        self.settle(Err(StoreError::new(reason)));
-    }
-
-    fn settle(&mut self, reply: std::result::Result<NativeReply, StoreError>) {
-        if let Some(callback_queue) = self.callback_queue.take() {
-            // An asker that is gone has stopped waiting.
-            let _ = callback_queue.send(reply);
-        }
+    pub fn fail(&mut self, texts: Vec<String>) {
+        send(&mut self.reply, Err(Thrown::chain(texts)));
     }
 }
 
-type Call = ThreadsafeFunction<NativeStoreStep, (), NativeStoreStep, Status, false, true>;
-
-/// The way to a store, which does not keep the loop alive.
+/// A store of JavaScript.
 #[derive(Clone)]
-pub(crate) struct ScriptStore(Arc<Call>);
+pub(crate) struct JsStore(Callback<NativeStoreStep>);
 
-/// Checks the contract of a store written in JavaScript, and calls `done` with what it does not keep,
-/// one line each. Takes a few seconds.
+/// Checks the contract of a store of JavaScript, and calls `done` with the violations, one line each. It takes a few
+/// seconds.
 #[napi(catch_unwind)]
 pub fn check_store(
     store: Function<'_, NativeStoreStep, ()>,
     done: Function<'_, Vec<String>, ()>,
 ) -> Result<()> {
-    let store = ScriptStore::new(&store)?;
-    // It keeps the loop alive until it was called.
-    let done = done.build_threadsafe_function::<Vec<String>>().build()?;
+    let store = JsStore::new(&store)?;
+    // It keeps the loop alive until it is called.
+    let done = done.build_threadsafe_function::<Vec<String>>().build();
+    let done = done.map_err(internal)?;
     std::thread::Builder::new()
         .name("forcegrant-check".to_owned())
         .spawn(move || {
             let _ = done.call(check(&store), ThreadsafeFunctionCallMode::NonBlocking);
-        })?;
+        })
+        .map_err(|error| internal(error.into()))?;
     Ok(())
 }
 
-fn check(store: &ScriptStore) -> Vec<String> {
+fn check(store: &JsStore) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build();
@@ -123,42 +114,37 @@ fn check(store: &ScriptStore) -> Vec<String> {
     }
 }
 
-impl ScriptStore {
+impl JsStore {
     pub(crate) fn new(store: &Function<'_, NativeStoreStep, ()>) -> Result<Self> {
-        let call = store
-            .build_threadsafe_function::<NativeStoreStep>()
-            .weak::<true>()
-            .build()?;
-        Ok(Self(Arc::new(call)))
+        Ok(Self(Callback::new(store)?))
     }
 
-    /// Has the step taken, and picks what belongs to it from the answer.
+    /// Has the method called, and takes what belongs to it from the reply.
     fn ask<'a, T: Send + 'a>(
         &self,
-        task: NativeTask,
+        method: &'static str,
+        args: impl IntoIterator<Item = Argument>,
         pick: impl FnOnce(NativeReply) -> Option<T> + Send + 'a,
     ) -> StoreFuture<'a, T> {
-        let call = Arc::clone(&self.0);
+        let callback = self.0.clone();
+        let call = Some(NativeStoreCall {
+            method: method.to_owned(),
+            args: args.into_iter().collect(),
+        });
         Box::pin(async move {
-            let (callback_queue, reply) = oneshot::channel();
-            let step = NativeStoreStep {
-                task: Some(task),
-                callback_queue: Some(callback_queue),
-            };
-            if call.call(step, ThreadsafeFunctionCallMode::NonBlocking) != Status::Ok {
-                return Err(StoreError::new("the thread of the store has ended"));
-            }
-            let reply = reply
+            let reply = callback
+                .ask(|reply| NativeStoreStep { call, reply })
                 .await
-                .unwrap_or_else(|_| Err(StoreError::new("the store's promise was dropped")))?;
-            pick(reply).ok_or_else(|| StoreError::new("the store answered something else"))
+                .map_err(|thrown| StoreError::new(thrown.to_string()))?;
+            let wrong = || StoreError::new(format!("unexpected return value of `{method}`"));
+            pick(reply).ok_or_else(wrong)
         })
     }
 }
 
-impl Store for ScriptStore {
+impl Store for JsStore {
     fn get<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Stored>> {
-        self.ask(task("get", key), |reply| {
+        self.ask("get", [text(key)], |reply| {
             let left = reply.left.map(duration);
             Some(reply.entry.map(|entry| Stored {
                 entry: entry.to_vec(),
@@ -174,12 +160,9 @@ impl Store for ScriptStore {
         time_to_live: Duration,
         lease: &'a Lease,
     ) -> StoreFuture<'a, Put> {
-        let task = NativeTask {
-            entry: Some(entry.to_vec().into()),
-            time: Some(milliseconds(time_to_live)),
-            ..held(task("put", key), lease)
-        };
-        self.ask(task, |reply| {
+        let entry = Either4::C(entry.to_vec().into());
+        let args = [text(key), entry, time(time_to_live), held(lease)];
+        self.ask("put", args, |reply| {
             Some(if reply.stored? {
                 Put::Stored
             } else {
@@ -192,14 +175,10 @@ impl Store for ScriptStore {
         &'a self,
         key: &'a str,
         owner: &'a str,
-        time: Duration,
+        lease_time: Duration,
     ) -> StoreFuture<'a, Acquired> {
-        let task = NativeTask {
-            owner: Some(owner.to_owned()),
-            time: Some(milliseconds(time)),
-            ..task("acquire", key)
-        };
-        self.ask(task, |reply| {
+        let args = [text(key), text(owner), time(lease_time)];
+        self.ask("acquire", args, |reply| {
             let fence = whole(reply.fence?)?;
             Some(if reply.granted? {
                 Acquired::Granted { fence }
@@ -211,57 +190,44 @@ impl Store for ScriptStore {
     }
 
     fn release<'a>(&'a self, key: &'a str, lease: &'a Lease) -> StoreFuture<'a, ()> {
-        self.ask(held(task("release", key), lease), |_| Some(()))
+        self.ask("release", [text(key), held(lease)], |_| Some(()))
     }
 
     fn watch<'a>(&'a self, key: &'a str, fence: u64, limit: Duration) -> StoreFuture<'a, ()> {
-        let task = NativeTask {
-            fence: Some(number(fence)),
-            time: Some(milliseconds(limit)),
-            ..task("watch", key)
-        };
-        self.ask(task, |_| Some(()))
+        let args = [text(key), Either4::B(count(fence)), time(limit)];
+        self.ask("watch", args, |_| Some(()))
     }
 
     fn count<'a>(&'a self, key: &'a str, logins: u32) -> StoreFuture<'a, u64> {
-        let task = NativeTask {
-            logins: Some(logins),
-            ..task("count", key)
-        };
-        self.ask(task, |reply| whole(reply.count?))
+        let args = [text(key), Either4::B(f64::from(logins))];
+        self.ask("count", args, |reply| whole(reply.count?))
     }
 }
 
-impl fmt::Debug for ScriptStore {
+impl fmt::Debug for JsStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ScriptStore")
+        f.write_str("JsStore")
     }
 }
 
-fn task(method: &'static str, key: &str) -> NativeTask {
-    NativeTask {
-        method,
-        key: key.to_owned(),
-        ..NativeTask::default()
-    }
+fn text(text: &str) -> Argument {
+    Either4::A(text.to_owned())
 }
 
-fn held(task: NativeTask, lease: &Lease) -> NativeTask {
-    NativeTask {
-        owner: Some(lease.owner.clone()),
-        fence: Some(number(lease.fence)),
-        ..task
-    }
+fn time(time: Duration) -> Argument {
+    Either4::B(milliseconds(time))
 }
 
-/// What is no length of time is none.
+fn held(lease: &Lease) -> Argument {
+    Either4::D(NativeLease {
+        owner: lease.owner.clone(),
+        fence: count(lease.fence),
+    })
+}
+
+/// A number that is no duration counts as no time.
 fn duration(milliseconds: f64) -> Duration {
     Duration::try_from_secs_f64(milliseconds / 1e3).unwrap_or_default()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "fences are below 2^53")]
-fn number(fence: u64) -> f64 {
-    fence as f64
 }
 
 /// A whole number below 2^53.
@@ -271,7 +237,7 @@ fn whole(number: f64) -> Option<u64> {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "looked at just before"
+        reason = "it fits"
     )]
     fits.then_some(number as u64)
 }

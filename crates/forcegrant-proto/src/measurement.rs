@@ -359,5 +359,13 @@ mod tests {
             );
             assert!(text.contains(&line), "docs/metrics.md lacks:\n{line}");
         }
+        let rows = text
+            .lines()
+            .filter(|line| line.starts_with("| `forcegrant."));
+        assert_eq!(
+            rows.count(),
+            CATALOGUE.len(),
+            "docs/metrics.md has other rows"
+        );
     }
 }

@@ -28,6 +28,7 @@ use forcegrant_proto::response_class::{ApiResponse, ApiUsage};
 use forcegrant_proto::token::Token;
 #[cfg(feature = "http-client")]
 use forcegrant_reqwest::{EventLoop, ReqwestClient};
+#[cfg(feature = "http-client")]
 use forcegrant_support::process::PerProcess;
 
 /// What a client remembers for its calls; one for all its clones.

@@ -1,5 +1,5 @@
-// A panic in the native part is a rejection with the code `internal`: the process goes on, and no data of the call is
-// shown. The library is built with a way to cause panics, which the published one does not have.
+// A panic in the native part is a rejection with the code `internal`; the process goes on, and the text of the panic is
+// not shown. The library is built with failpoints, which a release does not have.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
@@ -23,18 +23,18 @@ before(async () => {
 })
 after(() => rmSync(home, { recursive: true }))
 
-// The call in which each panic shows.
-const PLACES = {
+// The call during which each failpoint panics.
+const FAILPOINTS = {
   open: 'new Client(options)',
-  call: 'await client.token()',
-  answer: 'await client.token()',
+  start: 'await client.token()',
+  outcome: 'await client.token()',
   login: 'await asking.token()',
 }
 
-for (const [place, call] of Object.entries(PLACES)) {
-  test(`a panic at the place "${place}" is an error of its call alone`, () => {
+for (const [name, call] of Object.entries(FAILPOINTS)) {
+  test(`a panic at the failpoint "${name}" is an error of its call alone`, () => {
     const { stdout, ...rest } = script(`
-      plant('${place}')
+      arm('${name}')
       try {
         ${call}
         console.log('no error')
@@ -43,9 +43,9 @@ for (const [place, call] of Object.entries(PLACES)) {
         const texts = [message, error.stack, inspect(error, { depth: 9 })].join()
         report({ code, retryable, own: error instanceof InternalError, leak: texts.includes('${CANARY}'), frames: /\\[eval1?\\]/.test(error.stack) })
       }
-      const { accessToken } = await ('${place}' === 'login' ? asking : new Client(options)).token()
+      const { accessToken } = await ('${name}' === 'login' ? asking : new Client(options)).token()
       report({ next: accessToken.length, same: (await client.token()).accessToken === accessToken })`)
-    assertOneLine(rest, place)
+    assertOneLine(rest, name)
     assert.deepEqual(stdout, [
       { code: 'internal', retryable: true, own: true, leak: false, frames: true },
       { next: 112, same: true },
@@ -55,7 +55,7 @@ for (const [place, call] of Object.entries(PLACES)) {
 
 test('a panic while an event is delivered loses the event, and affects no login', () => {
   const { stdout, ...rest } = script(`
-    plant('event')
+    arm('event')
     report({ length: (await client.token()).accessToken.length })
     await client.waitIdle()
     report(events)`)
@@ -64,21 +64,21 @@ test('a panic while an event is delivered loses the event, and affects no login'
   assert.ok(!stdout[1].includes('login_started') && stdout[1].includes('login_succeeded'), String(stdout[1]))
 })
 
-test('many callers wait when the response is lost: each gets an error of its own', () => {
+test('many callers wait when the outcome is lost: each gets an error of its own', () => {
   const { stdout, ...rest } = script(`
-    plant('answer')
+    arm('outcome')
     const errors = await Promise.all(Array.from({ length: 100 }, () => client.token().catch((error) => error)))
     report([errors.length, new Set(errors).size, errors.every(({ code }) => code === 'internal')])`)
   assertOneLine(rest, 'answer')
   assert.deepEqual(stdout, [[100, 100, true]])
 })
 
-test('the published library has no way to cause a panic', () => {
+test('the library of a release has no failpoints', () => {
   const { native } = createRequire(import.meta.url)(path.join(root, dist, 'loader.cjs'))
-  assert.equal(native().plantDefect, undefined)
+  assert.equal(native().armFailpoint, undefined)
 })
 
-/** Runs statements in a process of their own; returns their reports, and how the process ended. */
+/** Runs statements in a process of their own; what they report, and how it ended. */
 function script(statements) {
   const { FORCEGRANT_EMULATOR } = process.env
   const text = `
@@ -86,7 +86,7 @@ function script(statements) {
     const { Client, InternalError } = await import(${JSON.stringify(path.join(home, dist, 'index.mjs'))})
     const { startEmulator } = await import(${JSON.stringify(path.join(home, dist, 'testing.mjs'))})
     const loader = await import(${JSON.stringify(path.join(home, dist, 'loader.cjs'))})
-    const plant = (place) => loader.native().plantDefect(place, 'a defect planted on purpose: ${CANARY}')
+    const arm = (name) => loader.native().armFailpoint(name, 'a panic for a test: ${CANARY}')
     const report = (what) => console.log(JSON.stringify(what))
     const emulator = await startEmulator()
     const options = emulator.clientOptions()
@@ -108,20 +108,20 @@ function script(statements) {
   return { status, signal, stderr, stdout: lines.map((line) => JSON.parse(line)) }
 }
 
-/** The process ran to its end and printed only the place of the panic. */
-function assertOneLine({ status, signal, stderr }, place) {
-  assert.match(stderr, /^forcegrant: a defect at \S+defect\.rs:\d+:\d+; please report it\n$/, place)
+/** The process went on to its end, and said where the panic was, and no more. */
+function assertOneLine({ status, signal, stderr }, name) {
+  assert.match(stderr, /^forcegrant: internal error at \S+failpoint\.rs:\d+:\d+; please report it\n$/, name)
   assert.deepEqual([status, signal], [0, null])
 }
 
-/** Builds the library with the feature and returns its path. */
+/** The library with the feature; where it is. */
 async function build() {
   const options = [
     '--locked',
     '--package',
     'forcegrant-node',
     '--features',
-    'defects',
+    'failpoints',
     '--message-format',
     'json',
   ]
