@@ -98,10 +98,9 @@ impl NativeClient {
         failpoint("start");
         let token = match self.client.start() {
             Start::Ready(token) => token,
-            // A failure that is still remembered is there at once.
-            Start::Pending(mut pending) => match pending.wait_timeout(Duration::ZERO) {
-                Some(result) => result.map_err(throw)?,
-                None => {
+            Start::Pending(mut pending) => {
+                // A failure that is still remembered is there at once.
+                let Some(result) = pending.wait_timeout(Duration::ZERO) else {
                     let tokens = Arc::clone(&self.tokens);
                     let pending = promise(env, pending, move |token| NativeOutcome {
                         cached: Some(lock(&tokens).unchecked(&token, 0)),
@@ -111,8 +110,9 @@ impl NativeClient {
                         cached: None,
                         pending: Some(pending.map_err(internal)?),
                     });
-                }
-            },
+                };
+                result.map_err(throw)?
+            }
         };
         Ok(NativeStarted {
             cached: Some(self.checked(&token, known)),

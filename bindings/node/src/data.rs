@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use forcegrant::{Error, Expiry, Status, Token};
+use forcegrant::{Error, Expiry, SetupStep, Status, Token};
 use serde_json::{Value, json};
 
 use crate::options;
@@ -58,7 +58,7 @@ pub(crate) fn error(error: &Error) -> Value {
         "help": error.help().map(options::in_camel_case),
         "retryable": error.is_retryable(),
         "retryAfter": error.retry_after().map(milliseconds),
-        "setupStep": error.setup_step().map(|step| step.as_str()),
+        "setupStep": error.setup_step().map(SetupStep::as_str),
         "httpStatus": error.http_status(),
         "oauthError": error.oauth_error(),
         "oauthDescription": error.oauth_description(),

@@ -59,7 +59,7 @@ const OF_CLIENT: Table<ClientBuilder> = {
         ("clientSecret", Start("the consumer secret", |b, _| b)),
         (
             "clientSecretFile",
-            Start("the path of a file", |b, file| b.client_secret_file(file)),
+            Start("the path of a file", B::client_secret_file),
         ),
         (
             "nextCredentials",
@@ -72,7 +72,7 @@ const OF_CLIENT: Table<ClientBuilder> = {
         ),
         ("loginBudget", Limit(B::login_budget)),
         ("authStyle", Other("\"body\" or \"basic\"", auth_style)),
-        ("tokenUrl", Text("a URL", |b, url| b.token_url(url))),
+        ("tokenUrl", Text("a URL", B::token_url)),
         (
             "trustedHosts",
             Other("an array of host names", trusted_hosts),

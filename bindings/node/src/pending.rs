@@ -52,11 +52,11 @@ type Resolver = Box<dyn FnOnce(Env) -> Result<NativeOutcome> + Send>;
 type SharedDeferred = Arc<Mutex<Option<JsDeferred<NativeOutcome, Resolver>>>>;
 
 /// Makes a promise for `pending`. `finish` runs on the thread of JavaScript.
-pub(crate) fn promise<'env, T: Clone + Send + 'static>(
-    env: &'env Env,
+pub(crate) fn promise<T: Clone + Send + 'static>(
+    env: &Env,
     pending: Pending<T>,
     finish: impl FnOnce(T) -> NativeOutcome + Send + 'static,
-) -> Result<NativePending<'env>> {
+) -> Result<NativePending<'_>> {
     let (deferred, outcome) = env.create_deferred::<NativeOutcome, Resolver>()?;
     let deferred: SharedDeferred = Arc::new(Mutex::new(Some(deferred)));
     let settled = Arc::clone(&deferred);
