@@ -12,26 +12,12 @@ use serde_json::Value;
 use crate::callback::{self, Callback, NativeCredentials, NativeQuestion};
 use crate::calls::{NativeApiCall, NativeResolvedUrl};
 use crate::clock::NativeTestClock;
-use crate::data::{self, Result, internal, throw};
+use crate::data::{self, NativeCachedToken, Result, internal, throw};
 use crate::event::EventQueue;
-use crate::failpoint::{failpoint, hide_panic_texts};
-use crate::options;
-use crate::pending::{NativeOutcome, NativePending, lock, promise};
+use crate::failpoint::{failpoint, hide_panic_texts, lock};
+use crate::given;
+use crate::pending::{NativeOutcome, NativePending, promise};
 use crate::store::{JsStore, NativeStoreStep};
-
-/// A token and the time for which JavaScript may hand it out without asking again.
-#[napi(object, object_from_js = false)]
-pub struct NativeCachedToken {
-    /// Numbers the tokens of one client; 0 is no token.
-    pub id: u32,
-    /// From when on it may be handed out.
-    pub from: i64,
-    /// Until when.
-    pub until: i64,
-    /// The token, unless JavaScript said that it has it.
-    #[napi(ts_type = "object")]
-    pub token: Option<Value>,
-}
 
 /// A token, or a promise of one.
 #[napi(object, object_from_js = false)]
@@ -71,7 +57,7 @@ pub fn open(
     hide_panic_texts();
     failpoint("open");
     let environment = Environment::of(&environment);
-    let mut builder = options::builder(&options, from_env, environment)?;
+    let mut builder = given::builder(&options, from_env, environment)?;
     if let Some(clock) = clock {
         builder = builder.clock(clock.clock.clone());
     }

@@ -4,6 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use forcegrant::{Error, Expiry, SetupStep, Status, Token};
+use napi_derive::napi;
 use serde_json::{Value, json};
 
 use crate::options;
@@ -64,6 +65,20 @@ pub(crate) fn error(error: &Error) -> Value {
         "oauthDescription": error.oauth_description(),
         "causes": causes,
     }))
+}
+
+/// A token and the time for which JavaScript may hand it out without asking again.
+#[napi(object, object_from_js = false)]
+pub struct NativeCachedToken {
+    /// Numbers the tokens of one client; 0 is no token.
+    pub id: u32,
+    /// From when on it may be handed out.
+    pub from: i64,
+    /// Until when.
+    pub until: i64,
+    /// The token, unless JavaScript said that it has it.
+    #[napi(ts_type = "object")]
+    pub token: Option<Value>,
 }
 
 pub(crate) fn token(token: &Token) -> Value {
