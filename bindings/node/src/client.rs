@@ -13,26 +13,12 @@ use serde_json::Value;
 use crate::callback::{self, Callback, NativeCredentials, NativeQuestion};
 use crate::calls::{NativeApiCall, NativeResolvedUrl};
 use crate::clock::NativeTestClock;
-use crate::data::{self, Result, internal, throw};
+use crate::data::{self, NativeCachedToken, Result, internal, throw};
 use crate::event::EventQueue;
-use crate::failpoint::{failpoint, hide_panic_texts};
-use crate::options;
-use crate::pending::{NativeOutcome, NativePending, lock, promise};
+use crate::failpoint::{failpoint, hide_panic_texts, lock};
+use crate::given;
+use crate::pending::{NativeOutcome, NativePending, promise};
 use crate::store::{JsStore, NativeStoreStep};
-
-/// A token and the time for which JavaScript may hand it out without asking again.
-#[napi(object, object_from_js = false)]
-pub struct NativeCachedToken {
-    /// Numbers the tokens of one client; 0 is no token.
-    pub id: u32,
-    /// From when on it may be handed out.
-    pub from: i64,
-    /// Until when.
-    pub until: i64,
-    /// The token, unless JavaScript said that it has it.
-    #[napi(ts_type = "object")]
-    pub token: Option<Value>,
-}
 
 /// A token, or a promise of one.
 #[napi(object, object_from_js = false)]
@@ -72,7 +58,7 @@ pub fn open(
     hide_panic_texts();
     failpoint("open");
     let environment = Environment::of(&environment);
-    let mut builder = options::builder(&options, from_env, environment)?;
+    let mut builder = given::builder(&options, from_env, environment)?;
     if let Some(clock) = clock {
         builder = builder.clock(clock.clock.clone());
     }
@@ -99,10 +85,9 @@ impl NativeClient {
         failpoint("start");
         let token = match ffi::start(&self.client) {
             Start::Ready(token) => token,
-            // A failure that is still remembered is there at once.
-            Start::Pending(mut pending) => match pending.wait_timeout(Duration::ZERO) {
-                Some(result) => result.map_err(throw)?,
-                None => {
+            Start::Pending(mut pending) => {
+                // A failure that is still remembered is there at once.
+                let Some(result) = pending.wait_timeout(Duration::ZERO) else {
                     let tokens = Arc::clone(&self.tokens);
                     let pending = promise(env, pending, move |token| NativeOutcome {
                         cached: Some(lock(&tokens).unchecked(&token, 0)),
@@ -112,8 +97,9 @@ impl NativeClient {
                         cached: None,
                         pending: Some(pending.map_err(internal)?),
                     });
-                }
-            },
+                };
+                result.map_err(throw)?
+            }
         };
         Ok(NativeStarted {
             cached: Some(self.checked(&token, known)),

@@ -3,7 +3,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use forcegrant::{Error, Expiry, Status, Token};
+use forcegrant::{Error, Expiry, SetupStep, Status, Token};
+use napi_derive::napi;
 use serde_json::{Value, json};
 
 use crate::options;
@@ -58,12 +59,26 @@ pub(crate) fn error(error: &Error) -> Value {
         "help": error.help().map(options::in_camel_case),
         "retryable": error.is_retryable(),
         "retryAfter": error.retry_after().map(milliseconds),
-        "setupStep": error.setup_step().map(|step| step.as_str()),
+        "setupStep": error.setup_step().map(SetupStep::as_str),
         "httpStatus": error.http_status(),
         "oauthError": error.oauth_error(),
         "oauthDescription": error.oauth_description(),
         "causes": causes,
     }))
+}
+
+/// A token and the time for which JavaScript may hand it out without asking again.
+#[napi(object, object_from_js = false)]
+pub struct NativeCachedToken {
+    /// Numbers the tokens of one client; 0 is no token.
+    pub id: u32,
+    /// From when on it may be handed out.
+    pub from: i64,
+    /// Until when.
+    pub until: i64,
+    /// The token, unless JavaScript said that it has it.
+    #[napi(ts_type = "object")]
+    pub token: Option<Value>,
 }
 
 pub(crate) fn token(token: &Token) -> Value {

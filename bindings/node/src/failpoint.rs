@@ -4,7 +4,7 @@
 //! The text of a panic can contain a secret, so it is never shown.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 /// Installs a panic hook that prints where a panic of this library happened, without its text. Only this library
 /// uses the standard library that the hook belongs to: it is linked statically.
@@ -24,6 +24,11 @@ pub(crate) fn catch_panic<T>(work: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
+/// Nothing that holds one of these locks leaves its value half changed when it panics.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[cfg(feature = "failpoints")]
 pub(crate) use enabled::failpoint;
 
@@ -38,7 +43,7 @@ mod enabled {
 
     use napi_derive::napi;
 
-    use crate::pending::lock;
+    use super::lock;
 
     static ARMED: Mutex<Option<(String, String)>> = Mutex::new(None);
 

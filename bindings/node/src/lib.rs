@@ -15,6 +15,7 @@ mod clock;
 mod data;
 mod event;
 mod failpoint;
+mod given;
 mod options;
 mod pending;
 mod pool;

@@ -3,7 +3,7 @@
 //! A pending promise keeps the loop of its thread alive. One that nobody waits for any more is settled at once, so that
 //! it keeps nothing alive.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use forcegrant::Error;
 use forcegrant::ffi::Pending;
@@ -12,9 +12,8 @@ use napi::bindgen_prelude::{Env, Object, Result};
 use napi_derive::napi;
 use serde_json::Value;
 
-use crate::client::NativeCachedToken;
-use crate::data;
-use crate::failpoint::{catch_panic, failpoint};
+use crate::data::{self, NativeCachedToken};
+use crate::failpoint::{catch_panic, failpoint, lock};
 
 /// How a wait ended. Everything is absent when it was cancelled, or when this library panicked.
 #[napi(object, object_from_js = false)]
@@ -53,11 +52,11 @@ type Resolver = Box<dyn FnOnce(Env) -> Result<NativeOutcome> + Send>;
 type SharedDeferred = Arc<Mutex<Option<JsDeferred<NativeOutcome, Resolver>>>>;
 
 /// Makes a promise for `pending`. `finish` runs on the thread of JavaScript.
-pub(crate) fn promise<'env, T: Clone + Send + 'static>(
-    env: &'env Env,
+pub(crate) fn promise<T: Clone + Send + 'static>(
+    env: &Env,
     pending: Pending<T>,
     finish: impl FnOnce(T) -> NativeOutcome + Send + 'static,
-) -> Result<NativePending<'env>> {
+) -> Result<NativePending<'_>> {
     let (deferred, outcome) = env.create_deferred::<NativeOutcome, Resolver>()?;
     let deferred: SharedDeferred = Arc::new(Mutex::new(Some(deferred)));
     let settled = Arc::clone(&deferred);
@@ -116,9 +115,4 @@ impl Drop for NativeSubscription {
             end(false);
         }
     }
-}
-
-/// Nothing that holds one of these locks leaves its value half changed when it panics.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

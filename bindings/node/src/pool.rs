@@ -13,7 +13,7 @@ use crate::clock::NativeTestClock;
 use crate::data::{self, Result, internal, throw};
 use crate::event::EventQueue;
 use crate::failpoint::hide_panic_texts;
-use crate::options;
+use crate::given;
 use crate::pending::{NativeOutcome, NativePending, promise};
 use crate::store::{JsStore, NativeStoreStep};
 
@@ -36,7 +36,7 @@ pub fn open_pool(
 ) -> Result<NativePool> {
     hide_panic_texts();
     let environment = Environment::of(&environment);
-    let mut builder = options::pool_builder(&options, environment, ClientPool::builder())?;
+    let mut builder = given::pool_builder(&options, environment, ClientPool::builder())?;
     if let Some(clock) = clock {
         builder = builder.options(|client| client.clock(clock.clock.clone()));
     }
