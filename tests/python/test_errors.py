@@ -37,7 +37,9 @@ def test_classes_are_those_of_the_core() -> None:
     page = (Path(__file__).parents[2] / "docs/errors.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| `(\w+)` \|", page, re.MULTILINE)
     assert {code: kind for code, kind, _ in rows} == {row["code"]: row["kind"] for row in TABLE}
-    assert {kind: name for _, kind, name in rows} == {kind: cls.__name__ for kind, cls in _errors.CLASSES.items()}
+    assert {kind: name for _, kind, name in rows} == {
+        kind: cls.__name__ for kind, cls in _errors.CLASSES.items()
+    }
     for cls in _errors.CLASSES.values():
         assert getattr(forcegrant, cls.__name__) is cls
         assert issubclass(cls, ForcegrantError)

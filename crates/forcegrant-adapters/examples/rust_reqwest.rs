@@ -3,6 +3,7 @@
 use forcegrant_adapters::web;
 
 use forcegrant::Client;
+use forcegrant::calls::ClientExt;
 use forcegrant::reqwest::Method;
 
 async fn daily_requests(sf: &Client) -> Result<(), Box<dyn std::error::Error>> {

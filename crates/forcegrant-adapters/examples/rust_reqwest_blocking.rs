@@ -2,7 +2,7 @@
 
 use forcegrant_adapters::web;
 
-use forcegrant::blocking::Client;
+use forcegrant::blocking::{Client, ClientExt};
 use forcegrant::reqwest::Method;
 
 fn daily_requests(sf: &Client) -> Result<(), Box<dyn std::error::Error>> {

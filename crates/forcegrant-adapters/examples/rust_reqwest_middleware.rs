@@ -3,12 +3,12 @@
 use forcegrant_adapters::web;
 
 use forcegrant::Client;
-use forcegrant::calls::Authentication;
+use forcegrant::calls::AuthenticationMiddleware;
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 
 fn with_token(http: forcegrant::reqwest::Client, sf: &Client) -> ClientWithMiddleware {
     ClientBuilder::new(http)
-        .with(Authentication::new(sf.clone()))
+        .with(AuthenticationMiddleware::new(sf.clone()))
         .build()
 }
 

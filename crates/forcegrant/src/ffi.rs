@@ -15,19 +15,20 @@ pub use self::callbacks::{
     request_pool_credentials,
 };
 pub use self::event_fields::{EventFields, event_level};
-pub use crate::engine::Start;
-pub use crate::process::{PerProcess, ProcessRef};
+pub use crate::client::Start;
 pub use crate::wait::{Pending, Subscription};
 pub use forcegrant_proto::calls::api_call::renewed;
 pub use forcegrant_proto::redaction::Redactor;
+pub use forcegrant_support::process::{PerProcess, ProcessRef};
 
 use crate::builder::ClientBuilder;
 use crate::calls::{ApiCall, ResolvedUrl};
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::events::Events;
+use crate::login_task::Purpose;
 use crate::pool::{ClientPool, ClientPoolBuilder, Prewarmed};
-use crate::verify::Verified;
+use crate::verified::Verified;
 use forcegrant_proto::error::Error;
 use forcegrant_proto::event::Event;
 use forcegrant_proto::token::Token;
@@ -44,15 +45,15 @@ pub struct TokenView {
     pub until_ms: i64,
 }
 
-/// The token at hand with the time in which it may be handed out without asking again. Starts the
+/// The cached token with the time in which it may be handed out without asking again. Starts the
 /// refresh that is due, and no other login.
 #[must_use]
 pub fn view(client: &Client) -> Option<TokenView> {
     client.cached()?;
-    let Start::Ready(token) = client.engine.ask() else {
+    let Start::Ready(token) = client.start_for(Purpose::Token) else {
         return None;
     };
-    let (from_ms, until_ms) = client.engine.look(&token)?;
+    let (from_ms, until_ms) = client.inner.renew_view_of(&token)?;
     Some(TokenView {
         token,
         from_ms,
@@ -106,7 +107,7 @@ pub fn start_wait_idle_of_pool(pool: &ClientPool) -> Pending<()> {
 /// Whether both are handles of one client.
 #[must_use]
 pub fn is_same(one: &Client, other: &Client) -> bool {
-    Arc::ptr_eq(&one.engine, &other.engine)
+    Arc::ptr_eq(&one.inner, &other.inner)
 }
 
 /// [`Client::is_allowed_for`] for a token that is kept in another language.
@@ -149,7 +150,7 @@ pub fn note_served(call: &ApiCall, client: &Client, url: &str) -> bool {
 /// Whether renewals are counted, so that it matters when a host accepts a token.
 #[must_use]
 pub fn counts_renewals(client: &Client) -> bool {
-    client.engine.counts_renewals()
+    client.inner.counts_renewals()
 }
 
 /// [`ClientBuilder::on_event`] on the thread where it happens, which is mostly the worker's. The
@@ -178,7 +179,7 @@ pub fn invalid_option(option: &str, problem: &str, help: &str) -> Error {
 /// The error of a caller whose own time is over; the login goes on.
 #[must_use]
 pub fn timed_out(waited: Duration) -> Error {
-    crate::blocking::timed_out(waited)
+    crate::wait::timed_out(waited)
 }
 
 /// The texts of what led to an error, nearest first.

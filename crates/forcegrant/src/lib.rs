@@ -28,15 +28,18 @@
 //! * The future works on any executor. A call that is cancelled leaves the login running for others.
 
 #![forbid(unsafe_code)]
+// docs.rs names the feature that an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod blocking;
 mod budgets;
 mod builder;
 pub mod calls;
 mod client;
+mod client_config;
+mod client_inner;
 mod clock;
 mod credentials;
-mod engine;
 mod environment;
 mod events;
 #[doc(hidden)]
@@ -48,17 +51,16 @@ mod http;
 mod login;
 mod login_task;
 mod pool;
-mod process;
 mod random;
 mod sharded_refs;
-#[cfg(feature = "simulation")]
-#[doc(hidden)]
-pub mod simulation;
+mod shared_logins;
+mod sharing;
 mod single_flight;
 pub mod store;
 mod store_session;
 mod sync;
 mod token_cell;
+mod verified;
 mod verify;
 mod wait;
 mod worker;
@@ -76,9 +78,9 @@ pub use crate::client::Client;
 pub use crate::clock::{Clock, TestClock};
 pub use crate::credentials::{ClientCredentials, CredentialSet, LoadedCredentials};
 pub use crate::environment::Environment;
-pub use crate::http::{Proxy, Roots};
+pub use crate::http::Proxy;
 pub use crate::pool::{ClientPool, ClientPoolBuilder, OrgCredentials, Prewarmed};
-pub use crate::verify::Verified;
+pub use crate::verified::Verified;
 pub use forcegrant_proto::cache::cache_state::CacheState;
 pub use forcegrant_proto::error::{Error, ErrorCode, ErrorKind, SetupStep};
 pub use forcegrant_proto::event::Event;
@@ -94,3 +96,4 @@ pub use forcegrant_proto::secret::SecretsCannotBeShown;
 pub use forcegrant_proto::status::Status;
 pub use forcegrant_proto::token::Token;
 pub use forcegrant_proto::token_data::TokenFormat;
+pub use forcegrant_support::tls::Roots;

@@ -95,18 +95,8 @@ fn the_guide_tells_of_every_code_at_its_step() {
 fn a_row_is_one_sentence_in_a_table_cell() {
     let mut meanings = HashSet::new();
     for code in ErrorCode::ALL {
-        assert!(
-            !code.meaning().contains(['|', '\n']),
-            "{}: {}",
-            code,
-            code.meaning()
-        );
-        assert!(
-            code.meaning().ends_with('.'),
-            "{}: {}",
-            code,
-            code.meaning()
-        );
+        assert!(!code.meaning().contains(['|', '\n']), "{code}");
+        assert!(code.meaning().ends_with('.'), "{code}");
         assert!(
             meanings.insert(code.meaning()),
             "{code}: said of another code too"

@@ -217,7 +217,7 @@ fn no_default_tls_provider_is_installed() {
     assert!(rustls::crypto::CryptoProvider::get_default().is_none());
 }
 
-/// A13, in a process of its own because it turns on the environment.
+/// In a process of its own, because it depends on the environment variables.
 #[cfg(target_os = "linux")]
 #[test]
 fn without_a_certificate_store_building_works_and_the_login_says_why_not() {

@@ -85,13 +85,14 @@ export async function call(signal: AbortSignal): Promise<number | undefined> {
     fetch: globalThis.fetch,
     onEvent: (event) => event.measurements.map(({ name, value, attributes }) => [name, value, attributes]),
   }
-  const answer: Response = await new Client(vault).fetch('/services/data', {
+  const response: Response = await new Client(vault).fetch('/services/data', {
     method: 'POST',
     body: 'x',
     signal,
   })
-  const { status, headers } = answer
+  const { status, headers } = response
   return (
-    classifyResponse({ status, headers, body: await answer.text() }).apiUsage?.used ?? client.limits()?.limit
+    classifyResponse({ status, headers, body: await response.text() }).apiUsage?.used ??
+    client.limits()?.limit
   )
 }

@@ -468,7 +468,7 @@ impl State {
     pub fn without_token(&self) -> Self {
         if let Some(cached) = &self.cached {
             // A reader that still holds the old state must notice too.
-            cached.hide();
+            cached.retire();
         }
         let memory = Memory {
             generation: self.generation + 1,

@@ -10,13 +10,13 @@ pub enum ErrorKind {
     Refused,
     /// The user has too many logins in this hour; another try makes it worse.
     LoginRate,
-    /// No answer within the time allowed.
+    /// No response within the time allowed.
     Timeout,
     /// The endpoint could not be reached, or the connection broke.
     Transport,
     /// The endpoint cannot serve now.
     Unavailable,
-    /// The answer was not one that a Salesforce token endpoint gives.
+    /// The response was not that of a Salesforce token endpoint.
     Response,
     /// A token was issued, and it is of no use.
     Token,

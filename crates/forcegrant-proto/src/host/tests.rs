@@ -190,7 +190,7 @@ fn http_only_to_loopback_and_only_when_asked() {
     );
     assert_eq!(endpoint.host(), "127.0.0.1:8080");
     let unasked = LoginEndpoint::from_login_url("http://127.0.0.1:8080/", &none()).unwrap_err();
-    assert!(unasked.to_string().contains("allow_http_loopback"));
+    assert!(text(&unasked).contains("allow_http_loopback"));
     let named = TrustPolicy::new(["localhost".to_owned()], false).unwrap();
     assert!(LoginEndpoint::from_login_url("https://localhost", &named).is_ok());
     assert!(LoginEndpoint::from_login_url("http://10.0.0.1:8080/", &asked).is_err());

@@ -1,6 +1,7 @@
 //! The client over a transport that a test plays by hand: no sockets, no sleeps.
 
 mod lifecycle;
+mod memory_store;
 mod sharing;
 
 use std::collections::VecDeque;
@@ -13,11 +14,11 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use super::*;
-use crate::TestClock;
 use crate::blocking;
 use crate::events::Events;
 use crate::ffi;
 use crate::http::{Request, Response, Transport};
+use crate::{ClientBuilder, TestClock};
 use forcegrant_proto::grant::failure::Failure;
 
 /// What the endpoint answers, in order.
@@ -51,7 +52,7 @@ struct MockTransport(Arc<Stage>);
 
 impl fmt::Debug for MockTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Theatre")
+        f.write_str("MockTransport")
     }
 }
 
@@ -138,11 +139,11 @@ fn fixture_on(
         .retry_backoff(Duration::ZERO);
     let builder = ffi::on_event(builder, move |event| log.lock().unwrap().push(event.name()));
     let built = options(builder).build().unwrap();
-    let mut engine = Arc::into_inner(built.engine).unwrap();
-    Arc::get_mut(&mut engine.profile).unwrap().transport =
+    let mut inner = Arc::into_inner(built.inner).unwrap();
+    Arc::get_mut(&mut inner.config).unwrap().transport =
         Box::new(MockTransport(Arc::clone(&stage)));
     Fixture {
-        client: Client::from_engine(engine).into(),
+        client: Client::new(inner).into(),
         clock,
         stage,
         events,
@@ -394,10 +395,10 @@ fn a_thread_that_gives_up_leaves_the_login_to_the_others() {
 #[test]
 fn a_callback_that_panics_harms_nothing() {
     let f = fixture([Play::Token("a")]);
-    let mut engine = Arc::into_inner(f.client.into_async().engine).unwrap();
-    Arc::get_mut(&mut engine.profile).unwrap().events =
+    let mut inner = Arc::into_inner(f.client.into_async().inner).unwrap();
+    Arc::get_mut(&mut inner.config).unwrap().events =
         Events::inline(|_, _, _| panic!("a callback that panics, on purpose"));
-    let client = blocking::Client::from(Client::from_engine(engine));
+    let client = blocking::Client::from(Client::new(inner));
     assert_eq!(client.token().unwrap().access_token(), "a");
 }
 
@@ -451,13 +452,13 @@ fn a_view_is_empty_under_a_test_clock_and_starts_the_refresh_that_is_due() {
 fn no_debug_form_holds_a_secret() {
     let f = fixture([Play::Token("canary-token")]);
     let token = f.client.token().unwrap();
-    let engine = f.client.clone().into_async().engine;
+    let inner = f.client.clone().into_async().inner;
     for shown in [
         format!("{token:?}"),
-        format!("{engine:?}"),
+        format!("{inner:?}"),
         format!("{:?}", f.client),
         format!("{:?}", f.client.status()),
-        format!("{:?}", engine.slot.state()),
+        format!("{:?}", inner.cell.state()),
     ] {
         assert!(
             !shown.contains("canary-token") && !shown.contains("hunter22"),

@@ -9,9 +9,8 @@ use tokio::sync::oneshot;
 use crate::builder::ClientBuilder;
 use crate::credentials::CredentialSet;
 use crate::pool::{ClientPoolBuilder, OrgCredentials};
-use crate::store::{
-    Acquired, Lease, POLL, Put, Store, StoreError, StoreFuture, Stored, conformance,
-};
+use crate::store::{Acquired, Lease, Put, Store, StoreError, StoreFuture, Stored, conformance};
+use forcegrant_support::store::POLL_INTERVAL;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 type Loaded<T> = Result<T, Failure>;
@@ -236,7 +235,7 @@ impl<F: Fn(StoreCall) + Send + Sync> Store for CallbackStore<F> {
     fn watch<'a>(&'a self, key: &'a str, fence: u64, limit: Duration) -> StoreFuture<'a, ()> {
         if !self.watches {
             return Box::pin(async move {
-                tokio::time::sleep(limit.min(POLL)).await;
+                tokio::time::sleep(limit.min(POLL_INTERVAL)).await;
                 Ok(())
             });
         }
