@@ -1,8 +1,8 @@
 """Finds types and traits of other crates in the public interface of the crates: `public_api.py`.
 
 A user of such a type depends on that crate's version. ALLOWED has the types that are exposed on purpose, with reasons.
-An adapter exposes the library that it is named after, and no other crate does. What `forcegrant` re-exports of the other
-crates of this project is followed to where it is defined.
+An adapter exposes the library that it is named after, and no other crate does. What `forcegrant` re-exports of the
+other crates of this project is followed to where it is defined.
 The JSON of rustdoc needs a switch that is meant for nightly compilers; nothing that is shipped is built so. On the way
 the documentation of all features together is checked: a warning is an error.
 """
@@ -32,8 +32,6 @@ CRATES = (
 # re-export counts.
 BUILDING_BLOCKS = ("forcegrant-proto", "forcegrant-support", "forcegrant-http")
 STANDARD = {"std", "core", "alloc"}
-# The crates of this workspace that are built into `forcegrant`: all are released together.
-OWN = {"forcegrant", "forcegrant_proto", "forcegrant_redis", "forcegrant_support"}
 
 ALLOWED = {
     "serde_json::map::Map": "the extra fields of a response are JSON: `Token::extra`",

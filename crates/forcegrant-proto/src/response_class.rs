@@ -26,7 +26,7 @@ pub struct ApiResponse<'a> {
 pub enum ResponseClass {
     /// The call was served.
     Fine,
-    /// The session is dead: [`invalidate`](crate::Client::invalidate) the token and ask for another.
+    /// The session is dead: `invalidate` the token and ask for another.
     SessionExpired,
     /// A 401 that is not in Salesforce's own form, such as a gateway's page: no proof that the session
     /// is dead.

@@ -9,6 +9,7 @@ use tokio::task::yield_now;
 /// An HTTP client with the event loop that its connections belong to. The loop has no thread of its own: a thread that
 /// waits for a call runs it, for all that wait. So connections outlive a call, and when no call is under way nothing
 /// runs.
+#[doc(hidden)]
 #[derive(Debug)]
 pub struct EventLoop {
     /// `None` only while it is dropped.

@@ -17,10 +17,8 @@ mod reqwest_client;
 
 pub use self::call::Call;
 pub use self::client_ext::ClientExt;
-#[doc(hidden)]
 pub use self::event_loop::EventLoop;
 #[cfg(feature = "middleware")]
 pub use self::middleware::AuthenticationMiddleware;
-#[doc(hidden)]
 pub use self::reqwest_client::ReqwestClient;
 pub use forcegrant_http::CallError;

@@ -24,7 +24,7 @@ pub struct Client {
     pub(crate) inner: Arc<ClientInner>,
 }
 
-/// The result of [`Client::start`].
+/// The token, or the wait for one.
 #[derive(Debug)]
 pub enum Start {
     /// The cached token, which is usable.

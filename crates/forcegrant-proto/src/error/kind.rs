@@ -1,6 +1,6 @@
 //! The kinds of errors, for a `match`.
 
-/// The general kind of an [`Error`]; each binding has one class for each.
+/// The general kind of an [`Error`](super::Error); each binding has one class for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {

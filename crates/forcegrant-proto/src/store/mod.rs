@@ -35,7 +35,7 @@ pub struct Lease {
     pub fence: u64,
 }
 
-/// The answer to [`Store::acquire`].
+/// The response of a store to `acquire`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acquired {
     /// The caller has it.
@@ -52,7 +52,7 @@ pub enum Acquired {
     },
 }
 
-/// The answer to [`Store::put`].
+/// The response of a store to `put`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
     /// The entry is there.
