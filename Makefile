@@ -7,15 +7,15 @@ SEED ?= 1
 .PHONY: help test ready soak demo bench herd simulation build docs format clean
 
 help:
-	@echo 'make demo    shows it: a token in Rust, Python and Node, from an emulated org or your own'
+	@echo 'make demo    gets a token in Rust, Python and Node, from an emulated org or your own'
 	@echo 'make test    every check and every test ("make ready" is the same); SUITES="pytest clippy" runs only these'
 	@echo 'make soak    the long tests: forks, exits, leaks; SOAKS="python rust" runs only these'
-	@echo 'make bench   what a cached read and a mint cost, beside the least they could'
-	@echo 'make herd    how many logins a fleet of processes needs that shares a store, and how long its callers wait'
-	@echo 'make simulation   the policy beside others, over simulated weeks (SEED=1)'
+	@echo 'make bench   the time of a cached read and of a login, compared with the least possible'
+	@echo 'make herd    how many logins a fleet of processes with a shared store needs, and how long its callers wait'
+	@echo 'make simulation   the cache policy compared with others, over simulated weeks (SEED=1)'
 	@echo 'make build   both packages, usable in the repository (debug builds)'
 	@echo 'make docs    the reference of each language, from its sources, into target/docs'
-	@echo 'make format  writes every source file in its format'
+	@echo 'make format  formats every source file'
 	@echo 'make clean   removes all that was built or installed in the repository'
 
 test:

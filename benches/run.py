@@ -36,7 +36,7 @@ GOALS = (
     (("keyed",), "300 ns"),
     (("read", "Rust"), "15 ns"),
     (("await", "Rust"), "15 ns"),
-    (("mint",), "1.15"),
+    (("login",), "1.15"),
     (("calls",), "1.05"),
     (("read", "Python"), "2"),
     (("await", "Python"), "2"),

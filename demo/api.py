@@ -1,4 +1,4 @@
-"""What the Python parts share: the client's options, an API call with nothing but the standard library, the figures."""
+"""Shared by the Python parts: the client's options, an API call with nothing but the standard library, the figures."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def limits(token: Token) -> int:
     connection = Connection(host, emulator())
     try:
         connection.request("GET", LIMITS, headers={"Authorization": f"Bearer {token.access_token}"})
-        answer = connection.getresponse()
-        body = json.loads(answer.read())
+        response = connection.getresponse()
+        body = json.loads(response.read())
     finally:
         connection.close()
-    if answer.status == http.client.OK and "DailyApiRequests" not in body:
-        raise ValueError(f"these are no limits: {body}")
-    return answer.status
+    if response.status == http.client.OK and "DailyApiRequests" not in body:
+        raise ValueError(f"the response has no limits: {body}")
+    return response.status
 
 
 class Connection(http.client.HTTPSConnection):
@@ -69,11 +69,11 @@ class Connection(http.client.HTTPSConnection):
         self.sock = self._context.wrap_socket(plain, server_hostname=self.host)
 
 
-def print_line(language: str, token: Token, mint_seconds: float, status: int, batches: list[float]) -> None:
+def print_line(language: str, token: Token, login_seconds: float, status: int, batches: list[float]) -> None:
     """The JSON line that the driver reads; `batches` are seconds for `READS` reads."""
     line = {
         "language": language,
-        "mint_ms": mint_seconds * 1e3,
+        "login_ms": login_seconds * 1e3,
         "cached_ns": statistics.median(batches) / READS * 1e9,
         "limits": status,
         "org_id": token.org_id,

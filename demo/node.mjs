@@ -1,4 +1,4 @@
-// The part of `make demo` in Node: a token, an API call with it, and what asking again costs. Prints one JSON line.
+// The part of `make demo` in Node: a token, an API call with it, and the time of a cached read. Prints one JSON line.
 import { readFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { Client } from 'forcegrant'
@@ -16,7 +16,7 @@ const client = Client.fromEnv(
 )
 let started = performance.now()
 const token = await client.token()
-const mintMs = performance.now() - started
+const loginMs = performance.now() - started
 
 const status = await limits(token)
 
@@ -31,7 +31,7 @@ batches.sort((a, b) => a - b)
 console.log(
   JSON.stringify({
     language: 'Node',
-    mint_ms: mintMs,
+    login_ms: loginMs,
     cached_ns: (batches[BATCHES >> 1] / READS) * 1e6,
     limits: status,
     org_id: token.orgId,
@@ -46,7 +46,7 @@ function limits({ accessToken, instanceUrl }) {
   const [host, port] = emulator ? emulator.address.split(':') : [url.hostname, 443]
   const way = { host, port, servername: url.hostname, path: url.pathname, headers, ca: emulator?.ca }
   return new Promise((resolve, reject) => {
-    request(way, (answer) => answer.resume().on('end', () => resolve(answer.statusCode)))
+    request(way, (response) => response.resume().on('end', () => resolve(response.statusCode)))
       .on('error', reject)
       .end()
   })

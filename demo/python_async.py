@@ -11,11 +11,11 @@ from forcegrant import AsyncClient
 
 
 async def main() -> None:
-    """A token, an API call with it, and what asking again costs."""
+    """A token, an API call with it, and the time of a cached read."""
     async with AsyncClient.from_env(**options()) as client:
         started = perf_counter()
         token = await client.token()
-        mint = perf_counter() - started
+        login = perf_counter() - started
 
         # The standard library has no HTTP for asyncio.
         status = await asyncio.to_thread(limits, token)
@@ -26,7 +26,7 @@ async def main() -> None:
             for _ in range(READS):
                 await client.token()
             batches.append(perf_counter() - started)
-        print_line("Python async", token, mint, status, batches)
+        print_line("Python async", token, login, status, batches)
 
 
 asyncio.run(main())

@@ -10,11 +10,11 @@ from forcegrant import Client
 
 
 def main() -> None:
-    """A token, an API call with it, and what asking again costs."""
+    """A token, an API call with it, and the time of a cached read."""
     client = Client.from_env(**options())
     started = perf_counter()
     token = client.token()
-    mint = perf_counter() - started
+    login = perf_counter() - started
 
     status = limits(token)
 
@@ -24,7 +24,7 @@ def main() -> None:
         for _ in range(READS):
             client.token()
         batches.append(perf_counter() - started)
-    print_line("Python", token, mint, status, batches)
+    print_line("Python", token, login, status, batches)
 
 
 main()

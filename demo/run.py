@@ -1,7 +1,7 @@
-"""`make demo`: the same job in every language, as one table; then what happens when something goes wrong.
+"""`make demo`: the same job in every language, as one table; then what happens when something fails.
 
-With SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET set it asks that org, and leaves out what
-only an emulator can be told to do.
+With SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET set it asks that org, and leaves out the
+failures that only an emulator can cause.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PART_LIMIT_SECONDS = 120
 
 
 def main() -> None:
-    """Asks whichever org there is."""
+    """Uses the org of the environment variables, or the emulator."""
     given = [name for name in CREDENTIALS if os.environ.get(name)]
     if given == list(CREDENTIALS):
         print(f"\nThe org is {os.environ['SALESFORCE_LOGIN_URL']}.\n")
@@ -91,20 +91,20 @@ def run_part(command: list[str], env: dict[str, str]) -> dict[str, Any]:
         sys.exit(f"{Path(command[-1]).name} failed.")
     row: dict[str, Any] = json.loads(done.stdout)
     if row["limits"] != 200:
-        sys.exit(f"{row['language']}: the API answered {row['limits']} to a new token.")
+        sys.exit(f"{row['language']}: the API responded with {row['limits']} to a new token.")
     return row
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:
     """One line for each language."""
-    head = ("language", "mint ms", "cached read ns", "API call", "org id", "instance URL", "logins")
+    head = ("language", "login ms", "cached read ns", "API call", "org id", "instance URL", "logins")
     print_columns(
         [
             head,
             *(
                 (
                     row["language"],
-                    f"{row['mint_ms']:.1f}",
+                    f"{row['login_ms']:.1f}",
                     f"{row['cached_ns']:.0f}",
                     str(row["limits"]),
                     str(row["org_id"]),
@@ -118,7 +118,7 @@ def print_table(rows: list[dict[str, Any]]) -> None:
 
 
 def print_columns(lines: Iterable[tuple[str, ...]]) -> None:
-    """Columns as wide as they need be; figures to the right."""
+    """Columns as wide as needed, with figures to the right."""
     lines = list(lines)
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     figures = {1, 2, 3, 6}

@@ -1,7 +1,7 @@
-"""One interface in three languages: `api_table.py` compares what each has with the table in api.json.
+"""One interface in three languages: `api_table.py` compares the members of each with the table in api.json.
 
 Rust is reflected from rustdoc's JSON (scripts/public_api.py makes it), Python and Node from their references. A member
-that not all have stands in the table with the reason. Node's names are the same in camelCase.
+that not all languages have is in the table with the reason. Node's names are the same in camelCase.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from workspace import ROOT, environment
 
 TABLE = Path(__file__).with_name("api.json")
 DOCS = ROOT / "target/docs"
-# Made by the languages or their conventions.
+# Members that a language or its conventions add.
 CONVENTIONS = {"constructor", "to_json", "to_string"}
+# What users of the core meet: its own items, and what it re-exports.
+DESCRIBED = ("forcegrant", "forcegrant_proto", "forcegrant_reqwest")
 LANGUAGES = ("rust", "python", "node")
 
 
@@ -34,7 +36,7 @@ def main() -> int:
 
 
 def compare(name: str, row: dict[str, Any], there: dict[str, dict[str, set[str]]]) -> list[str]:
-    """What a language has that the table does not say, or lacks."""
+    """The differences between a type of each language and the table."""
     wrong = []
     for language in LANGUAGES:
         called = row.get("called", {}).get(language, name)
@@ -60,25 +62,37 @@ def references(language: str) -> dict[str, set[str]]:
 
 
 def rust() -> dict[str, set[str]]:
-    """The methods of each type of the core; those of its blocking twin count where they are the same type in others."""
+    """The methods of each type of the core; blocking types count as the same type."""
     env = environment()
-    file = Path(env["CARGO_TARGET_DIR"], env["CARGO_BUILD_TARGET"], "doc", "forcegrant.json")
-    if not file.is_file():
-        sys.exit("run the suite `public interface` first: it describes the core")
-    index = json.loads(file.read_text(encoding="utf-8"))["index"]
+    folder = Path(env["CARGO_TARGET_DIR"], env["CARGO_BUILD_TARGET"], "doc")
     found: dict[str, set[str]] = {}
-    for item in index.values():
-        inner = item["inner"].get("struct") or item["inner"].get("enum")
-        if item["crate_id"] != 0 or inner is None:
-            continue
-        members = found.setdefault(item["name"], set())
-        for number in inner["impls"]:
-            implementation = index[str(number)]["inner"]["impl"] if str(number) in index else {"trait": "elsewhere"}
-            if implementation["trait"] is None:
-                members |= {index[str(part)]["name"] for part in implementation["items"] if is_method(index, part)}
-        kind = inner.get("kind")
-        if isinstance(kind, dict) and "plain" in kind:
-            members |= {index[str(part)]["name"] for part in kind["plain"]["fields"] if str(part) in index}
+    for crate in DESCRIBED:
+        file = folder / f"{crate}.json"
+        if not file.is_file():
+            sys.exit("run the suite `public interface` first: it describes the crates")
+        index = json.loads(file.read_text(encoding="utf-8"))["index"]
+        for item in index.values():
+            if item["crate_id"] == 0 and item["name"]:
+                found.setdefault(item["name"].removesuffix("Ext"), set()).update(members(index, item))
+    return found
+
+
+def members(index: dict[str, Any], item: dict[str, Any]) -> set[str]:
+    """The methods and fields of a type, or the methods that a trait `ClientExt` gives a `Client`."""
+    if "trait" in item["inner"] and item["name"].endswith("Ext"):
+        parts = [index.get(str(number)) for number in item["inner"]["trait"]["items"]]
+        return {part["name"] for part in parts if part and "function" in part["inner"]}
+    inner = item["inner"].get("struct") or item["inner"].get("enum")
+    if inner is None:
+        return set()
+    found: set[str] = set()
+    for number in inner["impls"]:
+        implementation = index[str(number)]["inner"]["impl"] if str(number) in index else {"trait": "elsewhere"}
+        if implementation["trait"] is None:
+            found |= {index[str(part)]["name"] for part in implementation["items"] if is_method(index, part)}
+    kind = inner.get("kind")
+    if isinstance(kind, dict) and "plain" in kind:
+        found |= {index[str(part)]["name"] for part in kind["plain"]["fields"] if str(part) in index}
     return found
 
 
@@ -89,7 +103,7 @@ def is_method(index: dict[str, Any], number: object) -> bool:
 
 
 def snake(name: str) -> str:
-    """`instanceUrl` as `instance_url`; what is written so already stays."""
+    """`instanceUrl` as `instance_url`; a name in snake case stays."""
     return re.sub(r"(?<=[a-z0-9])([A-Z]+)", lambda letters: f"_{letters[1].lower()}", name)
 
 

@@ -1,4 +1,4 @@
-"""Reads the archives of a release alike: wheels, source distributions, npm packages, crates."""
+"""Reads all archives of a release in one way: wheels, source distributions, npm packages, crates."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 
 def members(path: Path) -> dict[str, bytes]:
-    """Every file in an archive, by its name; what is no archive is one file without a name.
+    """Every file in an archive, by its name; a path that is not an archive is one file without a name.
 
-    An entry that is no plain file, or whose name leads out of the folder, is an error.
+    An entry that is not a plain file, or whose name leads out of the folder, is an error.
     """
     if path.name.endswith(".whl"):
         with zipfile.ZipFile(path) as archive:
@@ -25,7 +25,7 @@ def members(path: Path) -> dict[str, bytes]:
                     continue
                 content = archive.extractfile(entry) if entry.isreg() else None
                 if content is None:
-                    msg = f"{path.name}: {entry.name} is no plain file"
+                    msg = f"{path.name}: {entry.name} is not a plain file"
                     raise ValueError(msg)
                 found[entry.name] = content.read()
     else:
@@ -65,7 +65,7 @@ def add_to_wheel(path: Path, name: str, content: bytes) -> None:
         for info, text in entries:
             info.compress_type = zipfile.ZIP_DEFLATED
             if info.filename == record:
-                # The record is the last, as the format recommends.
+                # The record comes last, as the format recommends.
                 new.writestr(_deflated(added), content)
                 new.writestr(info, line + text)
             else:
@@ -74,7 +74,7 @@ def add_to_wheel(path: Path, name: str, content: bytes) -> None:
 
 
 def record_problems(found: dict[str, bytes]) -> list[str]:
-    """What a wheel's record says otherwise than the wheel."""
+    """The differences between the record of a wheel and its files."""
     (record,) = (name for name in found if name.endswith(".dist-info/RECORD"))
     wrong, listed = [], set()
     for line in found[record].decode().splitlines():

@@ -1,4 +1,4 @@
-"""What a release consists of: the one table (artifacts.json), and the file names that follow from it.
+"""The files of a release: one table (artifacts.json), and the file names that follow from it.
 
 `artifacts.py matrix` prints the build matrix for the workflow, so that it builds what is expected and nothing else.
 """
@@ -41,7 +41,7 @@ class Artifact:
     def platform(self) -> Target:
         """The platform that it is for; an error when it is for all."""
         if self.target is None:
-            msg = f"{self.name} is for no one platform"
+            msg = f"{self.name} is not for one platform"
             raise ValueError(msg)
         return self.target
 
@@ -57,12 +57,12 @@ def target(triple: str) -> Target:
 
 
 def budgets() -> dict[str, int]:
-    """The most bytes that a file of each kind may have."""
+    """The largest size of a file of each kind, in bytes."""
     return dict(_table()["budgets"])
 
 
 def crates() -> list[str]:
-    """What goes to crates.io, in the order in which it has to."""
+    """The crates for crates.io, in the order in which they have to be published."""
     return list(_table()["crates"])
 
 

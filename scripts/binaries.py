@@ -1,4 +1,4 @@
-"""Reads which machine a library or program is for, and how new a C library it needs."""
+"""Reads which machine a library or program is for, and which version of the C library it needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PE_MACHINES = {0x8664: "x86_64", 0xAA64: "aarch64"}
 
 
 def machine(content: bytes) -> str | None:
-    """As the first and the last part of a Rust target: `x86_64-linux`, `aarch64-darwin`; None: nothing known."""
+    """As the first and the last part of a Rust target: `x86_64-linux`, `aarch64-darwin`; None: unknown."""
     if content[:4] == b"\x7fELF" and len(content) >= 20:
         (number,) = struct.unpack_from("<H", content, 18)
         return _named(_ELF_MACHINES.get(number), "linux")

@@ -1,7 +1,7 @@
-"""What a suite says about itself: how many tests passed, failed or were left out.
+"""How many tests of a suite passed and were skipped, read from its output.
 
-Every reader takes the whole output of one command and returns a `Count`, or None when it finds nothing that it knows:
-then nothing shows that anything ran, and the suite counts as failed.
+Every reader takes the whole output of one command and returns a `Count`, or None if it finds no number: then nothing
+shows that a test ran, and the suite fails.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Reader = Callable[[str], "Count | None"]
 
 
 def one_check(_: str) -> Count:
-    """For tools that say nothing when all is well."""
+    """For tools that print nothing on success."""
     return Count(1, unit="checks")
 
 

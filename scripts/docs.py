@@ -1,6 +1,6 @@
 """`make docs`: the reference of each language, from its sources, into target/docs.
 
-A warning is an error, and so is a public name without documentation. With words as arguments only these languages.
+A warning is an error, and so is a public name without documentation. Arguments choose the languages.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A11: compiles the core with each feature alone, with none, and with all together: `features.py`.
+"""Compiles the core with each feature alone, with none, and with all together: `features.py`.
 
-The list comes from the manifest, so that a new feature is tried as soon as it is there.
+The list comes from the manifest, so that every new feature is compiled too.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main() -> int:
             "--lib",
             "--no-default-features",
         ]
-        # A warning too: what only one combination uses is dead code in the others.
+        # Warnings are errors: code that only one combination uses is dead code in the others.
         command += ["--features", ",".join(combination), "--", "--deny", "warnings"]
         if subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode != 0:
             return 1

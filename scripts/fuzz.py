@@ -1,11 +1,11 @@
 """Runs the fuzz targets under libFuzzer, one after the other: `fuzz.py [--seconds 180] [TARGET ...]`.
 
 It needs no nightly Rust, no cargo-fuzz and no clang: the instrumentation is LLVM's, which a stable rustc reaches by
-code generation options, and libFuzzer is built from its sources with the C++ compiler at hand. The core has no unsafe
+code generation options, and libFuzzer is built from its sources with the installed C++ compiler. The core has no unsafe
 code, so there is no sanitizer.
 
-An input that breaks a promise is put into the corpus, where `cargo test` replays it; the exit code is 1 then. What was
-found on the way to more of the code stays in the target folder for the next run.
+An input that breaks a promise is put into the corpus, where `cargo test` replays it, and the exit code is 1. Other
+inputs that reached new code stay in the target folder for the next run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from workspace import ROOT, environment, run
 
 FUZZ = ROOT / "fuzz"
-# As cargo-fuzz has them, but for the sanitizer.
+# The options of cargo-fuzz without the sanitizer.
 INSTRUMENTED = [
     "--cfg=fuzzing",
     "-Cpasses=sancov-module",
@@ -31,13 +31,13 @@ INSTRUMENTED = [
     "-Cllvm-args=-sanitizer-coverage-pc-table",
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
 ]
-# What one input may take. An input of 4 KB that takes a second, or this much memory, is a fault.
+# The limits of one input: more time or memory than this is a fault.
 LIMITS = ["-timeout=5", "-rss_limit_mb=1024"]
 
 
 @dataclass(frozen=True)
 class Run:
-    """What libFuzzer said at the end."""
+    """The result of one target."""
 
     target: str
     code: int
@@ -57,7 +57,7 @@ def main() -> int:
     if unknown:
         parser.error(f"there is no target {', '.join(sorted(unknown))}")
     env = environment()
-    # All is built with other options here, so it must not replace what the other commands built.
+    # These options differ from those of the other commands, so they need a folder of their own.
     target_dir = Path(env["CARGO_TARGET_DIR"], "fuzz")
     env |= {"CARGO_TARGET_DIR": str(target_dir), "CARGO_ENCODED_RUSTFLAGS": "\x1f".join(INSTRUMENTED)}
     env.pop("RUSTFLAGS", None)
@@ -96,7 +96,7 @@ def fuzz(binary: Path, grown: Path, seconds: int) -> Run:
         command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace", check=False
     )
     lines = done.stderr.splitlines()
-    # Of millions of lines the last say what happened.
+    # The last of many lines say what happened.
     print("\n".join(lines[-60:] if done.returncode else lines[-12:]), flush=True)
     inputs = re.findall(r"^stat::number_of_executed_units:\s*(\d+)", done.stderr, re.MULTILINE)
     edges = re.findall(r"\bcov: (\d+)", done.stderr)

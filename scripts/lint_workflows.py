@@ -1,7 +1,7 @@
 """Checks the workflows: every action is pinned to a commit, and what zizmor and actionlint find.
 
 actionlint is a Go program and comes from no registry that this project uses. Where it or Go is installed it runs, and
-in CI it has to; elsewhere it is counted as left out. zizmor needs Python 3.11.
+in CI it has to; elsewhere it is skipped and counted. zizmor needs Python 3.11.
 """
 
 from __future__ import annotations
@@ -41,25 +41,25 @@ def unpinned(name: str, text: str) -> list[str]:
 
 
 def zizmor() -> list[str] | None:
-    """Offline: it asks GitHub nothing."""
+    """The command of zizmor, without access to GitHub."""
     program = VENV_PYTHON.with_name("zizmor")
     names = [str(path) for path in WORKFLOWS]
     return [str(program), "--offline", "--no-progress", "--quiet", *names] if program.exists() else None
 
 
 def actionlint() -> list[str] | None:
-    """An installed one, or the pinned version by Go."""
+    """The command of an installed actionlint, or of the pinned version through Go."""
     if shutil.which("actionlint"):
         return ["actionlint", "-color"]
-    if shutil.which("go") and go_can_have_it():
+    if shutil.which("go") and go_can_fetch_it():
         return ["go", "run", ACTIONLINT]
     if os.environ.get("CI"):
         sys.exit("neither actionlint nor Go is installed on this build machine")
     return None
 
 
-def go_can_have_it() -> bool:
-    """Go may be there without a way to its proxy; then it is left out, but not in CI."""
+def go_can_fetch_it() -> bool:
+    """Go may be installed without access to its proxy; then the check is skipped, but not in CI."""
     if os.environ.get("CI"):
         return True
     return subprocess.run(["go", "run", ACTIONLINT, "-version"], capture_output=True, check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""Checks what pins the dependencies: complete, current, and free of addresses that exist only in one place."""
+"""Checks the files that pin dependencies: complete, current, and without addresses of one machine or registry."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def cargo_lock() -> list[str]:
 
 
 def package_lock(file: Path) -> list[str]:
-    """A package-lock.json says what, with which checksum, and not where from; `npm ci` checks the rest."""
+    """A package-lock.json has a checksum and no address for each package; `npm ci` checks the rest."""
     packages = json.loads((ROOT / file).read_text(encoding="utf-8"))["packages"]
     wrong = []
     for path, package in packages.items():
@@ -46,7 +46,7 @@ def package_lock(file: Path) -> list[str]:
             continue
         if "resolved" in package:
             wrong.append(f"{file}: {path} names an address")
-        # Other platforms' packages may be unknown to the registry at hand; see complete-lock.mjs.
+        # A registry may not have the packages of other platforms; see complete-lock.mjs.
         if "integrity" not in package and not package.get("optional"):
             wrong.append(f"{file}: {path} has no checksum")
     return wrong
@@ -64,7 +64,7 @@ def requirements() -> list[str]:
 
 
 def oldest() -> list[str]:
-    """What is tried as the oldest versions is what the extras of the package promise."""
+    """The oldest versions that are tested are those that the extras of the package promise."""
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     promised = dict(re.findall(r'"([\w-]+)>=([\d.]+)"', project.split("[project.optional-dependencies]")[1]))
     tried: dict[str, str] = {}

@@ -1,6 +1,6 @@
-"""Set-up: what is installed once (virtual environment, node_modules), and the builds that everything else needs.
+"""Set-up: the installations (virtual environment, node_modules), and the builds that everything else needs.
 
-Installing is skipped when nothing changed that decides what gets installed; building is left to cargo, which knows.
+An installation is skipped if its lock file and interpreter have not changed; cargo decides what to build.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def install_python(
     env: dict[str, str], folder: Path = VENV, requirements: Path = ROOT / "requirements-dev.txt"
 ) -> None:
     """A virtual environment, with what a file of requirements says."""
-    # The location counts: the programs in a virtual environment name it.
+    # The folder is part of it, because the programs in a virtual environment name it.
     stamp = Stamp(folder / ".forcegrant", [requirements], f"{platform.python_version()} {sys.prefix} {folder}")
     python = folder / "bin" / "python"
     if stamp.is_current() and python.exists():
@@ -56,7 +56,7 @@ def install_node(env: dict[str, str], folder: Path = ROOT) -> None:
     stamp.set()
 
 
-# Programs of Debian's packages that some tests need, and which package has them.
+# Programs that some tests need, and the Debian package of each.
 SERVERS = {"redis-server": "redis-server", "tinyproxy": "tinyproxy-bin"}
 
 
@@ -66,14 +66,14 @@ def install_servers(env: dict[str, str]) -> None:
     missing = [package for program, package in SERVERS.items() if shutil.which(program) is None]
     if not missing or apt is None or os.name == "nt":
         return
-    # On a developer's machine nobody is asked for a password; machines of CI are thrown away.
+    # sudo without a password, and only on the machines of CI.
     by = [] if os.geteuid() == 0 else ["sudo", "--non-interactive", "--preserve-env"]
     if by and not (env.get("CI") and shutil.which("sudo")):
         return
-    # RUNLEVEL: they are not to be started as a service.
+    # RUNLEVEL keeps apt from starting them as services.
     quiet = {**env, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     for command in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
-        # No reason to stop: a machine without a network has everything else.
+        # Not an error: a machine without a network can still run everything else.
         done = subprocess.run(
             [*by, apt, "-qq", *command],
             env=quiet,
@@ -125,7 +125,7 @@ class Stamp:
 
 
 def clean(env: dict[str, str]) -> None:
-    """Removes what was installed and built; the next command makes it anew."""
+    """Removes what was installed and built; the next command creates it again."""
     for folder in (
         VENV,
         OLDEST,
@@ -138,7 +138,7 @@ def clean(env: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    # What one suite alone needs: a folder with a package-lock.json of its own, or the oldest libraries.
+    # Needed by one suite only: a folder with a package-lock.json of its own, or the oldest libraries.
     needed = ROOT / sys.argv[1]
     if needed.is_dir():
         install_node(environment(), needed)

@@ -1,6 +1,8 @@
-"""Finds types and traits of other crates in the public interface of the core: `public_api.py`.
+"""Finds types and traits of other crates in the public interface of the crates: `public_api.py`.
 
-Who uses such a type is bound to that crate's version. What is exposed on purpose stands in ALLOWED, with the reason.
+A user of such a type depends on that crate's version. ALLOWED has the types that are exposed on purpose, with reasons.
+An adapter exposes the library that it is named after, and no other crate does. What `forcegrant` re-exports of the other
+crates of this project is followed to where it is defined.
 The JSON of rustdoc needs a switch that is meant for nightly compilers; nothing that is shipped is built so. On the way
 the documentation of all features together is checked: a warning is an error.
 """
@@ -17,48 +19,58 @@ from typing import Any
 
 from workspace import ROOT, environment, fail
 
-CRATES = ("forcegrant", "forcegrant-cli", "forcegrant-emulator")
+CRATES = (
+    "forcegrant",
+    "forcegrant-redis",
+    "forcegrant-reqwest",
+    "forcegrant-tower",
+    "forcegrant-tonic",
+    "forcegrant-cli",
+    "forcegrant-emulator",
+)
+# Exempt from semantic versioning, as they are released with the crates that are built from them: only what those
+# re-export counts.
+BUILDING_BLOCKS = ("forcegrant-proto", "forcegrant-support", "forcegrant-http")
 STANDARD = {"std", "core", "alloc"}
+# The crates of this workspace that are built into `forcegrant`: all are released together.
+OWN = {"forcegrant", "forcegrant_proto", "forcegrant_redis", "forcegrant_support"}
 
 ALLOWED = {
-    "serde_json::map::Map": "the extra fields of an answer are JSON: `Token::extra`",
+    "serde_json::map::Map": "the extra fields of a response are JSON: `Token::extra`",
     "serde_json::value::Value": "control operations of the emulator, and what is in the map above",
     "serde_core::ser::Serialize": "the emulator's configuration is also read and written as JSON",
     "serde_core::ser::Serializer": "the same",
     "serde_core::de::Deserialize": "the same",
     "serde_core::de::Deserializer": "the same",
-    "forcegrant::environment::Environment": "the variables that the command line reads; released together",
 }
-# Whole crates, behind features that are off unless asked for: whoever asks wants that crate, at its major version.
-ALLOWED_BY_FEATURE = {
-    "bytes": "http-client, tower, tonic",
-    "http": "http-client, tower, tonic",
-    "http_body": "http-client, tower, tonic",
-    "reqwest": "http-client",
-    "reqwest_middleware": "reqwest-middleware",
-    "tonic": "tonic",
-    "tower_layer": "tower, tonic",
-    "tower_service": "tower, tonic",
+# Whole libraries by the crate that exposes them: who uses an adapter wants its library, at its major version.
+ADAPTED = {
+    "forcegrant-http": {"bytes", "http", "http_body"},
+    "forcegrant-reqwest": {"bytes", "http", "reqwest", "reqwest_middleware"},
+    "forcegrant-tower": {"bytes", "http", "http_body", "tower_layer", "tower_service"},
+    "forcegrant-tonic": {"bytes", "http", "http_body", "tonic", "tower_layer", "tower_service"},
 }
 
 
 def main() -> int:
     """Returns the exit code."""
+    described = describe()
     wrong: list[str] = []
-    used: set[str] = set()
-    for crate, described in describe().items():
-        for path, where in foreign(described):
-            if path in ALLOWED:
-                used.add(path)
-            elif path.split("::")[0] in ALLOWED_BY_FEATURE:
-                used.add(path.split("::")[0])
-            else:
-                wrong.append(f"{crate}: {where} exposes {path}")
+    used: set[tuple[str, str]] = set()
+    for crate, path, where in sorted({found for root in CRATES for found in foreign(described, root)}):
+        library = path.split("::")[0]
+        if library in ADAPTED.get(crate, ()):
+            used.add((crate, library))
+        elif path in ALLOWED:
+            used.add(("", path))
+        elif library.replace("_", "-") not in described:
+            wrong.append(f"{crate}: {where} exposes {path}")
+    allowed = {("", path) for path in ALLOWED}
+    allowed |= {(crate, library) for crate, libraries in ADAPTED.items() for library in libraries}
     wrong += [
-        f"nothing exposes {path} any more; take it from the list"
-        for path in sorted({*ALLOWED, *ALLOWED_BY_FEATURE} - used)
+        f"{crate or 'no crate'} does not expose {path}; take it from the list" for crate, path in sorted(allowed - used)
     ]
-    for line in sorted(set(wrong)):
+    for line in wrong:
         print(line, file=sys.stderr)
     print(f"public interface: {len(CRATES)} crates, {len(used)} foreign names allowed")
     return 1 if wrong else 0
@@ -80,7 +92,7 @@ def describe() -> dict[str, dict[str, Any]]:
         if subprocess.run(command, cwd=ROOT, env=env, check=False).returncode != 0:
             fail("rustdoc failed")
     documents = Path(env["CARGO_TARGET_DIR"], env["CARGO_BUILD_TARGET"], "doc")
-    names = {crate: f"{crate.replace('-', '_')}.json" for crate in CRATES}
+    names = {crate: f"{crate.replace('-', '_')}.json" for crate in (*CRATES, *BUILDING_BLOCKS)}
     return {crate: json.loads((documents / name).read_text(encoding="utf-8")) for crate, name in names.items()}
 
 
@@ -92,20 +104,52 @@ def features_of(crate: str) -> list[str]:
     return sorted(package["features"])
 
 
-def foreign(described: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Each name of another crate, and the item that has it."""
-    paths = described["paths"]
-    for item in described["index"].values():
-        if item["crate_id"] != 0 or is_automatic(item["inner"].get("impl")):
+def foreign(described: dict[str, dict[str, Any]], crate: str) -> Iterator[tuple[str, str, str]]:
+    """Each name of another crate that one exposes: the crate where that is written, the name, and the item."""
+    own = [number for number, item in described[crate]["index"].items() if item["crate_id"] == 0]
+    waiting = [(crate, number) for number in own]
+    seen = set(waiting)
+    while waiting:
+        crate, number = waiting.pop()
+        item, paths = described[crate]["index"].get(number), described[crate]["paths"]
+        if item is None or is_automatic(item["inner"].get("impl")):
             continue
-        for number in references(item["inner"]):
-            path = paths.get(str(number))
+        for reference in references(item["inner"]):
+            path = paths.get(str(reference))
             if path and path["crate_id"] != 0 and path["path"][0] not in STANDARD:
-                yield "::".join(path["path"]), item["name"] or "an implementation"
+                yield crate, "::".join(path["path"]), item["name"] or "an implementation"
+        more = [(crate, str(child)) for child in children(item["inner"])]
+        if "use" in item["inner"]:
+            more += defined(described, paths.get(str(item["inner"]["use"]["id"])))
+        waiting += [found for found in more if found not in seen]
+        seen.update(more)
+
+
+def defined(described: dict[str, dict[str, Any]], used: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """The item that a `use` of another crate of this project stands for, as its crate and its id there."""
+    crate = used["path"][0].replace("_", "-") if used and used["crate_id"] != 0 else ""
+    return [
+        (crate, number)
+        for number, path in described.get(crate, {"paths": {}})["paths"].items()
+        if used and path["crate_id"] == 0 and path["path"] == used["path"]
+    ]
+
+
+def children(value: object) -> Iterator[int]:
+    """The ids of the parts of an item: fields, variants, methods, implementations."""
+    if isinstance(value, dict):
+        for part in value.values():
+            yield from children(part)
+    elif isinstance(value, list):
+        for part in value:
+            if isinstance(part, int):
+                yield part
+            else:
+                yield from children(part)
 
 
 def is_automatic(implementation: dict[str, Any] | None) -> bool:
-    """Whether nobody wrote it: `Send` and the like, and what holds for all types."""
+    """Whether the compiler made it: auto traits such as `Send`, and blanket implementations."""
     return implementation is not None and (implementation["is_synthetic"] or implementation["blanket_impl"] is not None)
 
 

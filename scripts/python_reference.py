@@ -22,11 +22,11 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass
 class Reference:
-    """What was found."""
+    """The definitions of the package."""
 
     classes: dict[str, ast.ClassDef] = field(default_factory=dict)
     others: dict[str, ast.stmt] = field(default_factory=dict)
-    # What comes right after an assignment, as its documentation.
+    # The documentation of assignments: the string after each.
     notes: dict[int, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     documented: int = 0
@@ -72,7 +72,7 @@ def public_modules() -> dict[str, Path]:
 
 
 def read(path: Path, reference: Reference) -> None:
-    """Every definition of a file; those of the stub come last and count."""
+    """Every definition of a file; those of the stub come last and replace others."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for body in (tree.body, *(node.body for node in tree.body if isinstance(node, ast.ClassDef))):
         for node, after in itertools.pairwise(body):
@@ -105,7 +105,7 @@ def page(module: str, path: Path, reference: Reference) -> Iterator[str]:
 
 
 def exported(tree: ast.Module) -> list[str]:
-    """What `__all__` names; a module without one exports what has no underscore."""
+    """The names in `__all__`; a module without it exports the names without an underscore."""
     for node in tree.body:
         if isinstance(node, ast.Assign) and target(node) == "__all__":
             return [str(name) for name in ast.literal_eval(node.value)]
@@ -124,7 +124,7 @@ def members(found: ast.ClassDef, reference: Reference) -> dict[str, ast.stmt]:
         above = reference.classes.get(ast.unparse(base))
         if above is not None:
             for name, node in members(above, reference).items():
-                # A value that a subclass gives anew has the documentation of the base.
+                # A value that a subclass overrides has the documentation of the base.
                 if name in named and id(node) in reference.notes:
                     reference.notes.setdefault(id(named[name]), reference.notes[id(node)])
                 named.setdefault(name, node)

@@ -1,8 +1,8 @@
-"""`make test`: sets everything up, runs every suite in order, and ends with a table of what was run.
+"""`make test`: sets everything up, runs every suite in order, and ends with a table of results.
 
-It stops at the first suite that fails. A suite that shows no test is a failure too: a runner that finds nothing also
-ends without an error. With words as arguments it runs only the suites whose name holds one of them; with KEEP_GOING
-set it runs the others too when one has failed.
+It stops at the first suite that fails. A suite without a test is a failure too, because a runner that finds no test
+also ends without an error. Arguments choose the suites whose name contains one of them; with KEEP_GOING set, the other
+suites run even if one has failed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from counts import one_check
 from suites import Suite, all_suites
 from workspace import ROOT, built, check_tools, environment, fail
 
-# Nothing takes nearly as long; a suite that hangs must not hold a build machine.
+# Far longer than any suite takes; one that hangs must not block a build machine.
 LIMIT_SECONDS = 20 * 60
 
 
@@ -73,7 +73,7 @@ def main(wanted: list[str]) -> int:
 
 
 def test_environment() -> dict[str, str]:
-    """Without what belongs to the developer's own org, and with the emulator that the Rust build makes."""
+    """The environment without the variables of the developer's own org, and with the emulator of the Rust build."""
     private = ("SALESFORCE_", "SF_", "FORCEGRANT_")
     env = {name: value for name, value in environment().items() if not name.startswith(private)}
     env["FORCEGRANT_EMULATOR"] = str(built("debug", "forcegrant-emulator", env))
@@ -81,12 +81,12 @@ def test_environment() -> dict[str, str]:
 
 
 def is_wanted(suite: Suite, wanted: list[str]) -> bool:
-    """Builds always are: the others need them."""
+    """Whether a suite is chosen; builds always are, because the others need them."""
     return not wanted or suite.read is None or any(word.lower() in suite.name.lower() for word in wanted)
 
 
 def run_suite(suite: Suite, env: dict[str, str]) -> tuple[Line, str | None]:
-    """Its line of the table, and what is wrong if anything is."""
+    """The line of the table, and the problem if there is one."""
     started = time.monotonic()
     problem, output = None, ""
     for command in suite.commands:
@@ -101,7 +101,7 @@ def run_suite(suite: Suite, env: dict[str, str]) -> tuple[Line, str | None]:
     elif problem is None:
         count = suite.read(output) if suite.read else None
         if count is None or count.passed == 0:
-            problem = "no test ran, or its output does not say so"
+            problem = "no test ran, or its output does not show it"
         elif suite.read is one_check:
             what = str(count._replace(passed=len(suite.commands)))
         else:
@@ -110,7 +110,7 @@ def run_suite(suite: Suite, env: dict[str, str]) -> tuple[Line, str | None]:
 
 
 def stream(command: list[str], env: dict[str, str], limit: float = LIMIT_SECONDS) -> tuple[str | None, str]:
-    """Runs a command for `limit` seconds at most, showing its output as it comes. What went wrong, and the output."""
+    """Runs a command for `limit` seconds at most and shows its output. Returns the problem, if any, and the output."""
     try:
         process = subprocess.Popen(
             command,
@@ -122,7 +122,7 @@ def stream(command: list[str], env: dict[str, str], limit: float = LIMIT_SECONDS
             text=True,
             encoding="utf-8",
             errors="replace",
-            # A group of its own, so that whatever it leaves behind can be ended.
+            # A process group of its own, so that all its processes can be ended.
             start_new_session=True,
         )
     except OSError as error:
@@ -152,7 +152,7 @@ def stream(command: list[str], env: dict[str, str], limit: float = LIMIT_SECONDS
 
 
 def headline(name: str) -> None:
-    """Where the output of a suite begins."""
+    """Prints the heading of a suite."""
     print(f"\n==== {name} ====", flush=True)
 
 
@@ -166,7 +166,7 @@ def print_table(lines: list[Line]) -> None:
 
 
 def stop(number: int, _frame: object) -> None:
-    """Ends like an exception, so that what runs is ended too."""
+    """Raises SystemExit, so that the running command is ended too."""
     sys.exit(128 + number)
 
 

@@ -1,7 +1,7 @@
-"""Builds what a release consists of, into one folder.
+"""Builds the files of a release into one folder.
 
     release_build.py --out FOLDER target TRIPLE   the wheels of one platform; its binaries for npm below FOLDER/parts
-    release_build.py --out FOLDER common          what is the same everywhere; the npm packages, from FOLDER/parts
+    release_build.py --out FOLDER common          the files for all platforms; the npm packages, from FOLDER/parts
 
 The second needs `npm run build:ts` before. On Linux, zig is the linker (requirements-release.txt), so that the binaries
 need no newer C library than their tags promise. No file holds a path of the machine that builds it.
@@ -53,7 +53,7 @@ def environment() -> dict[str, str]:
     home = Path(env.get("CARGO_HOME") or Path.home() / ".cargo")
     remap = [f"--remap-path-prefix={home}=/cargo", f"--remap-path-prefix={ROOT}=/forcegrant"]
     flags = [*env.get("RUSTFLAGS", "").split(), *remap]
-    # Not RUSTFLAGS: there a path with a blank in it would be two flags, and tools add flags of their own to this.
+    # Not RUSTFLAGS: a path with a space would be two flags there, and tools add flags of their own to this.
     env["CARGO_ENCODED_RUSTFLAGS"] = "\x1f".join(flags)
     env.pop("RUSTFLAGS", None)
     if os.name != "nt":
@@ -69,7 +69,7 @@ def environment() -> dict[str, str]:
 
 
 def one_target(row: Target, out: Path, env: dict[str, str]) -> None:
-    """Two wheels, the addon for Node, and where it is shared by all of a system, the emulator's program."""
+    """Two wheels, the addon for Node, and the program of the emulator where one serves all of a system."""
     linux = ["--zig", "--compatibility", row.compatibility] if row.compatibility else []
     build = [sys.executable, "-m", "maturin", "build", "--release", "--locked", "--target", row.target, *linux]
     for folder, crate in ((ROOT, "forcegrant-python"), (EMULATOR, "forcegrant-emulator")):
@@ -117,12 +117,12 @@ def common(out: Path, env: dict[str, str]) -> None:
     run(stage, env)
     shutil.copytree(out / "parts" / "bin", NPM_EMULATOR / "bin", dirs_exist_ok=True)
     for program in (NPM_EMULATOR / "bin").glob("*/*"):
-        # Lost where one job of the workflow hands files to another.
+        # The mode is lost when a job of the workflow passes files to another.
         program.chmod(0o755)
     for licence in ("LICENSE-MIT", "LICENSE-APACHE"):
         shutil.copy2(ROOT / licence, NPM_EMULATOR)
     for folder in (*sorted(staged.iterdir()), NPM_EMULATOR):
-        # Not its own script: that brings the program of this platform alone.
+        # Not its own script, which would add only the program of this platform.
         run(["npm", "pack", "--ignore-scripts", "--pack-destination", str(out), str(folder)], env)
     everything = sbom.write(["forcegrant-python", "forcegrant-node", "forcegrant-emulator", "forcegrant-cli"])
     (out / f"forcegrant-{number}.cdx.json").write_text(everything, encoding="utf-8")

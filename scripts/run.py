@@ -24,7 +24,7 @@ def main(command: str) -> int:
         for formatter in FORMATTERS:
             run(formatter, env)
         return 0
-    # Release builds: the figures are what a user gets.
+    # Release builds, so that the figures are those of users.
     for build in (RUST_PARTS, prepare.python_build(True), prepare.node_build(True)):
         run(build, env)
     env["FORCEGRANT_EMULATOR"] = str(built("release", "forcegrant-emulator", env))
@@ -41,7 +41,7 @@ FORMATTERS = [
     ["npm", "run", "--silent", "lint:fix"],
 ]
 
-# The Rust part of the demo, and the emulator: in one command, so that what both need is built once.
+# The Rust part of the demo and the emulator in one command, so that shared dependencies are built once.
 RUST_PARTS = [
     *["cargo", "build", "--release", "--locked", "--package", "forcegrant", "--package", "forcegrant-emulator"],
     *["--example", "demo", "--bin", "forcegrant-emulator"],

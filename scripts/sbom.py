@@ -1,8 +1,8 @@
-"""Writes a CycloneDX list of the crates that are compiled into a package: licence, checksum, and who needs whom.
+"""Writes a CycloneDX list of the crates that are compiled into a package: licence, checksum, and dependencies.
 
     sbom.py [--target TRIPLE] --out FILE CRATE...
 
-It says the same on every machine: no paths, no time, no random number. Without a target it covers all of a release.
+Its output is the same on every machine: no paths, times or random numbers. Without a target it covers all of a release.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _take(tree: str, components: dict[str, dict[str, Any]], edges: dict[str, set
     for line in tree.splitlines():
         found = LINE.match(line)
         if found is None:
-            sys.exit(f"cargo tree said something unknown: {line}")
+            sys.exit(f"unexpected output of cargo tree: {line}")
         ref = f"pkg:cargo/{found['name']}@{found['version']}"
         components[ref] = {
             "type": "library",

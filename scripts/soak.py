@@ -1,7 +1,7 @@
 """`make soak`: runs the long tests and ends with a summary of what they measured.
 
-With words as arguments it runs only the soaks whose name holds one of them. One that fails does not keep the others
-from running; the exit code is 1 then. A soak that reports nothing has failed too.
+Arguments choose the soak tests whose name contains one of them. If one fails, the others still run and the exit code
+is 1. A soak test that reports nothing has failed too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from workspace import check_tools, fail, run
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a soak has to say in the summary."""
+    """The result of a soak test for the summary."""
 
     soak: Soak
     problem: str | None

@@ -1,6 +1,6 @@
-"""The soaks of `make soak`: what takes too long for `make test`, one entry each.
+"""The soak tests of `make soak`, which take too long for `make test`.
 
-To add one, write a program that ends with exit code 0 if all is well and prints what it measured in lines that begin
+To add one, write a program that ends with exit code 0 on success and prints what it measured in lines that begin
 with `soak: `, and list its commands here. Words given to `make soak` choose by the name, whose first word is the
 language.
 """
@@ -21,15 +21,15 @@ class Soak:
 
     name: str
     commands: list[list[str]]
-    # What has to be built before; the same command of several soaks is run once.
+    # The builds that it needs; a command that several soak tests need is run once.
     builds: list[list[str]] = field(default_factory=list)
     env: dict[str, str] = field(default_factory=dict)
-    # It is ended, and has failed, when one of its commands takes longer.
+    # A command that takes longer is ended, and the soak test fails.
     limit_minutes: int = 60
 
 
 EMULATOR = ["cargo", "build", "--locked", "--package", "forcegrant-emulator"]
-# Packages as they are shipped: nobody runs a debug build for days.
+# Packages as they are published: users do not run debug builds.
 FOR_PYTHON = [EMULATOR, prepare.python_build(True)]
 FOR_NODE = [EMULATOR, prepare.node_build(True)]
 
@@ -69,6 +69,6 @@ def rust() -> list[Soak]:
         Soak("rust leaks", [[*soak, "leaks"]], [build]),
         Soak("rust memory", [[*soak, "memory"]], [build]),
         Soak("rust pool", [["cargo", "run", "--quiet", *pool]], [["cargo", "build", *pool]]),
-        # Three minutes each; it builds with options of its own, so it does so by itself.
+        # Three minutes for each target; the script builds them with options of its own.
         Soak("rust fuzz", [[PYTHON, "scripts/fuzz.py"]]),
     ]

@@ -22,10 +22,10 @@ class Suite:
 
     name: str
     commands: list[list[str]]
-    # How its output says what ran; None for a build, which runs nothing.
+    # Reads the number of tests from the output; None for a build, which runs none.
     read: Reader | None = one_check
     env: dict[str, str] = field(default_factory=dict)
-    # A program that it can not run without; where it can not be installed, the suite is left out.
+    # A program that the suite needs; without it, the suite is skipped.
     needs: str | None = None
 
 
@@ -35,7 +35,7 @@ def all_suites(reports: Path) -> list[Suite]:
 
 
 def checks() -> list[Suite]:
-    """What needs no build."""
+    """Suites that need no build."""
     tool = str(NODE_MODULES / ".bin" / "biome")
     return [
         Suite(
@@ -91,7 +91,7 @@ def rust(reports: Path) -> list[Suite]:
             [
                 [*clippy, *FEATURES, "--all-targets", *DENY_WARNINGS],
                 # Targets that run by name only.
-                [*clippy, *FEATURES, "--package", "forcegrant", "--test", "store_redis", *DENY_WARNINGS],
+                [*clippy, *FEATURES, "--test", "store_redis", *DENY_WARNINGS],
                 [*clippy, *FEATURES, "--package", "forcegrant", "--test", "tinyproxy", *DENY_WARNINGS],
                 # The library alone, with few features: its dependencies are those of the bindings.
                 [*clippy, "--package", "forcegrant", "--lib", "--no-default-features", *DENY_WARNINGS],
@@ -109,7 +109,7 @@ def rust(reports: Path) -> list[Suite]:
         Suite(
             "Redis store",
             # Most of them wait, most of the time.
-            [[*of_core, *FEATURES, "--test", "store_redis", "--", "--test-threads=6"]],
+            [["cargo", "test", "--locked", *FEATURES, "--test", "store_redis", "--", "--test-threads=6"]],
             counts.cargo,
             needs="redis-server",
         ),
@@ -153,7 +153,7 @@ def rust(reports: Path) -> list[Suite]:
 
 
 def python(reports: Path) -> list[Suite]:
-    """The Python package, as it is shipped: nobody installs a debug build."""
+    """The Python package as it is published: users do not install debug builds."""
     mypy_files = number_of(r"no issues found in (\d+) source file", "files")
     return [
         Suite("build for Python", [prepare.python_build(True)], None),
@@ -202,7 +202,7 @@ def node(reports: Path) -> list[Suite]:
 
 
 def together(reports: Path) -> list[Suite]:
-    """What looks at all languages, or at the packages as they are built for users."""
+    """Suites for all languages, or for the packages as they are published."""
     return [
         Suite(
             "scenarios, 5 runners",

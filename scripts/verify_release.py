@@ -1,10 +1,9 @@
-"""Looks at the files of a release before any of them is published: `verify_release.py FOLDER`.
+"""Checks the files of a release before any of them is published: `verify_release.py FOLDER`.
 
-The folder has to hold exactly what artifacts.json says, all of one version. Each file is opened: name and tags fit
-what is inside, it is within its size, holds what it should and no more, brings its licences, and holds no secret and no
-path of the machine that built it. With `--write-checksums` SHA256SUMS is written beside them; without, the one that is
-there has to fit.
-`--only KIND` looks at those files of a kind that are there, for a build that makes no more.
+The folder must contain exactly the files of artifacts.json, all of one version. Each file is opened: its name and tags
+match its content, its size is within the limit, it contains the expected files and no others, its licences, no secret
+and no path of the machine that built it. `--write-checksums` writes SHA256SUMS beside them; without it, the existing
+one has to match. `--only KIND` checks the files of a kind that exist, for a build that makes no others.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ PACKAGE = ROOT / "bindings/python/python/forcegrant"
 # What a file of each kind may hold; in wheels and the npm packages it is a list, see below.
 SDIST = re.compile(
     r"Cargo\.(toml|lock)|LICENSE-(MIT|APACHE)|PKG-INFO|README\.md|pyproject\.toml"
-    r"|(bindings/python|crates/forcegrant(-cli|-emulator|-proto)?)/(Cargo\.toml|README\.md|ARCHITECTURE\.md|src/.+\.rs)"
+    r"|(bindings/python|crates/forcegrant(-[a-z]+)?)/(Cargo\.toml|README\.md|ARCHITECTURE\.md|src/.+\.rs)"
     # Declared in manifests, so that cargo looks for them.
     r"|crates/forcegrant/(examples|benches)/\w+\.rs|crates/forcegrant/README\.md"
     r"|bindings/python/python/forcegrant/.+\.(py|pyi)|bindings/python/python/forcegrant/py\.typed"
@@ -46,7 +45,6 @@ NPM = re.compile(
     r"package\.json|README\.md|LICENSE-(MIT|APACHE)|sbom\.cdx\.json|bindings/node/dist/[a-z-]+\.(cjs|mjs|d\.cts|d\.mts)"
 )
 NPM_EMULATOR = re.compile(r"package\.json|README\.md|LICENSE-(MIT|APACHE)|cli\.js|index\.js|index\.d\.ts|bin/.+")
-# In these, names are the crates' and the emulator's own, and keys are for tests.
 TEST_KEY = (ROOT / "crates/forcegrant-emulator/src/jwt_test_key.pem").read_bytes().strip()
 
 SECRETS = {
@@ -58,19 +56,19 @@ SECRETS = {
 }
 # Homes of people and of build machines.
 PATHS = rb"(?:/(?:home|Users|root|github|__w|tmp)/|[A-Z]:\\(?:a|Users|b)\\)[\w.@+/\\-]+"
-# What programs name on any machine, and what documentation shows.
+# Paths that programs name on every machine, and that documentation shows.
 NO_PATHS = re.compile(rb"/tmp/(?:\.X11|forcegrant)")
 
 
 class Problems(list[str]):
-    """What is wrong, each with the file that it is about."""
+    """Problems, each with the file that has it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.about = ""
 
     def add(self, text: str) -> None:
-        """One more, about the file that is looked at."""
+        """Adds a problem of the current file."""
         self.append(f"{self.about}: {text}")
 
 
@@ -97,7 +95,7 @@ def main(arguments: list[str]) -> int:
 
 
 def verify(folder: Path, wanted: list[Artifact], number: str, *, whole: bool = True) -> list[str]:
-    """Everything that is wrong with the files of a release; a part of one may have others beside it."""
+    """All problems of the files of a release; without `whole`, other files in the folder are ignored."""
     names = {row.name for row in wanted}
     there = {path.name for path in folder.iterdir() if whole or path.name in names} - {CHECKSUMS}
     problems = Problems()
@@ -109,7 +107,7 @@ def verify(folder: Path, wanted: list[Artifact], number: str, *, whole: bool = T
             try:
                 look_at(folder / row.name, row, number, problems)
             except (ValueError, KeyError, OSError, tarfile.TarError, zipfile.BadZipFile) as error:
-                problems.add(f"can not be read: {error}")
+                problems.add(f"cannot be read: {error}")
     return problems
 
 
@@ -128,7 +126,7 @@ def look_at(path: Path, row: Artifact, number: str, problems: Problems) -> None:
     elif row.kind.startswith("npm"):
         npm(found, row, number, problems)
         for name in sorted({name for name in found if name.startswith("bin/")} - archives.programs(path)):
-            problems.add(f"{name} can not be executed")
+            problems.add(f"{name} is not executable")
     elif row.kind == "sdist":
         sdist(found, number, problems)
     elif row.kind == "crate":
@@ -138,7 +136,7 @@ def look_at(path: Path, row: Artifact, number: str, problems: Problems) -> None:
 
 
 def secrets_and_paths(found: dict[str, bytes], problems: Problems) -> None:
-    """Neither is in any file."""
+    """No file contains a secret or a path of the build machine."""
     for name, content in found.items():
         if re.search(r"(^|/)(\.npmrc|\.pypirc|\.env|\.netrc|credentials(\.toml)?|id_[a-z]+)$", name):
             problems.add(f"{name} may hold credentials")
@@ -190,7 +188,7 @@ def wheel_names(row: Artifact, number: str) -> set[str]:
 
 
 def is_source(file: Path) -> bool:
-    """Whether a file of the Python package is no tool's."""
+    """Whether a file of the Python package is a source, and not made by a tool."""
     return file.suffix in {".py", ".pyi"} or file.name == "py.typed"
 
 
@@ -278,7 +276,7 @@ def sbom(content: bytes, number: str, problems: Problems) -> None:
 
 
 def binary(content: bytes, row: Artifact, problems: Problems) -> None:
-    """It is for the platform that its package is for, and needs no newer C library than its tag promises."""
+    """The binary is for the platform of its package, and needs no newer C library than its tag promises."""
     triple = row.platform.target
     equal("machine", binaries.machine(content), binaries.machine_of(triple), problems)
     needed = binaries.glibc(content)
@@ -291,7 +289,7 @@ def binary(content: bytes, row: Artifact, problems: Problems) -> None:
 
 
 def licences(found: dict[str, bytes], folder: str, problems: Problems) -> None:
-    """Both texts are there, word for word."""
+    """Both licence texts are included, word for word."""
     for name in LICENCES:
         if found.get(folder + name) != (ROOT / name).read_bytes():
             problems.add(f"{folder}{name} is not there, or not the one of the project")
@@ -306,14 +304,14 @@ def exactly(found: dict[str, bytes], names: set[str], problems: Problems) -> Non
 
 
 def only(found: dict[str, bytes], pattern: re.Pattern[str], problems: Problems) -> None:
-    """No files but such."""
+    """Only files whose names match."""
     for name in sorted(found):
         if not pattern.fullmatch(name):
             problems.add(f"{name} does not belong there")
 
 
 def equal(what: str, actual: object, right: object, problems: Problems) -> None:
-    """One value."""
+    """Compares one value."""
     if actual != right:
         problems.add(f"{what}: {actual} instead of {right}")
 

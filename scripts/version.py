@@ -1,4 +1,4 @@
-"""The version, which is one in all packages: `version.py` checks that, `version.py 0.2.0` sets it everywhere."""
+"""All packages have one version: `version.py` checks that, and `version.py 0.2.0` sets it everywhere."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from workspace import ROOT, fail
 
-# SemVer as far as Cargo, Python and npm write it alike: no pre-releases, which each spells in its own way.
+# The part of SemVer that Cargo, Python and npm write in the same way: without pre-releases.
 VERSION = re.compile(r"(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)")
 OWN_NPM = r"forcegrant(?:-[a-z0-9-]+)?"
 
 
 class Place(NamedTuple):
-    """Where it stands: `pattern` has one group, the version; `at_least` is how often it stands there."""
+    """A place of the version: `pattern` has one group, the version; `at_least` is the number of matches."""
 
     files: str
     pattern: str
@@ -24,11 +24,11 @@ class Place(NamedTuple):
 
 PLACES = [
     Place("Cargo.toml", r'^version = "([^"]+)"$'),
-    # What a published crate asks for of its siblings.
-    Place("Cargo.toml", r'^forcegrant[a-z-]* = \{ path = "[^"]+", version = "([^"]+)"', 3),
-    Place("Cargo.lock", r'^name = "forcegrant[a-z-]*"\nversion = "([^"]+)"$', 6),
+    # The version of other crates of the workspace that a published crate requires.
+    Place("Cargo.toml", r'^forcegrant[a-z-]* = \{ path = "[^"]+", version = "([^"]+)"', 10),
+    Place("Cargo.lock", r'^name = "forcegrant[a-z-]*"\nversion = "([^"]+)"$', 13),
     Place("pyproject.toml", r'"forcegrant-emulator==([^"]+)"'),
-    # The package itself, and those of its own that it names: the emulator, the platforms' binaries.
+    # The package itself, and the packages of the emulator and of the platforms that it names.
     Place("package.json", r'^  "version": "([^"]+)"'),
     Place("package.json", rf'^    "{OWN_NPM}": "(\d[^"]*)"'),
     Place("bindings/*/package.json", r'^  "version": "([^"]+)"'),
@@ -46,7 +46,7 @@ def main(args: list[str]) -> int:
     """Returns the exit code."""
     if args:
         if len(args) > 1 or not VERSION.fullmatch(args[0]):
-            fail("give one version as in 1.2.3")
+            fail("give one version such as 1.2.3")
         set_everywhere(ROOT, args[0])
     wrong = check(ROOT)
     for line in wrong:
@@ -65,9 +65,9 @@ def current(root: Path) -> str:
 
 
 def check(root: Path) -> list[str]:
-    """What does not have the version of the workspace."""
+    """The places that do not have the version of the workspace."""
     version = current(root)
-    wrong = [] if VERSION.fullmatch(version) else [f"{version} is no version as in 1.2.3"]
+    wrong = [] if VERSION.fullmatch(version) else [f"{version} is not a version such as 1.2.3"]
     counts = dict.fromkeys(PLACES, 0)
     for (place, file), found in everywhere(root):
         counts[place] += len(found)
@@ -100,7 +100,7 @@ def replaced(found: re.Match[str], version: str) -> str:
 
 
 def everywhere(root: Path) -> list[tuple[tuple[Place, str], list[str]]]:
-    """Every place in every file, with the versions that stand there."""
+    """Every place in every file, with its versions."""
     return [
         (
             (place, path.relative_to(root).as_posix()),

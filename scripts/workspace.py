@@ -21,12 +21,12 @@ NEEDED = {"python": (3, 10), "cargo": (1, 88), "node": (20, 19)}
 
 
 def fail(message: str) -> NoReturn:
-    """Ends the program with a sentence for people."""
+    """Ends the program with a message."""
     sys.exit(f"\n{message}")
 
 
 def check_tools() -> None:
-    """Cargo, Node and Python are there and not too old."""
+    """Checks that Cargo, Node and Python are installed and new enough."""
     found = {
         "python": sys.version_info[:2],
         "cargo": version("cargo", "install Rust: https://rustup.rs"),
@@ -43,18 +43,18 @@ def version(tool: str, hint: str) -> tuple[int, ...]:
     """Major and minor version that `tool --version` says."""
     path = shutil.which(tool)
     if path is None:
-        fail(f"{tool} is not there: {hint}")
+        fail(f"{tool} was not found: {hint}")
     said = subprocess.run([path, "--version"], cwd=ROOT, capture_output=True, text=True, check=False)
     numbers = re.search(r"(\d+)\.(\d+)", said.stdout)
     if numbers is None:
-        fail(f"{tool} --version says nothing useful: {said.stdout or said.stderr}")
+        fail(f"{tool} --version printed no version: {said.stdout or said.stderr}")
     return tuple(map(int, numbers.groups()))
 
 
 def environment() -> dict[str, str]:
     """The caller's environment, with one target folder and one target for all builds.
 
-    napi always names a target; cargo and maturin do when told. Only with the same one do they share what they built.
+    napi always names a target; cargo and maturin can. They share what they built only if all name the same one.
     """
     env = dict(os.environ)
     target_dir = Path(env.get("CARGO_TARGET_DIR") or "target")
@@ -62,7 +62,7 @@ def environment() -> dict[str, str]:
     env.setdefault("CARGO_BUILD_TARGET", host_target())
     env.setdefault("CARGO_TERM_PROGRESS_WHEN", "never")
     if env.get("CI"):
-        # Costs time and space, and pays only when something is built again.
+        # Incremental builds cost time and space, and help only later builds.
         env.setdefault("CARGO_INCREMENTAL", "0")
     env["VIRTUAL_ENV"] = str(VENV)
     env["PATH"] = os.pathsep.join([str(VENV_PYTHON.parent), env.get("PATH", "")])

@@ -1,2 +1,2 @@
-/** Where the program for this platform is; throws when the package holds none. */
+/** The path of the program for this platform; throws if the package has none. */
 export declare function binaryPath(): string

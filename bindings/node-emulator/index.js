@@ -3,7 +3,7 @@ const path = require('node:path')
 
 const program = process.platform === 'win32' ? 'forcegrant-emulator.exe' : 'forcegrant-emulator'
 
-/** Where the program for this platform is. */
+/** The path of the program for this platform. */
 exports.binaryPath = function binaryPath() {
   const here = path.join(__dirname, 'bin', `${process.platform}-${process.arch}`, program)
   if (existsSync(here)) return here

@@ -1,22 +1,22 @@
-//! What all fuzz targets share: the call of a check, with a limit to what it may allocate.
+//! Shared by all fuzz targets: runs a check with a limit for single allocations.
 #![cfg(feature = "libfuzzer")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What one check may ask for at once, whatever the input says: a few times the longest response, which is 1 MiB.
-const MAX_ALLOCATION: usize = 16 * 1024 * 1024;
+/// The largest single allocation of a check for any input: a few times the longest response, which is 1 MiB.
+const MAX_ALLOCATION_BYTES: usize = 16 * 1024 * 1024;
 
-/// The largest allocation since the last look.
+/// The largest allocation since the check began.
 static LARGEST: AtomicUsize = AtomicUsize::new(0);
 
-struct Watched;
+struct RecordingAllocator;
 
 #[global_allocator]
-static ALLOCATOR: Watched = Watched;
+static ALLOCATOR: RecordingAllocator = RecordingAllocator;
 
-// SAFETY: it passes everything on to the system's allocator.
-unsafe impl GlobalAlloc for Watched {
+// SAFETY: every call goes to the allocator of the system.
+unsafe impl GlobalAlloc for RecordingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         LARGEST.fetch_max(layout.size(), Ordering::Relaxed);
         // SAFETY: as the caller promises.
@@ -38,10 +38,13 @@ unsafe impl GlobalAlloc for Watched {
 /// Runs the check of one target.
 ///
 /// # Panics
-/// When one of its promises does not hold, or when it asks for much memory at once.
+/// If one of its promises does not hold, or if one allocation is too large.
 pub fn run(target: &str, data: &[u8]) {
     LARGEST.store(0, Ordering::Relaxed);
     forcegrant::fuzz::run(target, data);
     let largest = LARGEST.load(Ordering::Relaxed);
-    assert!(largest <= MAX_ALLOCATION, "{largest} bytes at once");
+    assert!(
+        largest <= MAX_ALLOCATION_BYTES,
+        "one allocation of {largest} bytes"
+    );
 }

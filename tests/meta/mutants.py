@@ -2,7 +2,8 @@
 """Tests a scenario runner: makes scenarios each of which has one false expectation, so that every one must fail.
 
     mutants.py write DIR [TEXT]  writes DIR/mutants.json and the schema, for FORCEGRANT_SCENARIO_DIR=DIR;
-                                 with TEXT those of the scenarios whose id holds it
+                                 with TEXT those of the scenarios whose id holds it; with --core those of the
+                                 tables of the core, for the one runner that runs them
     mutants.py judge DIR LOG     LOG is what the runner printed: it must name every id of DIR, followed by a colon
 
 Standard library only. Exit status 0 when no mutant survived.
@@ -20,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from check_scenarios import SCENARIOS, read
+from check_scenarios import SCENARIOS, read, scenario_files
 
 Place = tuple[str | int, ...]
 # Objects that name all there is, so that an empty one is an expectation too.
@@ -33,6 +34,7 @@ def main() -> int:
     write = commands.add_parser("write")
     write.add_argument("folder", type=Path)
     write.add_argument("text", nargs="?", default="")
+    write.add_argument("--core", action="store_true")
     judge = commands.add_parser("judge")
     judge.add_argument("folder", type=Path)
     judge.add_argument("log", type=Path)
@@ -40,7 +42,7 @@ def main() -> int:
 
     target = options.folder / "mutants.json"
     if options.command == "write":
-        made = list(mutants(options.text))
+        made = list(mutants(SCENARIOS / "core" if options.core else SCENARIOS, options.text))
         options.folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(SCENARIOS / "schema.json", options.folder)
         document = {"$schema": "./schema.json", "about": "each must fail", "scenarios": made}
@@ -56,12 +58,10 @@ def main() -> int:
     return 1 if survivors else 0
 
 
-def mutants(text: str) -> Iterator[dict[str, Any]]:
-    """Every scenario whose id holds the text, once for each of its expectations, with that one made false."""
+def mutants(folder: Path, text: str) -> Iterator[dict[str, Any]]:
+    """Every scenario of the folder whose id holds the text, once for each of its expectations, with that one made false."""
     number = 0
-    for path in sorted(SCENARIOS.glob("*.json")):
-        if path.name == "schema.json":
-            continue
+    for path in scenario_files(folder):
         for scenario in read(path)["scenarios"]:
             for place in expectations(scenario) if text in scenario["id"] else ():
                 mutant = copy.deepcopy(scenario)

@@ -1,4 +1,4 @@
-"""D2: the comparison of the three interfaces finds what one language has and another lacks."""
+"""The comparison of the three interfaces finds a member that one language has and another lacks."""
 
 from __future__ import annotations
 

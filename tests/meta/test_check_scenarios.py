@@ -34,9 +34,21 @@ class Files(unittest.TestCase):
         self.validator = Validator(SCHEMA)
 
     def test_committed_files_are_right(self) -> None:
-        ids, wrong = check_scenarios.check_files(check_scenarios.SCENARIOS)
+        shared, core, wrong = check_scenarios.check_files(check_scenarios.SCENARIOS)
         self.assertEqual(wrong, [])
-        self.assertGreaterEqual(len(ids), check_scenarios.AT_LEAST)
+        self.assertGreaterEqual(len(shared), check_scenarios.AT_LEAST)
+        self.assertGreater(len(core), 0)
+
+    def test_an_id_is_used_once_over_both_folders(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / "core").mkdir()
+            (folder / "schema.json").write_text(json.dumps(SCHEMA), encoding="utf-8")
+            for path in (folder / "shared.json", folder / "core" / "table.json"):
+                path.write_text(json.dumps(file_of(CASE)), encoding="utf-8")
+            shared, core, wrong = check_scenarios.check_files(folder)
+        self.assertEqual((shared, core), (["some-case"], ["some-case"]))
+        self.assertIn("id some-case is used 2 times", wrong)
 
     def test_a_right_case_passes(self) -> None:
         self.assertEqual(self.validator.errors(file_of(CASE)), [])
@@ -111,14 +123,14 @@ class Reports(unittest.TestCase):
         self.addCleanup(self.folder.cleanup)
         self.path = Path(self.folder.name)
         for runner in check_scenarios.RUNNERS:
-            self.report(runner, ["a-a", "b-b"])
+            self.report(runner, ["a-a", "b-b", *(["core-c"] if runner == check_scenarios.CORE_RUNNER else [])])
 
     def report(self, runner: str, ran: list[str]) -> None:
         text = json.dumps({"runner": runner, "ran": ran})
         (self.path / f"{runner}.json").write_text(text, encoding="utf-8")
 
     def found(self) -> list[str]:
-        return check_scenarios.check_reports(self.path, ["a-a", "b-b"])
+        return check_scenarios.check_reports(self.path, ["a-a", "b-b"], ["core-c"])
 
     def test_all_the_same(self) -> None:
         self.assertEqual(self.found(), [])
@@ -132,8 +144,13 @@ class Reports(unittest.TestCase):
         self.assertEqual(self.found(), ["python-sync: did not run b-b"])
 
     def test_a_scenario_too_many_and_one_twice(self) -> None:
-        self.report("rust-async", ["a-a", "b-b", "b-b", "c-c"])
-        self.assertEqual(self.found(), ["rust-async: ran c-c, which is in no file", "rust-async: ran b-b 2 times"])
+        self.report("node", ["a-a", "b-b", "b-b", "c-c"])
+        self.assertEqual(self.found(), ["node: ran c-c, which is in no file", "node: ran b-b 2 times"])
+
+    def test_the_tables_of_the_core_belong_to_one_runner(self) -> None:
+        self.report("rust-async", ["a-a", "b-b"])
+        self.report("node", ["a-a", "b-b", "core-c"])
+        self.assertEqual(self.found(), ["rust-async: did not run core-c", "node: ran core-c, which is in no file"])
 
     def test_a_stray_report(self) -> None:
         self.report("deno", [])

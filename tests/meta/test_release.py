@@ -1,4 +1,4 @@
-"""D4, B12: the script that looks at a release before it is published accepts one that is right, and finds what is wrong."""
+"""The script that checks a release before it is published accepts a correct one and finds each kind of mistake."""
 
 from __future__ import annotations
 
@@ -218,11 +218,11 @@ class VerifyTest(unittest.TestCase):
         found = self.changed(row, **{"forcegrant.linux-x64-musl.node": new})
         self.assertEqual(found, ["it is for musl and needs glibc (2, 34)"])
 
-    def test_a_program_that_can_not_be_executed_is_found(self) -> None:
+    def test_a_program_that_is_not_executable_is_found(self) -> None:
         row = self.row("npm-emulator")
         write(self.folder, row, content(row), "darwin-arm64/forcegrant-emulator")
         (problem,) = self.problems()
-        self.assertEqual(problem, f"{row.name}: bin/darwin-arm64/forcegrant-emulator can not be executed")
+        self.assertEqual(problem, f"{row.name}: bin/darwin-arm64/forcegrant-emulator is not executable")
 
     def test_wrong_tags_are_found(self) -> None:
         row = self.row("wheel", "x86_64-unknown-linux-gnu")
@@ -288,11 +288,11 @@ class VerifyTest(unittest.TestCase):
     def test_an_sbom_without_checksums_is_found(self) -> None:
         self.assertEqual(self.changed(self.row("sbom"), **{"": sbom().replace(b"hashes", b"other")}), ["the SBOM is not complete"])
 
-    def test_what_is_no_archive_is_found(self) -> None:
+    def test_a_file_that_is_not_an_archive_is_found(self) -> None:
         row = self.row("sdist")
         (self.folder / row.name).write_bytes(b"x")
         (problem,) = self.problems()
-        self.assertIn(f"{row.name}: can not be read", problem)
+        self.assertIn(f"{row.name}: cannot be read", problem)
 
     def test_a_wheel_gets_its_sbom_with_a_record(self) -> None:
         row = self.row("wheel")
@@ -337,7 +337,7 @@ class WorkflowTest(unittest.TestCase):
             self.assertEqual(len(lint_workflows.unpinned("x.yml", line)), 1, line)
         self.assertEqual(lint_workflows.unpinned("x.yml", f"      - uses: a/b@{commit} # v1.2.3"), [])
 
-    def test_nothing_is_published_before_all_was_looked_at(self) -> None:
+    def test_nothing_is_published_before_everything_is_checked(self) -> None:
         workflow = (ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8")
         parts = verify_release.re.split(r"(?m)^  ([a-z]+):\n", workflow.split("\njobs:\n")[1])[1:]
         jobs = dict(zip(parts[::2], parts[1::2], strict=True))

@@ -1,4 +1,4 @@
-"""D5: what is shipped brings no one else's packages along, and what runs at a release is pinned to what was looked at."""
+"""The published packages depend on no package of others and run nothing when they are installed."""
 
 from __future__ import annotations
 

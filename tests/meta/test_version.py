@@ -1,4 +1,4 @@
-"""D3: one version in all packages: the script that checks and sets it does both, wherever the version stands."""
+"""All packages have one version: the script finds and sets every place that names it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-// A service bundled with esbuild, the package left out of the bundle or taken in; the binary stays outside always.
+// A service bundled with esbuild, with the package outside or inside the bundle; the binary always stays outside.
 import assert from 'node:assert/strict'
 import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -20,7 +20,7 @@ after(async () => {
   await emulator?.close()
 })
 
-// What esbuild itself asks for when CommonJS goes into an ES module.
+// esbuild requires this when it bundles CommonJS into an ES module.
 const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)"
 
 for (const format of ['cjs', 'esm']) {
@@ -74,7 +74,7 @@ for (const format of ['cjs', 'esm']) {
   })
 }
 
-/** A folder with whatever could be taken for the native part. */
+/** A folder with everything that could be mistaken for the native part. */
 function plantedFolder(name) {
   const folder = path.join(path.dirname(place.home), `planted-${name}`)
   const [installed] = readdirSync(path.join(place.home, 'node_modules')).filter((each) =>
@@ -83,7 +83,7 @@ function plantedFolder(name) {
   const binary = `${installed.replace('-', '.')}.node`
   for (const where of ['.', 'node_modules/forcegrant-x', 'bindings/node/dist']) {
     mkdirSync(path.join(folder, where), { recursive: true })
-    // A library of this version would do what it is asked, unseen; this one is no library.
+    // A real library of this version would be loaded unnoticed; this file is not a library.
     writeFileSync(path.join(folder, where, binary), 'planted')
   }
   const home = path.join(folder, 'node_modules', installed)

@@ -1,5 +1,5 @@
-// The libraries that the Node package goes with, at the oldest version that package.json declares: the tests of the
-// adapters run again, on the packages of a release. And undici at its newest, which Node 20 can not run.
+// The peer libraries of the Node package, at the oldest version that package.json allows: the tests of the
+// adapters run again, on the packages of a release. And undici at its newest, which Node 20 cannot run.
 import assert from 'node:assert/strict'
 import { cpSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import path from 'node:path'
@@ -13,7 +13,7 @@ const OLDEST = {
   jsforce: 'jsforce-oldest',
   undici: 'undici-oldest',
 }
-/** Each with the files of tests/node that need it; undici carries the calls of most. */
+/** Each library with the files of tests/node that need it; most of them also need undici. */
 const FILES = [
   ...['undici', 'fetch', 'axios', 'grpc', 'jsforce-connection', 'jsforce-apis', 'jsforce-streaming'],
   ...['destinations', 'canary'],
@@ -40,7 +40,7 @@ test('each library is tried at the oldest version that is declared', () => {
   assert.deepEqual(Object.fromEntries(tried), Object.fromEntries(Object.entries(declared).map(lowest)))
 })
 
-// They wait more than they work.
+// These tests mostly wait.
 describe('the adapters', { concurrency: 4 }, () => {
   for (const file of FILES) {
     test(`with the oldest versions: ${file}`, () => runs(process.execPath, file, place.home))
@@ -74,7 +74,7 @@ function versionOf(folder) {
   return JSON.parse(readFileSync(tool(folder, 'package.json'), 'utf8')).version
 }
 
-/** `^1.10.0` and `>=7` as the version that they begin with. */
+/** The lowest version of a range such as `^1.10.0` or `>=7`. */
 function lowest([name, range]) {
   const [, numbers] = /^(?:\^|>=)(\d+(?:\.\d+){0,2})$/.exec(range)
   return [name, `${numbers}.0.0`.split('.').slice(0, 3).join('.')]

@@ -57,7 +57,7 @@ for (const [kind, words] of [
 
 for (const pool of ['forks', 'threads', 'vmThreads', 'vmForks']) {
   test(`vitest, with ${pool}`, async () => {
-    // Where vitest is found by the files themselves.
+    // The test files find vitest here.
     const config = `export default {
       root: ${JSON.stringify(place.home)},
       resolve: { alias: { vitest: ${JSON.stringify(tool('vitest', 'dist', 'index.js'))} } },
@@ -83,7 +83,7 @@ for (const pool of ['forks', 'threads', 'vmThreads', 'vmForks']) {
 }
 
 function environment() {
-  // What the runner itself was started with is of another org: a .env file replaces it.
+  // The runner is started with variables of another org, which the .env file replaces.
   const parent = {
     SALESFORCE_LOGIN_URL: 'parent.my.salesforce.com',
     SALESFORCE_CLIENT_ID: 'parent',

@@ -1,4 +1,4 @@
-// C10: the packages of a release in other runtimes than the one that the suites run in.
+// The packages of a release in other JavaScript runtimes than the one that runs the suites.
 import assert from 'node:assert/strict'
 import { rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -22,7 +22,7 @@ before(async () => {
 })
 beforeEach(async () => {
   await emulator.control('reset')
-  // Each login brings another token, so that sharing one shows.
+  // Each login returns another token, so that a shared token is noticed.
   await emulator.control('configure', { app: { distinct_tokens: true } })
 })
 after(async () => {
@@ -79,7 +79,7 @@ for (const { name, program, before: words } of runtimes) {
     })
   })
 
-  test(`${name}: ends with a request up`, async () => {
+  test(`${name}: ends with a request in flight`, async () => {
     await emulator.control('fault', { endpoint: 'token', kind: 'hold' })
     for (const [way, expected] of [
       ['exit', ''],

@@ -8,7 +8,7 @@ import { installed, pack, stage } from '../packaging/support/npm.mjs'
 
 const modules = path.join(import.meta.dirname, 'node_modules')
 
-/** Name, and what is typed before the name of a script; those that this platform has. */
+/** The runtimes of this platform: a name, and the command before the name of a script. */
 export const runtimes = [
   ...['20', '22', '24', '26'].map((major) => ({
     name: `Node ${major}`,
@@ -16,7 +16,7 @@ export const runtimes = [
     before: [],
   })),
   { name: 'Bun', program: packaged('@oven', 'bun'), before: [] },
-  // Without questions and updates; npm installed the packages, Deno has to take them as they are.
+  // Without prompts and updates. npm installed the packages, and Deno has to use them unchanged.
   {
     name: 'Deno',
     program: packaged('@deno', 'deno'),
@@ -52,7 +52,7 @@ export function tool(...names) {
   return path.join(modules, ...names)
 }
 
-/** Runs a program in a folder, with nothing of this process's environment that could help or hinder it. */
+/** Runs a program in a folder, without the variables of this process that could affect it. */
 export function start(program, args, { cwd, env = {}, limit = 180_000 }) {
   return new Promise((resolve, reject) => {
     const { PATH } = process.env

@@ -1,4 +1,4 @@
-// AbortSignal: it ends one caller's waiting, and nothing else.
+// AbortSignal ends the wait of one caller and nothing else.
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { after, before, beforeEach, test } from 'node:test'
@@ -30,7 +30,7 @@ test('aborted before: rejects with the very reason, and asks for nothing', async
   assert.equal(await requests(), 0)
 })
 
-test('aborted before: rejects even when a token is at hand', async () => {
+test('aborted before: rejects even when a token is cached', async () => {
   const client = new Client(emulator.clientOptions())
   await client.token()
   await assert.rejects(client.token({ signal: AbortSignal.abort() }), { name: 'AbortError' })

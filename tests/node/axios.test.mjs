@@ -21,7 +21,7 @@ function open(options) {
           return { status, data }
         } catch (error) {
           const { status, data } = error.response ?? {}
-          // A body that broke off has a response too.
+          // A body that ended early has a response too.
           if (status === undefined || status < 400) throw error
           return { status, data }
         }
@@ -50,7 +50,7 @@ after(async () => {
   await emulator?.close()
 })
 
-test('axios: objects, forms and streamed answers go through a renewal', async () => {
+test('axios: objects, forms and streamed responses go through a renewal', async () => {
   const client = new Client(emulator.clientOptions())
   const instance = axios.create({ httpsAgent, proxy: false })
   const detach = attach(instance, client)

@@ -1,4 +1,4 @@
-// No secret and no token in any text: a server that repeats the whole request, and every way in which an error leaves.
+// No text contains a secret or a token, even if a server repeats the whole request: every error is searched.
 import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import https from 'node:https'
@@ -33,11 +33,11 @@ after(async () => {
 const CLIENT_ID = '3MVG9_the.app'
 const SECRETS = ['CANARY5ECRET', 'CANARY/5+E=C%R&E"T', "CANARY 5E'CRET<>\\ü", 'CANARY%2F5ECRET%25+%2B']
 
-/** What a server makes of a request: its text comes back in every part of a response that somebody reads. */
+/** Servers that send the text of a request back in each part of a response that is read. */
 const ECHOES = {
   'a refusal': (request, response) =>
     json(response, 400, { error: 'invalid_client', error_description: request.text }),
-  'a refusal that nobody knows': (request, response) =>
+  'an unknown refusal': (request, response) =>
     json(response, 400, { error: request.text, error_description: request.text, error_uri: request.text }),
   'a busy server': (request, response) => json(response, 503, { message: request.text }),
   'a page': (request, response) =>
@@ -155,7 +155,7 @@ const ENDS = {
   'without redirects': (made) => made.get(`${LIMITS}/nothing`, { maxRedirects: 0 }),
   'through fetch': (made) => {
     const fetch = () => Promise.reject(new TypeError('fetch failed'))
-    // Older versions take no `fetch`, so that theirs would leave this machine.
+    // Older versions have no option `fetch`, so their requests would leave this machine.
     if (Number(axios.VERSION.split('.')[1]) < 12) return Promise.reject(new Error('not tried'))
     return made.get(LIMITS, { adapter: 'fetch', env: { fetch } })
   },
@@ -170,7 +170,7 @@ for (const [name, end] of Object.entries(ENDS)) {
     const { accessToken } = await client.token()
     const made = axios.create({ httpsAgent, proxy: false })
     attach(made, client)
-    // An interceptor that is asked first sees none either.
+    // An interceptor that runs first sees no token either.
     const texts = []
     const see = (value) => texts.push(...shown(value))
     made.interceptors.response.use(see, (error) => {
@@ -242,11 +242,11 @@ function oneLine(text) {
   return text.replace(/[^\x20-\x7e]+/g, ' ')
 }
 
-/** A value in every form in which somebody may see it. */
+/** A value in every form in which it may be shown. */
 function shown(value) {
   const texts = [inspect(value), inspect(value, { depth: Infinity, showHidden: true, maxStringLength: null })]
   const seen = new Set()
-  // As loggers do: what is enumerable, in whatever depth, and what has a form of its own for JSON.
+  // As loggers do: enumerable values at any depth, and values with a `toJSON` method.
   const serialised = (key, held) => {
     if (typeof held === 'bigint') return String(held)
     if (typeof held !== 'object' || held === null) return held
@@ -269,7 +269,7 @@ function shown(value) {
   return texts
 }
 
-/** A secret in every form in which it is sent, or comes back. */
+/** A secret in every form in which it is sent, or in which a server may return it. */
 function forms(secret) {
   const form = new URLSearchParams({ s: secret }).toString().slice(2)
   const percent = encodeURIComponent(secret)

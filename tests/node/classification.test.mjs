@@ -1,9 +1,9 @@
-// classifyResponse and classifyGrpcStatus: for clients that this package knows nothing of.
+// classifyResponse and classifyGrpcStatus, for clients without an adapter in this package.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { classifyGrpcStatus, classifyResponse } from 'forcegrant'
 
-test('the forms of each API are told apart', () => {
+test('the forms of each API are distinguished', () => {
   const table = [
     [200, '{}', 'fine'],
     [401, '[{"errorCode":"INVALID_SESSION_ID"}]', 'session_expired'],

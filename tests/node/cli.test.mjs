@@ -35,7 +35,7 @@ after(async () => {
   await emulator.close()
 })
 
-/** Exit code and both outputs, with nothing of this machine's settings. */
+/** Exit code and both outputs, without the settings of this machine. */
 function outcome(file, args, env = {}, onStart) {
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, {

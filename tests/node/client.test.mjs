@@ -45,10 +45,10 @@ test('10,000 callers on a cold client cause one request, and get one object', as
   assert.equal((await counters()).token_requests, 1)
 })
 
-test('a token at hand is answered without a native call', async () => {
+test('a cached token is returned without a native call', async () => {
   const client = new Client(emulator.clientOptions())
   const token = await client.token()
-  // A second call makes sure of a view; then the time stands still, so that it cannot run out.
+  // After the second call the fast path is ready; the clock stands still, so it stays valid.
   await client.token()
   const calls = await countNativeCalls(async () => {
     for (let i = 0; i < 100; i++) {
@@ -164,7 +164,7 @@ test('reset forgets the token and the failures', async () => {
   assert.equal((await counters()).token_requests, 3)
 })
 
-test('reset while a request is up: those who wait get its answer, and it is asked again after', async () => {
+test('reset during a request: callers that wait get its response, and later callers log in again', async () => {
   await emulator.control('fault', { endpoint: 'token', kind: 'hold' })
   const client = new Client(emulator.clientOptions())
   const before = client.token()
@@ -177,7 +177,7 @@ test('reset while a request is up: those who wait get its answer, and it is aske
   await client.waitIdle()
 })
 
-test('status tells where the client stands', async () => {
+test('status describes the state of the client', async () => {
   const client = new Client(emulator.clientOptions())
   const token = await client.token()
   const { state, fingerprint, logins, failures, loginHost, expiry } = client.status()

@@ -1,4 +1,4 @@
-// C12: what crosses the border keeps its meaning: absent values, times, numbers.
+// Values keep their meaning between Rust and JavaScript: absent values, times, numbers.
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
 import { Client, ConfigurationError, Token } from 'forcegrant'

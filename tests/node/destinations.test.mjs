@@ -1,4 +1,4 @@
-// Where the token goes: with every library, to the host that the core judged, and that the library really connects to.
+// With every library, the token goes only to the host that the core checked and that the library connects to.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import http from 'node:http'
@@ -13,7 +13,7 @@ import * as undici from 'undici'
 import { generator } from './support/generator.mjs'
 import { HOST, INSTANCE, startSink, withToken } from './support/sink.mjs'
 
-// Older versions take no `fetch`, so that theirs would leave this machine.
+// Older versions have no option `fetch`, so their requests would leave this machine.
 const [, minor] = axios.VERSION.split('.')
 const noFetch = Number(minor) < 12 && 'this version of axios takes no `fetch`'
 const systems = [http.globalAgent, https.globalAgent]
@@ -24,7 +24,7 @@ let client
 
 before(async () => {
   sink = await startSink()
-  // jsforce sends by the agents of the process.
+  // jsforce uses the agents of the process.
   http.globalAgent = sink.httpAgent
   https.globalAgent = sink.httpsAgent
 })
@@ -42,7 +42,7 @@ function filled(text) {
   return text.replaceAll('{instance}', INSTANCE).replaceAll('{host}', HOST)
 }
 
-/** Of the parts of the corpus, joined at random, the same in each run. */
+/** Random combinations of the parts of the corpus, the same in each run. */
 function made(count) {
   const random = generator(11)
   const parts = corpus.flatMap((text) => filled(text).split(/(?<=[/\\@:?#])/))
@@ -52,7 +52,7 @@ function made(count) {
   )
 }
 
-/** Ways to call, each with what of a text it makes: undefined where it cannot have it. */
+/** Ways to call, each with the address that it makes of a text, or undefined if it cannot use the text. */
 const WAYS = {
   fetch: async (text) => (await client.fetch(text)).text(),
   'axios, an address': (text) => instance().get(text),
@@ -110,7 +110,7 @@ const REDIRECTED = {
   undici: () => request({ path: '/start' }, undici.interceptors.redirect({ maxRedirections: 3 })),
   'undici, a redirect beneath': () => {
     const redirecting = sink.dispatcher.compose(undici.interceptors.redirect({ maxRedirections: 3 }))
-    return answered(redirecting.compose(forcegrant(client)).request({ path: '/start', method: 'GET' }))
+    return responseOf(redirecting.compose(forcegrant(client)).request({ path: '/start', method: 'GET' }))
   },
   jsforce: async () =>
     (await connect(client, { version: '67.0' })).request({ method: 'GET', url: `${INSTANCE}/start` }),
@@ -122,7 +122,7 @@ for (const [name, call] of Object.entries(REDIRECTED)) {
     let location
     sink.respond = (request, response) => {
       if (request.url !== '/start') return response.end('{}')
-      // As bytes: the server of Node would refuse some of them.
+      // As bytes, because the server of Node refuses some of them.
       response.socket.end(`HTTP/1.1 307 Moved\r\nconnection: close\r\nlocation: ${location}\r\n\r\n`)
     }
     let followed = 0
@@ -140,7 +140,7 @@ for (const [name, call] of Object.entries(REDIRECTED)) {
   })
 }
 
-// A dispatcher for one origin goes there, whatever a request says.
+// A dispatcher for one origin connects to it, whatever origin a request names.
 const OTHER = 'https://other.example'
 for (const [name, open] of Object.entries({
   Pool: (origin) => new undici.Pool(origin, { connect: sink.connect }),
@@ -166,7 +166,7 @@ for (const [name, open] of Object.entries({
         return dispatch(options, handler)
       }
       const calls = Array.from({ length: 3 }, () =>
-        answered(elsewhere.compose(forcegrant(client), note).request({ method: 'GET', ...wanted })),
+        responseOf(elsewhere.compose(forcegrant(client), note).request({ method: 'GET', ...wanted })),
       )
       const results = await Promise.allSettled(calls)
       await elsewhere.close()
@@ -188,7 +188,7 @@ for (const [name, open] of Object.entries({
       }
 
       const there = open(INSTANCE)
-      await answered(there.compose(forcegrant(client)).request({ method: 'GET', ...wanted }))
+      await responseOf(there.compose(forcegrant(client)).request({ method: 'GET', ...wanted }))
       await there.close()
       assert.equal(withToken(sink).length, 1)
       sink.seen.length = 0
@@ -199,7 +199,7 @@ for (const [name, open] of Object.entries({
 test('undici, BalancedPool: of several origins only those that may see the token get it', async () => {
   const pool = new undici.BalancedPool([INSTANCE, OTHER], { connect: sink.connect })
   const dispatcher = pool.compose(forcegrant(client))
-  const calls = Array.from({ length: 6 }, () => answered(dispatcher.request({ path: '/a', method: 'GET' })))
+  const calls = Array.from({ length: 6 }, () => responseOf(dispatcher.request({ path: '/a', method: 'GET' })))
   const results = await Promise.allSettled(calls)
   assert.deepEqual([...new Set(results.map(({ status }) => status))].sort(), ['fulfilled', 'rejected'])
   for (const { host } of withToken(sink)) assert.equal(host, HOST)
@@ -209,14 +209,14 @@ test('undici, BalancedPool: of several origins only those that may see the token
 test('undici: what was not ours to send is not looked at', async () => {
   const elsewhere = new undici.Pool(OTHER, { connect: sink.connect })
   const { authorization } = await client.token()
-  await answered(sink.dispatcher.compose(forcegrant(client)).request({ path: '/a', method: 'GET' }))
-  // No request of the adapter is under way: the caller's own header, for whatever host.
-  await answered(elsewhere.request({ path: '/a', method: 'GET', headers: { authorization } }))
+  await responseOf(sink.dispatcher.compose(forcegrant(client)).request({ path: '/a', method: 'GET' }))
+  // No request of the adapter is in flight: the caller may send its own header to any host.
+  await responseOf(elsewhere.request({ path: '/a', method: 'GET', headers: { authorization } }))
   assert.equal(withToken(sink).length, 2)
   await elsewhere.close()
 })
 
-test('undici: a mock that answers sees the token, and one that lets a call through does not let it go elsewhere', async () => {
+test('undici: a mock that responds sees the token, and one that lets a call through does not let it go elsewhere', async () => {
   const mock = new undici.MockAgent({ connect: sink.connect })
   mock.disableNetConnect()
   const { authorization } = await client.token()
@@ -289,17 +289,17 @@ function instance(options) {
 }
 
 function request(wanted, ...interceptors) {
-  return answered(
+  return responseOf(
     sink.dispatcher.compose(forcegrant(client), ...interceptors).request({ method: 'GET', ...wanted }),
   )
 }
 
-async function answered(pending) {
+async function responseOf(pending) {
   const { body } = await pending
   return body.text()
 }
 
-/** The requests with the token that a call made, however it ended. */
+/** The requests of a call that contained the token, also if the call failed. */
 async function sent(call) {
   const before = sink.seen.length
   await Promise.resolve()

@@ -34,14 +34,14 @@ const variables = (url, id, secret) => ({
   SALESFORCE_CLIENT_SECRET: secret,
 })
 
-/** How both orgs are reached; the proxy is that of the environment. */
+/** The options to reach both orgs, through the proxy of the environment. */
 function network(more) {
   const { roots } = emulator.clientOptions()
   const resolve = { [SANDBOX]: emulator.https, [emulator.org.myDomain]: emulator.https }
   return { roots, resolve, store: 'off', ...more }
 }
 
-/** What `Client.fromEnv` comes to in a worker with this environment. */
+/** The result of `Client.fromEnv` in a worker with this environment. */
 function inWorker(environment) {
   const code = `
     const { parentPort, workerData } = require('node:worker_threads')

@@ -194,7 +194,7 @@ async function failure(promise) {
   return reason
 }
 
-test('docs/errors.md tells of the code that has a class of its own', () => {
+test('docs/errors.md names the code that has a class of its own', () => {
   const text = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8')
   assert.match(text, /^`request_not_replayable` has a class of its own in Python and Node: `ReplayError`/m)
 })

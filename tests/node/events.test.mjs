@@ -1,4 +1,4 @@
-// onEvent: what happens in a client, told to a function.
+// onEvent: a function receives the events of a client.
 import assert from 'node:assert/strict'
 import diagnostics from 'node:diagnostics_channel'
 import { once } from 'node:events'
@@ -24,7 +24,7 @@ after(() => emulator?.close())
 async function alive(promise) {
   let timer
   const late = new Promise((_resolve, reject) => {
-    timer = setTimeout(reject, 10_000, new Error('nothing was told within 10 s'))
+    timer = setTimeout(reject, 10_000, new Error('no event within 10 s'))
   })
   try {
     return await Promise.race([promise, late])
@@ -33,7 +33,7 @@ async function alive(promise) {
   }
 }
 
-/** A client, what it told, and a promise for the first event of a name. */
+/** A client, its events, and a promise for the first event of a name. */
 function listening(options) {
   const seen = []
   const waiting = []
@@ -41,17 +41,17 @@ function listening(options) {
     seen.push(event)
     for (const { name, resolve } of waiting) if (name === event.name) resolve(event)
   }
-  const told = async (name) => {
+  const firstEvent = async (name) => {
     const found = seen.find((event) => event.name === name)
     return found ?? alive(new Promise((resolve) => waiting.push({ name, resolve })))
   }
-  return { client: new Client(emulator.clientOptions({ ...options, onEvent })), seen, told }
+  return { client: new Client(emulator.clientOptions({ ...options, onEvent })), seen, firstEvent }
 }
 
-test('a login is told from its start to its token', async () => {
-  const { client, seen, told } = listening()
+test('a login emits events from its start to its token', async () => {
+  const { client, seen, firstEvent } = listening()
   const token = await client.token()
-  const { name: _, took, lifetime, ...rest } = await told('login_succeeded')
+  const { name: _, took, lifetime, ...rest } = await firstEvent('login_succeeded')
   assert.deepEqual(rest, { fingerprint: token.fingerprint, expiry: token.expiry, attempts: 1 })
   assert.ok(took > 0 && took < 10_000)
   assert.ok(lifetime > 1_790_000 && lifetime <= 1_800_000)
@@ -60,35 +60,35 @@ test('a login is told from its start to its token', async () => {
 })
 
 test('a retry and a failure carry their errors', async () => {
-  const { client, told } = listening({ retryBackoff: 1 })
+  const { client, firstEvent } = listening({ retryBackoff: 1 })
   await emulator.control('fault', { endpoint: 'token', kind: '503_html', first: 1 })
   await emulator.control('configure', { app: { run_as: null } })
   await assert.rejects(client.token(), RefusedError)
-  const retried = await told('login_retried')
+  const retried = await firstEvent('login_retried')
   assert.ok(retried.error instanceof ForcegrantError)
   assert.deepEqual([retried.error.code, retried.attempts], ['server_unavailable', 1])
   assert.ok(retried.pause >= 0 && retried.pause <= 1)
-  const failed = await told('login_failed')
+  const failed = await firstEvent('login_failed')
   assert.ok(failed.error instanceof RefusedError)
   assert.deepEqual([failed.error.code, failed.attempts], ['no_run_as_user', 2])
 })
 
-test('an eviction and a wrong signature are told by the fingerprint', async () => {
+test('an eviction and a wrong signature are reported with the fingerprint', async () => {
   await emulator.control('configure', { app: { signature: 'wrong' } })
-  const { client, told } = listening()
+  const { client, firstEvent } = listening()
   const { fingerprint } = await client.token()
-  assert.deepEqual(await told('signature_mismatch'), { name: 'signature_mismatch', fingerprint })
+  assert.deepEqual(await firstEvent('signature_mismatch'), { name: 'signature_mismatch', fingerprint })
   client.invalidate(client.cached())
-  const { age, ...rest } = await told('invalidated')
+  const { age, ...rest } = await firstEvent('invalidated')
   assert.deepEqual(rest, { name: 'invalidated', fingerprint })
   assert.ok(age >= 0)
 })
 
 test('no event holds the secret or the token', async () => {
-  const { client, seen, told } = listening()
+  const { client, seen, firstEvent } = listening()
   const { accessToken } = await client.token()
   client.invalidate(accessToken)
-  await told('invalidated')
+  await firstEvent('invalidated')
   const text = inspect(seen, { depth: 9, showHidden: true })
   assert.ok(!text.includes(accessToken.slice(16)))
   assert.ok(!text.includes(emulator.org.clientSecret))
@@ -113,28 +113,28 @@ async function subscribed(use) {
     messages.push({ message, channel })
     waiting.get(message.event.name)?.(message)
   }
-  const told = (name) => alive(new Promise((resolve) => waiting.set(name, resolve)))
+  const firstEvent = (name) => alive(new Promise((resolve) => waiting.set(name, resolve)))
   diagnostics.subscribe(EVENT_CHANNEL, subscriber)
   try {
-    await use(told)
+    await use(firstEvent)
   } finally {
     diagnostics.unsubscribe(EVENT_CHANNEL, subscriber)
   }
   return messages
 }
 
-test('the diagnostics channel tells the events of every client, to late subscribers too', async () => {
+test('the diagnostics channel publishes the events of every client, to late subscribers too', async () => {
   const early = new Client(emulator.clientOptions())
   await early.token()
-  const messages = await subscribed(async (told) => {
-    const evicted = told('invalidated')
+  const messages = await subscribed(async (firstEvent) => {
+    const evicted = firstEvent('invalidated')
     await emulator.control('kill_sessions')
     early.invalidate(early.cached())
     await evicted
-    const minted = told('login_succeeded')
+    const succeeded = firstEvent('login_succeeded')
     await early.token()
-    await minted
-    const started = told('login_succeeded')
+    await succeeded
+    const started = firstEvent('login_succeeded')
     await new Client(emulator.clientOptions()).token()
     await started
   })
@@ -149,16 +149,16 @@ test('the diagnostics channel tells the events of every client, to late subscrib
   }
 })
 
-test('onEvent and the channel are told the same event, and a subscriber that throws harms neither', async () => {
+test('onEvent and the channel receive the same event, and a subscriber that throws harms neither', async () => {
   const seen = []
   const onEvent = (event) => seen.push(event)
   const thrown = await runFixture('throwing-subscriber.mjs', { options: emulator.clientOptions() })
   assertClean(thrown)
   assert.equal(thrown.stdout, 'a subscriber that throws, on purpose\nlogin_succeeded\n')
-  const messages = await subscribed(async (told) => {
-    const minted = told('login_succeeded')
+  const messages = await subscribed(async (firstEvent) => {
+    const succeeded = firstEvent('login_succeeded')
     await new Client(emulator.clientOptions({ onEvent })).token()
-    await minted
+    await succeeded
   })
   assert.deepEqual(
     messages.map(({ message }) => message.event),
@@ -167,9 +167,9 @@ test('onEvent and the channel are told the same event, and a subscriber that thr
 })
 
 test('events come as measurements of the catalogue', async () => {
-  const { client, told } = listening()
+  const { client, firstEvent } = listening()
   client.invalidate(await client.token())
-  const { measurements, took, lifetime } = await told('login_succeeded')
+  const { measurements, took, lifetime } = await firstEvent('login_succeeded')
   assert.deepEqual(measurements, [
     { name: 'forcegrant.logins', kind: 'counter', unit: '{login}', value: 1, attributes: { outcome: 'ok' } },
     {
@@ -188,7 +188,7 @@ test('events come as measurements of the catalogue', async () => {
     },
   ])
   assert.ok(Object.isFrozen(measurements) && measurements.every(Object.isFrozen))
-  assert.deepEqual((await told('login_started')).measurements, [])
+  assert.deepEqual((await firstEvent('login_started')).measurements, [])
 })
 
 test("docs/metrics.md lists the core's instruments", () => {

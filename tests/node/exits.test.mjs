@@ -1,4 +1,4 @@
-// A process may end in any way while requests are up: no crash, and not a word at stderr.
+// A process may end in any way while requests are in flight, without a crash and without output on stderr.
 import { after, before, test } from 'node:test'
 import { startEmulator } from 'forcegrant/testing'
 import { endTimes, WAYS } from './support/exits.mjs'

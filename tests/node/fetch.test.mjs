@@ -11,9 +11,9 @@ callsThrough('fetch', {
   open: (client) => ({
     async call({ path, ...init }) {
       if (init.body instanceof ReadableStream) init.duplex = 'half'
-      const answer = await client.fetch(path, init)
-      const text = await answer.text()
-      return { status: answer.status, data: /^[[{]/.test(text) ? JSON.parse(text) : text }
+      const response = await client.fetch(path, init)
+      const text = await response.text()
+      return { status: response.status, data: /^[[{]/.test(text) ? JSON.parse(text) : text }
     },
   }),
   stream: (text) => new Blob([text]).stream(),
@@ -90,10 +90,10 @@ test('a redirect within the instance keeps the token, and its method as the stan
   for (const [status, method, becomes, bytes] of cases) {
     await redirectOnce(status, '/services/data/v67.0/query?q=SELECT+Id+FROM+Account')
     const body = method === 'POST' ? 'text' : undefined
-    const answer = await client.fetch(LIMITS, { method, body })
-    assert.equal(answer.redirected, true)
+    const response = await client.fetch(LIMITS, { method, body })
+    assert.equal(response.redirected, true)
     const last = (await sent('query')).at(-1)
-    assert.deepEqual([last.method, last.body_bytes, answer.status], [becomes, bytes, 200])
+    assert.deepEqual([last.method, last.body_bytes, response.status], [becomes, bytes, 200])
     assert.equal(last.headers['content-type'] === undefined, bytes === 0)
   }
 })
@@ -101,8 +101,8 @@ test('a redirect within the instance keeps the token, and its method as the stan
 test('redirect: manual and error mean what they mean in the standard', async () => {
   const location = '/services/data/v67.0/query'
   await redirectOnce(302, location)
-  const answer = await client.fetch(LIMITS, { redirect: 'manual' })
-  assert.deepEqual([answer.status, answer.headers.get('location')], [302, location])
+  const response = await client.fetch(LIMITS, { redirect: 'manual' })
+  assert.deepEqual([response.status, response.headers.get('location')], [302, location])
   await redirectOnce(302, location)
   await assert.rejects(client.fetch(LIMITS, { redirect: 'error' }), TypeError)
   assert.equal((await sent('query')).length, 0)
@@ -126,8 +126,8 @@ test("a caller's own Authorization header is sent as it is, and nothing is renew
   const headers = { authorization: 'Bearer mine' }
   assert.equal((await client.fetch(emulator.org.instanceUrl + LIMITS, { headers })).status, 401)
   assert.equal(await logins(), 0)
-  const answer = await client.fetch(LIMITS, { headers })
-  assert.equal(answer.status, 401)
+  const response = await client.fetch(LIMITS, { headers })
+  assert.equal(response.status, 401)
   assert.equal((await sent('limits'))[0].headers.authorization, 'Bearer mine')
   assert.equal(await logins(), 1)
 })
@@ -148,12 +148,12 @@ test('a path that leads to another host is refused before anything is sent', asy
   assert.equal((await emulator.control('requests')).requests.length, 1)
 })
 
-test('the answer of a call is whole after its beginning was looked at', async () => {
+test('the response of a call is complete after its beginning was read', async () => {
   const body = `[${'"x",'.repeat(100_000)}0]`
   const refused = { status: 400, body, content_type: 'application/json' }
   await emulator.control('fault', { endpoint: 'limits', kind: 'status', ...refused })
-  const answer = await client.fetch(LIMITS)
-  assert.equal(await answer.text(), body)
+  const response = await client.fetch(LIMITS)
+  assert.equal(await response.text(), body)
   await emulator.control('clear_faults')
   assert.equal((await client.fetch(LIMITS)).status, 200)
 })
@@ -172,7 +172,7 @@ test('the option fetch must be a function', () => {
 })
 
 test("what the platform's fetch does with a fixed header, this does too", async () => {
-  // Of the same make as `fetch` itself, which takes no other's.
+  // Of the same implementation as `fetch`, which accepts no other.
   const { FormData, Headers, Request } = undici
   const { instanceUrl, authorization } = await client.token()
   const limits = instanceUrl + LIMITS
@@ -215,7 +215,7 @@ test("what the platform's fetch does with a fixed header, this does too", async 
     'a body with GET': [() => [limits, { body: 'x' }]],
     'a method in small letters': [() => [jobs, { method: 'post', body: '{}' }]],
     'a method that is none': [() => [limits, { method: 'a b' }]],
-    'a header that is none': [() => [limits, { headers: { 'x-kept': 'a\nb' } }]],
+    'an invalid header': [() => [limits, { headers: { 'x-kept': 'a\nb' } }]],
     'a mode of redirects that is none': [() => [limits, { redirect: 'perhaps' }]],
     'no redirect, mode error': [() => [limits, { redirect: 'error' }]],
     HEAD: [() => [limits, { method: 'HEAD' }]],
@@ -254,17 +254,17 @@ test("what the platform's fetch does with a fixed header, this does too", async 
   assert.equal(await logins(), 1)
 })
 
-/** What comes of a call, and what the emulator saw of it. */
+/** The result of a call, and the requests that the emulator received. */
 async function outcome(send, make, status) {
   await emulator.control('clear_faults')
   if (status !== undefined) await redirectOnce(status, '/services/data/v67.0/query?q=SELECT+Id+FROM+Account')
   const before = (await emulator.control('requests')).requests.length
   let result
   try {
-    const answer = await send(...(await make()))
-    const { status, redirected, url, type, ok } = answer
-    const { length } = await answer.text()
-    result = { status, redirected, url, type, ok, length, location: answer.headers.get('location') }
+    const response = await send(...(await make()))
+    const { status, redirected, url, type, ok } = response
+    const { length } = await response.text()
+    result = { status, redirected, url, type, ok, length, location: response.headers.get('location') }
   } catch (error) {
     result = { error: error.name, message: error.name === 'TypeError' ? undefined : error.message }
   }
@@ -272,7 +272,7 @@ async function outcome(send, make, status) {
   return { result, requests: requests.map(visible) }
 }
 
-/** Boundaries of forms differ each time; a Request's body goes out in chunks here, as its length is not told. */
+/** Boundaries of forms differ each time; a Request's body goes out in chunks here, because its length is not known. */
 function visible({ method, path, query, body_bytes, answered, headers }) {
   const { 'content-length': _, 'transfer-encoding': __, ...others } = headers
   const type = headers['content-type']?.replace(/boundary=.*/, 'boundary')

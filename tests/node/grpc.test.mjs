@@ -8,7 +8,7 @@ import { callCredentials, interceptor } from 'forcegrant/grpc'
 import { callsThrough } from './support/calls.mjs'
 
 const file = (name) => readFileSync(path.join(import.meta.dirname, 'fixtures', name))
-// For this test alone: a key that is public.
+// A public key pair for this test only.
 const [key, cert] = [file('grpc-test-key.pem'), file('grpc-test-cert.pem')]
 const method = (name, requestStream, responseStream) => ({
   path: `/test.PubSub/${name}`,
@@ -29,12 +29,12 @@ const Stub = grpc.makeClientConstructor(service, 'PubSub')
 let emulator
 let server
 let port
-/** What each call brought, and the tokens that are dead; `refuse`: every one is. */
+/** The metadata of each call, and the dead tokens; with `refuse` every token is refused. */
 let seen
 let dead
 let refuse
 let hold
-let answer
+let response
 let client
 
 function isRefused(metadata) {
@@ -57,8 +57,8 @@ async function start() {
     unary(call, callback) {
       if (hold) hold(call)
       else if (isRefused(call.metadata)) callback(unauthenticated)
-      else if (answer) callback(answer)
-      else callback(null, `answer to ${call.request}`)
+      else if (response) callback(response)
+      else callback(null, `response to ${call.request}`)
     },
     stream(call) {
       if (isRefused(call.metadata)) return call.emit('error', unauthenticated)
@@ -84,7 +84,7 @@ function reset() {
   seen = []
   dead = new Set()
   refuse = false
-  hold = answer = undefined
+  hold = response = undefined
   client = new Client(emulator.clientOptions({ trustedHosts: ['localhost'] }))
 }
 
@@ -101,18 +101,19 @@ async function calling(options, use) {
 }
 const unary = (stub, text = 'one') =>
   new Promise((resolve, reject) =>
-    stub.unary(text, (error, answer) => (error ? reject(error) : resolve(answer))),
+    stub.unary(text, (error, response) => (error ? reject(error) : resolve(response))),
   )
 const logins = async () => (await emulator.control('counters')).token_requests
 
-/** The session ends, for the emulator and for the server here. */
+/** Ends the session in the emulator and in the server here. */
 async function kill() {
   dead.add((await client.token()).accessToken)
   await emulator.control('kill_sessions')
 }
 
-const NO_HTTP = 'gRPC has no such answers'
-const ITS_OWN = 'grpc-js repeats what a busy service answers by the retry policy of its service configuration'
+const NO_HTTP = 'gRPC has no such responses'
+const ITS_OWN =
+  'grpc-js repeats the responses of a busy service by the retry policy of its service configuration'
 const NO_SIGNAL = 'a call of grpc-js is cancelled by itself, and takes no signal'
 callsThrough('gRPC', {
   before: serve,
@@ -120,7 +121,7 @@ callsThrough('gRPC', {
   after: () => server.forceShutdown(),
   own: {
     async 'a call carries the token, and the usage is remembered'() {
-      assert.equal(await calling({ call: callCredentials(client) }, unary), 'answer to one')
+      assert.equal(await calling({ call: callCredentials(client) }, unary), 'response to one')
       const { accessToken, instanceUrl, orgId } = await client.token()
       assert.deepEqual(seen, [{ accesstoken: accessToken, instanceurl: instanceUrl, tenantid: orgId }])
     },
@@ -129,7 +130,7 @@ callsThrough('gRPC', {
       for (const options of [{ call: callCredentials(client) }, { interceptors: [interceptor(client)] }]) {
         await assert.rejects(calling(options, unary), /no token goes to localhost/)
       }
-      // A call that says of itself that it goes to a trusted host.
+      // A call that claims to go to a trusted host.
       client = new Client(emulator.clientOptions({ trustedHosts: ['trusted.example'] }))
       const disguised = (stub) =>
         new Promise((resolve, reject) =>
@@ -142,19 +143,19 @@ callsThrough('gRPC', {
     },
     async 'a dead session is renewed once, and the call repeated with its body'() {
       await kill()
-      assert.equal(await calling({ interceptors: [interceptor(client)] }, unary), 'answer to one')
+      assert.equal(await calling({ interceptors: [interceptor(client)] }, unary), 'response to one')
       assert.equal(seen.length, 2)
       assert.notEqual(seen[0].accesstoken, seen[1].accesstoken)
       assert.equal(await logins(), 2)
     },
     async 'a hundred calls that meet a dead session cause one login'() {
       await kill()
-      const answers = await calling({ interceptors: [interceptor(client)] }, (stub) =>
+      const responses = await calling({ interceptors: [interceptor(client)] }, (stub) =>
         Promise.all(Array.from({ length: 100 }, (_, at) => unary(stub, String(at)))),
       )
       assert.deepEqual(
-        answers,
-        Array.from({ length: 100 }, (_, at) => `answer to ${at}`),
+        responses,
+        Array.from({ length: 100 }, (_, at) => `response to ${at}`),
       )
       assert.equal(await logins(), 2)
     },
@@ -176,7 +177,7 @@ callsThrough('gRPC', {
         await kill()
         const publish = () =>
           new Promise((resolve, reject) => {
-            const call = stub.publish((error, answer) => (error ? reject(error) : resolve(answer)))
+            const call = stub.publish((error, response) => (error ? reject(error) : resolve(response)))
             call.write('a')
             call.end('b')
           })
@@ -194,7 +195,7 @@ callsThrough('gRPC', {
         })
         assert.equal((await cancelled).code, grpc.status.CANCELLED)
         hold = undefined
-        assert.equal(await unary(stub), 'answer to one')
+        assert.equal(await unary(stub), 'response to one')
       })
       assert.equal(await logins(), 1)
     },
@@ -216,8 +217,8 @@ callsThrough('gRPC', {
       assert.equal(seen.length, 2)
       assert.equal(await logins(), 2)
     },
-    async 'a 403 is never repeated, although it tells of a dead session'() {
-      answer = { code: grpc.status.PERMISSION_DENIED, details: 'no' }
+    async 'a 403 is never repeated, although it reports a dead session'() {
+      response = { code: grpc.status.PERMISSION_DENIED, details: 'no' }
       await calling({ interceptors: [interceptor(client)] }, async (stub) => {
         await assert.rejects(unary(stub), { code: grpc.status.PERMISSION_DENIED })
       })
@@ -227,7 +228,7 @@ callsThrough('gRPC', {
     async 'what a new token does not cure is handed out at once'() {
       await calling({ interceptors: [interceptor(client)] }, async (stub) => {
         for (const code of [grpc.status.UNAVAILABLE, grpc.status.RESOURCE_EXHAUSTED, grpc.status.INTERNAL]) {
-          answer = { code, details: 'no' }
+          response = { code, details: 'no' }
           await assert.rejects(unary(stub), { code })
         }
       })
@@ -270,20 +271,20 @@ callsThrough('gRPC', {
         const other = unary(stub, 'other')
         assert.equal((await cancelled).code, grpc.status.CANCELLED)
         await emulator.control('release')
-        assert.equal(await other, 'answer to other')
+        assert.equal(await other, 'response to other')
       })
       assert.equal(await logins(), 2)
     },
   },
   lacks: {
     'a hundred calls whose fresh token is refused too end in errors': 'as the one',
-    'a long answer is whole after its beginning was looked at': NO_HTTP,
-    'an answer that comes slowly is judged whole': NO_HTTP,
+    'a long response is complete after its beginning was read': NO_HTTP,
+    'a slow response is classified after it is complete': NO_HTTP,
     'a refusal that breaks off is judged by what came of it': NO_HTTP,
-    'a served answer that breaks off is an error of its own, and no response class': NO_HTTP,
+    'a successful response that ends early is an error of its own, without a response class': NO_HTTP,
     'a call that is served leaves no listener behind': NO_SIGNAL,
-    'a busy service is not asked again, unless the client is told so': ITS_OWN,
-    'a busy service is asked again, as often as the client is told': ITS_OWN,
+    'a busy service is not asked again, without the option': ITS_OWN,
+    'a busy service is asked again, as often as the option says': ITS_OWN,
     'only what may be repeated by its method and its body is': ITS_OWN,
     'Retry-After is waited for, up to its cap': ITS_OWN,
     'a call that waits for a busy service can be renewed too': ITS_OWN,

@@ -1,4 +1,4 @@
-// forcegrant/jsforce: every API that jsforce speaks, as far as a session matters to it.
+// forcegrant/jsforce: every API of jsforce that needs a session.
 import assert from 'node:assert/strict'
 import https from 'node:https'
 import { after, before, beforeEach, test } from 'node:test'
@@ -15,7 +15,7 @@ let connection
 
 before(async () => {
   emulator = await startEmulator()
-  // jsforce sends by the agent of the process.
+  // jsforce uses the agent of the process.
   https.globalAgent = httpsAgentFor(emulator)
 })
 beforeEach(async () => {
@@ -67,7 +67,7 @@ test('jsforce: a token that was replaced behind the connection is used without a
   assert.equal(await logins(), 2)
 })
 
-test('jsforce: a login that fails before a request is told as it is', async () => {
+test('jsforce: a login that fails before a request is its own error', async () => {
   client.invalidate(connection.accessToken)
   await emulator.control('configure', { app: { flow_enabled: false } })
   await assert.rejects(connection.request(LIMITS), { name: 'RefusedError', kind: 'refused' })
@@ -102,14 +102,13 @@ test('jsforce: calls of the SOAP API renew the session, with the new token in th
   assert.equal(await logins(), 2)
 })
 
-test('jsforce: jobs of the Bulk API renew the session; a batch that is a stream says that it can not', async () => {
+test('jsforce: jobs of the Bulk API renew the session; a batch that is a stream is an error that says so', async () => {
   await ended()
   const job = connection.bulk.createJob('Account', 'insert')
   await job.open()
-  const answers = async () =>
-    (await sent('bulk')).map(({ method, path, answered }) => [method, path, answered])
+  const calls = async () => (await sent('bulk')).map(({ method, path, answered }) => [method, path, answered])
   const jobs = '/services/async/67.0/job'
-  assert.deepEqual(await answers(), [
+  assert.deepEqual(await calls(), [
     ['POST', jobs, 400],
     ['POST', jobs, 201],
   ])
@@ -126,7 +125,7 @@ test('jsforce: jobs of the Bulk API renew the session; a batch that is a stream 
   assert.equal(await logins(), 4)
 })
 
-test('jsforce: jobs of the Bulk API 2 renew the session; data that is uploaded says that it can not', async () => {
+test('jsforce: jobs of the Bulk API 2 renew the session; data that is uploaded is an error that says so', async () => {
   await ended()
   const { bulk2 } = connection
   const job = bulk2.createJob({ object: 'Account', operation: 'insert' })
@@ -134,7 +133,7 @@ test('jsforce: jobs of the Bulk API 2 renew the session; data that is uploaded s
   await ended()
   const upload = (to) => to.uploadData('Name\nAcme\n')
   await assert.rejects(upload(job), { name: 'ReplayError', code: 'request_not_replayable' })
-  // A job of jsforce takes its data once; another object for the same job takes it again.
+  // A job object of jsforce accepts data once; another object for the same job accepts it again.
   await upload(bulk2.job('ingest', { id: job.id }))
   await ended()
   await job.close()

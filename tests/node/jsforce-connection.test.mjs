@@ -5,7 +5,7 @@ import { connect } from 'forcegrant/jsforce'
 import { callsThrough, FOREIGN, LIMITS } from './support/calls.mjs'
 import { httpsAgentFor } from './support/network.mjs'
 
-// jsforce sends by the agent of the process.
+// jsforce uses the agent of the process.
 const systems = https.globalAgent
 const through = (emulator) => {
   https.globalAgent = httpsAgentFor(emulator)
@@ -28,14 +28,14 @@ async function open(client) {
   const { _transport: transport } = connection
   const send = transport.httpRequest
   transport.httpRequest = (...args) => {
-    const answered = send(...args)
-    answered.then(
-      (answer) => {
-        last = answer
+    const sent = send(...args)
+    sent.then(
+      (response) => {
+        last = response
       },
       () => {},
     )
-    return answered
+    return sent
   }
   return {
     async call({ path: url, method = 'GET', body }) {
@@ -48,7 +48,8 @@ async function open(client) {
       try {
         return { status: 200, data: await requested }
       } catch (error) {
-        // Whatever tells of an answer, as the others do; the rest is an error of ours, or of the network.
+        // An error of jsforce about a response is returned as a response, as in the other adapters. All other errors are
+        // ours or of the network.
         if (error.errorCode === undefined) throw error
         const { statusCode: status, body: text } = last
         return { status, data: /^[[{]/.test(text) ? JSON.parse(text) : text }
@@ -57,8 +58,9 @@ async function open(client) {
   }
 }
 
-const NO_END = 'a request of jsforce whose answer breaks off never settles, with this package or without'
-const ITS_OWN = 'jsforce repeats what a busy service answers by itself: its option is `retry` of a request'
+const NO_END = 'a request of jsforce whose response breaks off never settles, with this package or without'
+const ITS_OWN =
+  'jsforce repeats the responses of a busy service by itself: its option is `retry` of a request'
 const NO_SIGNAL = 'jsforce has no way to cancel a request'
 callsThrough('jsforce', {
   open,
@@ -66,16 +68,16 @@ callsThrough('jsforce', {
   after: away,
   stream: (text) => new Written(text),
   tellsLoginsInItsOwnWords: true,
-  // What jsforce does not repeat by itself.
+  // Cases that jsforce does not repeat by itself.
   methodThatMeetsErrors: 'POST',
   lacks: {
     'a refusal that breaks off is judged by what came of it': NO_END,
-    'a served answer that breaks off is an error of its own, and no response class': NO_END,
+    'a successful response that ends early is an error of its own, without a response class': NO_END,
     'a cancelled call ends, and takes nothing with it': NO_SIGNAL,
     'a call that is cancelled while it waits for the token leaves the login to others': NO_SIGNAL,
     'a call that is cancelled while its session is renewed leaves the login to others': NO_SIGNAL,
     'a call that is served leaves no listener behind': NO_SIGNAL,
-    'a busy service is asked again, as often as the client is told': ITS_OWN,
+    'a busy service is asked again, as often as the option says': ITS_OWN,
     'only what may be repeated by its method and its body is': ITS_OWN,
     'Retry-After is waited for, up to its cap': ITS_OWN,
     'a call that waits for a busy service can be renewed too': ITS_OWN,
@@ -94,7 +96,7 @@ callsThrough('jsforce', {
       const requests = await world.sent('query')
       assert.equal(requests.length, 2)
       for (const { headers } of requests) assert.equal(headers.authorization, undefined)
-      assert.equal(await world.logins(), 1, 'what another origin answers says nothing about the token')
+      assert.equal(await world.logins(), 1, 'the response of another origin says nothing about the token')
     },
   },
 })

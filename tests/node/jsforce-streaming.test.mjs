@@ -11,7 +11,7 @@ import { connect } from 'forcegrant/jsforce'
 import { startEmulator } from 'forcegrant/testing'
 
 const require = createRequire(import.meta.url)
-// The very faye that jsforce streams by.
+// The same faye that jsforce uses for streaming.
 const { NodeAdapter } = createRequire(require.resolve('jsforce'))('faye')
 const file = (name) => readFileSync(path.join(import.meta.dirname, 'fixtures', name))
 const { AuthFailure } = require('jsforce/lib/api/streaming.js').StreamingExtension
@@ -24,17 +24,17 @@ let bayeux
 let server
 let client
 let connection
-/** The tokens that the server takes for dead, and what it refused: `handshake` and `connect` with their tokens. */
+/** The tokens that the server refuses, and what it refused: `handshake` and `connect` with their tokens. */
 let dead
 let refuseAll
 let refused
 const seen = new EventEmitter()
 
-/** What Salesforce does for a session that has ended. */
+/** Responds as Salesforce does to a session that has ended. */
 const rules = {
   incoming(message, request, pass) {
     const { channel } = message
-    // The server publishes by a client of its own, which comes by no request.
+    // The server publishes through a client of its own, without a request.
     const token = request?.headers.authorization?.replace('OAuth ', '')
     const isDead = refuseAll || token === undefined || dead.has(token)
     if (request && isDead && /^\/meta\/(handshake|connect)$/.test(channel)) {
@@ -74,7 +74,7 @@ beforeEach(async () => {
   refuseAll = false
   refused = []
   server.removeAllListeners('request')
-  // So short a poll, that a client is back soon after its session ended.
+  // A short poll, so that a client reconnects soon after its session has ended.
   bayeux = new NodeAdapter({ mount: '/cometd/67.0', timeout: 0.1 })
   bayeux.addExtension(rules)
   bayeux.attach(server)
@@ -93,7 +93,7 @@ after(async () => {
 
 const logins = async () => (await emulator.control('counters')).token_requests
 
-/** The session ends, for the emulator and for the server here. */
+/** Ends the session in the emulator and in the server here. */
 async function kill() {
   dead.add((await client.token()).accessToken)
   await emulator.control('kill_sessions')
@@ -154,9 +154,9 @@ test('streaming: a client begins with the present token, whatever the connection
   await streaming._fayeClients.pushTopic.disconnect()
 })
 
-test('streaming: a handshake with a token that has died meanwhile is made again', async () => {
+test('streaming: a handshake with a token that has ended is repeated', async () => {
   const faye = connection.streaming.createClient()
-  // Else faye waits five seconds after a handshake that failed.
+  // Otherwise faye waits five seconds after a handshake that failed.
   faye._dispatcher.retry = 0.05
   await kill()
   await subscribed(faye, () => {})
@@ -168,7 +168,7 @@ test('streaming: a handshake with a token that has died meanwhile is made again'
   await faye.disconnect()
 })
 
-test('streaming: a fresh token that is refused too is told to extensions, and not asked again', async () => {
+test('streaming: a fresh token that is refused too is reported to extensions, and no other login is made', async () => {
   await emulator.control('configure', { app: { distinct_tokens: true } })
   refuseAll = true
   const failed = new Promise((resolve) => {

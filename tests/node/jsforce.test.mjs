@@ -1,5 +1,4 @@
-// A third party's client against the emulator: it knows nothing of it, and reaches it by the real host name
-// through the emulator's proxy.
+// A client of others against the emulator, which it reaches by the real host name through the emulator's proxy.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'

@@ -1,4 +1,4 @@
-// C9: a binary that is missing, broken or of another version is an error that names the way out.
+// A binary that is missing, broken or of another version is an error that says what to do.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import {
@@ -135,7 +135,7 @@ test('the loader knows the platforms that a release is built for', async () => {
   )
 })
 
-// Whoever can write to the working directory of a service must not choose the code that it loads.
+// A user who can write to the working directory of a service must not choose the code that it loads.
 for (const [name, prepare] of Object.entries({
   'the package as it is': () => ({}),
   'a bundle whose file name is that of no file': () => renamed('/index.js'),
@@ -183,7 +183,7 @@ test('one place after the other: the second name here comes before the first nam
   mkdirSync(second)
   cpSync(path.join(dist(), file), path.join(second, file))
   writeFileSync(path.join(second, 'bundle.mjs'), '')
-  // The place of this code itself comes first, with all of its names.
+  // The folder of this code comes first, with all possible file names.
   const [, ...rest] = file.split('.')
   const other = ['forcegrant', rest[0].replace(/gnu$/, 'musl'), 'node'].join('.')
   if (other !== file) {
@@ -196,7 +196,7 @@ test('one place after the other: the second name here comes before the first nam
   assert.ok(!loaded.some((each) => each.startsWith(second)), String(loaded))
 })
 
-/** Has the loader believe that a bundler gave it this name. */
+/** Runs the loader under a name that a bundler might give it. */
 function renamed(name) {
   const file = path.join(dist(), 'loader.cjs')
   const text = readFileSync(file, 'utf8')
@@ -206,7 +206,7 @@ function renamed(name) {
   return {}
 }
 
-/** Puts whatever the loader might take for the native part into a folder. */
+/** Puts everything that the loader might mistake for the native part into a folder. */
 function plant(folder) {
   const [file] = binaries()
   const { PLATFORMS } = createRequire(import.meta.url)(path.join(dist(), 'loader.cjs'))

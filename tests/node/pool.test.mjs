@@ -33,7 +33,7 @@ function pool(more) {
 
 const requests = async () => (await emulator.control('counters')).token_requests
 
-test('a key has its token, which is one object while it is kept', async () => {
+test('a key has its token, which is one object while it is cached', async () => {
   const tokens = pool()
   const token = await tokens.token('acme')
   assert.equal(token.orgId, emulator.org.orgId)
@@ -113,7 +113,7 @@ test('a client of a key shares its token and calls APIs', async () => {
   assert.equal((await client.token()).orgId, emulator.org.orgId)
 })
 
-test('prewarming tells what came of it, and statuses tell of all', async () => {
+test('prewarm returns its results, and statuses lists every client', async () => {
   const tokens = pool({ concurrentLogins: 2, loginsPerSecond: 'none' })
   const keys = Array.from({ length: 10 }, (_, number) => `org${number}`)
   for (const key of keys) tokens.insert(key, org())

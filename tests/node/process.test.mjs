@@ -1,4 +1,4 @@
-// What a process that uses the package does as a process: it ends, and starts no threads of its own.
+// A process that uses the package ends by itself, and has no other threads.
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
 import { startEmulator } from 'forcegrant/testing'
@@ -46,13 +46,13 @@ test('a call that was given up does not keep the process alive', async () => {
   assert.ok(lingered(run) < 300, `lived on for ${lingered(run)} ms`)
 })
 
-test('a promise that nobody awaits keeps the process alive until it is settled', async () => {
+test('a promise that is not awaited keeps the process alive until it is settled', async () => {
   const run = await runFixture('unawaited.mjs', { options })
   assertClean(run)
   assert.equal((await counters()).logins, 1)
 })
 
-test("a failure that nobody awaits is Node's own unhandled rejection, and tells no secret", async () => {
+test("a failure that is not awaited is Node's own unhandled rejection, and shows no secret", async () => {
   const run = await runFixture('unawaited.mjs', {
     options: { ...options, clientSecret: 'S3CR3T-canary-0123456789' },
   })

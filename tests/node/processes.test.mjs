@@ -18,7 +18,7 @@ const run = async (name) => {
   return JSON.parse(ended.stdout)
 }
 
-test('a cluster: every worker has its token, one that ends with a request up disturbs none', async () => {
+test('a cluster: every worker has its token, and one that ends during a request affects no other', async () => {
   const { workers, ...rest } = await run('cluster.mjs')
   assert.deepEqual(rest, { tokens: true, code: 0, still: true, left: 0 })
   assert.ok(workers > 1, `${workers} worker served all requests`)

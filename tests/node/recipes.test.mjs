@@ -1,4 +1,4 @@
-// docs/recipes/node-*.md: their code runs, and prints what they say. Only the way to the emulator is put in.
+// The code of docs/recipes/node-*.md runs and prints the documented output. Only the way to the emulator is added.
 import assert from 'node:assert/strict'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -12,7 +12,7 @@ let folder
 
 before(async () => {
   emulator = await startEmulator()
-  // Beneath the tests, so that packages are found.
+  // Below the tests, so that packages are found.
   folder = mkdtempSync(path.join(import.meta.dirname, 'fixtures', '.recipe-'))
 })
 beforeEach(() => emulator.control('reset'))

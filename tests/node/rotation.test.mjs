@@ -138,15 +138,15 @@ test('what the callback throws is the cause of the failure', async () => {
   assert.equal(await requests(), 0)
 })
 
-test('an answer of a wrong form is a failure, and shows nothing of it', async () => {
+test('a result of a wrong form is a failure that does not show it', async () => {
   const secret = 'a-secret-in-the-wrong-place'
-  for (const answer of [
+  for (const result of [
     undefined,
     { clientId: secret },
     secret,
     { ...second, next: { clientSecret: secret } },
   ]) {
-    const failed = await new Client(called(() => answer)).token().catch((error) => error)
+    const failed = await new Client(called(() => result)).token().catch((error) => error)
     assert.equal(failed.code, 'credentials_unavailable')
     assert.match(failed.cause.message, /^TypeError: .* no { clientId, clientSecret }$/)
     assert.ok(!inspect(failed, { depth: 9 }).includes(secret))
@@ -156,7 +156,7 @@ test('an answer of a wrong form is a failure, and shows nothing of it', async ()
   assert.ok(!inspect(thrown, { depth: 9 }).includes(secret))
 })
 
-test('a callback that never answers is bounded by totalTimeout', async () => {
+test('a callback that never returns is bounded by totalTimeout', async () => {
   const client = new Client(called(() => new Promise(() => {}), { totalTimeout: 100 }))
   await assert.rejects(client.token(), { code: 'credentials_unavailable' })
 })
@@ -186,7 +186,7 @@ test('a callback keeps no process alive, and a call that waits for it does', asy
   })
   assertClean(run)
   assert.equal(run.stdout, 'asked\n112\n')
-  // Nothing but the caller's own promise is left: the process does not wait for the callback's.
+  // Only the promise of the caller is left: the process does not wait for that of the callback.
   const given = await runFixture('credentials-then-end.mjs', { options: { ...options, pair: null } })
   assertClean(given)
   assert.equal(given.stdout, 'asked\ngiven up\n')

@@ -1,4 +1,4 @@
-// Where calls go is kept in JavaScript for an origin: it has to be what the core says of each address.
+// JavaScript caches for each origin where calls go. The cache has to agree with the core for every address.
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { test } from 'node:test'
@@ -14,7 +14,7 @@ const MOVED = 'https://acme-moved.my.salesforce.com'
 const API = 'https://api.salesforce.com'
 const TOKEN = { instanceUrl: INSTANCE, apiInstanceUrl: API }
 const LIMITS = '/services/data/v67.0/limits'
-/** What addresses are made of, and what they are made of by those who want a token. */
+/** Parts of addresses, including those that an attacker would use. */
 const PARTS = [
   ...['/', '//', '\\', '/\\', '?', '#', '@', ':', ':443', ':80', ':8443', '.', '..', '%2f', ' ', '\t', '\n'],
   ...['https:', 'HTTPS:', 'http:', 'https://', 'http://', 'javascript:', 'a', 'ä', '\u0000', '~!$[]|^`"<>{}'],
@@ -34,14 +34,14 @@ function core() {
   }
 }
 
-/** Routes as an adapter has them, and how often they asked. */
-function kept(ask) {
+/** The routes of an adapter, and how often they asked the core. */
+function cachedRoutes(ask) {
   const counted = { asked: 0 }
   const routes = new Routes((token, text) => {
     counted.asked += 1
-    const answer = ask(token, text)
-    if (answer.error !== undefined) throw Object.assign(new Error(), { code: answer.error })
-    return answer
+    const response = ask(token, text)
+    if (response.error !== undefined) throw Object.assign(new Error(), { code: response.error })
+    return response
   })
   counted.of = (token, text) => {
     try {
@@ -53,9 +53,9 @@ function kept(ask) {
   return counted
 }
 
-test('what is kept is what the core says, whatever is asked for', () => {
+test('the cache agrees with the core for every address', () => {
   const ask = core()
-  const routes = kept(ask)
+  const routes = cachedRoutes(ask)
   const random = generator(5)
   const texts = PARTS.flatMap((part) => [part, part + LIMITS, INSTANCE + part, INSTANCE + part + LIMITS])
   for (let count = 0; count < 20_000; count++) {
@@ -68,7 +68,7 @@ test('what is kept is what the core says, whatever is asked for', () => {
 })
 
 test('calls to an origin ask the core once for a token', () => {
-  const routes = kept(core())
+  const routes = cachedRoutes(core())
   for (let count = 0; count < 100; count++) {
     assert.deepEqual(routes.of(TOKEN, `/a/${count}`), { url: `${INSTANCE}/a/${count}`, carries: true })
     assert.deepEqual(routes.of(TOKEN, `${API}/${count}`), { url: `${API}/${count}`, carries: true })
@@ -79,7 +79,7 @@ test('calls to an origin ask the core once for a token', () => {
 
 test('another token is another question: what was meant for its instance follows it', () => {
   const ask = core()
-  const routes = kept(ask)
+  const routes = cachedRoutes(ask)
   const url = INSTANCE + LIMITS
   assert.deepEqual(routes.of(TOKEN, url), { url, carries: true })
   const moved = { ...TOKEN, instanceUrl: MOVED }
@@ -89,8 +89,8 @@ test('another token is another question: what was meant for its instance follows
   assert.equal(routes.of(moved, 'https://trusted.example/').carries, true)
 })
 
-test('no more origins are kept than a few', () => {
-  const routes = kept(core())
+test('the cache holds few origins', () => {
+  const routes = cachedRoutes(core())
   for (let count = 0; count < 1000; count++) {
     assert.equal(routes.of(TOKEN, `https://host${count}.example/`).carries, false)
     assert.equal(routes.of(TOKEN, LIMITS).carries, true)

@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url'
 import { Client, ClientPool, ConfigurationError } from 'forcegrant'
 import { checkStore, startEmulator } from 'forcegrant/testing'
 
-/** A whole store for one process. */
+/** A complete store for one process. */
 class MemoryStore {
   entries = new Map()
   leases = new Map()

@@ -79,7 +79,7 @@ test('an emulator that is never closed neither keeps its process alive nor outli
   assertClean(run)
   const { pid } = JSON.parse(run.stdout)
   const deadline = Date.now() + 5000
-  // Its standard input has ended: it is ending too, if it has not yet.
+  // Its standard input has ended, so it is ending or has ended.
   while (alive(pid) && Date.now() < deadline) await new Promise((resolve) => setImmediate(resolve))
   assert.equal(alive(pid), false)
 })
@@ -107,7 +107,7 @@ async function using(body) {
   }
 }
 
-/** A process that has ended may stay in the table until its new parent looks. */
+/** A process that has ended may stay in the process table until its new parent reads its status. */
 function alive(pid) {
   try {
     return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1][0] !== 'Z'

@@ -12,8 +12,8 @@ import { agentFor } from './support/network.mjs'
 async function request(dispatcher, { path, method = 'GET', body, signal, headers }) {
   const url = path.startsWith('/') ? undefined : new URL(path)
   const where = url ? { origin: url.origin, path: url.pathname + url.search } : { path }
-  const { statusCode, body: answer } = await dispatcher.request({ ...where, method, body, signal, headers })
-  const text = await answer.text()
+  const { statusCode, body: response } = await dispatcher.request({ ...where, method, body, signal, headers })
+  const text = await response.text()
   return { status: statusCode, data: /^[[{]/.test(text) ? JSON.parse(text) : text }
 }
 
@@ -87,20 +87,20 @@ test("undici: a header of the caller's own, in every form, is sent as it is", as
   }
 })
 
-test("undici: beneath undici's own fetch, with a slow reader of a long answer", async () => {
+test("undici: beneath undici's own fetch, with a slow reader of a long response", async () => {
   const { instanceUrl } = await client.token()
   await emulator.control('kill_sessions')
   const body = `[${'"x",'.repeat(1_000_000)}0]`
   const fault = { endpoint: 'limits', kind: 'status', status: 400, body, content_type: 'application/json' }
   assert.equal((await fetch(instanceUrl + LIMITS, { dispatcher })).status, 200)
   await emulator.control('fault', fault)
-  const answer = await fetch(instanceUrl + LIMITS, { dispatcher })
+  const response = await fetch(instanceUrl + LIMITS, { dispatcher })
   let length = 0
-  for await (const chunk of answer.body) {
+  for await (const chunk of response.body) {
     length += chunk.length
     await new Promise(setImmediate)
   }
-  assert.deepEqual([answer.status, length], [400, body.length])
+  assert.deepEqual([response.status, length], [400, body.length])
   assert.equal((await emulator.control('counters')).token_requests, 2)
 })
 

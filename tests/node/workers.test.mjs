@@ -1,4 +1,4 @@
-// C3: worker threads come and go while requests are up.
+// Worker threads start and end while requests are in flight.
 import { after, before, test } from 'node:test'
 import { startEmulator } from 'forcegrant/testing'
 import { terminate } from './support/workers.mjs'

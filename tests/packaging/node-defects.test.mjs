@@ -1,5 +1,5 @@
-// C11: a panic in the native part is a rejection with the code `internal`; the process lives on, and what was being worked
-// on is shown nowhere. The library is built with a way to plant defects, which the shipped one has not.
+// A panic in the native part is a rejection with the code `internal`: the process goes on, and no data of the call is
+// shown. The library is built with a way to cause panics, which the published one does not have.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
@@ -23,7 +23,7 @@ before(async () => {
 })
 after(() => rmSync(home, { recursive: true }))
 
-// What was called when the defect showed, and what the next call gives.
+// The call in which each panic shows.
 const PLACES = {
   open: 'new Client(options)',
   call: 'await client.token()',
@@ -53,7 +53,7 @@ for (const [place, call] of Object.entries(PLACES)) {
   })
 }
 
-test('a panic while an event is told loses the event, and disturbs no login', () => {
+test('a panic while an event is delivered loses the event, and affects no login', () => {
   const { stdout, ...rest } = script(`
     plant('event')
     report({ length: (await client.token()).accessToken.length })
@@ -64,7 +64,7 @@ test('a panic while an event is told loses the event, and disturbs no login', ()
   assert.ok(!stdout[1].includes('login_started') && stdout[1].includes('login_succeeded'), String(stdout[1]))
 })
 
-test('many callers wait when the answer is lost: each gets an error of its own', () => {
+test('many callers wait when the response is lost: each gets an error of its own', () => {
   const { stdout, ...rest } = script(`
     plant('answer')
     const errors = await Promise.all(Array.from({ length: 100 }, () => client.token().catch((error) => error)))
@@ -73,12 +73,12 @@ test('many callers wait when the answer is lost: each gets an error of its own',
   assert.deepEqual(stdout, [[100, 100, true]])
 })
 
-test('the shipped library has no way to plant a defect', () => {
+test('the published library has no way to cause a panic', () => {
   const { native } = createRequire(import.meta.url)(path.join(root, dist, 'loader.cjs'))
   assert.equal(native().plantDefect, undefined)
 })
 
-/** Runs statements in a process of their own; what they report, and how it ended. */
+/** Runs statements in a process of their own; returns their reports, and how the process ended. */
 function script(statements) {
   const { FORCEGRANT_EMULATOR } = process.env
   const text = `
@@ -108,13 +108,13 @@ function script(statements) {
   return { status, signal, stderr, stdout: lines.map((line) => JSON.parse(line)) }
 }
 
-/** The process went on to its end, and said where the defect is, and no more. */
+/** The process ran to its end and printed only the place of the panic. */
 function assertOneLine({ status, signal, stderr }, place) {
   assert.match(stderr, /^forcegrant: a defect at \S+defect\.rs:\d+:\d+; please report it\n$/, place)
   assert.deepEqual([status, signal], [0, null])
 }
 
-/** The library with the feature; where it is. */
+/** Builds the library with the feature and returns its path. */
 async function build() {
   const options = [
     '--locked',

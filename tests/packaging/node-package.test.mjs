@@ -27,7 +27,7 @@ let home
 let main
 let binary
 let emulator
-/** What the root of the repository packs: all of this platform in one file. */
+/** The package of the repository's root: everything for this platform in one file. */
 let whole
 
 before(async () => {
@@ -128,7 +128,7 @@ test('a package of the platform in another version is refused', async () => {
   )
 })
 
-test('the root of the repository can not be published by mistake', async () => {
+test('the root of the repository cannot be published by mistake', async () => {
   const failed = await run('npm', ['run', 'prepublishOnly'], { cwd: root }).catch((error) => error)
   assert.match(failed.stderr, /stage\.mjs/)
 })
@@ -199,13 +199,13 @@ test('every version is the same', () => {
 test('the generated declarations are what the native part generates', async () => {
   const file = path.join(root, 'bindings', 'node', 'src-ts', 'native.d.cts')
   const committed = readFileSync(file, 'utf8')
-  // The very build that made the binary, so that it has nothing to compile.
+  // The same build that made the binary, so that it has nothing to compile.
   const release = native().profile() === 'release' ? ['--', '--release'] : []
   await run('npm', ['run', 'build:native', ...release], { cwd: root })
   assert.equal(readFileSync(file, 'utf8'), committed)
 })
 
-/** What the TypeScript sources are compiled to, and what goes along with it. */
+/** The compiled TypeScript sources, and the other files of the package. */
 function compiled() {
   const sources = readdirSync(path.join(root, 'bindings', 'node', 'src-ts'))
   const made = sources
@@ -256,7 +256,7 @@ function withoutEmulator() {
   return rest
 }
 
-/** A PATH with Node and a shell, and with nothing that builds. */
+/** A PATH with Node and a shell, without build tools. */
 function bareEnvironment() {
   const bin = path.join(home, 'bin')
   mkdirSync(bin)

@@ -1,4 +1,4 @@
-// D4, the npm part of it: a release is laid out whole and under the right names, or not at all.
+// The npm packages of a release are staged completely and under the right names, or not at all.
 import assert from 'node:assert/strict'
 import {
   copyFileSync,
@@ -33,7 +33,7 @@ const refusal = (...args) =>
     ({ stderr }) => stderr,
   )
 
-/** As much of a library as is looked at. */
+/** The beginning of a library, which is all that is read. */
 const LIBRARIES = {
   'linux-x64-gnu': elf(0x3e, 'libc.so.6'),
   'linux-arm64-gnu': elf(0xb7, 'libc.so.6'),

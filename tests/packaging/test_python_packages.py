@@ -1,4 +1,4 @@
-"""B12: the Python packages as users get them, and that they work where nothing else is.
+"""The Python packages as users get them work where nothing else is installed.
 
 Slow, because the wheel is built as it is released: choose with `-m slow` or `-m "not slow"`.
 """

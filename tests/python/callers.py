@@ -1,4 +1,4 @@
-"""One way of calling an API for each adapter, so that one table of tests serves them all."""
+"""One caller for each adapter, so that all adapters run the same tests."""
 
 from __future__ import annotations
 
@@ -22,39 +22,39 @@ QUERY = "/services/data/v67.0/query"
 JOBS = "/services/data/v67.0/jobs/ingest"
 
 
-class Answer(NamedTuple):
+class CallResponse(NamedTuple):
     status: int
     text: str
 
 
 class GivenUp(Exception):  # noqa: N818 - it is no failure
-    """The caller did not wait for the answer."""
+    """The caller did not wait for the response."""
 
 
 class Caller:
-    """One way of calling; `stream` is a body that can be read once."""
+    """Calls an API through one adapter; `stream` is a body that can be read once."""
 
     failure: type[Exception]
-    """What the library raises for a body that breaks off."""
+    """The error of the library for a body that ends early."""
 
     def __init__(self, client: Client, emulator: Emulator) -> None:
         self.client, self.emulator = client, emulator
 
-    def call(self, url: str, method: str = "GET", body: Any = None) -> Answer:
+    def call(self, url: str, method: str = "GET", body: Any = None) -> CallResponse:
         raise NotImplementedError
 
-    def stream(self, url: str, body: str) -> Answer:
+    def stream(self, url: str, body: str) -> CallResponse:
         raise NotImplementedError
 
     def raise_for_status(self, url: str) -> None:
-        """Have the library raise the error that it has for an answer."""
+        """Let the library raise its error for a response."""
         raise NotImplementedError
 
     def give_up(self, url: str, endpoint: str) -> None:
-        """Call, and go away when the request has arrived at what holds it; raises `GivenUp`."""
+        """Call, and give up once the request has arrived and is held; raises `GivenUp`."""
         raise NotImplementedError
 
-    def many(self, url: str, count: int) -> list[Answer]:
+    def many(self, url: str, count: int) -> list[CallResponse]:
         with ThreadPoolExecutor(count) as pool:
             return list(pool.map(lambda _: self.call(url), range(count)))
 
@@ -80,11 +80,11 @@ class Httpx(Caller):
             limits=httpx.Limits(max_connections=200),
         )
 
-    def call(self, url: str, method: str = "GET", body: Any = None, **options: Any) -> Answer:
-        answer = self.http.request(method, url, content=body, **options)
-        return Answer(answer.status_code, answer.text)
+    def call(self, url: str, method: str = "GET", body: Any = None, **options: Any) -> CallResponse:
+        response = self.http.request(method, url, content=body, **options)
+        return CallResponse(response.status_code, response.text)
 
-    def stream(self, url: str, body: str) -> Answer:
+    def stream(self, url: str, body: str) -> CallResponse:
         def content() -> Iterator[bytes]:
             yield body.encode()
 
@@ -107,23 +107,23 @@ class Httpx(Caller):
 class Asynchronous(Caller):
     """Every call in a loop and a session of its own."""
 
-    async def send(self, *args: Any, count: int = 1, **kwargs: Any) -> list[Answer]:
+    async def send(self, *args: Any, count: int = 1, **kwargs: Any) -> list[CallResponse]:
         async with self.session() as call:
-            answers: list[Answer] = await asyncio.gather(
+            responses: list[CallResponse] = await asyncio.gather(
                 *[call(*args, **kwargs) for _ in range(count)]
             )
-            return answers
+            return responses
 
     def session(self) -> Any:
         raise NotImplementedError
 
-    def many(self, url: str, count: int) -> list[Answer]:
+    def many(self, url: str, count: int) -> list[CallResponse]:
         return asyncio.run(self.send("GET", url, count=count))
 
-    def call(self, url: str, method: str = "GET", body: Any = None) -> Answer:
+    def call(self, url: str, method: str = "GET", body: Any = None) -> CallResponse:
         return asyncio.run(self.send(method, url, body))[0]
 
-    def stream(self, url: str, body: str) -> Answer:
+    def stream(self, url: str, body: str) -> CallResponse:
         async def content() -> AsyncIterator[bytes]:
             yield body.encode()
 
@@ -148,10 +148,10 @@ class Asynchronous(Caller):
 class _Session:
     """An async context manager over `open`, which yields how to call."""
 
-    def __init__(self, http: Any, call: Callable[..., Awaitable[Answer]]) -> None:
+    def __init__(self, http: Any, call: Callable[..., Awaitable[CallResponse]]) -> None:
         self.http, self.call = http, call
 
-    async def __aenter__(self) -> Callable[..., Awaitable[Answer]]:
+    async def __aenter__(self) -> Callable[..., Awaitable[CallResponse]]:
         await self.http.__aenter__()
         return self.call
 
@@ -178,11 +178,11 @@ class AsyncHttpx(Asynchronous):
 
         async def call(
             method: str, url: str, body: Any = None, *, strict: bool = False, **options: Any
-        ) -> Answer:
-            answer = await http.request(method, url, content=body, **options)
+        ) -> CallResponse:
+            response = await http.request(method, url, content=body, **options)
             if strict:
-                answer.raise_for_status()
-            return Answer(answer.status_code, answer.text)
+                response.raise_for_status()
+            return CallResponse(response.status_code, response.text)
 
         return _Session(http, call)
 
@@ -204,10 +204,10 @@ class Aiohttp(Asynchronous):
 
         async def call(
             method: str, url: str, body: Any = None, *, strict: bool = False, **options: Any
-        ) -> Answer:
+        ) -> CallResponse:
             options["raise_for_status"] = strict
-            async with http.request(method, url, data=body, **options) as answer:
-                return Answer(answer.status, await answer.text())
+            async with http.request(method, url, data=body, **options) as response:
+                return CallResponse(response.status, await response.text())
 
         return _Session(http, call)
 
@@ -226,11 +226,11 @@ class Requests(Caller):
     def attach(self) -> None:
         self.http.auth = self.client.requests_auth()
 
-    def call(self, url: str, method: str = "GET", body: Any = None, **options: Any) -> Answer:
-        answer = self.http.request(method, url, data=body, **{"timeout": 30, **options})
-        return Answer(answer.status_code, answer.text)
+    def call(self, url: str, method: str = "GET", body: Any = None, **options: Any) -> CallResponse:
+        response = self.http.request(method, url, data=body, **{"timeout": 30, **options})
+        return CallResponse(response.status_code, response.text)
 
-    def stream(self, url: str, body: str) -> Answer:
+    def stream(self, url: str, body: str) -> CallResponse:
         return self.call(url, "POST", iter([body.encode()]))
 
     def raise_for_status(self, url: str) -> None:
@@ -248,12 +248,12 @@ class Requests(Caller):
 
 
 class SimpleSalesforce(Requests):
-    """The way of a `Salesforce`, without what that makes of an answer."""
+    """The transport of a `Salesforce`, without its handling of responses."""
 
     def attach(self) -> None:
         self.salesforce = self.client.simple_salesforce(session=self.http, version="67.0")
 
-    def call(self, url: str, method: str = "GET", body: Any = None, **options: Any) -> Answer:
+    def call(self, url: str, method: str = "GET", body: Any = None, **options: Any) -> CallResponse:
         return super().call(url, method, body, headers=self.salesforce.headers, **options)
 
 

@@ -1,4 +1,4 @@
-"""What the tests of this folder share. The emulator's fixtures come from the package itself."""
+"""Shared by the tests of this folder. The fixtures of the emulator come from the package itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-# A shell has what runs in its background ignore Ctrl-C, and so would the programs of these tests.
+# Background programs of a shell ignore Ctrl-C, and the programs of these tests would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest.register_assert_rewrite("endings", "scenario_drivers", "scenario_runner", "scripts")

@@ -1,4 +1,4 @@
-"""Looks for secrets in all that an error, an event or a client shows: texts and frames."""
+"""Searches everything that an error, an event or a client shows for secrets: texts and frames."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TESTS = Path(__file__).resolve().parent
 
 
 def forms(client_id: str, secret: str) -> list[str]:
-    """Every form in which a secret is sent, or written by who repeats it."""
+    """Every form in which a secret is sent, or in which a server may repeat it."""
     basic = [f"{client_id}:{secret}", f"{quote(client_id, safe='')}:{quote(secret, safe='')}"]
     basic += [f"{quote_plus(client_id)}:{quote_plus(secret)}"]
     found = [
@@ -40,7 +40,7 @@ def forms(client_id: str, secret: str) -> list[str]:
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """Give an error and whatever led to it."""
+    """Give an error and its causes."""
     seen: set[int] = set()
     left: list[BaseException | None] = [error]
     while left:
@@ -53,7 +53,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def frames(error: BaseException) -> Iterator[FrameType]:
-    """Give the frames that the error and its causes went through, but for those of the tests."""
+    """Give the frames of the error and its causes, without those of the tests."""
     for each in chain(error):
         for frame, _ in traceback.walk_tb(each.__traceback__):
             if TESTS not in path_of(frame).parents:
@@ -109,8 +109,8 @@ def texts(error: BaseException) -> Iterator[str]:
         yield pickle.dumps(each).decode("latin-1")
         yield str(pickle.loads(pickle.dumps(each)))
     yield "".join(traceback.format_exception(error))
-    told = traceback.TracebackException.from_exception(error, capture_locals=True)
-    yield "".join(told.format())
+    shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+    yield "".join(shown.format())
 
 
 def fields(value: object) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A token endpoint that repeats the whole request: the worst that can stand there."""
+"""A token endpoint that repeats the whole request, which is the worst case for secrets."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 TOKEN = "00DCANARY000001!AQ.CANARYt0ken+/=x"
 
 
-class Answer(NamedTuple):
-    """What is answered; its texts may hold `{echo}`."""
+class EchoResponse(NamedTuple):
+    """The response; its texts may hold `{echo}`."""
 
     status: int
     body: Any
     content_type: str = "application/json"
     headers: dict[str, str] = {}  # noqa: RUF012 - never changed
 
-    def filled(self, echo: str) -> Answer:
-        """With the request in the place of `{echo}`."""
+    def filled(self, echo: str) -> EchoResponse:
+        """Replace `{echo}` with the request."""
         headers = {name: fill(text, one_line(echo)) for name, text in self.headers.items()}
         content_type = fill(self.content_type, one_line(echo))
-        return Answer(self.status, fill(self.body, echo), content_type, headers)
+        return EchoResponse(self.status, fill(self.body, echo), content_type, headers)
 
 
 def fill(value: Any, echo: str) -> Any:
@@ -39,7 +39,7 @@ def fill(value: Any, echo: str) -> Any:
 
 
 def one_line(text: str) -> str:
-    """As a header can be sent at all."""
+    """Give the text in a form that a header allows."""
     return " ".join(text.split()).encode("ascii", "backslashreplace").decode()
 
 
@@ -51,38 +51,42 @@ GOOD = {
     "token_type": "Bearer",
     "issued_at": "1700000000000",
 }
-ANSWERS = {
-    "description": Answer(400, REFUSED),
-    "error": Answer(400, {"error": "{echo}", "error_description": "{echo}"}),
-    "other refusal": Answer(401, {"error": "invalid_grant", "error_description": "{echo}"}),
-    "temporary": Answer(400, {"error": "unknown_error", "error_description": "{echo}"}),
-    "rate": Answer(400, {"error": "login_rate_exceeded", "error_description": "{echo}"}),
-    "html": Answer(400, "<html><body>{echo}</body></html>", "text/html"),
-    "unavailable": Answer(503, "{echo}", "text/plain"),
-    "too many": Answer(429, "{echo}", "text/plain", {"Retry-After": "{echo}"}),
-    "content type": Answer(200, "{echo}", "text/{echo}"),
-    "proxy": Answer(407, "{echo}", "text/plain", {"Proxy-Authenticate": 'Basic realm="{echo}"'}),
-    "location": Answer(302, "", "text/plain", {"Location": "https://a.example/?{echo}"}),
-    "user in location": Answer(302, "", "text/plain", {"Location": "https://{echo}@a.example/"}),
-    "host in location": Answer(302, "", "text/plain", {"Location": "https://{echo}/"}),
-    "not json": Answer(200, "{echo}"),
-    "no token": Answer(200, {"echo": "{echo}", "scope": "{echo}"}),
-    "instance": Answer(200, {**GOOD, "instance_url": "https://evil.example/?{echo}"}),
-    "instance host": Answer(200, {**GOOD, "instance_url": "https://{echo}.evil.example"}),
-    "token type": Answer(200, {**GOOD, "token_type": "{echo}"}),
-    "issued": Answer(200, {**GOOD, "issued_at": "{echo}"}),
-    "expiry": Answer(200, {**GOOD, "expires_in": "{echo}"}),
-    "signature": Answer(200, {**GOOD, "signature": "{echo}"}),
-    "token": Answer(200, {**GOOD, "access_token": "{echo}"}),
+RESPONSES = {
+    "description": EchoResponse(400, REFUSED),
+    "error": EchoResponse(400, {"error": "{echo}", "error_description": "{echo}"}),
+    "other refusal": EchoResponse(401, {"error": "invalid_grant", "error_description": "{echo}"}),
+    "temporary": EchoResponse(400, {"error": "unknown_error", "error_description": "{echo}"}),
+    "rate": EchoResponse(400, {"error": "login_rate_exceeded", "error_description": "{echo}"}),
+    "html": EchoResponse(400, "<html><body>{echo}</body></html>", "text/html"),
+    "unavailable": EchoResponse(503, "{echo}", "text/plain"),
+    "too many": EchoResponse(429, "{echo}", "text/plain", {"Retry-After": "{echo}"}),
+    "content type": EchoResponse(200, "{echo}", "text/{echo}"),
+    "proxy": EchoResponse(
+        407, "{echo}", "text/plain", {"Proxy-Authenticate": 'Basic realm="{echo}"'}
+    ),
+    "location": EchoResponse(302, "", "text/plain", {"Location": "https://a.example/?{echo}"}),
+    "user in location": EchoResponse(
+        302, "", "text/plain", {"Location": "https://{echo}@a.example/"}
+    ),
+    "host in location": EchoResponse(302, "", "text/plain", {"Location": "https://{echo}/"}),
+    "not json": EchoResponse(200, "{echo}"),
+    "no token": EchoResponse(200, {"echo": "{echo}", "scope": "{echo}"}),
+    "instance": EchoResponse(200, {**GOOD, "instance_url": "https://evil.example/?{echo}"}),
+    "instance host": EchoResponse(200, {**GOOD, "instance_url": "https://{echo}.evil.example"}),
+    "token type": EchoResponse(200, {**GOOD, "token_type": "{echo}"}),
+    "issued": EchoResponse(200, {**GOOD, "issued_at": "{echo}"}),
+    "expiry": EchoResponse(200, {**GOOD, "expires_in": "{echo}"}),
+    "signature": EchoResponse(200, {**GOOD, "signature": "{echo}"}),
+    "token": EchoResponse(200, {**GOOD, "access_token": "{echo}"}),
 }
 
 
 class EchoServer:
-    """Answers every request alike, while its with statement lasts."""
+    """Sends the same response to every request, within a with statement."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, response: EchoResponse) -> None:
         self.requests = 0
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler(answer))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler(response))
         self._thread = threading.Thread(target=self._server.serve_forever, args=[0.01])
 
     @property
@@ -98,7 +102,7 @@ class EchoServer:
         self._thread.join()
         self._server.server_close()
 
-    def _handler(self, answer: Answer) -> type[BaseHTTPRequestHandler]:
+    def _handler(self, response: EchoResponse) -> type[BaseHTTPRequestHandler]:
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -106,10 +110,10 @@ class EchoServer:
                 server.requests += 1
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length).decode()
-                status, told, content_type, headers = answer.filled(
+                status, body, content_type, headers = response.filled(
                     echo_of(self.requestline, dict(self.headers), body)
                 )
-                sent = (told if isinstance(told, str) else json.dumps(told)).encode()
+                sent = (body if isinstance(body, str) else json.dumps(body)).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", content_type)
                 self.send_header("Content-Length", str(len(sent)))

@@ -1,4 +1,4 @@
-"""The ways in which a process ends while a login is under way, and what each must look like."""
+"""The ways in which a process ends during a login, and the expected result of each."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def slow(*_):
 
 @dataclass(frozen=True)
 class Ending:
-    """A script that leaves a login behind."""
+    """A script that ends during a login."""
 
     code: str
     exit_code: int = 0
@@ -79,7 +79,7 @@ class Ending:
     times: int = 20
 
     def complaint(self, exit_code: int | None, errors: str) -> str:
-        """Say what is wrong with how a process ended; nothing if all is well."""
+        """Give the problems of how a process ended; none if it ended well."""
         if self.last_words:
             said = errors.splitlines()[-1:] == [self.last_words]
             fine = said and errors.count("Traceback") == 1 and "forcegrant" not in errors
@@ -251,7 +251,7 @@ entered.wait()
 
 
 def wrong(ending: Ending, org: Org, folder: Path, times: int) -> list[str]:
-    """Run one that many times; give the complaints. The org's login is held."""
+    """Run a script that many times and give the problems. The login of the org is held."""
     script = scripts.write(folder, PRELUDE + dedent(ending.code) + "\n")
 
     def run(_: int) -> str:

@@ -1,4 +1,4 @@
-"""What stands before a gRPC service and speaks for it: HTTP/2 in its barest form, over TLS."""
+"""A gateway in front of a gRPC service: minimal HTTP/2 over TLS."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def redirect(location: str) -> Callable[[int], bytes]:
 
 
 def cut(stream: int) -> bytes:
-    """The head of a good answer and half of its message, and then the stream is reset."""
+    """The head of a successful response and half of its message, then a reset of the stream."""
     # 200, and 31 is `content-type`.
     head = b"\x88" + b"\x0f\x10\x10application/grpc"
     return b"".join(
@@ -48,10 +48,10 @@ def cut(stream: int) -> bytes:
 
 
 class Gateway:
-    """Gives every request the same answer, while its with statement lasts."""
+    """Sends the same response to every request, within a with statement."""
 
-    def __init__(self, answer: Callable[[int], bytes], certificate: Path, key: Path) -> None:
-        self._answer = answer
+    def __init__(self, response: Callable[[int], bytes], certificate: Path, key: Path) -> None:
+        self._answer = response
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(certificate, key)
         self._context.set_alpn_protocols(["h2"])
@@ -70,7 +70,7 @@ class Gateway:
 
     def __exit__(self, *exc: object) -> None:
         for each in (self._listener, *self._open):
-            # Wakes whoever waits in it.
+            # Wakes the thread that waits in it.
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
             each.close()

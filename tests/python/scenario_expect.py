@@ -90,12 +90,12 @@ class Expectations:
         )
         assert_equal({name: getattr(error, name) for name in names}, expect)
 
-    def check_answer(self, answer: Answer, expected: JSON) -> None:
-        expect = Fields(expected, "answer")
+    def check_response(self, response: Answer, expected: JSON) -> None:
+        expect = Fields(expected, "response")
         for part in expect.take("body_contains", []):
-            assert part.encode() in answer.body, f"{part!r} is not in {answer.body!r}"
-        said = str(classify_response(answer.status, answer.headers, answer.body))
-        assert_equal({"status": answer.status, "response_class": said}, expect)
+            assert part.encode() in response.body, f"{part!r} is not in {response.body!r}"
+        said = str(classify_response(response.status, response.headers, response.body))
+        assert_equal({"status": response.status, "response_class": said}, expect)
 
     def check_verified(self, verified: Verified, expected: JSON) -> None:
         expect = Fields(expected, "verified")
@@ -112,8 +112,8 @@ class Expectations:
             assert status.fingerprint == wanted
         if expect.has("backing_off"):
             until = status.backing_off_until
-            cooling = until is not None and until > self.now()
-            assert cooling == expect.take("backing_off"), f"cooling until {until}"
+            backing_off = until is not None and until > self.now()
+            assert backing_off == expect.take("backing_off"), f"backing off until {until}"
         seen = {
             "state": status.state,
             "in_flight": status.in_flight,

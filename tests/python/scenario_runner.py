@@ -194,7 +194,7 @@ class Run(Expectations, Generic[AnyClient]):
         return {"my_domain": SANDBOX, "org_id": org["org_id"], **app["keys"][0]}
 
     def org_at(self, login_url: str | None) -> JSON:
-        """Give login URL and client credentials of the org there, the default org's if it is of neither."""
+        """Give the login URL and client credentials of the org there, or the default org's."""
         org = self.emulator.org
         pair = {"client_id": org.client_id, "client_secret": org.client_secret}
         if login_url == SANDBOX:
@@ -398,13 +398,13 @@ class Run(Expectations, Generic[AnyClient]):
         for outcome in outcomes:
             if isinstance(outcome, ForcegrantError) and "error" not in (expected or {}):
                 raise outcome
-            expect = Fields(expected or {"answer": {}}, "expect")
+            expect = Fields(expected or {"response": {}}, "expect")
             if isinstance(outcome, ForcegrantError):
                 self.check_error(outcome, expect.take("error"), self.secrets[name])
             else:
-                assert expect.has("answer"), f"it was answered with {outcome.status}"
-                assert expected or outcome.status < 400, f"it was answered with {outcome.status}"
-                self.check_answer(outcome, expect.take("answer"))
+                assert expect.has("response"), f"the response is {outcome.status}"
+                assert expected or outcome.status < 400, f"the response is {outcome.status}"
+                self.check_response(outcome, expect.take("response"))
             expect.done()
 
     def _call_request(self, step: Fields) -> CallRequest:

@@ -1,4 +1,4 @@
-"""Scripts in a process of their own, for what only a whole process can show.
+"""Scripts in a process of their own, for tests of a whole process.
 
 A script starts with `client()`, which builds a client that reaches the test's
 emulator, and `control()`, which speaks to the emulator. It has to end with exit
@@ -34,10 +34,10 @@ def control(op, **fields):
     connection = http.client.HTTPConnection(SETUP["control"], timeout=20)
     connection.request("POST", "/", json.dumps({"op": op, **fields}))
     response = connection.getresponse()
-    answer = json.loads(response.read())
+    content = json.loads(response.read())
     connection.close()
-    assert response.status == 200, answer
-    return answer
+    assert response.status == 200, content
+    return content
 """
 
 
@@ -60,7 +60,7 @@ def environment(org: Org) -> dict[str, str]:
 
 
 def start(path: Path, org: Org, *args: str) -> subprocess.Popen[str]:
-    """Start a script; the test steers it and looks at how it ends."""
+    """Start a script; the test controls it and checks how it ends."""
     return subprocess.Popen(
         [sys.executable, *args, str(path)],
         env=environment(org),
@@ -72,7 +72,7 @@ def start(path: Path, org: Org, *args: str) -> subprocess.Popen[str]:
 
 
 def run(path: Path, org: Org, *args: str, code: int = 0) -> str:
-    """Run a script that is expected to say nothing on standard error; give its output."""
+    """Run a script that must print nothing on standard error; give its output."""
     process = start(path, org, *args)
     try:
         output, errors = process.communicate(timeout=30)
@@ -84,7 +84,7 @@ def run(path: Path, org: Org, *args: str, code: int = 0) -> str:
 
 
 def soak(folder: Path, name: str, *args: str) -> str:
-    """Run a program of tests/soak in its short form; give what it reports."""
+    """Run a program of tests/soak in its short form; give its reports."""
     done = subprocess.run(
         [sys.executable, str(SOAK / name), *args],
         cwd=folder,

@@ -30,7 +30,7 @@ def open_files() -> int:
 
 
 def assert_closed(before: int) -> None:
-    """Nothing is left open; the request's own socket is closed just after its result is there."""
+    """No socket is left open; that of a request is closed shortly after its result arrives."""
     until = time.monotonic() + 5
     while open_files() > before and time.monotonic() < until:
         time.sleep(0.005)
@@ -134,7 +134,7 @@ def test_many_loops_that_leave_work_behind(forcegrant_org: Org) -> None:
     before = open_files()
     for _ in range(50):
         asyncio.run(leave())
-    assert open_files() <= before + 5  # the one request that is on its way
+    assert open_files() <= before + 5  # the one request in flight
     emulator.release()
     assert asyncio.run(client.token()) is client.cached()
     assert emulator.counters()["token_requests"] == 1
@@ -285,7 +285,7 @@ def test_failures_reach_all_waiters_and_the_next_call_works(forcegrant_org: Org)
 
 
 def test_a_token_reported_dead_is_not_given_to_who_asks_later(forcegrant_org: Org) -> None:
-    """Also not when the loop has not yet looked at the socket of the wait before."""
+    """The same if the loop has not yet read the socket of the previous wait."""
     client = forcegrant_org.async_client()
     forcegrant_org.configure(app={"distinct_tokens": True})
 
@@ -342,10 +342,10 @@ def test_interrupt_ends_the_wait(forcegrant_org: Org, tmp_path: Path) -> None:
 
 
 def test_ctrl_c_in_a_callback_leaves_no_socket_open(forcegrant_org: Org) -> None:
-    def answer() -> tuple[str, str]:
+    def credentials() -> tuple[str, str]:
         raise KeyboardInterrupt
 
-    options = forcegrant_org.options(credentials_callback=answer)
+    options = forcegrant_org.options(credentials_callback=credentials)
     client = AsyncClient(forcegrant_org.my_domain, **options)
 
     async def main() -> None:

@@ -20,9 +20,9 @@ from callers import (
     LIMITS,
     QUERY,
     Aiohttp,
-    Answer,
     AsyncHttpx,
     Caller,
+    CallResponse,
     GivenUp,
 )
 from forcegrant import ReplayError, TokenRejectedError, classify_response
@@ -59,14 +59,14 @@ def logins(org: Org) -> int:
 
 
 def dead(org: Org, **params: Any) -> None:
-    answer = {"status": 401, "body": EXPIRED, "content_type": "application/json", **params}
-    org.emulator.control("fault", endpoint="limits", kind="status", **answer)
+    response = {"status": 401, "body": EXPIRED, "content_type": "application/json", **params}
+    org.emulator.control("fault", endpoint="limits", kind="status", **response)
 
 
 def test_a_call_carries_the_token(opened: Caller, forcegrant_org: Org) -> None:
-    answer = opened.call(forcegrant_org.instance_url + LIMITS)
-    assert answer.status == 200
-    assert json.loads(answer.text)["DailyApiRequests"]["Max"] == 15_000
+    response = opened.call(forcegrant_org.instance_url + LIMITS)
+    assert response.status == 200
+    assert json.loads(response.text)["DailyApiRequests"]["Max"] == 15_000
     (request,) = forcegrant_org.emulator.requests("limits")
     assert request["headers"]["authorization"] == opened.client.token().authorization
     assert logins(forcegrant_org) == 1
@@ -87,8 +87,8 @@ def test_a_dead_session_is_renewed_once_and_the_call_repeated(
 def test_a_hundred_dead_sessions_cause_one_login(opened: Caller, forcegrant_org: Org) -> None:
     opened.client.token()
     forcegrant_org.kill_sessions()
-    answers = opened.many(forcegrant_org.instance_url + LIMITS, 100)
-    assert {answer.status for answer in answers} == {200}
+    responses = opened.many(forcegrant_org.instance_url + LIMITS, 100)
+    assert {response.status for response in responses} == {200}
     assert logins(forcegrant_org) == 2
 
 
@@ -118,7 +118,7 @@ def test_another_origin_sees_no_token(opened: Caller, forcegrant_org: Org) -> No
     for request in requests:
         assert request["host"] == FOREIGN.removeprefix("https://")
         assert "authorization" not in request["headers"]
-    assert logins(forcegrant_org) == 1, "another origin's answer says nothing about the token"
+    assert logins(forcegrant_org) == 1, "another origin's response says nothing about the token"
     assert opened.client.status().state == "fresh"
 
 
@@ -167,7 +167,7 @@ def test_what_a_new_token_does_not_cure_is_handed_out(
     opened: Caller, forcegrant_org: Org, status: int, body: str
 ) -> None:
     dead(forcegrant_org, status=status, body=body)
-    assert opened.call(forcegrant_org.instance_url + LIMITS) == Answer(status, body)
+    assert opened.call(forcegrant_org.instance_url + LIMITS) == CallResponse(status, body)
     assert len(forcegrant_org.emulator.requests("limits")) == 1
     assert logins(forcegrant_org) == 1
     assert opened.client.status().state == "fresh"
@@ -211,8 +211,8 @@ def test_the_answer_of_a_dead_session_may_be_slow(opened: Caller, forcegrant_org
     opened.client.token()
     forcegrant_org.kill_sessions()
     forcegrant_org.emulator.fault("limits", "slow_body", ms=200)
-    answer = opened.call(forcegrant_org.instance_url + LIMITS)
-    assert json.loads(answer.text)["DailyApiRequests"]["Max"] == 15_000
+    response = opened.call(forcegrant_org.instance_url + LIMITS)
+    assert json.loads(response.text)["DailyApiRequests"]["Max"] == 15_000
     assert len(forcegrant_org.emulator.requests("limits")) == 2
     assert logins(forcegrant_org) == 2
 
@@ -244,7 +244,7 @@ def test_nothing_is_repeated_for_a_busy_service_by_default(
     opened: Caller, forcegrant_org: Org
 ) -> None:
     forcegrant_org.emulator.control("fault", **BUSY)
-    assert opened.call(forcegrant_org.instance_url + LIMITS) == Answer(503, "busy")
+    assert opened.call(forcegrant_org.instance_url + LIMITS) == CallResponse(503, "busy")
     assert len(forcegrant_org.emulator.requests("limits")) == 1
 
 
@@ -257,7 +257,7 @@ def test_a_busy_service_is_asked_again_if_wanted(
     assert opened.call(url).status == 200
     assert len(emulator.requests("limits")) == 3
     emulator.control("fault", **BUSY)
-    assert opened.call(url) == Answer(503, "busy")
+    assert opened.call(url) == CallResponse(503, "busy")
     assert len(emulator.requests("limits")) == 6
     # Not what may have been done already, nor what would take too long.
     assert opened.call(url, "POST", "{}").status == 503
@@ -335,8 +335,8 @@ def test_a_library_that_is_missing_or_old_is_told(
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ModuleNotFoundError) as missing:
         getattr(client, name)()
-    told = f"{library} is not installed: pip install 'forcegrant[{extra}]'"
-    assert (str(missing.value), missing.value.name) == (told, library)
+    message = f"{library} is not installed: pip install 'forcegrant[{extra}]'"
+    assert (str(missing.value), missing.value.name) == (message, library)
     assert logins(forcegrant_org) == 0
 
 
@@ -351,11 +351,11 @@ def test_the_extras_are_those_that_are_told_of() -> None:
 # The class of a response
 
 
-def test_verdict_takes_what_http_clients_give() -> None:
+def test_classify_response_takes_what_http_clients_give() -> None:
     assert str(classify_response(200)) == "fine"
     judged = classify_response(401, None, EXPIRED)
     assert judged.session_expired
-    assert repr(judged) == "<Verdict session_expired>"
+    assert repr(judged) == "<Classification session_expired>"
     assert (judged.retry_after, judged.api_usage) == (None, None)
     usage = "api-usage=25/5000"
     for headers in (
@@ -367,9 +367,12 @@ def test_verdict_takes_what_http_clients_give() -> None:
     ):
         assert classify_response(200, headers).api_usage == (25, 5000)
     limited = classify_response(429, {"Retry-After": "7"}, b"")
-    assert limited.word == "rate_limited"
+    assert limited.response_class == "rate_limited"
     assert limited.retry_after is not None
     assert limited.retry_after.total_seconds() == 7
-    assert classify_response(403, {}, b'[{"errorCode":"API_DISABLED_FOR_ORG"}]').response_class == "blocked"
+    assert (
+        classify_response(403, {}, b'[{"errorCode":"API_DISABLED_FOR_ORG"}]').response_class
+        == "blocked"
+    )
     with pytest.raises(ValueError, match="-1 is no HTTP status"):
         classify_response(-1)

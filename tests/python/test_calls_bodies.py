@@ -1,4 +1,4 @@
-"""Bodies of API calls and what else is particular to one HTTP client."""
+"""Bodies of API calls, and other tests of single HTTP clients."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def jobs(forcegrant_org: Org) -> str:
-    """Where jobs are posted to; the session that the client has by then is dead."""
+    """The URL of jobs; the session of the client has ended by then."""
     return forcegrant_org.instance_url + JOBS
 
 
@@ -39,7 +39,7 @@ def sizes(org: Org) -> list[int]:
 
 
 class Gone(io.RawIOBase):
-    """A pipe, say: it can be read once."""
+    """A file that can be read once, such as a pipe."""
 
     def __init__(self, content: bytes) -> None:
         self._rest = io.BytesIO(content)
@@ -80,8 +80,8 @@ def test_async_httpx_sends_multipart_bodies_again(
     caller = AsyncHttpx(forcegrant_org.client(), forcegrant_org.emulator)
     for file in files:
         killed(caller, forcegrant_org)
-        (answer,) = asyncio.run(caller.send("POST", jobs, files={"file": ("a.csv", file)}))
-        assert answer.status == 200
+        (response,) = asyncio.run(caller.send("POST", jobs, files={"file": ("a.csv", file)}))
+        assert response.status == 200
     sent = sizes(forcegrant_org)
     assert len(sent) == 6
     assert len(set(sent)) == 1
@@ -171,9 +171,9 @@ def test_a_prepared_request_can_be_sent_any_number_of_times(forcegrant_org: Org)
 
 def test_httpx_hands_out_a_body_that_is_streamed(forcegrant_org: Org) -> None:
     caller = killed(Httpx(forcegrant_org.client(), forcegrant_org.emulator), forcegrant_org)
-    with caller.http.stream("GET", forcegrant_org.instance_url + LIMITS) as answer:
-        assert not answer.is_closed
-        assert json.loads(answer.read())["DailyApiRequests"]
+    with caller.http.stream("GET", forcegrant_org.instance_url + LIMITS) as response:
+        assert not response.is_closed
+        assert json.loads(response.read())["DailyApiRequests"]
     caller.close()
 
 
@@ -181,7 +181,7 @@ def test_httpx_keeps_what_was_answered_before(forcegrant_org: Org) -> None:
     client = forcegrant_org.client(call_attempts=2, call_backoff=(0.001, 0.001))
     caller = killed(Httpx(client, forcegrant_org.emulator), forcegrant_org)
     forcegrant_org.emulator.fault("limits", "503_html", first=1)
-    answer = caller.http.get(forcegrant_org.instance_url + LIMITS)
-    assert [before.status_code for before in answer.history] == [503, 401]
-    assert httpx.codes.is_success(answer.status_code)
+    response = caller.http.get(forcegrant_org.instance_url + LIMITS)
+    assert [before.status_code for before in response.history] == [503, 401]
+    assert httpx.codes.is_success(response.status_code)
     caller.close()

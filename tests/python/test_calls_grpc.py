@@ -29,7 +29,7 @@ KEY_FILE, CERTIFICATE_FILE = FIXTURES / "grpc-test-key.pem", FIXTURES / "grpc-te
 KEY, CERTIFICATE = KEY_FILE.read_bytes(), CERTIFICATE_FILE.read_bytes()
 DEAD = grpc.StatusCode.UNAUTHENTICATED
 
-# Before 1.83 a call prints what an interceptor raised when it is collected, whoever caught it.
+# Before 1.83 a call prints what an interceptor raised when it is collected, even if it was caught.
 PRINTED = "Exception ignored in. <function InterceptedCall:pytest.PytestUnraisableExceptionWarning"
 pytestmark: Any = (
     pytest.mark.filterwarnings(f"ignore:{PRINTED}")
@@ -51,7 +51,7 @@ class Brought(NamedTuple):
 
 
 class PubSub(grpc.GenericRpcHandler):
-    """Answers each kind of call; `dead` are the tokens that it refuses."""
+    """Serves each kind of call; `dead` are the tokens that it refuses."""
 
     def __init__(self) -> None:
         self.seen: list[Brought] = []
@@ -75,7 +75,7 @@ class PubSub(grpc.GenericRpcHandler):
         self.arrived.set()
         self.hold.wait(30)
         self.check(context)
-        return b"answer to " + request
+        return b"response to " + request
 
     def stream(self, _request: bytes, context: Any) -> Iterator[bytes]:
         self.check(context)
@@ -167,7 +167,7 @@ def both(channel: Any) -> Any:
 
 def test_the_plugin_brings_token_instance_and_org(place: Place) -> None:
     with grpc.secure_channel(place.target, secure(place.client.grpc_auth())) as channel:
-        assert unary(channel) == b"answer to one"
+        assert unary(channel) == b"response to one"
     token = place.client.token()
     assert place.pubsub.seen == [(token.access_token, token.instance_url, token.org_id)]
 
@@ -182,7 +182,7 @@ def test_the_plugin_holds_up_no_loop(place: Place) -> None:
             # It goes on while the login is held.
             await asyncio.to_thread(place.org.emulator.wait_requests, 1)
             place.org.emulator.release()
-            assert await calling == b"answer to one"
+            assert await calling == b"response to one"
 
     asyncio.run(main())
     assert place.tokens() == [place.client.token().access_token]
@@ -229,7 +229,7 @@ def test_a_login_that_fails_is_told_as_it_is(place: Place) -> None:
 def test_a_unary_call_that_meets_a_dead_session_is_made_once_more(place: Place) -> None:
     place.kill()
     with place.channel() as channel:
-        assert unary(channel) == b"answer to one"
+        assert unary(channel) == b"response to one"
     first, second = place.tokens()
     assert first != second == place.client.token().access_token
     assert place.logins() == 2
@@ -240,7 +240,7 @@ def test_the_same_in_asyncio(place: Place) -> None:
 
     async def main() -> None:
         async with place.aio_channel() as channel:
-            assert await unary(channel) == b"answer to one"
+            assert await unary(channel) == b"response to one"
 
     asyncio.run(main())
     first, second = place.tokens()
@@ -252,14 +252,14 @@ def test_a_hundred_calls_that_meet_a_dead_session_cause_one_login(place: Place) 
     place.kill()
     texts = [str(number).encode() for number in range(100)]
     with place.channel() as channel, ThreadPoolExecutor(100) as pool:
-        answers = list(pool.map(lambda text: unary(channel, text), texts))
-    assert answers == [b"answer to " + text for text in texts]
+        responses = list(pool.map(lambda text: unary(channel, text), texts))
+    assert responses == [b"response to " + text for text in texts]
     assert place.logins() == 2
 
     async def main() -> None:
         async with place.aio_channel() as channel:
-            answers = await asyncio.gather(*(unary(channel, text) for text in texts))
-            assert answers == [b"answer to " + text for text in texts]
+            responses = await asyncio.gather(*(unary(channel, text) for text in texts))
+            assert responses == [b"response to " + text for text in texts]
 
     place.kill()
     asyncio.run(main())
@@ -309,7 +309,7 @@ def test_the_same_of_a_future(place: Place) -> None:
         with pytest.raises(grpc.RpcError):
             call.result()
         assert place.client.cached() is None
-        assert unary(channel, b"x") == b"answer to x"
+        assert unary(channel, b"x") == b"response to x"
     assert place.logins() == 2
 
 
@@ -402,14 +402,14 @@ def test_a_slow_refusal_is_cured(place: Place) -> None:
         calling = pool.submit(unary, channel)
         assert place.pubsub.arrived.wait(20)
         place.pubsub.hold.set()
-        assert calling.result() == b"answer to one"
+        assert calling.result() == b"response to one"
 
     async def main() -> None:
         async with place.aio_channel() as channel:
             calling = asyncio.ensure_future(unary(channel))
             await asyncio.to_thread(place.pubsub.arrived.wait, 20)
             place.pubsub.hold.set()
-            assert await calling == b"answer to one"
+            assert await calling == b"response to one"
 
     place.kill()
     place.pubsub.arrived.clear()
@@ -441,7 +441,7 @@ def test_a_slow_stream_arrives_whole(place: Place) -> None:
 
 
 def outcomes(place: Place) -> Iterator[grpc.StatusCode]:
-    """How calls of each kind end that can not succeed."""
+    """How calls of each kind end if they cannot succeed."""
     with place.channel() as channel:
         for call in (unary, publish, lambda channel: next(stream(channel))):
             with pytest.raises(grpc.RpcError) as caught:
@@ -482,7 +482,7 @@ def test_an_answer_that_is_cut_breaks_off_and_the_token_stays(place: Place) -> N
         assert gateway.requests == len(ends)
     assert place.client.cached() is not None
     with place.channel() as channel:
-        assert unary(channel) == b"answer to one"
+        assert unary(channel) == b"response to one"
     assert place.logins() == 1
 
 
@@ -498,7 +498,7 @@ def test_a_call_that_waits_for_its_token_can_be_given_up(place: Place) -> None:
                 with pytest.raises(asyncio.CancelledError):
                     await call
             place.org.emulator.release()
-            assert await unary(channel) == b"answer to one"
+            assert await unary(channel) == b"response to one"
 
     asyncio.run(main())
     assert len(place.pubsub.seen) == 1
@@ -516,7 +516,7 @@ def test_a_call_that_is_given_up_disturbs_nobody(place: Place) -> None:
             with pytest.raises(asyncio.CancelledError):
                 await call
             place.pubsub.hold.set()
-            assert await unary(channel) == b"answer to one"
+            assert await unary(channel) == b"response to one"
 
     asyncio.run(main())
     assert place.logins() == 1
@@ -553,8 +553,8 @@ def test_call_credentials_of_the_callers_own_go_along(place: Place) -> None:
     assert seen[0]["accesstoken"] == place.client.token().access_token
 
 
-def test_verdicts() -> None:
-    words = [classify_grpc_status(code).word for code in (0, 16, 7, 8, 14, 5)]
+def test_classify_grpc_status() -> None:
+    words = [classify_grpc_status(code).response_class for code in (0, 16, 7, 8, 14, 5)]
     assert words == [
         "fine",
         "session_expired",

@@ -1,4 +1,4 @@
-"""The token goes where the core was asked about, also where parsers read an address differently."""
+"""A token goes only to hosts that the core has checked, also if parsers read a URL differently."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def filled(text: str, org: Org) -> str:
 
 
 def check(sent: list[Sent], org: Org) -> int:
-    """How many of them had the token: none that went elsewhere."""
+    """Count the requests with the token; it must be in none to another host."""
     for request in sent:
         if request.has_token:
             scheme, host, _ = request.origin
@@ -122,7 +122,7 @@ def test_hostile_addresses_below_a_base(wired: type[Wire], base: str, forcegrant
     assert carried > 10
 
 
-# What nobody thought of
+# Unusual forms
 
 PIECES = [
     "{host}",

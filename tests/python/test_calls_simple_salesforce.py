@@ -46,8 +46,8 @@ def bulk(salesforce: Any) -> None:
 
 
 def bulk2(salesforce: Any) -> None:
-    (answer,) = [salesforce.bulk2.Account._client.create_job("insert")]
-    assert answer["id"].startswith("750")
+    (response,) = [salesforce.bulk2.Account._client.create_job("insert")]
+    assert response["id"].startswith("750")
 
 
 def metadata(salesforce: Any) -> None:
@@ -114,13 +114,13 @@ def test_a_hundred_calls_that_meet_a_dead_session_cause_one_login(
 ) -> None:
     forcegrant_org.kill_sessions()
     with ThreadPoolExecutor(100) as pool:
-        answers = list(pool.map(lambda _: salesforce.query("SELECT Id FROM User"), range(100)))
-    assert {answer["totalSize"] for answer in answers} == {1}
+        responses = list(pool.map(lambda _: salesforce.query("SELECT Id FROM User"), range(100)))
+    assert {response["totalSize"] for response in responses} == {1}
     assert forcegrant_org.emulator.counters()["token_requests"] == 2
 
 
 def test_another_origin_sees_no_session_id(salesforce: Any, forcegrant_org: Org) -> None:
-    """Bulk API 1 and SOAP have it where requests does not know of it."""
+    """Bulk API 1 and SOAP send the token outside of the headers that requests handles."""
     foreign = "https://acme--uat.sandbox.my.salesforce.com/services/data/v67.0/query"
     emulator = forcegrant_org.emulator
     token = salesforce.session_id

@@ -21,7 +21,7 @@ COMMAND = Path(sys.executable).with_name("forcegrant")
 
 
 def start(command: list[str], env: dict[str, str]) -> subprocess.Popen[str]:
-    """Start a command with nothing of this machine's settings."""
+    """Start a command without the settings of this machine."""
     return subprocess.Popen(
         command,
         env={"PATH": os.environ["PATH"], **env},
@@ -47,7 +47,7 @@ def outcome(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 
 def reaching(org: Org) -> dict[str, str]:
-    """Give the environment in which the command finds its org at the emulator."""
+    """Give the environment variables for the org of the emulator."""
     return {**org.environment(), **org.emulator.environment()}
 
 

@@ -115,7 +115,12 @@ def test_status_and_reset(forcegrant_org: Org) -> None:
     client = forcegrant_org.client(refusal_backoff=(5, 60))
     assert client.login_host == forcegrant_org.my_domain
     status = client.status()
-    assert (status.state, status.in_flight, status.logins, status.failures) == ("empty", False, 0, 0)
+    assert (status.state, status.in_flight, status.logins, status.failures) == (
+        "empty",
+        False,
+        0,
+        0,
+    )
     assert (status.expiry, status.fingerprint, status.last_error) == (None, None, None)
     token = client.token()
     status = client.status()

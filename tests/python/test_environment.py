@@ -1,4 +1,4 @@
-"""The environment is `os.environ`, whatever a program or a test did to it."""
+"""The environment is `os.environ`, with all changes by a program or a test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened reaches `on_event` and `logging`, on threads of Python."""
+"""Events reach `on_event` and `logging`, on threads of Python."""
 
 from __future__ import annotations
 
@@ -111,19 +111,19 @@ def test_a_refresh_behind_the_callers_is_told_to_the_next_that_comes_by(
 
 
 def test_a_task_is_told_in_its_loop(forcegrant_org: Org) -> None:
-    told: list[tuple[str, int]] = []
+    received: list[tuple[str, int]] = []
 
     async def run() -> None:
         client = forcegrant_org.async_client(
-            on_event=lambda event: told.append((event.name, threading.get_ident()))
+            on_event=lambda event: received.append((event.name, threading.get_ident()))
         )
         await asyncio.gather(*(client.token() for _ in range(50)))
         await client.verify()
         await client.wait_idle()
 
     asyncio.run(run())
-    assert [name for name, _ in told] == ["login_started", "login_succeeded"] * 2
-    assert {thread for _, thread in told} == {threading.get_ident()}
+    assert [name for name, _ in received] == ["login_started", "login_succeeded"] * 2
+    assert {thread for _, thread in received} == {threading.get_ident()}
 
 
 def test_a_listener_that_throws_harms_nothing(
@@ -178,7 +178,7 @@ def test_a_slow_listener_holds_up_nobody_else(forcegrant_org: Org) -> None:
     assert time.perf_counter() - begun < 10
     leave.set()
     slow.join(30)
-    # Whoever told the first told the others, in their order.
+    # The thread that delivered the first event delivered the others, in order.
     assert names(events) == ["login_started", "login_succeeded", "invalidated"]
 
 
@@ -211,7 +211,7 @@ def test_too_many_events_drop_the_oldest_and_say_so(forcegrant_org: Org) -> None
     teller.start()
     assert inside.wait(30)
     for _ in range(300):
-        # Not `invalidate`: whoever reports one new token after the other is held off.
+        # Not `invalidate`: renewals that follow one another are held off.
         client.reset()
         client.token()
     leave.set()
@@ -225,10 +225,10 @@ def test_too_many_events_drop_the_oldest_and_say_so(forcegrant_org: Org) -> None
 def test_a_client_in_a_cycle_with_its_listener_is_collected(forcegrant_org: Org) -> None:
     class Program:
         def __init__(self) -> None:
-            self.client = forcegrant_org.client(on_event=self.hear)
+            self.client = forcegrant_org.client(on_event=self.record)
             self.other = self.client.async_client()
 
-        def hear(self, event: Event) -> None:
+        def record(self, event: Event) -> None:
             pass
 
     program = Program()
@@ -349,7 +349,7 @@ def test_events_reach_logging_while_other_threads_hold_its_lock_and_the_interpre
         try:
             for caller in callers:
                 caller.start()
-            # With the lock of logging in hand, this thread calls as well: nobody waits for the
+            # With the lock of logging in hand, this thread calls as well: no one waits for the
             # other's lock while holding the own.
             token = client.token()
             forcegrant_org.kill_sessions()
@@ -366,9 +366,9 @@ def test_events_reach_logging_while_other_threads_hold_its_lock_and_the_interpre
         spinning.join(30)
         logger.removeHandler(handler)
         logger.setLevel(level)
-    told = [record.getMessage().split()[0] for record in records]
-    assert told.count("login_started") == told.count("login_succeeded")
-    assert "invalidated" in told
+    received = [record.getMessage().split()[0] for record in records]
+    assert received.count("login_started") == received.count("login_succeeded")
+    assert "invalidated" in received
 
 
 def test_a_program_without_logging_hears_nothing(forcegrant_org: Org, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The built module in every CPython that this machine has, and in interpreters inside of one."""
+"""The built module in every installed CPython, and in subinterpreters."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_the_one_library_works_in_every_version(
             except forcegrant.RefusedError as error:
                 assert pickle.loads(pickle.dumps(error)).code == error.code
                 assert copy.copy(error).setup_step == error.setup_step is not None
-            # A login is under way when the process ends.
+            # A login is in flight when the process ends.
             sf.reset()
             control("fault", endpoint="token", kind="hold")
             threading.Thread(target=sf.token, daemon=True).start()
@@ -165,7 +165,7 @@ def test_a_subinterpreter_gets_a_plain_import_error(
 def test_a_free_threaded_interpreter_does_not_load_it(
     forcegrant_org: Org, tmp_path: Path, name: str
 ) -> None:
-    """It takes no stable ABI, so pip offers it no wheel of this package either."""
+    """Free-threaded Python has no stable ABI, so pip offers it no wheel of this package."""
     script = scripts.write(
         tmp_path,
         """

@@ -31,7 +31,7 @@ LOOPS: dict[str, dict[str, Any]] = {
 
 
 class Loop:
-    """One way to run an async function, and what tests need under it."""
+    """One event loop library, with what the tests need of it."""
 
     def __init__(self, name: str) -> None:
         self.options = LOOPS[name]
@@ -46,7 +46,7 @@ class Loop:
     @staticmethod
     async def outcomes(
         calls: Sequence[Callable[[], Awaitable[Token]]],
-        meanwhile: Callable[[list[anyio.CancelScope]], Awaitable[None]] | None = None,
+        while_waiting: Callable[[list[anyio.CancelScope]], Awaitable[None]] | None = None,
     ) -> list[Token | ForcegrantError | str]:
         """Make calls at once; each has a scope in which it can be cancelled."""
         scopes = [anyio.CancelScope() for _ in calls]
@@ -62,8 +62,8 @@ class Loop:
         async with anyio.create_task_group() as group:
             for index in range(len(calls)):
                 group.start_soon(make, index)
-            if meanwhile is not None:
-                await meanwhile(scopes)
+            if while_waiting is not None:
+                await while_waiting(scopes)
         return outcomes
 
 
@@ -82,12 +82,12 @@ def test_a_thousand_cold_callers_cause_one_request(forcegrant_org: Org, loop: Lo
     before = open_files()
 
     async def main() -> None:
-        async def meanwhile(_: object) -> None:
+        async def while_waiting(_: object) -> None:
             await loop.arrived(forcegrant_org)
             assert open_files() - before < 20
             forcegrant_org.emulator.release()
 
-        tokens = await loop.outcomes([client.token] * 1000, meanwhile)
+        tokens = await loop.outcomes([client.token] * 1000, while_waiting)
         assert {id(token) for token in tokens} == {id(client.cached())}
 
     loop.run(main)
@@ -102,14 +102,14 @@ def test_some_of_ten_waiters_are_cancelled(
     forcegrant_org.emulator.hold()
 
     async def main() -> None:
-        async def meanwhile(scopes: list[anyio.CancelScope]) -> None:
+        async def while_waiting(scopes: list[anyio.CancelScope]) -> None:
             await loop.arrived(forcegrant_org)
             for index in which:
                 scopes[index].cancel()
                 await anyio.lowlevel.checkpoint()
             forcegrant_org.emulator.release()
 
-        outcomes = await loop.outcomes([client.token] * 10, meanwhile)
+        outcomes = await loop.outcomes([client.token] * 10, while_waiting)
         for index, outcome in enumerate(outcomes):
             assert outcome is ("cancelled" if index in which else client.cached())
 
@@ -159,7 +159,7 @@ def test_the_timeout_of_one_caller(forcegrant_org: Org, loop: Loop) -> None:
     forcegrant_org.emulator.hold()
 
     async def main() -> None:
-        async def meanwhile(_: object) -> None:
+        async def while_waiting(_: object) -> None:
             for timeout in (0, 0.02):
                 with pytest.raises(RequestTimeoutError):
                     await client.token(timeout=timeout)
@@ -167,7 +167,7 @@ def test_the_timeout_of_one_caller(forcegrant_org: Org, loop: Loop) -> None:
 
         # The first of them is impatient too, so that another takes over from it.
         calls = [lambda: client.token(timeout=0.01), client.token, client.token]
-        impatient, *patient = await loop.outcomes(calls, meanwhile)
+        impatient, *patient = await loop.outcomes(calls, while_waiting)
         assert isinstance(impatient, RequestTimeoutError)
         assert patient == [client.cached()] * 2
 
@@ -194,7 +194,7 @@ def test_a_failure_reaches_all_waiters(forcegrant_org: Org, loop: Loop) -> None:
 def test_a_token_reported_dead_is_not_given_to_who_asks_later(
     forcegrant_org: Org, loop: Loop
 ) -> None:
-    """Also not when the loop has not yet looked at the socket of the wait before."""
+    """The same if the loop has not yet read the socket of the previous wait."""
     client = forcegrant_org.async_client()
     forcegrant_org.configure(app={"distinct_tokens": True})
 
@@ -234,7 +234,7 @@ def test_many_runs_that_leave_work_behind(forcegrant_org: Org, loop: Loop) -> No
     before = open_files()
     for _ in range(50):
         loop.run(leave)
-    assert open_files() <= before + 5  # the one request that is on its way
+    assert open_files() <= before + 5  # the one request in flight
     forcegrant_org.emulator.release()
     assert loop.run(client.token) is client.cached()
     assert forcegrant_org.emulator.counters()["token_requests"] == 1
@@ -258,11 +258,11 @@ def test_a_callback_for_the_credentials(forcegrant_org: Org, loop: Loop, kind: s
     client = AsyncClient(org.my_domain, **options)
 
     async def main() -> None:
-        async def meanwhile(scopes: list[anyio.CancelScope]) -> None:
+        async def while_waiting(scopes: list[anyio.CancelScope]) -> None:
             await anyio.lowlevel.checkpoint()
             scopes[0].cancel()
 
-        outcomes = await loop.outcomes([client.token] * 10, meanwhile)
+        outcomes = await loop.outcomes([client.token] * 10, while_waiting)
         assert outcomes == ["cancelled", *[client.cached()] * 9]
 
     loop.run(main)
@@ -300,8 +300,8 @@ def test_httpx_in_every_loop(forcegrant_org: Org, loop: Loop) -> None:
         async with httpx.AsyncClient(
             auth=client.httpx_auth(), base_url=token.instance_url, proxy=proxy, verify=context
         ) as http:
-            answer = await http.get("/services/data/v67.0/limits")
-        assert answer.status_code == 200
+            response = await http.get("/services/data/v67.0/limits")
+        assert response.status_code == 200
         assert await client.token() != token
 
     loop.run(main)

@@ -1,4 +1,4 @@
-"""`AsyncClient` in trio alone, in a loop that is a guest of another, and in loops inside loops."""
+"""`AsyncClient` in trio alone, in a loop that is the guest of another, and in nested loops."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_interrupt_ends_the_wait_in_trio(forcegrant_org: Org, tmp_path: Path) ->
 
 
 def test_trio_as_a_guest_of_asyncio(forcegrant_org: Org) -> None:
-    """A task of the one is not taken for a task of the other."""
+    """A task of one loop is not confused with a task of the other."""
     client = forcegrant_org.async_client()
     forcegrant_org.emulator.hold()
 
@@ -141,7 +141,7 @@ def test_a_new_loop_while_another_runs_in_this_thread(forcegrant_org: Org) -> No
 
 
 def test_a_loop_that_is_entered_again(forcegrant_org: Org, tmp_path: Path) -> None:
-    """What `nest_asyncio` allows: the outer caller waits while an inner one runs the loop."""
+    """With `nest_asyncio`, the outer caller waits while an inner one runs the loop."""
     script = scripts.write(
         tmp_path,
         """

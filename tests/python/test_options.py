@@ -1,4 +1,4 @@
-"""The options of `Client`: every one arrives, and wrong ones name themselves."""
+"""The options of `Client`: each one takes effect, and errors name the wrong one."""
 
 from __future__ import annotations
 

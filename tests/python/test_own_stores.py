@@ -1,4 +1,4 @@
-"""Sharing a token: stores that are built in, and stores written in Python."""
+"""Shared tokens: built-in stores, and stores written in Python."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class MemoryStore:
-    """A whole store in 60 lines, for one process."""
+    """A complete store for one process."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()

@@ -109,9 +109,9 @@ def test_the_callback_is_asked_with_the_key_on_the_thread_that_waits(forcegrant_
     assert {thread for _, thread in asked} == {threading.get_ident()}
 
 
-@pytest.mark.parametrize("answer", [None, ("a", "b"), ("a", "b", 3), {"login_url": "x"}])
-def test_a_wrong_answer_of_the_callback_is_told(forcegrant_org: Org, answer: object) -> None:
-    options = shared(forcegrant_org, credentials_callback=lambda _key: answer)
+@pytest.mark.parametrize("result", [None, ("a", "b"), ("a", "b", 3), {"login_url": "x"}])
+def test_a_wrong_result_of_the_callback_is_reported(forcegrant_org: Org, result: object) -> None:
+    options = shared(forcegrant_org, credentials_callback=lambda _key: result)
     with pytest.raises(ConfigurationError) as caught:
         ClientPool(**options).token("acme")
     assert caught.value.code == "credentials_unavailable"
@@ -247,7 +247,7 @@ def test_async_callers_of_one_key_share_one_login(forcegrant_org: Org) -> None:
             assert len({token.fingerprint for token in tokens}) == 1
             assert type(pool.client("acme")) is AsyncClient
             assert await pool.client("acme").token() == tokens[0]
-            assert not pool._waits
+            assert not pool._watches
             with pytest.raises(ForcegrantError):
                 await AsyncClientPool().token("acme")
 

@@ -1,4 +1,4 @@
-"""What only a whole process can show: import, threads, forks, exit."""
+"""Tests of a whole process: import, threads, forks, exit."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ assert os.waitpid(child, 0)[1] == 0
     script = scripts.write(tmp_path, using(use, code))
     scripts.run(script, forcegrant_org, "-W", "ignore::DeprecationWarning")
     counters = forcegrant_org.emulator.counters()
-    # The parent's token is the child's, and nobody speaks over a connection of another's.
+    # The child has the token of the parent, and no process uses a connection of the other.
     assert counters["token_requests"] == 1 or use != "warm"
     assert counters["connections"] == counters["token_requests"]
 
@@ -184,12 +184,12 @@ with context.Pool(2) as pool:
 
 
 def test_fifty_forks_during_logins(tmp_path: Path) -> None:
-    """The short form of a soak, which does it a thousand times."""
+    """The short form of a soak test, which runs a thousand times."""
     scripts.soak(tmp_path, "forks.py", "50")
 
 
 def test_a_login_imports_nothing_of_this_package(forcegrant_org: Org, tmp_path: Path) -> None:
-    """A child forked while a thread imports a module waits for ever when it needs that module."""
+    """A child that was forked while a thread imports a module hangs if it needs that module."""
     script = scripts.write(
         tmp_path,
         """
@@ -218,7 +218,7 @@ def test_a_login_imports_nothing_of_this_package(forcegrant_org: Org, tmp_path: 
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_exit_with_a_request_on_its_way(forcegrant_org: Org, tmp_path: Path, ending: str) -> None:
-    """Some twenty times each; a soak does it two hundred times."""
+    """About twenty times each; the soak test runs two hundred times."""
     forcegrant_org.emulator.hold()
     times = ENDINGS[ending].times
     assert endings.wrong(ENDINGS[ending], forcegrant_org, tmp_path, times) == []
@@ -254,11 +254,11 @@ def test_clients_that_come_and_go_leave_nothing(forcegrant_org: Org, tmp_path: P
     )
     forcegrant_org.configure(app={"distinct_tokens": True})
     each, files = map(float, scripts.run(script, forcegrant_org).split())
-    # A token and its answer are larger than this.
+    # A token and its response are larger than this.
     assert each < 2000, each
     assert files <= 1
 
 
 def test_memory_threads_and_descriptors_stay_what_they_were(tmp_path: Path) -> None:
-    """The short form of a soak."""
+    """The short form of a soak test."""
     assert scripts.soak(tmp_path, "leaks.py", "200").count("threads 1 to 1") == 3

@@ -1,4 +1,4 @@
-"""The code of docs/recipes/python-*.md runs, and prints what they say."""
+"""The code of docs/recipes/python-*.md runs and prints the documented output."""
 
 from __future__ import annotations
 

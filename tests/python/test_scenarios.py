@@ -24,7 +24,7 @@ CHOSEN = [scenario for scenario in SCENARIOS if CHOICE in scenario["id"]]
 
 @pytest.fixture(scope="module")
 def ran() -> Iterator[dict[str, list[str]]]:
-    """Which ids each runner ran; written down at the end if that was all of them."""
+    """The ids that each runner ran; reported at the end if all ran."""
     ran: dict[str, list[str]] = {Threads.name: [], Loop.name: []}
     yield ran
     folder = os.environ.get("FORCEGRANT_SCENARIO_REPORT_DIR")

@@ -1,4 +1,4 @@
-"""A server that repeats the whole request: no form of a secret comes out anywhere."""
+"""No form of a secret is shown when a server repeats the whole request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from disclosures import assert_frames_lack, fields, forms, texts
-from echo import ANSWERS, TOKEN, EchoServer
+from echo import RESPONSES, TOKEN, EchoServer
 from forcegrant import AsyncClient, AsyncClientPool, Client, ClientPool, ForcegrantError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ QUICK: dict[str, Any] = {"max_attempts": 2, "retry_backoff": 0.001, "retry_after
 
 
 class Shown:
-    """All that was shown."""
+    """All texts that were shown."""
 
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
         self.texts: list[str] = []
@@ -141,9 +141,9 @@ def test_a_server_that_repeats_the_request(
     way: Any, style: str, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     secret = SECRETS[name]
-    for answer in ANSWERS.values():
+    for response in RESPONSES.values():
         shown = Shown(caplog)
-        with EchoServer(answer) as server:
+        with EchoServer(response) as server:
             options = {**QUICK, "auth_style": style, "allow_http_loopback": True, "proxy": None}
             way(server, secret, shown, store="off", **options)
             assert server.requests
@@ -153,21 +153,21 @@ def test_a_server_that_repeats_the_request(
 
 
 def test_the_server_repeats_what_it_should(caplog: pytest.LogCaptureFixture) -> None:
-    """So that the test above tests something."""
+    """Shows that the server of the test above repeats the secret."""
     import httpx
 
     del caplog
     secret = SECRETS["signs"]
-    with EchoServer(ANSWERS["description"]) as server:
-        answer = httpx.post(
+    with EchoServer(RESPONSES["description"]) as server:
+        response = httpx.post(
             server.url, data={"client_secret": secret}, auth=(ID, secret), trust_env=False
         )
     for form in (secret, forms(ID, secret)[1], forms(ID, secret)[-3]):
-        assert form in answer.json()["error_description"]
+        assert form in response.json()["error_description"]
 
 
 def test_a_pickled_error_is_whole() -> None:
-    with EchoServer(ANSWERS["description"]) as server:
+    with EchoServer(RESPONSES["description"]) as server:
         client = Client(
             server.url, ID, SECRETS["signs"], allow_http_loopback=True, proxy=None, store="off"
         )

@@ -82,9 +82,9 @@ def test_what_is_given_to_a_constructor(
     with pytest.raises(Exception, match=r".+") as caught:
         make(cls)
     assert_frames_lack(caught.value, SECRET, OLD_SECRET)
-    told = str(caught.value) + repr(caught.value)
-    assert SECRET not in told
-    assert OLD_SECRET not in told
+    shown = str(caught.value) + repr(caught.value)
+    assert SECRET not in shown
+    assert OLD_SECRET not in shown
 
 
 def test_a_constructor_of_a_subclass() -> None:
@@ -128,11 +128,13 @@ CALLBACKS: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.parametrize("answer", CALLBACKS.values(), ids=CALLBACKS)
+@pytest.mark.parametrize("credentials", CALLBACKS.values(), ids=CALLBACKS)
 @pytest.mark.parametrize("cls", [Client, AsyncClient])
-def test_what_a_callback_answers(cls: Any, answer: Callable[[], Any], forcegrant_org: Org) -> None:
+def test_the_result_of_a_callback(
+    cls: Any, credentials: Callable[[], Any], forcegrant_org: Org
+) -> None:
     org = forcegrant_org
-    client = cls(org.my_domain, **org.options(credentials_callback=answer))
+    client = cls(org.my_domain, **org.options(credentials_callback=credentials))
     with pytest.raises(BaseException, match=r".*") as caught:
         token_of(client)
     assert_frames_lack(caught.value, SECRET)
@@ -141,10 +143,10 @@ def test_what_a_callback_answers(cls: Any, answer: Callable[[], Any], forcegrant
 def test_what_an_async_callback_answers(forcegrant_org: Org) -> None:
     org = forcegrant_org
 
-    async def answer() -> Any:
+    async def credentials() -> Any:
         return PAIR
 
-    client = AsyncClient(org.my_domain, **org.options(credentials_callback=answer))
+    client = AsyncClient(org.my_domain, **org.options(credentials_callback=credentials))
     with pytest.raises(Exception, match=r".+") as caught:
         token_of(client)
     assert_frames_lack(caught.value, SECRET)
@@ -264,11 +266,13 @@ def test_a_pickled_request_of_httpx_has_no_token(forcegrant_org: Org) -> None:
     token = client.token()
     tls = ssl.create_default_context(cadata=emulator.ca_pem)
     with httpx.Client(auth=client.httpx_auth(), proxy=emulator.proxy, verify=tls) as http:
-        answer = http.get(forcegrant_org.instance_url + QUERY, params={"q": "SELECT Id FROM User"})
-    assert answer.request.headers["Authorization"] == token.authorization
-    stored = pickle.dumps(answer)
+        response = http.get(
+            forcegrant_org.instance_url + QUERY, params={"q": "SELECT Id FROM User"}
+        )
+    assert response.request.headers["Authorization"] == token.authorization
+    stored = pickle.dumps(response)
     assert token.access_token.encode() not in stored
     found = pickle.loads(stored)
     assert type(found.request) is httpx.Request
-    assert (found.json(), found.request.url) == (answer.json(), answer.request.url)
-    assert answer.request.headers["Authorization"] == token.authorization
+    assert (found.json(), found.request.url) == (response.json(), response.request.url)
+    assert response.request.headers["Authorization"] == token.authorization

@@ -1,6 +1,6 @@
 """Servers that fork: gunicorn with a preloaded application, and celery's pool of processes.
 
-The client is made in the parent, which then forks: cold, with a token, or with a login under way.
+The client is made in the parent, which then forks: cold, with a token, or during a login.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ GUNICORN = {
 def running(
     command: list[str], folder: Path, env: dict[str, str], *files: int
 ) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """Start a server whose output goes to a file; it is ended in any case."""
+    """Start a server whose output goes to a file, and end it with the block."""
     log = folder / f"{command[0].rpartition('/')[2]}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -126,22 +126,22 @@ def running(
 
 
 def until(what: Callable[[], Any], says: str) -> Any:
-    """Ask until there is an answer."""
+    """Ask until there is a response."""
     deadline = time.monotonic() + LIMIT
     while time.monotonic() < deadline:
-        answer = what()
-        if answer:
-            return answer
+        response = what()
+        if response:
+            return response
         time.sleep(0.02)
     raise AssertionError(says)
 
 
-def check(org: Org, use: str, answers: list[dict[str, Any]], folder: Path) -> None:
-    """What the workers said, and what the emulator saw of them and of their parent."""
-    assert all(answer["forked"] for answer in answers)
-    assert {answer["org_id"] for answer in answers} == {org.org_id}
-    assert max(answer["seconds"] for answer in answers) < 2
-    workers = len({answer["pid"] for answer in answers})
+def check(org: Org, use: str, responses: list[dict[str, Any]], folder: Path) -> None:
+    """Check the responses of the workers, and the requests that the emulator received."""
+    assert all(response["forked"] for response in responses)
+    assert {response["org_id"] for response in responses} == {org.org_id}
+    assert max(response["seconds"] for response in responses) < 2
+    workers = len({response["pid"] for response in responses})
     assert workers == WORKERS
     if use == "in-flight":
         assert not (folder / "parent").exists()
@@ -156,7 +156,7 @@ def check(org: Org, use: str, answers: list[dict[str, Any]], folder: Path) -> No
 
 
 def stopped(process: subprocess.Popen[bytes], log: Path) -> None:
-    """It ends when told to, and has not complained."""
+    """The process ends when it is asked to, and has logged no error."""
     process.send_signal(signal.SIGTERM)
     assert process.wait(LIMIT) == 0, log.read_text()
     said = log.read_text()
@@ -180,30 +180,29 @@ def test_gunicorn_with_a_preloaded_application(
         address = "http://{}:{}/".format(*listener.getsockname())
         env = {**scripts.environment(forcegrant_org), "PYTHONPATH": str(tmp_path)}
         with running(command, tmp_path, env, listener.fileno()) as (process, log):
-            answers: list[dict[str, Any]] = []
+            responses: list[dict[str, Any]] = []
 
             def ask(_: int) -> dict[str, Any]:
-                with urllib.request.urlopen(address, timeout=LIMIT) as answer:
-                    return json.load(answer)  # type: ignore[no-any-return]
+                with urllib.request.urlopen(address, timeout=LIMIT) as response:
+                    return json.load(response)  # type: ignore[no-any-return]
 
             with ThreadPoolExecutor(8) as pool:
 
                 def everybody_answered() -> bool:
-                    answers.extend(pool.map(ask, range(8)))
-                    return len({answer["pid"] for answer in answers}) == WORKERS
+                    responses.extend(pool.map(ask, range(8)))
+                    return len({response["pid"] for response in responses}) == WORKERS
 
                 until(everybody_answered, "a worker is not reached")
-            check(forcegrant_org, use, answers, tmp_path)
+            check(forcegrant_org, use, responses, tmp_path)
             stopped(process, log)
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[str]:
-    """A redis of this test's own."""
+@contextlib.contextmanager
+def redis(folder: Path) -> Iterator[str]:
+    """A Redis server that ends with the block; the test is skipped if there is none."""
     server = shutil.which("redis-server")
     if server is None:
         pytest.skip("redis-server is not installed")
-    folder = tmp_path / "redis"
     folder.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -215,7 +214,14 @@ def broker(tmp_path: Path) -> Iterator[str]:
             return "Ready to accept connections" in log.read_text()
 
         until(ready, "redis does not start")
-        yield f"redis://127.0.0.1:{port}/0"
+        yield f"redis://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[str]:
+    """A Redis server of this test's own."""
+    with redis(tmp_path / "redis") as address:
+        yield f"{address}/0"
 
 
 @pytest.mark.filterwarnings("default")
@@ -241,10 +247,10 @@ def test_celery_with_its_pool_of_processes(
         app = celery.Celery(broker=broker, backend=broker)
         try:
             tasks = [app.send_task("use") for _ in range(WORKERS)]
-            answers = [task.get(timeout=LIMIT) for task in tasks]
+            responses = [task.get(timeout=LIMIT) for task in tasks]
         except celery.exceptions.TimeoutError:
             raise AssertionError(log.read_text()) from None
         finally:
             app.close()
-        check(forcegrant_org, use, answers, tmp_path)
+        check(forcegrant_org, use, responses, tmp_path)
         stopped(process, log)

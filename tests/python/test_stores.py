@@ -1,17 +1,14 @@
-"""Tokens shared between processes: a fork in the middle of everything, with each store."""
+"""Tokens shared between processes, with a fork at different times and with each store."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 import scripts
-from test_servers import running, until
+from test_servers import redis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +33,7 @@ FORK = """
 child = os.fork()
 if child == 0:
     if waiter is not None:
-        # The parent logs in for both; nobody here knows that its thread is missing.
+        # The parent logs in for both: its thread does not exist in this process.
         try:
             sf.token(timeout=0.3)
             os._exit(1)
@@ -68,16 +65,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "file":
         yield folder.as_uri()
         return
-    server = shutil.which("redis-server")
-    if server is None:
-        pytest.skip("redis-server is not installed")
-    folder.mkdir()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [server, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", "."]
-    with running(command, folder, dict(os.environ)) as (_, log):
-        until(lambda: "Ready to accept" in log.read_text(), "redis does not start")
-        yield f"redis://127.0.0.1:{port}"
+    with redis(folder) as address:
+        yield address
 
 
 @pytest.mark.parametrize("use", USES)

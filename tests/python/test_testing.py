@@ -47,9 +47,9 @@ def test_simple_salesforce_logs_in_and_queries(
         session=session,
     )
     assert salesforce.session_id == forcegrant_org.client().token().access_token
-    answer = salesforce.query("SELECT Id FROM Account LIMIT 1")
-    assert answer["done"]
-    assert answer["totalSize"] == len(answer["records"])
+    response = salesforce.query("SELECT Id FROM Account LIMIT 1")
+    assert response["done"]
+    assert response["totalSize"] == len(response["records"])
     counters = forcegrant_org.emulator.counters()
     assert counters["connects"] >= 1
     assert counters["data_calls"] == 1
@@ -76,7 +76,7 @@ def test_simple_salesforce_with_our_token(forcegrant_org: Org, session: requests
 def test_login_host_refuses_as_the_real_one_does(
     forcegrant_org: Org, session: requests.Session
 ) -> None:
-    answer = session.post(
+    response = session.post(
         "https://login.salesforce.com/services/oauth2/token",
         {
             "grant_type": "client_credentials",
@@ -84,8 +84,8 @@ def test_login_host_refuses_as_the_real_one_does(
             "client_secret": forcegrant_org.client_secret,
         },
     )
-    assert answer.status_code == 400
-    assert answer.json() == {
+    assert response.status_code == 400
+    assert response.json() == {
         "error": "invalid_grant",
         "error_description": "request not supported on this domain",
     }

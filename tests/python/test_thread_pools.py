@@ -1,4 +1,4 @@
-"""A service's own threads, and gevent, which turns calls of a thread into switches of greenlets."""
+"""Thread pools of a service, and gevent, which replaces threads with greenlets."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_greenlets_run_while_others_wait(forcegrant_org: Org, tmp_path: Path) ->
         import gevent, forcegrant
         sf = client()
 
-        # Whoever lets the login go on is a greenlet too.
+        # The code that resumes the login runs in a greenlet too.
         calls = [gevent.spawn(sf.token) for _ in range(50)]
 
         def ask_for_a_moment():

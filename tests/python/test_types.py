@@ -1,4 +1,4 @@
-"""Types, stubs and documentation say what is there."""
+"""Types, stubs and documentation agree with the package."""
 
 from __future__ import annotations
 

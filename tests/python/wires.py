@@ -1,4 +1,4 @@
-"""What leaves through an HTTP library, and where it really connects, without a network.
+"""Records what an HTTP library sends and where it connects, without a network.
 
 The host, port and scheme are those of the library's last step before it opens a connection: the
 pool that urllib3 gives to requests, the URL that httpx gives to httpcore, the key under which
@@ -41,11 +41,11 @@ REFUSALS = (
     httpx.InvalidURL,
     aiohttp.ClientError,
 )
-"""What may come of an address that is none."""
+"""The errors of an invalid address."""
 
 
 class Sent(NamedTuple):
-    """One request that left."""
+    """One request that was sent."""
 
     origin: Origin
     url: str
@@ -62,19 +62,19 @@ def origin_of(url: str) -> Origin:
 
 
 class Wire:
-    """Sends requests, which are redirected to one location after the other."""
+    """Sends requests that are redirected to one location after the other."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
         self.sent: list[Sent] = []
         self.printed: list[str] = []
-        """What the library shows of the headers of requests."""
+        """The headers of requests that the library shows."""
         self.dead = 0
-        """How many requests are told that the session is dead, before all else. For requests."""
+        """How many requests first get the response of a dead session. For requests."""
         self.locations: list[str] = []
 
     def send(self, url: str, *locations: str, **options: Any) -> list[Sent]:
-        """Everything that left, also if the call ends in an error."""
+        """All requests that were sent, also if the call ends in an error."""
         self.sent, self.locations = [], list(locations)
         with contextlib.suppress(*REFUSALS):
             self.call(url, **options)
@@ -144,7 +144,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
 
 
 class BulkWire(RequestsWire):
-    """The way of simple_salesforce's Bulk API 1."""
+    """The transport of simple_salesforce's Bulk API 1."""
 
     headers: dict[str, str]
 

@@ -1,4 +1,4 @@
-"""Processes that end while a login is under way: none crashes, none says anything.
+"""Processes that end during a login: none crashes, none prints anything.
 
 `exits.py [TIMES]`: each kind of ending that many times. Exit code 1 when any went wrong.
 """
@@ -28,7 +28,7 @@ def main(times: int) -> int:
             complaints += wrong
     kinds = len(endings.ENDINGS)
     print(
-        f"soak: {kinds} ways to end x {times} with a login under way, {len(complaints)} went wrong"
+        f"soak: {kinds} ways to end x {times} with a login in flight, {len(complaints)} went wrong"
     )
     return 1 if complaints else 0
 

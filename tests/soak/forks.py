@@ -16,14 +16,14 @@ import forcegrant
 from forcegrant.testing import Emulator
 
 LIMIT = 2.0
-# Of the parent: each forgets the token and asks anew, so that a login is always under way.
+# Threads of the parent: each drops the token and asks again, so that a login is always in flight.
 THREADS = 3
 
 
 def main(count: int) -> int:
     warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
     with Emulator() as emulator:
-        # So many logins in an hour are what the budget is there to stop.
+        # Without the login budget, which would stop so many logins.
         client = emulator.org.client(login_budget="none")
         stop = threading.Event()
         threads = [threading.Thread(target=busy, args=(client, stop)) for _ in range(THREADS)]
@@ -56,11 +56,11 @@ def busy(client: forcegrant.Client, stop: threading.Event) -> None:
 
 
 def outcome(client: forcegrant.Client) -> tuple[str, float]:
-    """What is wrong with a child, and how long it took."""
+    """The problem of a child, if any, and its time."""
     begun = time.monotonic()
     child = os.fork()
     if child == 0:
-        # A deadlock ends here.
+        # A child that deadlocks is killed here.
         signal.alarm(round(LIMIT) + 1)
         code = 1
         try:

@@ -1,4 +1,4 @@
-"""Memory, threads and descriptors of a process that lives long: they stay what they were.
+"""Memory, threads and descriptors of a long-lived process must not grow.
 
 `leaks.py [DIVISOR]`: 100,000 clients made and dropped, 100,000 logins, and 1,000,000 waits for
 logins in an event loop, or that many divided by DIVISOR. Exit code 1 when anything grew.
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
     from forcegrant.testing import Org
 
-# What an allocator may keep for itself: it grows in steps, whatever is measured.
+# How much the allocator may keep, because it grows in steps.
 NOISE = 4_000_000
 HERD = 1000
-# How often a user may log in within an hour is not what is measured.
+# The limit of logins per hour is not part of this test.
 UNLIMITED = {"distinct_tokens": True, "login_limit_per_hour": 2**31}
 
 
 class Usage:
-    """What the process has now, once its threads have ended."""
+    """The resources of the process, once its threads have ended."""
 
     def __init__(self, threads: int | None = None) -> None:
         gc.collect()
@@ -82,7 +82,7 @@ def main(divisor: int) -> int:
 
 
 def clients(org: Org, times: int) -> None:
-    """Each of an app of its own, half of them for loops; one in a hundred is used."""
+    """Clients with an app each, half of them asynchronous; one in a hundred logs in."""
     options = org.options(total_timeout=5, max_attempts=1)
     for number in range(times):
         kind = (forcegrant.Client, forcegrant.AsyncClient)[number % 2]
@@ -95,7 +95,7 @@ def clients(org: Org, times: int) -> None:
 
 
 def logins(org: Org, times: int) -> None:
-    """From threads and in a loop; every token is another one, and every tenth login is refused."""
+    """Logins from threads and in a loop; each returns another token, and every tenth is refused."""
     org.configure(app=UNLIMITED)
     client = org.client(login_budget="none", refusal_backoff=(0, 0))
     waiting = client.async_client()
@@ -105,7 +105,7 @@ def logins(org: Org, times: int) -> None:
 
     for number in range(times):
         if number % 5000 == 0:
-            # Its log is in memory.
+            # The emulator keeps its log in memory.
             org.emulator.reset()
             org.configure(app=UNLIMITED)
         client.reset()
@@ -122,7 +122,7 @@ def logins(org: Org, times: int) -> None:
 
 
 def waits(org: Org, times: int) -> None:
-    """A thousand at a time for one login; of each herd some are cancelled, others lose patience."""
+    """A thousand callers for one login; some of them are cancelled, others time out."""
     client = org.async_client(login_budget="none")
 
     async def herd() -> None:

@@ -1,4 +1,4 @@
-"""Looks for the secret and the token in the memory of another process, as in its core dump.
+"""Searches the memory of another process for the secret and the token, as in a core dump.
 
 `memory.py [ROUNDS]`: the process makes so many clients that read the secret from a file, uses
 them and drops them. What the core holds is overwritten when it is dropped; copies in buffers of
@@ -22,10 +22,10 @@ from forcegrant.testing import Emulator
 if TYPE_CHECKING:
     from forcegrant.testing import Org
 
-# In buffers that are free: one for each size and arena of the allocator, at the most.
+# Copies in freed buffers: at most one for each size and arena of the allocator.
 MOST_LEFT = 8
 
-# It never has the secret as a Python string: those cannot be wiped.
+# The program never has the secret as a Python string, which cannot be overwritten.
 PROGRAM = """
 import gc, json, sys
 import forcegrant
@@ -64,13 +64,13 @@ def main(rounds: int) -> int:
             f"soak: {rounds} clients, {stage}: copies of the secret in memory: {secrets}, "
             f"of the token: {tokens}"
         )
-    # In use, one is there for certain: else this looks in the wrong place.
+    # While the client is in use there must be a copy; otherwise the search is wrong.
     found, left = counts["in use"][0], counts["dropped"][0]
     return 0 if found >= 1 and left <= MOST_LEFT else 1
 
 
 def look(org: Org, file: Path, rounds: int) -> dict[str, tuple[int, int]]:
-    """How often secret and token are found at each stop."""
+    """The number of copies of secret and token at each step."""
     file.write_text(org.client_secret)
     file.chmod(0o600)
     token = org.client().token().access_token
@@ -106,7 +106,7 @@ def look(org: Org, file: Path, rounds: int) -> dict[str, tuple[int, int]]:
 
 
 def dump(process: int) -> bytes:
-    """All that it can write to."""
+    """All writable memory of the process."""
     parts = []
     maps = Path(f"/proc/{process}/maps").read_text()
     with Path(f"/proc/{process}/mem").open("rb", buffering=0) as file:

@@ -1,4 +1,4 @@
-// Every way to end with requests up, many times: no crash, and not a word at stderr.
+// Ends processes in every way during requests, many times: no crash, and no output on stderr.
 import { startEmulator } from 'forcegrant/testing'
 import { endTimes, WAYS } from '../node/support/exits.mjs'
 
@@ -13,6 +13,6 @@ for (const way of Object.keys(WAYS)) {
   await endTimes(way, TIMES, emulator.clientOptions())
 }
 console.log(
-  `soak: ${TIMES} processes ended in each of ${Object.keys(WAYS).length} ways with requests up, all clean`,
+  `soak: ${TIMES} processes ended in each of ${Object.keys(WAYS).length} ways with requests in flight, all clean`,
 )
 await emulator.close()

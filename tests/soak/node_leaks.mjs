@@ -1,5 +1,5 @@
-// Hours of a service in minutes: clients made and dropped, logins, awaits, and calls given up. Memory, threads and
-// descriptors have to stay where they were once everything was done a tenth of the times.
+// Many clients, logins, awaits and aborted calls. Memory, threads and descriptors must not grow after the first tenth
+// of the runs.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -13,7 +13,7 @@ if (globalThis.gc === undefined) {
 }
 
 const SCALE = Number(process.env.FORCEGRANT_SOAK_SCALE ?? 1)
-/** What the allocators may keep for themselves. */
+/** How much the allocators may keep. */
 const SLACK_MB = 16
 const AT_ONCE = 50
 
@@ -23,7 +23,7 @@ await emulator.control('configure', { app: { login_limit_per_hour: 2 ** 31, dist
 const options = emulator.clientOptions({ loginBudget: 'none' })
 const { clientId, clientSecret, ...others } = options
 
-// Clients that share nothing: each logs in by itself.
+// Clients that share no token: each logs in by itself.
 const alone = { ...options, store: 'off' }
 const sharing = { ...options, store: 'process' }
 const client = new Client({ ...alone, onEvent() {} })
@@ -35,7 +35,7 @@ await measure('clients made and dropped', 100_000, () => {
 await measure('clients with a credentials callback made and dropped', 20_000, () => {
   new Client({ ...others, credentialsCallback: () => ({ clientId, clientSecret }) }).status()
 })
-// The allocator is where it stays only after some thousand.
+// The allocator is stable only after some thousand runs.
 await measure('clients dropped with a token of their own', 30_000, () => new Client(alone).token())
 await measure('clients dropped with a shared token', 50_000, () => new Client(sharing).token())
 
@@ -53,7 +53,7 @@ await measure('calls given up', 50_000, async (index) => {
   const controller = new AbortController()
   const call = one.token({ signal: controller.signal })
   controller.abort()
-  // A login that another call gave up may land just then; that call has a token after all.
+  // A login that another call gave up may complete at this moment, and then this call has a token.
   await call.catch(({ name }) => assert.equal(name, 'AbortError'))
 })
 await measure('refusals', 20_000, () =>
@@ -63,7 +63,7 @@ await measure('refusals', 20_000, () =>
 )
 await emulator.close()
 
-/** Does it `count` times, and compares the process at the end with what it was after the first tenth. */
+/** Runs it `count` times, and compares the process at the end with its state after the first tenth. */
 async function measure(what, count, work) {
   const times = Math.max(100, Math.round(count * SCALE))
   const started = performance.now()
@@ -86,8 +86,8 @@ async function repeat(times, work) {
     while (left > 0) {
       left -= 1
       await work(left)
-      // Native memory is freed by finalizers, which run between turns of the loop and when the collector has run. That one
-      // sees a small object and not what hangs on it: left alone it lets some ten thousand clients gather.
+      // Native memory is freed by finalizers, which run between turns of the loop and when the collector has run. The
+      // collector sees only a small object and not its native memory: on its own it lets ten thousand clients gather.
       if (left % 1000 === 0) globalThis.gc()
       if (left % 100 === 0) await turn()
     }
@@ -95,7 +95,7 @@ async function repeat(times, work) {
   await Promise.all(Array.from({ length: AT_ONCE }, some))
 }
 
-/** The process when nothing is up any more: collected, and without the thread of the logins. */
+/** The process when nothing is in flight: after a collection, and without the login thread. */
 async function settled() {
   for (const each of [client, ...several]) await each.waitIdle()
   for (let round = 0; round < 5; round++) {
@@ -104,7 +104,7 @@ async function settled() {
   }
   const deadline = Date.now() + 5000
   while (threadNames().some((name) => name.startsWith('forcegrant')) && Date.now() < deadline) await turn()
-  // Without the pages that V8 keeps for objects to come: they go up and down by a dozen megabytes.
+  // Without the pages that V8 reserves for new objects, which vary by a dozen megabytes.
   const { rss, heapTotal, heapUsed } = process.memoryUsage()
   return {
     memory: (rss - heapTotal + heapUsed) / 2 ** 20,

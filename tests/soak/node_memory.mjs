@@ -1,6 +1,6 @@
-// Looks through the memory of a process for the client secret, while a client holds it and after it was dropped. What
-// JavaScript has seen as a string stays until its collector moves something else there, which nobody can ask for; a
-// secret that the library read from a file has to be gone.
+// Searches the memory of a process for the client secret, while a client holds it and after it was dropped. A JavaScript
+// string stays until the collector reuses its memory, which a program cannot request; a secret that the library read
+// from a file must be gone.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -15,7 +15,7 @@ const emulator = await startEmulator()
 const { clientSecret, ...options } = emulator.clientOptions()
 const file = path.join(folder, 'secret')
 writeFileSync(file, clientSecret)
-// As it is, in the form body (the same, as it needs no escapes), and as V8 keeps strings of two bytes.
+// The secret as text, which is also its form encoding, and in the two-byte strings of V8.
 const forms = [Buffer.from(clientSecret, 'latin1'), Buffer.from(clientSecret, 'utf16le')]
 
 for (const way of ['file', 'option', 'callback']) {
@@ -47,7 +47,7 @@ async function look(way) {
   return { held, left }
 }
 
-/** How often the secret is in the memory that a process can write to. */
+/** How often the secret occurs in the writable memory of a process. */
 function count(pid) {
   const memory = openSync(`/proc/${pid}/mem`, 'r')
   let found = 0
@@ -56,7 +56,7 @@ function count(pid) {
     if (region === null) continue
     const [from, to] = region.slice(1).map((hex) => BigInt(`0x${hex}`))
     const bytes = Buffer.alloc(Number(to - from))
-    // What can not be read (a mapped device) holds no secret of ours.
+    // Memory that cannot be read, such as a mapped device, holds no secret of ours.
     const size = attempt(() => readSync(memory, bytes, 0, bytes.length, from)) ?? 0
     for (const form of forms) found += occurrences(bytes.subarray(0, size), form)
   }

@@ -46,7 +46,7 @@ def main() -> None:
         with tarfile.open(sdist) as archive:
             archive.extractall(home, filter="data")
         source = home / sdist.name.removesuffix(".tar.gz")
-        # The one step that may use the network: what a packager of a distribution does before.
+        # The only step with a network: a packager of a distribution vendors the crates first.
         run("cargo", "vendor", "--quiet", home / "vendor", cwd=source)
         (source / ".cargo").mkdir()
         (source / ".cargo/config.toml").write_text(SOURCES.format(home / "vendor"))

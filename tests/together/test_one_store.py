@@ -92,7 +92,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 def until_open(port: int) -> None:
-    """Wait until somebody listens."""
+    """Wait until the port accepts connections."""
     deadline = time.monotonic() + 20
     while True:
         try:
@@ -119,7 +119,7 @@ def fleet(setup: dict[str, Any]) -> Iterator[dict[str, subprocess.Popen[str]]]:
         for language, command in commands.items():
             process = subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True, cwd=ROOT)
             processes[language] = process
-            tell(process, json.dumps(setup))
+            send(process, json.dumps(setup))
         yield processes
     finally:
         for process in processes.values():
@@ -130,7 +130,7 @@ def fleet(setup: dict[str, Any]) -> Iterator[dict[str, subprocess.Popen[str]]]:
             process.stdout.close()
 
 
-def tell(process: subprocess.Popen[str], line: str) -> None:
+def send(process: subprocess.Popen[str], line: str) -> None:
     """Send one line."""
     assert process.stdin is not None
     process.stdin.write(line + "\n")
@@ -139,7 +139,7 @@ def tell(process: subprocess.Popen[str], line: str) -> None:
 
 def ask(process: subprocess.Popen[str], line: str) -> str:
     """Send one line; give the fingerprint that comes back."""
-    tell(process, line)
+    send(process, line)
     assert process.stdout is not None
     return process.stdout.readline().strip()
 

@@ -1,9 +1,9 @@
+import { type ApiResponse, type HeadersLike, header, LIMIT_INFO } from './classification.cjs'
 import type { Client } from './client.cjs'
 import { makeError } from './errors.cjs'
 import { native } from './loader.cjs'
 import type * as Native from './native.cjs'
 import type { Token } from './token.cjs'
-import { type ApiResponse, type HeadersLike, header, LIMIT_INFO } from './classification.cjs'
 
 /**
  * One call of an API, however many requests it takes. The core decides and keeps its state; the adapters move bytes.

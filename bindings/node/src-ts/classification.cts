@@ -65,7 +65,9 @@ export interface Classification {
 export function classifyResponse(answer: ApiResponse): Classification {
   const { status, body } = answer
   if (!Number.isInteger(status) || status < 0 || status > 999) {
-    throw new TypeError('classifyResponse takes { status, headers, body }; status is the number of an HTTP status')
+    throw new TypeError(
+      'classifyResponse takes { status, headers, body }; status is the number of an HTTP status',
+    )
   }
   const parts: Native.NativeApiResponse = { status }
   const retryAfter = header(answer.headers, 'retry-after')
@@ -84,7 +86,12 @@ export function classifyGrpcStatus(code: number): ResponseClass {
 /** @internal */
 export const LIMIT_INFO = 'sforce-limit-info'
 
-function classification({ responseClass, retryAfter, used, limit }: Native.NativeClassification): Classification {
+function classification({
+  responseClass,
+  retryAfter,
+  used,
+  limit,
+}: Native.NativeClassification): Classification {
   const apiUsage = used === undefined || limit === undefined ? undefined : Object.freeze({ used, limit })
   return Object.freeze({ responseClass: responseClass as ResponseClass, retryAfter, apiUsage })
 }

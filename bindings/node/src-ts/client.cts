@@ -1,5 +1,6 @@
 import { type InspectOptionsStylized, inspect } from 'node:util'
-import { isClientCredentials, type ClientCredentials } from './credentials.cjs'
+import { type ApiResponse, type ApiUsage, header, LIMIT_INFO } from './classification.cjs'
+import { type ClientCredentials, isClientCredentials } from './credentials.cjs'
 import { callSite, guarded, lost } from './defect.cjs'
 import { type ErrorData, type ForcegrantError, makeError } from './errors.cjs'
 import { isWatched, outlet } from './event.cjs'
@@ -9,7 +10,6 @@ import type * as Native from './native.cjs'
 import { type ClientOptions, type EnvOptions, toNative } from './options.cjs'
 import { type Route, Routes } from './routes.cjs'
 import { type Expiry, Token } from './token.cjs'
-import { type ApiResponse, type ApiUsage, header, LIMIT_INFO } from './classification.cjs'
 
 /** What the calls that may wait can be told. */
 export interface CallOptions {
@@ -329,7 +329,7 @@ export class Client {
   }
 
   /**
-   * Drops the token at hand if it was issued to client credentials that is not among the credentials any more: after
+   * Drops the token at hand if it was issued to client credentials that are not in use any more: after
    * a leak, say. Salesforce is not told: to end the session there, revoke it in the org.
    *
    * @returns whether it was dropped

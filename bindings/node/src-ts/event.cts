@@ -80,7 +80,7 @@ export type Happening =
   | { readonly name: 'introspection_failed'; readonly error: ForcegrantError }
   /** Of the logins that `loginBudget` allows within an hour, three fifths are used up. */
   | { readonly name: 'login_budget_warning'; readonly used: number; readonly stop: number }
-  /** A login succeeded with another client credentials than the one before. */
+  /** A login succeeded with other client credentials than the one before. */
   | { readonly name: 'credentials_rotated'; readonly clientId: string; readonly fingerprint: string }
   /** The source of the credentials could not be read again; those at hand are used. */
   | { readonly name: 'credentials_reload_failed'; readonly error: ForcegrantError }

@@ -9,11 +9,11 @@ import type {
   NextCall,
   StatusObject,
 } from '@grpc/grpc-js'
+import { classifyGrpcStatus } from './classification.cjs'
 import type { Client } from './client.cjs'
 import { ConfigurationError, noTokenGoesTo } from './errors.cjs'
 import { peer } from './peer.cjs'
 import type { Token } from './token.cjs'
-import { classifyGrpcStatus } from './classification.cjs'
 
 const grpc = peer('forcegrant/grpc', '@grpc/grpc-js', () => require('@grpc/grpc-js') as typeof Library)
 

@@ -1,5 +1,14 @@
+export {
+  type ApiResponse,
+  type ApiUsage,
+  type Classification,
+  classifyGrpcStatus,
+  classifyResponse,
+  type HeadersLike,
+  type ResponseClass,
+} from './classification.cjs'
 export { type CallOptions, Client, type Status, type Verified } from './client.cjs'
-export type { CredentialsCallback, ClientCredentials, LoadedCredentials } from './credentials.cjs'
+export type { ClientCredentials, CredentialsCallback, LoadedCredentials } from './credentials.cjs'
 export {
   ConfigurationError,
   ERROR_CODES,
@@ -31,12 +40,3 @@ export { ClientPool, type Prewarmed } from './pool.cjs'
 export type { OrgCallback, OrgCredentials, PoolOptions } from './pool-options.cjs'
 export type { Acquired, Lease, Store, Stored } from './store.cjs'
 export { type Expiry, type ExpirySource, Token } from './token.cjs'
-export {
-  type ApiResponse,
-  type ApiUsage,
-  classifyGrpcStatus,
-  type HeadersLike,
-  type Classification,
-  type ResponseClass,
-  classifyResponse,
-} from './classification.cjs'

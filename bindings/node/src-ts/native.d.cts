@@ -30,7 +30,7 @@ export declare class NativeClient {
   limits(): NativeApiUsage | null
   /** Where the client stands. */
   status(): NativeStatus
-  /** Logins afresh, then calls an API. */
+  /** Logs in afresh, then calls an API. */
   startVerify(): NativeWait
   /** Waits until nothing is in flight. */
   startIdle(): NativeWait
@@ -40,7 +40,7 @@ export declare class NativeClient {
   reset(): void
   /** Uses other credentials from the next login on. */
   setCredentials(current: NativeClientCredentials, next?: NativeClientCredentials | undefined | null): NativeError | null
-  /** Drops the token if its client credentials is retired. */
+  /** Drops the token if its client credentials are retired. */
   invalidateIfRotated(): boolean
   /** Has the events go to a listener, if they go to none yet. */
   listen(listener: (arg: NativeEvent) => void): void
@@ -119,6 +119,12 @@ export declare function bodyCounts(status: number): boolean
  */
 export declare function checkStore(store: (arg: NativeStoreStep) => void, done: (arg: Array<string>) => void): void
 
+/** The class of the status of a gRPC call. */
+export declare function classifyGrpcStatus(code: number): NativeClassification
+
+/** The class of a response over HTTP. */
+export declare function classifyResponse(answer: NativeApiResponse): NativeClassification
+
 /**
  * Runs the command line with the arguments after the program's name, and returns the exit code.
  * It writes to the process's own standard streams, and blocks until the command is done.
@@ -136,9 +142,6 @@ export declare function environmentNames(): Array<string>
 
 /** The core's table of errors, for the test that compares it with the classes. */
 export declare function errorTable(): Array<NativeErrorRow>
-
-/** The class of the status of a gRPC call. */
-export declare function classifyGrpcStatus(code: number): NativeClassification
 
 /** The core's catalogue of instruments. */
 export declare function instruments(): Array<NativeInstrument>
@@ -177,6 +180,21 @@ export interface NativeApiUsage {
   limit: number
 }
 
+/**
+ * A token as long as it is the current one. The id is new when anything about
+ * the token is, and the token is left out when the caller has it already.
+ */
+export interface NativeCachedToken {
+  /** A number for the token within one client. */
+  id: number
+  /** From when the token may be handed out without asking again. */
+  from: number
+  /** Until when. */
+  until: number
+  /** The token, unless the caller named this very lease. */
+  token?: NativeToken
+}
+
 /** The response to a request that carried a token. */
 export interface NativeCallResponse {
   /** The token. */
@@ -193,6 +211,28 @@ export interface NativeCallResponse {
   retryAfter?: string
   /** The header `Sforce-Limit-Info`. */
   limitInfo?: string
+}
+
+/** What they say. */
+export interface NativeClassification {
+  /** A stable word. */
+  responseClass: string
+  /** Whether a new token helps. */
+  sessionExpired: boolean
+  /** How long to wait. */
+  retryAfter?: number
+  /** API requests of the last 24 hours. */
+  used?: number
+  /** How many are allowed. */
+  limit?: number
+}
+
+/** A consumer key and secret. */
+export interface NativeClientCredentials {
+  /** The consumer key. */
+  clientId: string
+  /** The consumer secret. */
+  clientSecret: string
 }
 
 /** An error as data. */
@@ -299,43 +339,6 @@ export interface NativeInstrument {
   attributes: Array<string>
   /** What it tells. */
   meaning: string
-}
-
-/** What they say. */
-export interface NativeClassification {
-  /** A stable word. */
-  responseClass: string
-  /** Whether a new token helps. */
-  sessionExpired: boolean
-  /** How long to wait. */
-  retryAfter?: number
-  /** API requests of the last 24 hours. */
-  used?: number
-  /** How many are allowed. */
-  limit?: number
-}
-
-/** A consumer key and secret. */
-export interface NativeClientCredentials {
-  /** The consumer key. */
-  clientId: string
-  /** The consumer secret. */
-  clientSecret: string
-}
-
-/**
- * A token as long as it is the current one. The id is new when anything about
- * the token is, and the token is left out when the caller has it already.
- */
-export interface NativeCachedToken {
-  /** A number for the token within one client. */
-  id: number
-  /** From when the token may be handed out without asking again. */
-  from: number
-  /** Until when. */
-  until: number
-  /** The token, unless the caller named this very lease. */
-  token?: NativeToken
 }
 
 /** One number about an event. */
@@ -627,9 +630,6 @@ export declare function profile(): string
 
 /** The failure of a renewal that brought the same token. */
 export declare function renewed(before: string, now: string): NativeError | null
-
-/** The class of a response over HTTP. */
-export declare function classifyResponse(answer: NativeApiResponse): NativeClassification
 
 /** The version that the package checks itself against. */
 export declare function version(): string

@@ -1,5 +1,10 @@
 import { nativeClock, type TestClock } from './clock.cjs'
-import { answering, type CredentialsCallback, isClientCredentials, type ClientCredentials } from './credentials.cjs'
+import {
+  answering,
+  type ClientCredentials,
+  type CredentialsCallback,
+  isClientCredentials,
+} from './credentials.cjs'
 import { environment } from './environment.cjs'
 import { ConfigurationError } from './errors.cjs'
 import type { EventListener } from './event.cjs'
@@ -150,7 +155,8 @@ const CHECKS: Record<Option, Check> = {
   clientId: text('the consumer key'),
   clientSecret: text('the consumer secret'),
   clientSecretFile: text('the path of a file'),
-  nextCredentials: (value) => (isClientCredentials(value) ? undefined : 'an object: { clientId, clientSecret }'),
+  nextCredentials: (value) =>
+    isClientCredentials(value) ? undefined : 'an object: { clientId, clientSecret }',
   introspect: flag,
   introspectionTimeout: milliseconds,
   loginBudget: (value) => (value === 'none' ? undefined : whole(value) && `${whole(value)}, or "none"`),

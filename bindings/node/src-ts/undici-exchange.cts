@@ -2,13 +2,13 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { ApiCall, bodyCounts, enough, isSameOrigin } from './calls.cjs'
+import { type ApiResponse, header, LIMIT_INFO } from './classification.cjs'
 import type { Client } from './client.cjs'
 import { changesHost } from './errors.cjs'
 import { isPlainPath } from './routes.cjs'
 import { scrub } from './scrub.cjs'
 import type { Token } from './token.cjs'
 import { Carried } from './undici-origin.cjs'
-import { type ApiResponse, header, LIMIT_INFO } from './classification.cjs'
 
 type Options = Dispatcher.DispatchOptions
 type Handler = Dispatcher.DispatchHandler

@@ -8,10 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use forcegrant::calls::{Authentication, AuthenticationLayer, GrpcAuthenticationLayer};
+use forcegrant::blocking::ClientExt as _;
+use forcegrant::calls::{
+    AuthenticationLayer, AuthenticationMiddleware, ClientExt, GrpcAuthenticationLayer,
+};
 use forcegrant::reqwest::{self, Method, header::AUTHORIZATION};
-use forcegrant_adapters::grpc::{Plain, Server};
-use forcegrant_adapters::web::{LIMITS, Whole, builder, emulator, hyper_client, reqwest_client};
+use forcegrant_adapters::grpc::{BytesCodec, Server};
+use forcegrant_adapters::web::{FullBody, LIMITS, builder, emulator, hyper_client, reqwest_client};
 use http_body_util::BodyExt;
 use reqwest_middleware::ClientBuilder;
 use tonic::client::Grpc;
@@ -20,13 +23,13 @@ use tower::{Layer, ServiceExt};
 const ROUNDS: usize = 15;
 const CALLS: u32 = 150;
 
-type Call<'a> = Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + 'a>> + 'a>;
+type BenchCall<'a> = Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + 'a>> + 'a>;
 
-/// An adapter and what is beneath it.
-struct Pair<'a> {
+/// An adapter and the library that it wraps.
+struct BenchCase<'a> {
     name: &'static str,
-    bare: Call<'a>,
-    ours: Call<'a>,
+    bare: BenchCall<'a>,
+    ours: BenchCall<'a>,
 }
 
 fn main() {
@@ -48,7 +51,7 @@ fn main() {
     }
 }
 
-/// The same from a thread: beside reqwest in a loop of tokio's that the thread turns itself.
+/// The same from a thread, compared with reqwest in a tokio runtime that the thread drives itself.
 fn threads() -> (&'static str, f64, f64) {
     let emulator = emulator();
     let sf = builder(&emulator)
@@ -66,9 +69,9 @@ fn threads() -> (&'static str, f64, f64) {
         runtime.block_on(async { done(call.send().await).await });
     };
     let ours = || {
-        let answer = sf.request(Method::GET, LIMITS).send().expect("an answer");
-        assert_eq!(answer.status(), 200);
-        answer.bytes().expect("a body");
+        let response = sf.request(Method::GET, LIMITS).send().expect("a response");
+        assert_eq!(response.status(), 200);
+        response.bytes().expect("a body");
     };
     let (mut bares, mut ourses) = (Vec::new(), Vec::new());
     for round in 0..=ROUNDS {
@@ -87,7 +90,7 @@ fn threads() -> (&'static str, f64, f64) {
     ("blocking::Client::request", median(bares), median(ourses))
 }
 
-#[expect(clippy::too_many_lines, reason = "a table of pairs")]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 /// Names, with the nanoseconds of a call by the bare library and by the adapter.
 async fn measure() -> Vec<(&'static str, f64, f64)> {
     let emulator = Arc::new(emulator());
@@ -102,10 +105,10 @@ async fn measure() -> Vec<(&'static str, f64, f64)> {
 
     let http = reqwest_client(&emulator);
     let layered = ClientBuilder::new(http.clone())
-        .with(Authentication::new(sf.clone()))
+        .with(AuthenticationMiddleware::new(sf.clone()))
         .build();
     let plain = ClientBuilder::new(http.clone()).build();
-    let hyper = hyper_client::<Whole>(&emulator);
+    let hyper = hyper_client::<FullBody>(&emulator);
     let service = AuthenticationLayer::new(sf.clone()).layer(hyper.clone());
     let server = Server::start(Arc::clone(&emulator)).await;
     let channel = tonic::transport::Endpoint::from_shared(server.url())
@@ -113,7 +116,7 @@ async fn measure() -> Vec<(&'static str, f64, f64)> {
         .connect_lazy();
     let grpc = GrpcAuthenticationLayer::new(sf.clone(), server.url()).layer(channel.clone());
 
-    let bare_reqwest = || -> Call<'_> {
+    let bare_reqwest = || -> BenchCall<'_> {
         Box::new(|| {
             Box::pin(async { done(http.get(&url).header(AUTHORIZATION, fixed).send().await).await })
         })
@@ -123,17 +126,17 @@ async fn measure() -> Vec<(&'static str, f64, f64)> {
         if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
-        request.body(Whole::default()).expect("a request")
+        request.body(FullBody::default()).expect("a request")
     };
-    let pairs = [
-        Pair {
+    let cases = [
+        BenchCase {
             name: "Client::request",
             bare: bare_reqwest(),
             ours: Box::new(|| {
                 Box::pin(async { done(sf.request(Method::GET, LIMITS).send().await).await })
             }),
         },
-        Pair {
+        BenchCase {
             name: "Client::request_with",
             bare: bare_reqwest(),
             ours: Box::new(|| {
@@ -142,7 +145,7 @@ async fn measure() -> Vec<(&'static str, f64, f64)> {
                 })
             }),
         },
-        Pair {
+        BenchCase {
             name: "reqwest-middleware",
             bare: Box::new(|| {
                 Box::pin(async {
@@ -151,26 +154,30 @@ async fn measure() -> Vec<(&'static str, f64, f64)> {
             }),
             ours: Box::new(|| Box::pin(async { done(layered.get(&url).send().await).await })),
         },
-        Pair {
+        BenchCase {
             name: "tower (hyper)",
             bare: Box::new(|| {
                 Box::pin(async {
-                    let answer = hyper
+                    let response = hyper
                         .clone()
                         .oneshot(get(Some(fixed)))
                         .await
-                        .expect("an answer");
-                    drop(answer.into_body().collect().await.expect("a body"));
+                        .expect("a response");
+                    drop(response.into_body().collect().await.expect("a body"));
                 })
             }),
             ours: Box::new(|| {
                 Box::pin(async {
-                    let answer = service.clone().oneshot(get(None)).await.expect("an answer");
-                    drop(answer.into_body().collect().await.expect("a body"));
+                    let response = service
+                        .clone()
+                        .oneshot(get(None))
+                        .await
+                        .expect("a response");
+                    drop(response.into_body().collect().await.expect("a body"));
                 })
             }),
         },
-        Pair {
+        BenchCase {
             name: "tonic",
             bare: Box::new(|| {
                 Box::pin(async {
@@ -186,7 +193,9 @@ async fn measure() -> Vec<(&'static str, f64, f64)> {
                     let mut grpc = Grpc::new(channel.clone());
                     grpc.ready().await.expect("a channel");
                     let path = http::uri::PathAndQuery::from_static("/eventbus.v1.PubSub/GetTopic");
-                    grpc.unary(request, path, Plain).await.expect("an answer");
+                    grpc.unary(request, path, BytesCodec)
+                        .await
+                        .expect("a response");
                 })
             }),
             ours: Box::new(|| {
@@ -195,17 +204,19 @@ async fn measure() -> Vec<(&'static str, f64, f64)> {
                     let mut grpc = Grpc::new(grpc.clone());
                     grpc.ready().await.expect("a channel");
                     let path = http::uri::PathAndQuery::from_static("/eventbus.v1.PubSub/GetTopic");
-                    grpc.unary(request, path, Plain).await.expect("an answer");
+                    grpc.unary(request, path, BytesCodec)
+                        .await
+                        .expect("a response");
                 })
             }),
         },
     ];
     let mut results = Vec::new();
-    for pair in pairs {
+    for case in cases {
         let (mut bare, mut ours) = (Vec::new(), Vec::new());
         // The first round warms up.
         for round in 0..=ROUNDS {
-            let mut sides = [(&pair.bare, &mut bare), (&pair.ours, &mut ours)];
+            let mut sides = [(&case.bare, &mut bare), (&case.ours, &mut ours)];
             if round % 2 == 1 {
                 sides.reverse();
             }
@@ -216,12 +227,12 @@ async fn measure() -> Vec<(&'static str, f64, f64)> {
                 }
             }
         }
-        results.push((pair.name, median(bare), median(ours)));
+        results.push((case.name, median(bare), median(ours)));
     }
     results
 }
 
-async fn round_of(call: &Call<'_>) -> Duration {
+async fn round_of(call: &BenchCall<'_>) -> Duration {
     let begun = Instant::now();
     for _ in 0..CALLS {
         call().await;
@@ -235,9 +246,9 @@ fn median(mut rounds: Vec<Duration>) -> f64 {
     rounds[rounds.len() / 2].as_secs_f64() * 1e9 / f64::from(CALLS)
 }
 
-/// Reads an answer to its end.
-async fn done<E: std::fmt::Debug>(answer: Result<reqwest::Response, E>) {
-    let answer = answer.expect("an answer");
-    assert_eq!(answer.status(), 200);
-    answer.bytes().await.expect("a body");
+/// Reads a response to its end.
+async fn done<E: std::fmt::Debug>(response: Result<reqwest::Response, E>) {
+    let response = response.expect("a response");
+    assert_eq!(response.status(), 200);
+    response.bytes().await.expect("a body");
 }

@@ -3,14 +3,15 @@
 use forcegrant_adapters::web;
 
 use forcegrant::Client;
+use forcegrant::calls::ClientExt;
 use forcegrant::reqwest::Method;
 
 async fn daily_requests(sf: &Client) -> Result<(), Box<dyn std::error::Error>> {
-    let answer = sf
+    let response = sf
         .request(Method::GET, "/services/data/v67.0/limits")
         .send()
         .await?;
-    println!("{} {:?}", answer.status(), sf.limits());
+    println!("{} {:?}", response.status(), sf.limits());
     Ok(())
 }
 

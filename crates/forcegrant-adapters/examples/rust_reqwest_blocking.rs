@@ -2,14 +2,14 @@
 
 use forcegrant_adapters::web;
 
-use forcegrant::blocking::Client;
+use forcegrant::blocking::{Client, ClientExt};
 use forcegrant::reqwest::Method;
 
 fn daily_requests(sf: &Client) -> Result<(), Box<dyn std::error::Error>> {
-    let answer = sf
+    let response = sf
         .request(Method::GET, "/services/data/v67.0/limits")
         .send()?;
-    println!("{} {:?}", answer.status(), sf.limits());
+    println!("{} {:?}", response.status(), sf.limits());
     Ok(())
 }
 

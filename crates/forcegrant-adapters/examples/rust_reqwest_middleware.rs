@@ -3,12 +3,12 @@
 use forcegrant_adapters::web;
 
 use forcegrant::Client;
-use forcegrant::calls::Authentication;
+use forcegrant::calls::AuthenticationMiddleware;
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 
 fn with_token(http: forcegrant::reqwest::Client, sf: &Client) -> ClientWithMiddleware {
     ClientBuilder::new(http)
-        .with(Authentication::new(sf.clone()))
+        .with(AuthenticationMiddleware::new(sf.clone()))
         .build()
 }
 
@@ -17,11 +17,11 @@ async fn daily_requests(
     sf: &Client,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let instance = sf.token().await?.instance_url().to_owned();
-    let answer = http
+    let response = http
         .get(format!("{instance}/services/data/v67.0/limits"))
         .send()
         .await?;
-    println!("{} {:?}", answer.status(), sf.limits());
+    println!("{} {:?}", response.status(), sf.limits());
     Ok(())
 }
 

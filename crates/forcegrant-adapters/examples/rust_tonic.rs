@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use forcegrant_adapters::grpc::{Plain, Server};
+use forcegrant_adapters::grpc::{BytesCodec, Server};
 use forcegrant_adapters::web;
 
 use forcegrant::Client;
-use forcegrant::calls::{GrpcAuthenticated, GrpcAuthenticationLayer};
+use forcegrant::calls::{GrpcAuthenticatedService, GrpcAuthenticationLayer};
 use tonic::transport::{Channel, Endpoint};
 use tower::Layer;
 
-type PubSub = GrpcAuthenticated<Channel>;
+type PubSub = GrpcAuthenticatedService<Channel, Client>;
 
 fn pub_sub(sf: &Client, address: &str) -> Result<PubSub, tonic::transport::Error> {
     let channel = Endpoint::from_shared(address.to_owned())?.connect_lazy();
@@ -31,8 +31,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         client.ready().await?;
         let path = http::uri::PathAndQuery::from_static("/eventbus.v1.PubSub/GetTopic");
         let request = tonic::Request::new(Bytes::from("hello"));
-        let answer = client.unary(request, path, Plain).await?;
-        println!("{:?}", answer.into_inner());
+        let response = client.unary(request, path, BytesCodec).await?;
+        println!("{:?}", response.into_inner());
         emulator.kill_sessions();
     }
     assert_eq!(emulator.counters().logins, 2);

@@ -20,9 +20,9 @@ where
 {
     let salesforce = AuthenticationLayer::new(sf.clone()).layer(hyper);
     let request = Request::get("/services/data/v67.0/limits").body(Full::default())?;
-    let answer = salesforce.oneshot(request).await?;
-    println!("{} {:?}", answer.status(), sf.limits());
-    answer.into_body().collect().await?;
+    let response = salesforce.oneshot(request).await?;
+    println!("{} {:?}", response.status(), sf.limits());
+    response.into_body().collect().await?;
     Ok(())
 }
 

@@ -1,5 +1,5 @@
-//! A gRPC server that answers as the Pub/Sub API does to whoever brings a token of a session that is
-//! alive, and a client's codec for its messages, which are plain bytes.
+//! A gRPC server that accepts the tokens of live sessions as the Pub/Sub API does, and a client's codec for its
+//! messages, which are plain bytes.
 
 use std::convert::Infallible;
 use std::io;
@@ -24,40 +24,40 @@ use tokio::task::JoinHandle;
 use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
-/// What it saw and how it behaves.
+/// What the server saw, and how it behaves.
 #[derive(Default)]
-pub struct Log {
+pub struct ServerLog {
     /// Calls that arrived.
     pub calls: AtomicU64,
     /// Those of them that were refused.
     pub refused: AtomicU64,
-    /// Whether refusals come in trailers, after the head of an answer.
-    pub refuses_late: AtomicBool,
+    /// Whether refusals come in trailers, after the head of a response.
+    pub refuses_in_trailers: AtomicBool,
     /// Whether every token is refused.
     pub refuses_all: AtomicBool,
     /// Whether it reads a request to its end before it refuses it.
-    pub hears_out: AtomicBool,
-    /// How it answers whoever brings a token that is alive.
-    pub manner: Mutex<Manner>,
-    /// Lets an answer go on that is held.
-    pub go_on: Notify,
+    pub reads_whole_request: AtomicBool,
+    /// How it responds to a token of a live session.
+    pub mode: Mutex<ResponseMode>,
+    /// Resumes a response that is held.
+    pub resume: Notify,
     /// The metadata of the last call.
     pub last: Mutex<HeaderMap>,
 }
 
-/// How a server answers.
+/// How the server responds.
 #[derive(Clone, Debug, Default)]
-pub enum Manner {
-    /// As it should.
+pub enum ResponseMode {
+    /// With a complete response.
     #[default]
     Whole,
-    /// It stops in the middle of a message until it is told to go on.
+    /// It pauses in the middle of a message until `ServerLog::resume`.
     Held,
     /// The same, and then the session turns out to be dead: a refusal in the trailers.
     HeldAndRefused,
     /// The same, and then it resets the stream.
     Cut,
-    /// It sends callers to this address.
+    /// It redirects to this address.
     Redirect(String),
 }
 
@@ -66,7 +66,7 @@ pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
     /// What it saw.
-    pub log: Arc<Log>,
+    pub log: Arc<ServerLog>,
     task: JoinHandle<()>,
 }
 
@@ -78,17 +78,17 @@ impl Server {
     pub async fn start(emulator: Arc<Emulator>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let log = Arc::new(Log::default());
+        let log = Arc::new(ServerLog::default());
         let shared = Arc::clone(&log);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (log, emulator) = (Arc::clone(&shared), Arc::clone(&emulator));
                 tokio::spawn(async move {
                     let service = service_fn(move |request| {
-                        answer(Arc::clone(&log), Arc::clone(&emulator), request)
+                        respond(Arc::clone(&log), Arc::clone(&emulator), request)
                     });
                     let http = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-                    // How a client ends its connection is its own affair.
+                    // It does not matter how a client ends its connection.
                     let _ = http.serve_connection(TokioIo::new(stream), service).await;
                 });
             }
@@ -109,14 +109,14 @@ impl Drop for Server {
     }
 }
 
-type Answer = Response<BoxBody<Bytes, io::Error>>;
+type GrpcResponse = Response<BoxBody<Bytes, io::Error>>;
 
-/// Every message of the request comes back, in one message.
-async fn answer(
-    log: Arc<Log>,
+/// Returns the content of all messages of the request in one message.
+async fn respond(
+    log: Arc<ServerLog>,
     emulator: Arc<Emulator>,
     request: Request<Incoming>,
-) -> Result<Answer, Infallible> {
+) -> Result<GrpcResponse, Infallible> {
     let (head, body) = request.into_parts();
     log.calls.fetch_add(1, Ordering::SeqCst);
     lock(&log.last).clone_from(&head.headers);
@@ -127,18 +127,18 @@ async fn answer(
     let is_alive = emulator.sessions().iter().any(|live| live.token == token);
     if log.refuses_all.load(Ordering::SeqCst) || !is_alive {
         log.refused.fetch_add(1, Ordering::SeqCst);
-        if log.hears_out.load(Ordering::SeqCst) {
-            // Whether it breaks off makes no difference.
+        if log.reads_whole_request.load(Ordering::SeqCst) {
+            // It does not matter whether the request is complete.
             let _ = body.collect().await;
         }
-        if log.refuses_late.load(Ordering::SeqCst) {
+        if log.refuses_in_trailers.load(Ordering::SeqCst) {
             return Ok(streamed(vec![Ok(Frame::trailers(refusal()))]));
         }
-        // Without a look at the body, as a gateway does it.
-        return Ok(only_head(&dead()));
+        // Without reading the body, as a gateway does.
+        return Ok(only_head(&dead_session()));
     }
-    let manner = lock(&log.manner).clone();
-    if let Manner::Redirect(location) = &manner {
+    let mode = lock(&log.mode).clone();
+    if let ResponseMode::Redirect(location) = &mode {
         let mut redirect = Response::new(empty());
         *redirect.status_mut() = StatusCode::TEMPORARY_REDIRECT;
         let location = location.parse().expect("a location");
@@ -146,23 +146,25 @@ async fn answer(
         return Ok(redirect);
     }
     let Ok(body) = body.collect().await else {
-        return Ok(only_head(&Status::cancelled("the request broke off")));
+        return Ok(only_head(&Status::cancelled("the request ended early")));
     };
     let mut begin = message(body.to_bytes());
     let end = begin.split_off(begin.len() / 2);
     let (begin, end) = (Ok(Frame::data(begin)), Ok(Frame::data(end)));
-    Ok(match manner {
-        Manner::Whole | Manner::Redirect(_) => streamed(vec![begin, end, Ok(fine())]),
-        Manner::Cut => held(log, vec![begin], vec![Err(io::Error::other("on purpose"))]),
-        Manner::Held => held(log, vec![begin], vec![end, Ok(fine())]),
-        Manner::HeldAndRefused => {
+    Ok(match mode {
+        ResponseMode::Whole | ResponseMode::Redirect(_) => {
+            streamed(vec![begin, end, Ok(ok_status())])
+        }
+        ResponseMode::Cut => held(log, vec![begin], vec![Err(io::Error::other("on purpose"))]),
+        ResponseMode::Held => held(log, vec![begin], vec![end, Ok(ok_status())]),
+        ResponseMode::HeldAndRefused => {
             let rest = vec![end, Ok(Frame::trailers(refusal()))];
             held(log, vec![begin], rest)
         }
     })
 }
 
-/// One message with all that came in those of the request.
+/// One message with the content of all messages of the request.
 fn message(mut request: Bytes) -> Bytes {
     let mut echo = BytesMut::new();
     while request.len() >= 5 {
@@ -177,57 +179,57 @@ fn message(mut request: Bytes) -> Bytes {
     message.freeze()
 }
 
-fn dead() -> Status {
+fn dead_session() -> Status {
     Status::unauthenticated("the session is not alive")
 }
 
 fn refusal() -> HeaderMap {
     let mut trailers = HeaderMap::new();
-    let added = dead().add_header(&mut trailers);
+    let added = dead_session().add_header(&mut trailers);
     added.expect("a plain message");
     trailers
 }
 
-fn fine() -> Frame<Bytes> {
+fn ok_status() -> Frame<Bytes> {
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
     Frame::trailers(trailers)
 }
 
-fn only_head(status: &Status) -> Answer {
+fn only_head(status: &Status) -> GrpcResponse {
     status
         .clone()
         .into_http::<tonic::body::Body>()
         .map(|_| empty())
 }
 
-type Part = Result<Frame<Bytes>, io::Error>;
+type FrameResult = Result<Frame<Bytes>, io::Error>;
 
-fn streamed(parts: Vec<Part>) -> Answer {
-    let (sender, frames) = unbounded_channel();
-    send(&sender, parts);
-    answered(frames)
+fn streamed(frames: Vec<FrameResult>) -> GrpcResponse {
+    let (sender, receiver) = unbounded_channel();
+    send(&sender, frames);
+    response_of(receiver)
 }
 
-/// The rest follows when somebody says so.
-fn held(log: Arc<Log>, begin: Vec<Part>, rest: Vec<Part>) -> Answer {
+/// The rest follows after `ServerLog::resume`.
+fn held(log: Arc<ServerLog>, begin: Vec<FrameResult>, rest: Vec<FrameResult>) -> GrpcResponse {
     let (sender, frames) = unbounded_channel();
     send(&sender, begin);
     tokio::spawn(async move {
-        log.go_on.notified().await;
+        log.resume.notified().await;
         send(&sender, rest);
     });
-    answered(frames)
+    response_of(frames)
 }
 
-fn send(sender: &UnboundedSender<Part>, parts: Vec<Part>) {
-    for part in parts {
-        // Who went away does not want it.
-        let _ = sender.send(part);
+fn send(sender: &UnboundedSender<FrameResult>, frames: Vec<FrameResult>) {
+    for frame in frames {
+        // The receiver is gone if the client has disconnected.
+        let _ = sender.send(frame);
     }
 }
 
-fn answered(frames: UnboundedReceiver<Part>) -> Answer {
+fn response_of(frames: UnboundedReceiver<FrameResult>) -> GrpcResponse {
     let mut response = Response::new(BodyExt::boxed(Frames(frames)));
     response.headers_mut().insert(
         http::header::CONTENT_TYPE,
@@ -236,7 +238,7 @@ fn answered(frames: UnboundedReceiver<Part>) -> Answer {
     response
 }
 
-struct Frames(UnboundedReceiver<Part>);
+struct Frames(UnboundedReceiver<FrameResult>);
 
 impl http_body::Body for Frames {
     type Data = Bytes;
@@ -256,16 +258,16 @@ fn empty() -> BoxBody<Bytes, io::Error> {
         .boxed()
 }
 
-/// What a test that failed left behind is as good as any.
+/// A panic of another test does not matter.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The codec of messages that are bytes.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Plain;
+pub struct BytesCodec;
 
-impl Codec for Plain {
+impl Codec for BytesCodec {
     type Encode = Bytes;
     type Decode = Bytes;
     type Encoder = Self;
@@ -280,7 +282,7 @@ impl Codec for Plain {
     }
 }
 
-impl Encoder for Plain {
+impl Encoder for BytesCodec {
     type Item = Bytes;
     type Error = Status;
 
@@ -290,7 +292,7 @@ impl Encoder for Plain {
     }
 }
 
-impl Decoder for Plain {
+impl Decoder for BytesCodec {
     type Item = Bytes;
     type Error = Status;
 

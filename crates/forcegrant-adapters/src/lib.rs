@@ -1,5 +1,5 @@
-//! What the tests, the bench and the soak of the adapters share: the emulator, HTTP clients that
-//! reach it, and a gRPC server that takes its tokens.
+//! Shared by the tests, the benchmark and the soak test of the adapters: the emulator, HTTP clients that reach it,
+//! and a gRPC server that accepts its tokens.
 
 pub mod grpc;
 pub mod web;

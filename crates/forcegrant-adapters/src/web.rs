@@ -14,19 +14,19 @@ use hyper_util::rt::TokioExecutor;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use tower_service::Service;
 
-/// Where the org moves to.
+/// A host that the org can move to.
 pub const MOVED: &str = "acme-moved.my.salesforce.com";
-/// Somebody else's host.
+/// A host that gets no token.
 pub const FOREIGN: &str = "files.example.com";
-/// A harmless call.
+/// A call without a body.
 pub const LIMITS: &str = "/services/data/v67.0/limits";
-/// One with a body.
+/// A call with a body.
 pub const JOBS: &str = "/services/data/v67.0/jobs/ingest";
 
 /// The emulator, on loopback.
 ///
 /// # Panics
-/// When it can not start.
+/// If it cannot start.
 #[must_use]
 pub fn emulator() -> Emulator {
     Emulator::start(Config::default()).expect("the emulator starts on loopback")
@@ -49,7 +49,7 @@ pub fn builder(emulator: &Emulator) -> ClientBuilder {
 /// A client of its default org.
 ///
 /// # Panics
-/// When its options are wrong.
+/// If its options are wrong.
 #[must_use]
 pub fn client(emulator: &Emulator) -> Client {
     builder(emulator).build().expect("the options are right")
@@ -58,7 +58,7 @@ pub fn client(emulator: &Emulator) -> Client {
 /// A bare reqwest client.
 ///
 /// # Panics
-/// When it can not be built.
+/// If it cannot be built.
 #[must_use]
 pub fn reqwest_client(emulator: &Emulator) -> reqwest::Client {
     let org = emulator.default_org();
@@ -68,18 +68,18 @@ pub fn reqwest_client(emulator: &Emulator) -> reqwest::Client {
             builder.resolve(host, emulator.https_addr())
         })
         .no_proxy()
-        .tls_backend_preconfigured(tls(emulator))
+        .tls_backend_preconfigured(tls_config(emulator.ca_pem().as_bytes()))
         .build()
         .expect("the HTTP client can be built")
 }
 
-/// A body that is at hand.
-pub type Whole = Full<Bytes>;
+/// A body that is in memory.
+pub type FullBody = Full<Bytes>;
 
-/// A bare hyper client, for bodies that are at hand unless said otherwise.
-pub type HyperClient<B = Whole> = legacy::Client<HttpsConnector<ToEmulator>, B>;
+/// A bare hyper client; its bodies are in memory by default.
+pub type HyperClient<B = FullBody> = legacy::Client<HttpsConnector<EmulatorConnector>, B>;
 
-/// Makes one.
+/// Builds a bare hyper client.
 pub fn hyper_client<B>(emulator: &Emulator) -> HyperClient<B>
 where
     B: http_body::Body + Send,
@@ -88,24 +88,24 @@ where
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(tls(emulator))
+        .with_tls_config(tls_config(emulator.ca_pem().as_bytes()))
         .https_only()
         .enable_http1()
-        .wrap_connector(ToEmulator {
+        .wrap_connector(EmulatorConnector {
             http,
             port: emulator.https_addr().port(),
         });
     legacy::Client::builder(TokioExecutor::new()).build(connector)
 }
 
-/// Connects to the emulator, whatever the host.
+/// Connects to the emulator for every host.
 #[derive(Clone, Debug)]
-pub struct ToEmulator {
+pub struct EmulatorConnector {
     http: HttpConnector,
     port: u16,
 }
 
-impl Service<http::Uri> for ToEmulator {
+impl Service<http::Uri> for EmulatorConnector {
     type Response = <HttpConnector as Service<http::Uri>>::Response;
     type Error = <HttpConnector as Service<http::Uri>>::Error;
     type Future = <HttpConnector as Service<http::Uri>>::Future;
@@ -123,8 +123,13 @@ impl Service<http::Uri> for ToEmulator {
     }
 }
 
-fn tls(emulator: &Emulator) -> rustls::ClientConfig {
-    let certificate = CertificateDer::from_pem_slice(emulator.ca_pem().as_bytes());
+/// A TLS configuration that trusts the certificate authority of an emulator and no other.
+///
+/// # Panics
+/// If the text is not PEM.
+#[must_use]
+pub fn tls_config(ca_pem: &[u8]) -> rustls::ClientConfig {
+    let certificate = CertificateDer::from_pem_slice(ca_pem);
     let mut roots = rustls::RootCertStore::empty();
     roots
         .add(certificate.expect("the emulator's CA is PEM"))

@@ -1,4 +1,4 @@
-//! The short form of the soak: the long one is `make soak`.
+//! The short form of the soak test: the long one is `make soak`.
 #![cfg(target_os = "linux")]
 
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! The command line, parsed. Values that may be secrets are never repeated in a complaint.
+//! The command line, parsed. An error never repeats a value that may be a secret.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -8,14 +8,17 @@ use std::time::Duration;
 use forcegrant::{AuthStyle, Proxy};
 use lexopt::{Arg, Parser};
 
-use crate::options::{Options, RootsFrom, SecretFrom};
+use crate::options::{CliOptions, RootsFrom, SecretFrom};
 
 /// What to do.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Token { options: Options, form: TokenForm },
-    Verify(Options),
-    Doctor(Options),
+    Token {
+        options: CliOptions,
+        form: TokenForm,
+    },
+    Verify(CliOptions),
+    Doctor(CliOptions),
     Errors(Option<String>),
     Help,
     Version,
@@ -33,18 +36,18 @@ pub(crate) enum TokenForm {
     Json,
 }
 
-/// What is wrong with the command line, and what would be right.
+/// What is wrong with the command line, and what would be right. The first line stands alone.
 #[derive(Debug)]
-pub(crate) struct Usage(pub(crate) String);
+pub(crate) struct UsageError(pub(crate) String);
 
 const COMMANDS: &str = "token, verify, doctor and errors";
 
-pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Usage> {
+pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
     let mut parser = Parser::from_args(args);
     let mut words = Words::default();
-    let mut options = Options::default();
-    let mut given = Given::default();
-    while let Some(argument) = parser.next().map_err(|error| wrong(&error))? {
+    let mut options = CliOptions::default();
+    let mut given = SeenOptions::default();
+    while let Some(argument) = parser.next().map_err(|error| parse_error(&error))? {
         match argument {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
             Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
@@ -57,25 +60,25 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
                 given.last = Some(name);
             }
             Arg::Short(letter) => {
-                return Err(Usage(format!("there is no option `-{letter}`")));
+                return Err(UsageError(format!("there is no option `-{letter}`")));
             }
         }
     }
     command(words, options, &given)
 }
 
-/// Which options were there, for those that not every command has.
+/// Which options were given, for those that not every command takes.
 #[derive(Default)]
-struct Given {
+struct SeenOptions {
     form: Option<(&'static str, TokenForm)>,
     last: Option<String>,
 }
 
-impl Given {
-    fn form(&mut self, name: &'static str, form: TokenForm) -> Result<(), Usage> {
+impl SeenOptions {
+    fn form(&mut self, name: &'static str, form: TokenForm) -> Result<(), UsageError> {
         match self.form.replace((name, form)) {
             Some((other, _)) if other != name => {
-                Err(Usage("give one of `--header` and `--json`".to_owned()))
+                Err(UsageError("give one of `--header` and `--json`".to_owned()))
             }
             _ => Ok(()),
         }
@@ -89,16 +92,16 @@ struct Words {
 }
 
 impl Words {
-    fn add(&mut self, word: OsString) -> Result<(), Usage> {
+    fn add(&mut self, word: OsString) -> Result<(), UsageError> {
         let word = word
             .into_string()
-            .map_err(|_| Usage("an argument is not valid Unicode".to_owned()))?;
+            .map_err(|_| UsageError("an argument is not valid Unicode".to_owned()))?;
         match self.command.as_deref() {
             None => self.command = Some(word),
             Some("errors") if self.code.is_none() => self.code = Some(word),
             Some(command) => {
                 let command = printable(command);
-                return Err(Usage(format!(
+                return Err(UsageError(format!(
                     "`{command}` takes no argument {}",
                     printable(&word)
                 )));
@@ -108,16 +111,18 @@ impl Words {
     }
 }
 
-fn command(words: Words, options: Options, given: &Given) -> Result<Command, Usage> {
+fn command(words: Words, options: CliOptions, given: &SeenOptions) -> Result<Command, UsageError> {
     let Some(name) = words.command else {
-        return Err(Usage(format!(
-            "give a command; they are {COMMANDS}, and --help explains them"
+        return Err(UsageError(format!(
+            "no command was given; the commands are {COMMANDS}, and --help explains them"
         )));
     };
     if let Some((form, _)) = given.form
         && name != "token"
     {
-        return Err(Usage(format!("`--{form}` belongs to the command `token`")));
+        return Err(UsageError(format!(
+            "`--{form}` belongs to the command `token`"
+        )));
     }
     match name.as_str() {
         "token" => Ok(Command::Token {
@@ -127,32 +132,35 @@ fn command(words: Words, options: Options, given: &Given) -> Result<Command, Usa
         "verify" => Ok(Command::Verify(options)),
         "doctor" => Ok(Command::Doctor(options)),
         "errors" => match &given.last {
-            Some(option) => Err(Usage(format!("`errors` has no option `--{option}`"))),
+            Some(option) => Err(UsageError(format!("`errors` has no option `--{option}`"))),
             None => Ok(Command::Errors(words.code)),
         },
         "help" => Ok(Command::Help),
-        other => Err(Usage(format!(
-            "there is no command {}; they are {COMMANDS}",
+        other => Err(UsageError(format!(
+            "there is no command {}; the commands are {COMMANDS}",
             printable(other)
         ))),
     }
 }
 
-fn option(name: &str, parser: &mut Parser, options: &mut Options) -> Result<(), Usage> {
+fn option(name: &str, parser: &mut Parser, options: &mut CliOptions) -> Result<(), UsageError> {
     match name {
         "login-url" => options.login_url = Some(text(parser, name)?),
         "client-id" => options.client_id = Some(text(parser, name)?),
         "client-secret-file" => {
             let path = PathBuf::from(value(parser, name)?);
-            options.secret_from(SecretFrom::File(path)).map_err(Usage)?;
+            options
+                .secret_from(SecretFrom::File(path))
+                .map_err(UsageError)?;
         }
-        "client-secret-stdin" => options.secret_from(SecretFrom::Input).map_err(Usage)?,
-        // Known, so that the answer is better than "no such option". The value is not looked at.
+        "client-secret-stdin" => options.secret_from(SecretFrom::Input).map_err(UsageError)?,
+        // Known, so that the error is more helpful than "no such option". The value is not read.
         "client-secret" => {
-            return Err(Usage(
-                "the client secret can not be an argument: every user of the machine sees arguments in\n\
-                 the process list, and the shell keeps them in its history. Set SALESFORCE_CLIENT_SECRET, or use\n\
-                 --client-secret-file FILE or --client-secret-stdin. If the secret was real, rotate it."
+            return Err(UsageError(
+                "the client secret cannot be an argument\n\
+                 Every user of the machine sees arguments in the process list, and the shell keeps them in its\n\
+                 history. Set SALESFORCE_CLIENT_SECRET, or use --client-secret-file FILE or --client-secret-stdin.\n\
+                 If the secret was real, rotate it."
                     .to_owned(),
             ));
         }
@@ -160,7 +168,7 @@ fn option(name: &str, parser: &mut Parser, options: &mut Options) -> Result<(), 
             options.auth_style = match text(parser, name)?.as_str() {
                 "body" => AuthStyle::Body,
                 "basic" => AuthStyle::Basic,
-                _ => return Err(Usage("`--auth-style` is `body` or `basic`".to_owned())),
+                _ => return Err(UsageError("`--auth-style` is `body` or `basic`".to_owned())),
             }
         }
         "token-url" => options.token_url = Some(text(parser, name)?),
@@ -184,33 +192,33 @@ fn option(name: &str, parser: &mut Parser, options: &mut Options) -> Result<(), 
         "timeout" => options.timeout = Some(timeout(&text(parser, name)?)?),
         _ => {
             let name = printable(&format!("--{name}"));
-            return Err(Usage(format!("there is no option {name}")));
+            return Err(UsageError(format!("there is no option {name}")));
         }
     }
     // `--client-secret-stdin=x`
     if parser.optional_value().is_some() {
-        return Err(Usage(format!("`--{name}` takes no value")));
+        return Err(UsageError(format!("`--{name}` takes no value")));
     }
     Ok(())
 }
 
-fn value(parser: &mut Parser, name: &str) -> Result<OsString, Usage> {
+fn value(parser: &mut Parser, name: &str) -> Result<OsString, UsageError> {
     parser
         .value()
-        .map_err(|_| Usage(format!("`--{name}` needs a value")))
+        .map_err(|_| UsageError(format!("`--{name}` needs a value")))
 }
 
-fn text(parser: &mut Parser, name: &str) -> Result<String, Usage> {
+fn text(parser: &mut Parser, name: &str) -> Result<String, UsageError> {
     value(parser, name)?
         .into_string()
-        .map_err(|_| Usage(format!("the value of `--{name}` is not valid Unicode")))
+        .map_err(|_| UsageError(format!("the value of `--{name}` is not valid Unicode")))
 }
 
-fn resolve(text: &str) -> Result<(String, SocketAddr), Usage> {
+fn resolve(text: &str) -> Result<(String, SocketAddr), UsageError> {
     text.split_once('=')
         .and_then(|(host, address)| Some((host.to_owned(), address.parse().ok()?)))
         .ok_or_else(|| {
-            Usage(
+            UsageError(
                 "`--resolve` maps a host to an address with its port: \
                  acme.my.salesforce.com=127.0.0.1:8443, or host=[::1]:8443"
                     .to_owned(),
@@ -218,23 +226,23 @@ fn resolve(text: &str) -> Result<(String, SocketAddr), Usage> {
         })
 }
 
-fn timeout(text: &str) -> Result<Duration, Usage> {
+fn timeout(text: &str) -> Result<Duration, UsageError> {
     text.parse::<f64>()
         .ok()
         .filter(|seconds| (0.001..=3600.0).contains(seconds))
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .ok_or_else(|| Usage("`--timeout` is a number of seconds, at most 3600".to_owned()))
+        .ok_or_else(|| UsageError("`--timeout` is a number of seconds, at most 3600".to_owned()))
 }
 
-fn wrong(error: &lexopt::Error) -> Usage {
-    Usage(match error {
+fn parse_error(error: &lexopt::Error) -> UsageError {
+    UsageError(match error {
         // Its own text repeats the value.
         lexopt::Error::UnexpectedValue { option, .. } => format!("`{option}` takes no value"),
         _ => "an argument is not valid".to_owned(),
     })
 }
 
-/// A word of the command line as it may be repeated: one that was pasted by mistake may be a secret.
+/// A word of the command line in a form that may be printed: a word that was pasted by mistake may be a secret.
 fn printable(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphabetic() || matches!(c, '-' | '_');
     if word.len() <= 24 && word.chars().all(plain) {
@@ -248,7 +256,7 @@ fn printable(word: &str) -> String {
 mod tests {
     use super::*;
 
-    fn parsed(args: &[&str]) -> Result<Command, Usage> {
+    fn parsed(args: &[&str]) -> Result<Command, UsageError> {
         parse(args.iter().map(OsString::from))
     }
 
@@ -305,10 +313,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_what_would_be_right() {
+    fn errors_say_what_is_wrong_and_what_would_be_right() {
         for (args, expected) in [
-            (&[][..], "give a command"),
-            (&["tokens"], "no command `tokens`; they are token"),
+            (&[][..], "no command was given"),
+            (&["tokens"], "no command `tokens`; the commands are token"),
             (&["token", "verify"], "takes no argument `verify`"),
             (&["token", "--frobnicate"], "no option `--frobnicate`"),
             (&["token", "-x"], "no option `-x`"),

@@ -5,33 +5,33 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use forcegrant::command_line::{self, Parts, Wanted};
+use forcegrant::ffi::command_line::{self, Parts, Wanted};
 use forcegrant::{Client, ClientBuilder, Environment, Error, ErrorCode, Roots, Secret};
 
 use crate::Surroundings;
 use crate::console::Console;
-use crate::options::{Options, RootsFrom, SecretFrom};
+use crate::options::{CliOptions, RootsFrom, SecretFrom};
 use crate::problem::Problem;
 
-/// What was found, each value by itself: `doctor` wants to name all that are missing.
+/// The values that were found, each by itself: `doctor` names all that are missing.
 pub(crate) struct Configuration<'a> {
-    options: &'a Options,
+    options: &'a CliOptions,
     environment: Environment,
-    /// Blank if there is only a token URL.
-    pub(crate) login_url: Result<Found<String>, Problem>,
-    pub(crate) client_id: Result<Found<String>, Problem>,
-    pub(crate) client_secret: Result<Found<Secret>, Problem>,
+    /// Empty if there is only a token URL.
+    pub(crate) login_url: Result<ConfigValue<String>, Problem>,
+    pub(crate) client_id: Result<ConfigValue<String>, Problem>,
+    pub(crate) client_secret: Result<ConfigValue<Secret>, Problem>,
 }
 
 /// A value and where it came from.
-pub(crate) struct Found<T> {
+pub(crate) struct ConfigValue<T> {
     pub(crate) value: T,
     pub(crate) source: String,
-    /// Variables that are set to something else and do not count.
+    /// Variables that are set to something else and are not used.
     pub(crate) unused: Vec<&'static str>,
 }
 
-impl<T> Found<T> {
+impl<T> ConfigValue<T> {
     fn given(value: T, source: impl Into<String>) -> Self {
         Self {
             value,
@@ -41,13 +41,13 @@ impl<T> Found<T> {
     }
 }
 
-/// More than any secret; a wrong file is not read to its end.
-const LONGEST_SECRET: u64 = 64 * 1024;
+/// Longer than any secret, so that a wrong file is not read to its end.
+const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
 impl<'a> Configuration<'a> {
     /// Reads everything and hides the secret from the console.
     pub(crate) fn read(
-        options: &'a Options,
+        options: &'a CliOptions,
         surroundings: &mut Surroundings<'_>,
         console: &mut Console<'_>,
     ) -> Self {
@@ -60,7 +60,7 @@ impl<'a> Configuration<'a> {
             },
         );
         let text = |given: &Option<String>, option: &str, part, what| match given {
-            Some(value) => Ok(Found::given(value.clone(), option)),
+            Some(value) => Ok(ConfigValue::given(value.clone(), option)),
             None => in_environment(part, what, option)
                 .map(|found| found.map(|value| value.expose().to_owned())),
         };
@@ -71,7 +71,7 @@ impl<'a> Configuration<'a> {
             "login URL",
         );
         if login_url.is_err() && options.token_url.is_some() {
-            login_url = Ok(Found::given(String::new(), "--token-url"));
+            login_url = Ok(ConfigValue::given(String::new(), "--token-url"));
         }
         let client_secret = match &options.secret {
             Some(from) => secret(from, surroundings),
@@ -114,9 +114,9 @@ impl<'a> Configuration<'a> {
         Ok(client.login_host())
     }
 
-    /// How the host is reached, once all options about that are known to be right.
+    /// How the host is reached, if all options about that are right.
     pub(crate) fn check_network(&self) -> Result<String, Problem> {
-        let builder = self.with_network(Client::builder(PROBE, "x", "x"))?;
+        let builder = self.with_network(Client::builder(PROBE_HOST, "x", "x"))?;
         builder.build()?;
         let login_url = self.login_url.as_ref().ok();
         let host = login_url.and_then(|found| self.check_host(&found.value).ok());
@@ -162,8 +162,8 @@ impl<'a> Configuration<'a> {
     }
 }
 
-/// Any host that passes: a client for it is built to check something else, and never used.
-const PROBE: &str = "probe.my.salesforce.com";
+/// Any valid host: a client for it is built to check something else, and never used.
+const PROBE_HOST: &str = "probe.my.salesforce.com";
 
 pub(crate) fn check_client_id(id: &str) -> Result<(), Error> {
     probe(id, Secret::new("x"))
@@ -173,13 +173,13 @@ pub(crate) fn check_client_secret(secret: &Secret) -> Result<(), Error> {
     probe("x", secret.clone())
 }
 
-/// What is wrong with a pair, whatever the proxy.
+/// What is wrong with the client credentials, whatever the proxy.
 fn probe(id: &str, secret: Secret) -> Result<(), Error> {
-    let builder = Client::builder(PROBE, id, secret).proxy(forcegrant::Proxy::None);
+    let builder = Client::builder(PROBE_HOST, id, secret).proxy(forcegrant::Proxy::None);
     builder.build().map(drop)
 }
 
-/// The start of the SHA-256 of a secret as it is sent: eight digits tell two secrets apart, and too many texts share
+/// The start of the SHA-256 of a secret as it is sent: eight digits distinguish two secrets, and too many texts share
 /// them to find the secret by trying. `printf %s "$SECRET" | sha256sum` gives the same.
 pub(crate) fn fingerprint(secret: &str) -> String {
     let digest = ring::digest::digest(
@@ -202,9 +202,9 @@ fn parts(total: Duration) -> (Duration, Duration) {
     (connect, attempt)
 }
 
-impl<T> Found<T> {
-    fn map<U>(self, change: impl FnOnce(T) -> U) -> Found<U> {
-        Found {
+impl<T> ConfigValue<T> {
+    fn map<U>(self, change: impl FnOnce(T) -> U) -> ConfigValue<U> {
+        ConfigValue {
             value: change(self.value),
             source: self.source,
             unused: self.unused,
@@ -212,14 +212,14 @@ impl<T> Found<T> {
     }
 }
 
-/// A part of what the environment says, or that it says nothing.
+/// A value from the environment, or an error that says which variables to set.
 fn in_environment(
     part: Result<command_line::Found, Error>,
     what: &str,
     option: &str,
-) -> Result<Found<Secret>, Problem> {
+) -> Result<ConfigValue<Secret>, Problem> {
     match part {
-        Ok(found) => Ok(Found {
+        Ok(found) => Ok(ConfigValue {
             value: found.value,
             source: match found.file {
                 Some(path) => format!("{}: {}", found.name, path.display()),
@@ -238,14 +238,17 @@ fn in_environment(
 fn secret(
     from: &SecretFrom,
     surroundings: &mut Surroundings<'_>,
-) -> Result<Found<Secret>, Problem> {
+) -> Result<ConfigValue<Secret>, Problem> {
     match from {
         SecretFrom::File(path) => {
             let secret = command_line::read_secret_file("--client-secret-file", path)?;
             let source = format!("--client-secret-file {}", path.display());
-            Ok(Found::given(secret, source))
+            Ok(ConfigValue::given(secret, source))
         }
-        SecretFrom::Input => Ok(Found::given(read_input(surroundings)?, "standard input")),
+        SecretFrom::Input => Ok(ConfigValue::given(
+            read_input(surroundings)?,
+            "standard input",
+        )),
     }
 }
 
@@ -260,15 +263,15 @@ fn read_input(surroundings: &mut Surroundings<'_>) -> Result<Secret, Problem> {
     read_text(surroundings.input).map_err(|error| {
         Problem::new(
             ErrorCode::InvalidOption,
-            format!("standard input can not be read: {}", error.kind()),
-            "It brings the consumer secret and nothing else.",
+            format!("standard input cannot be read: {}", error.kind()),
+            "Pipe in the consumer secret and nothing else.",
         )
     })
 }
 
 fn read_text(from: &mut dyn Read) -> std::io::Result<Secret> {
     let mut text = String::new();
-    from.take(LONGEST_SECRET).read_to_string(&mut text)?;
+    from.take(MAX_SECRET_BYTES).read_to_string(&mut text)?;
     Ok(Secret::new(text))
 }
 
@@ -277,7 +280,7 @@ fn read_roots(path: &Path) -> Result<Vec<u8>, Problem> {
         Problem::new(
             ErrorCode::InvalidOption,
             format!(
-                "the file that --roots names can not be read: {}",
+                "the file that --roots names cannot be read: {}",
                 error.kind()
             ),
             "Give `platform`, `bundled`, or a file with certificates in PEM form.",

@@ -1,9 +1,9 @@
-//! Where all output goes. What is known to be secret, or looks like it, is taken out of it; only
-//! `reveal` prints a text as it is.
+//! All output goes through here. Known secrets, and what looks like one, are redacted; only `reveal` prints a text
+//! unchanged.
 
 use std::io::{self, Write};
 
-use forcegrant::Redactor;
+use forcegrant::ffi::Redactor;
 
 use crate::problem::Problem;
 
@@ -22,19 +22,19 @@ impl<'a> Console<'a> {
         }
     }
 
-    /// From now on this text is taken out of all output.
+    /// From now on this text is redacted in all output.
     pub(crate) fn hide(&mut self, secret: &str) {
         self.redactor = std::mem::take(&mut self.redactor).hide_whole(secret.trim());
     }
 
-    /// Lines for standard output, out at once: a login may take its time after them.
+    /// Lines for standard output, flushed at once, because a login may take some time after them.
     pub(crate) fn say(&mut self, text: &str) -> io::Result<()> {
         let text = self.clean(text);
         writeln!(self.out, "{text}")?;
         self.out.flush()
     }
 
-    /// Prints an access token, which is what the user asked for.
+    /// Prints an access token unchanged, because the user asked for it.
     pub(crate) fn reveal(&mut self, text: &str) -> io::Result<()> {
         writeln!(self.out, "{text}")?;
         self.out.flush()
@@ -49,7 +49,7 @@ impl<'a> Console<'a> {
         ))
     }
 
-    /// A command line that can not be understood, on standard error.
+    /// A command line that cannot be understood, on standard error.
     pub(crate) fn usage(&mut self, text: &str) -> io::Result<()> {
         self.complain(&indent_rest(text))?;
         self.complain_more("  See `forcegrant --help`.")
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_taken_out_in_any_case_and_control_characters_too() {
+    fn secrets_are_redacted_in_any_case_and_control_characters_replaced() {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut console = Console::new(&mut out, &mut err);
         console.hide(" Hunter22\n");

@@ -1,7 +1,6 @@
 //! `forcegrant doctor`: everything that a login needs, in the order in which it is needed.
 //!
-//! The report goes to standard output as a whole, failures too: it is what was asked for, and what
-//! people paste into a ticket.
+//! The whole report goes to standard output, failures too, because people paste it into a ticket.
 
 use std::fmt::Write as _;
 use std::io;
@@ -9,25 +8,25 @@ use std::time::Duration;
 
 use forcegrant::{Error, ErrorCode, ErrorKind};
 
-use crate::configuration::{Configuration, Found, check_client_id, check_client_secret};
+use crate::configuration::{ConfigValue, Configuration, check_client_id, check_client_secret};
 use crate::console::Console;
 use crate::findings;
-use crate::login::{self, Outcome, Trace};
-use crate::options::Options;
+use crate::login::{self, Trace, VerifyOutcome};
+use crate::options::CliOptions;
 use crate::problem::{Problem, number};
-use crate::report::{Line, Mark, api_line, identity, steps, token_lines};
+use crate::report::{LineStatus, ReportLine, api_line, identity, steps, token_lines};
 use crate::{FAILED, FINE, Surroundings};
 
 /// What comes after the configuration.
-const NAME: &str = "host name";
+const HOST_NAME: &str = "host name";
 const CONNECTION: &str = "connection";
 const REQUEST: &str = "token request";
-const ANSWER: &str = "token answer";
+const RESPONSE: &str = "token response";
 const API: &str = "API call";
-const SUBJECTS: [&str; 5] = [NAME, CONNECTION, REQUEST, ANSWER, API];
+const SUBJECTS: [&str; 5] = [HOST_NAME, CONNECTION, REQUEST, RESPONSE, API];
 
 pub(crate) fn run(
-    options: &Options,
+    options: &CliOptions,
     mut surroundings: Surroundings<'_>,
     console: &mut Console<'_>,
 ) -> io::Result<u8> {
@@ -38,7 +37,7 @@ pub(crate) fn run(
         std::env::consts::OS,
         std::env::consts::ARCH
     ))?;
-    let mut report = Report {
+    let mut report = DoctorReport {
         console,
         first: None,
     };
@@ -46,12 +45,12 @@ pub(crate) fn run(
     report.network_options(options, &configuration)?;
     if report.first.is_some() {
         for subject in SUBJECTS {
-            report.line(&Line::not_reached(subject))?;
+            report.line(&ReportLine::not_reached(subject))?;
         }
     } else {
         match login::verify(&configuration, report.console) {
             Ok((outcome, trace)) => report.login(outcome, &trace, options)?,
-            // Every part was checked, so the whole is a surprise.
+            // Each part was checked above, so this is not expected.
             Err(problem) => report.fail("client", problem)?,
         }
     }
@@ -59,13 +58,13 @@ pub(crate) fn run(
 }
 
 /// Prints line by line and keeps the first failure.
-struct Report<'a, 'b> {
+struct DoctorReport<'a, 'b> {
     console: &'a mut Console<'b>,
     first: Option<Problem>,
 }
 
-impl Report<'_, '_> {
-    fn line(&mut self, line: &Line) -> io::Result<()> {
+impl DoctorReport<'_, '_> {
+    fn line(&mut self, line: &ReportLine) -> io::Result<()> {
         self.console.say(&line.to_string())
     }
 
@@ -80,7 +79,7 @@ impl Report<'_, '_> {
         problem: Problem,
         notes: Vec<String>,
     ) -> io::Result<()> {
-        let line = Line::fails(subject, problem.message.clone()).with_notes(notes);
+        let line = ReportLine::fails(subject, problem.message.clone()).with_notes(notes);
         if self.first.is_some() {
             return self.line(&line);
         }
@@ -92,7 +91,7 @@ impl Report<'_, '_> {
     fn configuration(
         &mut self,
         configuration: &Configuration<'_>,
-        options: &Options,
+        options: &CliOptions,
     ) -> io::Result<()> {
         match &configuration.login_url {
             Err(problem) => self.fail("login URL", problem.clone())?,
@@ -117,11 +116,11 @@ impl Report<'_, '_> {
         }
     }
 
-    /// A value that was found and is of no use: where it is from belongs to the message.
+    /// A value that was found and is wrong: the message says where it came from.
     fn wrong<T>(
         &mut self,
         subject: &'static str,
-        found: &Found<T>,
+        found: &ConfigValue<T>,
         error: &Error,
     ) -> io::Result<()> {
         let mut problem = Problem::from(error);
@@ -131,7 +130,7 @@ impl Report<'_, '_> {
 
     fn network_options(
         &mut self,
-        options: &Options,
+        options: &CliOptions,
         configuration: &Configuration<'_>,
     ) -> io::Result<()> {
         match configuration.check_network() {
@@ -140,74 +139,82 @@ impl Report<'_, '_> {
         }
     }
 
-    fn login(&mut self, outcome: Outcome, trace: &Trace, options: &Options) -> io::Result<()> {
+    fn login(
+        &mut self,
+        outcome: VerifyOutcome,
+        trace: &Trace,
+        options: &CliOptions,
+    ) -> io::Result<()> {
         match outcome {
-            Outcome::NoToken(error) => self.no_token(&error, trace, options),
-            Outcome::NoApi(token, error) => {
+            VerifyOutcome::NoToken(error) => self.no_token(&error, trace, options),
+            VerifyOutcome::NoApi(token, error) => {
                 self.reached(options)?;
                 self.line(&accepted(trace))?;
                 if let Some(token) = &token {
                     for line in token_lines(token) {
                         self.line(&line)?;
                     }
-                    self.line(&Line::works("identity", identity(token)))?;
+                    self.line(&ReportLine::works("identity", identity(token)))?;
                 }
                 self.fail(API, Problem::from(error))
             }
-            Outcome::Works(token, usage) => {
+            VerifyOutcome::Works(token, usage) => {
                 self.reached(options)?;
                 self.line(&accepted(trace))?;
                 for line in token_lines(&token) {
                     self.line(&line)?;
                 }
-                self.line(&Line::works("identity", identity(&token)))?;
+                self.line(&ReportLine::works("identity", identity(&token)))?;
                 self.line(&api_line(&token, usage))
             }
         }
     }
 
-    fn reached(&mut self, options: &Options) -> io::Result<()> {
+    fn reached(&mut self, options: &CliOptions) -> io::Result<()> {
         self.line(&resolved(options))?;
-        self.line(&Line::works(CONNECTION, "TCP and TLS, certificate trusted"))
+        self.line(&ReportLine::works(
+            CONNECTION,
+            "TCP and TLS, certificate trusted",
+        ))
     }
 
     /// The failure says how far the request came.
-    fn no_token(&mut self, error: &Error, trace: &Trace, options: &Options) -> io::Result<()> {
+    fn no_token(&mut self, error: &Error, trace: &Trace, options: &CliOptions) -> io::Result<()> {
         let problem = Problem::from(error);
-        let unknown = |subject| Line::new(Mark::Open, subject, "can not be told");
+        let unknown = |subject| ReportLine::new(LineStatus::Open, subject, "unknown");
         let notes = retries(trace, Some(error.code()));
-        let failed = match Stage::of(error) {
-            Stage::Name => NAME,
-            Stage::Connection => {
-                // Behind a proxy the name is the proxy's affair.
+        let failed = match FailedStage::of(error) {
+            FailedStage::Name => HOST_NAME,
+            FailedStage::Connection => {
+                // Behind a proxy, the proxy resolves the name.
                 let name = match error.code() {
                     ErrorCode::ProxyFailed
                     | ErrorCode::ProxyAuthenticationRequired
-                    | ErrorCode::TlsRootsUnavailable => unknown(NAME),
+                    | ErrorCode::TlsRootsUnavailable => unknown(HOST_NAME),
                     _ => resolved(options),
                 };
                 self.line(&name)?;
                 CONNECTION
             }
-            Stage::Somewhere => {
-                self.line(&unknown(NAME))?;
+            FailedStage::Somewhere => {
+                self.line(&unknown(HOST_NAME))?;
                 self.line(&unknown(CONNECTION))?;
                 REQUEST
             }
-            Stage::Request => {
+            FailedStage::Request => {
                 self.reached(options)?;
                 REQUEST
             }
-            Stage::Answer => {
+            FailedStage::Response => {
                 self.reached(options)?;
-                self.line(&Line::works(REQUEST, "answered"))?;
-                ANSWER
+                self.line(&ReportLine::works(REQUEST, "a response arrived"))?;
+                RESPONSE
             }
         };
         self.fail_after(failed, problem, notes)?;
         let after = SUBJECTS.iter().skip_while(|subject| **subject != failed);
         for subject in after.skip(1) {
-            self.line(&Line::not_reached(subject))?;
+            self.line(&ReportLine::not_reached(subject))?;
         }
         Ok(())
     }
@@ -235,16 +242,16 @@ impl Report<'_, '_> {
 
 /// How far a token request came before it failed.
 #[derive(Debug, PartialEq, Eq)]
-enum Stage {
+enum FailedStage {
     Name,
     Connection,
-    /// Up to the request, but it can not be told where.
+    /// Before a response came, but it is not known where.
     Somewhere,
     Request,
-    Answer,
+    Response,
 }
 
-impl Stage {
+impl FailedStage {
     fn of(error: &Error) -> Self {
         match (error.kind(), error.code()) {
             (_, ErrorCode::DnsFailed) => Self::Name,
@@ -258,7 +265,7 @@ impl Stage {
             ) => Self::Connection,
             (ErrorKind::Refused | ErrorKind::LoginRate | ErrorKind::Unavailable, _)
             | (_, ErrorCode::Redirected) => Self::Request,
-            // A strange answer with a refusing status is still a refused request.
+            // An unexpected response with a status other than 2xx is still a refused request.
             (ErrorKind::Response, _)
                 if error
                     .http_status()
@@ -266,15 +273,15 @@ impl Stage {
             {
                 Self::Request
             }
-            (ErrorKind::Response | ErrorKind::Token, _) => Self::Answer,
+            (ErrorKind::Response | ErrorKind::Token, _) => Self::Response,
             _ => Self::Somewhere,
         }
     }
 }
 
-fn resolved(options: &Options) -> Line {
-    Line::works(
-        NAME,
+fn resolved(options: &CliOptions) -> ReportLine {
+    ReportLine::works(
+        HOST_NAME,
         if options.resolve.is_empty() {
             "resolves, here or at the proxy"
         } else {
@@ -283,23 +290,25 @@ fn resolved(options: &Options) -> Line {
     )
 }
 
-fn accepted(trace: &Trace) -> Line {
+fn accepted(trace: &Trace) -> ReportLine {
     let mut notes = retries(trace, None);
     if trace.signature_mismatch {
         notes.push(
-            "the answer's signature does not fit this client secret; harmless while two are live"
+            "the signature of the token response was made with another client secret; harmless while two are live"
                 .to_owned(),
         );
     }
-    let text = trace.minted.map_or_else(String::new, |(attempts, took)| {
-        let attempts = if attempts == 1 {
-            "1 attempt".to_owned()
-        } else {
-            format!("{attempts} attempts")
-        };
-        format!("accepted, {attempts}, {}", milliseconds(took))
-    });
-    Line::works(REQUEST, text).with_notes(notes)
+    let text = trace
+        .succeeded
+        .map_or_else(String::new, |(attempts, took)| {
+            let attempts = if attempts == 1 {
+                "1 attempt".to_owned()
+            } else {
+                format!("{attempts} attempts")
+            };
+            format!("accepted, {attempts}, {}", milliseconds(took))
+        });
+    ReportLine::works(REQUEST, text).with_notes(notes)
 }
 
 /// The attempts before the last. `last` is the code that the login ended with.

@@ -63,7 +63,7 @@ fn class(kind: ErrorKind) -> &'static str {
     }
 }
 
-/// Names the codes that share a word with what was asked for.
+/// Names the codes that share a word with the given one.
 fn unknown(code: &str) -> String {
     let words: Vec<_> = code.split('_').filter(|word| word.len() > 2).collect();
     let near: Vec<_> = ErrorCode::ALL

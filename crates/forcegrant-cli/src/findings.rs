@@ -1,15 +1,19 @@
-//! What `doctor` says about each value of a configuration. No secret is part of it.
+//! What `doctor` says about each value of a configuration, without any secret.
 
 use forcegrant::Secret;
-use forcegrant::command_line::meant;
+use forcegrant::ffi::command_line::meant;
 
-use crate::configuration::{Found, fingerprint};
-use crate::options::Options;
-use crate::report::Line;
+use crate::configuration::{ConfigValue, fingerprint};
+use crate::options::CliOptions;
+use crate::report::ReportLine;
 
-/// What was pasted and what is made of it. The query is left out: links out of the browser can
-/// carry a session id in it.
-pub(crate) fn login_url(found: &Found<String>, host: &str, options: &Options) -> Line {
+/// The pasted value and the host that was read from it. The query is left out: a link from a browser can hold a
+/// session id.
+pub(crate) fn login_url(
+    found: &ConfigValue<String>,
+    host: &str,
+    options: &CliOptions,
+) -> ReportLine {
     let pasted = meant(&found.value);
     let shown = pasted.split(['?', '#']).next().unwrap_or_default();
     let mut notes = remarks(&found.value, &found.unused);
@@ -23,12 +27,11 @@ pub(crate) fn login_url(found: &Found<String>, host: &str, options: &Options) ->
     } else {
         format!("{shown} -> {host} (from {})", found.source)
     };
-    Line::works("login URL", text).with_notes(notes)
+    ReportLine::works("login URL", text).with_notes(notes)
 }
 
-/// A consumer key is shown in part. What does not look like one may be the secret, put into the
-/// wrong place.
-pub(crate) fn client_id(found: &Found<String>) -> Line {
+/// A consumer key is shown in part. A value that does not look like one may be the secret in the wrong place.
+pub(crate) fn client_id(found: &ConfigValue<String>) -> ReportLine {
     let id = meant(&found.value);
     let length = id.chars().count();
     let mut notes = remarks(&found.value, &found.unused);
@@ -40,10 +43,10 @@ pub(crate) fn client_id(found: &Found<String>) -> Line {
         ));
         format!("{}, fingerprint {}", characters(length), fingerprint(id))
     };
-    Line::works("client id", format!("{text} (from {})", found.source)).with_notes(notes)
+    ReportLine::works("client id", format!("{text} (from {})", found.source)).with_notes(notes)
 }
 
-pub(crate) fn client_secret(found: &Found<Secret>) -> Line {
+pub(crate) fn client_secret(found: &ConfigValue<Secret>) -> ReportLine {
     let secret = meant(found.value.expose());
     let length = secret.chars().count();
     let mut notes = remarks(found.value.expose(), &found.unused);
@@ -62,16 +65,16 @@ pub(crate) fn client_secret(found: &Found<Secret>) -> Line {
         fingerprint(secret),
         found.source
     );
-    Line::works("client secret", text).with_notes(notes)
+    ReportLine::works("client secret", text).with_notes(notes)
 }
 
-/// How Salesforce will be reached: `route` is the decision for this host, and why it is so.
-pub(crate) fn network(options: &Options, route: &str) -> Line {
+/// How Salesforce will be reached: `route` says whether through a proxy, and why.
+pub(crate) fn network(options: &CliOptions, route: &str) -> ReportLine {
     let notes = options
         .resolve
         .iter()
         .map(|(host, address)| format!("{host} is reached at {address} (--resolve)"));
-    Line::works("network", format!("{route}; roots: {}", options.roots)).with_notes(notes)
+    ReportLine::works("network", format!("{route}; roots: {}", options.roots)).with_notes(notes)
 }
 
 fn characters(count: usize) -> String {
@@ -88,18 +91,17 @@ fn has_the_form_of_a_consumer_secret(secret: &str) -> bool {
     (secret.len() == 64 && hexadecimal) || ((15..=20).contains(&secret.len()) && decimal)
 }
 
-/// What is odd about a value, without a word of it.
+/// What is unusual about a value, without any part of it.
 fn remarks(value: &str, unused: &[&str]) -> Vec<String> {
     let mut notes = Vec::new();
     if meant(value) != value {
         notes.push(
-            "there are blanks, quotes or invisible characters around it; they are dropped"
-                .to_owned(),
+            "it has spaces, quotes or invisible characters around it, which are removed".to_owned(),
         );
     }
     if !unused.is_empty() {
         notes.push(format!(
-            "{} is set to something else and does not count",
+            "{} is set to something else and is not used",
             unused.join(", ")
         ));
     }
@@ -110,8 +112,8 @@ fn remarks(value: &str, unused: &[&str]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn found<T>(value: T) -> Found<T> {
-        Found {
+    fn found<T>(value: T) -> ConfigValue<T> {
+        ConfigValue {
             value,
             source: "X".to_owned(),
             unused: Vec::new(),
@@ -158,7 +160,7 @@ mod tests {
     #[test]
     fn a_links_query_is_not_shown() {
         let pasted = found("https://acme.my.salesforce.com/x?sid=canary".to_owned());
-        let line = login_url(&pasted, "acme.my.salesforce.com", &Options::default()).to_string();
+        let line = login_url(&pasted, "acme.my.salesforce.com", &CliOptions::default()).to_string();
         assert!(line.contains("/x -> acme.my.salesforce.com"), "{line}");
         assert!(!line.contains("canary"));
     }

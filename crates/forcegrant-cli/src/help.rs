@@ -1,9 +1,9 @@
 //! The text of `--help`.
 
 pub(crate) const TEXT: &str = "\
-A valid Salesforce access token, by the OAuth 2.0 client-credentials flow.
+Fetches Salesforce access tokens with the OAuth 2.0 client-credentials flow.
 
-Usage: forcegrant COMMAND [options]
+UsageError: forcegrant COMMAND [options]
 
 Commands:
   token            log in and print the access token, alone on its line
@@ -35,7 +35,7 @@ How to get there:
   --json                     with token: also instance URL, org, user, scopes, expiry
   --help, --version
 
-Exit codes: 0 fine, 1 refused or failed, 2 the command line is wrong.
+Exit codes: 0 success, 1 refused or failed, 2 the command line is wrong.
 
 Example: the token is in no process list, and without one curl does not run.
   header=$(forcegrant token --header) && printf '%s\\n' \"$header\" |

@@ -35,11 +35,11 @@ use forcegrant::Environment;
 use crate::arguments::Command;
 use crate::console::Console;
 
-/// Done as asked.
+/// The command succeeded.
 pub const FINE: u8 = 0;
-/// The configuration, Salesforce or the network is in the way; the text says which.
+/// The command failed: the text says whether because of the configuration, Salesforce or the network.
 pub const FAILED: u8 = 1;
-/// The command line can not be understood; nothing was done.
+/// The command line cannot be understood; nothing was done.
 pub const USAGE: u8 = 2;
 
 /// What a command can see besides its arguments.
@@ -48,7 +48,7 @@ pub struct Surroundings<'a> {
     pub environment: Environment,
     /// Standard input, read for `--client-secret-stdin` only.
     pub input: &'a mut dyn Read,
-    /// Whether a person would type into it, and see what is typed.
+    /// Whether it is a terminal, which would show what is typed.
     pub input_is_terminal: bool,
 }
 
@@ -85,7 +85,7 @@ pub fn run_in(
         Err(usage) => console.usage(&usage.0).map(|()| USAGE),
     };
     done.unwrap_or_else(|error| {
-        // Whoever closed the pipe has read enough; there is nobody to tell.
+        // A closed pipe is no error: its reader has read enough.
         if error.kind() != io::ErrorKind::BrokenPipe {
             let _ = console.complain(&format!("the output could not be written: {error}"));
         }

@@ -3,17 +3,17 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use forcegrant::{Error, Event, Token, blocking};
+use forcegrant::{Error, Event, Token, blocking, ffi};
 
 use crate::configuration::Configuration;
 use crate::console::Console;
 use crate::problem::Problem;
 
 /// How far it went.
-pub(crate) enum Outcome {
-    /// No token was got.
+pub(crate) enum VerifyOutcome {
+    /// The login failed.
     NoToken(Error),
-    /// A token, but the API call failed. Without the token if it has ended meanwhile.
+    /// A token, but the API call failed. Without the token if it has ended in the meantime.
     NoApi(Option<Token>, Error),
     /// Everything works. With the API requests used and allowed in 24 hours, if the API said so.
     Works(Token, Option<(u64, u64)>),
@@ -24,8 +24,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Trace {
     /// Attempts that failed and were followed by another.
     pub(crate) retried: Vec<(Error, Duration)>,
-    /// Attempts and time of the login that brought a token.
-    pub(crate) minted: Option<(u32, Duration)>,
+    /// Attempts and time of the login that returned a token.
+    pub(crate) succeeded: Option<(u32, Duration)>,
     pub(crate) signature_mismatch: bool,
 }
 
@@ -33,11 +33,11 @@ pub(crate) struct Trace {
 pub(crate) fn verify(
     configuration: &Configuration<'_>,
     console: &mut Console<'_>,
-) -> Result<(Outcome, Trace), Problem> {
+) -> Result<(VerifyOutcome, Trace), Problem> {
     let trace = Arc::new(Mutex::new(Trace::default()));
     let listener = Arc::clone(&trace);
     let client = configuration.client(|builder| {
-        builder.on_event_inline(move |event| {
+        ffi::on_event(builder, move |event| {
             listener
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -48,11 +48,11 @@ pub(crate) fn verify(
     let verified = client.verify();
     let trace = trace.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let outcome = match verified {
-        Ok(verified) => Outcome::Works(verified.token, verified.api_usage),
-        Err(error) if trace.minted.is_some() => Outcome::NoApi(client.cached(), error),
-        Err(error) => Outcome::NoToken(error),
+        Ok(verified) => VerifyOutcome::Works(verified.token, verified.api_usage),
+        Err(error) if trace.succeeded.is_some() => VerifyOutcome::NoApi(client.cached(), error),
+        Err(error) => VerifyOutcome::NoToken(error),
     };
-    if let Outcome::Works(token, _) | Outcome::NoApi(Some(token), _) = &outcome {
+    if let VerifyOutcome::Works(token, _) | VerifyOutcome::NoApi(Some(token), _) = &outcome {
         console.hide(token.access_token());
     }
     Ok((outcome, trace))
@@ -62,7 +62,9 @@ impl Trace {
     fn take(&mut self, event: &Event) {
         match event {
             Event::LoginRetried { error, pause, .. } => self.retried.push((error.clone(), *pause)),
-            Event::LoginSucceeded { attempts, took, .. } => self.minted = Some((*attempts, *took)),
+            Event::LoginSucceeded { attempts, took, .. } => {
+                self.succeeded = Some((*attempts, *took));
+            }
             Event::SignatureMismatch { .. } => self.signature_mismatch = true,
             _ => {}
         }

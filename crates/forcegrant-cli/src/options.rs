@@ -9,7 +9,7 @@ use forcegrant::{AuthStyle, Proxy};
 
 /// What the command line says; everything else comes from the environment.
 #[derive(Debug, Default)]
-pub(crate) struct Options {
+pub(crate) struct CliOptions {
     pub(crate) login_url: Option<String>,
     pub(crate) client_id: Option<String>,
     /// `None`: the environment.
@@ -41,7 +41,7 @@ pub(crate) enum RootsFrom {
     File(PathBuf),
 }
 
-impl Options {
+impl CliOptions {
     pub(crate) fn secret_from(&mut self, from: SecretFrom) -> Result<(), String> {
         if self.secret.is_some() {
             return Err(

@@ -1,4 +1,4 @@
-//! A failure in the form in which it is shown: the core's, or one of this program's own.
+//! A failure as it is shown: an error of the core, or one of this program's own.
 
 use forcegrant::{Error, ErrorCode, SetupStep};
 

@@ -9,25 +9,25 @@ use crate::time::rfc3339;
 
 /// What one line says about its subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mark {
+pub(crate) enum LineStatus {
     Works,
     Fails,
-    /// It was not reached, or nothing can be told about it.
+    /// Not reached, or unknown.
     Open,
 }
 
 /// `OK    login URL      ...`, with notes and help below it.
 #[derive(Clone, Debug)]
-pub(crate) struct Line {
-    mark: Mark,
+pub(crate) struct ReportLine {
+    mark: LineStatus,
     subject: &'static str,
     text: String,
     notes: Vec<String>,
     help: String,
 }
 
-impl Line {
-    pub(crate) fn new(mark: Mark, subject: &'static str, text: impl Into<String>) -> Self {
+impl ReportLine {
+    pub(crate) fn new(mark: LineStatus, subject: &'static str, text: impl Into<String>) -> Self {
         Self {
             mark,
             subject,
@@ -38,15 +38,15 @@ impl Line {
     }
 
     pub(crate) fn works(subject: &'static str, text: impl Into<String>) -> Self {
-        Self::new(Mark::Works, subject, text)
+        Self::new(LineStatus::Works, subject, text)
     }
 
     pub(crate) fn fails(subject: &'static str, text: impl Into<String>) -> Self {
-        Self::new(Mark::Fails, subject, text)
+        Self::new(LineStatus::Fails, subject, text)
     }
 
     pub(crate) fn not_reached(subject: &'static str) -> Self {
-        Self::new(Mark::Open, subject, "not reached")
+        Self::new(LineStatus::Open, subject, "not reached")
     }
 
     pub(crate) fn with_notes(mut self, notes: impl IntoIterator<Item = String>) -> Self {
@@ -60,12 +60,12 @@ impl Line {
     }
 }
 
-impl fmt::Display for Line {
+impl fmt::Display for ReportLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mark = match self.mark {
-            Mark::Works => "OK",
-            Mark::Fails => "FAIL",
-            Mark::Open => "--",
+            LineStatus::Works => "OK",
+            LineStatus::Fails => "FAIL",
+            LineStatus::Open => "--",
         };
         write!(f, "{mark:<4}  {:<14} {}", self.subject, self.text)?;
         for note in &self.notes {
@@ -78,8 +78,8 @@ impl fmt::Display for Line {
     }
 }
 
-/// The token in words: format, scopes, end. Not the token.
-pub(crate) fn token_lines(token: &Token) -> [Line; 2] {
+/// Format, scopes and end of the token, without the token itself.
+pub(crate) fn token_lines(token: &Token) -> [ReportLine; 2] {
     let scopes = match token.scopes() {
         [] => "scopes not stated".to_owned(),
         scopes => format!("scopes: {}", scopes.join(" ")),
@@ -87,18 +87,18 @@ pub(crate) fn token_lines(token: &Token) -> [Line; 2] {
     let expiry = token.expiry();
     let how = match expiry.source().as_str() {
         "jwt" => "stated in the token itself (JWT)",
-        "expires_in" => "stated in the answer (expires_in)",
+        "expires_in" => "stated in the token response (expires_in)",
         "default" => "estimated: Salesforce does not say, so 30 minutes are assumed",
         "configured" => "estimated: the session timeout as configured",
         _ if expiry.is_known() => "stated by Salesforce",
         _ => "estimated",
     };
     [
-        Line::works(
-            "token answer",
+        ReportLine::works(
+            "token response",
             format!("{} token, {scopes}", token.token_format().as_str()),
         ),
-        Line::works("expiry", format!("{}, {how}", rfc3339(expiry.at()))),
+        ReportLine::works("expiry", format!("{}, {how}", rfc3339(expiry.at()))),
     ]
 }
 
@@ -111,11 +111,11 @@ pub(crate) fn identity(token: &Token) -> String {
     )
 }
 
-pub(crate) fn api_line(token: &Token, usage: Option<(u64, u64)>) -> Line {
+pub(crate) fn api_line(token: &Token, usage: Option<(u64, u64)>) -> ReportLine {
     let used = usage.map_or_else(String::new, |(used, allowed)| {
         format!(", {used} of {allowed} requests used in 24 hours")
     });
-    Line::works("API call", format!("{}{used}", token.instance_url()))
+    ReportLine::works("API call", format!("{}{used}", token.instance_url()))
 }
 
 /// The six steps with a mark at the one to look at.

@@ -8,15 +8,14 @@ use serde_json::json;
 use crate::arguments::TokenForm;
 use crate::configuration::Configuration;
 use crate::console::Console;
-use crate::options::Options;
+use crate::options::CliOptions;
 use crate::problem::Problem;
 use crate::time::rfc3339;
 use crate::{FAILED, FINE, Surroundings};
 
-/// Prints the token to wherever standard output leads, a terminal too, without a word about it:
-/// so do the commands of other clouds that print tokens, and scripts count on it.
+/// Prints the token and nothing else, also to a terminal, as the commands of other clouds do; scripts rely on it.
 pub(crate) fn run(
-    options: &Options,
+    options: &CliOptions,
     form: TokenForm,
     mut surroundings: Surroundings<'_>,
     console: &mut Console<'_>,

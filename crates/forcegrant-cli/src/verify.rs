@@ -4,15 +4,15 @@ use std::io;
 
 use crate::configuration::Configuration;
 use crate::console::Console;
-use crate::login::{self, Outcome};
-use crate::options::Options;
+use crate::login::{self, VerifyOutcome};
+use crate::options::CliOptions;
 use crate::problem::Problem;
-use crate::report::{Line, api_line, identity, token_lines};
+use crate::report::{ReportLine, api_line, identity, token_lines};
 use crate::{FAILED, FINE, Surroundings};
 
 /// What works goes to standard output, what does not to standard error.
 pub(crate) fn run(
-    options: &Options,
+    options: &CliOptions,
     mut surroundings: Surroundings<'_>,
     console: &mut Console<'_>,
 ) -> io::Result<u8> {
@@ -22,21 +22,21 @@ pub(crate) fn run(
         Err(problem) => return console.report(&problem).map(|()| FAILED),
     };
     let token = match &outcome {
-        Outcome::Works(token, _) => Some(token),
-        Outcome::NoApi(token, _) => token.as_ref(),
-        Outcome::NoToken(_) => None,
+        VerifyOutcome::Works(token, _) => Some(token),
+        VerifyOutcome::NoApi(token, _) => token.as_ref(),
+        VerifyOutcome::NoToken(_) => None,
     };
     if let Some(token) = token {
-        console.say(&Line::works("login", identity(token)).to_string())?;
+        console.say(&ReportLine::works("login", identity(token)).to_string())?;
         for line in token_lines(token) {
             console.say(&line.to_string())?;
         }
     }
     match outcome {
-        Outcome::Works(token, usage) => console
+        VerifyOutcome::Works(token, usage) => console
             .say(&api_line(&token, usage).to_string())
             .map(|()| FINE),
-        Outcome::NoApi(_, error) | Outcome::NoToken(error) => {
+        VerifyOutcome::NoApi(_, error) | VerifyOutcome::NoToken(error) => {
             console.report(&Problem::from(error)).map(|()| FAILED)
         }
     }

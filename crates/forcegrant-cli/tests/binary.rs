@@ -58,7 +58,7 @@ fn the_program_reads_the_secret_from_standard_input() {
 }
 
 #[test]
-fn the_program_fails_with_one_and_two() {
+fn the_exit_codes_of_failures_are_one_and_two() {
     let mut shell = Shell::new("binary-codes");
     shell.variables.clear();
     let output = program(&shell).arg("token").output().unwrap();
@@ -69,7 +69,7 @@ fn the_program_fails_with_one_and_two() {
     assert_eq!(output.status.code(), Some(2));
 }
 
-/// The words of the documentation, with a curl that notes its arguments before it runs the real one.
+/// The pipelines of the documentation, with a curl that records its arguments before it runs the real one.
 #[cfg(unix)]
 #[test]
 fn the_documented_pipelines_show_no_token_and_fail_with_the_login() {

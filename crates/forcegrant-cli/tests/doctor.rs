@@ -9,7 +9,7 @@ const AFTER: [&str; 5] = [
     "host name",
     "connection",
     "token request",
-    "token answer",
+    "token response",
     "API call",
 ];
 
@@ -58,7 +58,7 @@ fn all_is_well() {
             .line("token request")
             .contains("accepted, 1 attempt, ")
     );
-    assert!(output.line("token answer").contains("scopes: api id"));
+    assert!(output.line("token response").contains("scopes: api id"));
     assert!(output.line("identity").contains(&org.org_id));
     assert!(output.line("API call").contains(" of "));
     assert!(output.out.ends_with("\nEverything works.\n"));
@@ -166,7 +166,7 @@ fn a_host_that_does_not_serve_the_flow_points_to_the_host_name() {
 }
 
 #[test]
-fn all_that_is_missing_is_named_at_once() {
+fn all_missing_values_are_reported_in_one_run() {
     let mut shell = Shell::new("doctor-missing");
     shell.variables.clear();
     let output = shell.run(&["doctor"]);
@@ -192,10 +192,10 @@ fn a_bad_option_is_found_before_anything_is_sent() {
 }
 
 #[test]
-fn the_network_is_told_apart_from_the_answer() {
+fn failures_of_the_network_and_of_tls_are_distinguished() {
     let mut shell = Shell::new("doctor-network");
     let resolve = shell.options[0].clone();
-    // Nobody listens on this port, and no test can be given it.
+    // Nothing listens on this port, and the system gives it to no test.
     shell.options[0] = "--resolve=acme.my.salesforce.com=127.0.0.1:1".into();
     let output = shell.run(&["doctor"]);
     stops_at(&output, "connection", "connect_failed", "");
@@ -215,8 +215,8 @@ fn the_network_is_told_apart_from_the_answer() {
 }
 
 #[test]
-fn strange_answers_are_told_apart_from_refusals() {
-    let shell = Shell::new("doctor-answers");
+fn unexpected_responses_are_distinguished_from_refusals() {
+    let shell = Shell::new("doctor-responses");
     for (kind, params, stage, code, step) in [
         (
             "503_html",
@@ -243,21 +243,21 @@ fn strange_answers_are_told_apart_from_refusals() {
         (
             "not_json",
             json!({}),
-            "token answer",
+            "token response",
             "unexpected_response",
             "",
         ),
         (
             "missing_token",
             json!({}),
-            "token answer",
+            "token response",
             "unexpected_response",
             "",
         ),
         (
             "foreign_instance_url",
             json!({"url": "https://evil.example"}),
-            "token answer",
+            "token response",
             "untrusted_instance_url",
             "",
         ),
@@ -271,7 +271,7 @@ fn strange_answers_are_told_apart_from_refusals() {
 }
 
 #[test]
-fn silence_is_not_blamed_on_anything() {
+fn a_timeout_does_not_name_a_cause() {
     let shell = Shell::new("doctor-silence");
     shell.fault("slow_head", &json!({"ms": 60_000}));
     let output = shell.run(&["doctor", "--timeout", "0.2"]);
@@ -298,12 +298,16 @@ fn retries_are_shown() {
 }
 
 #[test]
-fn a_signature_that_does_not_fit_is_a_note() {
+fn a_wrong_signature_is_a_note() {
     let shell = Shell::new("doctor-signature");
     shell.control(json!({"op": "configure", "app": {"signature": "wrong"}}));
     let output = shell.run(&["doctor"]);
     assert_eq!(output.code, 0, "{}", output.out);
-    assert!(output.out.contains("note: the answer's signature"));
+    assert!(
+        output
+            .out
+            .contains("note: the signature of the token response")
+    );
 }
 
 #[test]
@@ -312,7 +316,7 @@ fn a_jwt_says_how_its_end_is_known() {
     shell.control(json!({"op": "configure", "app": {"token_format": "jwt"}}));
     let output = shell.run(&["doctor"]);
     assert_eq!(output.code, 0, "{}", output.out);
-    assert!(output.line("token answer").contains("jwt token"));
+    assert!(output.line("token response").contains("jwt token"));
     assert!(output.line("expiry").contains("stated in the token itself"));
 }
 
@@ -362,13 +366,13 @@ fn an_api_that_refuses_the_token_is_the_last_step() {
         }));
         let output = shell.run(&["doctor"]);
         stops_at(&output, "API call", code, step);
-        assert_eq!(output.mark("token answer"), "OK");
+        assert_eq!(output.mark("token response"), "OK");
         assert_eq!(output.mark("identity"), "OK");
         assert!(output.out.contains(said), "{}", output.out);
     }
 }
 
-/// The first failure is at `stage`, all before it works or can not be told, all after it was not
+/// The first failure is at `stage`, all before it works or is unknown, all after it was not
 /// reached, and the end of the report names code, help and step.
 #[track_caller]
 fn stops_at(output: &Output, stage: &str, code: &str, step: &str) {
@@ -454,7 +458,7 @@ fn the_decision_about_the_proxy_is_shown() {
 }
 
 #[test]
-fn a_variable_that_is_of_no_use_is_named() {
+fn a_variable_with_a_wrong_value_is_named() {
     for (variable, value, subject) in [
         ("HTTPS_PROXY", "htp://canary:1", "network"),
         ("ALL_PROXY", "foo:bar:canary", "network"),
@@ -497,7 +501,7 @@ fn variables_of_two_orgs_are_not_mixed() {
         output.out
     );
     assert_eq!(shell.token_requests(), 0);
-    // What the command line gives is of no family.
+    // A value on the command line can be combined with the variables of any family.
     let id = shell.variables.remove("SALESFORCE_CLIENT_ID").unwrap();
     shell.variables.insert("SF_CLIENT_ID", id);
     let host = shell.variables["SALESFORCE_LOGIN_URL"].clone();

@@ -31,7 +31,7 @@ fn a_secret_in_the_wrong_variable_is_not_repeated() {
         for command in COMMANDS {
             shell.run(command);
         }
-        // Where the secret is expected stands nothing, so only its form can tell.
+        // Without the variable for the secret, only the form of the text shows that it is one.
         shell.variables.remove("SALESFORCE_CLIENT_SECRET");
         for command in COMMANDS {
             assert_eq!(shell.run(command).code, 1);
@@ -75,7 +75,7 @@ fn a_secret_as_an_option_is_not_repeated() {
 }
 
 #[test]
-fn a_server_that_sends_the_secret_back_does_not_get_it_shown() {
+fn a_secret_that_the_server_sends_back_is_not_shown() {
     let shell = Shell::new("secrecy-echo");
     let secret = shell.emulator.default_org().client_secret;
     for (kind, params) in [
@@ -132,7 +132,7 @@ fn a_session_id_in_a_link_is_not_shown() {
 #[test]
 fn the_password_of_a_proxy_is_not_shown() {
     let shell = Shell::new("secrecy-proxy");
-    // Nobody listens on this port, and no test can be given it.
+    // Nothing listens on this port, and the system gives it to no test.
     let proxy = "http://user:canary@127.0.0.1:1";
     for command in COMMANDS {
         let output = shell.run(&[command, &["--proxy", proxy]].concat());
@@ -165,7 +165,7 @@ fn a_wrong_file_is_not_repeated() {
 }
 
 #[test]
-fn a_server_that_sends_the_whole_request_back_does_not_get_it_shown() {
+fn a_request_that_the_server_sends_back_is_not_shown() {
     let mut shell = Shell::new("secrecy-echo-all");
     let org = shell.emulator.default_org();
     let secrets = [

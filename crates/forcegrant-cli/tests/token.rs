@@ -17,7 +17,7 @@ fn the_token_stands_alone_on_standard_output() {
 }
 
 #[test]
-fn the_header_is_whole() {
+fn the_header_is_complete() {
     let shell = Shell::new("token-header");
     let plain = shell.run(&["token"]);
     let output = shell.run(&["token", "--header"]);
@@ -26,7 +26,7 @@ fn the_header_is_whole() {
 }
 
 #[test]
-fn json_says_what_belongs_to_the_token() {
+fn json_has_the_token_and_its_attributes() {
     let shell = Shell::new("token-json");
     let org = shell.emulator.default_org();
     let output = shell.run(&["token", "--json"]);
@@ -106,7 +106,7 @@ fn the_secret_can_come_by_standard_input_or_from_a_file() {
 }
 
 #[test]
-fn aliases_count() {
+fn aliases_are_read() {
     let mut shell = Shell::new("token-aliases");
     let mut rename = |from, to| {
         let value = shell.variables.remove(from).unwrap();
@@ -140,7 +140,7 @@ fn the_proxy_is_used() {
 }
 
 #[test]
-fn a_failure_is_told_on_standard_error_with_help() {
+fn a_failure_goes_to_standard_error_with_help() {
     let shell = Shell::new("token-refused");
     shell.control(serde_json::json!({"op": "configure", "app": {"run_as": null}}));
     for args in [&["token"][..], &["token", "--json"]] {
@@ -160,7 +160,7 @@ fn a_failure_is_told_on_standard_error_with_help() {
 }
 
 #[test]
-fn what_is_missing_is_named_and_nothing_is_sent() {
+fn a_missing_value_is_named_and_nothing_is_sent() {
     for (variable, step) in [
         ("SALESFORCE_LOGIN_URL", "login URL"),
         ("SALESFORCE_CLIENT_ID", "client id"),
@@ -182,7 +182,7 @@ fn what_is_missing_is_named_and_nothing_is_sent() {
 }
 
 #[test]
-fn files_that_can_not_be_read_are_named_by_their_option() {
+fn files_that_cannot_be_read_are_named_by_their_option() {
     let mut shell = Shell::new("token-files");
     let output = shell.run(&["token", "--client-secret-file", "/no/such/canary"]);
     assert_eq!(output.code, 1);

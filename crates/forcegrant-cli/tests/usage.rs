@@ -1,4 +1,4 @@
-//! Help, version, `errors` and command lines that can not be understood.
+//! Help, version, `errors` and command lines that cannot be understood.
 
 mod common;
 
@@ -81,7 +81,7 @@ fn an_unknown_code_is_a_usage_error_with_a_suggestion() {
 }
 
 #[test]
-fn usage_errors_are_two_and_name_the_way_out() {
+fn usage_errors_exit_with_two_and_point_to_help() {
     for args in [
         &[][..],
         &["tokens"],
@@ -98,7 +98,7 @@ fn usage_errors_are_two_and_name_the_way_out() {
 }
 
 #[test]
-fn output_that_nobody_reads_is_no_panic() {
+fn closed_output_does_not_panic() {
     struct Closed;
     impl std::io::Write for Closed {
         fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {

@@ -6,7 +6,7 @@ use common::Shell;
 use serde_json::json;
 
 #[test]
-fn what_works_is_said_in_a_few_lines() {
+fn a_success_prints_four_lines() {
     let shell = Shell::new("verify-works");
     let org = shell.emulator.default_org();
     let output = shell.run(&["verify"]);
@@ -15,7 +15,7 @@ fn what_works_is_said_in_a_few_lines() {
     assert!(output.line("login").contains(&org.user_id));
     assert!(
         output
-            .line("token answer")
+            .line("token response")
             .contains("opaque token, scopes: api id")
     );
     assert!(output.line("expiry").contains("estimated"));
@@ -29,7 +29,7 @@ fn what_works_is_said_in_a_few_lines() {
 }
 
 #[test]
-fn a_login_that_works_is_told_apart_from_an_api_that_does_not() {
+fn a_failed_api_call_after_a_login_prints_both() {
     let shell = Shell::new("verify-api");
     shell.control(json!({
         "op": "fault", "endpoint": "limits", "kind": "status",

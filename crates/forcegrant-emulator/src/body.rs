@@ -1,4 +1,4 @@
-//! The body of an answer on its way out, in the pieces that a fault asks for.
+//! The body of a response while it is sent, in the pieces that a fault asks for.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -6,34 +6,34 @@ use std::task::{Context, Poll};
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 
-use crate::answer::{Answer, Delivery};
-use crate::shared::Pause;
+use crate::response::{BodyDelivery, OutgoingResponse};
+use crate::shared::InterruptibleWait;
 
-const CHUNK: usize = 16 * 1024;
+const CHUNK_BYTES: usize = 16 * 1024;
 const HUGE_START: &[u8] = b"{\"padding\":\"";
 const HUGE_END: &[u8] = b"\"}";
 
 /// A response body made of steps.
-pub(crate) struct ReplyBody {
-    steps: VecDeque<Step>,
+pub(crate) struct ResponseBody {
+    steps: VecDeque<BodyStep>,
     length: Option<u64>,
 }
 
-enum Step {
+enum BodyStep {
     Data(Bytes),
     Fill(u64),
     /// Lets hyper write out what it has.
     Flush,
-    Wait(Pause),
+    Wait(InterruptibleWait),
     Fail,
 }
 
-/// The connection is to be closed in the middle of the body.
+/// The connection is closed in the middle of the body.
 #[derive(Debug, thiserror::Error)]
 #[error("the body ends here on purpose")]
 pub(crate) struct CutShort;
 
-impl ReplyBody {
+impl ResponseBody {
     pub(crate) fn empty() -> Self {
         Self {
             steps: VecDeque::new(),
@@ -41,32 +41,40 @@ impl ReplyBody {
         }
     }
 
-    /// The body of `answer`; `pause` makes what a pause in the middle waits for.
-    pub(crate) fn of(answer: &Answer, pause: impl FnOnce(std::time::Duration) -> Pause) -> Self {
-        let whole = &answer.body;
+    /// The body of `response`; `pause` returns what a pause in the middle waits for.
+    pub(crate) fn of(
+        response: &OutgoingResponse,
+        pause: impl FnOnce(std::time::Duration) -> InterruptibleWait,
+    ) -> Self {
+        let whole = &response.body;
         let half = whole.len() / 2;
         let (head, tail) = (whole.slice(..half), whole.slice(half..));
         let length = whole.len() as u64;
-        let (steps, length) = match answer.delivery {
-            Delivery::Whole => (vec![Step::Data(whole.clone())], Some(length)),
-            Delivery::Paused(time) => {
-                let wait = Step::Wait(pause(time));
+        let (steps, length) = match response.delivery {
+            BodyDelivery::Whole => (vec![BodyStep::Data(whole.clone())], Some(length)),
+            BodyDelivery::Paused(time) => {
+                let wait = BodyStep::Wait(pause(time));
                 (
-                    vec![Step::Data(head), Step::Flush, wait, Step::Data(tail)],
+                    vec![
+                        BodyStep::Data(head),
+                        BodyStep::Flush,
+                        wait,
+                        BodyStep::Data(tail),
+                    ],
                     Some(length),
                 )
             }
-            Delivery::Cut => (
-                vec![Step::Data(head), Step::Flush, Step::Fail],
+            BodyDelivery::Cut => (
+                vec![BodyStep::Data(head), BodyStep::Flush, BodyStep::Fail],
                 Some(length.max(1)),
             ),
-            Delivery::Huge { bytes, chunked } => {
+            BodyDelivery::Huge { bytes, chunked } => {
                 let frame = (HUGE_START.len() + HUGE_END.len()) as u64;
                 let fill = bytes.saturating_sub(frame);
                 let steps = vec![
-                    Step::Data(Bytes::from_static(HUGE_START)),
-                    Step::Fill(fill),
-                    Step::Data(Bytes::from_static(HUGE_END)),
+                    BodyStep::Data(Bytes::from_static(HUGE_START)),
+                    BodyStep::Fill(fill),
+                    BodyStep::Data(Bytes::from_static(HUGE_END)),
                 ];
                 (steps, (!chunked).then_some(fill + frame))
             }
@@ -78,7 +86,7 @@ impl ReplyBody {
     }
 }
 
-impl Body for ReplyBody {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = CutShort;
 
@@ -91,27 +99,29 @@ impl Body for ReplyBody {
                 return Poll::Ready(None);
             };
             match step {
-                Step::Data(data) if data.is_empty() => {}
-                Step::Data(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
-                Step::Fill(0) => {}
-                Step::Fill(left) => {
-                    let now = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
-                    self.steps.push_front(Step::Fill(left - now as u64));
+                BodyStep::Data(data) if data.is_empty() => {}
+                BodyStep::Data(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                BodyStep::Fill(0) => {}
+                BodyStep::Fill(left) => {
+                    let now = usize::try_from(left)
+                        .unwrap_or(CHUNK_BYTES)
+                        .min(CHUNK_BYTES);
+                    self.steps.push_front(BodyStep::Fill(left - now as u64));
                     return Poll::Ready(Some(Ok(Frame::data(vec![b'x'; now].into()))));
                 }
-                Step::Flush => {
+                BodyStep::Flush => {
                     context.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Step::Wait(mut pause) => match pause.as_mut().poll(context) {
+                BodyStep::Wait(mut pause) => match pause.as_mut().poll(context) {
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(_)) => return Poll::Ready(Some(Err(CutShort))),
                     Poll::Pending => {
-                        self.steps.push_front(Step::Wait(pause));
+                        self.steps.push_front(BodyStep::Wait(pause));
                         return Poll::Pending;
                     }
                 },
-                Step::Fail => return Poll::Ready(Some(Err(CutShort))),
+                BodyStep::Fail => return Poll::Ready(Some(Err(CutShort))),
             }
         }
     }

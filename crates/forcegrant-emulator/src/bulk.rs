@@ -1,19 +1,23 @@
-//! Bulk API 1: jobs, as far as a session can be tried on them.
+//! The parts of Bulk API 1 that show whether a session works: jobs.
 
 use serde_json::{Value, json};
 
-use crate::answer::Answer;
-use crate::config::Org;
+use crate::config::OrgConfig;
 use crate::ids;
 use crate::oauth::is_session_id;
-use crate::request::Request;
+use crate::request::ReceivedRequest;
+use crate::response::OutgoingResponse;
 use crate::soap::{element, escaped};
-use crate::state::State;
+use crate::state::EmulatorState;
 
 const NAMESPACE: &str = "http://www.force.com/2009/06/asyncapi/dataload";
 
 /// `/services/async/NN.0/job` and jobs below it.
-pub(crate) fn answer(state: &mut State, org: &Org, request: &Request) -> Answer {
+pub(crate) fn respond(
+    state: &mut EmulatorState,
+    org: &OrgConfig,
+    request: &ReceivedRequest,
+) -> OutgoingResponse {
     let json = request.wants_json();
     let now = state.now_ms();
     let token = request.header("x-sfdc-session").unwrap_or_default();
@@ -40,7 +44,13 @@ pub(crate) fn answer(state: &mut State, org: &Org, request: &Request) -> Answer 
     job(json, status, &id, &session.user_id, request)
 }
 
-fn job(json: bool, status: u16, id: &str, user_id: &str, request: &Request) -> Answer {
+fn job(
+    json: bool,
+    status: u16,
+    id: &str,
+    user_id: &str,
+    request: &ReceivedRequest,
+) -> OutgoingResponse {
     let text = String::from_utf8_lossy(&request.body);
     let wanted: Value = serde_json::from_str(&text).unwrap_or_default();
     let field = |name: &str, otherwise: &str| {
@@ -60,7 +70,7 @@ fn job(json: bool, status: u16, id: &str, user_id: &str, request: &Request) -> A
     info(json, status, "jobInfo", fields)
 }
 
-fn batch(json: bool, job_id: &str) -> Answer {
+fn batch(json: bool, job_id: &str) -> OutgoingResponse {
     let fields = [
         ("id", ids::record_id("751", &ids::random_hex())),
         ("jobId", job_id.to_owned()),
@@ -74,20 +84,20 @@ fn info<const N: usize>(
     status: u16,
     root: &str,
     fields: [(&str, String); N],
-) -> Answer {
+) -> OutgoingResponse {
     if json {
         let fields = fields
             .into_iter()
             .map(|(name, value)| (name.to_owned(), json!(value)));
-        return Answer::json(status, &Value::Object(fields.collect()));
+        return OutgoingResponse::json(status, &Value::Object(fields.collect()));
     }
     let fields = fields.map(|(name, value)| format!("<{name}>{}</{name}>", escaped(&value)));
     xml(status, root, &fields.concat())
 }
 
-fn error(json: bool, code: &str, message: &str) -> Answer {
+fn error(json: bool, code: &str, message: &str) -> OutgoingResponse {
     if json {
-        return Answer::json(
+        return OutgoingResponse::json(
             400,
             &json!({ "exceptionCode": code, "exceptionMessage": message }),
         );
@@ -98,9 +108,9 @@ fn error(json: bool, code: &str, message: &str) -> Answer {
     xml(400, "error", &fields)
 }
 
-fn xml(status: u16, root: &str, fields: &str) -> Answer {
+fn xml(status: u16, root: &str, fields: &str) -> OutgoingResponse {
     let text = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><{root} xmlns=\"{NAMESPACE}\">{fields}</{root}>"
     );
-    Answer::new(status, "application/xml", text)
+    OutgoingResponse::new(status, "application/xml", text)
 }

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970. Never goes back, even if the machine's clock does.
 #[derive(Debug)]
-pub(crate) struct Clock {
+pub(crate) struct EmulatorClock {
     started_at_ms: u64,
     started: Instant,
     offset_ms: u64,
 }
 
-impl Clock {
+impl EmulatorClock {
     pub(crate) fn start() -> Self {
         let since_1970 = SystemTime::now()
             .duration_since(UNIX_EPOCH)

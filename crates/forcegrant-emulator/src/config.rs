@@ -5,20 +5,20 @@ use serde_json::{Map, Value};
 
 pub use crate::default_config::ConfigError;
 
-/// The orgs that the emulator plays. Every field of every part has a default;
+/// The orgs that the emulator stands in for. Every field of every part has a default;
 /// ids and credentials that are left out are derived from the My Domain, so
 /// they are the same in every run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The first one is the default org of all control operations.
-    pub orgs: Vec<Org>,
+    pub orgs: Vec<OrgConfig>,
 }
 
 /// One Salesforce org.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Org {
+pub struct OrgConfig {
     /// Host name of the org's My Domain, without scheme.
     pub my_domain: String,
     /// 18 characters with the right suffix; empty: derived from the My Domain.
@@ -27,17 +27,17 @@ pub struct Org {
     pub status: OrgStatus,
     /// `None`: `https://<my_domain>`.
     pub instance_url: Option<String>,
-    /// Part of answers only when set.
+    /// Part of token responses only when set.
     pub api_instance_url: Option<String>,
     /// Idle time after which a session ends, 15 to 1440.
     pub session_timeout_minutes: u32,
     /// The org's users.
-    pub users: Vec<User>,
+    pub users: Vec<UserConfig>,
     /// The org's connected or external client apps.
-    pub apps: Vec<App>,
+    pub apps: Vec<AppConfig>,
 }
 
-/// Whether an org lets anybody in.
+/// Whether an org accepts logins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OrgStatus {
@@ -50,7 +50,7 @@ pub enum OrgStatus {
 /// A user whom an app can run as.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct User {
+pub struct UserConfig {
     /// Empty: `integration@<first label of the My Domain>.example`.
     pub username: String,
     /// 18 characters with the right suffix; empty: derived.
@@ -82,7 +82,7 @@ pub enum UserKind {
 )]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct App {
+pub struct AppConfig {
     /// Part of `Sforce-Limit-Info`.
     pub name: String,
     /// Live key and secret pairs; empty: one derived pair.
@@ -98,26 +98,26 @@ pub struct App {
     /// `full`, `web` and `refresh_token` never reach a token of this grant.
     pub scopes: Vec<String>,
     /// Opaque session ids or signed JWTs.
-    pub token_format: TokenFormat,
+    pub token_format: AccessTokenFormat,
     /// Absolute life of a JWT, 1 to 720.
     pub jwt_lifetime_minutes: u32,
-    /// Seconds. When set, sessions end for good after it and answers carry what is left.
+    /// Seconds. When set, sessions end for good after it and token responses say how many are left.
     pub expires_in: Option<u64>,
     /// `true`: each login gets a session of its own.
     pub distinct_tokens: bool,
     /// Whether this app may introspect tokens.
     pub introspection: Introspection,
-    /// Names of answer fields to leave out.
+    /// Names of fields that are left out of token responses.
     pub omit: Vec<String>,
-    /// More answer fields.
+    /// More fields of token responses.
     pub extra: Map<String, Value>,
-    /// Whether the answer's `signature` is right.
+    /// Whether the `signature` of a token response is right.
     pub signature: Signature,
     /// Logins per hour and user.
     pub login_limit_per_hour: u32,
-    /// What a client hears while the flow is off.
-    pub flow_disabled_answer: FlowDisabledAnswer,
-    /// Every login of this app is refused so.
+    /// The refusal of a login while the flow is off.
+    pub flow_disabled_refusal: FlowDisabledRefusal,
+    /// Every login of this app is refused with this.
     pub refuses_with: Option<AppRefusal>,
 }
 
@@ -134,7 +134,7 @@ pub struct AppKey {
 /// What access tokens of an app look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum TokenFormat {
+pub enum AccessTokenFormat {
     /// A session id; repeated logins return the same one while it lives.
     Opaque,
     /// An RS256 JWT; each login signs a fresh one.
@@ -151,7 +151,7 @@ pub enum Introspection {
     Forbidden,
 }
 
-/// Whether the `signature` of an answer is right.
+/// Whether the `signature` of a token response is right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Signature {
@@ -164,7 +164,7 @@ pub enum Signature {
 /// The refusals that have been reported for a flow that is off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum FlowDisabledAnswer {
+pub enum FlowDisabledRefusal {
     /// `invalid_grant`, `client credentials flow not enabled`.
     FlowNotEnabled,
     /// `invalid_grant`, `no client credentials user enabled`.
@@ -173,8 +173,7 @@ pub enum FlowDisabledAnswer {
     UnsupportedGrantType,
 }
 
-/// Refusals that were reported without the state of the org that brings them about, and errors that ask
-/// for another attempt.
+/// Refusals whose cause in the org is not known, and errors that ask for another attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AppRefusal {
@@ -196,7 +195,7 @@ pub enum AppRefusal {
     TemporarilyUnavailable,
 }
 
-impl Org {
+impl OrgConfig {
     /// Where the org's APIs are, without trailing slash.
     pub(crate) fn instance_url(&self) -> String {
         self.instance_url
@@ -213,13 +212,13 @@ impl Org {
         }
     }
 
-    pub(crate) fn user(&self, username: &str) -> Option<&User> {
+    pub(crate) fn user(&self, username: &str) -> Option<&UserConfig> {
         self.users.iter().find(|user| user.username == username)
     }
 }
 
-impl User {
-    pub(crate) fn identity_url(&self, org: &Org) -> String {
+impl UserConfig {
+    pub(crate) fn identity_url(&self, org: &OrgConfig) -> String {
         format!(
             "https://{}/id/{}/{}",
             org.login_host(),
@@ -229,7 +228,7 @@ impl User {
     }
 }
 
-impl App {
+impl AppConfig {
     /// The scopes that survive in a token of this grant.
     pub(crate) fn granted_scopes(&self) -> Vec<String> {
         let filtered = ["full", "web", "refresh_token"];

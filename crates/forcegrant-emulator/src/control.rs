@@ -11,12 +11,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 
-use crate::answer::Answer;
-use crate::body::ReplyBody;
+use crate::body::ResponseBody;
 use crate::listen::SharedStream;
 use crate::operations;
+use crate::response::OutgoingResponse;
 use crate::serve::whole;
-use crate::shared::Shared;
+use crate::shared::SharedEmulator;
 
 /// A control operation that was refused: what is wrong, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,37 +24,39 @@ use crate::shared::Shared;
 pub struct ControlError(pub(crate) String);
 
 /// Serves a connection to the control port.
-pub(crate) async fn serve(shared: Arc<Shared>, stream: SharedStream) {
-    let service = service_fn(|request| answer(Arc::clone(&shared), request));
-    // How a client ends its connection is its own affair.
+pub(crate) async fn serve(shared: Arc<SharedEmulator>, stream: SharedStream) {
+    let service = service_fn(|request| respond(Arc::clone(&shared), request));
+    // It does not matter how a client ends its connection.
     let _ = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .await;
     shared.stop_if_asked();
 }
 
-async fn answer(
-    shared: Arc<Shared>,
+async fn respond(
+    shared: Arc<SharedEmulator>,
     request: hyper::Request<Incoming>,
-) -> Result<Response<ReplyBody>, Infallible> {
+) -> Result<Response<ResponseBody>, Infallible> {
     let outcome = if request.method() == "POST" && request.uri().path() == "/" {
         match request.into_body().collect().await {
             Ok(body) => match serde_json::from_slice(&body.to_bytes()) {
                 Ok(command) => operations::run(&shared, command).await,
                 Err(error) => Err(ControlError(format!("the body is not JSON: {error}"))),
             },
-            Err(_) => Err(ControlError("the body did not arrive".to_owned())),
+            Err(_) => Err(ControlError(
+                "the body could not be read; send the request again".to_owned(),
+            )),
         }
     } else {
         let text = "send operations as POST / with a JSON object such as {\"op\":\"counters\"}";
         Err(ControlError(text.to_owned()))
     };
-    let mut answer = match outcome {
-        Ok(value) => Answer::json(200, &value),
-        Err(error) => Answer::json(400, &json!({ "ok": false, "error": error.0 })),
+    let mut response = match outcome {
+        Ok(value) => OutgoingResponse::json(200, &value),
+        Err(error) => OutgoingResponse::json(400, &json!({ "ok": false, "error": error.0 })),
     };
     if shared.stop_is_asked() {
-        answer.set(hyper::header::CONNECTION, "close");
+        response.set(hyper::header::CONNECTION, "close");
     }
-    Ok(whole(&answer))
+    Ok(whole(response))
 }

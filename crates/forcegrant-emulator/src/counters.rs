@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Requests at the token endpoint over TLS, whatever became of them.
+    /// Requests at the token endpoint over TLS, with any result.
     pub token_requests: u64,
     /// Tokens issued.
     pub logins: u64,
@@ -14,7 +14,7 @@ pub struct Counters {
     pub refusals: u64,
     /// Requests that met at least one fault.
     pub faults: u64,
-    /// Answers 301 and 302 that a virtual host gave by itself.
+    /// Responses 301 and 302 of virtual hosts.
     pub redirects: u64,
     /// Requests at the introspection endpoint.
     pub introspections: u64,
@@ -24,7 +24,7 @@ pub struct Counters {
     pub revocations: u64,
     /// Requests at the data APIs.
     pub data_calls: u64,
-    /// Those of them that a missing, dead or unfit session was turned away from.
+    /// Data API requests that were refused because of a missing, ended or unsuitable session.
     pub data_rejected: u64,
     /// CONNECT requests at the proxy.
     pub connects: u64,

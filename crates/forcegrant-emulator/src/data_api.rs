@@ -1,31 +1,35 @@
-//! The REST API and Bulk API 2, as far as a token can be tried on them.
+//! The parts of the REST API and Bulk API 2 that show whether a token works.
 
 use serde_json::{Map, Value, json};
 
-use crate::answer::Answer;
-use crate::config::Org;
+use crate::config::OrgConfig;
 use crate::ids;
-use crate::request::Request;
-use crate::sessions::Session;
-use crate::state::State;
+use crate::request::ReceivedRequest;
+use crate::response::OutgoingResponse;
+use crate::sessions::EmulatedSession;
+use crate::state::EmulatorState;
 
 const DAILY_REQUESTS: u64 = 15_000;
 const VERSIONS: std::ops::RangeInclusive<u32> = 50..=67;
 
 /// `/services/data` and everything below.
-pub(crate) fn answer(state: &mut State, org: &Org, request: &Request) -> Answer {
+pub(crate) fn respond(
+    state: &mut EmulatorState,
+    org: &OrgConfig,
+    request: &ReceivedRequest,
+) -> OutgoingResponse {
     let path = request.path.trim_end_matches('/');
     let below = path.strip_prefix("/services/data").unwrap_or_default();
     let mut parts = below.trim_start_matches('/').split('/');
     let Some(version) = parts.next().filter(|part| !part.is_empty()) else {
         // The only resource that needs no session.
-        return Answer::json(200, &versions());
+        return OutgoingResponse::json(200, &versions());
     };
     let session = match session(state, org, request.bearer()) {
         Ok(session) => session,
         Err(message) => {
             state.counters.data_rejected += 1;
-            return Answer::rest_error(401, "INVALID_SESSION_ID", message);
+            return OutgoingResponse::rest_error(401, "INVALID_SESSION_ID", message);
         }
     };
     if !is_version(version) {
@@ -33,25 +37,29 @@ pub(crate) fn answer(state: &mut State, org: &Org, request: &Request) -> Answer 
     }
     let base = format!("/services/data/{version}");
     let rest: Vec<&str> = parts.collect();
-    let answer = match &rest[..] {
-        [] => Answer::json(200, &resources(&base)),
-        ["limits"] => Answer::json(200, &limits(state.counters.data_calls)),
+    let response = match &rest[..] {
+        [] => OutgoingResponse::json(200, &resources(&base)),
+        ["limits"] => OutgoingResponse::json(200, &limits(state.counters.data_calls)),
         ["query" | "queryAll"] => query(org, &session, &base, request),
         ["jobs", "ingest", _, "batches"] if request.method == "PUT" => {
-            Answer::new(201, "text/plain", "")
+            OutgoingResponse::new(201, "text/plain", "")
         }
         ["jobs", "ingest" | "query", ..] if rest.len() <= 3 => {
             bulk_job(&base, rest[1], rest.get(2).copied(), &session, request)
         }
         _ => not_found(),
     };
-    with_limit_info(answer, state, &session)
+    with_limit_info(response, state, &session)
 }
 
 /// A live session of that org that may use the REST API, or the message of the 401.
-fn session(state: &mut State, org: &Org, bearer: Option<&str>) -> Result<Session, &'static str> {
+fn session(
+    state: &mut EmulatorState,
+    org: &OrgConfig,
+    bearer: Option<&str>,
+) -> Result<EmulatedSession, &'static str> {
     let now = state.now_ms();
-    // A token that belongs elsewhere is not this org's activity.
+    // A token of another org does not count as activity in this one.
     let own = bearer.filter(|token| {
         let live = state.sessions.live(token, now);
         live.is_some_and(|session| session.org_id == org.org_id)
@@ -65,17 +73,21 @@ fn session(state: &mut State, org: &Org, bearer: Option<&str>) -> Result<Session
     }
 }
 
-fn with_limit_info(answer: Answer, state: &State, session: &Session) -> Answer {
+fn with_limit_info(
+    response: OutgoingResponse,
+    state: &EmulatorState,
+    session: &EmulatedSession,
+) -> OutgoingResponse {
     let used = state.counters.data_calls;
     let info = format!(
         "api-usage={used}/{DAILY_REQUESTS}; per-app-api-usage={used}/{DAILY_REQUESTS}(appName={})",
         session.app_name
     );
-    answer.with("sforce-limit-info", &info)
+    response.with("sforce-limit-info", &info)
 }
 
 /// The records of a `SELECT field, ... FROM Object ...`: always one, or none for a count.
-pub(crate) fn records(soql: &str, org: &Org, user_id: &str) -> Option<(String, Vec<Record>)> {
+pub(crate) fn records(soql: &str, org: &OrgConfig, user_id: &str) -> Option<(String, Vec<Record>)> {
     let words: Vec<&str> = soql.split_whitespace().collect();
     let from = words
         .iter()
@@ -107,11 +119,16 @@ pub(crate) fn records(soql: &str, org: &Org, user_id: &str) -> Option<(String, V
 /// Field names and values.
 pub(crate) type Record = Vec<(String, String)>;
 
-fn query(org: &Org, session: &Session, base: &str, request: &Request) -> Answer {
+fn query(
+    org: &OrgConfig,
+    session: &EmulatedSession,
+    base: &str,
+    request: &ReceivedRequest,
+) -> OutgoingResponse {
     let soql = request.parameter("q").unwrap_or_default();
     let Some((object, records)) = records(&soql, org, &session.user_id) else {
         let message = format!("unexpected token: '{soql}'");
-        return Answer::rest_error(400, "MALFORMED_QUERY", &message);
+        return OutgoingResponse::rest_error(400, "MALFORMED_QUERY", &message);
     };
     let rows: Vec<Value> = records
         .into_iter()
@@ -129,7 +146,7 @@ fn query(org: &Org, session: &Session, base: &str, request: &Request) -> Answer 
             Value::Object(row)
         })
         .collect();
-    Answer::json(
+    OutgoingResponse::json(
         200,
         &json!({ "totalSize": 1, "done": true, "records": rows }),
     )
@@ -140,11 +157,11 @@ fn bulk_job(
     base: &str,
     kind: &str,
     id: Option<&str>,
-    session: &Session,
-    request: &Request,
-) -> Answer {
+    session: &EmulatedSession,
+    request: &ReceivedRequest,
+) -> OutgoingResponse {
     if request.method == "GET" && id.is_none() {
-        return Answer::json(
+        return OutgoingResponse::json(
             200,
             &json!({ "done": true, "records": [], "nextRecordsUrl": null }),
         );
@@ -160,7 +177,7 @@ fn bulk_job(
         || ids::record_id("750", &ids::random_hex()),
         ToOwned::to_owned,
     );
-    Answer::json(
+    OutgoingResponse::json(
         200,
         &json!({
             "id": id,
@@ -214,6 +231,6 @@ fn limits(used: u64) -> Value {
     })
 }
 
-fn not_found() -> Answer {
-    Answer::rest_error(404, "NOT_FOUND", "The requested resource does not exist")
+fn not_found() -> OutgoingResponse {
+    OutgoingResponse::rest_error(404, "NOT_FOUND", "The requested resource does not exist")
 }

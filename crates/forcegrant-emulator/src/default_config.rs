@@ -1,8 +1,8 @@
 //! Defaults, derived values and the checks that a configuration has to pass.
 
 use crate::config::{
-    App, AppKey, Config, FlowDisabledAnswer, Introspection, Org, OrgStatus, Signature, TokenFormat,
-    User, UserKind,
+    AccessTokenFormat, AppConfig, AppKey, Config, FlowDisabledRefusal, Introspection, OrgConfig,
+    OrgStatus, Signature, UserConfig, UserKind,
 };
 use crate::ids;
 
@@ -19,9 +19,9 @@ impl Default for Config {
             "acme--uat.sandbox.my.salesforce.com",
             "acme-dev-ed.develop.my.salesforce.com",
         ];
-        let orgs = hosts.map(|host| Org {
+        let orgs = hosts.map(|host| OrgConfig {
             my_domain: host.to_owned(),
-            ..Org::default()
+            ..OrgConfig::default()
         });
         let config = Self { orgs: orgs.into() };
         config
@@ -30,7 +30,7 @@ impl Default for Config {
     }
 }
 
-impl Default for Org {
+impl Default for OrgConfig {
     fn default() -> Self {
         Self {
             my_domain: "acme.my.salesforce.com".to_owned(),
@@ -39,13 +39,13 @@ impl Default for Org {
             instance_url: None,
             api_instance_url: None,
             session_timeout_minutes: 120,
-            users: vec![User::default()],
-            apps: vec![App::default()],
+            users: vec![UserConfig::default()],
+            apps: vec![AppConfig::default()],
         }
     }
 }
 
-impl Default for User {
+impl Default for UserConfig {
     fn default() -> Self {
         Self {
             username: String::new(),
@@ -58,7 +58,7 @@ impl Default for User {
     }
 }
 
-impl Default for App {
+impl Default for AppConfig {
     fn default() -> Self {
         Self {
             name: "Integration".to_owned(),
@@ -68,7 +68,7 @@ impl Default for App {
             approved: true,
             installed: true,
             scopes: vec!["api".to_owned(), "id".to_owned()],
-            token_format: TokenFormat::Opaque,
+            token_format: AccessTokenFormat::Opaque,
             jwt_lifetime_minutes: 30,
             expires_in: None,
             distinct_tokens: false,
@@ -77,7 +77,7 @@ impl Default for App {
             extra: serde_json::Map::new(),
             signature: Signature::Valid,
             login_limit_per_hour: 3600,
-            flow_disabled_answer: FlowDisabledAnswer::FlowNotEnabled,
+            flow_disabled_refusal: FlowDisabledRefusal::FlowNotEnabled,
             refuses_with: None,
         }
     }
@@ -88,7 +88,7 @@ impl Config {
     pub(crate) fn prepared(mut self) -> Result<Self, ConfigError> {
         if self.orgs.is_empty() {
             return Err(wrong(
-                "`orgs` is empty; give at least one org, `{}` will do",
+                "`orgs` is empty; give at least one org, for example `{}`",
             ));
         }
         for org in &mut self.orgs {
@@ -109,7 +109,7 @@ impl Config {
     }
 }
 
-fn fill_in(org: &mut Org) {
+fn fill_in(org: &mut OrgConfig) {
     org.my_domain = org.my_domain.to_ascii_lowercase();
     let seed = org.my_domain.clone();
     if org.org_id.is_empty() {
@@ -143,7 +143,7 @@ fn fill_in(org: &mut Org) {
     }
 }
 
-fn check_org(org: &Org) -> Result<(), ConfigError> {
+fn check_org(org: &OrgConfig) -> Result<(), ConfigError> {
     let name = &org.my_domain;
     if name.is_empty() || name.contains(['/', ':', ' ', '@']) || !name.contains('.') {
         return Err(wrong(format!(
@@ -234,7 +234,7 @@ impl Distinct {
             return Ok(());
         }
         Err(wrong(format!(
-            "`{}` {value:?} is there twice; each has to be different",
+            "`{}` {value:?} appears twice; give each a value of its own",
             self.field
         )))
     }
@@ -279,7 +279,7 @@ mod tests {
     fn wrong_values_are_named() {
         for (config, expected) in [
             (json!({ "orgs": [] }), "`orgs` is empty"),
-            (json!({ "orgs": [{}, {}] }), "is there twice"),
+            (json!({ "orgs": [{}, {}] }), "appears twice"),
             (
                 json!({ "orgs": [{ "my_domain": "https://acme.my.salesforce.com" }] }),
                 "bare host name",

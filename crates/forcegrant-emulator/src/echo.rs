@@ -6,8 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::answer::Answer;
-use crate::request::Request;
+use crate::request::ReceivedRequest;
+use crate::response::OutgoingResponse;
 
 /// Where the request is echoed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ pub enum EchoEncoding {
     Raw,
     /// `%2B`
     Percent,
-    /// `+` for a blank, `%2B`
+    /// `+` for a space, `%2B`
     Form,
     /// `\u002b` for every character.
     Json,
@@ -51,24 +51,32 @@ pub enum EchoEncoding {
 }
 
 /// The response that echoes this request: its line, its headers and its body.
-pub(crate) fn echo(request: &Request, place: EchoPlace, encoding: EchoEncoding) -> Answer {
+pub(crate) fn echo(
+    request: &ReceivedRequest,
+    place: EchoPlace,
+    encoding: EchoEncoding,
+) -> OutgoingResponse {
     let text = encoded(request, encoding);
     match place {
-        EchoPlace::Description => Answer::oauth_error(400, "invalid_grant", &text),
-        EchoPlace::Error => Answer::oauth_error(400, &text, "echo"),
+        EchoPlace::Description => OutgoingResponse::oauth_error(400, "invalid_grant", &text),
+        EchoPlace::Error => OutgoingResponse::oauth_error(400, &text, "echo"),
         EchoPlace::Html => {
-            Answer::new(403, "text/html;charset=UTF-8", format!("<pre>{text}</pre>"))
+            OutgoingResponse::new(403, "text/html;charset=UTF-8", format!("<pre>{text}</pre>"))
         }
         EchoPlace::Location => {
-            Answer::empty(302).with("location", &format!("https://{}", one_line(&text)))
+            OutgoingResponse::empty(302).with("location", &format!("https://{}", one_line(&text)))
         }
-        EchoPlace::RetryAfter => Answer::html(503, "echo").with("retry-after", &one_line(&text)),
-        EchoPlace::ContentType => Answer::new(200, &one_line(&text), "<html>"),
-        EchoPlace::RestError => Answer::json(403, &json!([{ "errorCode": text, "message": text }])),
+        EchoPlace::RetryAfter => {
+            OutgoingResponse::html(503, "echo").with("retry-after", &one_line(&text))
+        }
+        EchoPlace::ContentType => OutgoingResponse::new(200, &one_line(&text), "<html>"),
+        EchoPlace::RestError => {
+            OutgoingResponse::json(403, &json!([{ "errorCode": text, "message": text }]))
+        }
     }
 }
 
-fn encoded(request: &Request, encoding: EchoEncoding) -> String {
+fn encoded(request: &ReceivedRequest, encoding: EchoEncoding) -> String {
     let whole = || {
         let mut lines = vec![format!("{} {}", request.method, request.path)];
         for (name, value) in request.headers_as_json() {

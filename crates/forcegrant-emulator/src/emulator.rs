@@ -11,13 +11,13 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::config::{Config, ConfigError};
 use crate::control::{self, ControlError};
-use crate::default_org::DefaultOrg;
 use crate::listen;
 use crate::operations;
-use crate::shared::Shared;
+use crate::org_details::OrgDetails;
+use crate::shared::SharedEmulator;
 use crate::tls::Authority;
 
-/// Thousands of clients may connect at once; a full queue costs each a second.
+/// Thousands of clients may connect at once; each one that meets a full queue waits a second.
 const BACKLOG: u32 = 4096;
 
 /// A running emulator. Dropping it stops it; if one of its handlers panicked,
@@ -25,7 +25,7 @@ const BACKLOG: u32 = 4096;
 #[derive(Debug)]
 pub struct Emulator {
     addresses: Addresses,
-    shared: Arc<Shared>,
+    shared: Arc<SharedEmulator>,
     runtime: Handle,
     thread: Option<JoinHandle<()>>,
 }
@@ -43,8 +43,8 @@ pub struct Listen {
     pub proxy_port: u16,
     /// Port of the control API, 0 for an ephemeral one.
     pub control_port: u16,
-    /// An address that is not loopback is refused without this: whoever reaches
-    /// the control port is its master.
+    /// An address that is not loopback is refused without this: anyone who can reach the control port controls the
+    /// emulator.
     pub not_only_loopback: bool,
 }
 
@@ -55,14 +55,17 @@ pub enum StartError {
     /// The configuration is wrong.
     #[error("the configuration is wrong: {0}")]
     Config(#[from] ConfigError),
-    /// The address is not loopback and nobody insisted.
-    #[error("{0} is not a loopback address: whoever can reach it could control the emulator")]
+    /// The address is not loopback and [`Listen::not_only_loopback`] is not set.
+    #[error(
+        "{0} is not a loopback address, and anyone who can reach it could control the emulator; listen on 127.0.0.1, or \
+         set `not_only_loopback` (--yes-i-know-this-is-not-loopback)"
+    )]
     NotLoopback(IpAddr),
-    /// A socket, thread or runtime could not be had.
+    /// The system refused a socket, a thread or a runtime.
     #[error("{0}: {1}")]
-    Io(&'static str, #[source] io::Error),
-    /// The throw-away certificate authority could not be made.
-    #[error("the certificate authority could not be made: {0}")]
+    Io(String, #[source] io::Error),
+    /// The throw-away certificate authority could not be created.
+    #[error("cannot create the certificate authority: {0}")]
     Certificates(String),
 }
 
@@ -115,7 +118,7 @@ impl Emulator {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|error| StartError::Io("no runtime", error))?;
+            .map_err(|error| StartError::Io("cannot start a runtime".to_owned(), error))?;
         let bound = {
             let _entered = runtime.enter();
             Listeners::bind(listen)
@@ -128,7 +131,7 @@ impl Emulator {
                 return Err(error);
             }
         };
-        let shared = Arc::new(Shared::new(
+        let shared = Arc::new(SharedEmulator::new(
             config,
             authority,
             Arc::new(tls),
@@ -139,7 +142,7 @@ impl Emulator {
         let served = Arc::clone(&shared);
         let thread = thread
             .spawn(move || run(&runtime, listeners, &served))
-            .map_err(|error| StartError::Io("no thread", error))?;
+            .map_err(|error| StartError::Io("cannot start a thread".to_owned(), error))?;
         Ok(Self {
             addresses,
             shared,
@@ -160,7 +163,7 @@ impl Emulator {
         self.addresses.http
     }
 
-    /// An HTTP proxy that leads every host name to the emulator.
+    /// An HTTP proxy that connects every host name to the emulator.
     #[must_use]
     pub fn proxy_addr(&self) -> SocketAddr {
         self.addresses.proxy
@@ -180,19 +183,19 @@ impl Emulator {
 
     /// The first org as it is configured now.
     #[must_use]
-    pub fn default_org(&self) -> DefaultOrg {
-        DefaultOrg::of(&self.shared.state().config.orgs[0])
+    pub fn default_org(&self) -> OrgDetails {
+        OrgDetails::of(&self.shared.state().config.orgs[0])
     }
 
     /// All orgs as they are configured now, the default org first.
     #[must_use]
-    pub fn orgs(&self) -> Vec<DefaultOrg> {
+    pub fn orgs(&self) -> Vec<OrgDetails> {
         self.shared
             .state()
             .config
             .orgs
             .iter()
-            .map(DefaultOrg::of)
+            .map(OrgDetails::of)
             .collect()
     }
 
@@ -244,7 +247,9 @@ impl Listeners {
             control: bind(listen.ip, listen.control_port)?,
         };
         let addresses = listeners.addresses();
-        let addresses = addresses.map_err(|error| StartError::Io("no address", error))?;
+        let addresses = addresses.map_err(|error| {
+            StartError::Io("cannot read the address of a listener".to_owned(), error)
+        })?;
         Ok((listeners, addresses))
     }
 
@@ -259,23 +264,23 @@ impl Listeners {
 }
 
 fn bind(ip: IpAddr, port: u16) -> Result<TcpListener, StartError> {
+    let address = SocketAddr::new(ip, port);
     let bound = || {
         let socket = if ip.is_ipv4() {
             TcpSocket::new_v4()
         } else {
             TcpSocket::new_v6()
         }?;
-        // A fixed port can be had again at once after a restart; on Windows this
-        // would let two programs share it.
+        // A fixed port can be used again at once after a restart. On Windows this would let two programs share it.
         #[cfg(unix)]
         socket.set_reuseaddr(true)?;
-        socket.bind(SocketAddr::new(ip, port))?;
+        socket.bind(address)?;
         socket.listen(BACKLOG)
     };
-    bound().map_err(|error| StartError::Io("a port could not be had", error))
+    bound().map_err(|error| StartError::Io(format!("cannot listen on {address}"), error))
 }
 
-fn run(runtime: &Runtime, listeners: Listeners, shared: &Arc<Shared>) {
+fn run(runtime: &Runtime, listeners: Listeners, shared: &Arc<SharedEmulator>) {
     runtime.block_on(async {
         let shared = || Arc::clone(shared);
         tokio::select! {
@@ -313,7 +318,7 @@ mod tests {
         assert!(ended.recv().is_err());
         assert!(
             emulator.control(serde_json::json!({ "op": "now" })).is_ok(),
-            "it serves on"
+            "it goes on serving"
         );
         let payload = catch_unwind(AssertUnwindSafe(|| drop(emulator))).unwrap_err();
         let text = payload.downcast_ref::<String>().unwrap();
@@ -341,7 +346,7 @@ mod tests {
             };
             let error = Emulator::start_on(Config::default(), &taken).unwrap_err();
             assert!(
-                error.to_string().starts_with("a port could not be had"),
+                error.to_string().starts_with("cannot listen on 127.0.0.1:"),
                 "{error}"
             );
             assert!(emulator.control(serde_json::json!({ "op": "now" })).is_ok());

@@ -1,11 +1,11 @@
-//! What can go wrong with an answer.
+//! What can go wrong with a response.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::answer::{Answer, Delivery};
 use crate::echo::{EchoEncoding, EchoPlace, echo};
-use crate::request::Request;
+use crate::request::ReceivedRequest;
+use crate::response::{BodyDelivery, OutgoingResponse};
 
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,12 +38,12 @@ pub enum FaultKind {
         /// The header's value.
         seconds: u64,
     },
-    /// Nothing is sent for a while, then the answer. Goes together with other faults.
+    /// Nothing is sent for a while, then the response. Can be combined with other faults.
     SlowHead {
         /// Milliseconds of real time.
         ms: u64,
     },
-    /// Head and half of the body, a pause, the rest. Goes together with other faults.
+    /// Head and half of the body, a pause, the rest. Can be combined with other faults.
     SlowBody {
         /// Milliseconds of real time.
         ms: u64,
@@ -58,13 +58,13 @@ pub enum FaultKind {
         #[serde(default)]
         chunked: bool,
     },
-    /// 200 and `application/json`, but the body is none.
+    /// 200 and `application/json`, but the body is not JSON.
     NotJson,
     /// The right JSON as `text/html`.
     WrongContentType,
-    /// The connection is reset instead of an answer.
+    /// The connection is reset instead of a response.
     Reset,
-    /// The request waits until a `release`. Goes together with other faults.
+    /// The request waits until a `release`. Can be combined with other faults.
     Hold,
     /// A redirect.
     Redirect {
@@ -73,18 +73,18 @@ pub enum FaultKind {
         /// The `Location` header.
         location: String,
     },
-    /// The right answer with another `instance_url`.
+    /// The right response with another `instance_url`.
     ForeignInstanceUrl {
         /// That URL.
         url: String,
     },
-    /// The right answer without `access_token`.
+    /// The right response without `access_token`.
     MissingToken,
-    /// The right answer with a field of an unexpected type.
+    /// The right response with a field of an unexpected type.
     WrongType {
         /// The field's name.
         field: String,
-        /// What stands there instead.
+        /// The value that is sent instead.
         value: Value,
     },
     /// An OAuth error.
@@ -97,7 +97,7 @@ pub enum FaultKind {
         #[serde(default = "bad_request")]
         status: u16,
     },
-    /// Any answer.
+    /// Any response.
     Status {
         /// The status.
         status: u16,
@@ -111,12 +111,12 @@ pub enum FaultKind {
         #[serde(default)]
         headers: Map<String, Value>,
     },
-    /// The right answer with these fields set.
+    /// The right response with these fields set.
     SetFields {
         /// Names and values.
         fields: Map<String, Value>,
     },
-    /// A token is issued whose session is dead already.
+    /// A token is issued whose session has already ended.
     DeadToken,
     /// The whole request comes back: its headers, `Authorization` included, and its body.
     Echo {
@@ -142,71 +142,70 @@ impl FaultKind {
         }
     }
 
-    /// The answer that stands in for the endpoint's own, if the endpoint is not to be asked.
-    pub(crate) fn stand_in(&self, request: &Request) -> Option<Answer> {
+    /// The response that is sent without asking the endpoint, if this fault has one.
+    pub(crate) fn replacement(&self, request: &ReceivedRequest) -> Option<OutgoingResponse> {
         Some(match self {
             Self::Echo { place, encoding } => echo(request, *place, *encoding),
-            Self::Html503 => Answer::html(503, "Service Unavailable"),
-            Self::Html502 => Answer::html(502, "Bad Gateway"),
-            Self::Html504 => Answer::html(504, "Gateway Timeout"),
-            Self::Empty500 => Answer::empty(500),
-            Self::Empty406 => Answer::empty(406),
-            Self::Html420 => Answer::html(420, "Setting things up"),
-            Self::TooMany => Answer::html(429, "Too Many Requests"),
-            Self::TooManyRetryAfter { seconds } => {
-                Answer::html(429, "Too Many Requests").with("retry-after", &seconds.to_string())
-            }
+            Self::Html503 => OutgoingResponse::html(503, "Service Unavailable"),
+            Self::Html502 => OutgoingResponse::html(502, "Bad Gateway"),
+            Self::Html504 => OutgoingResponse::html(504, "Gateway Timeout"),
+            Self::Empty500 => OutgoingResponse::empty(500),
+            Self::Empty406 => OutgoingResponse::empty(406),
+            Self::Html420 => OutgoingResponse::html(420, "Setting things up"),
+            Self::TooMany => OutgoingResponse::html(429, "Too Many Requests"),
+            Self::TooManyRetryAfter { seconds } => OutgoingResponse::html(429, "Too Many Requests")
+                .with("retry-after", &seconds.to_string()),
             Self::HugeBody { bytes, chunked } => {
-                let mut answer = Answer::new(200, "application/json;charset=UTF-8", "");
-                answer.delivery = Delivery::Huge {
+                let mut response = OutgoingResponse::new(200, "application/json;charset=UTF-8", "");
+                response.delivery = BodyDelivery::Huge {
                     bytes: *bytes,
                     chunked: *chunked,
                 };
-                answer
+                response
             }
-            Self::NotJson => Answer::new(
+            Self::NotJson => OutgoingResponse::new(
                 200,
                 "application/json;charset=UTF-8",
                 "<html>no JSON</html>",
             ),
-            Self::Redirect { status, location } => Answer::redirect(*status, location),
+            Self::Redirect { status, location } => OutgoingResponse::redirect(*status, location),
             Self::Refusal {
                 error,
                 description,
                 status,
-            } => Answer::oauth_error(*status, error, description),
+            } => OutgoingResponse::oauth_error(*status, error, description),
             Self::Status {
                 status,
                 body,
                 content_type,
                 headers,
             } => {
-                let answer = Answer::new(*status, content_type, body.clone());
-                headers.iter().fold(answer, |answer, (name, value)| {
-                    answer.with(name, value.as_str().unwrap_or(&value.to_string()))
+                let response = OutgoingResponse::new(*status, content_type, body.clone());
+                headers.iter().fold(response, |response, (name, value)| {
+                    response.with(name, value.as_str().unwrap_or(&value.to_string()))
                 })
             }
             _ => return None,
         })
     }
 
-    /// Changes the endpoint's own answer.
-    pub(crate) fn edit(&self, answer: &mut Answer) {
+    /// Changes the endpoint's own response.
+    pub(crate) fn edit(&self, response: &mut OutgoingResponse) {
         match self {
-            Self::CutBody => answer.delivery = Delivery::Cut,
+            Self::CutBody => response.delivery = BodyDelivery::Cut,
             Self::WrongContentType => {
-                answer.set(hyper::header::CONTENT_TYPE, "text/html;charset=UTF-8");
+                response.set(hyper::header::CONTENT_TYPE, "text/html;charset=UTF-8");
             }
-            Self::ForeignInstanceUrl { url } => answer.edit_object(|object| {
+            Self::ForeignInstanceUrl { url } => response.edit_object(|object| {
                 object.insert("instance_url".to_owned(), url.clone().into());
             }),
-            Self::MissingToken => answer.edit_object(|object| {
+            Self::MissingToken => response.edit_object(|object| {
                 object.remove("access_token");
             }),
-            Self::WrongType { field, value } => answer.edit_object(|object| {
+            Self::WrongType { field, value } => response.edit_object(|object| {
                 object.insert(field.clone(), value.clone());
             }),
-            Self::SetFields { fields } => answer.edit_object(|object| {
+            Self::SetFields { fields } => response.edit_object(|object| {
                 object.extend(fields.clone());
             }),
             _ => {}

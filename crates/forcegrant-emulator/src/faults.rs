@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::fault_kind::{FaultKind, kind_from_json};
-use crate::request::{Endpoint, Request};
+use crate::request::{Endpoint, ReceivedRequest};
 
 /// A rule: which requests meet which fault. Without `first` or `every` all do.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,12 +64,13 @@ impl Fault {
             Some(value) => parsed("endpoint", value)?,
             None => {
                 return Err(
-                    "`endpoint` is missing; give \"token\", \"data\" or \"any\", say".to_owned(),
+                    "`endpoint` is missing; give \"token\", \"data\" or \"any\", for example"
+                        .to_owned(),
                 );
             }
         };
         let Some(kind) = fields.remove("kind") else {
-            return Err("`kind` is missing; give \"503_html\" or \"hold\", say".to_owned());
+            return Err("`kind` is missing; give \"503_html\" or \"hold\", for example".to_owned());
         };
         let first = optional("first", &mut fields)?;
         let every: Option<u64> = optional("every", &mut fields)?;
@@ -105,14 +106,14 @@ impl Fault {
 
 /// What one request meets.
 #[derive(Debug, Default)]
-pub(crate) struct Plan {
+pub(crate) struct FaultPlan {
     pub(crate) hold: bool,
     pub(crate) head_delay: Option<Duration>,
     pub(crate) body_delay: Option<Duration>,
     pub(crate) act: Option<FaultKind>,
 }
 
-impl Plan {
+impl FaultPlan {
     pub(crate) fn is_empty(&self) -> bool {
         !self.hold && self.head_delay.is_none() && self.body_delay.is_none() && self.act.is_none()
     }
@@ -120,21 +121,21 @@ impl Plan {
 
 /// The rules in force, in the order in which they were added.
 #[derive(Debug, Default)]
-pub(crate) struct Faults {
-    rules: Vec<Rule>,
+pub(crate) struct FaultRules {
+    rules: Vec<FaultRule>,
     last_id: u64,
 }
 
 #[derive(Debug)]
-struct Rule {
+struct FaultRule {
     fault: Fault,
     met: u64,
 }
 
-impl Faults {
+impl FaultRules {
     pub(crate) fn add(&mut self, fault: Fault) -> u64 {
         self.last_id += 1;
-        self.rules.push(Rule { fault, met: 0 });
+        self.rules.push(FaultRule { fault, met: 0 });
         self.last_id
     }
 
@@ -148,8 +149,8 @@ impl Faults {
 
     /// What this request meets: delays add up, and the first rule with anything
     /// else wins. Rules behind that one do not see (or count) the request.
-    pub(crate) fn plan(&mut self, request: &Request) -> Plan {
-        let mut plan = Plan::default();
+    pub(crate) fn plan(&mut self, request: &ReceivedRequest) -> FaultPlan {
+        let mut plan = FaultPlan::default();
         for rule in &mut self.rules {
             if !rule.fires(request) {
                 continue;
@@ -168,8 +169,8 @@ impl Faults {
     }
 }
 
-impl Rule {
-    fn fires(&mut self, request: &Request) -> bool {
+impl FaultRule {
+    fn fires(&mut self, request: &ReceivedRequest) -> bool {
         let fault = &self.fault;
         let elsewhere = fault
             .my_domain

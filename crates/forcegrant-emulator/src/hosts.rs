@@ -74,12 +74,12 @@ fn host_of(url: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Org;
+    use crate::config::OrgConfig;
 
     #[test]
     fn sites() {
         let mut config = Config::default();
-        config.orgs[1] = Org {
+        config.orgs[1] = OrgConfig {
             instance_url: Some("https://cs42.salesforce.com".to_owned()),
             api_instance_url: Some("https://test.api.salesforce.com".to_owned()),
             ..config.orgs[1].clone()

@@ -1,4 +1,4 @@
-//! The control operations as methods that tests read well.
+//! The control operations as methods, for tests that read well.
 
 use std::fmt;
 use std::time::Duration;
@@ -42,7 +42,7 @@ pub struct LoggedRequest {
     pub form: Option<Map<String, Value>>,
     /// Size of the body.
     pub body_bytes: u64,
-    /// The status that was sent or the name of the fault; null while it waits.
+    /// The status of the response or the name of the fault; null while the request waits.
     pub answered: Value,
 }
 
@@ -76,8 +76,7 @@ impl LoggedRequest {
     }
 }
 
-/// These panic where [`Emulator::control`] would return an error: a test that
-/// asks for something impossible is wrong.
+/// These panic where [`Emulator::control`] returns an error: the test asked for something impossible.
 #[allow(clippy::missing_panics_doc, reason = "said once above")]
 impl Emulator {
     /// Figures since the start or the last reset.
@@ -116,13 +115,13 @@ impl Emulator {
         self.must(change);
     }
 
-    /// An admin ends one session; `false` if it was not alive.
+    /// Ends one session, as an admin can; `false` if it was not alive.
     #[allow(clippy::must_use_candidate, reason = "mostly done for its effect")]
     pub fn kill_session(&self, token: &str) -> bool {
         read(self.must(json!({ "op": "kill_session", "token": token }))["killed"].take())
     }
 
-    /// All sessions of the default org end; says how many were alive.
+    /// Ends all sessions of the default org and returns how many were alive.
     #[allow(clippy::must_use_candidate, reason = "mostly done for its effect")]
     pub fn kill_sessions(&self) -> u64 {
         read(self.must(json!({ "op": "kill_sessions" }))["killed"].take())
@@ -151,14 +150,13 @@ impl Emulator {
         self.must(json!({ "op": "clear_faults" }));
     }
 
-    /// Lets the requests go on that a `Hold` has stopped.
+    /// Resumes the requests that a `Hold` has stopped.
     pub fn release(&self) {
         self.must(json!({ "op": "release" }));
     }
 
-    /// Waits until that many requests for the endpoint have arrived since the
-    /// start or the last reset, at most ten seconds. Blocks the calling thread:
-    /// whatever sends the requests has to run on another one.
+    /// Waits until that many requests for the endpoint have arrived since the start or the last reset, at most ten
+    /// seconds. Blocks the calling thread, so the requests have to be sent from another one.
     pub fn wait_requests(&self, endpoint: Endpoint, count: u64) {
         self.must(json!({ "op": "wait_requests", "endpoint": endpoint, "count": count }));
     }
@@ -195,5 +193,5 @@ impl fmt::Debug for LiveSession {
 }
 
 fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
-    serde_json::from_value(value).expect("the control API answers as documented")
+    serde_json::from_value(value).expect("the control API responds as documented")
 }

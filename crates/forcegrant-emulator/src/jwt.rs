@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use serde_json::{Value, json};
 
 use crate::ids;
-use crate::sessions::Session;
+use crate::sessions::EmulatedSession;
 
 /// Anybody has this key: it signs tokens of the emulator only.
 const TEST_KEY: &[u8] = include_bytes!("jwt_test_key.pem");
@@ -39,7 +39,7 @@ impl Signer {
     }
 
     /// A signed token for a session; its times are those of the session.
-    pub(crate) fn sign(&self, session: &Session, issuer: &str) -> String {
+    pub(crate) fn sign(&self, session: &EmulatedSession, issuer: &str) -> String {
         let org = &session.org_id[..15];
         let header = json!({
             "alg": "RS256", "typ": "JWT", "kid": self.key_id, "tty": "sfdc-core-token",

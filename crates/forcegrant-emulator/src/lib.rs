@@ -1,9 +1,8 @@
 //! A Salesforce org on loopback.
 //!
-//! The emulator answers, over real TLS on ephemeral loopback ports, the way
-//! Salesforce answers the OAuth 2.0 client-credentials grant and the few APIs
-//! that a client needs to find out that a token is alive or dead. It keeps its
-//! own clock, which tests can move, and takes orders through a control API.
+//! Over real TLS on ephemeral loopback ports, the emulator responds as Salesforce does to the OAuth 2.0
+//! client-credentials grant and to the few APIs that show whether a token is alive. It has a clock of its
+//! own, which tests can move, and a control API.
 //!
 //! ```
 //! use forcegrant_emulator::{Config, Emulator};
@@ -15,15 +14,14 @@
 //! # Ok::<(), forcegrant_emulator::StartError>(())
 //! ```
 //!
-//! It is a test instrument: every credential in it is made up, its log keeps
-//! what clients sent in clear text, and it trusts whoever reaches its ports.
+//! It is for tests only: every credential in it is made up, its log keeps in clear text what clients sent,
+//! and it trusts everyone who can reach its ports.
 #![forbid(unsafe_code)]
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-mod answer;
 mod body;
 mod bulk;
 mod clock;
@@ -32,7 +30,6 @@ mod control;
 mod counters;
 mod data_api;
 mod default_config;
-mod default_org;
 mod echo;
 mod emulator;
 mod fault_kind;
@@ -45,9 +42,11 @@ mod listen;
 mod log;
 mod oauth;
 mod operations;
+mod org_details;
 mod proxy;
 mod refusal;
 mod request;
+mod response;
 mod route;
 mod serve;
 mod sessions;
@@ -58,15 +57,15 @@ mod tls;
 mod token_endpoint;
 
 pub use config::{
-    App, AppKey, AppRefusal, Config, ConfigError, FlowDisabledAnswer, Introspection, Org,
-    OrgStatus, Signature, TokenFormat, User, UserKind,
+    AccessTokenFormat, AppConfig, AppKey, AppRefusal, Config, ConfigError, FlowDisabledRefusal,
+    Introspection, OrgConfig, OrgStatus, Signature, UserConfig, UserKind,
 };
 pub use control::ControlError;
 pub use counters::Counters;
-pub use default_org::DefaultOrg;
 pub use echo::{EchoEncoding, EchoPlace};
 pub use emulator::{Emulator, Listen, StartError};
 pub use fault_kind::FaultKind;
 pub use faults::Fault;
 pub use inspect::{LiveSession, LoggedRequest};
+pub use org_details::OrgDetails;
 pub use request::Endpoint;

@@ -17,20 +17,20 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 
-use crate::request::Listener;
+use crate::request::ListenerKind;
 use crate::serve;
-use crate::shared::Shared;
+use crate::shared::SharedEmulator;
 
 /// One connection that carries requests.
 pub(crate) struct Connection {
-    pub(crate) listener: Listener,
+    pub(crate) listener: ListenerKind,
     pub(crate) via_proxy: bool,
     pub(crate) sni: Option<String>,
     aborted: Notify,
 }
 
 impl Connection {
-    fn new(listener: Listener, via_proxy: bool, sni: Option<String>) -> Self {
+    fn new(listener: ListenerKind, via_proxy: bool, sni: Option<String>) -> Self {
         Self {
             listener,
             via_proxy,
@@ -39,36 +39,36 @@ impl Connection {
         }
     }
 
-    /// Resets the connection; the calling request never gets an answer.
+    /// Resets the connection; the calling request never gets a response.
     pub(crate) async fn abort<T>(&self) -> Result<T, Infallible> {
         self.aborted.notify_one();
         pending().await
     }
 }
 
-/// Accepts connections for ever.
+/// Accepts connections until the future is dropped.
 pub(crate) async fn accept<F>(
     listener: TcpListener,
-    shared: Arc<Shared>,
-    serve: impl Fn(Arc<Shared>, SharedStream) -> F,
+    shared: Arc<SharedEmulator>,
+    serve: impl Fn(Arc<SharedEmulator>, SharedStream) -> F,
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                // Answers are small and whole: waiting to fill a packet only delays them.
+                // Responses are small and complete: waiting to fill a packet only delays them.
                 let _ = stream.set_nodelay(true);
                 shared.spawn(serve(Arc::clone(&shared), SharedStream::new(stream)));
             }
-            // Out of file descriptors, say: others have to close first.
+            // For example, no file descriptor is left: other connections have to close first.
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     }
 }
 
 /// Serves a TLS connection.
-pub(crate) async fn tls(shared: Arc<Shared>, stream: SharedStream, via_proxy: bool) {
+pub(crate) async fn tls(shared: Arc<SharedEmulator>, stream: SharedStream, via_proxy: bool) {
     let handshake = TlsAcceptor::from(Arc::clone(&shared.tls))
         .accept(stream.clone())
         .await;
@@ -78,24 +78,24 @@ pub(crate) async fn tls(shared: Arc<Shared>, stream: SharedStream, via_proxy: bo
     };
     shared.state().counters.connections += 1;
     let sni = encrypted.get_ref().1.server_name().map(ToOwned::to_owned);
-    let connection = Connection::new(Listener::Https, via_proxy, sni);
+    let connection = Connection::new(ListenerKind::Https, via_proxy, sni);
     drive(shared, connection, stream, encrypted).await;
 }
 
 /// Serves a plain connection, which only ever redirects to TLS.
-pub(crate) async fn plain(shared: Arc<Shared>, stream: SharedStream, via_proxy: bool) {
-    let connection = Connection::new(Listener::Http, via_proxy, None);
+pub(crate) async fn plain(shared: Arc<SharedEmulator>, stream: SharedStream, via_proxy: bool) {
+    let connection = Connection::new(ListenerKind::Http, via_proxy, None);
     drive(shared, connection, stream.clone(), stream).await;
 }
 
 /// Serves a connection to the proxy.
-pub(crate) async fn proxy(shared: Arc<Shared>, stream: SharedStream) {
-    let connection = Connection::new(Listener::Proxy, true, None);
+pub(crate) async fn proxy(shared: Arc<SharedEmulator>, stream: SharedStream) {
+    let connection = Connection::new(ListenerKind::Proxy, true, None);
     drive(shared, connection, stream.clone(), stream).await;
 }
 
 async fn drive(
-    shared: Arc<Shared>,
+    shared: Arc<SharedEmulator>,
     connection: Connection,
     stream: SharedStream,
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -111,30 +111,29 @@ async fn drive(
     tokio::select! {
         biased;
         () = connection.aborted.notified() => stream.reset_on_close(),
-        // How a client ends its connection is its own affair.
+        // It does not matter how a client ends its connection.
         _ = &mut serving => {}
     }
 }
 
-/// A TCP stream that can still be reached when a TLS session or an HTTP
-/// connection owns it.
+/// A TCP stream that can still be reached while a TLS session or an HTTP connection owns it.
 #[derive(Clone)]
-pub(crate) struct SharedStream(Arc<Mutex<Inner>>);
+pub(crate) struct SharedStream(Arc<Mutex<StreamState>>);
 
-struct Inner {
+struct StreamState {
     tcp: TcpStream,
     pushed_back: Bytes,
 }
 
 impl SharedStream {
     fn new(tcp: TcpStream) -> Self {
-        Self(Arc::new(Mutex::new(Inner {
+        Self(Arc::new(Mutex::new(StreamState {
             tcp,
             pushed_back: Bytes::new(),
         })))
     }
 
-    /// Bytes that are to be read again before anything new.
+    /// These bytes are read again before anything new.
     pub(crate) fn push_back(&self, bytes: Bytes) {
         self.inner().pushed_back = bytes;
     }
@@ -143,7 +142,7 @@ impl SharedStream {
         let _ = self.inner().tcp.set_zero_linger();
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
+    fn inner(&self) -> MutexGuard<'_, StreamState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,27 +4,27 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
-use crate::request::{Endpoint, Request};
+use crate::request::{Endpoint, ReceivedRequest};
 
-/// Older entries go when there are more, so that load tests do not eat memory.
-const KEPT: usize = 20_000;
+/// Older entries are dropped when there are more, so that load tests do not use much memory.
+const MAX_LOGGED_REQUESTS: usize = 20_000;
 
 /// The requests since the start or the last reset.
 #[derive(Default)]
 pub(crate) struct RequestLog {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<LogEntry>,
     total: u64,
 }
 
-struct Entry {
+struct LogEntry {
     n: u64,
     endpoint: Endpoint,
     line: Value,
 }
 
 impl RequestLog {
-    /// Notes an arrival and returns its number, counted from 1.
-    pub(crate) fn arrived(&mut self, request: &Request, at_ms: u64) -> u64 {
+    /// Logs an arrival and returns its number, counted from 1.
+    pub(crate) fn arrived(&mut self, request: &ReceivedRequest, at_ms: u64) -> u64 {
         self.total += 1;
         let endpoint = request.endpoint();
         let line = json!({
@@ -43,10 +43,10 @@ impl RequestLog {
             "body_bytes": request.body.len(),
             "answered": null,
         });
-        if self.entries.len() == KEPT {
+        if self.entries.len() == MAX_LOGGED_REQUESTS {
             self.entries.pop_front();
         }
-        self.entries.push_back(Entry {
+        self.entries.push_back(LogEntry {
             n: self.total,
             endpoint,
             line,
@@ -54,15 +54,17 @@ impl RequestLog {
         self.total
     }
 
+    /// Notes the status of the response, or the name of the fault.
     pub(crate) fn answered(&mut self, n: u64, answered: Value) {
-        // Requests of one test are few and the one answered is near the end.
+        // Requests of one test are few, and this one is near the end.
         if let Some(entry) = self.entries.iter_mut().rev().find(|entry| entry.n == n) {
             entry.line["answered"] = answered;
         }
     }
 
     pub(crate) fn lines(&self, endpoint: Option<Endpoint>) -> Vec<Value> {
-        let wanted = |entry: &&Entry| endpoint.is_none_or(|wanted| wanted.covers(entry.endpoint));
+        let wanted =
+            |entry: &&LogEntry| endpoint.is_none_or(|wanted| wanted.covers(entry.endpoint));
         self.entries
             .iter()
             .filter(wanted)

@@ -33,7 +33,7 @@ Usage: forcegrant-emulator [options]
 Prints one line of JSON when it is ready, and nothing else.
 ";
 
-struct Options {
+struct ProgramOptions {
     config: Option<PathBuf>,
     listen: Listen,
     ca_file: Option<PathBuf>,
@@ -74,8 +74,8 @@ fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn options() -> Result<Option<Options>, lexopt::Error> {
-    let mut options = Options {
+fn options() -> Result<Option<ProgramOptions>, lexopt::Error> {
+    let mut options = ProgramOptions {
         config: None,
         listen: Listen::default(),
         ca_file: None,

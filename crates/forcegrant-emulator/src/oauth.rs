@@ -2,35 +2,43 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::answer::Answer;
-use crate::config::{Introspection, Org, TokenFormat};
+use crate::config::{AccessTokenFormat, Introspection, OrgConfig};
 use crate::hosts::Site;
-use crate::refusal::Refusal;
-use crate::request::Request;
-use crate::sessions::Session;
-use crate::shared::Shared;
-use crate::state::State;
+use crate::refusal::TokenRefusal;
+use crate::request::ReceivedRequest;
+use crate::response::OutgoingResponse;
+use crate::sessions::EmulatedSession;
+use crate::shared::SharedEmulator;
+use crate::state::EmulatorState;
 use crate::token_endpoint;
 
 /// `POST /services/oauth2/introspect`.
-pub(crate) fn introspect(state: &State, request: &Request, site: &Site) -> Answer {
+pub(crate) fn introspect(
+    state: &EmulatorState,
+    request: &ReceivedRequest,
+    site: &Site,
+) -> OutgoingResponse {
     let Some(token) = request.field("token").filter(|_| request.method == "POST") else {
-        return Answer::oauth_error(400, "invalid_request", "token is missing");
+        return OutgoingResponse::oauth_error(400, "invalid_request", "token is missing");
     };
     let (org_id, permission) = match authenticate(state, request, site) {
         Ok(found) => found,
-        Err(refusal) => return refusal.answer(),
+        Err(refusal) => return refusal.response(),
     };
     if permission == Introspection::Forbidden {
         // How Salesforce words this is not known.
-        return Answer::oauth_error(403, "access_denied", "app may not introspect this token");
+        return OutgoingResponse::oauth_error(
+            403,
+            "access_denied",
+            "app may not introspect this token",
+        );
     }
     let live = state.sessions.live(token, state.now_ms());
     let Some(session) = live.filter(|session| session.org_id == org_id) else {
-        return Answer::json(200, &json!({ "active": false }));
+        return OutgoingResponse::json(200, &json!({ "active": false }));
     };
     let starts = session.starts_ms / 1000;
-    Answer::json(
+    OutgoingResponse::json(
         200,
         &json!({
             "active": true,
@@ -47,62 +55,64 @@ pub(crate) fn introspect(state: &State, request: &Request, site: &Site) -> Answe
 }
 
 /// `/services/oauth2/userinfo` and identity URLs.
-pub(crate) fn userinfo(state: &mut State, request: &Request) -> Answer {
+pub(crate) fn userinfo(state: &mut EmulatorState, request: &ReceivedRequest) -> OutgoingResponse {
     let now = state.now_ms();
     let Some(token) = request.bearer() else {
-        return Answer::text(403, "Missing_OAuth_Token");
+        return OutgoingResponse::text(403, "Missing_OAuth_Token");
     };
     let Some(session) = state.sessions.used(token, now) else {
-        return Answer::text(403, "Bad_OAuth_Token");
+        return OutgoingResponse::text(403, "Bad_OAuth_Token");
     };
     if request.path == "/services/oauth2/userinfo" {
-        return Answer::json(200, &Value::Object(person(state, &session)));
+        return OutgoingResponse::json(200, &Value::Object(person(state, &session)));
     }
     let own = format!("/id/{}/{}", session.org_id, session.user_id);
     if request.path.trim_end_matches('/') != own {
-        return Answer::text(403, "Wrong_Org");
+        return OutgoingResponse::text(403, "Wrong_Org");
     }
     let mut fields = person(state, &session);
     fields.insert("id".to_owned(), json!(session.identity_url));
     fields.insert("asserted_user".to_owned(), json!(true));
     fields.insert("username".to_owned(), json!(session.username));
     fields.insert("display_name".to_owned(), json!("Integration User"));
-    Answer::json(200, &Value::Object(fields))
+    OutgoingResponse::json(200, &Value::Object(fields))
 }
 
 /// `/services/oauth2/revoke`.
-pub(crate) fn revoke(state: &mut State, request: &Request) -> Answer {
+pub(crate) fn revoke(state: &mut EmulatorState, request: &ReceivedRequest) -> OutgoingResponse {
     let token = request
         .field("token")
         .map(ToOwned::to_owned)
         .or_else(|| request.parameter("token"));
     let Some(token) = token.filter(|token| !token.is_empty()) else {
         let text = "this token type is not supported";
-        return Answer::oauth_error(400, "unsupported_token_type", text);
+        return OutgoingResponse::oauth_error(400, "unsupported_token_type", text);
     };
     let now = state.now_ms();
     if state.sessions.kill(&token, now) {
-        Answer::empty(200)
+        OutgoingResponse::empty(200)
     } else {
-        Answer::oauth_error(400, "invalid_token", "invalid token")
+        OutgoingResponse::oauth_error(400, "invalid_token", "invalid token")
     }
 }
 
 /// Discovery, keys, and 404 for what is not there.
-pub(crate) fn document(shared: &Shared, request: &Request) -> Answer {
+pub(crate) fn document(shared: &SharedEmulator, request: &ReceivedRequest) -> OutgoingResponse {
     match request.path.as_str() {
-        "/id/keys" => Answer::json(200, &shared.signer.key_set()),
-        "/.well-known/openid-configuration" => Answer::json(200, &discovery(&request.host)),
-        _ => Answer::html(404, "URL No Longer Exists"),
+        "/id/keys" => OutgoingResponse::json(200, &shared.signer.key_set()),
+        "/.well-known/openid-configuration" => {
+            OutgoingResponse::json(200, &discovery(&request.host))
+        }
+        _ => OutgoingResponse::html(404, "URL No Longer Exists"),
     }
 }
 
 /// The org id of the app that authenticates itself, and what it may do.
 fn authenticate(
-    state: &State,
-    request: &Request,
+    state: &EmulatorState,
+    request: &ReceivedRequest,
     site: &Site,
-) -> Result<(String, Introspection), Refusal> {
+) -> Result<(String, Introspection), TokenRefusal> {
     let (client_id, secret) = request.client_authentication();
     let everywhere = 0..state.config.orgs.len();
     let mut candidates = everywhere.filter(|index| site.org().is_none_or(|own| own == *index));
@@ -111,20 +121,20 @@ fn authenticate(
         let (app, key) = token_endpoint::find_key(state, org, client_id.as_deref())?;
         Some((org, &org.apps[app], key))
     });
-    let (org, app, key) = found.ok_or(Refusal::ClientId)?;
+    let (org, app, key) = found.ok_or(TokenRefusal::ClientId)?;
     if secret.as_deref() != Some(&key.client_secret) {
-        return Err(Refusal::ClientSecret);
+        return Err(TokenRefusal::ClientSecret);
     }
     Ok((org.org_id.clone(), app.introspection))
 }
 
-fn person(state: &State, session: &Session) -> Map<String, Value> {
+fn person(state: &EmulatorState, session: &EmulatedSession) -> Map<String, Value> {
     let org = state
         .config
         .orgs
         .iter()
         .find(|org| org.org_id == session.org_id);
-    let instance = org.map(Org::instance_url).unwrap_or_default();
+    let instance = org.map(OrgConfig::instance_url).unwrap_or_default();
     let fields = json!({
         "sub": session.identity_url,
         "user_id": session.user_id,
@@ -164,6 +174,6 @@ fn discovery(host: &str) -> Value {
 }
 
 /// Whether SOAP and Bulk API 1 take tokens of this format: JWTs are for REST only.
-pub(crate) fn is_session_id(session: &Session) -> bool {
-    session.format == TokenFormat::Opaque
+pub(crate) fn is_session_id(session: &EmulatedSession) -> bool {
+    session.format == AccessTokenFormat::Opaque
 }

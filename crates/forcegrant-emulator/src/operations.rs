@@ -11,14 +11,14 @@ use crate::control::ControlError;
 use crate::default_config::check_url;
 use crate::faults::Fault;
 use crate::request::Endpoint;
-use crate::shared::Shared;
-use crate::state::State;
+use crate::shared::SharedEmulator;
+use crate::state::EmulatorState;
 
 const OPERATIONS: &str = "reset, configure, kill_session, kill_sessions, advance, now, \
     move_instance, add_key, remove_key, fault, clear_faults, release, wait_requests, counters, \
     requests, sessions, shutdown";
 
-enum Command {
+enum ControlCommand {
     Wait(WaitRequests),
     // Its fields depend on its kind.
     Fault(Fault),
@@ -93,18 +93,18 @@ struct Configure {
 }
 
 /// Carries out one operation.
-pub(crate) async fn run(shared: &Shared, command: Value) -> Result<Value, ControlError> {
+pub(crate) async fn run(shared: &SharedEmulator, command: Value) -> Result<Value, ControlError> {
     match parse(command)? {
-        Command::Wait(wait) => wait_requests(shared, &wait).await,
-        Command::Fault(fault) => {
+        ControlCommand::Wait(wait) => wait_requests(shared, &wait).await,
+        ControlCommand::Fault(fault) => {
             let id = shared.state().faults.add(fault);
             Ok(ok([("id", json!(id))]))
         }
-        Command::Other(operation) => apply(shared, *operation),
+        ControlCommand::Other(operation) => apply(shared, *operation),
     }
 }
 
-fn parse(command: Value) -> Result<Command, ControlError> {
+fn parse(command: Value) -> Result<ControlCommand, ControlError> {
     let Value::Object(mut fields) = command else {
         return Err(ControlError(
             "the operation is not a JSON object with an `op`".to_owned(),
@@ -124,14 +124,14 @@ fn parse(command: Value) -> Result<Command, ControlError> {
         "fault" => {
             fields.remove("op");
             Fault::from_json(fields)
-                .map(Command::Fault)
+                .map(ControlCommand::Fault)
                 .map_err(ControlError)
         }
         "wait_requests" => {
             fields.remove("op");
-            read(fields).map(Command::Wait)
+            read(fields).map(ControlCommand::Wait)
         }
-        _ => read(fields).map(|operation| Command::Other(Box::new(operation))),
+        _ => read(fields).map(|operation| ControlCommand::Other(Box::new(operation))),
     }
 }
 
@@ -139,7 +139,7 @@ fn read<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, ControlErr
     serde_json::from_value(Value::Object(fields)).map_err(|error| ControlError(error.to_string()))
 }
 
-fn apply(shared: &Shared, operation: Operation) -> Result<Value, ControlError> {
+fn apply(shared: &SharedEmulator, operation: Operation) -> Result<Value, ControlError> {
     let mut guard = shared.state();
     let state = &mut *guard;
     let now = state.now_ms();
@@ -209,7 +209,10 @@ fn apply(shared: &Shared, operation: Operation) -> Result<Value, ControlError> {
     })
 }
 
-async fn wait_requests(shared: &Shared, wait: &WaitRequests) -> Result<Value, ControlError> {
+async fn wait_requests(
+    shared: &SharedEmulator,
+    wait: &WaitRequests,
+) -> Result<Value, ControlError> {
     let reached = async {
         loop {
             let mut arrived = std::pin::pin!(shared.arrived.notified());
@@ -234,7 +237,7 @@ async fn wait_requests(shared: &Shared, wait: &WaitRequests) -> Result<Value, Co
     )))
 }
 
-fn configure(state: &mut State, change: Configure) -> Result<Value, ControlError> {
+fn configure(state: &mut EmulatorState, change: Configure) -> Result<Value, ControlError> {
     let index = org_index(state, change.my_domain.as_deref())?;
     let mut config = json!(state.config);
     let org = &mut config["orgs"][index];
@@ -276,7 +279,7 @@ fn merge(target: &mut Value, change: Value) {
     }
 }
 
-fn add_key(state: &mut State, add: AddKey) -> Result<(), ControlError> {
+fn add_key(state: &mut EmulatorState, add: AddKey) -> Result<(), ControlError> {
     let delay = duration("delay_seconds", add.delay_seconds)?;
     let index = org_index(state, add.my_domain.as_deref())?;
     let AddKey {
@@ -291,7 +294,7 @@ fn add_key(state: &mut State, add: AddKey) -> Result<(), ControlError> {
     };
     if app.keys.iter().any(|known| known.client_id == client_id) {
         return Err(ControlError(format!(
-            "{client_id} is there already; remove it first"
+            "the key {client_id} already exists; remove it first"
         )));
     }
     app.keys.push(AppKey {
@@ -303,7 +306,11 @@ fn add_key(state: &mut State, add: AddKey) -> Result<(), ControlError> {
     Ok(())
 }
 
-fn remove_key(state: &mut State, index: usize, client_id: &str) -> Result<(), ControlError> {
+fn remove_key(
+    state: &mut EmulatorState,
+    index: usize,
+    client_id: &str,
+) -> Result<(), ControlError> {
     let org = &mut state.config.orgs[index];
     let mut found = false;
     for app in &mut org.apps {
@@ -314,11 +321,13 @@ fn remove_key(state: &mut State, index: usize, client_id: &str) -> Result<(), Co
     if found {
         Ok(())
     } else {
-        Err(ControlError(format!("{client_id} is no key of this org")))
+        Err(ControlError(format!(
+            "no app of this org has the key {client_id}"
+        )))
     }
 }
 
-fn sessions(state: &State, index: Option<usize>) -> Value {
+fn sessions(state: &EmulatorState, index: Option<usize>) -> Value {
     let org_id = index.map(|index| state.config.orgs[index].org_id.as_str());
     let sessions = state.sessions.list(org_id, state.now_ms());
     sessions
@@ -335,7 +344,7 @@ fn sessions(state: &State, index: Option<usize>) -> Value {
         .collect()
 }
 
-fn org_index(state: &State, my_domain: Option<&str>) -> Result<usize, ControlError> {
+fn org_index(state: &EmulatorState, my_domain: Option<&str>) -> Result<usize, ControlError> {
     let Some(wanted) = my_domain else {
         return Ok(0);
     };

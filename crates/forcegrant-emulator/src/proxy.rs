@@ -6,16 +6,16 @@ use std::sync::Arc;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
-use crate::answer::Answer;
 use crate::listen::{self, SharedStream};
-use crate::request::Request;
-use crate::shared::Shared;
+use crate::request::ReceivedRequest;
+use crate::response::OutgoingResponse;
+use crate::shared::SharedEmulator;
 
-/// What a CONNECT request hears: 200, or why not.
-pub(crate) fn answer(request: &Request) -> Answer {
+/// The response to a CONNECT request: 200, or why it is refused.
+pub(crate) fn respond(request: &ReceivedRequest) -> OutgoingResponse {
     match port(&request.path) {
-        Some(443 | 80) => Answer::empty(200),
-        _ => Answer::text(
+        Some(443 | 80) => OutgoingResponse::empty(200),
+        _ => OutgoingResponse::text(
             403,
             "This proxy leads to an emulator that has ports 443 and 80 only.\n",
         ),
@@ -25,12 +25,12 @@ pub(crate) fn answer(request: &Request) -> Answer {
 /// Serves what comes through an accepted CONNECT. Boxed, because requests in
 /// the tunnel are served by what serves the CONNECT.
 pub(crate) fn tunnel(
-    shared: Arc<Shared>,
+    shared: Arc<SharedEmulator>,
     authority: String,
     upgrade: OnUpgrade,
 ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     Box::pin(async move {
-        // The client may have gone away before it had its answer.
+        // The client may have closed the connection before the response.
         let Ok(upgraded) = upgrade.await else { return };
         let Ok(parts) = upgraded.downcast::<TokioIo<SharedStream>>() else {
             return;

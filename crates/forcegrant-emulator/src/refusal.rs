@@ -1,11 +1,11 @@
 //! The refusals of the token endpoint, word for word.
 
-use crate::answer::Answer;
 use crate::config::AppRefusal;
+use crate::response::OutgoingResponse;
 
 /// Why no token is issued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum TokenRefusal {
     GrantType,
     Domain,
     ScopeParameter,
@@ -25,7 +25,7 @@ pub(crate) enum Refusal {
     App(AppRefusal),
 }
 
-impl Refusal {
+impl TokenRefusal {
     /// `error` and `error_description`.
     pub(crate) fn texts(self) -> (&'static str, &'static str) {
         match self {
@@ -52,10 +52,10 @@ impl Refusal {
         }
     }
 
-    /// Salesforce answers 400 to all of them, `invalid_client` included.
-    pub(crate) fn answer(self) -> Answer {
+    /// Salesforce sends 400 for all of them, `invalid_client` included.
+    pub(crate) fn response(self) -> OutgoingResponse {
         let (error, description) = self.texts();
-        Answer::oauth_error(400, error, description)
+        OutgoingResponse::oauth_error(400, error, description)
     }
 }
 

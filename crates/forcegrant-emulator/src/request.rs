@@ -80,15 +80,15 @@ impl Endpoint {
 /// How a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Listener {
+pub(crate) enum ListenerKind {
     Https,
     Http,
     Proxy,
 }
 
 /// A complete request.
-pub(crate) struct Request {
-    pub(crate) listener: Listener,
+pub(crate) struct ReceivedRequest {
+    pub(crate) listener: ListenerKind,
     pub(crate) via_proxy: bool,
     pub(crate) sni: Option<String>,
     /// Lower case, without port.
@@ -102,7 +102,7 @@ pub(crate) struct Request {
     pub(crate) form: Option<Vec<(String, String)>>,
 }
 
-impl Request {
+impl ReceivedRequest {
     pub(crate) fn new(parts: &Parts, body: Bytes) -> Self {
         let headers = parts.headers.clone();
         let authority = parts
@@ -121,7 +121,7 @@ impl Request {
             .is_some_and(|value| media_type(value) == "application/x-www-form-urlencoded")
             .then(|| form_urlencoded::parse(&body).into_owned().collect());
         Self {
-            listener: Listener::Https,
+            listener: ListenerKind::Https,
             via_proxy: false,
             sni: None,
             host: without_port(&host.unwrap_or_default()).to_ascii_lowercase(),

@@ -1,4 +1,4 @@
-//! One request from its arrival to its answer.
+//! One request from its arrival to its response.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -9,44 +9,47 @@ use hyper::body::Incoming;
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::answer::{Answer, Delivery};
-use crate::body::ReplyBody;
+use crate::body::ResponseBody;
 use crate::fault_kind::FaultKind;
 use crate::listen::Connection;
-use crate::request::{Listener, Request};
-use crate::shared::{Ended, Shared};
+use crate::request::{ListenerKind, ReceivedRequest};
+use crate::response::{BodyDelivery, OutgoingResponse};
+use crate::shared::{EndedByReset, InterruptibleWait, SharedEmulator};
 use crate::{proxy, route};
 
-const LARGEST_BODY: usize = 1024 * 1024;
+const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// Answers a request, or makes the connection end.
+/// Responds to a request, or ends the connection.
 pub(crate) async fn serve(
-    shared: Arc<Shared>,
+    shared: Arc<SharedEmulator>,
     connection: Arc<Connection>,
     mut request: hyper::Request<Incoming>,
-) -> Result<Response<ReplyBody>, Infallible> {
-    let tunnel = (connection.listener == Listener::Proxy && request.method() == "CONNECT")
+) -> Result<Response<ResponseBody>, Infallible> {
+    let tunnel = (connection.listener == ListenerKind::Proxy && request.method() == "CONNECT")
         .then(|| hyper::upgrade::on(&mut request));
     let (parts, body) = request.into_parts();
-    let body = match Limited::new(body, LARGEST_BODY).collect().await {
+    let body = match Limited::new(body, MAX_BODY_BYTES).collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => {
-            return Ok(whole(&Answer::html(413, "Request Entity Too Large")));
+            return Ok(whole(OutgoingResponse::html(
+                413,
+                "Request Entity Too Large",
+            )));
         }
         Err(_) => return connection.abort().await,
     };
-    let mut request = Request::new(&parts, body);
+    let mut request = ReceivedRequest::new(&parts, body);
     request.via_proxy = connection.via_proxy;
     request.sni.clone_from(&connection.sni);
     request.listener = match connection.listener {
         // A request in absolute form: the proxy forwards it to the http listener.
-        Listener::Proxy if tunnel.is_none() => Listener::Http,
+        ListenerKind::Proxy if tunnel.is_none() => ListenerKind::Http,
         listener => listener,
     };
     match decide(&shared, &request).await {
-        Ok(Decision::Reset) | Err(Ended) => connection.abort().await,
-        Ok(Decision::Answer(answer, generation)) => {
-            let tunnel = tunnel.filter(|_| answer.status == StatusCode::OK);
+        Ok(ServeOutcome::Reset) | Err(EndedByReset) => connection.abort().await,
+        Ok(ServeOutcome::Respond(response, generation)) => {
+            let tunnel = tunnel.filter(|_| response.status == StatusCode::OK);
             if let Some(upgrade) = tunnel {
                 let authority = parts
                     .uri
@@ -54,19 +57,22 @@ pub(crate) async fn serve(
                     .map(ToString::to_string)
                     .unwrap_or_default();
                 shared.spawn(proxy::tunnel(Arc::clone(&shared), authority, upgrade));
-                return Ok(Response::new(ReplyBody::empty()));
+                return Ok(Response::new(ResponseBody::empty()));
             }
-            Ok(respond(answer, |time| shared.pause(time, generation)))
+            Ok(into_http(response, |time| shared.pause(time, generation)))
         }
     }
 }
 
-enum Decision {
-    Answer(Answer, u64),
+enum ServeOutcome {
+    Respond(OutgoingResponse, u64),
     Reset,
 }
 
-async fn decide(shared: &Arc<Shared>, request: &Request) -> Result<Decision, Ended> {
+async fn decide(
+    shared: &Arc<SharedEmulator>,
+    request: &ReceivedRequest,
+) -> Result<ServeOutcome, EndedByReset> {
     let (arrival, hold) = {
         let mut state = shared.state();
         let arrival = state.arrive(request);
@@ -83,55 +89,51 @@ async fn decide(shared: &Arc<Shared>, request: &Request) -> Result<Decision, End
     }
     let mut state = shared.state();
     if state.generation != generation {
-        return Err(Ended);
+        return Err(EndedByReset);
     }
     let act = arrival.plan.act;
     if act == Some(FaultKind::Reset) {
         state.log.answered(arrival.n, json!("reset"));
-        return Ok(Decision::Reset);
+        return Ok(ServeOutcome::Reset);
     }
-    let mut answer = act
+    let mut response = act
         .as_ref()
-        .and_then(|act| act.stand_in(request))
+        .and_then(|act| act.replacement(request))
         .unwrap_or_else(|| {
-            if request.method == "CONNECT" && request.listener == Listener::Proxy {
-                return proxy::answer(request);
+            if request.method == "CONNECT" && request.listener == ListenerKind::Proxy {
+                return proxy::respond(request);
             }
             let dead = act == Some(FaultKind::DeadToken);
-            let mut answer = route::answer(&mut state, shared, request, dead);
+            let mut response = route::respond(&mut state, shared, request, dead);
             if let Some(act) = &act {
-                act.edit(&mut answer);
+                act.edit(&mut response);
             }
-            answer
+            response
         });
     if let Some(delay) = arrival.plan.body_delay
-        && answer.delivery == Delivery::Whole
+        && response.delivery == BodyDelivery::Whole
     {
-        answer.delivery = Delivery::Paused(delay);
+        response.delivery = BodyDelivery::Paused(delay);
     }
     let answered = act.map_or_else(
-        || Value::from(answer.status.as_u16()),
+        || Value::from(response.status.as_u16()),
         |act| json!(act.label()),
     );
     state.log.answered(arrival.n, answered);
-    Ok(Decision::Answer(answer, generation))
+    Ok(ServeOutcome::Respond(response, generation))
 }
 
-/// An answer without any fault in its delivery.
-pub(crate) fn whole(answer: &Answer) -> Response<ReplyBody> {
-    let body = ReplyBody::of(answer, |_| Box::pin(pending()));
-    let mut response = Response::new(body);
-    *response.status_mut() = answer.status;
-    response.headers_mut().clone_from(&answer.headers);
-    response
+/// A response without any fault in the delivery of its body.
+pub(crate) fn whole(response: OutgoingResponse) -> Response<ResponseBody> {
+    into_http(response, |_| Box::pin(pending()))
 }
 
-fn respond(
-    answer: Answer,
-    pause: impl FnOnce(std::time::Duration) -> crate::shared::Pause,
-) -> Response<ReplyBody> {
-    let mut response = Response::new(ReplyBody::of(&answer, pause));
-    *response.status_mut() = answer.status;
-    *response.headers_mut() = answer.headers;
-    response
+fn into_http(
+    response: OutgoingResponse,
+    pause: impl FnOnce(std::time::Duration) -> InterruptibleWait,
+) -> Response<ResponseBody> {
+    let mut http = Response::new(ResponseBody::of(&response, pause));
+    *http.status_mut() = response.status;
+    *http.headers_mut() = response.headers;
+    http
 }

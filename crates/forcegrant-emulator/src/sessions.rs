@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use crate::config::TokenFormat;
+use crate::config::AccessTokenFormat;
 
 /// One session: what a token stands for.
 #[derive(Clone)]
-pub(crate) struct Session {
+pub(crate) struct EmulatedSession {
     pub(crate) token: String,
     pub(crate) org_id: String,
     pub(crate) client_id: String,
@@ -15,7 +15,7 @@ pub(crate) struct Session {
     pub(crate) username: String,
     pub(crate) identity_url: String,
     pub(crate) scopes: Vec<String>,
-    pub(crate) format: TokenFormat,
+    pub(crate) format: AccessTokenFormat,
     pub(crate) starts_ms: u64,
     pub(crate) ends_ms: u64,
     /// `None`: the end never moves.
@@ -31,15 +31,15 @@ pub(crate) struct SharedBy {
     pub(crate) scopes: Vec<String>,
 }
 
-/// All sessions, the dead ones until they are swept out.
+/// All sessions; ended ones stay until the next sweep.
 #[derive(Default)]
 pub(crate) struct Sessions {
-    by_token: HashMap<String, Session>,
+    by_token: HashMap<String, EmulatedSession>,
     current: HashMap<SharedBy, String>,
     sweep_at: usize,
 }
 
-impl Session {
+impl EmulatedSession {
     pub(crate) fn has_scope(&self, scope: &str) -> bool {
         self.scopes.iter().any(|have| have == scope)
     }
@@ -55,7 +55,12 @@ impl Session {
 }
 
 impl Sessions {
-    pub(crate) fn add(&mut self, session: Session, shared_by: Option<SharedBy>, now_ms: u64) {
+    pub(crate) fn add(
+        &mut self,
+        session: EmulatedSession,
+        shared_by: Option<SharedBy>,
+        now_ms: u64,
+    ) {
         self.sweep(now_ms);
         if let Some(shared_by) = shared_by {
             self.current.insert(shared_by, session.token.clone());
@@ -64,20 +69,20 @@ impl Sessions {
     }
 
     /// The live session that logins of this kind share; the login counts as activity.
-    pub(crate) fn shared(&mut self, shared_by: &SharedBy, now_ms: u64) -> Option<Session> {
+    pub(crate) fn shared(&mut self, shared_by: &SharedBy, now_ms: u64) -> Option<EmulatedSession> {
         let token = self.current.get(shared_by)?.clone();
         self.used(&token, now_ms)
     }
 
     /// The live session of a token, without counting as activity.
-    pub(crate) fn live(&self, token: &str, now_ms: u64) -> Option<&Session> {
+    pub(crate) fn live(&self, token: &str, now_ms: u64) -> Option<&EmulatedSession> {
         self.by_token
             .get(token)
             .filter(|session| session.ends_ms > now_ms)
     }
 
     /// The live session of a token; this counts as activity.
-    pub(crate) fn used(&mut self, token: &str, now_ms: u64) -> Option<Session> {
+    pub(crate) fn used(&mut self, token: &str, now_ms: u64) -> Option<EmulatedSession> {
         let session = self
             .by_token
             .get_mut(token)
@@ -103,8 +108,9 @@ impl Sessions {
     }
 
     /// The live sessions, the oldest first.
-    pub(crate) fn list(&self, org_id: Option<&str>, now_ms: u64) -> Vec<&Session> {
-        let wanted = |session: &&Session| org_id.is_none_or(|org_id| session.org_id == org_id);
+    pub(crate) fn list(&self, org_id: Option<&str>, now_ms: u64) -> Vec<&EmulatedSession> {
+        let wanted =
+            |session: &&EmulatedSession| org_id.is_none_or(|org_id| session.org_id == org_id);
         let mut sessions: Vec<_> = self.all_live(now_ms).filter(wanted).collect();
         sessions.sort_by(|a, b| (a.starts_ms, &a.token).cmp(&(b.starts_ms, &b.token)));
         sessions
@@ -114,7 +120,7 @@ impl Sessions {
         self.all_live(now_ms).count() as u64
     }
 
-    fn all_live(&self, now_ms: u64) -> impl Iterator<Item = &Session> {
+    fn all_live(&self, now_ms: u64) -> impl Iterator<Item = &EmulatedSession> {
         self.by_token
             .values()
             .filter(move |session| session.ends_ms > now_ms)
@@ -135,8 +141,8 @@ impl Sessions {
 mod tests {
     use super::*;
 
-    fn session(token: &str, idle_timeout_ms: Option<u64>) -> Session {
-        Session {
+    fn session(token: &str, idle_timeout_ms: Option<u64>) -> EmulatedSession {
+        EmulatedSession {
             token: token.to_owned(),
             org_id: "org".to_owned(),
             client_id: String::new(),
@@ -145,7 +151,7 @@ mod tests {
             username: String::new(),
             identity_url: String::new(),
             scopes: vec!["api".to_owned()],
-            format: TokenFormat::Opaque,
+            format: AccessTokenFormat::Opaque,
             starts_ms: 0,
             ends_ms: 1000,
             idle_timeout_ms,

@@ -14,18 +14,18 @@ use tokio::sync::{Notify, watch};
 
 use crate::config::Config;
 use crate::jwt::Signer;
-use crate::state::State;
+use crate::state::EmulatorState;
 use crate::tls::Authority;
 
-/// A wait that a reset cuts short.
-pub(crate) type Pause = Pin<Box<dyn Future<Output = Result<(), Ended>> + Send>>;
+/// A wait that a reset ends early.
+pub(crate) type InterruptibleWait = Pin<Box<dyn Future<Output = Result<(), EndedByReset>> + Send>>;
 
-/// A reset came: what was under way is to leave no trace.
+/// The emulator was reset: a request that was in progress leaves no trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ended;
+pub(crate) struct EndedByReset;
 
-pub(crate) struct Shared {
-    state: Mutex<State>,
+pub(crate) struct SharedEmulator {
+    state: Mutex<EmulatorState>,
     pub(crate) start_config: Config,
     pub(crate) authority: Arc<Authority>,
     pub(crate) tls: Arc<rustls::ServerConfig>,
@@ -45,7 +45,7 @@ struct Signals {
     releases: u64,
 }
 
-impl Shared {
+impl SharedEmulator {
     pub(crate) fn new(
         config: Config,
         authority: Arc<Authority>,
@@ -53,7 +53,7 @@ impl Shared {
         https_port: u16,
     ) -> Self {
         Self {
-            state: Mutex::new(State::new(config.clone(), 0)),
+            state: Mutex::new(EmulatorState::new(config.clone(), 0)),
             start_config: config,
             authority,
             tls,
@@ -67,21 +67,21 @@ impl Shared {
         }
     }
 
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, EmulatorState> {
         // A panic elsewhere is reported at the end; the state stays usable.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Back to a fresh state. Whatever was under way ends.
+    /// Back to a fresh state. Requests in progress end.
     pub(crate) fn reset(&self, config: Config) {
         let mut state = self.state();
-        *state = State::new(config, state.generation + 1);
+        *state = EmulatorState::new(config, state.generation + 1);
         self.signals
             .send_modify(|signals| signals.generation = state.generation);
         self.arrived.notify_waiters();
     }
 
-    /// Lets all held requests go on and removes the rules that hold.
+    /// Resumes all held requests and removes the rules that hold.
     pub(crate) fn release(&self) {
         let mut state = self.state();
         state.faults.clear_holds();
@@ -90,7 +90,7 @@ impl Shared {
 
     /// Waits for the next release. Call it under the lock of the state: a
     /// release that comes later is not missed.
-    pub(crate) fn hold(&self, generation: u64) -> Pause {
+    pub(crate) fn hold(&self, generation: u64) -> InterruptibleWait {
         let mut signals = self.signals.subscribe();
         let releases = signals.borrow().releases;
         Box::pin(async move {
@@ -99,23 +99,23 @@ impl Shared {
             });
             match changed.await {
                 Ok(signals) if signals.generation == generation => Ok(()),
-                _ => Err(Ended),
+                _ => Err(EndedByReset),
             }
         })
     }
 
     /// Waits for that much real time.
-    pub(crate) fn pause(&self, time: Duration, generation: u64) -> Pause {
+    pub(crate) fn pause(&self, time: Duration, generation: u64) -> InterruptibleWait {
         let mut signals = self.signals.subscribe();
         Box::pin(async move {
             tokio::select! {
                 () = tokio::time::sleep(time) => Ok(()),
-                _ = signals.wait_for(|signals| signals.generation != generation) => Err(Ended),
+                _ = signals.wait_for(|signals| signals.generation != generation) => Err(EndedByReset),
             }
         })
     }
 
-    /// Stops as soon as the one who asked has an answer.
+    /// Stops once the response to this request has been sent.
     pub(crate) fn ask_to_stop(&self) {
         self.stop_asked.store(true, Ordering::Release);
     }
@@ -137,12 +137,12 @@ impl Shared {
     pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut stop = self.stop.subscribe();
         async move {
-            // An error means that the sender is gone, which is stopped as well.
+            // An error means that the sender is gone: the emulator has stopped.
             let _ = stop.wait_for(|stopped| *stopped).await;
         }
     }
 
-    /// Runs a connection; a panic in it is kept for the end.
+    /// Runs a connection; a panic in it is reported when the emulator is dropped.
     pub(crate) fn spawn(self: &Arc<Self>, connection: impl Future<Output = ()> + Send + 'static) {
         let mut connection = Box::pin(connection);
         let shared = Arc::clone(self);
@@ -173,8 +173,10 @@ impl Shared {
     }
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for SharedEmulator {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Shared").finish_non_exhaustive()
+        formatter
+            .debug_struct("SharedEmulator")
+            .finish_non_exhaustive()
     }
 }

@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use crate::answer::Answer;
-use crate::config::Org;
+use crate::config::OrgConfig;
 use crate::data_api;
 use crate::oauth::is_session_id;
-use crate::request::Request;
-use crate::sessions::Session;
-use crate::state::State;
+use crate::request::ReceivedRequest;
+use crate::response::OutgoingResponse;
+use crate::sessions::EmulatedSession;
+use crate::state::EmulatorState;
 
 const ENVELOPE: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 const DESCRIPTION: &str = "<organizationNamespace></organizationNamespace>\
@@ -17,12 +17,16 @@ const SCHEMA_INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
 /// `/services/Soap/u/NN.0` (partner), `/services/Soap/c/NN.0` (enterprise) and
 /// `/services/Soap/m/NN.0` (metadata).
-pub(crate) fn answer(state: &mut State, org: &Org, request: &Request) -> Answer {
+pub(crate) fn respond(
+    state: &mut EmulatorState,
+    org: &OrgConfig,
+    request: &ReceivedRequest,
+) -> OutgoingResponse {
     let namespace = match request.path.split('/').nth(3) {
         Some("u") => "urn:partner.soap.sforce.com",
         Some("c") => "urn:enterprise.soap.sforce.com",
         Some("m") => "http://soap.sforce.com/2006/04/metadata",
-        _ => return Answer::html(404, "URL No Longer Exists"),
+        _ => return OutgoingResponse::html(404, "URL No Longer Exists"),
     };
     if request.method != "POST" {
         return fault(405, "soapenv:Client", "SOAP calls are POST requests");
@@ -79,7 +83,7 @@ pub(crate) fn answer(state: &mut State, org: &Org, request: &Request) -> Answer 
     };
     let body =
         format!("<{call}Response xmlns=\"{namespace}\"><result>{result}</result></{call}Response>");
-    Answer::new(200, "text/xml;charset=UTF-8", envelope_around(&body))
+    OutgoingResponse::new(200, "text/xml;charset=UTF-8", envelope_around(&body))
 }
 
 /// The text of the first element of that local name.
@@ -124,7 +128,7 @@ fn unescaped(text: &str) -> String {
         .replace("&amp;", "&")
 }
 
-fn user_info(org: &Org, session: &Session) -> String {
+fn user_info(org: &OrgConfig, session: &EmulatedSession) -> String {
     let timeout = session
         .idle_timeout_ms
         .unwrap_or(session.ends_ms - session.starts_ms)
@@ -157,12 +161,12 @@ fn query_result(object: &str, records: &[data_api::Record]) -> String {
     format!("<done>true</done><queryLocator xsi:nil=\"true\"/>{rows}<size>1</size>")
 }
 
-fn fault(status: u16, code: &str, text: &str) -> Answer {
+fn fault(status: u16, code: &str, text: &str) -> OutgoingResponse {
     let body = format!(
         "<soapenv:Fault><faultcode>{code}</faultcode><faultstring>{}</faultstring></soapenv:Fault>",
         escaped(text)
     );
-    Answer::new(status, "text/xml;charset=UTF-8", envelope_around(&body))
+    OutgoingResponse::new(status, "text/xml;charset=UTF-8", envelope_around(&body))
 }
 
 fn envelope_around(body: &str) -> String {

@@ -3,25 +3,25 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use crate::clock::Clock;
+use crate::clock::EmulatorClock;
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::faults::{Faults, Plan};
+use crate::faults::{FaultPlan, FaultRules};
 use crate::log::RequestLog;
-use crate::request::{Endpoint, Listener, Request};
+use crate::request::{Endpoint, ListenerKind, ReceivedRequest};
 use crate::sessions::Sessions;
 
 const HOUR_MS: u64 = 3_600_000;
 
-pub(crate) struct State {
-    /// Grows with each reset, so that what began before it leaves no trace.
+pub(crate) struct EmulatorState {
+    /// Grows with each reset, so that requests from before it leave no trace.
     pub(crate) generation: u64,
     pub(crate) config: Config,
-    pub(crate) clock: Clock,
+    pub(crate) clock: EmulatorClock,
     pub(crate) sessions: Sessions,
     pub(crate) counters: Counters,
     pub(crate) log: RequestLog,
-    pub(crate) faults: Faults,
+    pub(crate) faults: FaultRules,
     arrivals: HashMap<Endpoint, u64>,
     /// When a new key becomes known, by org id and client id.
     propagating: HashMap<(String, String), u64>,
@@ -32,19 +32,19 @@ pub(crate) struct State {
 pub(crate) struct Arrival {
     pub(crate) generation: u64,
     pub(crate) n: u64,
-    pub(crate) plan: Plan,
+    pub(crate) plan: FaultPlan,
 }
 
-impl State {
+impl EmulatorState {
     pub(crate) fn new(config: Config, generation: u64) -> Self {
         Self {
             generation,
             config,
-            clock: Clock::start(),
+            clock: EmulatorClock::start(),
             sessions: Sessions::default(),
             counters: Counters::default(),
             log: RequestLog::default(),
-            faults: Faults::default(),
+            faults: FaultRules::default(),
             arrivals: HashMap::new(),
             propagating: HashMap::new(),
             logins: HashMap::new(),
@@ -60,12 +60,12 @@ impl State {
         self.now_ms()
     }
 
-    pub(crate) fn arrive(&mut self, request: &Request) -> Arrival {
+    pub(crate) fn arrive(&mut self, request: &ReceivedRequest) -> Arrival {
         let endpoint = request.endpoint();
         let n = self.log.arrived(request, self.clock.now_ms());
-        let mut plan = Plan::default();
-        // Plain http only ever redirects: it is nobody's endpoint.
-        if request.listener == Listener::Https || endpoint == Endpoint::Connect {
+        let mut plan = FaultPlan::default();
+        // The plain http listener only redirects, so its requests count for no endpoint.
+        if request.listener == ListenerKind::Https || endpoint == Endpoint::Connect {
             *self.arrivals.entry(endpoint).or_default() += 1;
             self.count(endpoint);
             plan = self.faults.plan(request);

@@ -5,80 +5,86 @@ use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 use serde_json::{Map, Value, json};
 
-use crate::answer::Answer;
 use crate::config::{
-    App, AppKey, FlowDisabledAnswer, Org, OrgStatus, Signature, TokenFormat, User, UserKind,
+    AccessTokenFormat, AppConfig, AppKey, FlowDisabledRefusal, OrgConfig, OrgStatus, Signature,
+    UserConfig, UserKind,
 };
 use crate::hosts::Site;
 use crate::ids;
 use crate::jwt::Signer;
-use crate::refusal::Refusal;
-use crate::request::Request;
-use crate::sessions::{Session, SharedBy};
-use crate::state::State;
+use crate::refusal::TokenRefusal;
+use crate::request::ReceivedRequest;
+use crate::response::OutgoingResponse;
+use crate::sessions::{EmulatedSession, SharedBy};
+use crate::state::EmulatorState;
 
-/// Answers a token request. With `dead` the token's session has ended already.
-pub(crate) fn answer(
-    state: &mut State,
+/// Responds to a token request. With `dead` the session of the token has already ended.
+pub(crate) fn respond(
+    state: &mut EmulatorState,
     signer: &Signer,
-    request: &Request,
+    request: &ReceivedRequest,
     site: &Site,
     dead: bool,
-) -> Answer {
+) -> OutgoingResponse {
     match check(state, request, site) {
         Ok(grant) => {
             state.counters.logins += 1;
-            // One reading, so that the answer and its JWT agree.
+            // The clock is read once, so that the response and its JWT agree.
             let now = state.now_ms();
             let session = session(state, signer, &grant, now, dead);
             success(&grant, &session, now)
         }
         Err(refusal) => {
             state.counters.refusals += 1;
-            refusal.answer()
+            refusal.response()
         }
     }
 }
 
 /// Everything a token is issued from.
-struct Grant {
-    org: Org,
+struct ApprovedLogin {
+    org: OrgConfig,
     app_index: usize,
-    app: App,
+    app: AppConfig,
     key: AppKey,
-    user: User,
+    user: UserConfig,
     scopes: Vec<String>,
 }
 
 /// The checks, in the order in which Salesforce is believed to make them.
-fn check(state: &mut State, request: &Request, site: &Site) -> Result<Grant, Refusal> {
+fn check(
+    state: &mut EmulatorState,
+    request: &ReceivedRequest,
+    site: &Site,
+) -> Result<ApprovedLogin, TokenRefusal> {
     let grant_type = request
         .field("grant_type")
         .filter(|_| request.method == "POST");
     if grant_type != Some("client_credentials") {
-        return Err(Refusal::GrantType);
+        return Err(TokenRefusal::GrantType);
     }
     let Site::MyDomain(index) = *site else {
-        return Err(Refusal::Domain);
+        return Err(TokenRefusal::Domain);
     };
     if request.field("scope").is_some() {
-        return Err(Refusal::ScopeParameter);
+        return Err(TokenRefusal::ScopeParameter);
     }
     let org = state.config.orgs[index].clone();
     let (client_id, secret) = request.client_authentication();
-    let (app_index, key) = find_key(state, &org, client_id.as_deref()).ok_or(Refusal::ClientId)?;
+    let (app_index, key) =
+        find_key(state, &org, client_id.as_deref()).ok_or(TokenRefusal::ClientId)?;
     if secret.as_deref() != Some(&key.client_secret) {
-        return Err(Refusal::ClientSecret);
+        return Err(TokenRefusal::ClientSecret);
     }
     if org.status == OrgStatus::Locked {
-        return Err(Refusal::OrgLocked);
+        return Err(TokenRefusal::OrgLocked);
     }
     let app = org.apps[app_index].clone();
     if !app.flow_enabled {
-        return Err(match app.flow_disabled_answer {
-            FlowDisabledAnswer::FlowNotEnabled => Refusal::FlowOff,
-            FlowDisabledAnswer::NoUser => Refusal::NoRunAs,
-            FlowDisabledAnswer::UnsupportedGrantType => Refusal::GrantType,
+        return Err(match app.flow_disabled_refusal {
+            FlowDisabledRefusal::FlowNotEnabled => TokenRefusal::FlowOff,
+            FlowDisabledRefusal::NoUser => TokenRefusal::NoRunAs,
+            FlowDisabledRefusal::UnsupportedGrantType => TokenRefusal::GrantType,
         });
     }
     let user = app
@@ -86,25 +92,25 @@ fn check(state: &mut State, request: &Request, site: &Site) -> Result<Grant, Ref
         .as_deref()
         .and_then(|username| org.user(username))
         .cloned();
-    let user = user.ok_or(Refusal::NoRunAs)?;
+    let user = user.ok_or(TokenRefusal::NoRunAs)?;
     check_user(&user)?;
     if let Some(refusal) = app.refuses_with {
-        return Err(Refusal::App(refusal));
+        return Err(TokenRefusal::App(refusal));
     }
     if !app.installed {
-        return Err(Refusal::NotInstalled);
+        return Err(TokenRefusal::NotInstalled);
     }
     if !app.approved {
-        return Err(Refusal::NotApproved);
+        return Err(TokenRefusal::NotApproved);
     }
     let scopes = app.granted_scopes();
     if scopes.is_empty() {
-        return Err(Refusal::NoScopes);
+        return Err(TokenRefusal::NoScopes);
     }
     if !state.login_allowed(&org.org_id, &user.user_id, app.login_limit_per_hour) {
-        return Err(Refusal::LoginRate);
+        return Err(TokenRefusal::LoginRate);
     }
-    Ok(Grant {
+    Ok(ApprovedLogin {
         org,
         app_index,
         app,
@@ -114,26 +120,26 @@ fn check(state: &mut State, request: &Request, site: &Site) -> Result<Grant, Ref
     })
 }
 
-fn check_user(user: &User) -> Result<(), Refusal> {
+fn check_user(user: &UserConfig) -> Result<(), TokenRefusal> {
     if !user.active {
-        return Err(Refusal::UserInactive);
+        return Err(TokenRefusal::UserInactive);
     }
     if !user.ip_allowed {
-        return Err(Refusal::IpRestricted);
+        return Err(TokenRefusal::IpRestricted);
     }
     if !user.login_hours {
-        return Err(Refusal::LoginHours);
+        return Err(TokenRefusal::LoginHours);
     }
     if user.kind == UserKind::Portal {
-        return Err(Refusal::PortalUser);
+        return Err(TokenRefusal::PortalUser);
     }
     Ok(())
 }
 
 /// The app that a client id belongs to, and that key.
 pub(crate) fn find_key(
-    state: &State,
-    org: &Org,
+    state: &EmulatorState,
+    org: &OrgConfig,
     client_id: Option<&str>,
 ) -> Option<(usize, AppKey)> {
     let client_id = client_id?;
@@ -148,8 +154,14 @@ pub(crate) fn find_key(
         .then(|| (index, key.clone()))
 }
 
-fn session(state: &mut State, signer: &Signer, grant: &Grant, now: u64, dead: bool) -> Session {
-    let Grant {
+fn session(
+    state: &mut EmulatorState,
+    signer: &Signer,
+    grant: &ApprovedLogin,
+    now: u64,
+    dead: bool,
+) -> EmulatedSession {
+    let ApprovedLogin {
         org,
         app,
         user,
@@ -162,19 +174,19 @@ fn session(state: &mut State, signer: &Signer, grant: &Grant, now: u64, dead: bo
         user_id: user.user_id.clone(),
         scopes: scopes.clone(),
     };
-    let shares = app.token_format == TokenFormat::Opaque && !app.distinct_tokens && !dead;
+    let shares = app.token_format == AccessTokenFormat::Opaque && !app.distinct_tokens && !dead;
     if shares && let Some(session) = state.sessions.shared(&shared_by, now) {
         return session;
     }
     let (life, idle_timeout_ms) = match (app.token_format, app.expires_in) {
         (_, Some(seconds)) => (seconds.saturating_mul(1000), None),
-        (TokenFormat::Jwt, None) => (u64::from(app.jwt_lifetime_minutes) * 60_000, None),
-        (TokenFormat::Opaque, None) => {
+        (AccessTokenFormat::Jwt, None) => (u64::from(app.jwt_lifetime_minutes) * 60_000, None),
+        (AccessTokenFormat::Opaque, None) => {
             let timeout = u64::from(org.session_timeout_minutes) * 60_000;
             (timeout, Some(timeout))
         }
     };
-    let mut session = Session {
+    let mut session = EmulatedSession {
         token: String::new(),
         org_id: org.org_id.clone(),
         client_id: grant.key.client_id.clone(),
@@ -189,8 +201,8 @@ fn session(state: &mut State, signer: &Signer, grant: &Grant, now: u64, dead: bo
         idle_timeout_ms,
     };
     session.token = match app.token_format {
-        TokenFormat::Opaque => ids::opaque_token(&org.org_id),
-        TokenFormat::Jwt => {
+        AccessTokenFormat::Opaque => ids::opaque_token(&org.org_id),
+        AccessTokenFormat::Jwt => {
             // A JWT counts in whole seconds: the session lives exactly as long as it says.
             session.starts_ms -= now % 1000;
             session.ends_ms = session.starts_ms.saturating_add(life);
@@ -205,8 +217,8 @@ fn session(state: &mut State, signer: &Signer, grant: &Grant, now: u64, dead: bo
     session
 }
 
-fn success(grant: &Grant, session: &Session, now_ms: u64) -> Answer {
-    let Grant { org, app, .. } = grant;
+fn success(grant: &ApprovedLogin, session: &EmulatedSession, now_ms: u64) -> OutgoingResponse {
+    let ApprovedLogin { org, app, .. } = grant;
     let issued_at = now_ms.to_string();
     let id = &session.identity_url;
     let mut fields = Map::new();
@@ -238,7 +250,7 @@ fn success(grant: &Grant, session: &Session, now_ms: u64) -> Answer {
     }
     fields.extend(app.extra.clone());
     fields.retain(|name, _| !app.omit.contains(name));
-    Answer::json(200, &Value::Object(fields)).with("cache-control", "no-cache, no-store")
+    OutgoingResponse::json(200, &Value::Object(fields)).with("cache-control", "no-cache, no-store")
 }
 
 fn signature(mode: Signature, client_secret: &str, id: &str, issued_at: &str) -> String {

@@ -57,6 +57,17 @@ impl Error {
         }))
     }
 
+    /// The system refused to start a thread or an event loop.
+    #[doc(hidden)]
+    pub fn worker_unavailable(error: &std::io::Error) -> Self {
+        Self::new(
+            ErrorCode::WorkerUnavailable,
+            "the system would not start a thread that is needed",
+        )
+        .with_help("The process has too many threads or open files, or is short of memory. Look at its limits (ulimit).")
+        .with_cause(Cause::of(error, &str::to_owned))
+    }
+
     #[doc(hidden)]
     #[must_use]
     pub fn with_help(self, help: impl Into<String>) -> Self {

@@ -108,7 +108,7 @@ pub enum Event {
         /// None is started from here on.
         stop: u32,
     },
-    /// A login succeeded with another client credentials than the one before.
+    /// A login succeeded with other client credentials than the one before.
     #[non_exhaustive]
     CredentialsRotated {
         /// The client id now in use.

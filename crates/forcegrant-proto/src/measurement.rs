@@ -110,7 +110,7 @@ pub const CATALOGUE: &[Instrument] = &[
         "Tokens that reached the time of their refresh.",
     ),
     counter(
-        "forcegrant.token.lapses",
+        "forcegrant.token.served_stale",
         "{token}",
         &[],
         "Tokens served past their estimated end, for want of a new one.",
@@ -123,9 +123,9 @@ pub const CATALOGUE: &[Instrument] = &[
     ),
     counter(
         "forcegrant.signature_mismatches",
-        "{answer}",
+        "{response}",
         &[],
-        "Answers whose signature does not fit the client secret.",
+        "Responses whose signature does not fit the client secret.",
     ),
     counter(
         "forcegrant.introspection.failures",
@@ -143,7 +143,7 @@ pub const CATALOGUE: &[Instrument] = &[
         "forcegrant.credentials.rotations",
         "{rotation}",
         &[],
-        "Changes of the key pair that works.",
+        "Changes of the client credentials that work.",
     ),
     counter(
         "forcegrant.credentials.reload_failures",
@@ -213,7 +213,7 @@ impl Event {
             }
             Self::StoreFailed { .. } => count("forcegrant.store.failures", &[]),
             Self::RefreshDue { .. } => count("forcegrant.token.refreshes_due", &[]),
-            Self::ServingStale { .. } => count("forcegrant.token.lapses", &[]),
+            Self::ServingStale { .. } => count("forcegrant.token.served_stale", &[]),
             Self::Invalidated { age, .. } => vec![
                 measured("forcegrant.token.rejections", 1.0, &[]),
                 measured("forcegrant.token.age_at_rejection", age.as_secs_f64(), &[]),

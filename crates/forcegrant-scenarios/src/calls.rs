@@ -1,4 +1,4 @@
-//! API calls: through the adapter, and by hand for threads, which have none.
+//! API calls: through the adapter, and with an HTTP client of this crate for threads.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use forcegrant::calls::{Action, ApiCall, CLASSIFIED_BYTES, CallError, CallResponse};
+use forcegrant::calls::{Action, ApiCall, CLASSIFIED_BYTES, CallError, CallResponse, ClientExt};
 use forcegrant::reqwest::{self, Body, Method, Response, header::AUTHORIZATION};
 use forcegrant::{ApiResponse, Client, Error, ResponseClass, blocking};
 use forcegrant_emulator::Emulator;
@@ -17,30 +17,30 @@ use tokio::runtime::Runtime;
 
 use crate::scenario::{CallBody, CallRequest};
 
-/// What calls are made with.
-pub struct Web {
+/// The HTTP client and the runtime of API calls.
+pub struct CallContext {
     pub(crate) runtime: Runtime,
-    /// Reaches the emulator by its proxy, whatever the host.
+    /// Connects to the emulator through its proxy, for every host.
     http: reqwest::Client,
 }
 
-/// An answer, read to its end.
-pub struct Answer {
+/// A response with its whole body.
+pub struct ReadResponse {
     pub(crate) status: u16,
     pub(crate) response_class: ResponseClass,
     pub(crate) body: String,
 }
 
-/// Why there is none.
+/// Why a call has no response.
 #[derive(Debug)]
-pub enum Failure {
+pub enum CallFailure {
     /// An error of this project.
     Token(Error),
-    /// The HTTP client's.
+    /// An error of the HTTP client.
     Http(reqwest::Error),
 }
 
-impl Web {
+impl CallContext {
     pub(crate) fn of(emulator: &Emulator) -> Self {
         let certificate = CertificateDer::from_pem_slice(emulator.ca_pem().as_bytes());
         let mut roots = rustls::RootCertStore::empty();
@@ -59,7 +59,7 @@ impl Web {
             .proxy(reqwest::Proxy::all(proxy).expect("an address is a proxy"))
             .build()
             .expect("the HTTP client can be built");
-        // The calling thread may block: these threads go on.
+        // The calling thread may block, so these threads drive the calls.
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -69,7 +69,7 @@ impl Web {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for CallFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Token(error) => write!(f, "{}: {error}", error.code()),
@@ -78,20 +78,23 @@ impl fmt::Display for Failure {
     }
 }
 
-impl From<Error> for Failure {
+impl From<Error> for CallFailure {
     fn from(error: Error) -> Self {
         Self::Token(error)
     }
 }
 
-impl From<reqwest::Error> for Failure {
+impl From<reqwest::Error> for CallFailure {
     fn from(error: reqwest::Error) -> Self {
         Self::Http(error)
     }
 }
 
 /// `Client::request`.
-pub(crate) async fn by_adapter(client: &Client, request: &CallRequest) -> Result<Answer, Failure> {
+pub(crate) async fn by_adapter(
+    client: &Client,
+    request: &CallRequest,
+) -> Result<ReadResponse, CallFailure> {
     let mut call = client.request(method(request), target(request));
     for (name, value) in &request.headers {
         call = call.header(name, value);
@@ -101,18 +104,18 @@ pub(crate) async fn by_adapter(client: &Client, request: &CallRequest) -> Result
     }
     match call.send().await {
         Ok(response) => Ok(read(response).await?),
-        Err(CallError::Token(error)) => Err(Failure::Token(error)),
-        Err(CallError::Http(error)) => Err(Failure::Http(error)),
+        Err(CallError::Token(error)) => Err(CallFailure::Token(error)),
+        Err(CallError::Http(error)) => Err(CallFailure::Http(error)),
         Err(other) => unreachable!("{other}"),
     }
 }
 
-/// The steps that the documentation of `forcegrant::calls` gives for an HTTP client of one's own.
+/// The steps that the documentation of `forcegrant::calls` gives for other HTTP clients.
 pub(crate) fn by_hand(
     client: &blocking::Client,
-    web: &Web,
+    web: &CallContext,
     request: &CallRequest,
-) -> Result<Answer, Failure> {
+) -> Result<ReadResponse, CallFailure> {
     let own = request
         .headers
         .keys()
@@ -138,39 +141,39 @@ pub(crate) fn by_hand(
             header(&response, "retry-after"),
             header(&response, "sforce-limit-info"),
         );
-        let answer = web.runtime.block_on(read(response))?;
+        let complete = web.runtime.block_on(read(response))?;
         if !carries || elsewhere {
-            return Ok(answer);
+            return Ok(complete);
         }
         let response = CallResponse {
             access_token: token.access_token(),
             url: &url,
             replayable: !matches!(request.body, Some(CallBody::Stream(_))),
             response: ApiResponse {
-                status: answer.status,
-                body: &answer.body.as_bytes()[..answer.body.len().min(CLASSIFIED_BYTES)],
+                status: complete.status,
+                body: &complete.body.as_bytes()[..complete.body.len().min(CLASSIFIED_BYTES)],
                 retry_after: retry_after.as_deref(),
                 limit_info: limit_info.as_deref(),
             },
         };
         match call.handle_response(client.as_async(), &response) {
-            Action::Deliver => return Ok(answer),
+            Action::Deliver => return Ok(complete),
             Action::Fail(error) => return Err(error.into()),
             Action::Resend(pause) => std::thread::sleep(pause),
         }
     }
 }
 
-async fn read(response: Response) -> Result<Answer, reqwest::Error> {
+async fn read(response: Response) -> Result<ReadResponse, reqwest::Error> {
     let status = response.status().as_u16();
     let body = response.text().await?;
-    let answer = ApiResponse {
+    let response = ApiResponse {
         status,
         body: body.as_bytes(),
         ..ApiResponse::default()
     };
-    let response_class = answer.class();
-    Ok(Answer {
+    let response_class = response.class();
+    Ok(ReadResponse {
         status,
         response_class,
         body,
@@ -203,7 +206,7 @@ fn same_origin(url: &reqwest::Url, other: &str) -> bool {
     reqwest::Url::parse(other).is_ok_and(|other| other.origin() == url.origin())
 }
 
-/// A body that is gone once it is read.
+/// A body that can be read only once.
 struct OnceOnly(Option<Bytes>);
 
 impl http_body::Body for OnceOnly {

@@ -1,4 +1,4 @@
-//! The two faces of the core, behind one trait.
+//! One trait for the two interfaces of the core: asynchronous and blocking.
 
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -8,46 +8,46 @@ use forcegrant::{
     blocking,
 };
 
-use crate::calls::{Answer, Failure, Web, by_adapter, by_hand};
-use crate::pool::Pool;
+use crate::calls::{CallContext, CallFailure, ReadResponse, by_adapter, by_hand};
+use crate::pool::PoolDriver;
 use crate::scenario::CallRequest;
 
-/// Who is asked for tokens: a client, or a pool with a key.
+/// Where tokens come from: a client, or a key of a pool.
 #[derive(Clone)]
-pub enum CredentialsSource<C, P> {
+pub enum TokenSource<C, P> {
     /// A client.
     Client(C),
     /// A key of a pool.
     Key(P, String),
 }
 
-/// Waits for callers who have begun.
+/// Waits for callers that have started.
 pub type Finish = Box<dyn FnOnce() -> Vec<Result<Token, Error>>>;
 
 /// How a runner calls the core.
-pub trait Driver {
+pub trait ClientDriver {
     /// The runner's name in reports.
     const NAME: &'static str;
     /// A handle, cheap to clone.
     type Client: Clone + Send + 'static;
     /// The same for many orgs.
-    type Pool: Pool<Client = Self::Client>;
+    type Pool: PoolDriver<Client = Self::Client>;
 
     /// Builds a client.
     fn build(builder: ClientBuilder) -> Result<Self::Client, Error>;
     /// Asks for a token and waits for it.
-    fn token(asker: &CredentialsSource<Self::Client, Self::Pool>) -> Result<Token, Error>;
+    fn token(source: &TokenSource<Self::Client, Self::Pool>) -> Result<Token, Error>;
     /// Lets `callers` ask at once, calls `started` when all have begun, and waits for all.
     fn herd(
-        asker: &CredentialsSource<Self::Client, Self::Pool>,
+        source: &TokenSource<Self::Client, Self::Pool>,
         callers: usize,
         started: &mut dyn FnMut(),
     ) -> Vec<Result<Token, Error>>;
     /// Lets `callers` begin to ask.
     fn start(
-        asker: &CredentialsSource<Self::Client, Self::Pool>,
+        source: &TokenSource<Self::Client, Self::Pool>,
         callers: usize,
-        web: &Web,
+        web: &CallContext,
     ) -> Finish;
     /// A fresh token and one call with it.
     fn verify(client: &Self::Client) -> Result<Verified, Error>;
@@ -63,25 +63,25 @@ pub trait Driver {
     fn reset(client: &Self::Client);
     /// Uses other client credentials from the next login on.
     fn set_credentials(client: &Self::Client, pairs: CredentialSet);
-    /// Drops the token if its pair is retired.
+    /// Drops the token if its client credentials are retired.
     fn invalidate_if_rotated(client: &Self::Client) -> bool;
     /// Lets `callers` make an API call at once, calls `started` when all have begun, and waits for
     /// all.
     fn call(
         client: &Self::Client,
-        web: &Web,
+        web: &CallContext,
         request: &CallRequest,
         callers: usize,
         started: &mut dyn FnMut(),
-    ) -> Vec<Result<Answer, Failure>>;
-    /// The usage that the last answer told.
+    ) -> Vec<Result<ReadResponse, CallFailure>>;
+    /// The API usage in the last response.
     fn limits(client: &Self::Client) -> Option<ApiUsage>;
 }
 
 /// `forcegrant::Client` under an executor.
 pub struct Async;
 
-impl Driver for Async {
+impl ClientDriver for Async {
     const NAME: &'static str = "rust-async";
     type Client = Client;
     type Pool = ClientPool;
@@ -90,24 +90,24 @@ impl Driver for Async {
         builder.build()
     }
 
-    fn token(asker: &CredentialsSource<Client, ClientPool>) -> Result<Token, Error> {
-        block_on(ask(asker))
+    fn token(source: &TokenSource<Client, ClientPool>) -> Result<Token, Error> {
+        block_on(ask(source))
     }
 
     fn herd(
-        asker: &CredentialsSource<Client, ClientPool>,
+        source: &TokenSource<Client, ClientPool>,
         callers: usize,
         started: &mut dyn FnMut(),
     ) -> Vec<Result<Token, Error>> {
         block_on(async {
             let tasks: Vec<_> = (0..callers)
                 .map(|_| {
-                    let asker = asker.clone();
-                    tokio::spawn(async move { ask(&asker).await })
+                    let source = source.clone();
+                    tokio::spawn(async move { ask(&source).await })
                 })
                 .collect();
-            // The executor has one thread and takes turns: when this task runs again, each of the
-            // others has run up to its first wait.
+            // The executor has one thread and runs tasks in turn: when this task runs again, each of the others has run
+            // to its first wait.
             tokio::task::yield_now().await;
             started();
             let mut outcomes = Vec::with_capacity(callers);
@@ -118,12 +118,16 @@ impl Driver for Async {
         })
     }
 
-    fn start(asker: &CredentialsSource<Client, ClientPool>, callers: usize, web: &Web) -> Finish {
+    fn start(
+        source: &TokenSource<Client, ClientPool>,
+        callers: usize,
+        web: &CallContext,
+    ) -> Finish {
         let runtime = web.runtime.handle().clone();
         let tasks: Vec<_> = (0..callers)
             .map(|_| {
-                let asker = asker.clone();
-                runtime.spawn(async move { ask(&asker).await })
+                let source = source.clone();
+                runtime.spawn(async move { ask(&source).await })
             })
             .collect();
         Box::new(move || {
@@ -168,11 +172,11 @@ impl Driver for Async {
 
     fn call(
         client: &Client,
-        web: &Web,
+        web: &CallContext,
         request: &CallRequest,
         callers: usize,
         started: &mut dyn FnMut(),
-    ) -> Vec<Result<Answer, Failure>> {
+    ) -> Vec<Result<ReadResponse, CallFailure>> {
         let tasks: Vec<_> = (0..callers)
             .map(|_| {
                 let (client, request) = (client.clone(), request.clone());
@@ -195,7 +199,7 @@ impl Driver for Async {
 /// `forcegrant::blocking::Client` on threads.
 pub struct Blocking;
 
-impl Driver for Blocking {
+impl ClientDriver for Blocking {
     const NAME: &'static str = "rust-blocking";
     type Client = blocking::Client;
     type Pool = blocking::ClientPool;
@@ -204,31 +208,29 @@ impl Driver for Blocking {
         builder.build().map(blocking::Client::from)
     }
 
-    fn token(
-        asker: &CredentialsSource<blocking::Client, blocking::ClientPool>,
-    ) -> Result<Token, Error> {
-        match asker {
-            CredentialsSource::Client(client) => client.token(),
-            CredentialsSource::Key(pool, key) => pool.token(key),
+    fn token(source: &TokenSource<blocking::Client, blocking::ClientPool>) -> Result<Token, Error> {
+        match source {
+            TokenSource::Client(client) => client.token(),
+            TokenSource::Key(pool, key) => pool.token(key),
         }
     }
 
     fn herd(
-        asker: &CredentialsSource<blocking::Client, blocking::ClientPool>,
+        source: &TokenSource<blocking::Client, blocking::ClientPool>,
         callers: usize,
         started: &mut dyn FnMut(),
     ) -> Vec<Result<Token, Error>> {
-        let finish = begin(asker, callers);
+        let finish = begin(source, callers);
         started();
         finish()
     }
 
     fn start(
-        asker: &CredentialsSource<blocking::Client, blocking::ClientPool>,
+        source: &TokenSource<blocking::Client, blocking::ClientPool>,
         callers: usize,
-        _web: &Web,
+        _web: &CallContext,
     ) -> Finish {
-        begin(asker, callers)
+        begin(source, callers)
     }
 
     fn verify(client: &blocking::Client) -> Result<Verified, Error> {
@@ -265,11 +267,11 @@ impl Driver for Blocking {
 
     fn call(
         client: &blocking::Client,
-        web: &Web,
+        web: &CallContext,
         request: &CallRequest,
         callers: usize,
         started: &mut dyn FnMut(),
-    ) -> Vec<Result<Answer, Failure>> {
+    ) -> Vec<Result<ReadResponse, CallFailure>> {
         thread::scope(|scope| {
             let threads: Vec<_> = (0..callers)
                 .map(|_| scope.spawn(|| by_hand(client, web, request)))
@@ -287,25 +289,22 @@ impl Driver for Blocking {
     }
 }
 
-async fn ask(asker: &CredentialsSource<Client, ClientPool>) -> Result<Token, Error> {
-    match asker {
-        CredentialsSource::Client(client) => client.token().await,
-        CredentialsSource::Key(pool, key) => pool.token(key).await,
+async fn ask(source: &TokenSource<Client, ClientPool>) -> Result<Token, Error> {
+    match source {
+        TokenSource::Client(client) => client.token().await,
+        TokenSource::Key(pool, key) => pool.token(key).await,
     }
 }
 
 /// Lets that many threads ask at once.
-fn begin(
-    asker: &CredentialsSource<blocking::Client, blocking::ClientPool>,
-    callers: usize,
-) -> Finish {
+fn begin(source: &TokenSource<blocking::Client, blocking::ClientPool>, callers: usize) -> Finish {
     let together = Arc::new(Barrier::new(callers + 1));
     let threads: Vec<_> = (0..callers)
         .map(|_| {
-            let (asker, together) = (asker.clone(), Arc::clone(&together));
+            let (source, together) = (source.clone(), Arc::clone(&together));
             thread::spawn(move || {
                 together.wait();
-                Blocking::token(&asker)
+                Blocking::token(&source)
             })
         })
         .collect();

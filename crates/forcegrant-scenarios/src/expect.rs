@@ -1,4 +1,4 @@
-//! Expectations: names and values that are looked up in what really happened.
+//! Compares expectations, which are names and values, with what happened.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -6,15 +6,20 @@ use std::time::SystemTime;
 use forcegrant::{Error, Event, SetupStep, Status, Token, TokenFormat, Verified};
 use serde_json::{Map, Value, json};
 
-use crate::calls::Answer;
-use crate::scenario::Listed;
+use crate::calls::ReadResponse;
+use crate::scenario::Expectations;
 
 /// Tokens that were saved, by name.
-pub(crate) type Saved = BTreeMap<String, Token>;
+pub(crate) type SavedTokens = BTreeMap<String, Token>;
 
-pub(crate) type Checked = Result<(), String>;
+pub(crate) type CheckResult = Result<(), String>;
 
-pub(crate) fn token(token: &Token, expected: &Listed, saved: &Saved, now: SystemTime) -> Checked {
+pub(crate) fn token(
+    token: &Token,
+    expected: &Expectations,
+    saved: &SavedTokens,
+    now: SystemTime,
+) -> CheckResult {
     let expiry = token.expiry();
     let actual = json!({
         "access_token": token.access_token(),
@@ -59,13 +64,13 @@ pub(crate) fn token(token: &Token, expected: &Listed, saved: &Saved, now: System
     })
 }
 
-/// Besides what is expected: neither a secret nor a saved token is in the text.
+/// Also checks that neither a secret nor a saved token is in the text.
 pub(crate) fn error(
     error: &Error,
-    expected: &Listed,
-    saved: &Saved,
+    expected: &Expectations,
+    saved: &SavedTokens,
     secrets: &[String],
-) -> Checked {
+) -> CheckResult {
     let text = error.help().map_or_else(
         || error.message().to_owned(),
         |help| format!("{}\n{help}", error.message()),
@@ -108,16 +113,16 @@ pub(crate) fn error(
         })
     })
     .map_err(|problem| format!("{problem}; the error is {}: {text}", error.code()))?;
-    let told = saved
+    let leaks = saved
         .values()
         .any(|token| text.contains(token.access_token()))
         || secrets
             .iter()
             .map(|secret| secret.trim())
             .any(|secret| secret.len() >= 8 && text.contains(secret));
-    if told || text.len() <= 10 {
+    if leaks || text.len() <= 10 {
         return Err(format!(
-            "the text of {} tells a secret, or nothing: {text}",
+            "the text of {} contains a secret or is too short: {text}",
             error.code()
         ));
     }
@@ -126,10 +131,10 @@ pub(crate) fn error(
 
 pub(crate) fn verified(
     verified: &Verified,
-    expected: &Listed,
-    saved: &Saved,
+    expected: &Expectations,
+    saved: &SavedTokens,
     now: SystemTime,
-) -> Checked {
+) -> CheckResult {
     let actual = json!({
         "has_api_usage": verified.api_usage.is_some(),
     });
@@ -143,10 +148,10 @@ pub(crate) fn verified(
 
 pub(crate) fn status(
     status: &Status,
-    expected: &Listed,
-    saved: &Saved,
+    expected: &Expectations,
+    saved: &SavedTokens,
     now: SystemTime,
-) -> Checked {
+) -> CheckResult {
     let actual = json!({
         "state": status.state.as_str(),
         "in_flight": status.in_flight,
@@ -174,7 +179,12 @@ pub(crate) fn status(
     })
 }
 
-pub(crate) fn event(key: &str, event: &Event, expected: &Listed, saved: &Saved) -> Checked {
+pub(crate) fn event(
+    key: &str,
+    event: &Event,
+    expected: &Expectations,
+    saved: &SavedTokens,
+) -> CheckResult {
     let mut actual = json!({
         "name": event.name(),
         "key": Some(key).filter(|key| !key.is_empty()),
@@ -231,7 +241,7 @@ pub(crate) fn event(key: &str, event: &Event, expected: &Listed, saved: &Saved) 
             actual["stop"] = json!(stop);
         }
         Event::CredentialsRotated { client_id, .. } => actual["client_id"] = json!(client_id),
-        other => return Err(format!("{} is new here", other.name())),
+        other => return Err(format!("no expectation knows the event {}", other.name())),
     }
     each(expected, &actual, |name, wanted| {
         (name == "fingerprint_of").then(|| {
@@ -242,17 +252,17 @@ pub(crate) fn event(key: &str, event: &Event, expected: &Listed, saved: &Saved) 
     })
 }
 
-pub(crate) fn answer(answer: &Answer, expected: &Listed) -> Checked {
+pub(crate) fn response(response: &ReadResponse, expected: &Expectations) -> CheckResult {
     let actual = json!({
-        "status": answer.status,
-        "response_class": answer.response_class.as_str(),
+        "status": response.status,
+        "response_class": response.response_class.as_str(),
     });
     each(expected, &actual, |name, wanted| {
         Some(match name {
             "body_contains" => {
                 let missing = texts(wanted)
                     .into_iter()
-                    .find(|needle| !answer.body.contains(needle));
+                    .find(|needle| !response.body.contains(needle));
                 differ_if(missing.is_some(), name, &json!(missing))
             }
             _ => return None,
@@ -260,7 +270,7 @@ pub(crate) fn answer(answer: &Answer, expected: &Listed) -> Checked {
     })
 }
 
-pub(crate) fn request(logged: &Value, expected: &Listed) -> Checked {
+pub(crate) fn request(logged: &Value, expected: &Expectations) -> CheckResult {
     each(expected, logged, |name, wanted| {
         let lacks = |part: &str| {
             let found = texts(wanted)
@@ -278,7 +288,7 @@ pub(crate) fn request(logged: &Value, expected: &Listed) -> Checked {
 }
 
 /// Objects by key, lists by position and length, all else by value.
-pub(crate) fn subset(at: &str, actual: &Value, wanted: &Value) -> Checked {
+pub(crate) fn subset(at: &str, actual: &Value, wanted: &Value) -> CheckResult {
     match (actual, wanted) {
         (Value::Object(actual), Value::Object(wanted)) => {
             wanted.iter().try_for_each(|(key, value)| {
@@ -301,8 +311,8 @@ pub(crate) fn subset(at: &str, actual: &Value, wanted: &Value) -> Checked {
 fn each(
     expected: &Map<String, Value>,
     actual: &Value,
-    special: impl Fn(&str, &Value) -> Option<Checked>,
-) -> Checked {
+    special: impl Fn(&str, &Value) -> Option<CheckResult>,
+) -> CheckResult {
     for (name, wanted) in expected {
         match special(name, wanted) {
             Some(checked) => checked?,
@@ -316,7 +326,7 @@ fn each(
     Ok(())
 }
 
-fn differ_if(differs: bool, name: &str, value: &Value) -> Checked {
+fn differ_if(differs: bool, name: &str, value: &Value) -> CheckResult {
     if differs {
         Err(format!("{name} is not met: {value}"))
     } else {
@@ -324,7 +334,7 @@ fn differ_if(differs: bool, name: &str, value: &Value) -> Checked {
     }
 }
 
-fn lookup<'a>(saved: &'a Saved, name: &Value) -> Result<&'a Token, String> {
+fn lookup<'a>(saved: &'a SavedTokens, name: &Value) -> Result<&'a Token, String> {
     let name = name.as_str().unwrap_or_default();
     saved
         .get(name)

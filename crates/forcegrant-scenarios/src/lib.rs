@@ -1,5 +1,4 @@
-//! Runs the cases of `tests/scenarios` against the core, through its asynchronous and its blocking
-//! face. What a case means is said in `tests/scenarios/README.md`.
+//! Runs the cases of `tests/scenarios` against the core, through its asynchronous and its blocking interface. What a case means is said in `tests/scenarios/README.md`.
 //!
 //! A crate of its own, so that the core's development dependencies stay few.
 
@@ -15,35 +14,36 @@ mod scenario;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use forcegrant_emulator::{Config, DefaultOrg, Emulator};
+use forcegrant_emulator::{Config, Emulator, OrgDetails};
+use scenario::Scenario;
 use serde_json::json;
 
-pub use calls::{Answer, Failure, Web};
-pub use driver::{Async, Blocking, CredentialsSource, Driver, Finish};
-pub use pool::Pool;
+pub use calls::{CallContext, CallFailure, ReadResponse};
+pub use driver::{Async, Blocking, ClientDriver, Finish, TokenSource};
+pub use pool::PoolDriver;
 pub use scenario::{CallBody, CallRequest};
 
 /// The emulator, and its default org as it was at the start: scenarios change it.
-pub(crate) struct Stage {
+pub(crate) struct TestEnvironment {
     pub(crate) emulator: Emulator,
-    pub(crate) org: DefaultOrg,
+    pub(crate) org: OrgDetails,
     /// The second one.
-    pub(crate) sandbox: DefaultOrg,
-    pub(crate) web: Web,
+    pub(crate) sandbox: OrgDetails,
+    pub(crate) web: CallContext,
 }
 
 /// Runs all scenarios and writes the report, if one is asked for.
 ///
 /// # Panics
 ///
-/// When a scenario fails, with all that failed; or when the scenarios can not be read.
-pub fn run<D: Driver>() {
+/// When a scenario fails, with all that failed; or when the scenarios cannot be read.
+pub fn run<D: ClientDriver>() {
     let only = env::var("FORCEGRANT_SCENARIO").ok();
     let emulator = Emulator::start(Config::default()).expect("the emulator starts");
     let org = emulator.default_org();
-    let web = Web::of(&emulator);
+    let web = CallContext::of(&emulator);
     let sandbox = emulator.orgs().swap_remove(1);
-    let stage = Stage {
+    let env = TestEnvironment {
         emulator,
         org,
         sandbox,
@@ -51,14 +51,14 @@ pub fn run<D: Driver>() {
     };
     let mut ran = Vec::new();
     let mut failed = Vec::new();
-    for scenario in scenario::load(&folder()) {
+    for scenario in scenarios::<D>() {
         if only
             .as_ref()
             .is_some_and(|text| !scenario.id.contains(text))
         {
             continue;
         }
-        if let Err(problem) = runner::run::<D>(&stage, &scenario) {
+        if let Err(problem) = runner::run::<D>(&env, &scenario) {
             failed.push(format!("{}: {problem}", scenario.id));
         }
         ran.push(scenario.id);
@@ -78,10 +78,21 @@ pub fn run<D: Driver>() {
     }
 }
 
-fn report<D: Driver>(folder: &Path, ran: &[String]) {
+fn report<D: ClientDriver>(folder: &Path, ran: &[String]) {
     fs::create_dir_all(folder).expect("the report folder can be made");
     let text = json!({ "runner": D::NAME, "ran": ran }).to_string();
     fs::write(folder.join(format!("{}.json", D::NAME)), text).expect("the report can be written");
+}
+
+/// What a runner runs: the scenarios of all languages and, in one runner, the tables of the core.
+fn scenarios<D: ClientDriver>() -> Vec<Scenario> {
+    let folder = folder();
+    let mut all = scenario::load(&folder);
+    let core = folder.join("core");
+    if D::NAME == <Async as ClientDriver>::NAME && core.is_dir() {
+        all.extend(scenario::load(&core));
+    }
+    all
 }
 
 fn folder() -> PathBuf {

@@ -1,4 +1,4 @@
-//! Options of a scenario to a `ClientBuilder`.
+//! Turns the options of a scenario into a `ClientBuilder`.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -7,21 +7,21 @@ use std::time::Duration;
 use forcegrant::store::StoreConfig;
 use forcegrant::{AuthStyle, Client, ClientBuilder, Environment, Error, Proxy, Roots, TestClock};
 
-use crate::Stage;
-use crate::scenario::{Budget, Options, Style};
+use crate::TestEnvironment;
+use crate::scenario::{AuthStyleOption, ClientOptions, OptionalLimit};
 
 type Setter = fn(ClientBuilder, Duration) -> ClientBuilder;
 
 /// A builder with the login URL and the client credentials of the scenario, or of the environment.
 pub(crate) fn builder(
-    options: &Options,
+    options: &ClientOptions,
     environment: &Environment,
-    stage: &Stage,
+    env: &TestEnvironment,
 ) -> Result<ClientBuilder, Error> {
     if options.from_env {
         return ClientBuilder::from_environment(environment.clone());
     }
-    let org = &stage.org;
+    let org = &env.org;
     let builder = Client::builder(
         options.login_url.as_ref().unwrap_or(&org.my_domain),
         options.client_id.as_ref().unwrap_or(&org.client_id),
@@ -36,10 +36,10 @@ pub(crate) fn builder(
 /// The options beside login URL and client credentials, of a client or of a pool.
 pub(crate) fn apply(
     builder: ClientBuilder,
-    options: Options,
+    options: ClientOptions,
     hosts: &[String],
     clock: Option<&TestClock>,
-    Stage { emulator, org, .. }: &Stage,
+    TestEnvironment { emulator, org, .. }: &TestEnvironment,
 ) -> Result<ClientBuilder, String> {
     let mut builder = durations(builder, &options)?;
 
@@ -72,8 +72,8 @@ pub(crate) fn apply(
 
     if let Some(style) = options.auth_style {
         builder = builder.auth_style(match style {
-            Style::Body => AuthStyle::Body,
-            Style::Basic => AuthStyle::Basic,
+            AuthStyleOption::Body => AuthStyle::Body,
+            AuthStyleOption::Basic => AuthStyle::Basic,
         });
     }
     if let Some(url) = options.token_url {
@@ -96,8 +96,8 @@ pub(crate) fn apply(
     }
     if let Some(budget) = options.login_budget {
         builder = builder.login_budget(match budget {
-            Budget::Logins(logins) => Some(logins),
-            Budget::Off(_) => None,
+            OptionalLimit::Logins(logins) => Some(logins),
+            OptionalLimit::Off(_) => None,
         });
     }
     if let Some(store) = options.store {
@@ -111,7 +111,7 @@ pub(crate) fn apply(
 }
 
 /// The options that are lengths of time.
-fn durations(mut builder: ClientBuilder, options: &Options) -> Result<ClientBuilder, String> {
+fn durations(mut builder: ClientBuilder, options: &ClientOptions) -> Result<ClientBuilder, String> {
     let single: [(Option<f64>, Setter); 11] = [
         (
             options.call_retry_after_cap,

@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::Stage;
+use crate::TestEnvironment;
 
 /// Names and what they stand for.
 pub(crate) struct Placeholders(BTreeMap<String, String>);
 
 impl Placeholders {
     pub(crate) fn of(
-        Stage {
+        TestEnvironment {
             emulator,
             org,
             sandbox,
             ..
-        }: &Stage,
+        }: &TestEnvironment,
     ) -> Self {
         let (https, http) = (emulator.https_addr(), emulator.http_addr());
         let known = [

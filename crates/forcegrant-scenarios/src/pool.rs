@@ -1,4 +1,4 @@
-//! The two faces of the core's pool, behind one trait.
+//! One trait for the two interfaces of the core's pool: asynchronous and blocking.
 
 use forcegrant::{
     Client, ClientPool, ClientPoolBuilder, Error, OrgCredentials, Prewarmed, Status, Token,
@@ -8,13 +8,13 @@ use forcegrant::{
 use crate::driver::block_on;
 
 /// How a runner calls a pool.
-pub trait Pool: Clone + Send + Sized + 'static {
+pub trait PoolDriver: Clone + Send + Sized + 'static {
     /// The client of a key.
     type Client;
 
     /// Builds a pool.
     fn build(builder: ClientPoolBuilder) -> Result<Self, Error>;
-    /// Logs in ahead and waits for it.
+    /// Logs in for all keys and waits for the logins.
     fn prewarm(&self, keys: &[String]) -> Prewarmed;
     /// Waits until nothing is in flight.
     fn settle(&self);
@@ -22,13 +22,13 @@ pub trait Pool: Clone + Send + Sized + 'static {
     fn cached(&self, key: &str) -> Option<Token>;
     /// Reports a key's token as rejected.
     fn invalidate(&self, key: &str, token: &Token) -> bool;
-    /// What the client of a key knows.
+    /// The status of the client of a key.
     fn status(&self, key: &str) -> Option<Status>;
-    /// What all know.
+    /// The status of every client.
     fn statuses(&self) -> Vec<(String, Status)>;
     /// Whether a key is known.
     fn contains(&self, key: &str) -> bool;
-    /// How many are.
+    /// How many keys are known.
     fn size(&self) -> usize;
     /// The client of a key.
     fn client(&self, key: &str) -> Result<Self::Client, Error>;
@@ -40,8 +40,8 @@ pub trait Pool: Clone + Send + Sized + 'static {
     fn remove(&self, key: &str) -> bool;
 }
 
-/// What both faces do without waiting.
-macro_rules! at_once {
+/// The methods that do not wait are the same in both interfaces.
+macro_rules! methods_without_waiting {
     () => {
         fn cached(&self, key: &str) -> Option<Token> {
             self.cached(key)
@@ -85,7 +85,7 @@ macro_rules! at_once {
     };
 }
 
-impl Pool for ClientPool {
+impl PoolDriver for ClientPool {
     type Client = Client;
 
     fn build(builder: ClientPoolBuilder) -> Result<Self, Error> {
@@ -100,10 +100,10 @@ impl Pool for ClientPool {
         block_on(self.wait_idle());
     }
 
-    at_once!();
+    methods_without_waiting!();
 }
 
-impl Pool for blocking::ClientPool {
+impl PoolDriver for blocking::ClientPool {
     type Client = blocking::Client;
 
     fn build(builder: ClientPoolBuilder) -> Result<Self, Error> {
@@ -118,5 +118,5 @@ impl Pool for blocking::ClientPool {
         self.wait_idle();
     }
 
-    at_once!();
+    methods_without_waiting!();
 }

@@ -1,10 +1,10 @@
 //! Executes one scenario.
 
-mod askers;
 mod calls;
 mod events;
 mod outcomes;
 mod pools;
+mod token_sources;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,79 +15,78 @@ use forcegrant_emulator::Emulator;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use self::events::Heard;
-use self::pools::Kept;
-use crate::Stage;
-use crate::driver::{Driver, Finish};
-use crate::expect::{self, Checked, Saved};
+use self::events::RecordedEvents;
+use self::pools::TestPool;
+use crate::TestEnvironment;
+use crate::driver::{ClientDriver, Finish};
+use crate::expect::{self, CheckResult, SavedTokens};
 use crate::options;
 use crate::placeholders::Placeholders;
-use crate::pool::Pool;
-use crate::scenario::{CallRequest, Listed, Options, Scenario, Setup, Step};
+use crate::pool::PoolDriver;
+use crate::scenario::{
+    CallRequest, ClientOptions, EmulatorSetup, Expectations, Scenario, ScenarioStep,
+};
 
-const MAIN: &str = "main";
+const MAIN_CLIENT: &str = "main";
 
 /// Numbers the runs of this process.
 static RUNS: AtomicU32 = AtomicU32::new(0);
 
-pub(crate) fn run<D: Driver>(stage: &Stage, scenario: &Scenario) -> Checked {
-    let emulator = &stage.emulator;
+pub(crate) fn run<D: ClientDriver>(env: &TestEnvironment, scenario: &Scenario) -> CheckResult {
+    let emulator = &env.emulator;
     control(emulator, json!({ "op": "reset" }))?;
-    let mut world = World::<D> {
-        stage,
-        placeholders: Placeholders::of(stage),
+    let mut run = ScenarioRun::<D> {
+        env,
+        placeholders: Placeholders::of(env),
         hosts: Vec::new(),
         clock: None,
         environment: Environment::process(),
         clients: BTreeMap::new(),
         pools: BTreeMap::new(),
         started: BTreeMap::new(),
-        heard: BTreeMap::new(),
+        recorded: BTreeMap::new(),
         listens: scenario.steps.iter().any(|step| step["do"] == "events"),
-        saved: Saved::new(),
+        saved: SavedTokens::new(),
     };
-    world.hosts = scenario
+    run.hosts = scenario
         .hosts
         .iter()
-        .map(|host| world.placeholders.text(host))
+        .map(|host| run.placeholders.text(host))
         .collect::<Result<_, _>>()?;
-    // Clients that reach their org in another way share nothing: those of an earlier run may still
-    // live, as long as the worker thread holds them.
+    // Clients of an earlier run may still live while the worker thread holds them. Clients with other options for the
+    // network share nothing with them.
     let number = RUNS.fetch_add(1, Ordering::Relaxed);
-    world.hosts.push(format!("run-{number}.example.com"));
-    world.set_up(
-        world
-            .filled::<Option<Setup>>(&scenario.emulator)?
+    run.hosts.push(format!("run-{number}.example.com"));
+    run.set_up(
+        run.filled::<Option<EmulatorSetup>>(&scenario.emulator)?
             .unwrap_or_default(),
     )?;
     if scenario.clock.is_some() {
-        world.clock = Some(TestClock::new(emulator_now(emulator)?));
+        run.clock = Some(TestClock::new(emulator_now(emulator)?));
     }
     if let Some(variables) = &scenario.environment {
-        let variables = world.filled::<BTreeMap<String, String>>(variables)?;
-        world.environment = Environment::of(variables);
+        let variables = run.filled::<BTreeMap<String, String>>(variables)?;
+        run.environment = Environment::of(variables);
     }
-    let options = world
-        .filled::<Option<Options>>(&scenario.client)?
+    let options = run
+        .filled::<Option<ClientOptions>>(&scenario.client)?
         .unwrap_or_default();
     let build_error = scenario
         .build_error
         .as_ref()
-        .map(|error| world.filled::<Listed>(error))
+        .map(|error| run.filled::<Expectations>(error))
         .transpose()?;
-    world
-        .new_client(MAIN, options, build_error.as_ref())
+    run.new_client(MAIN_CLIENT, options, build_error.as_ref())
         .map_err(|problem| format!("client: {problem}"))?;
     for (number, step) in scenario.steps.iter().enumerate() {
-        world
-            .step(step)
+        run.step(step)
             .map_err(|problem| format!("step {}: {problem}", number + 1))?;
     }
-    for (client, _) in world.clients.values() {
+    for (client, _) in run.clients.values() {
         D::settle(client);
     }
-    for kept in world.pools.values() {
-        kept.pool.settle();
+    for pool in run.pools.values() {
+        pool.handle.settle();
     }
     let counters = control(emulator, json!({ "op": "counters" }))?;
     if build_error.is_some() && counters["token_requests"] != 0 {
@@ -100,25 +99,25 @@ pub(crate) fn run<D: Driver>(stage: &Stage, scenario: &Scenario) -> Checked {
     )
 }
 
-struct World<'a, D: Driver> {
-    stage: &'a Stage,
+struct ScenarioRun<'a, D: ClientDriver> {
+    env: &'a TestEnvironment,
     placeholders: Placeholders,
     hosts: Vec<String>,
     clock: Option<TestClock>,
     environment: Environment,
     /// By name, each with the secrets it was given.
     clients: BTreeMap<String, (D::Client, Vec<String>)>,
-    pools: BTreeMap<String, Kept<D::Pool>>,
-    /// Callers who have begun to ask, by name, each with the secrets of whom they ask.
+    pools: BTreeMap<String, TestPool<D::Pool>>,
+    /// Callers that wait for a token, by name, each with the secrets of the client or pool.
     started: BTreeMap<String, (Finish, Vec<String>)>,
-    /// What clients and pools have told, where the scenario asks for it.
-    heard: BTreeMap<String, Heard>,
+    /// The events of clients and pools, if a step of the scenario checks them.
+    recorded: BTreeMap<String, RecordedEvents>,
     listens: bool,
-    saved: Saved,
+    saved: SavedTokens,
 }
 
-impl<D: Driver> World<'_, D> {
-    fn set_up(&self, setup: Setup) -> Checked {
+impl<D: ClientDriver> ScenarioRun<'_, D> {
+    fn set_up(&self, setup: EmulatorSetup) -> CheckResult {
         let parts = [("org", setup.org), ("app", setup.app), ("user", setup.user)];
         let mut configure = Map::new();
         for (name, part) in parts {
@@ -128,11 +127,11 @@ impl<D: Driver> World<'_, D> {
         }
         if !configure.is_empty() {
             configure.insert("op".to_owned(), json!("configure"));
-            control(&self.stage.emulator, Value::Object(configure))?;
+            control(&self.env.emulator, Value::Object(configure))?;
         }
         for mut fault in setup.faults {
             fault.insert("op".to_owned(), json!("fault"));
-            control(&self.stage.emulator, Value::Object(fault))?;
+            control(&self.env.emulator, Value::Object(fault))?;
         }
         Ok(())
     }
@@ -140,24 +139,24 @@ impl<D: Driver> World<'_, D> {
     fn new_client(
         &mut self,
         name: &str,
-        options: Options,
-        build_error: Option<&Listed>,
-    ) -> Checked {
+        options: ClientOptions,
+        build_error: Option<&Expectations>,
+    ) -> CheckResult {
         let first = options.client_secret.as_ref();
         let next = options.next_credentials.as_ref();
-        let secrets: Vec<_> = [first.unwrap_or(&self.stage.org.client_secret)]
+        let secrets: Vec<_> = [first.unwrap_or(&self.env.org.client_secret)]
             .into_iter()
             .chain(next.map(|pair| &pair.client_secret))
             .cloned()
             .collect();
-        let built = match options::builder(&options, &self.environment, self.stage) {
+        let built = match options::builder(&options, &self.environment, self.env) {
             Err(error) => Err(error),
             Ok(builder) => {
                 let (hosts, clock) = (&self.hosts, self.clock.as_ref());
-                let mut builder = options::apply(builder, options, hosts, clock, self.stage)?;
+                let mut builder = options::apply(builder, options, hosts, clock, self.env)?;
                 if self.listens {
-                    let heard = self.heard.entry(name.to_owned()).or_default().clone();
-                    builder = builder.on_event(move |event| heard.hear("", event));
+                    let recorded = self.recorded.entry(name.to_owned()).or_default().clone();
+                    builder = builder.on_event(move |event| recorded.record("", event));
                 }
                 D::build(builder)
             }
@@ -167,32 +166,32 @@ impl<D: Driver> World<'_, D> {
                 self.clients.insert(name.to_owned(), (client, secrets));
                 Ok(())
             }
-            (Ok(_), Some(_)) => Err("it was built, and should not have been".to_owned()),
+            (Ok(_), Some(_)) => Err("the client was built, but an error was expected".to_owned()),
             (Err(error), Some(expected)) => expect::error(&error, expected, &self.saved, &secrets),
             (Err(error), None) => Err(error.to_string()),
         }
     }
 
-    fn step(&mut self, step: &Value) -> Checked {
-        match self.filled::<Step>(step)? {
-            Step::Token {
+    fn step(&mut self, step: &Value) -> CheckResult {
+        match self.filled::<ScenarioStep>(step)? {
+            ScenarioStep::Token {
                 with,
                 key,
                 save,
                 expect,
                 ..
             } => {
-                let (asker, secrets) = self.asker(with.as_deref(), key)?;
-                self.outcome(D::token(&asker), expect.as_ref(), &secrets, save)
+                let (source, secrets) = self.source(with.as_deref(), key)?;
+                self.outcome(D::token(&source), expect.as_ref(), &secrets, save)
             }
-            Step::Cached {
+            ScenarioStep::Cached {
                 with,
                 key,
                 save,
                 expect,
                 ..
             } => self.cached(with.as_deref(), key, save, &expect),
-            Step::Herd {
+            ScenarioStep::Herd {
                 with,
                 key,
                 callers,
@@ -201,11 +200,11 @@ impl<D: Driver> World<'_, D> {
                 expect,
                 ..
             } => {
-                let (asker, secrets) = self.asker(with.as_deref(), key)?;
-                let outcomes = self.herd(&asker, callers, release_after_arrival)?;
+                let (source, secrets) = self.source(with.as_deref(), key)?;
+                let outcomes = self.herd(&source, callers, release_after_arrival)?;
                 self.herd_outcomes(outcomes, expect.as_ref(), &secrets, save)
             }
-            Step::Start {
+            ScenarioStep::Start {
                 with,
                 key,
                 name,
@@ -213,19 +212,19 @@ impl<D: Driver> World<'_, D> {
                 until_arrival,
                 ..
             } => {
-                let (asker, secrets) = self.asker(with.as_deref(), key)?;
-                let finish = D::start(&asker, callers.unwrap_or(1), &self.stage.web);
+                let (source, secrets) = self.source(with.as_deref(), key)?;
+                let finish = D::start(&source, callers.unwrap_or(1), &self.env.web);
                 self.started.insert(name, (finish, secrets));
                 until_arrival.map_or(Ok(()), |count| self.arrived("token", count))
             }
-            Step::Finish {
+            ScenarioStep::Finish {
                 of, save, expect, ..
             } => {
                 let started = self.started.remove(&of);
                 let (finish, secrets) = started.ok_or_else(|| format!("{of} was not started"))?;
                 self.herd_outcomes(finish(), expect.as_ref(), &secrets, save)
             }
-            Step::Invalidate {
+            ScenarioStep::Invalidate {
                 with,
                 key,
                 token,
@@ -233,16 +232,16 @@ impl<D: Driver> World<'_, D> {
                 expect,
                 ..
             } => {
-                let (asker, _) = self.asker(with.as_deref(), key)?;
-                self.invalidate(&asker, &token, times.unwrap_or(1), expect.evicted)
+                let (source, _) = self.source(with.as_deref(), key)?;
+                self.invalidate(&source, &token, times.unwrap_or(1), expect.evicted)
             }
-            Step::Verify {
+            ScenarioStep::Verify {
                 with, save, expect, ..
             } => {
                 let (client, secrets) = self.client(with.as_deref())?;
                 self.verify(D::verify(client), expect.as_ref(), &secrets, save)
             }
-            Step::Call {
+            ScenarioStep::Call {
                 with,
                 method,
                 path,
@@ -270,37 +269,39 @@ impl<D: Driver> World<'_, D> {
                     expect.as_ref(),
                 )
             }
-            Step::Limits { with, expect, .. } => self.limits(with.as_deref(), &expect),
+            ScenarioStep::Limits { with, expect, .. } => self.limits(with.as_deref(), &expect),
             other => self.act(other),
         }
     }
 
-    /// The steps that ask for no token.
-    fn act(&mut self, step: Step) -> Checked {
+    /// The steps that need no token.
+    fn act(&mut self, step: ScenarioStep) -> CheckResult {
         match step {
-            Step::Reset { with, .. } => {
+            ScenarioStep::Reset { with, .. } => {
                 D::reset(self.client(with.as_deref())?.0);
                 Ok(())
             }
-            Step::Settle { with, .. } => self.settle(with.as_deref()),
-            Step::Events { with, expect, .. } => self.events(with.as_deref(), &expect),
-            Step::Status {
+            ScenarioStep::Settle { with, .. } => self.settle(with.as_deref()),
+            ScenarioStep::Events { with, expect, .. } => self.events(with.as_deref(), &expect),
+            ScenarioStep::Status {
                 with, key, expect, ..
             } => self.status(with.as_deref(), key, expect.as_ref()),
-            Step::NewClient {
+            ScenarioStep::NewClient {
                 name,
                 client,
                 build_error,
                 ..
             } => self.new_client(&name, *client, build_error.as_ref()),
-            Step::Advance { seconds, .. } => self.advance(seconds),
-            Step::Control {
+            ScenarioStep::Advance { seconds, .. } => self.advance(seconds),
+            ScenarioStep::Control {
                 request, expect, ..
             } => {
-                let answer = control(&self.stage.emulator, request)?;
-                expect.map_or(Ok(()), |wanted| expect::subset("answer", &answer, &wanted))
+                let response = control(&self.env.emulator, request)?;
+                expect.map_or(Ok(()), |wanted| {
+                    expect::subset("response", &response, &wanted)
+                })
             }
-            Step::Requests {
+            ScenarioStep::Requests {
                 endpoint,
                 count,
                 count_at_least,
@@ -317,47 +318,47 @@ impl<D: Driver> World<'_, D> {
                 }
                 expect.map_or(Ok(()), |expected| requests(&log, &expected))
             }
-            Step::Environment { variables, .. } => {
+            ScenarioStep::Environment { variables, .. } => {
                 self.environment = Environment::of(variables);
                 Ok(())
             }
-            Step::SetCredentials(step) => self.set_credentials(*step),
-            Step::DropRetired { with, expect, .. } => {
+            ScenarioStep::SetCredentials(step) => self.set_credentials(*step),
+            ScenarioStep::InvalidateIfRotated { with, expect, .. } => {
                 if D::invalidate_if_rotated(self.client(with.as_deref())?.0) == expect.dropped {
                     Ok(())
                 } else {
                     Err(format!("`dropped` is not {}", expect.dropped))
                 }
             }
-            Step::Token { .. }
-            | Step::Cached { .. }
-            | Step::Herd { .. }
-            | Step::Invalidate { .. }
-            | Step::Verify { .. }
-            | Step::Call { .. }
-            | Step::Start { .. }
-            | Step::Finish { .. }
-            | Step::Limits { .. } => unreachable!("`step` has done these"),
+            ScenarioStep::Token { .. }
+            | ScenarioStep::Cached { .. }
+            | ScenarioStep::Herd { .. }
+            | ScenarioStep::Invalidate { .. }
+            | ScenarioStep::Verify { .. }
+            | ScenarioStep::Call { .. }
+            | ScenarioStep::Start { .. }
+            | ScenarioStep::Finish { .. }
+            | ScenarioStep::Limits { .. } => unreachable!("`step` has done these"),
             other => self.pools(other),
         }
     }
 
     /// Waits until nothing is in flight in the client or the pool of that name.
-    fn settle(&self, with: Option<&str>) -> Checked {
+    fn settle(&self, with: Option<&str>) -> CheckResult {
         match with.and_then(|name| self.pools.get(name)) {
-            Some(kept) => kept.pool.settle(),
+            Some(pool) => pool.handle.settle(),
             None => D::settle(self.client(with)?.0),
         }
         Ok(())
     }
 
-    fn advance(&self, seconds: f64) -> Checked {
+    fn advance(&self, seconds: f64) -> CheckResult {
         let clock = self
             .clock
             .as_ref()
             .ok_or("only a test clock can be advanced")?;
         control(
-            &self.stage.emulator,
+            &self.env.emulator,
             json!({ "op": "advance", "seconds": seconds }),
         )?;
         clock.advance(options::seconds(seconds)?);
@@ -365,7 +366,7 @@ impl<D: Driver> World<'_, D> {
     }
 
     fn client(&self, with: Option<&str>) -> Result<(&D::Client, Vec<String>), String> {
-        let name = with.unwrap_or(MAIN);
+        let name = with.unwrap_or(MAIN_CLIENT);
         let (client, secrets) = self
             .clients
             .get(name)
@@ -374,14 +375,14 @@ impl<D: Driver> World<'_, D> {
     }
 
     fn log(&self, endpoint: &str) -> Result<Vec<Value>, String> {
-        let answer = control(
-            &self.stage.emulator,
+        let response = control(
+            &self.env.emulator,
             json!({ "op": "requests", "endpoint": endpoint }),
         )?;
-        answer["requests"]
+        response["requests"]
             .as_array()
             .cloned()
-            .ok_or_else(|| "the answer holds no log".to_owned())
+            .ok_or_else(|| "the response holds no log".to_owned())
     }
 
     fn now(&self) -> SystemTime {
@@ -395,7 +396,7 @@ impl<D: Driver> World<'_, D> {
     }
 }
 
-fn requests(log: &[Value], expected: &[Listed]) -> Checked {
+fn requests(log: &[Value], expected: &[Expectations]) -> CheckResult {
     if log.len() != expected.len() {
         return Err(format!(
             "the emulator saw {} requests, not {}",
@@ -420,9 +421,9 @@ fn control(emulator: &Emulator, request: Value) -> Result<Value, String> {
 }
 
 fn emulator_now(emulator: &Emulator) -> Result<SystemTime, String> {
-    let answer = control(emulator, json!({ "op": "now" }))?;
-    let ms = answer["now_ms"]
+    let response = control(emulator, json!({ "op": "now" }))?;
+    let ms = response["now_ms"]
         .as_u64()
-        .ok_or("the answer holds no time")?;
+        .ok_or("the response holds no time")?;
     Ok(SystemTime::UNIX_EPOCH + Duration::from_millis(ms))
 }

@@ -10,7 +10,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 pub(crate) use self::pools::{
-    Insert, Known, NewPool, OrgAnswer, PoolOptions, Refused, Removed, Warmed,
+    ExpectedError, ExpectedPool, ExpectedPrewarm, ExpectedRemoval, Insert, NewPool, OrgEntry,
+    PoolOptions,
 };
 
 #[derive(Deserialize)]
@@ -23,7 +24,7 @@ struct File {
     scenarios: Vec<Scenario>,
 }
 
-/// One case. Steps are kept as they were written: placeholders are filled in when a step is executed.
+/// One case. Steps stay JSON: placeholders are filled in when a step is executed.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Scenario {
@@ -54,10 +55,10 @@ pub(crate) enum ClockChoice {
     Test,
 }
 
-/// How the default org departs from its defaults.
+/// Changes to the default org.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Setup {
+pub(crate) struct EmulatorSetup {
     pub(crate) org: Option<Value>,
     pub(crate) app: Option<Value>,
     pub(crate) user: Option<Value>,
@@ -67,12 +68,12 @@ pub(crate) struct Setup {
 /// Options of a client, durations in seconds.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Options {
+pub(crate) struct ClientOptions {
     pub(crate) from_env: bool,
     pub(crate) login_url: Option<String>,
     pub(crate) client_id: Option<String>,
     pub(crate) client_secret: Option<String>,
-    pub(crate) auth_style: Option<Style>,
+    pub(crate) auth_style: Option<AuthStyleOption>,
     pub(crate) token_url: Option<String>,
     pub(crate) trusted_hosts: Option<Vec<String>>,
     pub(crate) allow_http_loopback: Option<bool>,
@@ -91,10 +92,10 @@ pub(crate) struct Options {
     pub(crate) max_stale: Option<f64>,
     pub(crate) refusal_backoff: Option<(f64, f64)>,
     pub(crate) transient_backoff: Option<(f64, f64)>,
-    pub(crate) next_credentials: Option<Pair>,
+    pub(crate) next_credentials: Option<CredentialPair>,
     pub(crate) introspect: Option<bool>,
     pub(crate) introspection_timeout: Option<f64>,
-    pub(crate) login_budget: Option<Budget>,
+    pub(crate) login_budget: Option<OptionalLimit>,
     pub(crate) store: Option<String>,
     pub(crate) store_timeout: Option<f64>,
     pub(crate) call_attempts: Option<u32>,
@@ -105,15 +106,15 @@ pub(crate) struct Options {
 /// A key and its secret.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Pair {
+pub(crate) struct CredentialPair {
     pub(crate) client_id: String,
     pub(crate) client_secret: String,
 }
 
-/// Logins an hour, or the word that switches the budget off.
+/// A number of logins, or `none` for no limit.
 #[derive(Deserialize)]
 #[serde(untagged)]
-pub(crate) enum Budget {
+pub(crate) enum OptionalLimit {
     Logins(u32),
     Off(Off),
 }
@@ -126,22 +127,22 @@ pub(crate) enum Off {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Style {
+pub(crate) enum AuthStyleOption {
     Body,
     Basic,
 }
 
 /// What an expectation lists: names and values, compared in `expect.rs`.
-pub(crate) type Listed = Map<String, Value>;
+pub(crate) type Expectations = Map<String, Value>;
 
 #[derive(Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
-pub(crate) enum Step {
+pub(crate) enum ScenarioStep {
     Token {
         with: Option<String>,
         key: Option<String>,
         save: Option<String>,
-        expect: Option<Outcome>,
+        expect: Option<ExpectedOutcome>,
         #[serde(rename = "note")]
         _note: Option<String>,
     },
@@ -149,7 +150,7 @@ pub(crate) enum Step {
         with: Option<String>,
         key: Option<String>,
         save: Option<String>,
-        expect: Cached,
+        expect: ExpectedCached,
         #[serde(rename = "note")]
         _note: Option<String>,
     },
@@ -159,7 +160,7 @@ pub(crate) enum Step {
         callers: usize,
         release_after_arrival: Option<u64>,
         save: Option<String>,
-        expect: Option<Outcome>,
+        expect: Option<ExpectedOutcome>,
         #[serde(rename = "note")]
         _note: Option<String>,
     },
@@ -168,14 +169,14 @@ pub(crate) enum Step {
         key: Option<String>,
         token: String,
         times: Option<usize>,
-        expect: Evicted,
+        expect: ExpectedEviction,
         #[serde(rename = "note")]
         _note: Option<String>,
     },
     Verify {
         with: Option<String>,
         save: Option<String>,
-        expect: Option<Outcome>,
+        expect: Option<ExpectedOutcome>,
         #[serde(rename = "note")]
         _note: Option<String>,
     },
@@ -193,15 +194,15 @@ pub(crate) enum Step {
         with: Option<String>,
         key: Option<String>,
         #[serde(deserialize_with = "Option::deserialize")]
-        expect: Option<Listed>,
+        expect: Option<Expectations>,
         #[serde(rename = "note")]
         _note: Option<String>,
     },
     NewClient {
         #[serde(rename = "as")]
         name: String,
-        client: Box<Options>,
-        build_error: Option<Listed>,
+        client: Box<ClientOptions>,
+        build_error: Option<Expectations>,
         #[serde(rename = "note")]
         _note: Option<String>,
     },
@@ -221,7 +222,7 @@ pub(crate) enum Step {
         count: Option<usize>,
         count_at_least: Option<usize>,
         count_at_most: Option<usize>,
-        expect: Option<Vec<Listed>>,
+        expect: Option<Vec<Expectations>>,
         #[serde(rename = "note")]
         _note: Option<String>,
     },
@@ -236,7 +237,7 @@ pub(crate) enum Step {
         headers: BTreeMap<String, String>,
         callers: Option<usize>,
         release_after_arrival: Option<u64>,
-        expect: Option<CallOutcome>,
+        expect: Option<ExpectedCall>,
         #[serde(rename = "note")]
         _note: Option<String>,
     },
@@ -251,9 +252,9 @@ pub(crate) enum Step {
         #[serde(rename = "note")]
         _note: Option<String>,
     },
-    DropRetired {
+    InvalidateIfRotated {
         with: Option<String>,
-        expect: Dropped,
+        expect: ExpectedDrop,
         #[serde(rename = "note")]
         _note: Option<String>,
     },
@@ -270,20 +271,20 @@ pub(crate) enum Step {
     Finish {
         of: String,
         save: Option<String>,
-        expect: Option<Outcome>,
+        expect: Option<ExpectedOutcome>,
         #[serde(rename = "note")]
         _note: Option<String>,
     },
     Events {
         with: Option<String>,
-        expect: Vec<Listed>,
+        expect: Vec<Expectations>,
         #[serde(rename = "note")]
         _note: Option<String>,
     },
     NewPool(Box<NewPool>),
     Orgs {
         with: Option<String>,
-        orgs: BTreeMap<String, OrgAnswer>,
+        orgs: BTreeMap<String, OrgEntry>,
         #[serde(rename = "note")]
         _note: Option<String>,
     },
@@ -291,14 +292,14 @@ pub(crate) enum Step {
     Remove {
         with: Option<String>,
         key: String,
-        expect: Removed,
+        expect: ExpectedRemoval,
         #[serde(rename = "note")]
         _note: Option<String>,
     },
     Prewarm {
         with: Option<String>,
         keys: Vec<String>,
-        expect: Warmed,
+        expect: ExpectedPrewarm,
         #[serde(rename = "note")]
         _note: Option<String>,
     },
@@ -307,13 +308,13 @@ pub(crate) enum Step {
         key: String,
         #[serde(rename = "as")]
         name: Option<String>,
-        expect: Option<Refused>,
+        expect: Option<ExpectedError>,
         #[serde(rename = "note")]
         _note: Option<String>,
     },
     PoolStatus {
         with: Option<String>,
-        expect: Known,
+        expect: ExpectedPool,
         #[serde(rename = "note")]
         _note: Option<String>,
     },
@@ -325,7 +326,7 @@ pub(crate) enum Step {
     },
 }
 
-/// Key pairs for the next logins.
+/// Client credentials for the next logins.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SetCredentials {
@@ -334,25 +335,25 @@ pub(crate) struct SetCredentials {
     pub(crate) login_url: Option<String>,
     pub(crate) client_id: String,
     pub(crate) client_secret: String,
-    pub(crate) next_credentials: Option<Pair>,
-    pub(crate) expect: Option<Refused>,
+    pub(crate) next_credentials: Option<CredentialPair>,
+    pub(crate) expect: Option<ExpectedError>,
     #[serde(rename = "note")]
     _note: Option<String>,
 }
 
-/// What a call must come to.
+/// The expected result of a step.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Outcome {
-    Token(Listed),
-    Verified(Listed),
-    Error(Listed),
+pub(crate) enum ExpectedOutcome {
+    Token(Expectations),
+    Verified(Expectations),
+    Error(Expectations),
 }
 
 /// An API call.
 #[derive(Clone)]
 pub struct CallRequest {
-    /// GET, if nothing is said.
+    /// GET if it is absent.
     pub method: Option<String>,
     /// On the token's instance.
     pub path: Option<String>,
@@ -360,7 +361,7 @@ pub struct CallRequest {
     pub url: Option<String>,
     /// What is sent along.
     pub body: Option<CallBody>,
-    /// Headers of the caller's own.
+    /// Headers that the caller sets.
     pub headers: BTreeMap<String, String>,
 }
 
@@ -368,18 +369,18 @@ pub struct CallRequest {
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallBody {
-    /// At hand, so that it can be sent twice.
+    /// In memory, so that it can be sent twice.
     Bytes(String),
-    /// To be read once.
+    /// Can be read only once.
     Stream(String),
 }
 
-/// What an API call must come to.
+/// The expected result of an API call.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum CallOutcome {
-    Answer(Listed),
-    Error(Listed),
+pub(crate) enum ExpectedCall {
+    Response(Expectations),
+    Error(Expectations),
 }
 
 /// The usage that the client knows.
@@ -392,20 +393,20 @@ pub(crate) enum Limits {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Cached {
-    Token(Listed),
+pub(crate) enum ExpectedCached {
+    Token(Expectations),
     None(bool),
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Evicted {
+pub(crate) struct ExpectedEviction {
     pub(crate) evicted: bool,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Dropped {
+pub(crate) struct ExpectedDrop {
     pub(crate) dropped: bool,
 }
 
@@ -413,7 +414,7 @@ pub(crate) struct Dropped {
 ///
 /// # Panics
 ///
-/// When a file can not be read or does not follow the grammar.
+/// When a file cannot be read or does not follow the grammar.
 pub(crate) fn load(folder: &Path) -> Vec<Scenario> {
     let mut files: Vec<_> = fs::read_dir(folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
@@ -436,9 +437,9 @@ fn read(path: &Path) -> Vec<Scenario> {
         let step = scenario
             .steps
             .iter()
-            .find_map(|step| Step::deserialize(step).err());
-        let setup = Option::<Setup>::deserialize(&scenario.emulator).err();
-        let options = Option::<Options>::deserialize(&scenario.client).err();
+            .find_map(|step| ScenarioStep::deserialize(step).err());
+        let setup = Option::<EmulatorSetup>::deserialize(&scenario.emulator).err();
+        let options = Option::<ClientOptions>::deserialize(&scenario.client).err();
         if let Some(error) = step.or(setup).or(options) {
             wrong(&format!("{}: {error}", scenario.id));
         }

@@ -28,7 +28,7 @@ type Failure = Box<dyn Error + Send + Sync>;
 
 const ROUNDS: usize = 101;
 const READS: u32 = 100_000;
-const MINTS: usize = 201;
+const LOGINS: usize = 201;
 
 fn main() -> Result<(), Failure> {
     let emulator = Emulator::start(Config::default())?;
@@ -63,13 +63,13 @@ fn main() -> Result<(), Failure> {
 
     let client = blocking::Client::from(client);
     let bare = BarePost::new(&emulator)?;
-    let mint = || {
+    let login = || {
         client.reset();
         let started = Instant::now();
         client.token()?;
         Ok(nanoseconds(started.elapsed()))
     };
-    report("mint, Rust", MINTS, mint, || bare.timed())?;
+    report("login, Rust", LOGINS, login, || bare.timed())?;
     keyed()?;
     under_load()
 }

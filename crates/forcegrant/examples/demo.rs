@@ -38,7 +38,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let started = Instant::now();
     let token = sf.token().await?;
-    let mint = started.elapsed();
+    let login = started.elapsed();
 
     let status = limits(&token, emulator.as_ref()).await?;
 
@@ -56,7 +56,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "{}",
         json!({
             "language": "Rust",
-            "mint_ms": mint.as_secs_f64() * 1e3,
+            "login_ms": login.as_secs_f64() * 1e3,
             "cached_ns": batches[BATCHES / 2].as_nanos(),
             "limits": status,
             "org_id": token.org_id(),

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crate::process::PerProcess;
 use forcegrant_proto::cache::budget::Budget;
+use forcegrant_support::process::PerProcess;
 
 /// The token endpoint's host, the client id and the identity of the clock, by the start of their
 /// SHA-256: a pool has many, and they need not be read again.

@@ -1,5 +1,6 @@
 //! The options of a client, checked when it is built.
 
+mod build;
 mod calls;
 mod checks;
 
@@ -10,31 +11,25 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::calls::{CallRetry, CallSettings};
-use crate::client::Client;
+use crate::calls::CallRetry;
 use crate::clock::Clock;
-use crate::credentials::{CredentialSet, CredentialsProvider, Load, Loaded, Source};
-use crate::engine::{ClientConfig, Engine, Shared};
+use crate::credentials::{CredentialSet, Load, Loaded, Source};
 use crate::environment::{Environment, Parts, Wanted};
 use crate::events::Events;
-use crate::http::{HttpSettings, HttpTransport, Proxy, ProxyRules, Roots};
-use crate::pool::clock_cache::ClockEntry;
-use crate::pool::key::Key;
-use crate::pool::table::Link;
-use crate::store::{self, StoreConfig};
-use crate::token_cell::TokenCell;
+use crate::http::{HttpSettings, Proxy};
+use crate::store::StoreConfig;
 use forcegrant_proto::backoff::Backoff;
 use forcegrant_proto::cache::budget::BudgetSettings;
 use forcegrant_proto::cache::policy::{FailureSettings, LifetimeSettings};
-use forcegrant_proto::error::{Error, invalid_option};
+use forcegrant_proto::error::Error;
 use forcegrant_proto::event::Event;
 use forcegrant_proto::grant::request::AuthStyle;
 use forcegrant_proto::grant::retry::RetrySettings;
-use forcegrant_proto::host::{LoginEndpoint, TrustPolicy, is_host_name, printable};
-use forcegrant_proto::pasted_text;
+use forcegrant_proto::host::printable;
 use forcegrant_proto::secret::Secret;
+use forcegrant_support::tls::Roots;
 
-/// Collects the options of a [`Client`]. Nothing is checked, read or started before
+/// Collects the options of a [`Client`](crate::Client). Nothing is checked, read or started before
 /// [`ClientBuilder::build`].
 #[derive(Clone)]
 #[must_use = "a builder does nothing until `build`"]
@@ -352,98 +347,16 @@ impl ClientBuilder {
         self.with_events(Events::apart(move |_, _, event| listener(event)))
     }
 
+    /// [`ClientBuilder::on_event`] on the thread where it happens, mostly the worker's: for bindings,
+    /// which hand events on at once, and for tests. It must be quick.
+    #[doc(hidden)]
+    pub fn on_event_inline(self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.with_events(Events::inline(move |_, _, event| listener(event)))
+    }
+
     pub(crate) fn with_events(mut self, events: Events) -> Self {
         self.events = events;
         self
-    }
-
-    /// Checks every option and makes the client. Sends nothing and starts nothing.
-    ///
-    /// # Errors
-    /// `invalid_option`, `invalid_login_url`, `untrusted_host` or `missing_credentials`; each names
-    /// the option and a right value.
-    pub fn build(self) -> Result<Client, Error> {
-        checks::numbers(&self)?;
-        let (source, given) = checks::source(self.credentials.clone(), self.next.clone())?;
-        let mut trust =
-            TrustPolicy::new(self.trusted_hosts.iter().cloned(), self.allow_http_loopback)?;
-        let login_url = pasted_text::meant(&self.login_url);
-        let endpoint = match &self.token_url {
-            Some(url) => {
-                if !login_url.is_empty() {
-                    LoginEndpoint::from_login_url(login_url, &trust)?;
-                }
-                LoginEndpoint::from_token_url(url, &mut trust)?
-            }
-            None => LoginEndpoint::from_login_url(login_url, &trust)?,
-        };
-        if self.introspect {
-            checks::introspection(&endpoint)?;
-        }
-        Ok(Client::from_engine(Engine {
-            entry: ClockEntry::default(),
-            slot: TokenCell::default(),
-            key: Key::default(),
-            link: Link::default(),
-            state: Shared::default(),
-            provider: CredentialsProvider::new(Arc::new(source), given, Some(endpoint))?,
-            profile: Arc::new(self.profile(trust)?),
-        }))
-    }
-
-    /// What the clients of a pool share. Their credentials and where they go come later, one by one.
-    pub(crate) fn shared_profile(mut self) -> Result<ClientConfig, Error> {
-        checks::numbers(&self)?;
-        checks::shared(&self)?;
-        self.sharing = self.sharing.beyond_process();
-        let trust = TrustPolicy::new(self.trusted_hosts.iter().cloned(), self.allow_http_loopback)?;
-        self.profile(trust)
-    }
-
-    /// What is left of the options without the credentials and where they go.
-    fn profile(self, trust: TrustPolicy) -> Result<ClientConfig, Error> {
-        let mut http = self.http;
-        http.proxies = ProxyRules::new(&self.proxy, &self.environment)?;
-        for (host, _) in &mut http.resolve {
-            *host = host.trim().to_ascii_lowercase();
-            if !is_host_name(host) {
-                return Err(invalid_option(
-                    "resolve",
-                    "a key is not a host name",
-                    "Map host names to socket addresses: `acme.my.salesforce.com` to `127.0.0.1:8443`.",
-                ));
-            }
-        }
-        let route = store::route(&http, self.auth_style);
-        let share = self.sharing.share(self.store_timeout, route, &self.clock);
-        let calls = CallSettings::new(self.calls);
-        #[cfg(feature = "http-client")]
-        let calls = calls.with_http(http.clone());
-        Ok(ClientConfig {
-            auth_style: self.auth_style,
-            trust,
-            retry: self.retry,
-            attempt_timeout: self.attempt_timeout,
-            lifetimes: self.lifetimes,
-            failures: self.failures,
-            budget: self.budget,
-            introspection: self.introspect.then_some(self.introspection_timeout),
-            clock: self.clock,
-            events: self.events,
-            share,
-            transport: Box::new(HttpTransport::new(http)?),
-            limiter: None,
-            active: None,
-            calls,
-        })
-    }
-
-    /// [`ClientBuilder::build`] for threads.
-    ///
-    /// # Errors
-    /// As [`ClientBuilder::build`].
-    pub fn build_blocking(self) -> Result<crate::blocking::Client, Error> {
-        self.build().map(crate::blocking::Client::from)
     }
 }
 
@@ -475,12 +388,3 @@ impl fmt::Debug for ClientBuilder {
 
 #[cfg(test)]
 mod tests;
-
-impl ClientBuilder {
-    /// [`ClientBuilder::on_event`] on the thread where it happens, mostly the worker's: for bindings,
-    /// which hand events on at once, and for tests. It must be quick.
-    #[doc(hidden)]
-    pub fn on_event_inline(self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.with_events(Events::inline(move |_, _, event| listener(event)))
-    }
-}

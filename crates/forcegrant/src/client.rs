@@ -1,82 +1,50 @@
-//! The front door.
+//! The client: it returns the cached token, joins the login in flight, or starts one.
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::builder::ClientBuilder;
+use crate::client_inner::ClientInner;
 use crate::credentials::CredentialSet;
-use crate::engine::{Engine, Start};
-use crate::verify::Verified;
-use crate::wait::{Pending, Promise};
+use crate::login_task::{Purpose, run_login};
+use crate::single_flight::InFlight;
+use crate::wait::Pending;
+use crate::worker;
+use forcegrant_proto::cache::state::Lookup;
 use forcegrant_proto::error::Error;
-use forcegrant_proto::secret::{Secret, fingerprint};
+use forcegrant_proto::secret::fingerprint;
 use forcegrant_proto::status::Status;
 use forcegrant_proto::token::Token;
 
-/// Gets and keeps the access token of one app in one org.
+/// Fetches and caches the access token of one app in one org.
 ///
 /// A cheap handle: clones share one cache. It works under any async executor; for threads there is
 /// [`blocking::Client`](crate::blocking::Client) with the same names. Dropping it revokes nothing.
 #[derive(Clone)]
 pub struct Client {
-    pub(crate) engine: Arc<Engine>,
+    pub(crate) inner: Arc<ClientInner>,
 }
 
-/// A token and the span of wall-clock time in which it may be handed out without asking the client
-/// again: for bindings that keep it in their own language. At most a second long; empty (`from_ms`
-/// equals `until_ms`) under a test clock.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct View {
-    /// The token.
-    pub token: Token,
-    /// The start, in milliseconds since 1970. Before it the clock was stepped back: ask again.
-    pub from_ms: i64,
-    /// The end, in milliseconds since 1970, exclusive.
-    pub until_ms: i64,
+/// The result of [`Client::start`].
+#[derive(Debug)]
+pub enum Start {
+    /// The cached token, which is usable.
+    Ready(Token),
+    /// A login is in flight, or has just failed.
+    Pending(Pending<Token>),
 }
 
 impl Client {
-    /// A client for the app with this consumer key and secret, in the org of this My Domain.
-    ///
-    /// `login_url` is what people paste for it: `acme.my.salesforce.com`, with or without
-    /// `https://`, or the address of a Lightning page of the org.
-    pub fn builder(
-        login_url: impl Into<String>,
-        client_id: impl Into<String>,
-        client_secret: impl Into<Secret>,
-    ) -> ClientBuilder {
-        ClientBuilder::new(login_url.into(), client_id.into(), client_secret.into())
-    }
-
-    /// A client from `SALESFORCE_LOGIN_URL`, `SALESFORCE_CLIENT_ID` and
-    /// `SALESFORCE_CLIENT_SECRET`; see [`ClientBuilder::from_env`] for the other names that are read.
-    pub fn from_env() -> Result<Self, Error> {
-        ClientBuilder::from_env()?.build()
-    }
-
-    pub(crate) fn from_engine(engine: Engine) -> Self {
+    pub(crate) fn new(inner: ClientInner) -> Self {
         Self {
-            engine: Arc::new(engine),
+            inner: Arc::new(inner),
         }
     }
 
-    pub(crate) fn from_shared(engine: Arc<Engine>) -> Self {
-        Self { engine }
-    }
-
-    /// Whether both are handles of one client: for bindings.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.engine, &other.engine)
-    }
-
-    /// A usable token: the one at hand in nanoseconds, or that of a login which all concurrent
+    /// A usable token: the cached one in nanoseconds, or that of a login which all concurrent
     /// callers share.
     ///
     /// Dropping the future leaves the login running for the others. A token that is about to end is
-    /// refreshed behind the callers, who go on with it.
+    /// refreshed in the background, and callers go on with it.
     pub async fn token(&self) -> Result<Token, Error> {
         match self.start() {
             Start::Ready(token) => Ok(token),
@@ -84,53 +52,33 @@ impl Client {
         }
     }
 
-    /// The usable token at hand, if there is one. Never waits and never starts a login.
+    /// The usable cached token, if there is one. Never waits and never starts a login.
     #[must_use]
     pub fn cached(&self) -> Option<Token> {
-        let engine = &self.engine;
-        let read = engine.slot.read(engine.profile.clock.coarse_wall());
-        read.or_else(|| engine.peek())
+        let inner = &self.inner;
+        let read = inner.cell.read(inner.config.clock.coarse_wall());
+        read.or_else(|| inner.cached())
     }
 
     /// The same as [`Client::token`] for callers that wait in their own way.
-    pub fn start(&self) -> Start {
-        match self
-            .engine
-            .slot
-            .read(self.engine.profile.clock.coarse_wall())
-        {
+    pub(crate) fn start(&self) -> Start {
+        let inner = &self.inner;
+        match inner.cell.read(inner.config.clock.coarse_wall()) {
             Some(token) => Start::Ready(token),
-            None => self.engine.ask(),
+            None => self.start_for(Purpose::Token),
         }
-    }
-
-    /// The token at hand with the time in which it may be handed out without asking again. Starts a
-    /// refresh behind it when one is due, as [`Client::token`] does.
-    #[must_use]
-    pub fn view(&self) -> Option<View> {
-        self.cached()?;
-        // The way in starts the refresh that is due.
-        let Start::Ready(token) = self.engine.ask() else {
-            return None;
-        };
-        let (from_ms, until_ms) = self.engine.look(&token)?;
-        Some(View {
-            token,
-            from_ms,
-            until_ms,
-        })
     }
 
     /// Reports that an API rejected this token as dead. It is not served any more, and the next
     /// call logs in. Returns whether it was the current token: a late report about an older one
     /// changes nothing, so a hundred callers may report the same token and cause one login.
     pub fn invalidate(&self, token: &Token) -> bool {
-        self.engine.invalidate(token.fingerprint())
+        self.inner.invalidate(token.fingerprint())
     }
 
-    /// [`Client::invalidate`] for a caller that kept only the text of the token.
+    /// [`Client::invalidate`] for a caller that has only the text of the token.
     pub fn invalidate_access_token(&self, access_token: &str) -> bool {
-        self.engine.invalidate(&fingerprint(access_token))
+        self.inner.invalidate(&fingerprint(access_token))
     }
 
     /// Whether this token may be sent to this URL: only over https, to the origin of its instance or
@@ -143,81 +91,126 @@ impl Client {
         self.is_instance_allowed_for(token.instance_url(), api, url)
     }
 
-    /// The same as [`Client::is_allowed_for`] for bindings that keep the token in their own language.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn is_instance_allowed_for(
+    /// The same for a token whose instances are known.
+    pub(crate) fn is_instance_allowed_for(
         &self,
         instance_url: &str,
         api_instance_url: Option<&str>,
         url: &str,
     ) -> bool {
         let instances = [instance_url, api_instance_url.unwrap_or_default()];
-        self.engine.profile.trust.is_allowed_for(url, &instances)
+        self.inner.config.trust.is_allowed_for(url, &instances)
     }
 
     /// What the cache knows now.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.engine.status()
+        self.inner.status()
     }
 
-    /// Logs in afresh, whatever is cached or remembered, and makes one harmless API call with the
-    /// token. Shows that the whole set-up works; it counts as a login. Callers at the same time share
-    /// one verification.
-    pub async fn verify(&self) -> Result<Verified, Error> {
-        self.start_verify().await
-    }
-
-    /// The same as [`Client::verify`] for callers that wait in their own way.
-    pub fn start_verify(&self) -> Pending<Verified> {
-        self.engine.verify()
-    }
-
-    /// Done when no login and no verification of this client is in flight: for tests, and for an
-    /// orderly end.
+    /// Waits until no login and no verification of this client is in flight: for tests, and for an orderly
+    /// end.
     pub async fn wait_idle(&self) {
         let _ = self.start_wait_idle().await;
     }
 
     /// The same as [`Client::wait_idle`] for callers that wait in their own way.
-    pub fn start_wait_idle(&self) -> Pending<()> {
-        let promise = Promise::new();
-        let pending = promise.pending();
-        Arc::clone(&self.engine).when_idle(promise);
-        pending
+    pub(crate) fn start_wait_idle(&self) -> Pending<()> {
+        let idle = self.inner.idle();
+        idle.unwrap_or_else(|| Pending::ready(Ok(())))
     }
 
-    /// Forgets the token, the failures and the token reported as rejected. A login in flight goes on.
+    /// Forgets the token, the failures and the tokens reported as rejected. A login in flight is not stopped.
     pub fn reset(&self) {
-        self.engine.reset();
+        self.inner.reset();
     }
 
     /// Uses these credentials from the next login on. A failure that is remembered says nothing about
-    /// them and is forgotten. The token at hand goes on serving; see [`Client::invalidate_if_rotated`].
+    /// them and is forgotten. The cached token stays; see [`Client::invalidate_if_rotated`].
     pub fn set_credentials(&self, credential_set: CredentialSet) {
-        self.engine.set_credentials(credential_set, None);
+        self.inner.set_credentials(credential_set, None);
     }
 
-    /// Drops the token at hand if it was issued to client credentials that is not among the credentials any
-    /// more: after a leak, say. Returns whether it did. Salesforce is not told: to end the session
+    /// Drops the cached token if it was issued to client credentials that are not configured any more: after a
+    /// leak, for example. Returns whether it did. Salesforce is not told: to end the session
     /// there too, revoke it in the org.
     pub fn invalidate_if_rotated(&self) -> bool {
-        self.engine.invalidate_if_rotated()
+        self.inner.invalidate_if_rotated()
     }
 
     /// The host that the credentials are sent to.
     #[must_use]
     pub fn login_host(&self) -> String {
-        self.engine.login_host()
+        self.inner.login_host()
+    }
+
+    /// What a caller gets who found no view that covers the present: by the state, the cached token, the login
+    /// in flight, or a new one.
+    pub(crate) fn start_for(&self, purpose: Purpose) -> Start {
+        let inner = &self.inner;
+        // Before the login that may be due, whose events come from another thread.
+        inner.emit_token_state();
+        let single_flight = inner.single_flight();
+        let mut in_flight = single_flight.lock();
+        let start = match inner.lookup() {
+            Lookup::Fresh(token) => Start::Ready(token),
+            Lookup::RefreshDue(token) | Lookup::Stale(token) => {
+                if inner.cell.state().may_refresh(inner.config.clock.now()) {
+                    // Nobody waits for it. If it cannot start, a later call tries again.
+                    drop(in_flight.join_or_start(|flight| self.launch(flight, Purpose::Refresh)));
+                }
+                Start::Ready(token)
+            }
+            Lookup::BackingOff(error) => Start::Pending(Pending::ready(Err(error))),
+            Lookup::Empty => {
+                let pending = in_flight.join_or_start(|flight| self.launch(flight, purpose));
+                if purpose == Purpose::Token {
+                    in_flight.mark_awaited();
+                }
+                Start::Pending(pending)
+            }
+        };
+        inner.renew_view(&in_flight);
+        start
+    }
+
+    /// A login whatever is cached. One in flight is waited for first, because its request may be older than
+    /// what the caller wants to know.
+    pub(crate) async fn login_afresh(&self) -> Result<Token, Error> {
+        loop {
+            let other = {
+                let single_flight = self.inner.single_flight();
+                let mut in_flight = single_flight.lock();
+                let other = in_flight.flight().ok_or_else(|| {
+                    in_flight.join_or_start(|flight| self.launch(flight, Purpose::Verify))
+                });
+                in_flight.mark_awaited();
+                other
+            };
+            match other {
+                Ok(other) => drop(other.await),
+                Err(own) => {
+                    let token = own.await?;
+                    // A login that failed may have left the callers an older token.
+                    return match &self.inner.cell.state().failure {
+                        Some(failure) => Err(failure.error.clone()),
+                        None => Ok(token),
+                    };
+                }
+            }
+        }
+    }
+
+    fn launch(&self, flight: InFlight<Token>, purpose: Purpose) -> Result<(), Error> {
+        worker::spawn(run_login(Arc::clone(&self.inner), flight, purpose))
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("login_host", &self.engine.login_host())
-            .field("credentials", &self.engine.provider)
+            .field("login_host", &self.inner.login_host())
+            .field("credentials", &self.inner.credentials)
             .finish_non_exhaustive()
     }
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
 
-use crate::process::PerProcess;
 pub(crate) use forcegrant_proto::moment::{Moment, millis, to_system_time, to_wall};
+use forcegrant_support::process::PerProcess;
 
 /// Where a client reads the time.
 #[derive(Clone, Debug, Default)]

@@ -5,8 +5,8 @@ use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::process::{PerProcess, ProcessRef};
 use forcegrant_proto::event::Event;
+use forcegrant_support::process::{PerProcess, ProcessRef};
 
 /// Events that may wait for a slow callback; then the oldest make room.
 const MOST: usize = 1_024;

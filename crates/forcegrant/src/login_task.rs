@@ -1,22 +1,22 @@
-//! One login of a client, from its beginning to the next state: what the thread of the logins does for
-//! a flight.
+//! One login of a client, from its beginning to the next state: the job of the worker.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::client_config::PermitWish;
+use crate::client_inner::ClientInner;
 use crate::clock::to_wall;
-use crate::engine::Engine;
-use crate::login;
+use crate::login::{LoginOutcome, NewLogin, log_in};
 use crate::random;
+use crate::sharing::{TokenOrTurn, Turn, token_or_turn};
 use crate::single_flight::InFlight;
-use crate::store_session::{self, Obtained};
-use forcegrant_proto::cache::after_login::{self, LoginContext};
+use forcegrant_proto::cache::after_login::{LoginContext, LoginResult};
 use forcegrant_proto::error::Error;
 use forcegrant_proto::event::Event;
 use forcegrant_proto::token::Token;
 
-/// What a flight is for.
+/// What a login is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// Callers wait for a token.
@@ -24,112 +24,103 @@ pub(crate) enum Purpose {
     /// A usable token is served meanwhile.
     Refresh,
     /// Nobody waits for it yet.
-    Ahead,
+    Prewarm,
     /// Only a login of its own will do.
-    Login,
+    Verify,
 }
 
-/// The job of a flight. A login that a report of a dead token overtook is repeated once, as its
-/// answer may be older than the report.
-pub(crate) async fn run_login(engine: Arc<Engine>, flight: InFlight<Token>, purpose: Purpose) {
-    let mut overtaken = false;
-    let (result, counting) = loop {
-        let generation = engine.slot.state().generation;
-        let (outcome, held) = match store_session::obtain(&engine, purpose == Purpose::Login).await
-        {
-            Obtained::Adopted(cached) => (login::LoginOutcome::of_another(Ok(cached)), None),
-            Obtained::Told(error) => (login::LoginOutcome::of_another(Err(error)), None),
-            Obtained::Login(held) => {
-                let background = matches!(purpose, Purpose::Refresh | Purpose::Ahead);
-                engine.emit(&Event::login_started(background));
-                let login = login::log_in_when_permitted(&engine, background);
-                let outcome = match &held {
-                    Some(held) => held.renew_while(login).await,
-                    None => login.await,
+/// Logs in, or takes over the token of another client. A login that was overtaken by a report of a dead token is
+/// repeated once, because its response may be older than the report.
+pub(crate) async fn run_login(client: Arc<ClientInner>, flight: InFlight<Token>, purpose: Purpose) {
+    let mut is_repeated = false;
+    loop {
+        let generation = client.cell.state().generation;
+        let (outcome, turn) = match token_or_turn(&client, purpose == Purpose::Verify).await {
+            TokenOrTurn::Adopted(cached) => (LoginOutcome::of_another(Ok(cached)), Turn::Alone),
+            TokenOrTurn::Failed(error) => (LoginOutcome::of_another(Err(error)), Turn::Alone),
+            TokenOrTurn::Turn(turn) => {
+                let background = matches!(purpose, Purpose::Refresh | Purpose::Prewarm);
+                client.emit(&Event::login_started(background));
+                let awaited = flight.awaited();
+                let login = Box::pin(log_in(
+                    &client,
+                    PermitWish {
+                        background,
+                        awaited,
+                    },
+                ));
+                let outcome = match &turn {
+                    Turn::Store(lease) => lease.renew_while(login).await,
+                    Turn::Alone | Turn::Process(_) => login.await,
                 };
-                (outcome, held)
+                (outcome, turn)
             }
         };
-        let logins = outcome.answers;
-        let brought = outcome.result.as_ref().ok();
-        let brought = held
-            .as_ref()
-            .zip(brought)
-            .map(|(held, cached)| (Token::of(cached), held.pack(cached)));
-        let settled = settle(&engine, outcome, generation, overtaken);
-        let mut counting = None;
-        if let Some(held) = held {
-            counting = Some(held.counting(logins));
-            let packed = brought
-                .filter(|(token, _)| serves(token, settled.as_ref()))
-                .map(|(_, packed)| packed);
-            // Before the callers go on: a script that ends with its first token has shared it.
-            let failure = settled.as_ref().and_then(|result| result.as_ref().err());
-            held.publish(packed, failure).await;
-        }
-        if let Some(result) = settled {
-            break (result, counting);
-        }
-        if let Some(counting) = counting {
+        let counting = turn.counting(outcome.responses);
+        let brought = outcome.result.clone().ok();
+        let result = take_in(&client, outcome, generation, is_repeated);
+        // A token that came too late, or back after a rejection, serves no other client either.
+        let serves = |new: &NewLogin| matches!(&result, Some(Ok(token)) if new.is_of(token));
+        let failure = result.as_ref().and_then(|result| result.as_ref().err());
+        // Before the callers go on: a script that ends with its first token has shared it.
+        turn.publish(&client, brought.filter(serves), failure).await;
+        let Some(result) = result else {
             counting.await;
-        }
-        overtaken = true;
-    };
-    flight.complete(&result);
-    engine.single_flight().lock().clear();
-    if let Some(counting) = counting {
-        counting.await;
+            is_repeated = true;
+            continue;
+        };
+        flight.complete(&result);
+        client.single_flight().lock().clear();
+        return counting.await;
     }
 }
 
-/// Whether callers get what a login brought: not if it came too late, or back after a rejection.
-fn serves(brought: &Token, settled: Option<&Result<Token, Error>>) -> bool {
-    matches!(settled, Some(Ok(token)) if token.fingerprint() == brought.fingerprint())
-}
-
-/// Makes the outcome of a login the next state. `None`: login again.
-fn settle(
-    engine: &Engine,
-    outcome: login::LoginOutcome,
+/// Makes the outcome of a login the next state. `None`: log in again.
+fn take_in(
+    client: &ClientInner,
+    outcome: LoginOutcome,
     generation: u64,
-    overtaken: bool,
+    is_repeated: bool,
 ) -> Option<Result<Token, Error>> {
-    let after_login = {
-        let single_flight = engine.single_flight();
+    let config = &client.config;
+    let result = {
+        let single_flight = client.single_flight();
         let _lock = single_flight.lock();
-        let state = engine.slot.state();
-        let circumstances = LoginContext {
+        let context = LoginContext {
             generation,
-            overtaken,
-            now: engine.profile.clock.now(),
-            lifetimes: &engine.profile.lifetimes,
-            failures: &engine.profile.failures,
+            overtaken: is_repeated,
+            now: config.clock.now(),
+            lifetimes: &config.lifetimes,
+            failures: &config.failures,
             random: random::unit(),
         };
-        let after_login = state.after_login(outcome.result, &circumstances)?;
-        engine.slot.replace(after_login.next);
+        let cached = outcome.result.map(|new| new.cached);
+        let after_login = client.cell.state().after_login(cached, &context)?;
+        client.cell.replace(after_login.next);
         after_login.outcome
     };
     let (attempts, took) = (outcome.attempts, outcome.took);
-    match after_login {
-        after_login::LoginResult::Token { token, came_back } => {
-            let fingerprint = token.fingerprint().to_owned();
+    match result {
+        LoginResult::Token { token, came_back } => {
+            let fingerprint = || token.fingerprint().to_owned();
             if came_back {
-                let fingerprint = fingerprint.clone();
-                engine.emit(&Event::same_token_returned(fingerprint));
+                client.emit(&Event::same_token_returned(fingerprint()));
             }
-            let lifetime = left(&token, engine.profile.clock.now().wall);
+            let lifetime = lifetime_left(&token, config.clock.now().wall);
             if outcome.is_of_another {
-                engine.emit(&Event::token_adopted(fingerprint, token.expiry(), lifetime));
+                client.emit(&Event::token_adopted(
+                    fingerprint(),
+                    token.expiry(),
+                    lifetime,
+                ));
                 return Some(Ok(token));
             }
-            engine.logins.fetch_add(1, Ordering::Relaxed);
+            client.logins.fetch_add(1, Ordering::Relaxed);
             if outcome.signature_matches == Some(false) {
-                let fingerprint = fingerprint.clone();
-                engine.emit(&Event::signature_mismatch(fingerprint));
+                client.emit(&Event::signature_mismatch(fingerprint()));
             }
-            engine.emit(&Event::login_succeeded(
-                fingerprint,
+            client.emit(&Event::login_succeeded(
+                fingerprint(),
                 token.expiry(),
                 lifetime,
                 attempts,
@@ -137,23 +128,23 @@ fn settle(
             ));
             Some(Ok(token))
         }
-        after_login::LoginResult::Failure {
+        LoginResult::Failure {
             error,
             same_token,
             usable,
         } => {
-            engine.failed.fetch_add(1, Ordering::Relaxed);
+            client.failures.fetch_add(1, Ordering::Relaxed);
             if let Some(fingerprint) = same_token {
-                engine.emit(&Event::same_token_returned(fingerprint));
+                client.emit(&Event::same_token_returned(fingerprint));
             }
-            engine.emit(&Event::login_failed(error.clone(), attempts, took));
+            client.emit(&Event::login_failed(error.clone(), attempts, took));
             Some(usable.ok_or(error))
         }
     }
 }
 
 /// What is left of a token's life, by the wall clock.
-fn left(token: &Token, wall: i64) -> Duration {
+fn lifetime_left(token: &Token, wall: i64) -> Duration {
     let left = to_wall(token.expiry().at()).saturating_sub(wall);
     Duration::from_millis(u64::try_from(left).unwrap_or(0))
 }

@@ -1,28 +1,37 @@
-//! Single flight: at most one login is in flight for a client and process, and it belongs to
-//! nobody who waits for it.
+//! Single flight: at most one login of a client is in flight in a process, and it belongs to none of
+//! its waiters.
 
 use std::fmt;
 use std::sync::PoisonError;
 
 use crate::sync::{Arc, Mutex, MutexGuard};
-use crate::wait::{Pending, Promise};
-use forcegrant_proto::error::{Error, ErrorCode};
+use crate::wait::{Pending, Promise, lost};
+use forcegrant_proto::error::Error;
 
-/// Where flights are boarded. Whoever changes what a flight's result changes holds its lock.
-pub(crate) struct SingleFlight<T: Clone>(Mutex<Option<Arc<Promise<T>>>>);
+/// At most one operation at a time, whose result all its waiters share. Code that changes what such an
+/// operation changes too holds this lock.
+pub(crate) struct SingleFlight<T: Clone>(Mutex<Option<Arc<Flight<T>>>>);
 
-/// The desk's lock, held.
-pub(crate) struct SingleFlightGuard<'a, T: Clone>(MutexGuard<'a, Option<Arc<Promise<T>>>>);
+/// The lock, held.
+pub(crate) struct SingleFlightGuard<'a, T: Clone>(MutexGuard<'a, Option<Arc<Flight<T>>>>);
 
-/// A flight in flight. However it ends, its waiters are told: by [`InFlight::complete`], or, when it
-/// is dropped by a panic or with its runtime, with an error.
-#[must_use = "dropping a flight tells its passengers that it was lost"]
-pub(crate) struct InFlight<T: Clone>(Arc<Promise<T>>);
+/// The end of an operation in flight that does the work. Its waiters always get a result: the one of
+/// [`InFlight::complete`], or an error when this is dropped by a panic or with its runtime.
+#[must_use = "dropping it tells the waiters that the work was lost"]
+pub(crate) struct InFlight<T: Clone>(Arc<Flight<T>>);
 
-impl<T: Clone> Default for SingleFlight<T> {
-    fn default() -> Self {
-        Self(Mutex::new(None))
-    }
+struct Flight<T: Clone> {
+    result: Promise<T>,
+    /// Kept when a caller waits for the result, which may have been started ahead of the callers.
+    awaited: Promise<()>,
+}
+
+/// What a caller finds who wants to do the work itself.
+pub(crate) enum Joined<T: Clone> {
+    /// Another does it.
+    Waiting(Pending<T>),
+    /// The caller does it.
+    Started(InFlight<T>),
 }
 
 impl<T: Clone> SingleFlight<T> {
@@ -33,71 +42,93 @@ impl<T: Clone> SingleFlight<T> {
 }
 
 impl<T: Clone> SingleFlightGuard<'_, T> {
-    /// The flight in flight, if there is one.
-    pub(crate) fn flight(&self) -> Option<Pending<T>> {
-        let promise = self.0.as_ref().filter(|promise| !promise.is_kept())?;
-        Some(promise.pending())
+    fn current(&self) -> Option<&Arc<Flight<T>>> {
+        self.0.as_ref().filter(|flight| !flight.result.is_kept())
     }
 
     pub(crate) fn is_in_flight(&self) -> bool {
-        self.0.as_ref().is_some_and(|promise| !promise.is_kept())
+        self.current().is_some()
     }
 
-    /// Forgets a flight that has landed.
+    /// Waits for what is in flight, if something is.
+    pub(crate) fn flight(&self) -> Option<Pending<T>> {
+        self.current().map(|flight| flight.result.pending())
+    }
+
+    /// Notes that a caller waits for what is in flight.
+    pub(crate) fn mark_awaited(&self) {
+        if let Some(flight) = self.current() {
+            flight.awaited.keep(&Ok(()));
+        }
+    }
+
+    /// Joins what is in flight, or starts it with `start`.
+    pub(crate) fn join_or_start(
+        &mut self,
+        start: impl FnOnce(InFlight<T>) -> Result<(), Error>,
+    ) -> Pending<T> {
+        let in_flight = match self.join_or_begin() {
+            Joined::Waiting(pending) => return pending,
+            Joined::Started(in_flight) => in_flight,
+        };
+        let pending = in_flight.0.result.pending();
+        match start(in_flight) {
+            Ok(()) => pending,
+            // `start` has dropped it, and the error of that says less than this one.
+            Err(error) => Pending::ready(Err(error)),
+        }
+    }
+
+    /// Joins what is in flight, or begins it, to be carried on by the caller.
+    pub(crate) fn join_or_begin(&mut self) -> Joined<T> {
+        if let Some(flight) = self.flight() {
+            return Joined::Waiting(flight);
+        }
+        let flight = Arc::new(Flight {
+            result: Promise::new(),
+            awaited: Promise::new(),
+        });
+        *self.0 = Some(Arc::clone(&flight));
+        Joined::Started(InFlight(flight))
+    }
+
+    /// Frees the memory of a flight that is over.
     pub(crate) fn clear(&mut self) {
         if !self.is_in_flight() {
             *self.0 = None;
         }
     }
-
-    /// Joins the flight in flight, or starts one with `start`.
-    pub(crate) fn join_or_start(
-        &mut self,
-        start: impl FnOnce(InFlight<T>) -> Result<(), Error>,
-    ) -> Pending<T> {
-        if let Some(flight) = self.flight() {
-            return flight;
-        }
-        let promise = Arc::new(Promise::new());
-        let pending = promise.pending();
-        match start(InFlight(Arc::clone(&promise))) {
-            Ok(()) => {
-                *self.0 = Some(promise);
-                pending
-            }
-            // The flight was dropped before it left: its error says less than this one.
-            Err(error) => Pending::ready(Err(error)),
-        }
-    }
 }
 
 impl<T: Clone> InFlight<T> {
-    /// Tells the waiters. From here on the next caller starts another flight.
+    /// Ready as soon as a caller waits for the result.
+    pub(crate) fn awaited(&self) -> Pending<()> {
+        self.0.awaited.pending()
+    }
+
+    /// Gives the waiters the result. From here on the next caller starts another flight.
     pub(crate) fn complete(self, result: &Result<T, Error>) {
-        self.0.keep(result);
+        self.0.result.keep(result);
     }
 }
 
 impl<T: Clone> Drop for InFlight<T> {
     fn drop(&mut self) {
-        // Without effect after a landing.
-        self.0.keep(&Err(lost()));
+        // Without effect after `complete`.
+        self.0.result.keep(&Err(lost()));
+    }
+}
+
+impl<T: Clone> Default for SingleFlight<T> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
     }
 }
 
 impl<T: Clone> fmt::Debug for SingleFlight<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Desk")
+        f.write_str("SingleFlight")
     }
-}
-
-/// A defect of this crate: remembered by nobody, so that the next call starts afresh.
-pub(crate) fn lost() -> Error {
-    Error::new(
-        ErrorCode::Internal,
-        "the login ended by a defect before it had a result",
-    )
-    .with_help("This is a defect of forcegrant; please report it. The next call starts afresh.")
 }
 
 #[cfg(all(test, not(shuttle)))]
@@ -105,6 +136,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use forcegrant_proto::error::ErrorCode;
 
     fn result(mut pending: Pending<u8>) -> Option<Result<u8, &'static str>> {
         let result = pending.wait_timeout(Duration::ZERO)?;
@@ -112,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_share_one_flight_until_it_lands() {
+    fn callers_share_one_flight_until_it_completes() {
         let single_flight = SingleFlight::default();
         let mut flights = Vec::new();
         let mut join_or_start = || {
@@ -131,9 +163,9 @@ mod tests {
     }
 
     #[test]
-    fn a_flight_that_can_not_leave_is_an_error_and_the_next_call_tries_again() {
+    fn a_flight_that_cannot_start_is_an_error_and_the_next_call_tries_again() {
         let single_flight = SingleFlight::<u8>::default();
-        // The flight is dropped while the desk's lock is held, as a worker that can not start does.
+        // The flight is dropped while the lock is held, as by a worker that cannot start.
         let refused = single_flight
             .lock()
             .join_or_start(|_| Err(Error::new(ErrorCode::WorkerUnavailable, "no thread")));
@@ -146,21 +178,33 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_flight_is_an_error_for_its_passengers() {
+    fn a_flight_hears_that_a_caller_waits_for_it() {
         let single_flight = SingleFlight::<u8>::default();
-        let mut air = None;
-        let passenger = single_flight.lock().join_or_start(|flight| {
-            air = Some(flight);
+        let Joined::Started(flight) = single_flight.lock().join_or_begin() else {
+            panic!("nothing was in flight");
+        };
+        let mut awaited = flight.awaited();
+        assert!(awaited.wait_timeout(Duration::ZERO).is_none());
+        single_flight.lock().mark_awaited();
+        assert!(awaited.wait_timeout(Duration::ZERO).is_some());
+    }
+
+    #[test]
+    fn a_lost_flight_is_an_error_for_its_waiters() {
+        let single_flight = SingleFlight::<u8>::default();
+        let mut in_flight = None;
+        let waiter = single_flight.lock().join_or_start(|flight| {
+            in_flight = Some(flight);
             Ok(())
         });
-        drop(air);
-        assert_eq!(result(passenger), Some(Err("internal")));
+        drop(in_flight);
+        assert_eq!(result(waiter), Some(Err("internal")));
         assert!(!single_flight.lock().is_in_flight());
     }
 }
 
-/// A3, A4, A5: every interleaving that the model checker finds of callers who join, leave and wait
-/// while flights land or are lost.
+/// Every interleaving that the model checker finds of callers who join, leave and wait while flights
+/// complete or are lost.
 #[cfg(all(test, shuttle))]
 mod model {
     use shuttle::sync::atomic::{AtomicUsize, Ordering};
@@ -171,7 +215,7 @@ mod model {
     struct World {
         single_flight: SingleFlight<usize>,
         started: AtomicUsize,
-        in_air: AtomicUsize,
+        in_flight: AtomicUsize,
     }
 
     impl World {
@@ -179,7 +223,7 @@ mod model {
             Arc::new(Self {
                 single_flight: SingleFlight::default(),
                 started: AtomicUsize::new(0),
-                in_air: AtomicUsize::new(0),
+                in_flight: AtomicUsize::new(0),
             })
         }
 
@@ -187,14 +231,14 @@ mod model {
             self.single_flight.lock().join_or_start(|flight| {
                 let number = self.started.fetch_add(1, Ordering::SeqCst);
                 assert_eq!(
-                    self.in_air.fetch_add(1, Ordering::SeqCst),
+                    self.in_flight.fetch_add(1, Ordering::SeqCst),
                     0,
-                    "two flights in the air"
+                    "two flights at once"
                 );
                 let world = Arc::clone(self);
                 thread::spawn(move || {
                     thread::yield_now();
-                    world.in_air.fetch_sub(1, Ordering::SeqCst);
+                    world.in_flight.fetch_sub(1, Ordering::SeqCst);
                     end(flight, number);
                 });
                 Ok(())
@@ -233,7 +277,7 @@ mod model {
     }
 
     #[test]
-    fn a_caller_who_leaves_takes_nobody_along() {
+    fn a_caller_who_leaves_disturbs_no_other() {
         check(|| {
             let world = World::new();
             let first = world.join_or_start(complete);

@@ -1,208 +1,178 @@
-//! A token from the store, or the right to log in: the effects of sharing. What an entry is worth is
-//! decided in `store/record.rs`.
+//! The protocol between a client and a store: a token of another client, or the lease and what follows from it.
+//! What an entry is worth is decided in `store/record.rs`.
 
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 use zeroize::Zeroizing;
 
+use crate::client_inner::ClientInner;
 use crate::clock::{millis, to_system_time, to_wall};
 use crate::credentials::Login;
-use crate::engine::Engine;
 use crate::login::budget_spent;
 use crate::random;
 use crate::store::seal::{self, Kind, Sealer};
-use crate::store::{self, Acquired, SharedStore, StoreError};
+use crate::store::{Acquired, Lease, SharedStore, Store, StoreError, StoreFuture};
 use forcegrant_proto::cache::cached_token::CachedToken;
-use forcegrant_proto::error::Error;
+use forcegrant_proto::error::{Error, ErrorCode};
+use forcegrant_proto::event::Event;
 use forcegrant_proto::expiry::ExpirySource;
 use forcegrant_proto::grant::context::ResponseContext;
-use forcegrant_proto::secret::CredentialsFingerprint;
+use forcegrant_proto::redaction::Redactor;
 use forcegrant_proto::store::protocol::LARGEST_ENTRY;
 use forcegrant_proto::store::record::{self, Origin, Patience, Reader};
 
-/// How long a lease is granted for. A holder that was killed blocks others for this at most.
+/// How long a lease is granted for. A crashed holder blocks others for at most this long.
 const LEASE: Duration = Duration::from_millis(2_500);
 
-/// How often its holder extends it while it logs in: often enough to keep it though a step is late by
-/// the whole time that a step may take.
-const EXTENSION: Duration = Duration::from_millis(500);
+/// How often the holder renews it while it logs in: often enough although one call may take a whole second.
+const RENEWAL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// A store that says at once that nothing has changed is not asked more often than this.
-const PAUSE: Duration = Duration::from_millis(20);
+/// The least time between two looks at a store that does not wait for the end of a lease by itself.
+const MIN_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// What a flight comes to before it logs in.
+/// The shortest time to live of an entry, in milliseconds.
+const MIN_TIME_TO_LIVE: u64 = 1_000;
+
+/// How much of a store's error text is shown, in characters.
+const MAX_ERROR_LENGTH: usize = 300;
+
+/// What a client finds in a store that needs a token.
 pub(crate) enum Obtained {
-    /// Another client's login serves.
+    /// The login of another client serves.
     Adopted(Arc<CachedToken>),
     /// The login of another client, which this one waited for, failed.
-    Told(Error),
-    /// Log in, mostly under a lease. Without one nothing is shared, or the store is out of the way.
-    Login(Option<HeldLease>),
+    Failed(Error),
+    /// Log in.
+    Lease(HeldLease),
+    /// The store is failing: log in without it.
+    Unavailable,
 }
 
-/// The right to log in, and where the result goes.
+/// The right to log in, until it is released or published.
 pub(crate) struct HeldLease {
     session: StoreSession,
-    lease: store::Lease,
-    /// It was lost: it ended before it was extended, as after a time that this process stood still.
+    lease: Lease,
+    /// It ended before it was renewed, for example because this process stood still.
     lost: Arc<AtomicBool>,
 }
 
-/// A client at the store, with one client credentials.
+/// A client at the store, with one set of client credentials.
 #[derive(Clone)]
 struct StoreSession {
-    engine: Arc<Engine>,
-    share: SharedStore,
+    client: Arc<ClientInner>,
+    store: SharedStore,
     login: Login,
     sealer: Arc<Sealer>,
     /// The name of the token's entry.
     key: String,
 }
 
-/// Asks the store, if there is one. `afresh`: what is there does not serve.
-pub(crate) async fn obtain(engine: &Arc<Engine>, afresh: bool) -> Obtained {
-    let Some(share) = &engine.profile.share else {
-        return Obtained::Login(None);
-    };
-    // Apart: the logins of a pool that wait for their turn carry no room for it.
-    let obtained = Box::pin(ask_store(engine, share, afresh)).await;
-    match (&obtained, &share.otherwise) {
-        (Obtained::Login(None), Some(share)) => Box::pin(ask_store(engine, share, afresh)).await,
-        _ => obtained,
-    }
-}
-
-async fn ask_store(engine: &Arc<Engine>, share: &SharedStore, afresh: bool) -> Obtained {
-    let login = engine
-        .provider
-        .login(engine.key.as_str(), engine.profile.retry.total)
-        .await
-        .ok();
-    // A source that fails is the login's business.
-    let Some(login) = login.or_else(|| engine.provider.at_hand()) else {
-        return Obtained::Login(None);
-    };
+/// Looks for a token in the store, and waits for the lease if there is none. `afresh`: only a login of its own
+/// will do.
+pub(crate) async fn obtain(
+    client: &Arc<ClientInner>,
+    store: &SharedStore,
+    login: Login,
+    afresh: bool,
+) -> Obtained {
     let Some(owner) = seal::owner() else {
-        return Obtained::Login(None);
+        return Obtained::Unavailable;
     };
-    let session = StoreSession::new(engine, share, login);
-    match session.look(afresh).await {
-        Some(lease) => Obtained::Adopted(lease),
-        None => session.queue(owner, afresh).await,
+    let session = StoreSession::new(client, store, login);
+    match session.find_token(afresh).await {
+        Some(cached) => Obtained::Adopted(cached),
+        None => session.wait_for_lease(owner, afresh).await,
     }
 }
 
 impl StoreSession {
-    fn new(engine: &Arc<Engine>, share: &SharedStore, login: Login) -> Self {
-        let endpoint = format!("{}\0{}", login.endpoint.token_url(), share.route);
+    fn new(client: &Arc<ClientInner>, store: &SharedStore, login: Login) -> Self {
+        let endpoint = format!("{}\0{}", login.endpoint.token_url(), store.route);
         let sealer = Arc::new(Sealer::new(&login.credentials, &endpoint));
         Self {
             key: sealer.name(Kind::Token),
-            engine: Arc::clone(engine),
-            share: share.clone(),
+            client: Arc::clone(client),
+            store: store.clone(),
             login,
             sealer,
         }
     }
 
     /// Waits for the lease, or for what its holder brings.
-    async fn queue(self, owner: String, afresh: bool) -> Obtained {
+    async fn wait_for_lease(self, owner: String, afresh: bool) -> Obtained {
         let begun = Instant::now();
         let mut patience = Patience::new(LEASE);
         loop {
-            let lease = match self.acquire(&owner).await {
-                None => return Obtained::Login(None),
-                Some(Acquired::Granted { fence }) => store::Lease { owner, fence },
-                Some(Acquired::Held { fence, left }) => {
-                    let waited = begun.elapsed();
-                    let total = self.engine.profile.retry.total.saturating_sub(waited);
-                    let wait = patience.wait(millis(waited), fence, left);
-                    let Some(wait) = wait.filter(|_| !total.is_zero()) else {
-                        let error = StoreError::new("another held the lease for too long");
-                        self.share.failed(&self.engine, &error);
-                        return Obtained::Login(None);
-                    };
-                    let looked = Instant::now();
-                    self.watch(fence, wait.min(total)).await;
-                    if let Some(lease) = self.look(afresh).await {
-                        return Obtained::Adopted(lease);
-                    }
-                    if let Some(error) = self.failure(fence, afresh).await {
-                        return Obtained::Told(error);
-                    }
-                    tokio::time::sleep(PAUSE.saturating_sub(looked.elapsed())).await;
-                    continue;
+            let (fence, left) = match self.acquire(&owner).await {
+                None => return Obtained::Unavailable,
+                Some(Acquired::Held { fence, left }) => (fence, left),
+                Some(Acquired::Granted { fence }) => {
+                    return self.granted(Lease { owner, fence }, afresh).await;
                 }
             };
-            return self.granted(lease, afresh).await;
+            let waited = begun.elapsed();
+            let total = self.client.config.retry.total.saturating_sub(waited);
+            let wait = patience.wait(millis(waited), fence, left);
+            let Some(wait) = wait.filter(|_| !total.is_zero()) else {
+                self.failed(&StoreError::new(
+                    "another client held the lease for too long",
+                ));
+                return Obtained::Unavailable;
+            };
+            let watched = Instant::now();
+            self.watch(fence, wait.min(total)).await;
+            if let Some(cached) = self.find_token(afresh).await {
+                return Obtained::Adopted(cached);
+            }
+            if let Some(error) = self.find_failure(fence, afresh).await {
+                return Obtained::Failed(error);
+            }
+            sleep(MIN_POLL_INTERVAL.saturating_sub(watched.elapsed())).await;
         }
     }
 
-    async fn granted(self, lease: store::Lease, afresh: bool) -> Obtained {
-        // Between the look and the grant another may have logged in.
-        let found = self.look(afresh).await;
+    async fn granted(self, lease: Lease, afresh: bool) -> Obtained {
+        // Another may have logged in between the last look and the grant.
+        let found = self.find_token(afresh).await;
         let held = HeldLease {
             session: self,
             lease,
             lost: Arc::default(),
         };
-        if let Some(lease) = found {
+        if let Some(cached) = found {
             held.release().await;
-            return Obtained::Adopted(lease);
+            return Obtained::Adopted(cached);
         }
-        if let Some(error) = held.session.spent().await {
+        if let Some(error) = held.session.budget_error().await {
             held.release().await;
-            return Obtained::Told(error);
+            return Obtained::Failed(error);
         }
-        Obtained::Login(Some(held))
+        Obtained::Lease(held)
     }
 
-    async fn acquire(&self, owner: &str) -> Option<Acquired> {
-        let call = self
-            .share
-            .open(&self.engine)?
-            .acquire(&self.key, owner, LEASE);
-        self.share.call(&self.engine, call).await
-    }
-
-    async fn watch(&self, fence: u64, limit: Duration) {
-        let Some(store) = self.share.open(&self.engine) else {
-            return;
-        };
-        let call = store.watch(&self.key, fence, limit);
-        let _ = self.share.wait(limit, &self.engine, call).await;
-    }
-
-    async fn open(&self, kind: Kind) -> Option<(Zeroizing<Vec<u8>>, Option<Duration>)> {
-        let name = self.sealer.name(kind);
-        let call = self.share.open(&self.engine)?.get(&name);
-        let stored = self.share.call(&self.engine, call).await??;
-        Some((self.sealer.open(kind, stored.entry)?, stored.left))
-    }
-
-    /// What is in the store, if this client can use it.
-    async fn look(&self, afresh: bool) -> Option<Arc<CachedToken>> {
+    /// The token in the store, if this client can use it.
+    async fn find_token(&self, afresh: bool) -> Option<Arc<CachedToken>> {
         if afresh {
             return None;
         }
-        let (text, left) = self.open(Kind::Token).await?;
-        let engine = &self.engine;
+        let (text, left) = self.get(Kind::Token).await?;
+        let (client, config) = (&self.client, &self.client.config);
         // Only a client that the endpoint gave a token to can have put it there.
-        engine.note_known(&self.login.endpoint);
-        let (state, now) = (engine.slot.state(), engine.profile.clock.now());
+        client.note_known(&self.login.endpoint);
+        let (state, now) = (client.cell.state(), config.clock.now());
         let reader = Reader {
             state: &state,
             now,
-            lifetimes: &engine.profile.lifetimes,
+            lifetimes: &config.lifetimes,
             context: ResponseContext {
                 host: self.login.endpoint.host(),
                 credentials: &self.login.credentials,
-                trust: &engine.profile.trust,
+                trust: &config.trust,
                 now: to_system_time(now.wall),
                 known_endpoint: true,
             },
@@ -212,73 +182,123 @@ impl StoreSession {
     }
 
     /// Why the login under this lease failed.
-    async fn failure(&self, fence: u64, afresh: bool) -> Option<Error> {
+    async fn find_failure(&self, fence: u64, afresh: bool) -> Option<Error> {
         if afresh {
             return None;
         }
-        let (text, _) = self.open(Kind::Failure).await?;
-        record::read_failure(&text, fence, self.engine.profile.clock.now().wall)
+        let (text, _) = self.get(Kind::Failure).await?;
+        record::read_failure(&text, fence, self.client.config.clock.now().wall)
     }
 
-    /// Whether all who share the store have used the login budget up.
-    async fn spent(&self) -> Option<Error> {
-        let stop = self.engine.profile.budget.stop?;
+    /// The error of a login budget that all clients of the store together have used up.
+    async fn budget_error(&self) -> Option<Error> {
+        let stop = self.client.config.budget.stop?;
         let used = self.count(0).await?;
-        let now = self.engine.profile.clock.now().wall;
+        let now = self.client.config.clock.now().wall;
         let wait = record::counted_out(used, stop, now)?;
         Some(budget_spent(Some(stop), wait))
     }
 
-    async fn count(&self, logins: u32) -> Option<u64> {
-        if !self.share.counts {
-            return None;
+    async fn get(&self, kind: Kind) -> Option<(Zeroizing<Vec<u8>>, Option<Duration>)> {
+        let name = self.sealer.name(kind);
+        let stored = self.call(self.open()?.get(&name)).await??;
+        Some((self.sealer.open(kind, stored.entry)?, stored.left))
+    }
+
+    async fn put(&self, kind: Kind, plain: &[u8], lives: Duration, lease: &Lease) {
+        let entry = self.sealer.seal(kind, plain);
+        let entry = entry.filter(|entry| entry.len() <= LARGEST_ENTRY);
+        let (Some(entry), Some(store)) = (entry, self.open()) else {
+            return;
+        };
+        let name = self.sealer.name(kind);
+        self.call(store.put(&name, &entry, lives, lease)).await;
+    }
+
+    async fn acquire(&self, owner: &str) -> Option<Acquired> {
+        self.call(self.open()?.acquire(&self.key, owner, LEASE))
+            .await
+    }
+
+    async fn watch(&self, fence: u64, limit: Duration) {
+        if let Some(store) = self.open() {
+            let call = store.watch(&self.key, fence, limit);
+            self.call_for(limit, call).await;
         }
+    }
+
+    async fn release(&self, lease: &Lease) {
+        if let Some(store) = self.open() {
+            self.call(store.release(&self.key, lease)).await;
+        }
+    }
+
+    /// Counts these logins for all clients of the store, and returns how many there were in the last hour.
+    async fn count(&self, logins: u32) -> Option<u64> {
         let counter = seal::counter_name(
             self.login.endpoint.host(),
             self.login.credentials.client_id(),
         );
-        let call = self.share.open(&self.engine)?.count(&counter, logins);
-        self.share.call(&self.engine, call).await
+        self.call(self.open()?.count(&counter, logins)).await
     }
 
-    async fn release(&self, lease: &store::Lease) {
-        let Some(store) = self.share.open(&self.engine) else {
-            return;
-        };
-        let call = store.release(&self.key, lease);
-        let _ = self.share.call(&self.engine, call).await;
+    fn open(&self) -> Option<&dyn Store> {
+        self.store.open(self.client.config.clock.now().boot)
     }
 
-    async fn put(&self, kind: Kind, plain: &[u8], lives: Duration, lease: &store::Lease) {
-        let entry = self.sealer.seal(kind, plain);
-        let entry = entry.filter(|entry| entry.len() <= LARGEST_ENTRY);
-        let (Some(entry), Some(store)) = (entry, self.share.open(&self.engine)) else {
-            return;
-        };
-        let name = self.sealer.name(kind);
-        let call = store.put(&name, &entry, lives, lease);
-        let _ = self.share.call(&self.engine, call).await;
+    /// The result of a call. `None`: it failed, or was late.
+    async fn call<T>(&self, call: StoreFuture<'_, T>) -> Option<T> {
+        self.call_for(Duration::ZERO, call).await
+    }
+
+    async fn call_for<T>(&self, patience: Duration, call: StoreFuture<'_, T>) -> Option<T> {
+        let result = self.store.call(patience, call).await;
+        result.map_err(|error| self.failed(&error)).ok()
+    }
+
+    /// Leaves the store alone for a while, and emits an event.
+    fn failed(&self, error: &StoreError) {
+        let pause = self.store.failed(self.client.config.clock.now().boot);
+        // The text is another library's, or a user's.
+        let text = redactor(&self.client).clean(&error.to_string(), MAX_ERROR_LENGTH);
+        let error = Error::new(
+            ErrorCode::StoreFailed,
+            format!("the store that tokens are shared through failed: {text}"),
+        )
+        .with_help("Logins go ahead without it, and it is asked again later.")
+        .with_retry_after(Some(Duration::from_millis(pause)));
+        self.client.emit(&Event::store_failed(error));
+    }
+}
+
+/// Knows the credentials and the cached token.
+fn redactor(client: &ClientInner) -> Redactor {
+    let mut redactor = Redactor::new();
+    if let Some(login) = client.credentials.at_hand() {
+        redactor = redactor.hide_credentials(
+            login.credentials.client_id(),
+            login.credentials.expose_client_secret(),
+        );
+    }
+    match client.cell.cached() {
+        Some(cached) => redactor.hide(cached.parts.access_token()),
+        None => redactor,
     }
 }
 
 impl HeldLease {
-    /// Extends the lease while the work lasts.
+    /// Renews the lease while the work lasts.
     pub(crate) async fn renew_while<T>(&self, work: impl Future<Output = T>) -> T {
-        // Apart, as in `obtain`.
-        let work = Box::pin(work);
         let (session, lease) = (self.session.clone(), self.lease.clone());
         let lost = Arc::clone(&self.lost);
-        let _extension = AbortOnDrop(tokio::spawn(async move {
+        let _renewal = AbortOnDrop(tokio::spawn(async move {
             loop {
-                tokio::time::sleep(EXTENSION).await;
-                let extended = session
-                    .share
-                    .extend(&session.key, &lease.owner, LEASE)
-                    .await;
-                let is_lost = match extended {
+                sleep(RENEWAL_INTERVAL).await;
+                let renewed = session.store.renew(&session.key, &lease.owner, LEASE);
+                let is_lost = match renewed.await {
                     Some(Acquired::Granted { fence }) => fence != lease.fence,
                     Some(Acquired::Held { .. }) => true,
-                    // The next time, perhaps.
+                    // The next renewal may succeed.
                     None => false,
                 };
                 if is_lost {
@@ -291,106 +311,79 @@ impl HeldLease {
         work.await
     }
 
-    /// The entry for what a login brought.
-    pub(crate) fn pack(&self, lease: &CachedToken) -> Packed {
-        let age = lease.age(self.session.engine.profile.clock.now());
-        let lives = lease.windows.stale.max(lease.windows.ends);
-        let lives = lives.saturating_sub(age).max(SHORTEST);
-        let expiry = lease.parts.expiry();
-        let origin = Origin {
-            started: lease.started.wall,
-            introspected: (expiry.source() == ExpirySource::Introspection)
-                .then(|| to_wall(expiry.at()) / 1_000),
-            age,
-            lives,
-        };
-        Packed {
-            text: record::write_token(&origin, &lease.parts),
-            lives: Duration::from_millis(lives),
-            credentials: lease.credentials,
-        }
-    }
-
-    /// Tells the others what came of the login, and ends the lease.
-    pub(crate) async fn publish(self, packed: Option<Packed>, failure: Option<&Error>) {
-        // Apart, as in `obtain`.
-        Box::pin(self.put_result(packed, failure)).await;
-    }
-
-    async fn put_result(self, packed: Option<Packed>, failure: Option<&Error>) {
+    /// Puts what the login brought, or why it failed, into the store, and ends the lease.
+    pub(crate) async fn publish(self, brought: Option<&CachedToken>, failure: Option<&Error>) {
         if self.lost.load(Ordering::Relaxed) {
             return;
         }
+        let (session, lease) = (&self.session, &self.lease);
         if let Some(error) = failure {
-            let now = self.session.engine.profile.clock.now().wall;
-            let text = record::write_failure(self.lease.fence, now, error);
-            let told = record::told(error);
-            self.session
-                .put(Kind::Failure, &text, told, &self.lease)
-                .await;
+            let now = session.client.config.clock.now().wall;
+            let text = record::write_failure(lease.fence, now, error);
+            let lives = record::told(error);
+            session.put(Kind::Failure, &text, lives, lease).await;
         }
-        match packed {
-            Some(packed) if packed.credentials == self.session.login.credentials.mark() => {
-                self.session
-                    .put(Kind::Token, &packed.text, packed.lives, &self.lease)
-                    .await;
+        match brought {
+            Some(cached) if cached.credentials == session.login.credentials.mark() => {
+                session.put_token(cached, lease).await;
             }
-            Some(packed) => {
+            Some(cached) => {
                 self.release().await;
-                self.put_under_other_pair(&packed).await;
+                self.put_with_other_credentials(cached).await;
             }
             None => self.release().await,
         }
     }
 
-    /// The login went through with another pair than the one that the lease is for.
-    async fn put_under_other_pair(&self, packed: &Packed) {
+    /// The login succeeded with other credentials than those that the lease is for.
+    async fn put_with_other_credentials(&self, cached: &CachedToken) {
         let session = &self.session;
-        let login = session.engine.provider.at_hand();
-        let login = login.filter(|login| login.credentials.mark() == packed.credentials);
+        let login = session.client.credentials.at_hand();
+        let login = login.filter(|login| login.credentials.mark() == cached.credentials);
         let Some(login) = login else {
             return;
         };
-        let other = StoreSession::new(&session.engine, &session.share, login);
-        // Should another have the lease, it logs in just now.
+        let other = StoreSession::new(&session.client, &session.store, login);
+        // If another client holds the lease, it is logging in right now.
         if let Some(Acquired::Granted { fence }) = other.acquire(&self.lease.owner).await {
-            let lease = store::Lease {
-                owner: self.lease.owner.clone(),
-                fence,
-            };
-            other
-                .put(Kind::Token, &packed.text, packed.lives, &lease)
-                .await;
+            let owner = self.lease.owner.clone();
+            other.put_token(cached, &Lease { owner, fence }).await;
         }
     }
 
-    /// Ends the lease.
-    pub(crate) async fn release(&self) {
+    async fn release(&self) {
         self.session.release(&self.lease).await;
     }
 
-    /// Counts the logins that the endpoint answered, for all who share the store.
-    pub(crate) fn counting(&self, logins: u32) -> Pin<Box<impl Future<Output = ()> + use<>>> {
+    /// Counts the token requests that got a response, for all clients of the store.
+    pub(crate) fn count(&self, logins: u32) -> impl Future<Output = ()> + Send + use<> {
         let session = self.session.clone();
-        // Apart, as in `obtain`.
-        Box::pin(async move {
+        async move {
             if logins > 0 {
                 session.count(logins).await;
             }
-        })
+        }
     }
 }
 
-/// The entry for a token, not sealed yet.
-pub(crate) struct Packed {
-    text: Zeroizing<Vec<u8>>,
-    lives: Duration,
-    /// The fingerprint of the pair that the token was issued to.
-    credentials: CredentialsFingerprint,
+impl StoreSession {
+    async fn put_token(&self, cached: &CachedToken, lease: &Lease) {
+        let age = cached.age(self.client.config.clock.now());
+        let lives = cached.windows.stale.max(cached.windows.ends);
+        let lives = lives.saturating_sub(age).max(MIN_TIME_TO_LIVE);
+        let expiry = cached.parts.expiry();
+        let origin = Origin {
+            started: cached.started.wall,
+            introspected: (expiry.source() == ExpirySource::Introspection)
+                .then(|| to_wall(expiry.at()) / 1_000),
+            age,
+            lives,
+        };
+        let text = record::write_token(&origin, &cached.parts);
+        self.put(Kind::Token, &text, Duration::from_millis(lives), lease)
+            .await;
+    }
 }
-
-/// The shortest time to live of an entry, in milliseconds.
-const SHORTEST: u64 = 1_000;
 
 /// Ends a task together with what it serves.
 struct AbortOnDrop(JoinHandle<()>);

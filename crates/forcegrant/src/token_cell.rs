@@ -1,26 +1,19 @@
-//! Where readers find the current token: atomic pointers, no lock.
+//! Where readers find the current token: an atomic pointer, no lock.
 
 use std::ops::Deref;
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, ArcSwapOption, Guard};
+use arc_swap::{ArcSwap, Guard};
 
-use crate::clock::Clock;
 use crate::sharded_refs::ShardedRefs;
 use forcegrant_proto::cache::cached_token::CachedToken;
 use forcegrant_proto::cache::state::State;
 use forcegrant_proto::token::Token;
 
-/// Holds the current [`State`]. Reading takes no lock and allocates nothing; a writer holds the
-/// client's lock.
+/// Holds the current [`State`]. Reading takes no lock and allocates nothing; a writer holds the lock of the
+/// client's single flight.
 #[derive(Debug, Default)]
-#[repr(C)]
-pub(crate) struct TokenCell {
-    /// The cached token of the state once more, or nothing, so that a reader of one client among many
-    /// meets the fewest cache misses.
-    cached: ArcSwapOption<CachedToken>,
-    current: ArcSwap<Current>,
-}
+pub(crate) struct TokenCell(ArcSwap<Current>);
 
 #[derive(Debug, Default)]
 struct Current {
@@ -33,48 +26,45 @@ struct Current {
 #[derive(Debug)]
 pub(crate) struct StateRef(Guard<Arc<Current>>);
 
-impl Deref for StateRef {
-    type Target = State;
-
-    fn deref(&self) -> &State {
-        &self.0.state
-    }
-}
-
 impl TokenCell {
     /// The token, if a view taken earlier covers this coarse wall-clock time.
     #[inline]
     pub(crate) fn read(&self, coarse_wall: i64) -> Option<Token> {
-        let current = self.current.load();
+        let current = self.0.load();
         let cached = current.state.cached.as_ref()?;
         cached
             .in_view(coarse_wall)
             .then(|| current.refs.hand_out(cached))
     }
 
-    /// The same for a client among many, which is seldom read by two threads at once: without a
-    /// reference count for each thread. And because each of many may be read only once in a second, it
-    /// takes a new view by itself where that decides nothing.
-    #[inline]
-    pub(crate) fn read_shared(&self, coarse_wall: i64, clock: &Clock) -> Option<Token> {
-        let cached = self.cached.load();
-        let cached = cached.as_ref()?;
-        let renew = || cached.renew(clock.now(), coarse_wall, clock.view_length());
-        (cached.in_view(coarse_wall) || renew()).then(|| Token::of(cached))
+    /// The cached token, usable or not.
+    pub(crate) fn cached(&self) -> Option<Arc<CachedToken>> {
+        self.0.load().state.cached.clone()
     }
 
     pub(crate) fn state(&self) -> StateRef {
-        StateRef(self.current.load())
+        StateRef(self.0.load())
     }
 
     pub(crate) fn replace(&self, state: State) {
-        let cached = state.cached.clone();
-        // Never another than the state's, also for a child that is forked in between.
-        self.cached.store(None);
-        self.current.store(Arc::new(Current {
+        let old = self.cached();
+        let new = state.cached.clone();
+        self.0.store(Arc::new(Current {
             state,
             refs: ShardedRefs::default(),
         }));
-        self.cached.store(cached);
+        if let Some(old) = old
+            && !new.is_some_and(|new| Arc::ptr_eq(&new, &old))
+        {
+            old.retire();
+        }
+    }
+}
+
+impl Deref for StateRef {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.0.state
     }
 }

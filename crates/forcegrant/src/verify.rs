@@ -1,15 +1,17 @@
 //! `verify()`: a login and one harmless API call.
 
 use std::fmt;
-use std::sync::Arc;
 
 use serde_json::Value;
 use url::Url;
 
 use crate::calls::CLASSIFIED_BYTES;
+use crate::client::Client;
 use crate::clock::to_system_time;
-use crate::engine::Engine;
 use crate::http::{Request, Response};
+use crate::verified::Verified;
+use crate::wait::Pending;
+use crate::worker;
 use forcegrant_proto::cache::state::Report;
 use forcegrant_proto::error::{Error, ErrorCode};
 use forcegrant_proto::redaction::Redactor;
@@ -17,24 +19,33 @@ use forcegrant_proto::response_class::{ApiResponse, RateLimit, Refusal, Response
 use forcegrant_proto::secret::Secret;
 use forcegrant_proto::token::Token;
 
-/// What [`Client::verify`](crate::Client::verify) found.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Verified {
-    /// The new token, which the client serves from now on.
-    pub token: Token,
-    /// API requests used and allowed in the last 24 hours, if the API said so.
-    pub api_usage: Option<(u64, u64)>,
-}
-
 /// Needs the `api` scope, changes nothing, and is answered by every edition with API access. The
 /// version is old enough for every org and far from being retired.
 const CALL: &str = "/services/data/v60.0/limits";
 
-pub(crate) async fn verify(engine: &Arc<Engine>) -> Result<Verified, Error> {
+impl Client {
+    /// Logs in afresh, whatever is cached or remembered, and makes one harmless API call with the
+    /// token. Shows that the whole set-up works; it counts as a login. Callers at the same time share
+    /// one verification.
+    pub async fn verify(&self) -> Result<Verified, Error> {
+        self.start_verify().await
+    }
+
+    /// The same as [`Client::verify`] for callers that wait in their own way.
+    pub fn start_verify(&self) -> Pending<Verified> {
+        let verifications = self.inner.verifications();
+        let mut in_flight = verifications.lock();
+        in_flight.join_or_start(|flight| {
+            let client = self.clone();
+            worker::spawn(async move { flight.complete(&verify(&client).await) })
+        })
+    }
+}
+
+async fn verify(client: &Client) -> Result<Verified, Error> {
     // The API call below says whether a token that was reported as rejected works after all.
-    engine.clear_rejected();
-    let token = engine.login_afresh().await?;
+    client.inner.clear_rejected();
+    let token = client.login_afresh().await?;
     let request = Request {
         method: "GET",
         url: format!("{}{CALL}", token.instance_url()),
@@ -44,10 +55,10 @@ pub(crate) async fn verify(engine: &Arc<Engine>) -> Result<Verified, Error> {
         ],
         body: None,
     };
-    let profile = &engine.profile;
-    let response = profile
+    let config = &client.inner.config;
+    let response = config
         .transport
-        .send(&request, profile.attempt_timeout)
+        .send(&request, config.attempt_timeout)
         .await;
     let response = response.map_err(|failure| failure.error)?;
     let api = ApiResponse {
@@ -66,14 +77,14 @@ pub(crate) async fn verify(engine: &Arc<Engine>) -> Result<Verified, Error> {
         ResponseClass::SessionExpired | ResponseClass::Unauthorized
     );
     if is_dead {
-        engine.report(&Report {
+        client.inner.report(&Report {
             fingerprint: token.fingerprint(),
             host: Some(token.instance_url()),
             is_proof: api.class() == ResponseClass::SessionExpired,
             is_renewed: false,
         });
     }
-    let now = to_system_time(profile.clock.now().wall);
+    let now = to_system_time(config.clock.now().wall);
     let error = if (300..=399).contains(&response.status) {
         redirected(&response, &request.url, &token)
     } else {

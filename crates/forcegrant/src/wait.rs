@@ -1,5 +1,5 @@
-//! Waiting for the result of a flight: Rust futures by waker, threads by condition variable,
-//! bindings by callback. The flight belongs to none of them.
+//! Waiting for a result: Rust futures by waker, threads by condition variable, bindings by callback. The
+//! work belongs to none of its waiters.
 
 use std::fmt;
 use std::future::Future;
@@ -8,22 +8,21 @@ use std::sync::PoisonError;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::single_flight::lost;
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard};
-use forcegrant_proto::error::Error;
+use forcegrant_proto::error::{Error, ErrorCode};
 
-/// A result that will be there. Dropping it never disturbs the work behind it.
+/// A result to come. Dropping it never disturbs the work behind it.
 ///
 /// It is a [`Future`]; threads use [`Pending::wait_timeout`], and other runtimes
-/// [`Pending::on_ready`]. The result is given once.
-#[must_use = "nothing is waited for until it is polled or asked"]
+/// [`Pending::on_ready`].
+#[must_use = "it does nothing until it is polled or asked"]
 pub struct Pending<T> {
     shared: Arc<Shared<T>>,
     key: Option<usize>,
 }
 
-/// The other end of a [`Pending`]: whoever does the work. Dropping it unfinished tells the
-/// waiters that the work was lost.
+/// The end of a [`Pending`] that belongs to the work. Dropping it without a result tells the waiters that
+/// the work was lost.
 pub(crate) struct Promise<T: Clone>(Arc<Shared<T>>);
 
 struct Shared<T> {
@@ -33,7 +32,7 @@ struct Shared<T> {
 
 struct Inner<T> {
     result: Option<Result<T, Error>>,
-    /// Freed places are kept on a list, so that ten thousand waiters come and go cheaply.
+    /// Free places in `waiters`, so that ten thousand waiters come and go cheaply.
     waiters: Vec<Option<Waiter<T>>>,
     free: Vec<usize>,
 }
@@ -93,7 +92,7 @@ impl<T: Clone> Promise<T> {
         }
     }
 
-    /// Whether the result is there.
+    /// Whether there is a result.
     pub(crate) fn is_kept(&self) -> bool {
         self.0.lock().result.is_some()
     }
@@ -125,7 +124,7 @@ impl<T: Clone> Drop for Promise<T> {
 }
 
 impl<T: Clone> Pending<T> {
-    /// A result that is there already.
+    /// A result that exists already.
     pub(crate) fn ready(result: Result<T, Error>) -> Self {
         Self {
             shared: Shared::new(Some(result)),
@@ -133,8 +132,14 @@ impl<T: Clone> Pending<T> {
         }
     }
 
-    /// Blocks this thread for at most `timeout`. `None`: not there yet. Ask in slices where
-    /// something else (a signal, a deadline) must be noticed in between.
+    /// The result, if there is one.
+    #[must_use]
+    pub fn result(&self) -> Option<Result<T, Error>> {
+        self.shared.lock().result.clone()
+    }
+
+    /// Blocks this thread for at most `timeout`, and returns `None` if there is no result yet. Call it in a loop
+    /// with short timeouts where something else (a signal, a deadline) must be noticed in between.
     pub fn wait_timeout(&mut self, timeout: Duration) -> Option<Result<T, Error>> {
         let deadline = Instant::now() + timeout;
         let mut inner = self.shared.lock();
@@ -152,9 +157,31 @@ impl<T: Clone> Pending<T> {
         }
     }
 
-    /// Calls `call` once with the result: on the worker thread when it comes, or at once on this
-    /// thread when it is there. Dropping the subscription before then calls it off.
-    pub fn on_ready(self, call: impl FnOnce(Result<T, Error>) + Send + 'static) -> Subscription<T> {
+    /// Blocks this thread until there is a result.
+    pub(crate) fn wait(mut self) -> Result<T, Error> {
+        loop {
+            if let Some(result) = self.wait_timeout(Duration::from_secs(3_600)) {
+                return result;
+            }
+        }
+    }
+
+    /// The same for a token, for at most `timeout`.
+    pub(crate) fn wait_for_token(mut self, timeout: Option<Duration>) -> Result<T, Error> {
+        let Some(timeout) = timeout else {
+            return self.wait();
+        };
+        let begun = Instant::now();
+        self.wait_timeout(timeout)
+            .unwrap_or_else(|| Err(timed_out(begun.elapsed().max(timeout))))
+    }
+
+    /// Calls `call` once with the result: on the worker thread when there is one, or at once on this thread if
+    /// there is one already. Dropping the subscription before then cancels the call.
+    pub fn on_ready(
+        &self,
+        call: impl FnOnce(Result<T, Error>) + Send + 'static,
+    ) -> Subscription<T> {
         let mut inner = self.shared.lock();
         if let Some(result) = inner.result.clone() {
             drop(inner);
@@ -195,6 +222,15 @@ impl<T> Drop for Pending<T> {
     }
 }
 
+/// An error of this crate, which nothing remembers: the next call starts afresh.
+pub(crate) fn lost() -> Error {
+    Error::new(
+        ErrorCode::Internal,
+        "internal error: the task that does the work panicked or was dropped",
+    )
+    .with_help("This is an error in forcegrant; please report it. The next call starts afresh.")
+}
+
 impl<T> fmt::Debug for Pending<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pending")
@@ -203,8 +239,8 @@ impl<T> fmt::Debug for Pending<T> {
     }
 }
 
-/// A callback that waits; dropping it calls the callback off.
-#[must_use = "dropping a subscription calls it off; use `detach` to leave it"]
+/// A callback that waits for a result. Dropping it cancels the callback.
+#[must_use = "dropping a subscription cancels it; use `detach` to keep it"]
 pub struct Subscription<T>(Option<(Arc<Shared<T>>, usize)>);
 
 impl<T> Subscription<T> {
@@ -229,6 +265,15 @@ impl<T> fmt::Debug for Subscription<T> {
             .field("waiting", &self.0.is_some())
             .finish()
     }
+}
+
+/// A caller's own time is over; the login goes on.
+pub(crate) fn timed_out(waited: Duration) -> Error {
+    Error::new(
+        ErrorCode::Timeout,
+        format!("no token within {} s", waited.as_secs_f64()),
+    )
+    .with_help("The login goes on, and a later call may find its token. Allow more time, or look at the network.")
 }
 
 #[cfg(all(test, not(shuttle)))]
@@ -279,7 +324,7 @@ mod tests {
         for _ in 0..1_000 {
             let mut future = promise.pending();
             assert!(Pin::new(&mut future).poll(&mut context).is_pending());
-            drop(promise.pending().on_ready(|_| panic!("called off")));
+            drop(promise.pending().on_ready(|_| panic!("it was cancelled")));
         }
         assert!(promise.0.lock().waiters.len() <= 2);
         promise.keep(&Ok(1));

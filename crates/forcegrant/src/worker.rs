@@ -1,8 +1,8 @@
-//! The one thread that exists only while something is in flight.
+//! The worker: one thread that exists only while something is in flight.
 //!
-//! It starts with the first job, carries any number of them on a current-thread tokio runtime, and
-//! ends with the last. So the core works under any executor or none, nothing is resident in an
-//! idle process, and a fork finds either nothing or something that only the parent needs.
+//! It starts with the first job, runs any number of jobs on a current-thread tokio runtime, and ends with the
+//! last. So the core works under any executor or none, nothing is resident in an idle process, and a fork
+//! finds either nothing or something that only the parent needs.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -14,14 +14,15 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::process::{PerProcess, ProcessRef};
+use forcegrant_proto::error::{Cause, Error, ErrorCode};
+use forcegrant_support::process::{PerProcess, ProcessRef};
 
 type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 static WORKER: OnceLock<PerProcess<Worker>> = OnceLock::new();
 
-/// What blocks gets a thread of the runtime's: name lookups, of which eight run at a time beside those
-/// that hang (`http/lookup.rs`), and steps of a file store.
+/// Threads for what blocks: name lookups, of which eight run at a time beside those that hang
+/// (`http/lookup.rs`), and steps of a file store.
 const BLOCKING_THREADS: usize = 128;
 
 /// How long such a thread stays when it has nothing to do.
@@ -32,7 +33,7 @@ struct Worker(Mutex<Running>);
 
 #[derive(Debug, Default)]
 struct Running {
-    /// There while a thread takes jobs.
+    /// `Some` while a thread takes jobs.
     jobs: Option<UnboundedSender<Job>>,
     in_flight: usize,
 }
@@ -42,30 +43,31 @@ struct Running {
 ///
 /// # Errors
 /// The system refuses to start a thread or a runtime. The job was dropped.
-pub(crate) fn spawn(job: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+pub(crate) fn spawn(job: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
+    let mut job: Job = Box::pin(job);
     let worker = WORKER.get_or_init(PerProcess::default).current();
     let mut running = worker.lock();
-    let mut job: Job = Box::pin(job);
     if let Some(jobs) = &running.jobs {
         match jobs.send(job) {
             Ok(()) => {
                 running.in_flight += 1;
                 return Ok(());
             }
-            // The thread is gone without having said so; start another.
+            // The thread died; start another.
             Err(rejected) => job = rejected.0,
         }
     }
-    let runtime = runtime()?;
+    let runtime = runtime().map_err(|error| unavailable(&error))?;
     let (jobs, queue) = unbounded_channel();
     let own = worker.clone();
     std::thread::Builder::new()
         .name("forcegrant".to_owned())
         .spawn(move || {
-            runtime.block_on(carry(own, queue));
+            runtime.block_on(run_jobs(own, queue));
             // A lookup that hangs must not keep the thread.
             runtime.shutdown_background();
-        })?;
+        })
+        .map_err(|error| unavailable(&error))?;
     let _ = jobs.send(job);
     *running = Running {
         jobs: Some(jobs),
@@ -74,7 +76,7 @@ pub(crate) fn spawn(job: impl Future<Output = ()> + Send + 'static) -> std::io::
     Ok(())
 }
 
-/// An event loop for whoever turns it.
+/// An event loop for the thread that runs it.
 pub(crate) fn runtime() -> std::io::Result<Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -85,7 +87,7 @@ pub(crate) fn runtime() -> std::io::Result<Runtime> {
         .build()
 }
 
-async fn carry(worker: ProcessRef<Worker>, mut queue: UnboundedReceiver<Job>) {
+async fn run_jobs(worker: ProcessRef<Worker>, mut queue: UnboundedReceiver<Job>) {
     while let Some(job) = queue.recv().await {
         let worker = worker.clone();
         tokio::spawn(async move {
@@ -98,6 +100,15 @@ async fn carry(worker: ProcessRef<Worker>, mut queue: UnboundedReceiver<Job>) {
             }
         });
     }
+}
+
+pub(crate) fn unavailable(error: &std::io::Error) -> Error {
+    Error::new(
+        ErrorCode::WorkerUnavailable,
+        "the system would not start a thread that is needed",
+    )
+    .with_help("The process has too many threads or open files, or is short of memory. Look at its limits (ulimit).")
+    .with_cause(Cause::of(error, &str::to_owned))
 }
 
 impl Worker {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::{builder, emulator, fault, release, wait_requests};
 use serde_json::json;
 
-/// A1: ten thousand tasks on a cold cache.
+/// Ten thousand tasks on an empty cache cause one login.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_cold_tasks_cause_one_login() {
     let emulator = emulator();
@@ -36,7 +36,7 @@ async fn ten_thousand_cold_tasks_cause_one_login() {
     assert_eq!(emulator.counters().token_requests, 1);
 }
 
-/// A1 from threads.
+/// The same from threads.
 #[test]
 fn cold_threads_cause_one_login() {
     let emulator = emulator();
@@ -58,7 +58,7 @@ fn cold_threads_cause_one_login() {
     assert_eq!(emulator.counters().token_requests, 1);
 }
 
-/// A2: a failure is shared, not repeated by each waiter.
+/// All waiters share a failure: none of them repeats the login.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_waiters_share_one_failing_round() {
     let emulator = emulator();
@@ -81,7 +81,7 @@ async fn fifty_waiters_share_one_failing_round() {
     );
 }
 
-/// A3: the caller who started the login goes away.
+/// The caller that started the login is cancelled, and the login goes on for the others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_first_caller_leaves_the_login_to_the_others() {
     let emulator = emulator();
@@ -103,7 +103,7 @@ async fn a_cancelled_first_caller_leaves_the_login_to_the_others() {
     assert_eq!(emulator.counters().token_requests, 1);
 }
 
-/// A17: a hanging org delays no other.
+/// A login that hangs at one org delays no other org.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_hanging_org_does_not_delay_another() {
     let (slow, quick) = (emulator(), emulator());

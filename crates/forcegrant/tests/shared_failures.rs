@@ -142,7 +142,7 @@ fn a_token_at_hand_serves_in_every_process() {
         let later = all(&mut workers, "advance 1900");
         for (before, now) in first.iter().zip(&later) {
             let (token, _) = before.split_once(' ').unwrap();
-            assert_eq!(*now, format!("{token} lapsed"), "{kind}");
+            assert_eq!(*now, format!("{token} stale"), "{kind}");
         }
     }
     assert_eq!(emulator.counters().logins, 1);
@@ -154,7 +154,7 @@ fn without_a_token_the_failure_stays_temporary_for_all() {
     fault(&emulator, retry_your_request());
     let mut workers = workers(&emulator, "always");
     for told in all(&mut workers, "ask") {
-        assert_eq!(told, "server_unavailable true cooling");
+        assert_eq!(told, "server_unavailable true backing_off");
     }
     // And it passes for all.
     emulator.control(json!({"op": "clear_faults"})).unwrap();

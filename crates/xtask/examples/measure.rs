@@ -96,7 +96,7 @@ fn threads() -> std::io::Result<()> {
 fn logins(emulator: &Emulator) -> Result<(), forcegrant::Error> {
     let client: blocking::Client = builder(emulator).login_budget(None).build_blocking()?;
     let mut failed = None;
-    microseconds("a whole mint, TLS on loopback", || {
+    microseconds("a whole login, TLS on loopback", || {
         client.reset();
         if let Err(error) = client.token() {
             failed = Some(error);

@@ -1,7 +1,7 @@
 """The emulator as a child process, and the environment in which real programs reach it.
 
-The blocks run as printed: they name hosts that do not exist here, and nothing tells them of the emulator but what
-any program honours. HTTPS_PROXY leads every host name to it, SSL_CERT_FILE makes its certificates trusted. Node's own
+The blocks run as printed: they name hosts that do not exist here, and they find the emulator only by what
+every program honours. HTTPS_PROXY leads every host name to it, SSL_CERT_FILE makes its certificates trusted. Node's own
 `fetch` knows no proxy variables; a preloaded file leads its connections to the emulator.
 """
 

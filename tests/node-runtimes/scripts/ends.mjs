@@ -1,8 +1,8 @@
-// Ends while a request is up that is never answered, in the way that the first argument says.
+// Ends while a request is in flight that never gets a response, in the way that the first argument says.
 import { Client } from 'forcegrant'
 
 const client = new Client({ ...JSON.parse(process.env.TEST_CLIENT), onEvent() {} })
-globalThis.kept = client
+globalThis.client = client
 const controller = new AbortController()
 const waiting = client.token({ signal: controller.signal })
 switch (process.argv[2]) {

@@ -1,4 +1,4 @@
-// What `Client.fromEnv` comes to, with what a runtime made of a .env file beside it.
+// Prints the result of `Client.fromEnv` in a runtime that read a .env file.
 import { Client } from 'forcegrant'
 
 const { roots, resolve } = JSON.parse(process.env.TEST_CLIENT)

@@ -1,4 +1,4 @@
-// What each runtime has to be able to do with the package; prints what it saw, as JSON.
+// Uses the package as each runtime has to be able to, and prints the results as JSON.
 import diagnostics from 'node:diagnostics_channel'
 import { createRequire } from 'node:module'
 import { inspect } from 'node:util'
@@ -19,7 +19,7 @@ seen.one = tokens.every((each) => each === token)
 seen.logins = client.status().logins
 seen.cached = client.cached() === token && (await client.token()) === token
 await client.waitIdle()
-seen.events = events.filter((name) => name.startsWith('mint_'))
+seen.events = events.filter((name) => name.startsWith('login_'))
 
 seen.shared = (await new Client(options).token()).fingerprint === token.fingerprint
 
@@ -51,7 +51,7 @@ const channel = new Promise((resolve) => {
   diagnostics.subscribe(EVENT_CHANNEL, listener)
 })
 await new Client({ ...options, store: 'off' }).token()
-// Listening keeps no process alive.
+// A listener does not keep the process alive.
 const alive = setTimeout(() => {}, 10_000)
 seen.channel = await channel
 clearTimeout(alive)
@@ -69,5 +69,5 @@ await new Promise((resolve) => stopped.once('online', resolve))
 await stopped.terminate()
 seen.after = (await client.token()) === token
 
-globalThis.kept = client
+globalThis.client = client
 console.log(JSON.stringify(seen))

@@ -1,4 +1,4 @@
-// What every way of calling an API has to show, whatever client is beneath: one table, which each adapter runs whole.
+// One table of cases that every adapter runs completely.
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { after, before, beforeEach, test } from 'node:test'
@@ -23,10 +23,10 @@ export const DEAD = {
  * Runs the table through one adapter. `open(client, { emulator, agent })` gives `call({ path, method, body, signal })`,
  * which resolves to `{ status, data }` whatever the status, and `close`. `stream` makes a body that can be read once.
  *
- * `leavesListeners` is how many of its own the library leaves on a signal for each request that it makes.
+ * `leavesListeners` is the number of listeners that the library leaves on a signal for each request.
  *
- * Where an adapter has to show the same in another way, `own` holds its form of the case; what it can not have at all
- * (its library has no such thing) is named in `lacks`, with the reason.
+ * If an adapter needs another form of a case, it is in `own`; cases that its library cannot have are in `lacks`, with
+ * the reason.
  */
 export function callsThrough(name, adapter) {
   const { own = {}, lacks = {} } = adapter
@@ -43,7 +43,7 @@ export function callsThrough(name, adapter) {
   }
 }
 
-/** One emulator, and what a case needs of it. */
+/** An emulator with the helpers of the cases. */
 class World {
   constructor(adapter) {
     this.adapter = adapter
@@ -69,7 +69,7 @@ class World {
     await this.emulator?.close()
   }
 
-  /** A client, and the way of calling through it. */
+  /** A client, and a function that calls through it. */
   async open(options) {
     await this.opened?.close?.()
     const client = new Client(this.emulator.clientOptions({ fetch: fetchBy(this.agent), ...options }))
@@ -131,8 +131,8 @@ export const CASES = {
     const { client, call } = await world.open()
     await client.token()
     await world.control('kill_sessions')
-    const answers = await Promise.all(Array.from({ length: 100 }, () => call({ path: LIMITS })))
-    assert.deepEqual([...new Set(answers.map(({ status }) => status))], [200])
+    const responses = await Promise.all(Array.from({ length: 100 }, () => call({ path: LIMITS })))
+    assert.deepEqual([...new Set(responses.map(({ status }) => status))], [200])
     assert.equal(await world.logins(), 2)
   },
 
@@ -158,7 +158,7 @@ export const CASES = {
     await world.fault({ kind: 'redirect', status: 307, location, first: 1 })
     const followed = await call({ path: LIMITS })
     const direct = await call({ path: location })
-    // Those that follow no redirects, as undici by itself, hand the redirect out.
+    // Libraries that follow no redirects, such as undici, return the redirect.
     assert.ok([307, 401].includes(followed.status), String(followed.status))
     assert.equal(direct.status, 401)
     const requests = await world.sent('query')
@@ -167,7 +167,7 @@ export const CASES = {
       assert.equal(host, new URL(FOREIGN).host)
       assert.equal(headers.authorization, undefined)
     }
-    assert.equal(await world.logins(), 1, 'what another origin answers says nothing about the token')
+    assert.equal(await world.logins(), 1, 'the response of another origin says nothing about the token')
     assert.equal(client.status().state, 'fresh')
   },
 
@@ -216,7 +216,7 @@ export const CASES = {
     assert.deepEqual([error.code, error.httpStatus], ['fresh_token_refused', 401])
     assert.equal((await world.sent('limits')).length, 2)
     assert.equal(await world.logins(), 2)
-    // It may have been this API alone: the next call finds out.
+    // Only this API may have refused it: the next call finds out.
     assert.equal(client.status().state, 'fresh')
     await world.control('clear_faults')
     assert.equal((await call({ path: LIMITS })).status, 200)
@@ -232,7 +232,7 @@ export const CASES = {
     assert.equal(await world.logins(), 2)
   },
 
-  async 'a 403 is never repeated, although it tells of a dead session'(world) {
+  async 'a 403 is never repeated, although it reports a dead session'(world) {
     const { client, call } = await world.open()
     const first = await client.token()
     await world.control('kill_sessions')
@@ -265,7 +265,7 @@ export const CASES = {
     assert.equal(client.status().state, 'fresh')
   },
 
-  async 'a long answer is whole after its beginning was looked at'(world) {
+  async 'a long response is complete after its beginning was read'(world) {
     const { call } = await world.open()
     const body = `[${'"x",'.repeat(100_000)}0]`
     await world.fault({ ...DEAD, status: 400, body, first: 1 })
@@ -273,7 +273,7 @@ export const CASES = {
     assert.deepEqual([status, data.length, data.at(-1)], [400, 100_001, 0])
   },
 
-  async 'an answer that comes slowly is judged whole'(world) {
+  async 'a slow response is classified after it is complete'(world) {
     const { call } = await world.open()
     await world.fault({ ...DEAD, body: `[${' '.repeat(9000)}]`, first: 1 })
     await world.fault({ kind: 'slow_head', ms: 20, first: 1 })
@@ -296,7 +296,7 @@ export const CASES = {
     assert.equal(await world.logins(), 2)
   },
 
-  async 'a served answer that breaks off is an error of its own, and no response class'(world) {
+  async 'a successful response that ends early is an error of its own, without a response class'(world) {
     const { client, call } = await world.open()
     await world.fault({ kind: 'cut_body', first: 1 })
     await assert.rejects(call({ path: LIMITS }), (error) => !(error instanceof TokenRejectedError))
@@ -375,7 +375,7 @@ export const CASES = {
     assert.ok(getEventListeners(signal, 'abort').length <= bare * sent)
   },
 
-  async 'a busy service is not asked again, unless the client is told so'(world) {
+  async 'a busy service is not asked again, without the option'(world) {
     const { call } = await world.open()
     await world.fault({ kind: '503_html' })
     const { methodThatMeetsErrors: method = 'GET' } = world.adapter
@@ -383,7 +383,7 @@ export const CASES = {
     assert.equal((await world.sent('limits')).length, 1)
   },
 
-  async 'a busy service is asked again, as often as the client is told'(world) {
+  async 'a busy service is asked again, as often as the option says'(world) {
     const { call } = await world.open({ callAttempts: 3, callBackoff: [1, 2] })
     await world.fault({ kind: '503_html', first: 1 })
     await world.fault({ kind: '429', first: 1 })
@@ -448,7 +448,7 @@ export const CASES = {
     const controller = new AbortController()
     const held = call({ path: LIMITS, signal: controller.signal }).catch((error) => error)
     await world.control('wait_requests', { endpoint: 'limits', count: 1 })
-    // Its answer is on the way: once another call is through, it has been taken in.
+    // Its response is in flight: after another call it has been processed.
     await call({ path: LIMITS })
     controller.abort()
     world.adapter.isCancelled(await held)

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import path from 'node:path'
 
-/** Resolves when the process is gone; `ended` is the time at which it was. */
+/** Resolves when the process has ended, with the time in `ended`. */
 export function runFixture(name, { options = {}, env = {}, args = [], onOutput } = {}) {
   return new Promise((resolve, reject) => {
     const file = path.join(import.meta.dirname, '..', 'fixtures', name)
@@ -28,12 +28,12 @@ export function runFixture(name, { options = {}, env = {}, args = [], onOutput }
   })
 }
 
-/** The process ended by itself, and had nothing to complain about. */
+/** The process ended by itself and printed no error. */
 export function assertClean({ code, signal, stderr }) {
   assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' })
 }
 
-/** Neither the test runner's channel nor this machine's proxies and credentials reach the script. */
+/** The environment without the test runner's channel and this machine's proxies and credentials. */
 function cleanEnvironment() {
   const unwanted = /^(NODE_|SALESFORCE_|SF_|SFDX_|.*_proxy$)/i
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !unwanted.test(name)))

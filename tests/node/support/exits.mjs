@@ -1,4 +1,4 @@
-// Processes that end while requests are up, in every way that there is.
+// Processes that end in every way while requests are in flight.
 import assert from 'node:assert/strict'
 import { runFixture } from './child.mjs'
 
@@ -9,7 +9,7 @@ const THROWN = { code: 1, signal: null, said: true }
 export const WAYS = {
   exit: CLEAN,
   'exit at once': CLEAN,
-  'exit when the token lands': CLEAN,
+  'exit when the token arrives': CLEAN,
   'exit in a listener': CLEAN,
   'exit in the credentials callback': CLEAN,
   'exit before the end': CLEAN,
@@ -24,12 +24,12 @@ export const WAYS = {
   'an exit over a worker': CLEAN,
 }
 
-/** Has `count` processes end in one way, a few at a time, each at another moment of its request. */
+/** Lets `count` processes end in one way, a few at a time, each at another moment of its request. */
 export async function endTimes(way, count, options) {
   let next = 0
   async function some() {
     while (next < count) {
-      // From before the request to after its answer.
+      // From before the request to after its response.
       const delay = (next++ % 20) * 2
       const run = await runFixture('exits.mjs', {
         options,
@@ -49,7 +49,7 @@ export async function endTimes(way, count, options) {
   await Promise.all(Array.from({ length: 4 }, some))
 }
 
-/** Node's report of the error, and nothing besides: no word of a panic, an assertion or a fatal error. */
+/** Only Node's report of the error, without a panic, an assertion or a fatal error. */
 function assertNodesReport(text) {
   assert.match(text, /^Error: thrown on purpose$/m)
   assert.doesNotMatch(text, /panicked|FATAL|assert|napi|secret/i)

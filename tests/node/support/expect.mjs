@@ -84,14 +84,19 @@ export function expectError(error, expected, view) {
   compare(expected, equal, others, 'error')
 }
 
-export function expectAnswer(answer, expected) {
-  const { status, body } = answer
+export function expectResponse(response, expected) {
+  const { status, body } = response
   const others = {
     body_contains(parts) {
       for (const part of parts) assert.ok(body.includes(part), `no "${part}" in: ${body}`)
     },
   }
-  compare(expected, { status, response_class: forcegrant.classifyResponse(answer).responseClass }, others, 'answer')
+  compare(
+    expected,
+    { status, response_class: forcegrant.classifyResponse(response).responseClass },
+    others,
+    'response',
+  )
 }
 
 export function expectVerified(verified, expected, view) {
@@ -115,7 +120,7 @@ export function expectStatus(status, expected, view) {
     login_host: status.loginHost,
     expiry_source: status.expiry?.source,
     expiry_certainty: status.expiry?.certainty,
-    cooling: status.backingOffUntil !== undefined && status.backingOffUntil.getTime() > view.now(),
+    backing_off: status.backingOffUntil !== undefined && status.backingOffUntil.getTime() > view.now(),
   }
   const others = {
     fingerprint_of: (name) =>

@@ -1,8 +1,8 @@
-// The ways of HTTP clients to the emulator: every host name leads to it.
+// HTTP clients whose connections all go to the emulator, for every host name.
 import https from 'node:https'
 import { Agent, buildConnector, fetch } from 'undici'
 
-/** A dispatcher for undici; its own `fetch` goes with it, whatever version Node has built in. */
+/** A dispatcher for undici and its own `fetch`, which may differ from the version inside Node. */
 export function agentFor(emulator, options) {
   const [hostname, port] = emulator.https.split(':')
   const connector = buildConnector({ ca: emulator.caPem })
@@ -11,7 +11,7 @@ export function agentFor(emulator, options) {
   return new Agent({ ...options, connect })
 }
 
-/** A `fetch` that goes by a dispatcher. */
+/** A `fetch` that uses a dispatcher. */
 export function fetchBy(dispatcher) {
   return (input, init) => fetch(input, { ...init, dispatcher })
 }

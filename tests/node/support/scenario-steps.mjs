@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
 import {
-  expectAnswer,
   expectError,
   expectEvents,
   expectRequests,
+  expectResponse,
   expectStatus,
   expectSubset,
   expectToken,
@@ -162,15 +162,15 @@ export const STEPS = {
         await run.emulator.control('release')
       }
       for (const { value, reason } of await settled) {
-        only(expect ?? {}, ['answer', 'error'], 'expect')
+        only(expect ?? {}, ['response', 'error'], 'expect')
         if (expect?.error !== undefined) {
-          assert.equal(value, undefined, 'the call was answered')
+          assert.equal(value, undefined, 'the call has a response')
           expectError(reason, expect.error, run)
           continue
         }
         if (reason !== undefined) throw reason
-        if (expect === undefined) assert.ok(value.status < 400, `it was answered with ${value.status}`)
-        expectAnswer(value, expect?.answer ?? {})
+        if (expect === undefined) assert.ok(value.status < 400, `the response is ${value.status}`)
+        expectResponse(value, expect?.response ?? {})
       }
     },
   ],

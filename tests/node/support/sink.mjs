@@ -1,5 +1,5 @@
-// A network of one server: every connection that a library opens leads there, in clear whatever the library thinks, so
-// that a test sees each byte, and which host the library itself meant to reach.
+// A network of one server: every connection of a library goes there without TLS, so that a test sees each byte and the
+// host that the library wanted to reach.
 import http from 'node:http'
 import https from 'node:https'
 import net from 'node:net'
@@ -9,7 +9,7 @@ export const HOST = 'acme.my.salesforce.com'
 export const INSTANCE = `https://${HOST}`
 export const ACCESS_TOKEN = '00D000000000001!AQ.a_token/with+signs=='
 
-/** `respond(request, response)` serves what is no login, `login` what is; `request.text` is all that was sent. */
+/** `login` serves token requests, `respond(request, response)` all others; `request.text` is all that was sent. */
 export async function startSink() {
   const wanted = new Map()
   const sink = { seen: [], token: tokenResponse() }
@@ -31,7 +31,7 @@ export async function startSink() {
     })
   })
   server.on('connection', (socket) => {
-    // The system gives a port that is free again to others.
+    // The system may give the free port to another process.
     const { remotePort } = socket
     socket.once('close', () => wanted.delete(remotePort))
   })
@@ -87,7 +87,7 @@ export async function startSink() {
   return sink
 }
 
-/** Those that held the token, in whatever form. */
+/** The requests that contained the token in any form. */
 export function withToken({ seen }) {
   return seen.filter(
     ({ text }) => text.includes(ACCESS_TOKEN) || text.includes(encodeURIComponent(ACCESS_TOKEN)),

@@ -12,7 +12,7 @@ export function substitute(value, values) {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, substitute(inner, values)]))
 }
 
-/** Refuses a key that nobody would look at: a typing error must not pass for a check. */
+/** Refuses an unknown key, so that a misspelt expectation is not silently ignored. */
 export function only(object, keys, where) {
   for (const key of Object.keys(object)) {
     if (!keys.includes(key)) throw new Error(`${where}: unknown key ${key}`)

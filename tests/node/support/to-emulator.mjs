@@ -1,4 +1,4 @@
-// Imported before a script that knows nothing of the emulator: its calls go there.
+// Imported before a script, so that its calls go to the emulator.
 import https from 'node:https'
 import { fetch, setGlobalDispatcher } from 'undici'
 import { agentFor, httpsAgentFor } from './network.mjs'

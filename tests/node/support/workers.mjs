@@ -1,4 +1,4 @@
-// Worker threads that come and go while requests are up.
+// Worker threads that start and end while requests are in flight.
 import assert from 'node:assert/strict'
 import { assertClean, runFixture } from './child.mjs'
 
@@ -13,7 +13,7 @@ export async function terminate(emulator, count) {
   })
   assertClean(run)
   const { tokens, threads } = JSON.parse(run.stdout)
-  // All that were let live until then, and the main thread goes on.
+  // All workers that were not terminated, and the main thread goes on.
   assert.ok(tokens >= count / 5, `${tokens} tokens`)
   assert.ok(threads <= 0, `${threads} threads are left`)
   return tokens

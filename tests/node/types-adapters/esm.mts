@@ -12,7 +12,7 @@ import { Agent, type Dispatcher, interceptors } from 'undici'
 const sf = Client.fromEnv({ callAttempts: 3, callBackoff: [500, 10_000], callRetryAfterCap: 30_000 })
 
 export async function use(signal: AbortSignal): Promise<void> {
-  const answer: Response = await sf.fetch('/services/data', { method: 'GET', signal })
+  const response: Response = await sf.fetch('/services/data', { method: 'GET', signal })
   const usage: ApiUsage | undefined = sf.limits()
   const detach: () => void = attach(axios.create(), sf)
   const dispatcher: Dispatcher = new Agent().compose(
@@ -27,7 +27,7 @@ export async function use(signal: AbortSignal): Promise<void> {
   // @ts-expect-error: an instance of axios, not a client of ours
   attach(sf, sf)
   detach()
-  console.log(answer.ok, usage?.used, connection.version, secure, options)
+  console.log(response.ok, usage?.used, connection.version, secure, options)
   await dispatcher.close()
 }
 

@@ -2,6 +2,7 @@
 import {
   Client,
   type ClientOptions,
+  classifyResponse,
   type ErrorCode,
   type Expiry,
   ForcegrantError,
@@ -10,7 +11,6 @@ import {
   type Status,
   type Token,
   type Verified,
-  classifyResponse,
 } from 'forcegrant'
 import { type Emulator, startEmulator, TestClock } from 'forcegrant/testing'
 
@@ -85,11 +85,14 @@ export async function call(signal: AbortSignal): Promise<number | undefined> {
     fetch: globalThis.fetch,
     onEvent: (event) => event.measurements.map(({ name, value, attributes }) => [name, value, attributes]),
   }
-  const answer: Response = await new Client(vault).fetch('/services/data', {
+  const response: Response = await new Client(vault).fetch('/services/data', {
     method: 'POST',
     body: 'x',
     signal,
   })
-  const { status, headers } = answer
-  return classifyResponse({ status, headers, body: await answer.text() }).apiUsage?.used ?? client.limits()?.limit
+  const { status, headers } = response
+  return (
+    classifyResponse({ status, headers, body: await response.text() }).apiUsage?.used ??
+    client.limits()?.limit
+  )
 }

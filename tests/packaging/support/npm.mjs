@@ -1,4 +1,4 @@
-// Packs packages and installs them as a user does: into an empty folder, from nothing but the tarballs.
+// Packs packages and installs them as a user does: into an empty folder, from the tarballs alone.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -12,12 +12,12 @@ export const manifest = JSON.parse(readFileSync(path.join(root, 'package.json'),
 /** Packs the package in a folder; the tarball goes to another. */
 export async function pack(folder, into) {
   const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', into], { cwd: folder })
-  const answer = JSON.parse(stdout)
-  const [{ filename, files, version }] = Array.isArray(answer) ? answer : Object.values(answer)
+  const output = JSON.parse(stdout)
+  const [{ filename, files, version }] = Array.isArray(output) ? output : Object.values(output)
   return { file: path.join(into, filename), names: files.map(({ path: name }) => name).sort(), version }
 }
 
-/** Lays out the packages of a release; resolves with what it printed, its folders line by line. */
+/** Stages the packages of a release; resolves with its output, one folder per line. */
 export async function stage(out, ...args) {
   const script = path.join(root, 'bindings', 'node', 'scripts', 'stage.mjs')
   const { stdout } = await run(process.execPath, [script, '--out', out, ...args])
@@ -35,7 +35,7 @@ export async function installed(folder, files, environment) {
   return folder
 }
 
-/** Runs a program of the repository's node_modules, which has to be content. */
+/** Runs a program of the repository's node_modules, which has to succeed. */
 export async function tool(name, args) {
   const file = path.join(root, 'node_modules', '.bin', name)
   try {

@@ -1,4 +1,4 @@
-//! The ways of calling, behind one trait.
+//! One trait for all adapters.
 
 use std::fmt;
 use std::future::Future;
@@ -6,9 +6,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use forcegrant::calls::{Authentication, AuthenticationLayer, CallError, Replay};
+use forcegrant::calls::{
+    AuthenticationLayer, AuthenticationMiddleware, CallError, ClientExt, ReplayPolicy,
+};
 use forcegrant::reqwest::{self, Method};
-use forcegrant::{Client, Error, blocking};
+use forcegrant::{
+    Client, Error,
+    blocking::{self, ClientExt as _},
+};
 use forcegrant_adapters::web::{HyperClient, hyper_client, reqwest_client};
 use forcegrant_emulator::Emulator;
 use http_body::Frame;
@@ -24,30 +29,30 @@ pub(crate) struct Sent {
     pub(crate) body: Content,
 }
 
-/// What is sent along.
+/// The body of a call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Content {
     Nothing,
     Whole(&'static str),
-    /// To be read once.
+    /// Can be read only once.
     Stream(&'static str),
 }
 
-/// What came of it.
+/// A response with its whole body.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct ReadResponse {
     pub(crate) status: u16,
-    /// `None`: it broke off.
+    /// `None`: it ended before its length.
     pub(crate) body: Option<Bytes>,
 }
 
-pub(crate) enum Failure {
+pub(crate) enum CallFailure {
     Token(Error),
     /// In words.
     Other(String),
 }
 
-impl fmt::Debug for Failure {
+impl fmt::Debug for CallFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Token(error) => error.fmt(f),
@@ -61,19 +66,19 @@ pub(crate) trait Adapter: Clone + Send + Sync + 'static {
 
     fn new(client: &Client, emulator: &Emulator) -> Self;
 
-    fn call(&self, sent: Sent) -> impl Future<Output = Result<Answer, Failure>> + Send;
+    fn call(&self, sent: Sent) -> impl Future<Output = Result<ReadResponse, CallFailure>> + Send;
 }
 
 /// `Client::request` through this client's own reqwest.
 #[derive(Clone)]
-pub(crate) struct Own(Client);
+pub(crate) struct OwnReqwest(Client);
 
-impl Adapter for Own {
+impl Adapter for OwnReqwest {
     fn new(client: &Client, _: &Emulator) -> Self {
         Self(client.clone())
     }
 
-    async fn call(&self, sent: Sent) -> Result<Answer, Failure> {
+    async fn call(&self, sent: Sent) -> Result<ReadResponse, CallFailure> {
         let mut call = self.0.request(sent.method, sent.url);
         if let Some(body) = reqwest_body(sent.body) {
             call = call.body(body);
@@ -91,38 +96,38 @@ impl Adapter for Threads {
         Self(client.clone().into())
     }
 
-    async fn call(&self, sent: Sent) -> Result<Answer, Failure> {
+    async fn call(&self, sent: Sent) -> Result<ReadResponse, CallFailure> {
         let mut call = self.0.request(sent.method, sent.url);
         if let Some(body) = reqwest_body(sent.body) {
             call = call.body(body);
         }
         let (sender, receiver) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {
-            let answer = call.send().map(|answer| Answer {
-                status: answer.status().as_u16(),
-                body: answer.bytes().ok(),
+            let response = call.send().map(|response| ReadResponse {
+                status: response.status().as_u16(),
+                body: response.bytes().ok(),
             });
-            // Whoever gave up does not want it.
-            let _ = sender.send(answer);
+            // The receiver is gone if the test gave up.
+            let _ = sender.send(response);
         });
-        let answer = receiver.await.expect("the thread ends with an answer");
-        answer.map_err(|error| match error {
-            CallError::Token(error) => Failure::Token(error),
-            other => Failure::Other(other.to_string()),
+        let response = receiver.await.expect("the thread sends a response");
+        response.map_err(|error| match error {
+            CallError::Token(error) => CallFailure::Token(error),
+            other => CallFailure::Other(other.to_string()),
         })
     }
 }
 
 /// `Client::execute` through the user's reqwest.
 #[derive(Clone)]
-pub(crate) struct Users(Client, reqwest::Client);
+pub(crate) struct UsersReqwest(Client, reqwest::Client);
 
-impl Adapter for Users {
+impl Adapter for UsersReqwest {
     fn new(client: &Client, emulator: &Emulator) -> Self {
         Self(client.clone(), reqwest_client(emulator))
     }
 
-    async fn call(&self, sent: Sent) -> Result<Answer, Failure> {
+    async fn call(&self, sent: Sent) -> Result<ReadResponse, CallFailure> {
         let mut request = self.1.request(sent.method, sent.url);
         if let Some(body) = reqwest_body(sent.body) {
             request = request.body(body);
@@ -139,12 +144,12 @@ pub(crate) struct Middleware(ClientWithMiddleware);
 impl Adapter for Middleware {
     fn new(client: &Client, emulator: &Emulator) -> Self {
         let http = ClientBuilder::new(reqwest_client(emulator))
-            .with(Authentication::new(client.clone()))
+            .with(AuthenticationMiddleware::new(client.clone()))
             .build();
         Self(http)
     }
 
-    async fn call(&self, sent: Sent) -> Result<Answer, Failure> {
+    async fn call(&self, sent: Sent) -> Result<ReadResponse, CallFailure> {
         let mut request = self.0.request(sent.method, sent.url);
         if let Some(body) = reqwest_body(sent.body) {
             request = request.body(body);
@@ -152,10 +157,10 @@ impl Adapter for Middleware {
         match request.send().await {
             Ok(response) => read(Ok(response)).await,
             Err(reqwest_middleware::Error::Middleware(error)) => match error.downcast::<Error>() {
-                Ok(error) => Err(Failure::Token(error)),
-                Err(other) => Err(Failure::Other(other.to_string())),
+                Ok(error) => Err(CallFailure::Token(error)),
+                Err(other) => Err(CallFailure::Other(other.to_string())),
             },
-            Err(other) => Err(Failure::Other(other.to_string())),
+            Err(other) => Err(CallFailure::Other(other.to_string())),
         }
     }
 }
@@ -171,7 +176,7 @@ impl Adapter for Tower {
         Self(client.clone(), hyper_client(emulator))
     }
 
-    async fn call(&self, sent: Sent) -> Result<Answer, Failure> {
+    async fn call(&self, sent: Sent) -> Result<ReadResponse, CallFailure> {
         let layer = AuthenticationLayer::with_replay(self.0.clone(), IfWhole);
         let service = layer.layer(self.1.clone());
         let body = match sent.body {
@@ -189,10 +194,10 @@ impl Adapter for Tower {
                 let status = response.status().as_u16();
                 let body = response.into_body().collect().await;
                 let body = body.ok().map(http_body_util::Collected::to_bytes);
-                Ok(Answer { status, body })
+                Ok(ReadResponse { status, body })
             }
-            Err(CallError::Token(error)) => Err(Failure::Token(error)),
-            Err(other) => Err(Failure::Other(other.to_string())),
+            Err(CallError::Token(error)) => Err(CallFailure::Token(error)),
+            Err(other) => Err(CallFailure::Other(other.to_string())),
         }
     }
 }
@@ -207,7 +212,7 @@ pub(crate) enum Either {
 #[derive(Clone, Copy, Debug)]
 struct IfWhole;
 
-impl Replay<Either> for IfWhole {
+impl ReplayPolicy<Either> for IfWhole {
     fn copy(&self, body: &Either) -> Option<Either> {
         match body {
             Either::Whole(data) => Some(Either::Whole(data.clone())),
@@ -244,13 +249,13 @@ fn reqwest_body(content: Content) -> Option<reqwest::Body> {
 
 async fn read(
     sent: Result<reqwest::Response, CallError<reqwest::Error>>,
-) -> Result<Answer, Failure> {
+) -> Result<ReadResponse, CallFailure> {
     match sent {
-        Ok(response) => Ok(Answer {
+        Ok(response) => Ok(ReadResponse {
             status: response.status().as_u16(),
             body: response.bytes().await.ok(),
         }),
-        Err(CallError::Token(error)) => Err(Failure::Token(error)),
-        Err(other) => Err(Failure::Other(other.to_string())),
+        Err(CallError::Token(error)) => Err(CallFailure::Token(error)),
+        Err(other) => Err(CallFailure::Other(other.to_string())),
     }
 }

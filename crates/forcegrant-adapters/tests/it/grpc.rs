@@ -10,7 +10,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use forcegrant::Client;
 use forcegrant::calls::{GrpcAuthenticationLayer, GrpcInterceptor};
-use forcegrant_adapters::grpc::{Manner, Plain, Server};
+use forcegrant_adapters::grpc::{BytesCodec, ResponseMode, Server};
 use forcegrant_adapters::web::{builder, emulator};
 use forcegrant_emulator::{Emulator, Endpoint, Fault, FaultKind};
 use http::uri::PathAndQuery;
@@ -21,14 +21,14 @@ use tonic::transport::{Channel, Endpoint as Target};
 use tonic::{Code, Request, Status, Streaming};
 use tower::Layer;
 
-struct World {
+struct TestEnv {
     emulator: Arc<Emulator>,
     server: Server,
     client: Client,
     channel: Channel,
 }
 
-impl World {
+impl TestEnv {
     async fn new() -> Self {
         Self::trusting(&["127.0.0.1"]).await
     }
@@ -60,18 +60,18 @@ impl World {
         let mut grpc = Grpc::new(layer.layer(self.channel.clone()));
         grpc.ready().await.unwrap();
         let request = Request::new(tokio_stream::iter(messages));
-        let answer = grpc.client_streaming(request, path(), Plain).await?;
-        Ok(answer.into_inner())
+        let response = grpc.client_streaming(request, path(), BytesCodec).await?;
+        Ok(response.into_inner())
     }
 
-    /// Opens a stream of answers.
+    /// Opens a stream of responses.
     async fn subscribe(&self) -> Result<Streaming<Bytes>, Status> {
         let layer = GrpcAuthenticationLayer::new(self.client.clone(), self.server.url());
         let mut grpc = Grpc::new(layer.layer(self.channel.clone()));
         grpc.ready().await.unwrap();
         let request = Request::new(Bytes::from("hello"));
-        let answer = grpc.server_streaming(request, path(), Plain).await?;
-        Ok(answer.into_inner())
+        let response = grpc.server_streaming(request, path(), BytesCodec).await?;
+        Ok(response.into_inner())
     }
 
     async fn intercepted(&self) -> Result<Bytes, Status> {
@@ -79,8 +79,8 @@ impl World {
         unary(InterceptedService::new(self.channel.clone(), interceptor)).await
     }
 
-    fn answers(&self, manner: Manner) {
-        *self.server.log.manner.lock().unwrap() = manner;
+    fn set_mode(&self, mode: ResponseMode) {
+        *self.server.log.mode.lock().unwrap() = mode;
     }
 
     fn calls(&self) -> (u64, u64) {
@@ -112,11 +112,11 @@ where
         .await
         .map_err(|error| Status::from_error(error.into()))?;
     let request = Request::new(Bytes::from("hello"));
-    let answer = grpc.unary(request, path(), Plain).await?;
-    Ok(answer.into_inner())
+    let response = grpc.unary(request, path(), BytesCodec).await?;
+    Ok(response.into_inner())
 }
 
-/// What is there at once.
+/// The output if the future is ready at once.
 async fn at_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
     poll_fn(|context| match future.as_mut().poll(context) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
@@ -131,122 +131,123 @@ fn path() -> PathAndQuery {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_carries_the_metadata() {
-    let world = World::new().await;
-    assert_eq!(world.unary().await.unwrap(), "hello");
-    let token = world.client.token().await.unwrap();
+    let env = TestEnv::new().await;
+    assert_eq!(env.unary().await.unwrap(), "hello");
+    let token = env.client.token().await.unwrap();
     assert_eq!(
-        world.last("accesstoken").as_deref(),
+        env.last("accesstoken").as_deref(),
         Some(token.access_token())
     );
     assert_eq!(
-        world.last("instanceurl").as_deref(),
+        env.last("instanceurl").as_deref(),
         Some(token.instance_url())
     );
-    assert_eq!(world.last("tenantid").as_deref(), token.org_id());
-    assert_eq!(world.last("authorization"), None);
-    assert_eq!((world.token_requests(), world.calls()), (1, (1, 0)));
+    assert_eq!(env.last("tenantid").as_deref(), token.org_id());
+    assert_eq!(env.last("authorization"), None);
+    assert_eq!((env.token_requests(), env.calls()), (1, (1, 0)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_session_is_renewed_once() {
-    let world = World::new().await;
-    world.client.token().await.unwrap();
-    world.emulator.kill_sessions();
-    assert_eq!(world.unary().await.unwrap(), "hello");
-    assert_eq!((world.token_requests(), world.calls()), (2, (2, 1)));
+    let env = TestEnv::new().await;
+    env.client.token().await.unwrap();
+    env.emulator.kill_sessions();
+    assert_eq!(env.unary().await.unwrap(), "hello");
+    assert_eq!((env.token_requests(), env.calls()), (2, (2, 1)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_is_sent_again_from_its_beginning() {
-    let world = World::new().await;
-    world.client.token().await.unwrap();
-    world.emulator.kill_sessions();
-    let answer = world.stream(vec!["one ".into(), "two".into()]).await;
-    assert_eq!(answer.unwrap(), "one two");
-    assert_eq!((world.token_requests(), world.calls()), (2, (2, 1)));
+    let env = TestEnv::new().await;
+    env.client.token().await.unwrap();
+    env.emulator.kill_sessions();
+    let response = env.stream(vec!["one ".into(), "two".into()]).await;
+    assert_eq!(response.unwrap(), "one two");
+    assert_eq!((env.token_requests(), env.calls()), (2, (2, 1)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_dead_sessions_cause_one_login() {
-    let world = Arc::new(World::new().await);
-    world.client.token().await.unwrap();
-    world.emulator.kill_sessions();
+    let env = Arc::new(TestEnv::new().await);
+    env.client.token().await.unwrap();
+    env.emulator.kill_sessions();
     let tasks: Vec<_> = (0..100)
         .map(|_| {
-            let world = Arc::clone(&world);
-            tokio::spawn(async move { world.unary().await })
+            let env = Arc::clone(&env);
+            tokio::spawn(async move { env.unary().await })
         })
         .collect();
     for task in tasks {
         assert_eq!(task.await.unwrap().unwrap(), "hello");
     }
-    assert_eq!(world.token_requests(), 2);
+    assert_eq!(env.token_requests(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_token_again_ends_the_call() {
-    let world = World::new().await;
-    world.server.log.refuses_all.store(true, Ordering::SeqCst);
-    let status = world.unary().await.unwrap_err();
+    let env = TestEnv::new().await;
+    env.server.log.refuses_all.store(true, Ordering::SeqCst);
+    let status = env.unary().await.unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated);
     assert!(status.message().contains("same_token_returned"), "{status}");
-    assert_eq!((world.token_requests(), world.calls()), (2, (1, 1)));
+    assert_eq!((env.token_requests(), env.calls()), (2, (1, 1)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fresh_token_that_is_refused_ends_the_call() {
-    let world = World::new().await;
-    world
-        .emulator
+    let env = TestEnv::new().await;
+    env.emulator
         .configure(json!({ "app": { "distinct_tokens": true } }));
-    world.server.log.refuses_all.store(true, Ordering::SeqCst);
-    let status = world.unary().await.unwrap_err();
+    env.server.log.refuses_all.store(true, Ordering::SeqCst);
+    let status = env.unary().await.unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated);
-    assert_eq!((world.token_requests(), world.calls()), (2, (2, 2)));
+    assert_eq!((env.token_requests(), env.calls()), (2, (2, 2)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_in_the_trailers_drops_the_token() {
-    let world = World::new().await;
-    let dead = world.client.token().await.unwrap();
-    world.emulator.kill_sessions();
-    world.server.log.refuses_late.store(true, Ordering::SeqCst);
-    let status = world.unary().await.unwrap_err();
+    let env = TestEnv::new().await;
+    let dead = env.client.token().await.unwrap();
+    env.emulator.kill_sessions();
+    env.server
+        .log
+        .refuses_in_trailers
+        .store(true, Ordering::SeqCst);
+    let status = env.unary().await.unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated);
-    assert_eq!(world.unary().await.unwrap(), "hello");
-    let now = world.client.token().await.unwrap();
+    assert_eq!(env.unary().await.unwrap(), "hello");
+    let now = env.client.token().await.unwrap();
     assert_ne!(now.fingerprint(), dead.fingerprint());
-    assert_eq!((world.token_requests(), world.calls()), (2, (2, 1)));
+    assert_eq!((env.token_requests(), env.calls()), (2, (2, 1)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_instance_of_the_metadata_moves_with_the_token() {
-    let world = World::new().await;
-    world.client.token().await.unwrap();
+    let env = TestEnv::new().await;
+    env.client.token().await.unwrap();
     let moved = "https://acme-moved.my.salesforce.com";
-    world
-        .emulator
+    env.emulator
         .control(json!({ "op": "move_instance", "instance_url": moved }))
         .unwrap();
-    world.emulator.kill_sessions();
-    assert_eq!(world.unary().await.unwrap(), "hello");
-    assert_eq!(world.last("instanceurl").as_deref(), Some(moved));
+    env.emulator.kill_sessions();
+    assert_eq!(env.unary().await.unwrap(), "hello");
+    assert_eq!(env.last("instanceurl").as_deref(), Some(moved));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_is_not_trusted_sees_no_token() {
-    let world = World::trusting(&[]).await;
-    for outcome in [world.unary().await, world.intercepted().await] {
+    let env = TestEnv::trusting(&[]).await;
+    for outcome in [env.unary().await, env.intercepted().await] {
         let status = outcome.unwrap_err();
         assert_eq!(status.code(), Code::PermissionDenied);
         assert!(status.message().contains("trusted_hosts"));
     }
-    assert_eq!(world.calls(), (0, 0));
+    assert_eq!(env.calls(), (0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_login_that_fails_is_a_status() {
-    let world = World::new().await;
+    let env = TestEnv::new().await;
     for (kind, code, name) in [
         (FaultKind::Html503, Code::Unavailable, "server_unavailable"),
         (
@@ -259,154 +260,156 @@ async fn a_login_that_fails_is_a_status() {
             "invalid_client_secret",
         ),
     ] {
-        world.emulator.clear_faults();
-        world.client.reset();
-        world.emulator.fault(&Fault::new(Endpoint::Token, kind));
-        let status = world.unary().await.unwrap_err();
+        env.emulator.clear_faults();
+        env.client.reset();
+        env.emulator.fault(&Fault::new(Endpoint::Token, kind));
+        let status = env.unary().await.unwrap_err();
         assert_eq!(status.code(), code);
         assert!(status.message().ends_with(&format!("({name})")), "{status}");
-        // The failure still holds: the interceptor tells it at once.
-        assert_eq!(world.intercepted().await.unwrap_err().code(), code);
+        // The failure is still remembered: the interceptor returns it at once.
+        assert_eq!(env.intercepted().await.unwrap_err().code(), code);
     }
-    assert_eq!(world.calls(), (0, 0));
+    assert_eq!(env.calls(), (0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interceptor_takes_the_token_at_hand_and_starts_a_login_without_one() {
-    let world = World::new().await;
-    let status = world.intercepted().await.unwrap_err();
+    let env = TestEnv::new().await;
+    let status = env.intercepted().await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     assert!(status.message().contains("a login has been started"));
-    world.client.token().await.unwrap();
+    env.client.token().await.unwrap();
     assert_eq!(
-        world.token_requests(),
+        env.token_requests(),
         1,
         "the one that the interceptor started"
     );
-    assert_eq!(world.intercepted().await.unwrap(), "hello");
+    assert_eq!(env.intercepted().await.unwrap(), "hello");
     assert_eq!(
-        world.last("instanceurl"),
-        Some(world.emulator.default_org().instance_url)
+        env.last("instanceurl"),
+        Some(env.emulator.default_org().instance_url)
     );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_too_much_to_be_kept_is_not_sent_again() {
-    let world = World::new().await;
-    world.client.token().await.unwrap();
-    world.emulator.kill_sessions();
-    world.server.log.hears_out.store(true, Ordering::SeqCst);
+async fn a_request_too_large_to_keep_is_not_sent_again() {
+    let env = TestEnv::new().await;
+    env.client.token().await.unwrap();
+    env.emulator.kill_sessions();
+    env.server
+        .log
+        .reads_whole_request
+        .store(true, Ordering::SeqCst);
     let messages = || vec![Bytes::from(vec![b'x'; 600_000]); 2];
-    let status = world.stream(messages()).await.unwrap_err();
+    let status = env.stream(messages()).await.unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated);
     assert!(
         status.message().contains("request_not_replayable"),
         "{status}"
     );
     assert_eq!(
-        world.stream(messages()).await.unwrap().len(),
+        env.stream(messages()).await.unwrap().len(),
         1_200_000,
         "the next one has a new token"
     );
-    assert_eq!((world.token_requests(), world.calls()), (2, (2, 1)));
+    assert_eq!((env.token_requests(), env.calls()), (2, (2, 1)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redirect_is_not_followed() {
-    let world = World::new().await;
+    let env = TestEnv::new().await;
     let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
     elsewhere.set_nonblocking(true).unwrap();
     let there = format!("http://{}/", elsewhere.local_addr().unwrap());
-    world.answers(Manner::Redirect(there));
-    let status = world.unary().await.unwrap_err();
+    env.set_mode(ResponseMode::Redirect(there));
+    let status = env.unary().await.unwrap_err();
     assert_eq!(status.code(), Code::Unknown);
-    let nobody = elsewhere.accept().unwrap_err();
-    assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);
+    let connected = elsewhere.accept().unwrap_err();
+    assert_eq!(connected.kind(), std::io::ErrorKind::WouldBlock);
     assert!(
-        world.client.cached().is_some(),
-        "it says nothing about the token"
+        env.client.cached().is_some(),
+        "a redirect says nothing about the token"
     );
-    world.answers(Manner::Whole);
-    assert_eq!(world.unary().await.unwrap(), "hello");
-    assert_eq!((world.token_requests(), world.calls()), (1, (2, 0)));
+    env.set_mode(ResponseMode::Whole);
+    assert_eq!(env.unary().await.unwrap(), "hello");
+    assert_eq!((env.token_requests(), env.calls()), (1, (2, 0)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_that_is_cut_breaks_off_and_the_token_stays() {
-    let world = World::new().await;
-    world.answers(Manner::Cut);
-    world.server.log.go_on.notify_one();
-    world.unary().await.unwrap_err();
-    let mut stream = world.subscribe().await.unwrap();
-    world.server.log.go_on.notify_one();
+async fn a_response_that_is_cut_fails_and_the_token_stays() {
+    let env = TestEnv::new().await;
+    env.set_mode(ResponseMode::Cut);
+    env.server.log.resume.notify_one();
+    env.unary().await.unwrap_err();
+    let mut stream = env.subscribe().await.unwrap();
+    env.server.log.resume.notify_one();
     stream.message().await.unwrap_err();
-    assert!(world.client.cached().is_some());
-    world.answers(Manner::Whole);
-    assert_eq!(world.unary().await.unwrap(), "hello");
-    assert_eq!((world.token_requests(), world.calls()), (1, (3, 0)));
+    assert!(env.client.cached().is_some());
+    env.set_mode(ResponseMode::Whole);
+    assert_eq!(env.unary().await.unwrap(), "hello");
+    assert_eq!((env.token_requests(), env.calls()), (1, (3, 0)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_answer_arrives_whole() {
-    let world = World::new().await;
-    world.client.token().await.unwrap();
-    world.emulator.kill_sessions();
-    world.answers(Manner::Held);
-    let mut stream = world.subscribe().await.unwrap();
+async fn a_slow_response_arrives_complete() {
+    let env = TestEnv::new().await;
+    env.client.token().await.unwrap();
+    env.emulator.kill_sessions();
+    env.set_mode(ResponseMode::Held);
+    let mut stream = env.subscribe().await.unwrap();
     {
         let mut message = std::pin::pin!(stream.message());
         let begun = at_once(message.as_mut()).await;
-        assert!(begun.is_none(), "half of a message is none");
-        world.server.log.go_on.notify_one();
+        assert!(begun.is_none(), "half of a message is not delivered");
+        env.server.log.resume.notify_one();
         assert_eq!(message.await.unwrap().unwrap(), "hello");
     }
     assert_eq!(stream.message().await.unwrap(), None);
-    assert_eq!((world.token_requests(), world.calls()), (2, (2, 1)));
+    assert_eq!((env.token_requests(), env.calls()), (2, (2, 1)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_is_refused_after_a_message_ends_and_drops_the_token() {
-    let world = World::new().await;
-    world.answers(Manner::HeldAndRefused);
-    let mut stream = world.subscribe().await.unwrap();
-    world.server.log.go_on.notify_one();
+    let env = TestEnv::new().await;
+    env.set_mode(ResponseMode::HeldAndRefused);
+    let mut stream = env.subscribe().await.unwrap();
+    env.server.log.resume.notify_one();
     assert_eq!(stream.message().await.unwrap().unwrap(), "hello");
     let status = stream.message().await.unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated);
-    assert!(world.client.cached().is_none());
-    assert_eq!((world.token_requests(), world.calls()), (1, (1, 0)));
+    assert!(env.client.cached().is_none());
+    assert_eq!((env.token_requests(), env.calls()), (1, (1, 0)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_call_that_is_cancelled_on_its_way_takes_nothing_with_it() {
-    let world = Arc::new(World::new().await);
-    world.answers(Manner::Held);
-    let mut stream = world.subscribe().await.unwrap();
+async fn a_call_that_is_cancelled_in_flight_affects_no_other_call() {
+    let env = Arc::new(TestEnv::new().await);
+    env.set_mode(ResponseMode::Held);
+    let mut stream = env.subscribe().await.unwrap();
     let held = tokio::spawn(async move { stream.message().await });
     held.abort();
     assert!(held.await.unwrap_err().is_cancelled());
-    world.answers(Manner::Whole);
-    assert_eq!(world.unary().await.unwrap(), "hello");
-    assert_eq!((world.token_requests(), world.calls()), (1, (2, 0)));
+    env.set_mode(ResponseMode::Whole);
+    assert_eq!(env.unary().await.unwrap(), "hello");
+    assert_eq!((env.token_requests(), env.calls()), (1, (2, 0)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_call_leaves_the_login_to_others() {
-    let world = Arc::new(World::new().await);
-    world
-        .emulator
+    let env = Arc::new(TestEnv::new().await);
+    env.emulator
         .fault(&Fault::new(Endpoint::Token, FaultKind::Hold).first(1));
     let held = tokio::spawn({
-        let world = Arc::clone(&world);
-        async move { world.unary().await }
+        let env = Arc::clone(&env);
+        async move { env.unary().await }
     });
-    let emulator = Arc::clone(&world.emulator);
+    let emulator = Arc::clone(&env.emulator);
     tokio::task::spawn_blocking(move || emulator.wait_requests(Endpoint::Token, 1))
         .await
         .unwrap();
     held.abort();
     assert!(held.await.unwrap_err().is_cancelled());
-    world.emulator.release();
-    world.client.token().await.unwrap();
-    assert_eq!((world.token_requests(), world.calls()), (1, (0, 0)));
+    env.emulator.release();
+    env.client.token().await.unwrap();
+    assert_eq!((env.token_requests(), env.calls()), (1, (0, 0)));
 }

@@ -1,4 +1,4 @@
-//! What is particular to calls from threads.
+//! Tests of calls from threads.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener};
@@ -6,14 +6,14 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use forcegrant::blocking::{Client, Response};
-use forcegrant::calls::CallError;
+use forcegrant::blocking::{Client, ClientExt, Response};
+use forcegrant::calls::{CallError, ClientExt as _};
 use forcegrant::reqwest::{self, Method};
 use forcegrant_adapters::web::{JOBS, LIMITS, builder, emulator};
 use forcegrant_emulator::{Emulator, Endpoint, Fault, FaultKind};
 use serde_json::json;
 
-fn world() -> (Emulator, Client) {
+fn env() -> (Emulator, Client) {
     let emulator = emulator();
     let client = builder(&emulator).build_blocking().unwrap();
     (emulator, client)
@@ -24,9 +24,9 @@ fn get(client: &Client, path: &str) -> Result<Response, CallError<reqwest::Error
 }
 
 #[test]
-fn all_that_a_call_can_bring_goes_out() {
-    let (emulator, client) = world();
-    let answer = client
+fn all_options_of_a_call_are_sent() {
+    let (emulator, client) = env();
+    let response = client
         .request(Method::POST, JOBS)
         .query([("a", "1 2")])
         .header("x-one", "1")
@@ -38,14 +38,14 @@ fn all_that_a_call_can_bring_goes_out() {
         .json(&json!({ "object": "Account" }))
         .send()
         .unwrap();
-    assert_eq!(answer.status(), 200);
+    assert_eq!(response.status(), 200);
     let instance = emulator.default_org().instance_url;
-    assert_eq!(answer.url(), format!("{instance}{JOBS}?a=1+2"));
+    assert_eq!(response.url(), format!("{instance}{JOBS}?a=1+2"));
     assert_eq!(
-        answer.headers()["content-type"],
+        response.headers()["content-type"],
         "application/json;charset=UTF-8"
     );
-    assert!(answer.text().unwrap().contains("Account"));
+    assert!(response.text().unwrap().contains("Account"));
     let seen = &emulator.requests_for(Endpoint::Data)[0];
     assert_eq!(seen.query, "a=1+2");
     assert_eq!(
@@ -63,7 +63,7 @@ fn all_that_a_call_can_bring_goes_out() {
 
 #[test]
 fn connections_are_kept() {
-    let (emulator, client) = world();
+    let (emulator, client) = env();
     client.token().unwrap();
     let before = emulator.counters().connections;
     for _ in 0..5 {
@@ -74,23 +74,23 @@ fn connections_are_kept() {
 
 #[test]
 fn a_body_is_read_piece_by_piece() {
-    let (emulator, client) = world();
+    let (emulator, client) = env();
     let bytes = 3_000_000;
     let huge = FaultKind::HugeBody {
         bytes,
         chunked: true,
     };
     emulator.fault(&Fault::new(Endpoint::Data, huge));
-    let mut answer = get(&client, LIMITS).unwrap();
+    let mut response = get(&client, LIMITS).unwrap();
     let mut first = [0; 10];
-    answer.read_exact(&mut first).unwrap();
+    response.read_exact(&mut first).unwrap();
     let mut sink = io::sink();
-    let rest = io::copy(&mut answer, &mut sink).unwrap();
+    let rest = io::copy(&mut response, &mut sink).unwrap();
     assert_eq!(rest + 10, bytes);
-    // What was looked at is no part of what is left.
-    let mut answer = get(&client, LIMITS).unwrap();
-    answer.read_exact(&mut first).unwrap();
-    assert_eq!(answer.bytes().unwrap().len() as u64 + 10, bytes);
+    // The bytes that were read are not returned again.
+    let mut response = get(&client, LIMITS).unwrap();
+    response.read_exact(&mut first).unwrap();
+    assert_eq!(response.bytes().unwrap().len() as u64 + 10, bytes);
     let cut = Fault::new(Endpoint::Data, FaultKind::CutBody);
     emulator.clear_faults();
     emulator.fault(&cut);
@@ -100,8 +100,8 @@ fn a_body_is_read_piece_by_piece() {
 }
 
 #[test]
-fn a_call_that_gives_up_disturbs_nobody() {
-    let (emulator, client) = world();
+fn a_call_that_times_out_affects_no_other_call() {
+    let (emulator, client) = env();
     for endpoint in [Endpoint::Data, Endpoint::Token] {
         client.reset();
         emulator.fault(&Fault::new(endpoint, FaultKind::Hold).first(1));
@@ -112,7 +112,7 @@ fn a_call_that_gives_up_disturbs_nobody() {
             assert!(matches!(late.send(), Err(CallError::Http(error)) if error.is_timeout()));
             emulator.release();
         } else {
-            // Its time is for the request, and begins when there is a token.
+            // The time limit of a call begins when there is a token.
             thread::scope(|scope| {
                 let waiting = scope.spawn(|| late.send());
                 emulator.wait_requests(Endpoint::Token, 2);
@@ -125,10 +125,10 @@ fn a_call_that_gives_up_disturbs_nobody() {
     assert_eq!(emulator.counters().token_requests, 2);
 }
 
-/// As other blocking methods do there: it holds up the task's thread, and nothing panics.
+/// Like other blocking methods it blocks the thread of the task, and it does not panic.
 #[test]
-fn inside_of_a_runtime_it_blocks() {
-    let (emulator, client) = world();
+fn inside_a_runtime_it_blocks() {
+    let (emulator, client) = env();
     let kinds = [
         tokio::runtime::Builder::new_current_thread().build(),
         tokio::runtime::Builder::new_multi_thread()
@@ -137,9 +137,9 @@ fn inside_of_a_runtime_it_blocks() {
     ];
     for runtime in kinds {
         runtime.unwrap().block_on(async {
-            let answer = get(&client, LIMITS).unwrap();
-            assert!(answer.text().unwrap().contains("DailyApiRequests"));
-            // Dropped here, half read, and the client with it at the end.
+            let response = get(&client, LIMITS).unwrap();
+            assert!(response.text().unwrap().contains("DailyApiRequests"));
+            // Dropped here half read, and its client at the end of the block.
             let own = builder(&emulator).build_blocking().unwrap();
             get(&own, LIMITS).unwrap().read_exact(&mut [0]).unwrap();
             let inside = client.clone();
@@ -152,7 +152,7 @@ fn inside_of_a_runtime_it_blocks() {
 
 #[test]
 fn a_client_for_both_keeps_connections_apart() {
-    let (emulator, client) = world();
+    let (emulator, client) = env();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -169,10 +169,9 @@ fn a_client_for_both_keeps_connections_apart() {
     assert_eq!(client.limits().unwrap().used, 6);
 }
 
-/// Nothing runs between two calls, so that nobody hears a server close its connection; the next call does, before
-/// it sends.
+/// Nothing runs between two calls, so a closed connection is noticed by the next call, before it sends.
 #[test]
-fn a_connection_that_was_closed_meanwhile_is_not_used() {
+fn a_connection_that_the_server_closed_is_not_used() {
     let emulator = emulator();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -188,17 +187,17 @@ fn a_connection_that_was_closed_meanwhile_is_not_used() {
             let (stream, _) = listener.accept().unwrap();
             let mut lines = BufReader::new(&stream).lines();
             while lines.next().is_some_and(|line| !line.unwrap().is_empty()) {}
-            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-            (&stream).write_all(answer).unwrap();
+            let response = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+            (&stream).write_all(response).unwrap();
             close.recv().unwrap();
             stream.shutdown(Shutdown::Both).unwrap();
             closed.send(()).unwrap();
         }
     });
     for _ in 0..20 {
-        // A POST is never sent again by the HTTP client once it may have gone out.
-        let answer = client.request(Method::POST, &url).send().unwrap();
-        assert_eq!(answer.bytes().unwrap(), "ok");
+        // The HTTP client never repeats a POST that may have been sent.
+        let response = client.request(Method::POST, &url).send().unwrap();
+        assert_eq!(response.bytes().unwrap(), "ok");
         read.send(()).unwrap();
         next.recv().unwrap();
     }
@@ -207,7 +206,7 @@ fn a_connection_that_was_closed_meanwhile_is_not_used() {
 
 #[test]
 fn many_threads_share_the_connections() {
-    let (emulator, client) = world();
+    let (emulator, client) = env();
     client.token().unwrap();
     let client = Arc::new(client);
     let threads: Vec<_> = (0..8)
@@ -215,8 +214,8 @@ fn many_threads_share_the_connections() {
             let client = Arc::clone(&client);
             thread::spawn(move || {
                 for _ in 0..25 {
-                    let answer = get(&client, LIMITS).unwrap();
-                    assert!(answer.text().unwrap().contains("DailyApiRequests"));
+                    let response = get(&client, LIMITS).unwrap();
+                    assert!(response.text().unwrap().contains("DailyApiRequests"));
                 }
             })
         })

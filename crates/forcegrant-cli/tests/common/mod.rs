@@ -10,13 +10,13 @@ use forcegrant_cli::{Surroundings, run_in};
 use forcegrant_emulator::{Config, Emulator};
 use serde_json::{Value, json};
 
-/// An emulator, and the environment that leads to its default org.
+/// An emulator, and the environment variables for its default org.
 pub(crate) struct Shell {
     pub(crate) emulator: Emulator,
     pub(crate) variables: BTreeMap<&'static str, String>,
     pub(crate) input: Vec<u8>,
     pub(crate) input_is_terminal: bool,
-    /// Options that every command of it gets: how to reach the emulator.
+    /// Options for every command: how to reach the emulator.
     pub(crate) options: Vec<OsString>,
     pub(crate) ca_file: PathBuf,
 }

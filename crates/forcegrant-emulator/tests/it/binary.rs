@@ -39,7 +39,7 @@ fn one_line_then_silence_until_the_input_ends() {
 }
 
 #[test]
-fn it_ends_on_a_shutdown_operation_and_answers_it() {
+fn a_shutdown_operation_is_acknowledged_and_ends_it() {
     let running = Running::start(&[]);
     let mut control = TcpStream::connect(running.address("control")).unwrap();
     let body = "{\"op\":\"shutdown\"}";
@@ -49,10 +49,10 @@ fn it_ends_on_a_shutdown_operation_and_answers_it() {
         "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{body}"
     )
     .unwrap();
-    let mut answer = String::new();
-    control.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
-    assert!(answer.ends_with("{\"ok\":true}"), "{answer}");
+    let mut response = String::new();
+    control.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 200 OK"), "{response}");
+    assert!(response.ends_with("{\"ok\":true}"), "{response}");
     running.exits_well();
 }
 
@@ -109,7 +109,7 @@ fn configuration_and_authority_in_files() {
 }
 
 #[test]
-fn it_stays_on_loopback_unless_told_twice() {
+fn it_listens_on_loopback_unless_two_options_say_otherwise() {
     let error = fails(&["--listen", "0.0.0.0"]);
     assert!(
         error.contains("0.0.0.0 is not a loopback address"),

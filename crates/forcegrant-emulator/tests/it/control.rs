@@ -2,40 +2,40 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Reply, World, reply};
+use crate::support::{JsonResponse, TestEnv, send};
 
 #[test]
 fn operations_over_http() {
-    let world = World::new();
-    world.token();
-    let counters = post(&world, &json!({ "op": "counters" }));
+    let env = TestEnv::new();
+    env.token();
+    let counters = post(&env, &json!({ "op": "counters" }));
     assert_eq!((counters.status, &counters.json["ok"]), (200, &json!(true)));
     assert_eq!(counters.json["logins"], json!(1));
-    let requests = post(&world, &json!({ "op": "requests", "endpoint": "token" })).json;
+    let requests = post(&env, &json!({ "op": "requests", "endpoint": "token" })).json;
     assert_eq!(
         requests["requests"][0]["form"]["grant_type"],
         json!("client_credentials")
     );
     assert_eq!(
-        post(&world, &json!({ "op": "requests", "endpoint": "soap" })).json["requests"],
+        post(&env, &json!({ "op": "requests", "endpoint": "soap" })).json["requests"],
         json!([])
     );
-    let now = post(&world, &json!({ "op": "now" })).json["now_ms"]
+    let now = post(&env, &json!({ "op": "now" })).json["now_ms"]
         .as_u64()
         .unwrap();
-    let later = post(&world, &json!({ "op": "advance", "seconds": 1.5 })).json;
+    let later = post(&env, &json!({ "op": "advance", "seconds": 1.5 })).json;
     assert!(later["now_ms"].as_u64().unwrap() >= now + 1500);
     let sessions = json!({ "op": "sessions", "my_domain": "acme.my.salesforce.com" });
-    let session = &post(&world, &sessions).json["sessions"][0];
+    let session = &post(&env, &sessions).json["sessions"][0];
     let length = session["ends"].as_u64().unwrap() - session["starts"].as_u64().unwrap();
     assert_eq!(length, 7_200_000);
     let fault = json!({ "op": "fault", "endpoint": "token", "kind": "503_html" });
-    assert_eq!(post(&world, &fault).json["id"], json!(1));
-    assert_eq!(post(&world, &fault).json["id"], json!(2));
+    assert_eq!(post(&env, &fault).json["id"], json!(1));
+    assert_eq!(post(&env, &fault).json["id"], json!(2));
 }
 
 #[test]
-fn what_is_wrong_is_named_with_what_would_be_right() {
+fn errors_say_what_is_wrong_and_what_would_be_right() {
     refuses(&[
         (json!([]), "not a JSON object"),
         (json!({}), "give one of reset, configure"),
@@ -139,46 +139,43 @@ fn rules_that_make_no_sense_are_refused() {
 
 #[test]
 fn only_json_posts_are_operations() {
-    let world = World::new();
-    let control = format!("http://{}/", world.emulator.control_addr());
-    let broken = post_text(&world, "{");
+    let env = TestEnv::new();
+    let control = format!("http://{}/", env.emulator.control_addr());
+    let broken = post_text(&env, "{");
     assert!(broken.json["error"].as_str().unwrap().contains("not JSON"));
-    assert_eq!(reply(world.client.get(&control)).status, 400);
+    assert_eq!(send(env.client.get(&control)).status, 400);
 }
 
 #[test]
 fn a_reset_forgets_everything_but_the_first_configuration() {
-    let world = World::from_json(json!({ "orgs": [
+    let env = TestEnv::from_json(json!({ "orgs": [
         { "my_domain": "acme.my.salesforce.com", "session_timeout_minutes": 15 },
     ] }));
-    let token = world.token();
-    world
-        .emulator
-        .configure(json!({ "app": { "run_as": null } }));
-    world.control(json!({ "op": "advance", "seconds": 1e6 }));
-    world.control(json!({ "op": "fault", "endpoint": "any", "kind": "503_html" }));
-    let advanced = world.emulator.now_ms();
-    world.emulator.reset(None);
-    assert!(world.emulator.now_ms() < advanced - 900_000_000);
+    let token = env.token();
+    env.emulator.configure(json!({ "app": { "run_as": null } }));
+    env.control(json!({ "op": "advance", "seconds": 1e6 }));
+    env.control(json!({ "op": "fault", "endpoint": "any", "kind": "503_html" }));
+    let advanced = env.emulator.now_ms();
+    env.emulator.reset(None);
+    assert!(env.emulator.now_ms() < advanced - 900_000_000);
     assert_eq!(
-        world.emulator.counters(),
+        env.emulator.counters(),
         forcegrant_emulator::Counters::default()
     );
-    assert!(world.emulator.requests().is_empty());
-    assert_eq!(world.limits(&token).status, 401);
-    assert_eq!(world.token_reply().status, 200);
-    let sessions = world.emulator.sessions();
+    assert!(env.emulator.requests().is_empty());
+    assert_eq!(env.limits(&token).status, 401);
+    assert_eq!(env.token_response().status, 200);
+    let sessions = env.emulator.sessions();
     assert_eq!(sessions[0].ends - sessions[0].starts, 15 * 60_000);
 }
 
 #[test]
 fn a_reset_can_bring_another_configuration() {
-    let world = World::new();
+    let env = TestEnv::new();
     let config = json!({ "orgs": [{ "my_domain": "other.my.salesforce.com" }] });
-    world
-        .emulator
+    env.emulator
         .reset(Some(&serde_json::from_value(config).unwrap()));
-    let org = world.emulator.default_org();
+    let org = env.emulator.default_org();
     assert_eq!(org.my_domain, "other.my.salesforce.com");
     let form = [
         ("grant_type", "client_credentials"),
@@ -186,58 +183,58 @@ fn a_reset_can_bring_another_configuration() {
         ("client_secret", org.client_secret.as_str()),
     ];
     let url = "https://other.my.salesforce.com/services/oauth2/token";
-    assert_eq!(reply(world.client.post(url).form(&form)).status, 200);
-    world.emulator.reset(None);
+    assert_eq!(send(env.client.post(url).form(&form)).status, 200);
+    env.emulator.reset(None);
     assert_eq!(
-        world.emulator.default_org().my_domain,
+        env.emulator.default_org().my_domain,
         "acme.my.salesforce.com"
     );
 }
 
 #[test]
 fn merging_changes_only_what_is_named() {
-    let world = World::new();
+    let env = TestEnv::new();
     let change = json!({ "op": "configure", "app": { "extra": { "a": 1 } } });
-    let org = world.control(change)["org"].take();
+    let org = env.control(change)["org"].take();
     assert_eq!(org["apps"][0]["extra"], json!({ "a": 1 }));
     let change = json!({ "op": "configure", "app": { "extra": { "b": 2 } } });
-    let org = world.control(change)["org"].take();
+    let org = env.control(change)["org"].take();
     assert_eq!(org["apps"][0]["extra"], json!({ "a": 1, "b": 2 }));
     assert_eq!(org["apps"][0]["name"], json!("Integration"));
 }
 
 #[test]
 fn waits_end_when_enough_has_arrived() {
-    let world = World::new();
+    let env = TestEnv::new();
     let wait = json!({ "op": "wait_requests", "endpoint": "token", "count": 2 });
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| post(&world, &wait));
-        world.token();
-        world.token();
+        let waiting = scope.spawn(|| post(&env, &wait));
+        env.token();
+        env.token();
         assert_eq!(waiting.join().unwrap().json["count"], json!(2));
     });
 }
 
 fn refuses(operations: &[(Value, &str)]) {
-    let world = World::new();
+    let env = TestEnv::new();
     for (operation, expected) in operations {
-        let Reply { status, json } = post(&world, operation);
+        let JsonResponse { status, json } = post(&env, operation);
         assert_eq!((status, &json["ok"]), (400, &json!(false)), "{operation}");
         let error = json["error"].as_str().unwrap();
         assert!(error.contains(expected), "{operation}: {error}");
     }
     assert_eq!(
-        world.token_reply().status,
+        env.token_response().status,
         200,
         "nothing of it was carried out"
     );
 }
 
-fn post(world: &World, operation: &Value) -> Reply {
-    post_text(world, &operation.to_string())
+fn post(env: &TestEnv, operation: &Value) -> JsonResponse {
+    post_text(env, &operation.to_string())
 }
 
-fn post_text(world: &World, body: &str) -> Reply {
-    let url = format!("http://{}/", world.emulator.control_addr());
-    reply(world.client.post(url).body(body.to_owned()))
+fn post_text(env: &TestEnv, body: &str) -> JsonResponse {
+    let url = format!("http://{}/", env.emulator.control_addr());
+    send(env.client.post(url).body(body.to_owned()))
 }

@@ -3,25 +3,23 @@
 use reqwest::blocking::RequestBuilder;
 use serde_json::json;
 
-use crate::support::{ACME, World, header, reply, rest_401};
+use crate::support::{ACME, TestEnv, header, rest_401, send};
 
 #[test]
 fn the_version_list_is_open() {
-    let world = World::new();
-    let answer = world.get(&format!("{ACME}/services/data"));
-    assert_eq!(answer.status(), 200);
-    let versions: serde_json::Value = answer.json().unwrap();
+    let env = TestEnv::new();
+    let response = env.get(&format!("{ACME}/services/data"));
+    assert_eq!(response.status(), 200);
+    let versions: serde_json::Value = response.json().unwrap();
     let last = versions.as_array().unwrap().last().unwrap();
     assert_eq!(last["url"], json!("/services/data/v67.0"));
 }
 
 #[test]
 fn rest_with_a_live_session() {
-    let world = World::new();
-    let token = world.token();
-    let limits = world
-        .client
-        .get(format!("{ACME}/services/data/v67.0/limits"));
+    let env = TestEnv::new();
+    let token = env.token();
+    let limits = env.client.get(format!("{ACME}/services/data/v67.0/limits"));
     let limits = limits.bearer_auth(&token).send().unwrap();
     assert_eq!(
         header(&limits, "sforce-limit-info"),
@@ -33,39 +31,37 @@ fn rest_with_a_live_session() {
         json!({ "Max": 15000, "Remaining": 14999 })
     );
 
-    let resources = world.get_with(&format!("{ACME}/services/data/v67.0/"), &token);
+    let resources = env.get_with(&format!("{ACME}/services/data/v67.0/"), &token);
     assert_eq!(
         resources.json["limits"],
         json!("/services/data/v67.0/limits")
     );
-    let missing = world.get_with(&format!("{ACME}/services/data/v67.0/nothing"), &token);
+    let missing = env.get_with(&format!("{ACME}/services/data/v67.0/nothing"), &token);
     assert_eq!(
         (missing.status, &missing.json[0]["errorCode"]),
         (404, &json!("NOT_FOUND"))
     );
-    let version = world.get_with(&format!("{ACME}/services/data/v1.0/limits"), &token);
+    let version = env.get_with(&format!("{ACME}/services/data/v1.0/limits"), &token);
     assert_eq!(version.status, 404);
 }
 
 #[test]
-fn queries_answer_with_one_record() {
-    let world = World::new();
-    let token = world.token();
+fn queries_return_one_record() {
+    let env = TestEnv::new();
+    let token = env.token();
     let query = |soql: &str| {
-        let request = world
-            .client
-            .get(format!("{ACME}/services/data/v67.0/query/"));
-        reply(request.bearer_auth(&token).query(&[("q", soql)]))
+        let request = env.client.get(format!("{ACME}/services/data/v67.0/query/"));
+        send(request.bearer_auth(&token).query(&[("q", soql)]))
     };
     let users = query("SELECT Id, Username FROM User LIMIT 1").json;
     assert_eq!(
         (&users["totalSize"], &users["done"]),
         (&json!(1), &json!(true))
     );
-    assert_eq!(users["records"][0]["Id"], json!(world.org.user_id));
+    assert_eq!(users["records"][0]["Id"], json!(env.org.user_id));
     assert_eq!(users["records"][0]["attributes"]["type"], json!("User"));
     let org = query("select Id from Organization").json;
-    assert_eq!(org["records"][0]["Id"], json!(world.org.org_id));
+    assert_eq!(org["records"][0]["Id"], json!(env.org.org_id));
     assert_eq!(
         query("SELECT COUNT() FROM Account").json["records"],
         json!([])
@@ -78,44 +74,43 @@ fn queries_answer_with_one_record() {
 }
 
 #[test]
-fn rest_turns_away_what_is_no_session() {
-    let world = World::new();
+fn rest_refuses_a_token_without_a_live_session() {
+    let env = TestEnv::new();
     let url = format!("{ACME}/services/data/v67.0/limits");
     let expired = || rest_401("Session expired or invalid");
-    assert_eq!(reply(world.client.get(&url)), expired());
-    assert_eq!(world.limits("00D!wrong"), expired());
-    let token = world.token();
-    world.emulator.kill_session(&token);
-    assert_eq!(world.limits(&token), expired());
+    assert_eq!(send(env.client.get(&url)), expired());
+    assert_eq!(env.limits("00D!wrong"), expired());
+    let token = env.token();
+    env.emulator.kill_session(&token);
+    assert_eq!(env.limits(&token), expired());
     assert_eq!(
-        reply(world.client.get(&url).header("authorization", token)),
+        send(env.client.get(&url).header("authorization", token)),
         expired()
     );
-    let bulk = world
+    let bulk = env
         .client
         .post(format!("{ACME}/services/data/v67.0/jobs/ingest"));
-    assert_eq!(reply(bulk.bearer_auth("x").json(&json!({}))), expired());
-    let counters = world.emulator.counters();
+    assert_eq!(send(bulk.bearer_auth("x").json(&json!({}))), expired());
+    let counters = env.emulator.counters();
     assert_eq!((counters.data_calls, counters.data_rejected), (5, 5));
 }
 
 #[test]
-fn an_app_without_the_api_scope_is_turned_away_for_good() {
-    let world = World::new();
-    world
-        .emulator
+fn an_app_without_the_api_scope_is_always_refused() {
+    let env = TestEnv::new();
+    env.emulator
         .configure(json!({ "app": { "scopes": ["id"] } }));
-    let token = world.token();
+    let token = env.token();
     let message = "This session is not valid for use with the REST API";
-    assert_eq!(world.limits(&token), rest_401(message));
-    world.emulator.kill_session(&token);
-    assert_eq!(world.limits(&world.token()), rest_401(message));
+    assert_eq!(env.limits(&token), rest_401(message));
+    env.emulator.kill_session(&token);
+    assert_eq!(env.limits(&env.token()), rest_401(message));
 }
 
 #[test]
 fn soap_calls_and_their_fault() {
-    let world = World::new();
-    let token = world.token();
+    let env = TestEnv::new();
+    let token = env.token();
     let soap = |kind: &str, token: &str, body: &str| {
         let envelope = format!(
             "<soapenv:Envelope xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\">\
@@ -123,15 +118,13 @@ fn soap_calls_and_their_fault() {
              <u:sessionId>{token}</u:sessionId></u:SessionHeader></soapenv:Header>\
              <soapenv:Body>{body}</soapenv:Body></soapenv:Envelope>"
         );
-        let request = world
-            .client
-            .post(format!("{ACME}/services/Soap/{kind}/67.0"));
+        let request = env.client.post(format!("{ACME}/services/Soap/{kind}/67.0"));
         status_and_text(request.header("content-type", "text/xml").body(envelope))
     };
     let (status, info) = soap("u", &token, "<u:getUserInfo/>");
     assert_eq!(status, 200);
     assert!(
-        info.contains(&format!("<userId>{}</userId>", world.org.user_id)),
+        info.contains(&format!("<userId>{}</userId>", env.org.user_id)),
         "{info}"
     );
     assert!(info.contains("<getUserInfoResponse xmlns=\"urn:partner.soap.sforce.com\">"));
@@ -139,7 +132,7 @@ fn soap_calls_and_their_fault() {
     let (status, result) = soap("c", &token, query);
     assert_eq!(status, 200);
     assert!(
-        result.contains(&format!("<Id>{}</Id>", world.org.user_id)),
+        result.contains(&format!("<Id>{}</Id>", env.org.user_id)),
         "{result}"
     );
 
@@ -160,23 +153,23 @@ fn soap_calls_and_their_fault() {
             "{fault}"
         );
     }
-    assert_eq!(world.emulator.counters().data_rejected, 1);
+    assert_eq!(env.emulator.counters().data_rejected, 1);
 }
 
 #[test]
 fn bulk_1_speaks_xml_and_json() {
-    let world = World::new();
-    let token = world.token();
+    let env = TestEnv::new();
+    let token = env.token();
     let jobs = format!("{ACME}/services/async/67.0/job");
-    let with = |token: &str| world.client.post(&jobs).header("X-SFDC-Session", token);
+    let with = |token: &str| env.client.post(&jobs).header("X-SFDC-Session", token);
 
-    let created = reply(with(&token).json(&json!({ "operation": "insert", "object": "Lead" })));
+    let created = send(with(&token).json(&json!({ "operation": "insert", "object": "Lead" })));
     assert_eq!(
         (created.status, &created.json["object"]),
         (201, &json!("Lead"))
     );
     let id = created.json["id"].as_str().unwrap();
-    let asked = world
+    let asked = env
         .client
         .get(format!("{jobs}/{id}"))
         .header("X-SFDC-Session", &token);
@@ -184,7 +177,7 @@ fn bulk_1_speaks_xml_and_json() {
     assert_eq!(status, 200);
     assert!(text.contains(&format!("<id>{id}</id>")), "{text}");
 
-    let refused = reply(with("dead").json(&json!({})));
+    let refused = send(with("dead").json(&json!({})));
     assert_eq!(
         (refused.status, &refused.json["exceptionCode"]),
         (400, &json!("InvalidSessionId"))
@@ -199,12 +192,12 @@ fn bulk_1_speaks_xml_and_json() {
 
 #[test]
 fn bulk_2_is_rest() {
-    let world = World::new();
-    let token = world.token();
-    let jobs = world
+    let env = TestEnv::new();
+    let token = env.token();
+    let jobs = env
         .client
         .post(format!("{ACME}/services/data/v67.0/jobs/ingest"));
-    let job = reply(
+    let job = send(
         jobs.bearer_auth(&token)
             .json(&json!({ "object": "Lead", "operation": "insert" })),
     );
@@ -214,15 +207,14 @@ fn bulk_2_is_rest() {
 
 #[test]
 fn jwts_are_for_rest_only() {
-    let world = World::new();
-    world
-        .emulator
+    let env = TestEnv::new();
+    env.emulator
         .configure(json!({ "app": { "token_format": "jwt" } }));
-    let token = world.token();
-    assert_eq!(world.limits(&token).status, 200);
-    let bulk = world.client.post(format!("{ACME}/services/async/67.0/job"));
-    assert_eq!(reply(bulk.header("X-SFDC-Session", &token)).status, 400);
-    let soap = world.client.post(format!("{ACME}/services/Soap/u/67.0")).body(format!(
+    let token = env.token();
+    assert_eq!(env.limits(&token).status, 200);
+    let bulk = env.client.post(format!("{ACME}/services/async/67.0/job"));
+    assert_eq!(send(bulk.header("X-SFDC-Session", &token)).status, 400);
+    let soap = env.client.post(format!("{ACME}/services/Soap/u/67.0")).body(format!(
         "<Envelope><Header><sessionId>{token}</sessionId></Header><Body><getUserInfo/></Body></Envelope>"
     ));
     let (status, fault) = status_and_text(soap);

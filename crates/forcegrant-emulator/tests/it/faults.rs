@@ -9,11 +9,11 @@ use forcegrant_emulator::{Endpoint, Fault, FaultKind};
 use reqwest::blocking::Response;
 use serde_json::{Map, Value, json};
 
-use crate::support::{Reply, World, header, refusal, reply, text};
+use crate::support::{JsonResponse, TestEnv, header, refusal, send, text};
 
 #[test]
 fn faults_of_status_and_body() {
-    let world = World::new();
+    let env = TestEnv::new();
     for (kind, status, content_type, body) in [
         (
             json!({ "kind": "503_html" }),
@@ -68,20 +68,20 @@ fn faults_of_status_and_body() {
             "tea",
         ),
     ] {
-        world.emulator.reset(None);
-        let answer = faulty(&world, &kind);
-        assert_eq!(answer.status(), status, "{kind}");
+        env.emulator.reset(None);
+        let response = faulty(&env, &kind);
+        assert_eq!(response.status(), status, "{kind}");
         assert!(
-            header(&answer, "content-type").starts_with(content_type),
+            header(&response, "content-type").starts_with(content_type),
             "{kind}"
         );
         let retry_after = kind.get("seconds").map_or("", |_| "7");
-        assert_eq!(header(&answer, "retry-after"), retry_after);
-        let header = header(&answer, "x-a").to_owned();
+        assert_eq!(header(&response, "retry-after"), retry_after);
+        let header = header(&response, "x-a").to_owned();
         assert_eq!(header, if status == 418 { "b" } else { "" });
-        assert!(answer.text().unwrap().starts_with(body), "{kind}");
-        assert_eq!(world.emulator.requests()[0].answered, kind["kind"]);
-        let counters = world.emulator.counters();
+        assert!(response.text().unwrap().starts_with(body), "{kind}");
+        assert_eq!(env.emulator.requests()[0].answered, kind["kind"]);
+        let counters = env.emulator.counters();
         assert_eq!(
             (counters.faults, counters.logins, counters.refusals),
             (1, 0, 0),
@@ -91,13 +91,13 @@ fn faults_of_status_and_body() {
 }
 
 #[test]
-fn faults_that_change_the_right_answer() {
-    let world = World::new();
-    let wrong = faulty(&world, &json!({ "kind": "wrong_content_type" }));
+fn faults_that_change_the_right_response() {
+    let env = TestEnv::new();
+    let wrong = faulty(&env, &json!({ "kind": "wrong_content_type" }));
     assert!(header(&wrong, "content-type").starts_with("text/html"));
     assert!(wrong.json::<Value>().unwrap()["access_token"].is_string());
 
-    let fields = |kind: Value| -> Map<String, Value> { faulty(&world, &kind).json().unwrap() };
+    let fields = |kind: Value| -> Map<String, Value> { faulty(&env, &kind).json().unwrap() };
     let url = "https://evil.example";
     let foreign = fields(json!({ "kind": "foreign_instance_url", "url": url }));
     assert_eq!(foreign["instance_url"], json!(url));
@@ -108,20 +108,20 @@ fn faults_that_change_the_right_answer() {
     assert_eq!(typed["issued_at"], json!(5));
     let set = fields(json!({ "kind": "set_fields", "fields": { "id": null, "more": [1] } }));
     assert_eq!((&set["id"], &set["more"]), (&json!(null), &json!([1])));
-    assert_eq!(world.emulator.counters().logins, 5);
+    assert_eq!(env.emulator.counters().logins, 5);
 }
 
 #[test]
 fn an_echo_holds_the_request() {
-    let world = World::new();
-    let secret = world.credentials()[2].1.clone();
+    let env = TestEnv::new();
+    let secret = env.credentials()[2].1.clone();
     let echo = |place: &str, encoding: &str| {
         let kind = json!({ "kind": "echo", "params": { "place": place, "encoding": encoding } });
-        faulty(&world, &kind)
+        faulty(&env, &kind)
     };
-    let answer = echo("description", "raw");
-    assert_eq!(answer.status(), 400);
-    let words = answer.json::<Value>().unwrap()["error_description"].clone();
+    let response = echo("description", "raw");
+    assert_eq!(response.status(), 400);
+    let words = response.json::<Value>().unwrap()["error_description"].clone();
     let words = text(&words);
     assert!(
         words.starts_with("POST /services/oauth2/token\n"),
@@ -152,107 +152,105 @@ fn an_echo_holds_the_request() {
 }
 
 #[test]
-fn a_refusal_of_ones_own() {
-    let world = World::new();
+fn a_refusal_with_given_words() {
+    let env = TestEnv::new();
     let kind = json!({ "kind": "refusal", "error": "invalid_grant", "description": "new words" });
-    let answer = faulty(&world, &kind);
-    assert_eq!(answer.status(), 400);
+    let response = faulty(&env, &kind);
+    assert_eq!(response.status(), 400);
     assert_eq!(
-        answer.json::<Value>().unwrap(),
+        response.json::<Value>().unwrap(),
         refusal("invalid_grant", "new words").json
     );
     let mut kind = kind;
     kind["status"] = json!(401);
-    assert_eq!(faulty(&world, &kind).status(), 401);
+    assert_eq!(faulty(&env, &kind).status(), 401);
 }
 
 #[test]
 fn a_redirect_elsewhere() {
-    let world = World::new();
+    let env = TestEnv::new();
     let location = "https://elsewhere.example/token";
     let kind = json!({ "kind": "redirect", "status": 307, "location": location });
-    let answer = faulty(&world, &kind);
-    assert_eq!(answer.status(), 307);
-    assert_eq!(header(&answer, "location"), location);
+    let response = faulty(&env, &kind);
+    assert_eq!(response.status(), 307);
+    assert_eq!(header(&response, "location"), location);
 }
 
 #[test]
 fn a_dead_token_does_not_come_back() {
-    let world = World::new();
-    let live = world.token();
-    let dead = faulty(&world, &json!({ "kind": "dead_token" }));
+    let env = TestEnv::new();
+    let live = env.token();
+    let dead = faulty(&env, &json!({ "kind": "dead_token" }));
     let dead = text(&dead.json::<Value>().unwrap()["access_token"]);
     assert_ne!(dead, live);
-    assert_eq!(world.limits(&dead).status, 401);
-    assert_eq!(world.token(), live);
+    assert_eq!(env.limits(&dead).status, 401);
+    assert_eq!(env.token(), live);
 }
 
 #[test]
 fn a_body_that_is_cut() {
-    let world = World::new();
-    let answer = faulty(&world, &json!({ "kind": "cut_body" }));
-    assert_eq!(answer.status(), 200);
-    assert!(answer.content_length().unwrap() > 300);
-    assert!(answer.text().is_err());
-    assert_eq!(world.token_reply().status, 200);
+    let env = TestEnv::new();
+    let response = faulty(&env, &json!({ "kind": "cut_body" }));
+    assert_eq!(response.status(), 200);
+    assert!(response.content_length().unwrap() > 300);
+    assert!(response.text().is_err());
+    assert_eq!(env.token_response().status, 200);
 }
 
 #[test]
 fn a_body_of_any_size() {
-    let world = World::new();
-    let answer = faulty(&world, &json!({ "kind": "huge_body", "bytes": 3_000_000 }));
-    assert_eq!(answer.content_length(), Some(3_000_000));
-    let body = answer.bytes().unwrap();
+    let env = TestEnv::new();
+    let response = faulty(&env, &json!({ "kind": "huge_body", "bytes": 3_000_000 }));
+    assert_eq!(response.content_length(), Some(3_000_000));
+    let body = response.bytes().unwrap();
     assert_eq!(body.len(), 3_000_000);
     assert!(serde_json::from_slice::<Value>(&body).unwrap()["padding"].is_string());
-    let answer = faulty(
-        &world,
+    let response = faulty(
+        &env,
         &json!({ "kind": "huge_body", "bytes": 100_000, "chunked": true }),
     );
-    assert_eq!(answer.content_length(), None);
-    assert_eq!(answer.bytes().unwrap().len(), 100_000);
+    assert_eq!(response.content_length(), None);
+    assert_eq!(response.bytes().unwrap().len(), 100_000);
 }
 
 #[test]
 fn a_connection_that_is_reset() {
-    let world = World::new();
-    world
-        .emulator
+    let env = TestEnv::new();
+    env.emulator
         .fault(&Fault::new(Endpoint::Token, FaultKind::Reset).first(1));
-    let error = world.token_request().send().unwrap_err();
+    let error = env.token_request().send().unwrap_err();
     assert!(
         format!("{error:?}").contains("ConnectionReset"),
         "{error:?}"
     );
-    assert_eq!(world.emulator.requests()[0].answered, json!("reset"));
-    assert_eq!(world.token_reply().status, 200);
+    assert_eq!(env.emulator.requests()[0].answered, json!("reset"));
+    assert_eq!(env.token_response().status, 200);
 }
 
 #[test]
-fn slow_answers_take_their_time_and_stay_right() {
-    let world = World::new();
+fn slow_responses_arrive_late_and_unchanged() {
+    let env = TestEnv::new();
     for kind in [
         FaultKind::SlowHead { ms: 60 },
         FaultKind::SlowBody { ms: 60 },
     ] {
-        world
-            .emulator
+        env.emulator
             .fault(&Fault::new(Endpoint::Token, kind).first(1));
         let started = Instant::now();
-        assert_eq!(world.token_reply().status, 200);
+        assert_eq!(env.token_response().status, 200);
         assert!(started.elapsed() >= Duration::from_millis(60));
     }
-    assert_eq!(world.emulator.counters().logins, 2);
+    assert_eq!(env.emulator.counters().logins, 2);
 }
 
 #[test]
 fn which_requests_meet_a_rule() {
-    let world = World::new();
+    let env = TestEnv::new();
     let faulty = |fault: &Fault, requests: usize| -> Vec<bool> {
-        world.emulator.clear_faults();
-        world.emulator.fault(fault);
+        env.emulator.clear_faults();
+        env.emulator.fault(fault);
         (0..requests)
-            .map(|_| world.token_reply().status == 503)
+            .map(|_| env.token_response().status == 503)
             .collect()
     };
     let fault = || Fault::new(Endpoint::Token, FaultKind::Html503);
@@ -278,97 +276,92 @@ fn which_requests_meet_a_rule() {
         faulty(&Fault::new(Endpoint::Any, FaultKind::Html503), 1),
         [true]
     );
-    world.emulator.clear_faults();
-    world.emulator.fault(&elsewhere);
-    assert_eq!(world.limits("x").status, 503);
+    env.emulator.clear_faults();
+    env.emulator.fault(&elsewhere);
+    assert_eq!(env.limits("x").status, 503);
 }
 
 #[test]
 fn rules_take_turns() {
-    let world = World::new();
+    let env = TestEnv::new();
     for kind in [FaultKind::Html503, FaultKind::Empty500] {
-        world
-            .emulator
+        env.emulator
             .fault(&Fault::new(Endpoint::Token, kind).first(1));
     }
-    let statuses: Vec<u16> = (0..3).map(|_| world.token_reply().status).collect();
+    let statuses: Vec<u16> = (0..3).map(|_| env.token_response().status).collect();
     assert_eq!(statuses, [503, 500, 200]);
 }
 
 #[test]
 fn held_requests_wait_for_the_release() {
-    let world = World::new();
-    world
-        .emulator
+    let env = TestEnv::new();
+    env.emulator
         .fault(&Fault::new(Endpoint::Token, FaultKind::Hold));
     thread::scope(|scope| {
-        let held: Vec<_> = (0..5).map(|_| scope.spawn(|| world.token())).collect();
-        world.emulator.wait_requests(Endpoint::Token, 5);
-        let counters = world.emulator.counters();
+        let held: Vec<_> = (0..5).map(|_| scope.spawn(|| env.token())).collect();
+        env.emulator.wait_requests(Endpoint::Token, 5);
+        let counters = env.emulator.counters();
         assert_eq!((counters.token_requests, counters.logins), (5, 0));
-        assert_eq!(world.emulator.requests()[0].answered, Value::Null);
-        world.emulator.release();
+        assert_eq!(env.emulator.requests()[0].answered, Value::Null);
+        env.emulator.release();
         let tokens: HashSet<String> = held.into_iter().map(|held| held.join().unwrap()).collect();
         assert_eq!(tokens.len(), 1);
     });
-    assert_eq!(world.token_reply().status, 200, "the rule is gone");
+    assert_eq!(env.token_response().status, 200, "the rule is gone");
 }
 
 #[test]
 fn a_held_request_can_meet_another_fault_afterwards() {
-    let world = World::new();
-    world
-        .emulator
+    let env = TestEnv::new();
+    env.emulator
         .fault(&Fault::new(Endpoint::Token, FaultKind::Hold));
-    world
-        .emulator
+    env.emulator
         .fault(&Fault::new(Endpoint::Token, FaultKind::Html503));
     thread::scope(|scope| {
-        let held = scope.spawn(|| world.token_reply().status);
-        world.emulator.wait_requests(Endpoint::Token, 1);
-        world.emulator.release();
+        let held = scope.spawn(|| env.token_response().status);
+        env.emulator.wait_requests(Endpoint::Token, 1);
+        env.emulator.release();
         assert_eq!(held.join().unwrap(), 503);
     });
 }
 
 #[test]
 fn a_reset_ends_all_that_is_slow_at_once_and_without_a_trace() {
-    let world = World::new();
+    let env = TestEnv::new();
     for kind in [
         FaultKind::Hold,
         FaultKind::SlowHead { ms: 3_600_000 },
         FaultKind::SlowBody { ms: 3_600_000 },
     ] {
-        world
-            .emulator
+        env.emulator
             .fault(&Fault::new(Endpoint::Token, kind.clone()));
         thread::scope(|scope| {
             let (head, got_head) = mpsc::channel();
-            let world = &world;
+            let env = &env;
             let slow = scope.spawn(move || {
-                let answer = world.token_request().send();
+                let response = env.token_request().send();
                 head.send(()).unwrap();
-                answer.and_then(Response::text)
+                response.and_then(Response::text)
             });
-            world.emulator.wait_requests(Endpoint::Token, 1);
+            env.emulator.wait_requests(Endpoint::Token, 1);
             if matches!(kind, FaultKind::SlowBody { .. }) {
                 got_head.recv().unwrap();
             }
-            world.emulator.reset(None);
+            env.emulator.reset(None);
             assert!(slow.join().unwrap().is_err(), "{kind:?}");
         });
-        assert_eq!(world.emulator.counters().token_requests, 0);
-        assert_eq!(world.emulator.counters().logins, 0);
-        assert!(world.emulator.requests().is_empty());
+        assert_eq!(env.emulator.counters().token_requests, 0);
+        assert_eq!(env.emulator.counters().logins, 0);
+        assert!(env.emulator.requests().is_empty());
     }
-    assert_eq!(world.token_reply().status, 200);
+    assert_eq!(env.token_response().status, 200);
 }
 
 #[test]
 fn dropping_the_emulator_ends_all_that_is_slow() {
-    let World {
+    let TestEnv {
         emulator, client, ..
-    } = World::new();
+    } = TestEnv::new();
     emulator.fault(&Fault::new(Endpoint::Data, FaultKind::Hold));
     let held = thread::spawn(move || {
         client
@@ -382,29 +375,28 @@ fn dropping_the_emulator_ends_all_that_is_slow() {
 }
 
 /// One token request that meets the fault.
-fn faulty(world: &World, kind: &Value) -> Response {
+fn faulty(env: &TestEnv, kind: &Value) -> Response {
     let mut operation = kind.clone();
     operation["op"] = json!("fault");
     operation["endpoint"] = json!("token");
     operation["first"] = json!(1);
-    world.control(operation);
-    world.token_request().send().unwrap()
+    env.control(operation);
+    env.token_request().send().unwrap()
 }
 
 #[test]
 fn a_fault_at_one_endpoint_leaves_the_others_alone() {
-    let world = World::new();
-    let token = world.token();
-    world
-        .emulator
+    let env = TestEnv::new();
+    let token = env.token();
+    env.emulator
         .fault(&Fault::new(Endpoint::Limits, FaultKind::Empty500));
     assert_eq!(
-        world.limits(&token),
-        Reply {
+        env.limits(&token),
+        JsonResponse {
             status: 500,
             json: Value::Null
         }
     );
     let url = "https://acme.my.salesforce.com/services/data/v67.0/query?q=SELECT+Id+FROM+User";
-    assert_eq!(reply(world.client.get(url).bearer_auth(&token)).status, 200);
+    assert_eq!(send(env.client.get(url).bearer_auth(&token)).status, 200);
 }

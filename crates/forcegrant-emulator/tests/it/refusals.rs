@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{ACME, TOKEN_PATH, World, refusal, reply};
+use crate::support::{ACME, TOKEN_PATH, TestEnv, refusal, send};
 
 #[test]
-fn what_is_set_up_wrong_is_refused_by_name() {
-    let world = World::new();
+fn each_mistake_in_the_set_up_has_its_refusal() {
+    let env = TestEnv::new();
     for (change, error, description) in [
         (
             json!({ "org": { "status": "locked" } }),
@@ -19,13 +19,13 @@ fn what_is_set_up_wrong_is_refused_by_name() {
             "client credentials flow not enabled",
         ),
         (
-            json!({ "app": { "flow_enabled": false, "flow_disabled_answer": "no_user" } }),
+            json!({ "app": { "flow_enabled": false, "flow_disabled_refusal": "no_user" } }),
             "invalid_grant",
             "no client credentials user enabled",
         ),
         (
             json!({ "app": {
-                "flow_enabled": false, "flow_disabled_answer": "unsupported_grant_type",
+                "flow_enabled": false, "flow_disabled_refusal": "unsupported_grant_type",
             } }),
             "unsupported_grant_type",
             "grant type not supported",
@@ -76,10 +76,14 @@ fn what_is_set_up_wrong_is_refused_by_name() {
             "login rate exceeded",
         ),
     ] {
-        world.emulator.reset(None);
-        world.emulator.configure(change.clone());
-        assert_eq!(world.token_reply(), refusal(error, description), "{change}");
-        let counters = world.emulator.counters();
+        env.emulator.reset(None);
+        env.emulator.configure(change.clone());
+        assert_eq!(
+            env.token_response(),
+            refusal(error, description),
+            "{change}"
+        );
+        let counters = env.emulator.counters();
         assert_eq!(
             (counters.token_requests, counters.refusals, counters.logins),
             (1, 1, 0)
@@ -89,7 +93,7 @@ fn what_is_set_up_wrong_is_refused_by_name() {
 
 #[test]
 fn an_app_refuses_with_what_was_reported() {
-    let world = World::new();
+    let env = TestEnv::new();
     for (name, error, description) in [
         (
             "app_not_found",
@@ -124,21 +128,21 @@ fn an_app_refuses_with_what_was_reported() {
             "try again later",
         ),
     ] {
-        world.emulator.reset(None);
+        env.emulator.reset(None);
         let change = json!({ "app": { "refuses_with": name } });
-        world.emulator.configure(change);
-        assert_eq!(world.token_reply(), refusal(error, description), "{name}");
+        env.emulator.configure(change);
+        assert_eq!(env.token_response(), refusal(error, description), "{name}");
     }
 }
 
 #[test]
-fn what_is_sent_wrong_is_refused_by_name() {
-    let world = World::new();
+fn each_mistake_in_a_request_has_its_refusal() {
+    let env = TestEnv::new();
     let with = |name: &'static str, value: &str| {
-        let mut form = world.credentials();
+        let mut form = env.credentials();
         form.retain(|(field, _)| *field != name);
         form.push((name, value.to_owned()));
-        reply(world.client.post(format!("{ACME}{TOKEN_PATH}")).form(&form))
+        send(env.client.post(format!("{ACME}{TOKEN_PATH}")).form(&form))
     };
     let unsupported = || refusal("unsupported_grant_type", "grant type not supported");
     assert_eq!(with("grant_type", "password"), unsupported());
@@ -151,39 +155,39 @@ fn what_is_sent_wrong_is_refused_by_name() {
     let unknown = || refusal("invalid_client_id", "client identifier invalid");
     assert_eq!(with("client_id", "3MVG9unknown"), unknown());
     assert_eq!(
-        with("client_id", &world.emulator.orgs()[1].client_id),
+        with("client_id", &env.emulator.orgs()[1].client_id),
         unknown()
     );
     assert_eq!(
         with("client_secret", "0"),
         refusal("invalid_client", "invalid client credentials")
     );
-    let nothing = reply(world.client.post(format!("{ACME}{TOKEN_PATH}")));
+    let nothing = send(env.client.post(format!("{ACME}{TOKEN_PATH}")));
     assert_eq!(nothing, unsupported());
 }
 
 #[test]
-fn a_body_that_is_no_form_and_other_methods_are_an_unsupported_grant() {
-    let world = World::new();
+fn a_body_without_a_form_and_other_methods_are_an_unsupported_grant() {
+    let env = TestEnv::new();
     let url = format!("{ACME}{TOKEN_PATH}");
     let unsupported = refusal("unsupported_grant_type", "grant type not supported");
-    let body: serde_json::Map<String, Value> = world
+    let body: serde_json::Map<String, Value> = env
         .credentials()
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.into()))
         .collect();
-    assert_eq!(reply(world.client.post(&url).json(&body)), unsupported);
+    assert_eq!(send(env.client.post(&url).json(&body)), unsupported);
     assert_eq!(
-        reply(world.client.get(&url).query(&world.credentials())),
+        send(env.client.get(&url).query(&env.credentials())),
         unsupported
     );
 }
 
 #[test]
 fn the_checks_come_in_order() {
-    let world = World::new();
+    let env = TestEnv::new();
     // Everything is wrong; each step puts one more thing right.
-    world.emulator.configure(json!({
+    env.emulator.configure(json!({
         "user": { "active": false, "ip_allowed": false, "login_hours": false, "kind": "portal" },
         "app": {
             "flow_enabled": false, "run_as": null, "installed": false, "approved": false,
@@ -191,12 +195,12 @@ fn the_checks_come_in_order() {
         },
     }));
     let wrong_secret = |scope: bool| {
-        let mut form = world.credentials();
+        let mut form = env.credentials();
         form[2].1 = "wrong".to_owned();
         if scope {
             form.push(("scope", "api".to_owned()));
         }
-        reply(world.client.post(format!("{ACME}{TOKEN_PATH}")).form(&form))
+        send(env.client.post(format!("{ACME}{TOKEN_PATH}")).form(&form))
     };
     assert_eq!(
         wrong_secret(true),
@@ -207,7 +211,7 @@ fn the_checks_come_in_order() {
         refusal("invalid_client", "invalid client credentials")
     );
 
-    let username = &world.org.username;
+    let username = &env.org.username;
     for (description, repair) in [
         (
             "client credentials flow not enabled",
@@ -245,10 +249,10 @@ fn the_checks_come_in_order() {
         ),
     ] {
         assert_eq!(
-            world.token_reply().json["error_description"],
+            env.token_response().json["error_description"],
             json!(description)
         );
-        world.emulator.configure(repair);
+        env.emulator.configure(repair);
     }
-    assert_eq!(world.token_reply().status, 200);
+    assert_eq!(env.token_response().status, 200);
 }

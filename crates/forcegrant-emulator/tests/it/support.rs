@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use forcegrant_emulator::{Config, DefaultOrg, Emulator};
+use forcegrant_emulator::{Config, Emulator, OrgDetails};
 use reqwest::blocking::{Client, ClientBuilder, RequestBuilder, Response};
 use reqwest::redirect::Policy;
 use rustls::pki_types::CertificateDer;
@@ -14,20 +14,20 @@ pub(crate) const ACME: &str = "https://acme.my.salesforce.com";
 pub(crate) const TOKEN_PATH: &str = "/services/oauth2/token";
 
 /// An emulator, its default org and a client for it.
-pub(crate) struct World {
+pub(crate) struct TestEnv {
     pub(crate) emulator: Emulator,
-    pub(crate) org: DefaultOrg,
+    pub(crate) org: OrgDetails,
     pub(crate) client: Client,
 }
 
 /// A status and a JSON body, null if there is none.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Reply {
+pub(crate) struct JsonResponse {
     pub(crate) status: u16,
     pub(crate) json: Value,
 }
 
-impl World {
+impl TestEnv {
     pub(crate) fn new() -> Self {
         Self::with(Config::default())
     }
@@ -61,13 +61,13 @@ impl World {
             .form(&self.credentials())
     }
 
-    pub(crate) fn token_reply(&self) -> Reply {
-        reply(self.token_request())
+    pub(crate) fn token_response(&self) -> JsonResponse {
+        send(self.token_request())
     }
 
     /// The fields of a successful token response.
     pub(crate) fn login(&self) -> Value {
-        let Reply { status, json } = self.token_reply();
+        let JsonResponse { status, json } = self.token_response();
         assert_eq!(status, 200, "{json}");
         json
     }
@@ -76,12 +76,12 @@ impl World {
         text(&self.login()["access_token"])
     }
 
-    pub(crate) fn limits(&self, token: &str) -> Reply {
+    pub(crate) fn limits(&self, token: &str) -> JsonResponse {
         self.get_with(&format!("{ACME}/services/data/v67.0/limits"), token)
     }
 
-    pub(crate) fn get_with(&self, url: &str, token: &str) -> Reply {
-        reply(self.client.get(url).bearer_auth(token))
+    pub(crate) fn get_with(&self, url: &str, token: &str) -> JsonResponse {
+        send(self.client.get(url).bearer_auth(token))
     }
 
     pub(crate) fn get(&self, url: &str) -> Response {
@@ -93,21 +93,21 @@ impl World {
     }
 }
 
-pub(crate) fn reply(request: RequestBuilder) -> Reply {
+pub(crate) fn send(request: RequestBuilder) -> JsonResponse {
     let response = request.send().unwrap();
     let status = response.status().as_u16();
     let json = serde_json::from_str(&response.text().unwrap()).unwrap_or_default();
-    Reply { status, json }
+    JsonResponse { status, json }
 }
 
-pub(crate) fn refusal(error: &str, description: &str) -> Reply {
+pub(crate) fn refusal(error: &str, description: &str) -> JsonResponse {
     let json = json!({ "error": error, "error_description": description });
-    Reply { status: 400, json }
+    JsonResponse { status: 400, json }
 }
 
-pub(crate) fn rest_401(message: &str) -> Reply {
+pub(crate) fn rest_401(message: &str) -> JsonResponse {
     let json = json!([{ "message": message, "errorCode": "INVALID_SESSION_ID" }]);
-    Reply { status: 401, json }
+    JsonResponse { status: 401, json }
 }
 
 pub(crate) fn text(value: &Value) -> String {

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 use forcegrant_emulator::Emulator;
 use rustls::version;
 
-use crate::support::{ACME, World, bare_client, client, tls_config};
+use crate::support::{ACME, TestEnv, bare_client, client, tls_config};
 
 #[test]
 fn both_protocol_versions_work() {
-    let world = World::new();
+    let env = TestEnv::new();
     for version in [&version::TLS12, &version::TLS13] {
         let only = bare_client()
-            .tls_backend_preconfigured(tls_config(&world.emulator, &[version]))
-            .resolve("acme.my.salesforce.com", world.emulator.https_addr())
+            .tls_backend_preconfigured(tls_config(&env.emulator, &[version]))
+            .resolve("acme.my.salesforce.com", env.emulator.https_addr())
             .build()
             .unwrap();
         assert_eq!(
@@ -24,15 +24,15 @@ fn both_protocol_versions_work() {
             200
         );
     }
-    assert_eq!(world.emulator.counters().connections, 2);
+    assert_eq!(env.emulator.counters().connections, 2);
 }
 
 #[test]
 fn another_emulators_authority_is_not_trusted() {
-    let world = World::new();
+    let env = TestEnv::new();
     let other = Emulator::start(forcegrant_emulator::Config::default()).unwrap();
     let stranger = client(&other, |builder| {
-        builder.resolve("acme.my.salesforce.com", world.emulator.https_addr())
+        builder.resolve("acme.my.salesforce.com", env.emulator.https_addr())
     });
     assert!(
         stranger
@@ -41,11 +41,11 @@ fn another_emulators_authority_is_not_trusted() {
             .unwrap_err()
             .is_connect()
     );
-    // The emulator hears of the failure a moment after the client has given up.
+    // The emulator notices the failure a moment after the client has given up.
     let deadline = Instant::now() + Duration::from_secs(10);
-    while world.emulator.counters().handshake_failures == 0 {
+    while env.emulator.counters().handshake_failures == 0 {
         assert!(Instant::now() < deadline);
         std::thread::yield_now();
     }
-    assert_eq!(world.emulator.counters().connections, 0);
+    assert_eq!(env.emulator.counters().connections, 0);
 }

@@ -5,14 +5,14 @@ use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 use serde_json::{Value, json};
 
-use crate::support::{ACME, TOKEN_PATH, World, reply, text};
+use crate::support::{ACME, TOKEN_PATH, TestEnv, send, text};
 
 #[test]
 fn every_field_of_an_opaque_token() {
-    let world = World::new();
-    let before = world.emulator.now_ms();
-    let fields = world.login();
-    let after = world.emulator.now_ms();
+    let env = TestEnv::new();
+    let before = env.emulator.now_ms();
+    let fields = env.login();
+    let after = env.emulator.now_ms();
 
     let names: Vec<_> = fields
         .as_object()
@@ -35,10 +35,10 @@ fn every_field_of_an_opaque_token() {
     );
     let token = text(&fields["access_token"]);
     assert_eq!(token.len(), 112);
-    assert!(token.starts_with(&format!("{}!", &world.org.org_id[..15])));
+    assert!(token.starts_with(&format!("{}!", &env.org.org_id[..15])));
     let identity = format!(
         "https://login.salesforce.com/id/{}/{}",
-        world.org.org_id, world.org.user_id
+        env.org.org_id, env.org.user_id
     );
     assert_eq!(fields["id"], json!(identity));
     assert_eq!(fields["instance_url"], json!(ACME));
@@ -51,45 +51,44 @@ fn every_field_of_an_opaque_token() {
 
 #[test]
 fn the_signature_is_that_of_the_secret() {
-    let world = World::new();
-    assert!(is_signed(&world.login(), &world.org.client_secret));
-    world
-        .emulator
+    let env = TestEnv::new();
+    assert!(is_signed(&env.login(), &env.org.client_secret));
+    env.emulator
         .configure(json!({ "app": { "signature": "wrong" } }));
-    assert!(!is_signed(&world.login(), &world.org.client_secret));
+    assert!(!is_signed(&env.login(), &env.org.client_secret));
 }
 
 #[test]
 fn basic_authentication_and_the_body_are_equal() {
-    let world = World::new();
-    let basic = world
+    let env = TestEnv::new();
+    let basic = env
         .client
         .post(format!("{ACME}{TOKEN_PATH}"))
-        .basic_auth(&world.org.client_id, Some(&world.org.client_secret))
+        .basic_auth(&env.org.client_id, Some(&env.org.client_secret))
         .form(&[("grant_type", "client_credentials")]);
-    assert_eq!(reply(basic).json["access_token"], json!(world.token()));
+    assert_eq!(send(basic).json["access_token"], json!(env.token()));
 }
 
 #[test]
 fn unknown_parameters_are_ignored() {
-    let world = World::new();
-    let mut form = world.credentials();
+    let env = TestEnv::new();
+    let mut form = env.credentials();
     form.push(("audience", "x".to_owned()));
-    let request = world.client.post(format!("{ACME}{TOKEN_PATH}")).form(&form);
-    assert_eq!(reply(request).status, 200);
+    let request = env.client.post(format!("{ACME}{TOKEN_PATH}")).form(&form);
+    assert_eq!(send(request).status, 200);
 }
 
 #[test]
 fn repeated_logins_share_a_session_while_it_lives() {
-    let world = World::new();
-    let first = world.token();
-    assert_eq!(world.token(), first);
-    assert!(world.emulator.kill_session(&first));
-    assert!(!world.emulator.kill_session(&first));
-    let second = world.token();
+    let env = TestEnv::new();
+    let first = env.token();
+    assert_eq!(env.token(), first);
+    assert!(env.emulator.kill_session(&first));
+    assert!(!env.emulator.kill_session(&first));
+    let second = env.token();
     assert_ne!(second, first);
 
-    let counters = world.emulator.counters();
+    let counters = env.emulator.counters();
     assert_eq!(
         (
             counters.token_requests,
@@ -98,47 +97,45 @@ fn repeated_logins_share_a_session_while_it_lives() {
         ),
         (3, 3, 1)
     );
-    assert_eq!(world.emulator.kill_sessions(), 1);
-    assert_ne!(world.token(), second);
+    assert_eq!(env.emulator.kill_sessions(), 1);
+    assert_ne!(env.token(), second);
 }
 
 #[test]
 fn distinct_tokens_when_asked_for() {
-    let world = World::new();
-    world
-        .emulator
+    let env = TestEnv::new();
+    env.emulator
         .configure(json!({ "app": { "distinct_tokens": true } }));
-    let first = world.token();
-    let second = world.token();
+    let first = env.token();
+    let second = env.token();
     assert_ne!(first, second);
     assert_eq!(
-        world.limits(&first).status,
+        env.limits(&first).status,
         200,
         "a new token does not end an earlier one"
     );
-    let sessions = world.emulator.sessions();
+    let sessions = env.emulator.sessions();
     assert_eq!(sessions.len(), 2);
-    assert_eq!(sessions[0].user, world.org.username);
-    assert_eq!(sessions[0].client_id, world.org.client_id);
+    assert_eq!(sessions[0].user, env.org.username);
+    assert_eq!(sessions[0].client_id, env.org.client_id);
 }
 
 #[test]
 fn other_scopes_are_another_session() {
-    let world = World::new();
-    let before = world.token();
+    let env = TestEnv::new();
+    let before = env.token();
     let scopes = json!(["full", "api", "web", "refresh_token", "chatter_api"]);
-    world
-        .emulator
+    env.emulator
         .configure(json!({ "app": { "scopes": scopes } }));
-    let fields = world.login();
+    let fields = env.login();
     assert_eq!(fields["scope"], json!("api chatter_api"));
     assert_ne!(fields["access_token"], json!(before));
 }
 
 #[test]
 fn optional_fields_come_and_go() {
-    let world = World::new();
-    world.emulator.configure(json!({
+    let env = TestEnv::new();
+    env.emulator.configure(json!({
         "org": { "api_instance_url": "https://api.salesforce.com" },
         "app": {
             "omit": ["scope", "token_format"],
@@ -146,7 +143,7 @@ fn optional_fields_come_and_go() {
             "expires_in": 600,
         },
     }));
-    let fields = world.login();
+    let fields = env.login();
     assert_eq!(
         fields["api_instance_url"],
         json!("https://api.salesforce.com")
@@ -159,21 +156,20 @@ fn optional_fields_come_and_go() {
 
 #[test]
 fn a_moved_instance_serves_its_apis_under_the_new_name() {
-    let world = World::new();
+    let env = TestEnv::new();
     let moved = "https://moved.salesforce.com";
-    assert_eq!(world.get(&format!("{moved}/services/data")).status(), 404);
-    world.control(json!({ "op": "move_instance", "instance_url": moved }));
-    let fields = world.login();
+    assert_eq!(env.get(&format!("{moved}/services/data")).status(), 404);
+    env.control(json!({ "op": "move_instance", "instance_url": moved }));
+    let fields = env.login();
     assert_eq!(fields["instance_url"], json!(moved));
     let token = text(&fields["access_token"]);
     assert_eq!(
-        world
-            .get_with(&format!("{moved}/services/data/v67.0/limits"), &token)
+        env.get_with(&format!("{moved}/services/data/v67.0/limits"), &token)
             .status,
         200
     );
     assert_eq!(
-        world.limits(&token).status,
+        env.limits(&token).status,
         200,
         "the My Domain still leads there"
     );
@@ -181,8 +177,8 @@ fn a_moved_instance_serves_its_apis_under_the_new_name() {
 
 #[test]
 fn each_org_has_its_own_tokens() {
-    let world = World::new();
-    let orgs = world.emulator.orgs();
+    let env = TestEnv::new();
+    let orgs = env.emulator.orgs();
     assert_eq!(orgs.len(), 3);
     let sandbox = &orgs[1];
     let form = [
@@ -191,7 +187,7 @@ fn each_org_has_its_own_tokens() {
         ("client_secret", sandbox.client_secret.as_str()),
     ];
     let url = format!("https://{}{TOKEN_PATH}", sandbox.my_domain);
-    let fields = reply(world.client.post(url).form(&form)).json;
+    let fields = send(env.client.post(url).form(&form)).json;
     let identity = format!(
         "https://test.salesforce.com/id/{}/{}",
         sandbox.org_id, sandbox.user_id
@@ -200,8 +196,8 @@ fn each_org_has_its_own_tokens() {
 
     let own = format!("https://{}/services/data/v67.0/limits", sandbox.my_domain);
     let token = text(&fields["access_token"]);
-    assert_eq!(world.get_with(&own, &token).status, 200);
-    assert_eq!(world.limits(&token).status, 401, "the token of another org");
+    assert_eq!(env.get_with(&own, &token).status, 200);
+    assert_eq!(env.limits(&token).status, 401, "the token of another org");
 }
 
 fn is_signed(fields: &Value, client_secret: &str) -> bool {

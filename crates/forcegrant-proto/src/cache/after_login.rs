@@ -49,7 +49,7 @@ pub enum LoginResult {
 
 impl State {
     /// Takes in the result of a login. `None`: it brought the token that was reported as rejected
-    /// after the login had started, so the answer may be older than the report: login again, once.
+    /// after the login had started, so the answer may be older than the report: log in again, once.
     ///
     /// A login that brings back a token which the user's code reported fails, and that is remembered
     /// like a refusal. When the next login, after that time, brings it back again, Salesforce has the

@@ -36,7 +36,7 @@ struct Told {
 }
 
 /// What a login brought, and under which circumstances.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct NewToken {
     pub grant: Grant,
     /// The client credentials.
@@ -59,15 +59,25 @@ struct View(AtomicU64);
 
 const LENGTH_BITS: u32 = 16;
 
+/// The view of a token that is not current any more: it covers no time, and no other takes its place.
+const RETIRED: u64 = u64::MAX << LENGTH_BITS;
+
 impl View {
-    fn set(&self, from: i64, until: i64) {
+    /// Replaces the view. `false`: the token is retired.
+    fn set(&self, from: i64, until: i64) -> bool {
         let length = until.saturating_sub(from);
         let length = length.clamp(0, i64::from(u16::MAX)).unsigned_abs();
         // A clock that stands before 1970 has no view.
         let from = u64::try_from(from).ok();
         let from = from.filter(|from| *from < 1 << (u64::BITS - LENGTH_BITS));
         let word = from.map_or(0, |from| from << LENGTH_BITS | length);
-        self.0.store(word, Ordering::Relaxed);
+        let replace = |old| (old != RETIRED).then_some(word);
+        let order = Ordering::Relaxed;
+        self.0.fetch_update(order, order, replace).is_ok()
+    }
+
+    fn retire(&self) {
+        self.0.store(RETIRED, Ordering::Relaxed);
     }
 
     #[inline]
@@ -116,32 +126,32 @@ impl CachedToken {
         self.view.covers(coarse_wall)
     }
 
-    /// Takes a new view while no decision is due, which needs no lock: the token is good and not to be
-    /// refreshed yet. Only for a lease that is the current one, or was when its reader came.
+    /// Takes a new view while no decision is due, which needs no lock: the token is good, no refresh of it is
+    /// due, and no other has taken its place.
     pub fn renew(&self, now: Moment, coarse_wall: i64, length: u64) -> bool {
-        let left = self.windows.ages.checked_sub(self.age(now));
-        let Some(left) = left.filter(|left| *left > 0) else {
-            return false;
-        };
-        self.show(now, coarse_wall, length.min(left));
-        true
+        let left = self.windows.ages.saturating_sub(self.age(now));
+        left > 0 && self.set_view(now, coarse_wall, length.min(left)).is_some()
     }
 
-    /// Readers may hand the token out for so many milliseconds from now, and says when that is by the
-    /// wall clock.
+    /// Readers may hand the token out for so many milliseconds from now. Returns that span by the wall
+    /// clock; it is empty for a token that is retired.
     ///
     /// `coarse_wall` is the clock that readers compare with. It may be milliseconds behind `now`: a
     /// view that began at `now` would be missed by them, and begin anew at each miss.
     pub fn show(&self, now: Moment, coarse_wall: i64, length: u64) -> (i64, i64) {
-        let from = now.wall.min(coarse_wall);
-        let until = now.wall.saturating_add_unsigned(length);
-        self.view.set(from, until);
-        (from, until)
+        self.set_view(now, coarse_wall, length)
+            .unwrap_or((now.wall, now.wall))
     }
 
-    /// No reader may hand it out any more.
-    pub fn hide(&self) {
-        self.view.set(0, 0);
+    fn set_view(&self, now: Moment, coarse_wall: i64, length: u64) -> Option<(i64, i64)> {
+        let from = now.wall.min(coarse_wall);
+        let until = now.wall.saturating_add_unsigned(length);
+        self.view.set(from, until).then_some((from, until))
+    }
+
+    /// The token is not current any more: no reader that still holds it may hand it out.
+    pub fn retire(&self) {
+        self.view.retire();
     }
 
     /// Whether the zone is news: each lease ages and lapses once.

@@ -194,14 +194,14 @@ impl State {
                 return Lookup::Stale(token());
             }
         }
-        match self.cooling(now) {
+        match self.remembered_failure(now) {
             Some(error) => Lookup::BackingOff(error),
             None => Lookup::Empty,
         }
     }
 
     /// The failure that still holds, with what is left of its time.
-    fn cooling(&self, now: Moment) -> Option<Error> {
+    fn remembered_failure(&self, now: Moment) -> Option<Error> {
         let failure = self.failure.as_ref()?;
         let left = failure
             .holds
@@ -217,7 +217,7 @@ impl State {
 
     /// Whether a refresh behind a usable token may start: no failure holds.
     pub fn may_refresh(&self, now: Moment) -> bool {
-        self.cooling(now).is_none()
+        self.remembered_failure(now).is_none()
     }
 
     /// Takes a new view of the lease, if its token is usable now, and says until when, in
@@ -468,7 +468,7 @@ impl State {
     pub fn without_token(&self) -> Self {
         if let Some(cached) = &self.cached {
             // A reader that still holds the old state must notice too.
-            cached.hide();
+            cached.retire();
         }
         let memory = Memory {
             generation: self.generation + 1,

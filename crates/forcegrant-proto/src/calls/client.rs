@@ -15,9 +15,16 @@ use crate::token::Token;
 /// The client of an API call: `forcegrant::Client`. Adapters of HTTP clients are written against this
 /// trait; it is not for others to implement.
 #[doc(hidden)]
-pub trait CallClient: Clone + Send + Sync + 'static {
+pub trait CallClient: Clone + Send + Sync + Unpin + 'static {
     /// A usable token.
     fn token(&self) -> impl Future<Output = Result<Token, Error>> + Send;
+
+    /// The token at hand, or the failure that still holds, for callers that cannot wait. `None`: a login is in flight,
+    /// and was started if there was none.
+    fn token_at_hand(&self) -> Option<Result<Token, Error>>;
+
+    /// Whether the token may be sent to this URL.
+    fn is_allowed_for(&self, token: &Token, url: &str) -> bool;
 
     /// Where a request with this token goes, and whether the token goes along.
     fn resolve_url(&self, token: &Token, path_or_url: &str) -> Result<ResolvedUrl, Error>;

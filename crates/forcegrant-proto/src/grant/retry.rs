@@ -56,7 +56,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_mint_always_ends_in_time(random in 0.0..=1.0f64, attempts in 0u32..9, spent in 0u64..40_000) {
+        fn a_login_always_ends_in_time(random in 0.0..=1.0f64, attempts in 0u32..9, spent in 0u64..40_000) {
             let spent = Duration::from_millis(spent);
             let settings = RetrySettings::default();
             if let Some(wait) = pause(&settings, attempts, spent, None, random) {

@@ -20,6 +20,7 @@ use crate::grant::context::ResponseContext;
 use crate::grant::response::decode;
 use crate::http_message::Response;
 use crate::moment::{Moment, millis};
+use crate::secret::CredentialsFingerprint;
 use crate::token_data::TokenData;
 
 /// When the login was, and how old the token was when the entry was put.
@@ -122,6 +123,34 @@ pub struct Known {
     pub rejected: Option<i64>,
 }
 
+impl Known {
+    /// What the state tells a client with these credentials.
+    pub fn of(state: &State, credentials: CredentialsFingerprint) -> Self {
+        let own = state.cached.as_ref();
+        let own = own.filter(|own| own.credentials == credentials);
+        Self {
+            own: own.map(|own| own.started.wall),
+            fresh_after: state.fresh_after.map(|after| after.wall),
+            rejected: state.rejected_start,
+        }
+    }
+
+    /// Whether a login that started then is newer than what the client has and wants, and not older than one
+    /// whose token was rejected. A login of the future was made while a clock was ahead, so nobody knows
+    /// how old its token is.
+    pub fn is_served_by(&self, started: i64, now: Moment) -> bool {
+        let latest = now.wall.saturating_add(SLACK);
+        // What this client did while its own clock was ahead tells nothing about others.
+        let past = |at: Option<i64>| at.filter(|at| *at <= latest);
+        let (own, rejected) = (past(self.own), past(self.rejected));
+        let is_new = own.is_none_or(|own| started > own.saturating_add(SAME_LOGIN));
+        let is_wanted = past(self.fresh_after).is_none_or(|after| started > after);
+        let is_alive =
+            rejected.is_none_or(|rejected| started.saturating_add(SAME_LOGIN) >= rejected);
+        started <= latest && is_new && is_wanted && is_alive
+    }
+}
+
 /// When the login of an entry started, by this machine's clocks. `None`: the entry is of no use to this
 /// client. It is not newer than what the client has or wants, or older than a token that was reported as
 /// rejected; or it comes from the future: it was written while a clock was ahead, here or elsewhere, so
@@ -135,8 +164,7 @@ pub fn started(
     now: Moment,
     known: &Known,
 ) -> Option<Moment> {
-    let latest = now.wall.saturating_add(SLACK);
-    if origin.started > latest {
+    if origin.started > now.wall.saturating_add(SLACK) {
         return None;
     }
     let by_wall = u64::try_from(now.wall.saturating_sub(origin.started)).unwrap_or(0);
@@ -149,14 +177,7 @@ pub fn started(
         wall: now.wall.saturating_sub_unsigned(age),
         boot: now.boot.saturating_sub(age),
     };
-    // What this client did while its own clock was ahead tells nothing about others.
-    let past = |at: Option<i64>| at.filter(|at| *at <= latest);
-    let (own, rejected) = (past(known.own), past(known.rejected));
-    let is_new = own.is_none_or(|own| started.wall > own.saturating_add(SAME_LOGIN));
-    let is_wanted = past(known.fresh_after).is_none_or(|after| started.wall > after);
-    let is_alive =
-        rejected.is_none_or(|rejected| started.wall.saturating_add(SAME_LOGIN) >= rejected);
-    (is_new && is_wanted && is_alive).then_some(started)
+    known.is_served_by(started.wall, now).then_some(started)
 }
 
 /// The lease that an entry gives this client. `None`: it is not whole, has ended, was reported as
@@ -169,15 +190,7 @@ pub fn read_token(
     let (origin, answer) = read_lines(text)?;
     let state = reader.state;
     let credentials = reader.context.credentials.mark();
-    let own = state
-        .cached
-        .as_ref()
-        .filter(|own| own.credentials == credentials);
-    let known = Known {
-        own: own.map(|own| own.started.wall),
-        fresh_after: state.fresh_after.map(|after| after.wall),
-        rejected: state.rejected_start,
-    };
+    let known = Known::of(state, credentials);
     let started = started(&origin, left, reader.now, &known)?;
     let response = Response {
         status: 200,
@@ -186,14 +199,14 @@ pub fn read_token(
         ..Response::default()
     };
     let grant = decode(&response, &reader.context).ok()?;
-    let minted = NewToken {
+    let new_token = NewToken {
         grant,
         credentials,
         started,
         introspected: origin.introspected,
         random: reader.random,
     };
-    let lease = CachedToken::new(minted, state.learned, reader.now, reader.lifetimes).ok()?;
+    let lease = CachedToken::new(new_token, state.learned, reader.now, reader.lifetimes).ok()?;
     (!state.is_rejected(lease.parts.fingerprint())).then_some(lease)
 }
 

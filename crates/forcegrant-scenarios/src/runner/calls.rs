@@ -2,23 +2,23 @@
 
 use serde_json::json;
 
-use super::{World, control};
-use crate::driver::Driver;
-use crate::expect::Checked;
-use crate::scenario::{CallOutcome, CallRequest, Limits};
+use super::{ScenarioRun, control};
+use crate::driver::ClientDriver;
+use crate::expect::CheckResult;
+use crate::scenario::{CallRequest, ExpectedCall, Limits};
 
-impl<D: Driver> World<'_, D> {
+impl<D: ClientDriver> ScenarioRun<'_, D> {
     pub(super) fn call(
         &self,
         with: Option<&str>,
         request: &CallRequest,
         callers: usize,
         release_after_arrival: Option<u64>,
-        expected: Option<&CallOutcome>,
-    ) -> Checked {
+        expected: Option<&ExpectedCall>,
+    ) -> CheckResult {
         let (client, secrets) = self.client(with)?;
         let mut released = Ok(());
-        let outcomes = D::call(client, &self.stage.web, request, callers, &mut || {
+        let outcomes = D::call(client, &self.env.web, request, callers, &mut || {
             if let Some(count) = release_after_arrival {
                 released = self.release_after("data", count);
             }
@@ -29,21 +29,21 @@ impl<D: Driver> World<'_, D> {
             .try_for_each(|outcome| self.called(outcome, expected, &secrets))
     }
 
-    /// Waits until that many requests have arrived and lets them go; whatever happened, nobody is
-    /// left waiting.
-    pub(super) fn release_after(&self, endpoint: &str, count: u64) -> Checked {
+    /// Waits until that many requests have arrived and releases them. They are released also when the wait fails, so
+    /// that no caller hangs.
+    pub(super) fn release_after(&self, endpoint: &str, count: u64) -> CheckResult {
         let arrived = self.arrived(endpoint, count);
-        let released = control(&self.stage.emulator, json!({ "op": "release" }));
+        let released = control(&self.env.emulator, json!({ "op": "release" }));
         arrived.and(released.map(drop))
     }
 
     /// Waits until that many requests have arrived.
-    pub(super) fn arrived(&self, endpoint: &str, count: u64) -> Checked {
+    pub(super) fn arrived(&self, endpoint: &str, count: u64) -> CheckResult {
         let wait = json!({ "op": "wait_requests", "endpoint": endpoint, "count": count });
-        control(&self.stage.emulator, wait).map(drop)
+        control(&self.env.emulator, wait).map(drop)
     }
 
-    pub(super) fn limits(&self, with: Option<&str>, expected: &Limits) -> Checked {
+    pub(super) fn limits(&self, with: Option<&str>, expected: &Limits) -> CheckResult {
         let known = D::limits(self.client(with)?.0).map(|usage| (usage.used, usage.limit));
         match *expected {
             Limits::None(true) if known.is_none() => Ok(()),

@@ -5,52 +5,52 @@ use std::time::Duration;
 
 use forcegrant::Event;
 
-use super::{MAIN, World};
-use crate::driver::Driver;
-use crate::expect::{self, Checked};
-use crate::scenario::Listed;
+use super::{MAIN_CLIENT, ScenarioRun};
+use crate::driver::ClientDriver;
+use crate::expect::{self, CheckResult};
+use crate::scenario::Expectations;
 
-/// They come on a thread of their own.
-const LATEST: Duration = Duration::from_secs(2);
+/// Events arrive on another thread.
+const EVENT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What a client or a pool has told: keys, and what happened.
+/// The events of a client or a pool, each with its key.
 #[derive(Clone, Default)]
-pub(super) struct Heard(Arc<Ear>);
+pub(super) struct RecordedEvents(Arc<EventRecord>);
 
 #[derive(Default)]
-struct Ear {
+struct EventRecord {
     events: Mutex<Vec<(String, Event)>>,
-    told: Condvar,
+    added: Condvar,
 }
 
-impl Heard {
-    /// Takes one event down.
-    pub(super) fn hear(&self, key: &str, event: &Event) {
-        let Ear { events, told } = &*self.0;
+impl RecordedEvents {
+    /// Records one event.
+    pub(super) fn record(&self, key: &str, event: &Event) {
+        let EventRecord { events, added } = &*self.0;
         let mut events = events.lock().unwrap_or_else(PoisonError::into_inner);
         events.push((key.to_owned(), event.clone()));
-        told.notify_all();
+        added.notify_all();
     }
 
-    /// Hands over what was told, once there are that many or it takes too long.
+    /// Takes all events once there are `count` of them, or after `EVENT_TIMEOUT`.
     fn take(&self, count: usize) -> Vec<(String, Event)> {
-        let Ear { events, told } = &*self.0;
+        let EventRecord { events, added } = &*self.0;
         let events = events.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = told.wait_timeout_while(events, LATEST, |events| events.len() < count);
+        let waited = added.wait_timeout_while(events, EVENT_TIMEOUT, |events| events.len() < count);
         std::mem::take(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 }
 
-impl<D: Driver> World<'_, D> {
-    pub(super) fn events(&self, with: Option<&str>, expected: &[Listed]) -> Checked {
+impl<D: ClientDriver> ScenarioRun<'_, D> {
+    pub(super) fn events(&self, with: Option<&str>, expected: &[Expectations]) -> CheckResult {
         self.settle(with)?;
-        let name = with.unwrap_or(MAIN);
-        let heard = self.heard.get(name);
-        let heard = heard.ok_or_else(|| format!("nobody listens to {name}"))?;
-        let events = heard.take(expected.len());
+        let name = with.unwrap_or(MAIN_CLIENT);
+        let recorded = self.recorded.get(name);
+        let recorded = recorded.ok_or_else(|| format!("the events of {name} are not recorded"))?;
+        let events = recorded.take(expected.len());
         if events.len() != expected.len() {
             let names: Vec<_> = events.iter().map(|(_, event)| event.name()).collect();
-            return Err(format!("what happened is {names:?}"));
+            return Err(format!("the events were {names:?}"));
         }
         events
             .iter()

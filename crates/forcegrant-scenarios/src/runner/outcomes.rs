@@ -1,21 +1,21 @@
-//! What came of a call, held against what was expected of it.
+//! Compares the result of a step with its expectation.
 
 use forcegrant::{Error, Token};
 
-use super::World;
-use crate::calls::{Answer, Failure};
-use crate::driver::Driver;
-use crate::expect::{self, Checked};
-use crate::scenario::{CallOutcome, Outcome};
+use super::ScenarioRun;
+use crate::calls::{CallFailure, ReadResponse};
+use crate::driver::ClientDriver;
+use crate::expect::{self, CheckResult};
+use crate::scenario::{ExpectedCall, ExpectedOutcome};
 
-impl<D: Driver> World<'_, D> {
+impl<D: ClientDriver> ScenarioRun<'_, D> {
     pub(super) fn herd_outcomes(
         &mut self,
         outcomes: Vec<Result<Token, Error>>,
-        expected: Option<&Outcome>,
+        expected: Option<&ExpectedOutcome>,
         secrets: &[String],
         mut save: Option<String>,
-    ) -> Checked {
+    ) -> CheckResult {
         let mut texts = outcomes.iter().flatten().map(Token::access_token);
         let first = texts.next();
         if texts.any(|text| Some(text) != first) {
@@ -31,27 +31,27 @@ impl<D: Driver> World<'_, D> {
     pub(super) fn outcome(
         &mut self,
         outcome: Result<Token, Error>,
-        expected: Option<&Outcome>,
+        expected: Option<&ExpectedOutcome>,
         secrets: &[String],
         save: Option<String>,
-    ) -> Checked {
+    ) -> CheckResult {
         match (outcome, expected) {
             (Ok(token), None) => {
                 self.save(save, token);
                 Ok(())
             }
-            (Ok(token), Some(Outcome::Token(listed))) => {
+            (Ok(token), Some(ExpectedOutcome::Token(listed))) => {
                 expect::token(&token, listed, &self.saved, self.now())?;
                 self.save(save, token);
                 Ok(())
             }
-            (Err(error), Some(Outcome::Error(listed))) => {
+            (Err(error), Some(ExpectedOutcome::Error(listed))) => {
                 expect::error(&error, listed, &self.saved, secrets)
             }
-            (Ok(_), Some(Outcome::Error(_))) => {
+            (Ok(_), Some(ExpectedOutcome::Error(_))) => {
                 Err("there was a token instead of an error".to_owned())
             }
-            (Ok(_), Some(Outcome::Verified(_))) => {
+            (Ok(_), Some(ExpectedOutcome::Verified(_))) => {
                 Err("`verified` is for the step verify".to_owned())
             }
             (Err(error), _) => Err(format!("{}: {error}", error.code())),
@@ -60,15 +60,17 @@ impl<D: Driver> World<'_, D> {
 
     pub(super) fn called(
         &self,
-        outcome: &Result<Answer, Failure>,
-        expected: Option<&CallOutcome>,
+        outcome: &Result<ReadResponse, CallFailure>,
+        expected: Option<&ExpectedCall>,
         secrets: &[String],
-    ) -> Checked {
+    ) -> CheckResult {
         match (outcome, expected) {
-            (Ok(answer), Some(CallOutcome::Answer(listed))) => expect::answer(answer, listed),
-            (Ok(answer), None) if answer.status < 400 => Ok(()),
-            (Ok(answer), _) => Err(format!("it was answered with {}", answer.status)),
-            (Err(Failure::Token(error)), Some(CallOutcome::Error(listed))) => {
+            (Ok(response), Some(ExpectedCall::Response(listed))) => {
+                expect::response(response, listed)
+            }
+            (Ok(response), None) if response.status < 400 => Ok(()),
+            (Ok(response), _) => Err(format!("the response has the status {}", response.status)),
+            (Err(CallFailure::Token(error)), Some(ExpectedCall::Error(listed))) => {
                 expect::error(error, listed, &self.saved, secrets)
             }
             (Err(failure), _) => Err(failure.to_string()),
@@ -78,12 +80,12 @@ impl<D: Driver> World<'_, D> {
     pub(super) fn verify(
         &mut self,
         outcome: Result<forcegrant::Verified, Error>,
-        expected: Option<&Outcome>,
+        expected: Option<&ExpectedOutcome>,
         secrets: &[String],
         save: Option<String>,
-    ) -> Checked {
+    ) -> CheckResult {
         match (outcome, expected) {
-            (Ok(verified), Some(Outcome::Verified(listed))) => {
+            (Ok(verified), Some(ExpectedOutcome::Verified(listed))) => {
                 expect::verified(&verified, listed, &self.saved, self.now())?;
                 self.save(save, verified.token);
                 Ok(())

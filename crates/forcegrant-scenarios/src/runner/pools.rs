@@ -8,50 +8,51 @@ use forcegrant::{
 };
 use serde_json::{Value, json};
 
-use super::World;
-use crate::Stage;
-use crate::driver::Driver;
-use crate::expect::{self, Checked, Saved};
+use super::ScenarioRun;
+use crate::TestEnvironment;
+use crate::driver::ClientDriver;
+use crate::expect::{self, CheckResult, SavedTokens};
 use crate::options;
-use crate::pool::Pool;
+use crate::pool::PoolDriver;
 use crate::scenario::{
-    Budget, Insert, Known, NewPool, OrgAnswer, Pair, PoolOptions, Refused, Step, Warmed,
+    CredentialPair, ExpectedError, ExpectedPool, ExpectedPrewarm, Insert, NewPool, OptionalLimit,
+    OrgEntry, PoolOptions, ScenarioStep,
 };
 
 const POOL: &str = "pool";
 
-/// A pool, what its callback answers and was asked, and the secrets it was given.
-pub(super) struct Kept<P> {
-    pub(super) pool: P,
-    tenants: Arc<Mutex<Tenants>>,
+/// A pool, the state of its credentials callback, and the secrets it was given.
+pub(super) struct TestPool<P> {
+    pub(super) handle: P,
+    callback: Arc<Mutex<CallbackOrgs>>,
     pub(super) secrets: Vec<String>,
 }
 
 #[derive(Default)]
-struct Tenants {
+struct CallbackOrgs {
     orgs: BTreeMap<String, Result<OrgCredentials, String>>,
     asked: BTreeMap<String, u64>,
 }
 
-impl Tenants {
-    fn answer(
+impl CallbackOrgs {
+    fn credentials(
         &mut self,
         key: &str,
     ) -> Result<OrgCredentials, Box<dyn std::error::Error + Send + Sync>> {
         *self.asked.entry(key.to_owned()).or_default() += 1;
         let org = self.orgs.get(key).cloned();
-        let org = org.unwrap_or_else(|| Err(format!("there is no tenant {key}")));
+        let org = org.unwrap_or_else(|| Err(format!("there is no org {key}")));
         org.map_err(Into::into)
     }
 }
 
-impl<D: Driver> World<'_, D> {
+impl<D: ClientDriver> ScenarioRun<'_, D> {
     /// The steps that are about pools and nothing else.
-    pub(super) fn pools(&mut self, step: Step) -> Checked {
+    pub(super) fn pools(&mut self, step: ScenarioStep) -> CheckResult {
         match step {
-            Step::NewPool(step) => self.new_pool(*step),
-            Step::Orgs { with, orgs, .. } => self.answer(with.as_deref(), orgs),
-            Step::Insert(step) => {
+            ScenarioStep::NewPool(step) => self.new_pool(*step),
+            ScenarioStep::Orgs { with, orgs, .. } => self.set_callback_orgs(with.as_deref(), orgs),
+            ScenarioStep::Insert(step) => {
                 let Insert {
                     with,
                     key,
@@ -64,7 +65,7 @@ impl<D: Driver> World<'_, D> {
                 } = *step;
                 let org = self.org(
                     with.as_deref(),
-                    OrgAnswer {
+                    OrgEntry {
                         login_url,
                         client_id,
                         client_secret,
@@ -72,29 +73,31 @@ impl<D: Driver> World<'_, D> {
                         fails: None,
                     },
                 )?;
-                let kept = self.kept(with.as_deref())?;
-                let done = org.and_then(|org| kept.pool.insert(&key, org));
-                must(done, expect.as_ref(), &self.saved, &kept.secrets)
+                let pool = self.pool(with.as_deref())?;
+                let done = org.and_then(|org| pool.handle.insert(&key, org));
+                check_done(done, expect.as_ref(), &self.saved, &pool.secrets)
             }
-            Step::Remove {
+            ScenarioStep::Remove {
                 with, key, expect, ..
             } => {
-                let removed = self.kept(with.as_deref())?.pool.remove(&key);
+                let removed = self.pool(with.as_deref())?.handle.remove(&key);
                 equal("removed", &json!(removed), &json!(expect.removed))
             }
-            Step::Prewarm {
+            ScenarioStep::Prewarm {
                 with, keys, expect, ..
             } => self.prewarm(with.as_deref(), &keys, &expect),
-            Step::TakeClient {
+            ScenarioStep::TakeClient {
                 with,
                 key,
                 name,
                 expect,
                 ..
             } => self.take_client(with.as_deref(), &key, name, expect.as_ref()),
-            Step::PoolStatus { with, expect, .. } => self.pool_status(with.as_deref(), &expect),
-            Step::Asked { with, expect, .. } => {
-                let asked = lock(&self.kept(with.as_deref())?.tenants).asked.clone();
+            ScenarioStep::PoolStatus { with, expect, .. } => {
+                self.pool_status(with.as_deref(), &expect)
+            }
+            ScenarioStep::Asked { with, expect, .. } => {
+                let asked = lock(&self.pool(with.as_deref())?.callback).asked.clone();
                 equal("asked", &json!(asked), &json!(expect))
             }
             _ => unreachable!("other steps are done elsewhere"),
@@ -102,38 +105,38 @@ impl<D: Driver> World<'_, D> {
     }
 
     /// The pool of that name.
-    pub(super) fn kept(&self, with: Option<&str>) -> Result<&Kept<D::Pool>, String> {
+    pub(super) fn pool(&self, with: Option<&str>) -> Result<&TestPool<D::Pool>, String> {
         let name = with.unwrap_or(POOL);
-        let kept = self.pools.get(name);
-        kept.ok_or_else(|| format!("there is no pool {name}"))
+        let pool = self.pools.get(name);
+        pool.ok_or_else(|| format!("there is no pool {name}"))
     }
 
-    /// The org as the core takes it; what is not given is that of the emulator's org. Its secrets
-    /// are noted.
+    /// The credentials of an org for the core. Values that are not given are those of the emulator's org. The secrets are
+    /// remembered, because no error may contain them.
     pub(super) fn org(
         &mut self,
         with: Option<&str>,
-        given: OrgAnswer,
+        given: OrgEntry,
     ) -> Result<Result<OrgCredentials, Error>, String> {
-        let Stage { org, sandbox, .. } = self.stage;
+        let TestEnvironment { org, sandbox, .. } = self.env;
         let is_sandbox = given.login_url.as_ref() == Some(&sandbox.my_domain);
         let at = if is_sandbox { sandbox } else { org };
         let login_url = given.login_url.unwrap_or_else(|| org.my_domain.clone());
-        let current = Pair {
+        let current = CredentialPair {
             client_id: given.client_id.unwrap_or_else(|| at.client_id.clone()),
             client_secret: given
                 .client_secret
                 .unwrap_or_else(|| at.client_secret.clone()),
         };
         let name = with.unwrap_or(POOL);
-        let kept = self.pools.get_mut(name);
-        let kept = kept.ok_or_else(|| format!("there is no pool {name}"))?;
+        let pool = self.pools.get_mut(name);
+        let pool = pool.ok_or_else(|| format!("there is no pool {name}"))?;
         let pairs = [Some(current), given.next_credentials];
         let pairs: Result<Vec<ClientCredentials>, Error> = pairs
             .into_iter()
             .flatten()
             .map(|pair| {
-                kept.secrets.push(pair.client_secret.clone());
+                pool.secrets.push(pair.client_secret.clone());
                 ClientCredentials::new(pair.client_id, pair.client_secret)
             })
             .collect();
@@ -145,9 +148,9 @@ impl<D: Driver> World<'_, D> {
         }))
     }
 
-    fn new_pool(&mut self, step: NewPool) -> Checked {
+    fn new_pool(&mut self, step: NewPool) -> CheckResult {
         let name = step.name.unwrap_or_else(|| POOL.to_owned());
-        let tenants = Arc::new(Mutex::new(Tenants::default()));
+        let callback = Arc::new(Mutex::new(CallbackOrgs::default()));
         let mut secrets = Vec::new();
         if let Some(next) = &step.client.next_credentials {
             secrets.push(next.client_secret.clone());
@@ -156,7 +159,7 @@ impl<D: Driver> World<'_, D> {
         let (hosts, clock) = (&self.hosts, self.clock.as_ref());
         let mut applied = Ok(());
         builder = builder.options(|client| {
-            options::apply(client.clone(), step.client, hosts, clock, self.stage).unwrap_or_else(
+            options::apply(client.clone(), step.client, hosts, clock, self.env).unwrap_or_else(
                 |problem| {
                     applied = Err(problem);
                     client
@@ -165,49 +168,58 @@ impl<D: Driver> World<'_, D> {
         });
         applied?;
         if step.orgs.is_some() {
-            let tenants = Arc::clone(&tenants);
+            let callback = Arc::clone(&callback);
             builder = builder.credentials_callback(move |key| {
-                let answer = lock(&tenants).answer(&key);
-                async move { answer }
+                let credentials = lock(&callback).credentials(&key);
+                async move { credentials }
             });
         }
         if self.listens {
-            let heard = self.heard.entry(name.clone()).or_default().clone();
-            builder = builder.on_event(move |key, event| heard.hear(key, event));
+            let recorded = self.recorded.entry(name.clone()).or_default().clone();
+            builder = builder.on_event(move |key, event| recorded.record(key, event));
         }
         let built = D::Pool::build(builder);
-        let expected = step.build_error.map(|error| Refused { error });
+        let expected = step.build_error.map(|error| ExpectedError { error });
         let built = match built {
             Ok(pool) if expected.is_none() => pool,
-            other => return must(other.map(drop), expected.as_ref(), &self.saved, &secrets),
+            other => return check_done(other.map(drop), expected.as_ref(), &self.saved, &secrets),
         };
-        let kept = Kept {
-            pool: built,
-            tenants,
+        let pool = TestPool {
+            handle: built,
+            callback,
             secrets,
         };
-        self.pools.insert(name.clone(), kept);
-        self.answer(Some(&name), step.orgs.unwrap_or_default())
+        self.pools.insert(name.clone(), pool);
+        self.set_callback_orgs(Some(&name), step.orgs.unwrap_or_default())
     }
 
-    /// What the callback answers from now on.
-    fn answer(&mut self, with: Option<&str>, orgs: BTreeMap<String, OrgAnswer>) -> Checked {
+    /// Changes what the callback returns.
+    fn set_callback_orgs(
+        &mut self,
+        with: Option<&str>,
+        orgs: BTreeMap<String, OrgEntry>,
+    ) -> CheckResult {
         for (key, given) in orgs {
-            let answer = match given.fails {
+            let credentials = match given.fails {
                 Some(fails) => Err(fails),
                 None => Ok(self
                     .org(with, given)?
                     .map_err(|error| format!("{key}: {error}"))?),
             };
-            let kept = self.kept(with)?;
-            lock(&kept.tenants).orgs.insert(key, answer);
+            let pool = self.pool(with)?;
+            lock(&pool.callback).orgs.insert(key, credentials);
         }
         Ok(())
     }
 
-    fn prewarm(&self, with: Option<&str>, keys: &[String], expected: &Warmed) -> Checked {
-        let kept = self.kept(with)?;
-        let warm = kept.pool.prewarm(keys);
+    fn prewarm(
+        &self,
+        with: Option<&str>,
+        keys: &[String],
+        expected: &ExpectedPrewarm,
+    ) -> CheckResult {
+        let pool = self.pool(with)?;
+        let warm = pool.handle.prewarm(keys);
         let failed: BTreeMap<_, _> = warm
             .failed
             .iter()
@@ -217,7 +229,7 @@ impl<D: Driver> World<'_, D> {
             return Err(format!("{} are ready, and failed: {failed:?}", warm.ready));
         }
         warm.failed.iter().try_for_each(|(key, error)| {
-            expect::error(error, &expected.failed[key], &self.saved, &kept.secrets)
+            expect::error(error, &expected.failed[key], &self.saved, &pool.secrets)
                 .map_err(|problem| format!("{key}: {problem}"))
         })
     }
@@ -227,21 +239,21 @@ impl<D: Driver> World<'_, D> {
         with: Option<&str>,
         key: &str,
         name: Option<String>,
-        expected: Option<&Refused>,
-    ) -> Checked {
-        let kept = self.kept(with)?;
-        let (client, secrets) = (kept.pool.client(key), kept.secrets.clone());
+        expected: Option<&ExpectedError>,
+    ) -> CheckResult {
+        let pool = self.pool(with)?;
+        let (client, secrets) = (pool.handle.client(key), pool.secrets.clone());
         match (client, name) {
             (Ok(client), Some(name)) => {
                 self.clients.insert(name, (client, secrets));
                 Ok(())
             }
-            (client, _) => must(client.map(drop), expected, &self.saved, &secrets),
+            (client, _) => check_done(client.map(drop), expected, &self.saved, &secrets),
         }
     }
 
-    fn pool_status(&self, with: Option<&str>, expected: &Known) -> Checked {
-        let pool = &self.kept(with)?.pool;
+    fn pool_status(&self, with: Option<&str>, expected: &ExpectedPool) -> CheckResult {
+        let pool = &self.pool(with)?.handle;
         if let Some(size) = expected.size {
             equal("size", &json!(pool.size()), &json!(size))?;
         }
@@ -265,13 +277,13 @@ impl<D: Driver> World<'_, D> {
     }
 }
 
-/// What was done; with an expectation it must have failed.
-pub(super) fn must(
+/// `done` must be an error if one is expected, and a success otherwise.
+pub(super) fn check_done(
     done: Result<(), Error>,
-    expected: Option<&Refused>,
-    saved: &Saved,
+    expected: Option<&ExpectedError>,
+    saved: &SavedTokens,
     secrets: &[String],
-) -> Checked {
+) -> CheckResult {
     match (done, expected) {
         (Ok(()), None) => Ok(()),
         (Ok(()), Some(_)) => Err("it did not fail".to_owned()),
@@ -281,9 +293,9 @@ pub(super) fn must(
 }
 
 fn pool_options(mut builder: ClientPoolBuilder, options: &PoolOptions) -> ClientPoolBuilder {
-    let limit = |limit: &Budget| match limit {
-        Budget::Logins(logins) => Some(*logins),
-        Budget::Off(_) => None,
+    let limit = |limit: &OptionalLimit| match limit {
+        OptionalLimit::Logins(logins) => Some(*logins),
+        OptionalLimit::Off(_) => None,
     };
     if let Some(most) = options.max_clients {
         builder = builder.max_clients(most);
@@ -297,7 +309,7 @@ fn pool_options(mut builder: ClientPoolBuilder, options: &PoolOptions) -> Client
     builder
 }
 
-fn equal(what: &str, found: &Value, wanted: &Value) -> Checked {
+fn equal(what: &str, found: &Value, wanted: &Value) -> CheckResult {
     if found == wanted {
         Ok(())
     } else {
@@ -305,6 +317,6 @@ fn equal(what: &str, found: &Value, wanted: &Value) -> Checked {
     }
 }
 
-fn lock(tenants: &Mutex<Tenants>) -> MutexGuard<'_, Tenants> {
-    tenants.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(callback: &Mutex<CallbackOrgs>) -> MutexGuard<'_, CallbackOrgs> {
+    callback.lock().unwrap_or_else(PoisonError::into_inner)
 }

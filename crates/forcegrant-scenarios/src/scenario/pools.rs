@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Budget, Listed, Options, Pair};
+use super::{ClientOptions, CredentialPair, Expectations, OptionalLimit};
 
 /// A pool to be made.
 #[derive(Deserialize)]
@@ -15,10 +15,10 @@ pub(crate) struct NewPool {
     #[serde(default)]
     pub(crate) pool: PoolOptions,
     #[serde(default)]
-    pub(crate) client: Options,
-    /// With them it has a credentials callback.
-    pub(crate) orgs: Option<BTreeMap<String, OrgAnswer>>,
-    pub(crate) build_error: Option<Listed>,
+    pub(crate) client: ClientOptions,
+    /// If present, the pool has a credentials callback.
+    pub(crate) orgs: Option<BTreeMap<String, OrgEntry>>,
+    pub(crate) build_error: Option<Expectations>,
     #[serde(rename = "note")]
     _note: Option<String>,
 }
@@ -28,18 +28,18 @@ pub(crate) struct NewPool {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct PoolOptions {
     pub(crate) max_clients: Option<usize>,
-    pub(crate) logins_per_second: Option<Budget>,
-    pub(crate) concurrent_logins: Option<Budget>,
+    pub(crate) logins_per_second: Option<OptionalLimit>,
+    pub(crate) concurrent_logins: Option<OptionalLimit>,
 }
 
-/// What a credentials callback answers.
+/// What a credentials callback returns for a key: credentials or an error.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct OrgAnswer {
+pub(crate) struct OrgEntry {
     pub(crate) login_url: Option<String>,
     pub(crate) client_id: Option<String>,
     pub(crate) client_secret: Option<String>,
-    pub(crate) next_credentials: Option<Pair>,
+    pub(crate) next_credentials: Option<CredentialPair>,
     pub(crate) fails: Option<String>,
 }
 
@@ -52,39 +52,39 @@ pub(crate) struct Insert {
     pub(crate) login_url: Option<String>,
     pub(crate) client_id: Option<String>,
     pub(crate) client_secret: Option<String>,
-    pub(crate) next_credentials: Option<Pair>,
-    pub(crate) expect: Option<Refused>,
+    pub(crate) next_credentials: Option<CredentialPair>,
+    pub(crate) expect: Option<ExpectedError>,
     #[serde(rename = "note")]
     _note: Option<String>,
 }
 
-/// What is expected to fail.
+/// A step that is expected to fail.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Refused {
-    pub(crate) error: Listed,
+pub(crate) struct ExpectedError {
+    pub(crate) error: Expectations,
 }
 
-/// What logging in ahead must come to.
+/// The expected result of `prewarm`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Warmed {
+pub(crate) struct ExpectedPrewarm {
     pub(crate) ready: usize,
-    pub(crate) failed: BTreeMap<String, Listed>,
+    pub(crate) failed: BTreeMap<String, Expectations>,
 }
 
-/// What a pool must know.
+/// The expected keys of a pool.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Known {
+pub(crate) struct ExpectedPool {
     pub(crate) size: Option<usize>,
     #[serde(default)]
     pub(crate) has: BTreeMap<String, bool>,
-    pub(crate) statuses: Option<BTreeMap<String, Listed>>,
+    pub(crate) statuses: Option<BTreeMap<String, Expectations>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Removed {
+pub(crate) struct ExpectedRemoval {
     pub(crate) removed: bool,
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::Client;
 
 fn builder() -> ClientBuilder {
     Client::builder("acme.my.salesforce.com", "id", "hunter22")

@@ -4,21 +4,20 @@ use std::future::Future;
 use std::sync::Arc;
 #[cfg(feature = "http-client")]
 use std::sync::OnceLock;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use url::Url;
 
-#[cfg(feature = "http-client")]
-use crate::calls::threads::Connections;
 use crate::calls::usage::LastUsage;
 use crate::client::Client;
+use crate::client::Start;
 use crate::clock::to_system_time;
 #[cfg(feature = "http-client")]
 use crate::http::{self, HttpSettings};
-#[cfg(feature = "http-client")]
-use crate::process::PerProcess;
 use crate::random;
+#[cfg(feature = "http-client")]
+use crate::worker;
 use forcegrant_proto::cache::state::Report;
 use forcegrant_proto::calls::client::{CallClient, ReportOutcome};
 use forcegrant_proto::calls::resolve_url::{Instances, ResolvedUrl, TokenInstances};
@@ -27,6 +26,9 @@ use forcegrant_proto::error::Error;
 use forcegrant_proto::host::TrustPolicy;
 use forcegrant_proto::response_class::{ApiResponse, ApiUsage};
 use forcegrant_proto::token::Token;
+#[cfg(feature = "http-client")]
+use forcegrant_reqwest::{EventLoop, ReqwestClient};
+use forcegrant_support::process::PerProcess;
 
 /// What a client remembers for its calls; one for all its clones.
 #[derive(Debug, Default)]
@@ -40,17 +42,17 @@ pub(crate) struct Calls {
 pub(crate) struct CallSettings {
     pub(crate) retry: CallRetry,
     #[cfg(feature = "http-client")]
-    http: Http,
+    http: CallHttpClients,
 }
 
 /// The HTTP clients of `Client::request` and of its blocking twin: made at the first call of each
-/// process. Two, as connections belong to the event loop they were made in.
+/// process. Two, because connections belong to the event loop in which they were made.
 #[cfg(feature = "http-client")]
 #[derive(Debug, Default)]
-struct Http {
+struct CallHttpClients {
     settings: HttpSettings,
     client: PerProcess<OnceLock<reqwest::Client>>,
-    connections: PerProcess<OnceLock<Arc<Connections>>>,
+    event_loop: PerProcess<OnceLock<Arc<EventLoop>>>,
 }
 
 impl CallSettings {
@@ -58,38 +60,41 @@ impl CallSettings {
         Self {
             retry,
             #[cfg(feature = "http-client")]
-            http: Http::default(),
+            http: CallHttpClients::default(),
         }
     }
 
     /// With an HTTP client of these settings.
     #[cfg(feature = "http-client")]
     pub(crate) fn with_http(self, settings: HttpSettings) -> Self {
-        let http = Http {
+        let http = CallHttpClients {
             settings,
-            ..Http::default()
+            ..CallHttpClients::default()
         };
         Self { http, ..self }
     }
+}
 
-    #[cfg(feature = "http-client")]
-    pub(crate) fn http(&self) -> Result<reqwest::Client, Error> {
-        let cell = self.http.client.current();
+#[cfg(feature = "http-client")]
+impl CallHttpClients {
+    fn client(&self) -> Result<reqwest::Client, Error> {
+        let cell = self.client.current();
         if let Some(client) = cell.get() {
             return Ok(client.clone());
         }
-        let client = http::for_calls(&self.http.settings, None)?;
+        let client = http::for_calls(&self.settings, None)?;
         Ok(cell.get_or_init(|| client).clone())
     }
 
-    #[cfg(feature = "http-client")]
-    pub(crate) fn connections(&self) -> Result<Arc<Connections>, Error> {
-        let cell = self.http.connections.current();
-        if let Some(connections) = cell.get() {
-            return Ok(Arc::clone(connections));
+    fn event_loop(&self) -> Result<Arc<EventLoop>, Error> {
+        let cell = self.event_loop.current();
+        if let Some(event_loop) = cell.get() {
+            return Ok(Arc::clone(event_loop));
         }
-        let connections = Arc::new(Connections::new(&self.http.settings)?);
-        Ok(Arc::clone(cell.get_or_init(|| connections)))
+        let runtime = worker::runtime().map_err(|error| Error::worker_unavailable(&error))?;
+        let client = http::for_calls(&self.settings, Some(EventLoop::MAX_IDLE_CONNECTIONS))?;
+        let event_loop = Arc::new(EventLoop::new(runtime, client));
+        Ok(Arc::clone(cell.get_or_init(|| event_loop)))
     }
 }
 
@@ -138,12 +143,8 @@ impl Client {
         self.resolve_url_on(token.instance_url(), token.api_instance_url(), path_or_url)
     }
 
-    /// The same as [`Client::resolve_url`] for bindings that keep the token in their own language.
-    ///
-    /// # Errors
-    /// As [`Client::resolve_url`].
-    #[doc(hidden)]
-    pub fn resolve_url_on(
+    /// The same for a token whose instances are known.
+    pub(crate) fn resolve_url_on(
         &self,
         instance_url: &str,
         api_instance_url: Option<&str>,
@@ -153,45 +154,33 @@ impl Client {
             instance_url,
             api_instance_url,
         };
-        let trust = &self.engine.profile.trust;
-        self.engine.calls().resolve_url(token, trust, path_or_url)
+        let trust = &self.inner.config.trust;
+        self.inner.calls().resolve_url(token, trust, path_or_url)
     }
 
-    /// A host accepted the token of a request: for bindings, whose adapters hand over no response that
-    /// is fine. Returns whether that matters still: whether renewals are counted.
-    #[doc(hidden)]
-    pub fn note_accepted(&self, url: &str) -> bool {
-        self.accepted(url, false)
-    }
-
+    /// Notes that a host accepted the token of a request. Returns whether that matters still: whether
+    /// renewals are counted.
     pub(crate) fn accepted(&self, url: &str, is_cure: bool) -> bool {
-        if !self.engine.counts_renewals() {
+        if !self.inner.counts_renewals() {
             return false;
         }
         if let Ok(url) = Url::parse(url) {
             let host = url.origin().ascii_serialization();
-            self.engine.accepted(&host, is_cure);
+            self.inner.accepted(&host, is_cure);
         }
-        self.engine.counts_renewals()
-    }
-
-    /// Whether renewals are counted: see [`Client::note_accepted`].
-    #[doc(hidden)]
-    #[must_use]
-    pub fn counts_renewals(&self) -> bool {
-        self.engine.counts_renewals()
+        self.inner.counts_renewals()
     }
 
     /// The API requests of the org in the last 24 hours, as the last response told that went through an
     /// adapter of this client. `None` before the first.
     #[must_use]
     pub fn limits(&self) -> Option<ApiUsage> {
-        self.engine.calls().usage.last()
+        self.inner.calls().usage.last()
     }
 
     /// Notes what a response told: for HTTP clients without an adapter.
     pub fn note_usage(&self, usage: ApiUsage) {
-        self.engine.calls().usage.note(usage);
+        self.inner.calls().usage.note(usage);
     }
 
     /// Notes a header `Sforce-Limit-Info`, as [`Client::note_usage`].
@@ -211,20 +200,32 @@ impl CallClient for Client {
         Self::token(self)
     }
 
+    fn token_at_hand(&self) -> Option<Result<Token, Error>> {
+        match self.start() {
+            Start::Ready(token) => Some(Ok(token)),
+            // A failure that still holds is there already.
+            Start::Pending(mut pending) => pending.wait_timeout(Duration::ZERO),
+        }
+    }
+
+    fn is_allowed_for(&self, token: &Token, url: &str) -> bool {
+        Self::is_allowed_for(self, token, url)
+    }
+
     fn resolve_url(&self, token: &Token, path_or_url: &str) -> Result<ResolvedUrl, Error> {
         Self::resolve_url(self, token, path_or_url)
     }
 
     fn is_instance(&self, url: &Url) -> bool {
-        self.engine.calls().have_instance(url)
+        self.inner.calls().have_instance(url)
     }
 
     fn call_retry(&self) -> &CallRetry {
-        &self.engine.profile.calls.retry
+        &self.inner.config.calls.retry
     }
 
     fn now(&self) -> SystemTime {
-        to_system_time(self.engine.profile.clock.now().wall)
+        to_system_time(self.inner.config.clock.now().wall)
     }
 
     fn random(&self) -> f64 {
@@ -240,6 +241,18 @@ impl CallClient for Client {
     }
 
     fn report(&self, report: &Report<'_>) -> ReportOutcome {
-        self.engine.report(report)
+        self.inner.report(report)
+    }
+}
+
+#[cfg(feature = "http-client")]
+#[doc(hidden)]
+impl ReqwestClient for Client {
+    fn http_client(&self) -> Result<reqwest::Client, Error> {
+        self.inner.config.calls.http.client()
+    }
+
+    fn event_loop(&self) -> Result<Arc<EventLoop>, Error> {
+        self.inner.config.calls.http.event_loop()
     }
 }

@@ -14,41 +14,25 @@
 //! 4. [`Action::Deliver`]: hand the response out. [`Action::Resend`]: wait that long, and send the same
 //!    request again, from step 2. [`Action::Fail`]: the error.
 
-#[cfg(any(feature = "http-client", feature = "tower"))]
-pub(crate) mod attempt;
 mod client;
-#[cfg(feature = "tonic")]
-pub(crate) mod grpc;
-#[cfg(feature = "http-client")]
-pub(crate) mod http;
-#[cfg(feature = "reqwest-middleware")]
-pub(crate) mod middleware;
-#[cfg(any(feature = "http-client", feature = "tower"))]
-pub(crate) mod peek;
-#[cfg(feature = "tonic")]
-pub(crate) mod replay_body;
-#[cfg(feature = "tower")]
-pub(crate) mod service;
-#[cfg(feature = "http-client")]
-pub(crate) mod threads;
 pub(crate) mod usage;
 
 pub use forcegrant_proto::calls::api_call::{
-    Action, ApiCall, CLASSIFIED_BYTES, CallResponse, body_counts, renewed,
+    Action, ApiCall, CLASSIFIED_BYTES, CallResponse, body_counts,
 };
 pub use forcegrant_proto::calls::resolve_url::ResolvedUrl;
 pub use forcegrant_proto::calls::retry::CallRetry;
 
-#[cfg(any(feature = "http-client", feature = "tower"))]
-pub use self::attempt::CallError;
 pub(crate) use self::client::{CallSettings, Calls};
-#[cfg(feature = "tonic")]
-pub use self::grpc::{GrpcAuthenticated, GrpcAuthenticationLayer, GrpcInterceptor};
-#[cfg(feature = "http-client")]
-pub use self::http::Call;
-#[cfg(feature = "reqwest-middleware")]
-pub use self::middleware::Authentication;
 #[cfg(any(feature = "http-client", feature = "tower"))]
-pub use self::peek::Peeked;
+pub use forcegrant_http::CallError;
+#[cfg(feature = "reqwest-middleware")]
+pub use forcegrant_reqwest::AuthenticationMiddleware;
+#[cfg(feature = "http-client")]
+pub use forcegrant_reqwest::{Call, ClientExt};
+#[cfg(feature = "tonic")]
+pub use forcegrant_tonic::{GrpcAuthenticatedService, GrpcAuthenticationLayer, GrpcInterceptor};
 #[cfg(feature = "tower")]
-pub use self::service::{Authenticated, AuthenticationLayer, Cloned, Once, Replay};
+pub use forcegrant_tower::{
+    AuthenticatedService, AuthenticationLayer, PeekedBody, ReplayCloned, ReplayNever, ReplayPolicy,
+};

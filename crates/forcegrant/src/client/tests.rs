@@ -1,6 +1,7 @@
 //! The client over a transport that a test plays by hand: no sockets, no sleeps.
 
 mod lifecycle;
+mod memory_store;
 mod sharing;
 
 use std::collections::VecDeque;
@@ -13,10 +14,11 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use super::*;
-use crate::TestClock;
 use crate::blocking;
 use crate::events::Events;
+use crate::ffi;
 use crate::http::{Request, Response, Transport};
+use crate::{ClientBuilder, TestClock};
 use forcegrant_proto::grant::failure::Failure;
 
 /// What the endpoint answers, in order.
@@ -50,7 +52,7 @@ struct MockTransport(Arc<Stage>);
 
 impl fmt::Debug for MockTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Theatre")
+        f.write_str("MockTransport")
     }
 }
 
@@ -134,14 +136,14 @@ fn fixture_on(
     let log = Arc::clone(&events);
     let builder = Client::builder("acme.my.salesforce.com", "id", "hunter22")
         .clock(clock.clone())
-        .retry_backoff(Duration::ZERO)
-        .on_event_inline(move |event| log.lock().unwrap().push(event.name()));
+        .retry_backoff(Duration::ZERO);
+    let builder = ffi::on_event(builder, move |event| log.lock().unwrap().push(event.name()));
     let built = options(builder).build().unwrap();
-    let mut engine = Arc::into_inner(built.engine).unwrap();
-    Arc::get_mut(&mut engine.profile).unwrap().transport =
+    let mut inner = Arc::into_inner(built.inner).unwrap();
+    Arc::get_mut(&mut inner.config).unwrap().transport =
         Box::new(MockTransport(Arc::clone(&stage)));
     Fixture {
-        client: Client::from_engine(engine).into(),
+        client: Client::new(inner).into(),
         clock,
         stage,
         events,
@@ -209,7 +211,7 @@ fn a_panic_is_an_error_and_the_next_call_works() {
 }
 
 #[test]
-fn transient_failures_are_tried_again_within_a_mint() {
+fn transient_failures_are_tried_again_within_a_login() {
     let f = fixture([Play::Status(503), Play::Status(500), Play::Token("a")]);
     assert_eq!(f.client.token().unwrap().access_token(), "a");
     assert_eq!(
@@ -362,7 +364,7 @@ fn a_user_who_reports_every_token_causes_no_storm() {
 
 /// A report that arrives while a refresh is in flight may be newer than its answer.
 #[test]
-fn a_mint_that_a_report_overtook_is_repeated_once() {
+fn a_login_that_a_report_overtook_is_repeated_once() {
     let (hold, arrival, go) = held(Play::Token("a"));
     let f = fixture([Play::Token("a"), hold, Play::Token("b")]);
     let token = f.client.token().unwrap();
@@ -393,16 +395,16 @@ fn a_thread_that_gives_up_leaves_the_login_to_the_others() {
 #[test]
 fn a_callback_that_panics_harms_nothing() {
     let f = fixture([Play::Token("a")]);
-    let mut engine = Arc::into_inner(f.client.into_async().engine).unwrap();
-    Arc::get_mut(&mut engine.profile).unwrap().events =
+    let mut inner = Arc::into_inner(f.client.into_async().inner).unwrap();
+    Arc::get_mut(&mut inner.config).unwrap().events =
         Events::inline(|_, _, _| panic!("a callback that panics, on purpose"));
-    let client = blocking::Client::from(Client::from_engine(engine));
+    let client = blocking::Client::from(Client::new(inner));
     assert_eq!(client.token().unwrap().access_token(), "a");
 }
 
 /// A14: one login per lifetime over a simulated week, on every rung of the ladder.
 #[test]
-fn one_mint_per_lifetime_over_a_week() {
+fn one_login_per_lifetime_over_a_week() {
     for (expires_in, ages) in [(None, 900), (Some(7_200), 6_300), (Some(60), 30)] {
         let week = 7 * 86_400;
         let plays = (0..week).map(|_| match expires_in {
@@ -431,29 +433,32 @@ fn a_view_is_empty_under_a_test_clock_and_starts_the_refresh_that_is_due() {
     let (hold, arrival, go) = held(Play::Token("b"));
     let f = fixture([Play::Token("a"), hold]);
     let client = f.client.clone().into_async();
-    assert!(client.view().is_none(), "no login is started for a view");
+    assert!(
+        ffi::view(&client).is_none(),
+        "no login is started for a view"
+    );
     f.client.token().unwrap();
-    let view = client.view().unwrap();
+    let view = ffi::view(&client).unwrap();
     assert_eq!(view.from_ms, view.until_ms);
     f.pass(1_000);
-    assert_eq!(client.view().unwrap().token.access_token(), "a");
+    assert_eq!(ffi::view(&client).unwrap().token.access_token(), "a");
     arrival.recv().unwrap();
     go.send(()).unwrap();
     f.client.wait_idle();
-    assert_eq!(client.view().unwrap().token.access_token(), "b");
+    assert_eq!(ffi::view(&client).unwrap().token.access_token(), "b");
 }
 
 #[test]
 fn no_debug_form_holds_a_secret() {
     let f = fixture([Play::Token("canary-token")]);
     let token = f.client.token().unwrap();
-    let engine = f.client.clone().into_async().engine;
+    let inner = f.client.clone().into_async().inner;
     for shown in [
         format!("{token:?}"),
-        format!("{engine:?}"),
+        format!("{inner:?}"),
         format!("{:?}", f.client),
         format!("{:?}", f.client.status()),
-        format!("{:?}", engine.slot.state()),
+        format!("{:?}", inner.cell.state()),
     ] {
         assert!(
             !shown.contains("canary-token") && !shown.contains("hunter22"),

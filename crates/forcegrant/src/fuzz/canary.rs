@@ -15,7 +15,7 @@ pub(super) const CLIENT_ID: &str = "3MVG9canary.key_QZ";
 pub(super) const CLIENT_SECRET: &str = "QZcanary/sec+ret=%&\"\\<\u{fc} QZ7351";
 
 pub(super) static PAIR: LazyLock<ClientCredentials> =
-    LazyLock::new(|| ClientCredentials::new(CLIENT_ID, CLIENT_SECRET).expect("a key pair"));
+    LazyLock::new(|| ClientCredentials::new(CLIENT_ID, CLIENT_SECRET).expect("client credentials"));
 
 /// What takes the pair out of texts. Made once, as that takes longer than most checks.
 pub(super) static REDACTOR: LazyLock<Redactor> =

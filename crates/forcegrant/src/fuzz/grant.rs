@@ -121,7 +121,7 @@ fn assert_usable(grant: &Grant) {
 
 /// The token can be kept: its times are computed without a fault, and it ends after it began.
 fn assert_kept(grant: Grant) {
-    let minted = NewToken {
+    let new_token = NewToken {
         grant,
         credentials: PAIR.mark(),
         started: NOW,
@@ -129,7 +129,7 @@ fn assert_kept(grant: Grant) {
         random: 0.5,
     };
     match CachedToken::new(
-        minted,
+        new_token,
         forcegrant_proto::cache::learning::Learned::default(),
         NOW,
         &LifetimeSettings::default(),

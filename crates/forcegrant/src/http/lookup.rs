@@ -11,7 +11,7 @@ use std::time::Duration;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::Semaphore;
 
-use crate::process::PerProcess;
+use forcegrant_support::process::PerProcess;
 
 /// The system's lookup, for all clients of the process in turn.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,6 @@
 
 mod lookup;
 mod proxy;
-mod tls;
 mod transport;
 
 use std::fmt;
@@ -15,14 +14,13 @@ use std::time::Duration;
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::proxy::{Decision, Reason};
 pub(crate) use self::proxy::{PROXY_VARIABLES, ProxyRules};
-#[cfg(feature = "store-redis")]
-pub(crate) use self::tls::{check as check_roots, config as tls_config};
 pub(crate) use self::transport::HttpTransport;
 #[cfg(feature = "http-client")]
 pub(crate) use self::transport::for_calls;
 pub(crate) use forcegrant_proto::http_message::{MAX_BODY, Request, Response};
 
 use forcegrant_proto::grant::failure::Failure;
+use forcegrant_support::tls::Roots;
 
 /// Sends one request and reads the answer. No retries, no redirects.
 pub(crate) trait Transport: Send + Sync + fmt::Debug {
@@ -31,21 +29,6 @@ pub(crate) trait Transport: Send + Sync + fmt::Debug {
         request: &'a Request,
         timeout: Duration,
     ) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + 'a>>;
-}
-
-/// Which certificate authorities are trusted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Roots {
-    /// The operating system's store; on Linux also `SSL_CERT_FILE` and `SSL_CERT_DIR`.
-    #[default]
-    Platform,
-    /// Mozilla's roots as compiled into this library; needs nothing on the machine. Of the age
-    /// of the release.
-    #[cfg(feature = "bundled-roots")]
-    Bundled,
-    /// Only the certificates in this PEM text.
-    Pem(Vec<u8>),
 }
 
 /// How Salesforce is reached: by logins, and by the calls of `Client::request`. Loopback addresses are never

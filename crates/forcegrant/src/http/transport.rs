@@ -13,12 +13,13 @@ use zeroize::Zeroizing;
 
 use crate::http::lookup::Lookup;
 use crate::http::proxy::ProxyServer;
-use crate::http::{HttpSettings, MAX_BODY, Request, Response, Transport, tls};
-use crate::process::PerProcess;
+use crate::http::{HttpSettings, MAX_BODY, Request, Response, Transport};
 use forcegrant_proto::error::{Cause, Error, ErrorCode};
 use forcegrant_proto::grant::failure::Failure;
 use forcegrant_proto::redaction::Redactor;
 use forcegrant_proto::secret::Secret;
+use forcegrant_support::process::PerProcess;
+use forcegrant_support::tls::{check_roots, tls_config};
 
 const USER_AGENT: &str = concat!("forcegrant/", env!("CARGO_PKG_VERSION"));
 
@@ -38,7 +39,7 @@ pub(crate) struct HttpTransport {
 impl HttpTransport {
     /// Checks the settings; builds nothing yet.
     pub(crate) fn new(settings: HttpSettings) -> Result<Self, Error> {
-        tls::check(&settings.roots)?;
+        check_roots(&settings.roots)?;
         Ok(Self {
             redactor: settings.proxies.redactor(),
             settings,
@@ -197,7 +198,7 @@ pub(crate) fn for_calls(
 /// What every HTTP client of these settings has.
 fn builder(settings: &HttpSettings) -> Result<reqwest::ClientBuilder, Error> {
     let mut builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls::config(&settings.roots)?)
+        .tls_backend_preconfigured(tls_config(&settings.roots)?)
         .referer(false)
         .user_agent(USER_AGENT)
         .connect_timeout(settings.connect_timeout);

@@ -4,15 +4,13 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use super::active::ActiveLogins;
+use super::clients::Clients;
 use super::limiter::LoginLimiter;
 use super::login_queue::PacingSettings;
-use super::table::Table;
-use super::{ClientPool, OrgCredentials, Pool};
+use super::{ClientPool, OrgCredentials};
 use crate::builder::ClientBuilder;
 use crate::credentials::{LoadOrg, Loaded, Source, callback_failed};
 use crate::events::Events;
-use crate::process::PerProcess;
 use forcegrant_proto::error::{Error, invalid_option};
 use forcegrant_proto::event::Event;
 use forcegrant_proto::host::LoginEndpoint;
@@ -36,22 +34,29 @@ type Callback = Arc<
 #[must_use = "a builder does nothing until `build`"]
 pub struct ClientPoolBuilder {
     options: ClientBuilder,
-    most: usize,
-    pacing: PacingSettings,
+    max_clients: usize,
+    pub(super) pacing: PacingSettings,
     callback: Option<Callback>,
 }
 
 /// More would not fit into the memory of the machines of today.
-const MOST: usize = 10_000_000;
+const MAX_CLIENTS: usize = 10_000_000;
 
 /// Orgs that logged in together are refreshed over half a window, not over a fifth as one client is.
 pub(super) const SPREAD: u8 = 50;
 
+impl ClientPool {
+    /// A pool with its options.
+    pub fn builder() -> ClientPoolBuilder {
+        ClientPoolBuilder::new()
+    }
+}
+
 impl ClientPoolBuilder {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self {
             options: ClientBuilder::new(String::new(), String::new(), Secret::new("")),
-            most: 10_000,
+            max_clients: 10_000,
             pacing: PacingSettings::default(),
             callback: None,
         }
@@ -64,9 +69,9 @@ impl ClientPoolBuilder {
         self
     }
 
-    /// How many clients are kept, 1 to 10,000,000. Default 10,000.
+    /// How many clients the pool holds at most, 1 to 10,000,000. Default 10,000.
     pub fn max_clients(mut self, most: usize) -> Self {
-        self.most = most;
+        self.max_clients = most;
         self
     }
 
@@ -78,7 +83,7 @@ impl ClientPoolBuilder {
     }
 
     /// How many logins of the pool are in flight at once, 1 to 10,000. One that takes longer than
-    /// two seconds is not counted, up to four times as many, so that orgs which do not answer hold up
+    /// two seconds is not counted, up to four times as many, so that orgs which do not respond delay
     /// no others. Default 64; `None`: no limit.
     pub fn concurrent_logins(mut self, most: Option<u32>) -> Self {
         self.pacing.at_once = most;
@@ -99,20 +104,12 @@ impl ClientPoolBuilder {
     }
 
     /// Calls `listener` with a key and what happened to it: see [`ClientBuilder::on_event`].
-    pub fn on_event(mut self, listener: impl Fn(&str, &Event) + Send + Sync + 'static) -> Self {
-        let listener = move |_: &str, key: &str, event: &Event| listener(key, event);
-        self.options = self.options.with_events(Events::apart(listener));
-        self
+    pub fn on_event(self, listener: impl Fn(&str, &Event) + Send + Sync + 'static) -> Self {
+        self.with_events(Events::apart(move |_, key, event| listener(key, event)))
     }
 
-    /// The same on the thread where it happens, and with the login host before the key: for bindings,
-    /// which hand events on at once, and for tests.
-    #[doc(hidden)]
-    pub fn on_event_inline(
-        mut self,
-        listener: impl Fn(&str, &str, &Event) + Send + Sync + 'static,
-    ) -> Self {
-        self.options = self.options.with_events(Events::inline(listener));
+    pub(crate) fn with_events(mut self, events: Events) -> Self {
+        self.options = self.options.with_events(events);
         self
     }
 
@@ -131,21 +128,18 @@ impl ClientPoolBuilder {
                 &format!("Give a number from 1 to {most}{none}."),
             ))
         };
-        within("max_clients", self.most, MOST, "")?;
+        within("max_clients", self.max_clients, MAX_CLIENTS, "")?;
         let (rate, at_once) = (self.pacing.per_second, self.pacing.at_once);
         let none = ", or none for no limit";
         within("logins_per_second", rate.map_or(1, whole), 100_000, none)?;
         within("concurrent_logins", at_once.map_or(1, whole), 10_000, none)?;
-        let mut profile = self.options.shared_profile()?;
-        profile.lifetimes.spread = SPREAD;
-        profile.active = Some(ActiveLogins::default());
+        let mut config = self.options.common_config()?;
+        config.lifetimes.spread = SPREAD;
         if rate.is_some() || at_once.is_some() {
-            profile.limiter = Some(Arc::new(LoginLimiter::new(
-                self.pacing,
-                profile.clock.clone(),
-            )));
+            let limiter = LoginLimiter::new(self.pacing, config.clock.clone());
+            config.permits = Some(Arc::new(limiter));
         }
-        let trust = Arc::new(profile.trust.clone());
+        let trust = Arc::new(config.trust.clone());
         let source = self.callback.map(|callback| {
             let load: LoadOrg = Arc::new(move |key| {
                 let (loading, trust) = (callback(key), Arc::clone(&trust));
@@ -162,23 +156,9 @@ impl ClientPoolBuilder {
             Arc::new(Source::Org(load))
         });
         Ok(ClientPool {
-            pool: Arc::new(Pool {
-                profile: Arc::new(profile),
-                most: self.most,
-                source,
-                given: Arc::new(Source::Given),
-                table: Table::new(self.most),
-                clock_cache: PerProcess::default(),
-            }),
+            clients: Arc::new(Clients::new(config, self.max_clients)),
+            source,
         })
-    }
-
-    /// [`ClientPoolBuilder::build`] for threads.
-    ///
-    /// # Errors
-    /// As [`ClientPoolBuilder::build`].
-    pub fn build_blocking(self) -> Result<crate::blocking::ClientPool, Error> {
-        self.build().map(crate::blocking::ClientPool::from)
     }
 }
 
@@ -190,7 +170,7 @@ impl fmt::Debug for ClientPoolBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientPoolBuilder")
             .field("options", &self.options)
-            .field("max_clients", &self.most)
+            .field("max_clients", &self.max_clients)
             .field("pacing", &self.pacing)
             .field("has_callback", &self.callback.is_some())
             .finish()

@@ -1,28 +1,28 @@
-//! Which client has to go when the pool is full: the clock algorithm. A read marks its client and
-//! does nothing else; the hand goes round, takes marks away, and evicts the first client without one.
+//! Which client has to go when the pool is full: the CLOCK algorithm. A read sets the referenced bit of its
+//! client and does nothing else; the hand goes round, clears the bits, and evicts the first client without one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-/// Steps of the hand for one eviction. When so many clients in a row were read lately, the next one
-/// goes all the same: a bound on the work, at no price that a user would notice.
-const STEPS: usize = 64;
+/// Steps of the hand for one eviction. If so many clients in a row were read lately, the next one goes all the
+/// same: a bound on the work, at no price that a user would notice.
+const MAX_STEPS: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct ClockCache<T> {
-    seats: Vec<Arc<T>>,
+    entries: Vec<Arc<T>>,
     hand: usize,
 }
 
-/// What sits on a ring.
+/// What a cache holds.
 pub(super) trait HasClockEntry {
     fn entry(&self) -> &ClockEntry;
 }
 
-/// A place on a ring, and the mark of who was read since the hand came by.
+/// A place in the cache, and the referenced bit: whether it was read since the hand came by.
 #[derive(Debug, Default)]
-pub(crate) struct ClockEntry {
-    mark: AtomicBool,
+pub(super) struct ClockEntry {
+    referenced: AtomicBool,
     /// A pool has 10 million at most.
     place: AtomicU32,
 }
@@ -31,21 +31,21 @@ impl ClockEntry {
     /// Written only when it changes something, so that readers share the cache line.
     #[inline]
     pub(super) fn touch(&self) {
-        if !self.mark.load(Ordering::Relaxed) {
-            self.mark.store(true, Ordering::Relaxed);
+        if !self.referenced.load(Ordering::Relaxed) {
+            self.referenced.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Takes the mark away. `true`: there was one.
-    fn unmark(&self) -> bool {
-        self.mark.swap(false, Ordering::Relaxed)
+    /// Clears the referenced bit. `true`: it was set.
+    fn clear(&self) -> bool {
+        self.referenced.swap(false, Ordering::Relaxed)
     }
 
     fn place(&self) -> usize {
         usize::try_from(self.place.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
     }
 
-    fn sit(&self, place: usize) {
+    fn set_place(&self, place: usize) {
         let place = u32::try_from(place).unwrap_or(u32::MAX);
         self.place.store(place, Ordering::Relaxed);
     }
@@ -53,55 +53,55 @@ impl ClockEntry {
 
 impl<T: HasClockEntry> ClockCache<T> {
     pub(super) fn new(all: impl Iterator<Item = Arc<T>>) -> Self {
-        let seats: Vec<_> = all.collect();
-        for (place, entry) in seats.iter().enumerate() {
-            entry.entry().sit(place);
+        let entries: Vec<_> = all.collect();
+        for (place, entry) in entries.iter().enumerate() {
+            entry.entry().set_place(place);
         }
-        Self { seats, hand: 0 }
+        Self { entries, hand: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.seats.len()
+        self.entries.len()
     }
 
-    /// Seats a newcomer, where `most` may sit. Returns who had to go.
-    pub(super) fn insert(&mut self, newcomer: Arc<T>, most: usize) -> Option<Arc<T>> {
-        if self.seats.len() < most {
-            newcomer.entry().sit(self.seats.len());
-            self.seats.push(newcomer);
+    /// Adds an entry where `most` may be. Returns the one that had to go.
+    pub(super) fn insert(&mut self, new: Arc<T>, most: usize) -> Option<Arc<T>> {
+        if self.entries.len() < most {
+            new.entry().set_place(self.entries.len());
+            self.entries.push(new);
             return None;
         }
-        let place = self.next_to_go();
-        newcomer.entry().sit(place);
-        // The hand has just passed the newcomer's place, so it comes there last.
-        self.hand = (place + 1) % self.seats.len();
-        Some(std::mem::replace(&mut self.seats[place], newcomer))
+        let place = self.next_victim();
+        new.entry().set_place(place);
+        // The hand has just passed the place of the new entry, so it comes there last.
+        self.hand = (place + 1) % self.entries.len();
+        Some(std::mem::replace(&mut self.entries[place], new))
     }
 
-    /// Puts another in somebody's place.
+    /// Puts another in the place of one.
     pub(super) fn replace(&mut self, old: &T, new: Arc<T>) {
         let place = old.entry().place();
-        new.entry().sit(place);
-        self.seats[place] = new;
+        new.entry().set_place(place);
+        self.entries[place] = new;
     }
 
     pub(super) fn remove(&mut self, entry: &T) {
         let place = entry.entry().place();
-        self.seats.swap_remove(place);
-        if let Some(moved) = self.seats.get(place) {
-            moved.entry().sit(place);
+        self.entries.swap_remove(place);
+        if let Some(moved) = self.entries.get(place) {
+            moved.entry().set_place(place);
         }
-        if self.hand >= self.seats.len() {
+        if self.hand >= self.entries.len() {
             self.hand = 0;
         }
     }
 
-    fn next_to_go(&mut self) -> usize {
-        for _ in 0..STEPS.min(self.seats.len()) {
-            if !self.seats[self.hand].entry().unmark() {
+    fn next_victim(&mut self) -> usize {
+        for _ in 0..MAX_STEPS.min(self.entries.len()) {
+            if !self.entries[self.hand].entry().clear() {
                 break;
             }
-            self.hand = (self.hand + 1) % self.seats.len();
+            self.hand = (self.hand + 1) % self.entries.len();
         }
         self.hand
     }
@@ -116,26 +116,26 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Default)]
-    struct Guest {
+    struct TestEntry {
         name: u32,
         entry: ClockEntry,
     }
 
-    impl HasClockEntry for Guest {
+    impl HasClockEntry for TestEntry {
         fn entry(&self) -> &ClockEntry {
             &self.entry
         }
     }
 
-    fn entry(name: u32) -> Arc<Guest> {
-        Arc::new(Guest {
+    fn entry(name: u32) -> Arc<TestEntry> {
+        Arc::new(TestEntry {
             name,
-            ..Guest::default()
+            ..TestEntry::default()
         })
     }
 
     #[test]
-    fn who_is_read_stays_and_who_is_not_goes() {
+    fn an_entry_that_is_read_stays() {
         let mut clock_cache = ClockCache::new(std::iter::empty());
         let hot = entry(0);
         clock_cache.insert(Arc::clone(&hot), 8);
@@ -157,13 +157,13 @@ mod tests {
     }
 
     proptest! {
-        /// Who is seated is who came and neither left nor was sent away; never more than allowed; and
-        /// everyone knows the own place.
+        /// The cache holds what was added and neither removed nor evicted, never more than allowed, and every
+        /// entry knows its place.
         #[test]
-        fn nobody_is_lost(steps in prop::collection::vec((0u8..3, any::<prop::sample::Index>()), 0..300), most in 1usize..20) {
+        fn no_entry_is_lost(steps in prop::collection::vec((0u8..3, any::<prop::sample::Index>()), 0..300), most in 1usize..20) {
             let mut clock_cache = ClockCache::new(std::iter::empty());
             let mut model = BTreeSet::new();
-            let mut present: Vec<Arc<Guest>> = Vec::new();
+            let mut present: Vec<Arc<TestEntry>> = Vec::new();
             for (name, (what, index)) in (0u32..).zip(steps) {
                 match what {
                     0 => {
@@ -187,9 +187,9 @@ mod tests {
                     _ => {}
                 }
                 prop_assert!(clock_cache.len() <= most);
-                let seated: BTreeSet<_> = clock_cache.seats.iter().map(|entry| entry.name).collect();
-                prop_assert_eq!(&seated, &model);
-                prop_assert!(clock_cache.seats.iter().enumerate().all(|(place, entry)| entry.entry.place() == place));
+                let held: BTreeSet<_> = clock_cache.entries.iter().map(|entry| entry.name).collect();
+                prop_assert_eq!(&held, &model);
+                prop_assert!(clock_cache.entries.iter().enumerate().all(|(place, entry)| entry.entry.place() == place));
             }
         }
     }

@@ -1,204 +1,196 @@
-//! Where logins wait for their turn. The order and the pace are decided in `pacing`.
+//! The limits of a pool's logins. Their order is decided in `login_queue`.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
 
+use super::login_queue::{IDLE_CAPACITY, Lane, LoginQueue, Next, PacingSettings, WaiterId};
+use crate::client_config::{Acquiring, LoginPermit, LoginPermits, PermitWish};
 use crate::clock::{Clock, millis};
-use crate::pool::login_queue::{KEPT, Lane, LoginQueue, Next, PacingSettings, WaiterId};
-use crate::process::{PerProcess, ProcessRef};
 use crate::worker;
 use forcegrant_proto::error::{Error, ErrorCode};
-
-const SLOW_AFTER: Duration = Duration::from_secs(2);
+use forcegrant_support::process::{PerProcess, ProcessRef};
 
 /// One for all the logins of a pool.
 #[derive(Debug)]
-pub(crate) struct LoginLimiter {
+pub(super) struct LoginLimiter(Arc<Limits>);
+
+#[derive(Debug)]
+struct Limits {
     settings: PacingSettings,
     clock: Clock,
-    /// A login in flight for so long is slow.
-    pub(crate) slow_after: Duration,
     /// A forked child has neither the parent's logins nor its locks.
-    room: PerProcess<Room>,
+    state: PerProcess<Mutex<LimiterState>>,
 }
 
-#[derive(Default)]
-struct Room(Mutex<Inside>);
-
-#[derive(Default)]
-struct Inside {
+#[derive(Debug, Default)]
+struct LimiterState {
     /// Made when the first login comes.
     queue: Option<LoginQueue>,
-    doors: HashMap<WaiterId, oneshot::Sender<()>>,
+    waiters: HashMap<WaiterId, oneshot::Sender<()>>,
     last: WaiterId,
-    /// A timer runs that looks again when the rate allows.
+    /// A timer runs that grants permits when the rate allows.
     is_timed: bool,
 }
 
-/// Leave to be in flight; ends with its drop.
-pub(crate) struct Permit {
-    limiter: Arc<LoginLimiter>,
-    room: ProcessRef<Room>,
+type State = ProcessRef<Mutex<LimiterState>>;
+
+/// A place in the queue; given up when it is dropped.
+struct Waiter {
+    limits: Arc<Limits>,
+    state: State,
+    id: WaiterId,
+    is_over: bool,
+}
+
+/// The right to log in; ends when it is dropped.
+struct Permit {
+    limits: Arc<Limits>,
+    state: State,
     lane: Lane,
 }
 
-/// Where a login shows its place in the line, so that others can hurry it.
-#[derive(Debug, Default)]
-pub(crate) struct QueuePosition(AtomicU64);
-
-/// The bit beside the ticket that says: somebody waits for it.
-const AWAITED: u64 = 1 << 63;
-
-/// Until the rate allows another login: by the clock's boot time, and how long that is from now.
+/// The time until the rate allows another login: by the clock's boot time, and by real time.
 struct Pause {
     until: u64,
     length: Duration,
 }
 
-/// A place in the line; given up with its drop.
-struct Waiter<'a> {
-    limiter: &'a Arc<LoginLimiter>,
-    room: ProcessRef<Room>,
-    id: WaiterId,
-    position: &'a QueuePosition,
-}
-
-impl QueuePosition {
-    /// Before each login: nobody waits for it yet.
-    pub(crate) fn reset(&self) {
-        self.0.store(0, Ordering::SeqCst);
-    }
-}
-
 impl LoginLimiter {
-    pub(crate) fn new(settings: PacingSettings, clock: Clock) -> Self {
-        Self {
+    pub(super) fn new(settings: PacingSettings, clock: Clock) -> Self {
+        Self(Arc::new(Limits {
             settings,
             clock,
-            slow_after: SLOW_AFTER,
-            room: PerProcess::default(),
-        }
+            state: PerProcess::default(),
+        }))
+    }
+}
+
+impl LoginPermits for LoginLimiter {
+    fn acquire(&self, wish: PermitWish, limit: Duration) -> Acquiring<'_> {
+        Box::pin(async move {
+            let permit = self.0.acquire(wish, limit).await?;
+            Ok(Box::new(permit) as Box<dyn LoginPermit>)
+        })
     }
 
-    /// Waits for the turn of a login. `limit`: the longest wait of a login that somebody waits for, by
-    /// real time or by a test clock; one in the background waits for as long as it takes.
-    pub(crate) async fn pass(
-        self: &Arc<Self>,
-        position: &QueuePosition,
-        background: bool,
-        limit: Duration,
-    ) -> Result<Permit, Error> {
-        let room = self.room.current();
+    #[cfg(test)]
+    fn waiting(&self) -> usize {
+        let state = self.0.state.current();
+        let state = lock(&state);
+        state.queue.as_ref().map_or(0, LoginQueue::waiting)
+    }
+}
+
+impl Limits {
+    /// `limit` is by real time or by a test clock.
+    async fn acquire(self: &Arc<Self>, wish: PermitWish, limit: Duration) -> Result<Permit, Error> {
+        let state = self.state.current();
         let late = self.clock.now().boot.saturating_add(millis(limit));
         let mut moved = self.clock.moved_to(late);
-        let (door, mut opened) = oneshot::channel();
-        let place = {
-            let mut inside = room.lock();
-            inside.last += 1;
-            let waiter = inside.last;
-            inside.doors.insert(waiter, door);
-            // Whoever hurries it sees the ticket, or is seen here.
-            let awaited = position.0.swap(waiter, Ordering::SeqCst) & AWAITED != 0;
-            let urgent = awaited || !background;
-            self.queue(&mut inside).arrive(waiter, urgent);
-            Waiter {
-                limiter: self,
-                room: room.clone(),
-                id: waiter,
-                position,
-            }
-        };
-        self.open_doors(&room);
-        if background {
-            let _ = opened.await;
+        let (grant, mut granted) = oneshot::channel();
+        let mut waiter = self.enqueue(&state, grant, !wish.background);
+        let id = waiter.id;
+        let _promotion = wish.background.then(|| {
+            let (limits, state) = (Arc::clone(self), state.clone());
+            wish.awaited.on_ready(move |awaited| {
+                if awaited.is_ok() {
+                    limits.queue(&mut lock(&state)).promote(id);
+                }
+            })
+        });
+        self.grant_permits(&state);
+        if wish.background {
+            let _ = granted.await;
         } else {
-            let opened_or_moved = poll_fn(|context| {
-                let opened = Pin::new(&mut opened).poll(context).is_ready();
+            let granted_or_moved = poll_fn(|context| {
+                let granted = Pin::new(&mut granted).poll(context).is_ready();
                 let moved = moved.as_mut();
                 let is_late = moved.is_some_and(|moved| Pin::new(moved).poll(context).is_ready());
-                if opened || is_late {
+                if granted || is_late {
                     Poll::Ready(())
                 } else {
                     Poll::Pending
                 }
             });
-            let _ = tokio::time::timeout(limit, opened_or_moved).await;
+            let _ = timeout(limit, granted_or_moved).await;
         }
-        place.leave().ok_or_else(|| {
-            let waiting = room.lock().queue.as_ref().map_or(0, LoginQueue::waiting);
-            no_turn(limit, waiting)
+        waiter.take().ok_or_else(|| {
+            let state = lock(&state);
+            let waiting = state.queue.as_ref().map_or(0, LoginQueue::waiting);
+            timed_out(limit, waiting)
         })
     }
 
-    /// Somebody waits for the login whose turn this is.
-    pub(crate) fn promote(&self, position: &QueuePosition) {
-        let waiter = position.0.fetch_or(AWAITED, Ordering::SeqCst) & !AWAITED;
-        if waiter != 0 {
-            let room = self.room.current();
-            self.queue(&mut room.lock()).promote(waiter);
+    fn enqueue(
+        self: &Arc<Self>,
+        state: &State,
+        grant: oneshot::Sender<()>,
+        urgent: bool,
+    ) -> Waiter {
+        let mut locked = lock(state);
+        locked.last += 1;
+        let id = locked.last;
+        locked.waiters.insert(id, grant);
+        self.queue(&mut locked).arrive(id, urgent);
+        Waiter {
+            limits: Arc::clone(self),
+            state: state.clone(),
+            id,
+            is_over: false,
         }
     }
 
-    /// How many logins wait for their turn.
-    #[cfg(test)]
-    pub(crate) fn waiting(&self) -> usize {
-        let room = self.room.current();
-        let inside = room.lock();
-        inside.queue.as_ref().map_or(0, LoginQueue::waiting)
-    }
-
-    fn queue<'a>(&self, inside: &'a mut Inside) -> &'a mut LoginQueue {
+    fn queue<'a>(&self, state: &'a mut LimiterState) -> &'a mut LoginQueue {
         let now = self.clock.now().boot;
-        inside
+        state
             .queue
             .get_or_insert_with(|| LoginQueue::new(self.settings, now))
     }
 
-    /// Lets in who may start, and sets a timer for the next if only the rate holds it back.
-    fn open_doors(self: &Arc<Self>, room: &ProcessRef<Room>) {
-        let mut inside = room.lock();
-        let Some(mut pause) = self.open(&mut inside) else {
+    /// Grants permits to the logins that may start, and sets a timer for the next if only the rate holds it back.
+    fn grant_permits(self: &Arc<Self>, state: &State) {
+        let mut locked = lock(state);
+        let Some(mut pause) = self.grant(&mut locked) else {
             return;
         };
-        if inside.is_timed {
+        if locked.is_timed {
             return;
         }
-        let (limiter, own) = (Arc::clone(self), room.clone());
+        let (limits, state) = (Arc::clone(self), state.clone());
         let timer = worker::spawn(async move {
             loop {
-                match limiter.clock.moved_to(pause.until) {
+                match limits.clock.moved_to(pause.until) {
                     Some(moved) => moved.await,
-                    None => tokio::time::sleep(pause.length).await,
+                    None => sleep(pause.length).await,
                 }
-                let mut inside = own.lock();
-                let Some(another) = limiter.open(&mut inside) else {
-                    inside.is_timed = false;
+                let mut locked = lock(&state);
+                let Some(another) = limits.grant(&mut locked) else {
+                    locked.is_timed = false;
                     return;
                 };
                 pause = another;
             }
         });
         // Without a thread the next login that comes or ends tries again.
-        inside.is_timed = timer.is_ok();
+        locked.is_timed = timer.is_ok();
     }
 
-    /// `Some`: the next may start after this.
-    fn open(&self, inside: &mut Inside) -> Option<Pause> {
+    /// `Some`: the next login may start after this.
+    fn grant(&self, state: &mut LimiterState) -> Option<Pause> {
         let now = self.clock.now().boot;
         loop {
-            match self.queue(inside).next(now) {
+            match self.queue(state).next(now) {
                 Next::Start(waiter) => {
-                    // Should nobody stand there any more, the place's drop gives the permit back.
-                    if let Some(door) = inside.doors.remove(&waiter) {
-                        let _ = door.send(());
+                    // If it does not wait any more, its drop gives the permit back.
+                    if let Some(grant) = state.waiters.remove(&waiter) {
+                        let _ = grant.send(());
                     }
                 }
                 Next::Wait(wait) => {
@@ -208,8 +200,8 @@ impl LoginLimiter {
                     });
                 }
                 Next::Nothing => {
-                    if inside.doors.is_empty() {
-                        inside.doors.shrink_to(KEPT);
+                    if state.waiters.is_empty() {
+                        state.waiters.shrink_to(IDLE_CAPACITY);
                     }
                     return None;
                 }
@@ -218,71 +210,62 @@ impl LoginLimiter {
     }
 }
 
-impl Permit {
-    /// Runs a login. One that takes long is counted apart from the quick ones.
-    pub(crate) async fn carry<F: Future + Unpin>(mut self, mut login: F) -> F::Output {
-        if let Ok(output) = tokio::time::timeout(self.limiter.slow_after, &mut login).await {
-            return output;
-        }
-        self.lane = Lane::Slow;
-        self.limiter.queue(&mut self.room.lock()).slow_down();
-        self.limiter.open_doors(&self.room);
-        login.await
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.limiter
-            .queue(&mut self.room.lock())
-            .complete(self.lane);
-        self.limiter.open_doors(&self.room);
-    }
-}
-
-impl Waiter<'_> {
-    /// The permit, if the door was opened.
-    fn leave(&self) -> Option<Permit> {
-        if self.position.0.swap(0, Ordering::SeqCst) & !AWAITED != self.id {
+impl Waiter {
+    /// Leaves the queue, with a permit if there was one.
+    fn take(&mut self) -> Option<Permit> {
+        if std::mem::replace(&mut self.is_over, true) {
             return None;
         }
-        let mut inside = self.room.lock();
-        if inside.doors.remove(&self.id).is_some() {
-            self.limiter.queue(&mut inside).leave(self.id);
+        let mut state = lock(&self.state);
+        if state.waiters.remove(&self.id).is_some() {
+            self.limits.queue(&mut state).leave(self.id);
             return None;
         }
         Some(Permit {
-            limiter: Arc::clone(self.limiter),
-            room: self.room.clone(),
+            limits: Arc::clone(&self.limits),
+            state: self.state.clone(),
             lane: Lane::Quick,
         })
     }
 }
 
-impl Drop for Waiter<'_> {
+impl Drop for Waiter {
     fn drop(&mut self) {
-        // A permit that nobody took is given back.
-        drop(self.leave());
+        // A permit that was not taken is given back.
+        drop(self.take());
     }
 }
 
-impl Room {
-    fn lock(&self) -> MutexGuard<'_, Inside> {
-        // No foreign code runs under this lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl LoginPermit for Permit {
+    fn slow_after(&self) -> Duration {
+        self.limits.settings.slow_after
+    }
+
+    fn slow_down(&mut self) {
+        self.lane = Lane::Slow;
+        self.limits.queue(&mut lock(&self.state)).slow_down();
+        self.limits.grant_permits(&self.state);
     }
 }
 
-impl fmt::Debug for Room {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Room")
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.limits
+            .queue(&mut lock(&self.state))
+            .complete(self.lane);
+        self.limits.grant_permits(&self.state);
     }
 }
 
-fn no_turn(limit: Duration, waiting: usize) -> Error {
+fn lock(state: &Mutex<LimiterState>) -> MutexGuard<'_, LimiterState> {
+    // No foreign code runs under this lock.
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn timed_out(limit: Duration, waiting: usize) -> Error {
     Error::new(
         ErrorCode::Timeout,
-        format!("the login had no turn within {limit:?}: {waiting} logins of this pool wait"),
+        format!("timed out after {limit:?} waiting to log in; {waiting} logins are queued in this pool"),
     )
     .with_help("The pool starts only so many logins in a second and at once: `logins_per_second` and `concurrent_logins`.\nLog in ahead with `prewarm`, allow more, or give callers more time with `total_timeout`.")
 }

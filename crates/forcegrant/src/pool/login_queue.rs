@@ -1,7 +1,8 @@
-//! When a login may start, and which is next: so many in a second, so many at once, callers who wait
-//! before refreshes that nobody waits for, and otherwise in the order of arrival. Pure.
+//! When a login may start, and which is next: so many in a second, so many at once, logins that callers wait
+//! for before those that nobody waits for, and otherwise in the order of arrival. Pure.
 
 use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
 
 /// What a user can set about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +11,8 @@ pub(crate) struct PacingSettings {
     pub(crate) per_second: Option<u32>,
     /// Logins in flight at once. `None`: as many as want to.
     pub(crate) at_once: Option<u32>,
+    /// A login that takes longer is slow.
+    pub(crate) slow_after: Duration,
 }
 
 impl Default for PacingSettings {
@@ -17,6 +20,7 @@ impl Default for PacingSettings {
         Self {
             per_second: Some(100),
             at_once: Some(64),
+            slow_after: Duration::from_secs(2),
         }
     }
 }
@@ -27,12 +31,12 @@ const COST: u64 = 1_000;
 /// A tenth of a second's logins may start together, so that timers need not be exact.
 const BURST_PART: u64 = 10;
 
-/// Slow logins have room of their own, so that orgs which do not answer hold up no others: so many
-/// times `at_once`, and when that is full too, the logins wait.
-const SLOW_ROOM: u32 = 4;
+/// Slow logins are counted apart, so that orgs which do not respond delay no others. There may be so many times
+/// `at_once` of them; then logins wait.
+const MAX_SLOW: u32 = 4;
 
-/// Room for so many is kept while nobody waits.
-pub(crate) const KEPT: usize = 64;
+/// The capacity of the queue while it is empty.
+pub(crate) const IDLE_CAPACITY: usize = 64;
 
 /// A login that waits to start, or one in flight.
 pub(crate) type WaiterId = u64;
@@ -63,7 +67,7 @@ pub(crate) enum Next {
     Nothing,
 }
 
-/// In which room a login in flight is counted.
+/// How a login in flight is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
     Quick,
@@ -96,7 +100,7 @@ impl LoginQueue {
     /// Somebody waits for this login now.
     pub(crate) fn promote(&mut self, waiter: WaiterId) {
         if self.waiting.contains(&waiter) {
-            // It stays in the calm line too and is passed over there.
+            // It stays in the background line too, and is passed over there.
             self.urgent.push_back(waiter);
         }
     }
@@ -127,11 +131,11 @@ impl LoginQueue {
     /// The login that starts at `now`, in milliseconds; ask again until there is none.
     pub(crate) fn next(&mut self, now: u64) -> Next {
         let Some(line) = self.line() else {
-            self.leave_no_room();
+            self.shrink();
             return Next::Nothing;
         };
         if let Some(most) = self.settings.at_once {
-            let full = self.quick >= most || self.slow >= most.saturating_mul(SLOW_ROOM);
+            let full = self.quick >= most || self.slow >= most.saturating_mul(MAX_SLOW);
             if full {
                 return Next::Nothing;
             }
@@ -151,11 +155,11 @@ impl LoginQueue {
         Next::Start(waiter)
     }
 
-    /// Nobody waits: what a hundred thousand who did have left behind is given back.
-    fn leave_no_room(&mut self) {
-        self.urgent.shrink_to(KEPT);
-        self.background.shrink_to(KEPT);
-        self.waiting.shrink_to(KEPT);
+    /// Frees the memory that a hundred thousand waiters have left behind.
+    fn shrink(&mut self) {
+        self.urgent.shrink_to(IDLE_CAPACITY);
+        self.background.shrink_to(IDLE_CAPACITY);
+        self.waiting.shrink_to(IDLE_CAPACITY);
     }
 
     /// The line whose head is next, after those who left it.
@@ -208,6 +212,7 @@ mod tests {
         let settings = PacingSettings {
             per_second,
             at_once,
+            ..PacingSettings::default()
         };
         LoginQueue::new(settings, 0)
     }
@@ -242,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_is_kept_and_told() {
+    fn the_rate_is_kept() {
         let mut queue = queue(Some(10), None);
         (1..=5).for_each(|waiter| queue.arrive(waiter, true));
         assert_eq!(started(&mut queue, 0), [1]);
@@ -254,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a17_slow_logins_have_room_of_their_own() {
+    fn slow_logins_are_counted_apart() {
         let mut queue = queue(None, Some(2));
         (1..=20).for_each(|waiter| queue.arrive(waiter, true));
         assert_eq!(started(&mut queue, 0), [1, 2]);
@@ -287,7 +292,7 @@ mod tests {
             arrivals in prop::collection::vec((0u64..40, any::<bool>(), any::<bool>()), 1..120),
         ) {
             let mut queue = queue(Some(per_second), Some(at_once));
-            let (mut now, mut air, mut starts) = (0, 0u32, Vec::new());
+            let (mut now, mut in_flight, mut starts) = (0, 0u32, Vec::new());
             let mut seen = HashSet::new();
             let mut arriving: VecDeque<_> = (1u64..).zip(arrivals.clone()).collect();
             while seen.len() < arrivals.len() {
@@ -303,12 +308,12 @@ mod tests {
                 for waiter in started(&mut queue, now) {
                     prop_assert!(seen.insert(waiter));
                     starts.push(now);
-                    air += 1;
+                    in_flight += 1;
                 }
-                prop_assert!(air <= at_once);
-                if air > 0 && now % 3 == 0 {
+                prop_assert!(in_flight <= at_once);
+                if in_flight > 0 && now % 3 == 0 {
                     queue.complete(Lane::Quick);
-                    air -= 1;
+                    in_flight -= 1;
                 }
             }
             let burst = (per_second / 10).max(1);

@@ -1,11 +1,11 @@
-//! One result for many.
+//! One result of many logins.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::wait::{Pending, Promise};
 use forcegrant_proto::error::Error;
 
-/// What came of logging in ahead.
+/// The results of logging in ahead.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Prewarmed {
@@ -15,7 +15,7 @@ pub struct Prewarmed {
     pub failed: Vec<(String, Error)>,
 }
 
-/// Counts what comes of the logins that `start` starts, one for each key.
+/// Counts the results of the logins that `start` starts, one for each key.
 pub(super) fn prewarm<K: AsRef<str>, T: Clone + Send + 'static>(
     keys: impl IntoIterator<Item = K>,
     start: impl Fn(&str) -> Pending<T>,
@@ -49,7 +49,7 @@ pub(super) fn all<T: Clone + 'static>(pending: impl Iterator<Item = Pending<T>>)
     all
 }
 
-/// A sum that is told when nobody adds to it any more.
+/// A sum that is the result when nobody adds to it any more.
 struct Tally<S: Clone + Default> {
     sum: Mutex<S>,
     promise: Promise<S>,

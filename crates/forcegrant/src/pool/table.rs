@@ -1,7 +1,7 @@
-//! Keys to clients, read without a lock: chains behind atomic pointers, mostly of one entry.
+//! A hash table that is read without a lock: chains behind atomic pointers, mostly of one entry.
 //!
-//! It is plain data, so a forked child finds it whole: each change is one pointer. Writers come one at
-//! a time: whoever changes it holds the pool's lock.
+//! It is plain data, so a forked child finds it whole: each change is one pointer. Writers come one at a time,
+//! under the pool's lock. `docs/adr/0013-the-table-of-a-pool.md` says why it is not a map of a library.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwapOption, Guard};
 
-use crate::pool::key::Key;
+use super::key::Key;
 
 pub(super) struct Table<T> {
     /// Twice as many as there are entries when the pool is full, so that few have one before them.
@@ -18,8 +18,8 @@ pub(super) struct Table<T> {
     hasher: RandomState,
 }
 
-/// What a table holds: something with a key and a place in a chain, all in one allocation, so that a
-/// reader finds it with two looks at memory.
+/// What a table holds: something with a key and a place in a chain, all in one allocation, so that a reader
+/// waits for memory twice.
 pub(super) trait Chained: Sized {
     fn key(&self) -> &Key;
     fn link(&self) -> &Link<Self>;
@@ -27,7 +27,7 @@ pub(super) trait Chained: Sized {
 
 /// An entry's place in a chain.
 #[derive(Debug)]
-pub(crate) struct Link<T> {
+pub(super) struct Link<T> {
     next: ArcSwapOption<T>,
     /// Taken out of its chain, so that what comes after it is not to be found here.
     cut: AtomicBool,
@@ -44,15 +44,15 @@ impl<T: Chained> Table<T> {
         }
     }
 
-    /// Looks at the entry of a key.
+    /// Reads the entry of a key.
     #[inline]
-    pub(super) fn look<R>(&self, key: &str, look: impl FnOnce(&Arc<T>) -> R) -> Option<R> {
+    pub(super) fn get<R>(&self, key: &str, read: impl FnOnce(&Arc<T>) -> R) -> Option<R> {
         let head = self.head(key);
         let mut place = head.load();
         loop {
             let entry = place.as_ref()?;
             if entry.key().is(key) {
-                return Some(look(entry));
+                return Some(read(entry));
             }
             place = after(head, entry);
         }
@@ -147,10 +147,10 @@ fn chain<T: Chained>(head: &ArcSwapOption<T>) -> Vec<Arc<T>> {
 }
 
 impl<T> Link<T> {
-    /// Lets go of what came behind: whoever keeps the entry shall not keep that too.
+    /// Drops the pointer to what came behind: code that holds the entry shall not hold that too.
     fn cut(&self) {
         self.cut.store(true, Ordering::Relaxed);
-        // Whoever finds this sees the mark.
+        // A reader that finds no next entry sees the mark.
         self.next.store(None);
     }
 }
@@ -198,7 +198,7 @@ mod tests {
 
     /// All keys of a small table are in few chains.
     #[test]
-    fn whoever_stands_on_an_entry_that_goes_finds_what_was_behind_it() {
+    fn a_reader_of_an_entry_that_is_removed_finds_what_was_behind_it() {
         let table = Table::new(0);
         let entries = ["a", "b", "c"].map(|key| entry(key, 0));
         for entry in &entries {
@@ -210,7 +210,7 @@ mod tests {
             .map(|one| one.key.as_str().to_owned())
             .collect();
         assert_eq!(seen, ["c", "b", "a"]);
-        // A reader stands on `c`, and it goes.
+        // A reader has reached `c`, and it is removed.
         assert!(table.remove("c").is_some());
         let next = after(head, &entries[2]);
         assert!(next.as_ref().is_some_and(|next| next.key.is("b")));
@@ -222,19 +222,19 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_is_kept_keeps_no_other() {
+    fn an_entry_that_is_held_holds_no_other() {
         let table = Table::new(0);
-        let (kept, other) = (entry("kept", 0), entry("other", 0));
+        let (held, other) = (entry("held", 0), entry("other", 0));
         table.insert(&other);
-        table.insert(&kept);
-        table.remove("kept");
+        table.insert(&held);
+        table.remove("held");
         table.remove("other");
         assert_eq!(Arc::strong_count(&other), 1);
     }
 
     /// Readers of keys that stay, while their neighbours come and go.
     #[test]
-    fn what_stays_is_found_whatever_goes_on_beside_it() {
+    fn entries_are_found_while_their_neighbours_come_and_go() {
         let table = Table::new(2);
         let stays = ["s1", "s2", "s3"];
         for key in stays {
@@ -247,7 +247,7 @@ mod tests {
                 let mut reads = 0u32;
                 while !done.load(Ordering::Relaxed) || reads < 1_000 {
                     for key in stays {
-                        assert_eq!(table.look(key, |entry| entry.value), Some(7));
+                        assert_eq!(table.get(key, |entry| entry.value), Some(7));
                     }
                     assert_eq!(table.all().filter(|entry| entry.value == 7).count(), 3);
                     reads += 1;
@@ -280,7 +280,7 @@ mod tests {
                         prop_assert_eq!(old.map(|old| old.value), model.insert(key, value));
                     }
                     1 => prop_assert_eq!(table.remove(&key).map(|old| old.value), model.remove(&key)),
-                    _ => prop_assert_eq!(table.look(&key, |entry| entry.value), model.get(&key).copied()),
+                    _ => prop_assert_eq!(table.get(&key, |entry| entry.value), model.get(&key).copied()),
                 }
             }
             let all: HashMap<_, _> = table.all().map(|entry| (entry.key.as_str().to_owned(), entry.value)).collect();

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, SystemTime};
 
 use serde_json::json;
@@ -16,11 +16,12 @@ use serde_json::json;
 use super::*;
 use crate::TestClock;
 use crate::blocking;
+use crate::ffi;
 use crate::http::{Request, Response, Transport};
 use forcegrant_proto::cache::cache_state::CacheState;
 use forcegrant_proto::grant::failure::Failure;
 
-/// Every org answers at once with tokens of its own, but for those that a test holds or refuses.
+/// Every org responds at once with tokens of its own, except those that a test holds or refuses.
 #[derive(Default)]
 struct Stage {
     requests: AtomicUsize,
@@ -40,7 +41,7 @@ struct MockTransport(Arc<Stage>);
 
 impl fmt::Debug for MockTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Theatre")
+        f.write_str("MockTransport")
     }
 }
 
@@ -93,18 +94,16 @@ struct Fixture {
 fn fixture(options: impl FnOnce(ClientPoolBuilder) -> ClientPoolBuilder) -> Fixture {
     let clock = TestClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
     let own = clock.clone();
-    let builder = ClientPool::builder()
+    let mut builder = ClientPool::builder()
         .logins_per_second(None)
         .options(|client| client.clock(own).retry_backoff(Duration::ZERO));
+    // However slow the machine is, order is not a matter of time.
+    builder.pacing.slow_after = Duration::from_secs(3_600);
     let mut built = options(builder).build().unwrap();
     let stage = Arc::new(Stage::default());
-    let pool = Arc::get_mut(&mut built.pool).unwrap();
-    let profile = Arc::get_mut(&mut pool.profile).unwrap();
-    profile.transport = Box::new(MockTransport(Arc::clone(&stage)));
-    if let Some(limiter) = profile.limiter.as_mut().and_then(Arc::get_mut) {
-        // However slow the machine is, order is not a matter of time.
-        limiter.slow_after = Duration::from_secs(3_600);
-    }
+    let clients = Arc::get_mut(&mut built.clients).unwrap();
+    let config = Arc::get_mut(&mut clients.config).unwrap();
+    config.transport = Box::new(MockTransport(Arc::clone(&stage)));
     Fixture {
         pool: built.into(),
         stage,
@@ -143,15 +142,15 @@ impl Fixture {
         (arrival, gone)
     }
 
-    fn limiter(&self) -> Arc<limiter::LoginLimiter> {
+    /// How many logins wait for a permit.
+    fn waiting(&self) -> usize {
         let pool = self.pool.clone().into_async();
-        Arc::clone(pool.pool.profile.limiter.as_ref().unwrap())
+        pool.clients.config.permits.as_ref().unwrap().waiting()
     }
 
-    /// Until so many logins are in the line.
+    /// Until so many logins wait for a permit.
     fn wait_until_waiting(&self, logins: usize) {
-        let limiter = self.limiter();
-        while limiter.waiting() < logins {
+        while self.waiting() < logins {
             std::thread::yield_now();
         }
     }
@@ -163,7 +162,7 @@ impl Fixture {
     fn start(&self, key: &str) -> Pending<Token> {
         match self.pool.clone().into_async().start(key) {
             Start::Pending(pending) => pending,
-            Start::Ready(_) => panic!("a token was at hand"),
+            Start::Ready(_) => panic!("a token was cached"),
         }
     }
 }
@@ -238,7 +237,7 @@ fn a_rejected_token_is_dropped_for_its_key_only() {
 fn events_say_whose_they_are() {
     let (sender, receiver) = mpsc::channel();
     let f = fixture_of_all(|builder| {
-        builder.on_event_inline(move |_, key, event| {
+        ffi::on_pool_event(builder, move |_, key, event| {
             let _ = sender.send((key.to_owned(), event.name()));
         })
     });

@@ -1,4 +1,4 @@
-//! What a client shares its tokens through, and how a store that fails is kept out of the way.
+//! The option `store`, and calls of a store behind a time limit and a circuit breaker.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,29 +8,23 @@ use std::time::Duration;
 #[cfg(feature = "store-file")]
 use url::Url;
 
-use crate::clock::Clock;
-use crate::engine::Engine;
 use crate::http::HttpSettings;
-use crate::process::PerProcess;
 use crate::random;
+#[cfg(feature = "store-redis")]
+use crate::store::RedisStore;
 #[cfg(feature = "store-file")]
 use crate::store::file::FileStore;
-use crate::store::process::ProcessStore;
-#[cfg(feature = "store-redis")]
-use crate::store::redis::RedisStore;
 use crate::store::{Acquired, Store, StoreError, StoreFuture};
-use forcegrant_proto::error::{Error, ErrorCode, invalid_option};
-use forcegrant_proto::event::Event;
+use forcegrant_proto::error::{Error, invalid_option};
 use forcegrant_proto::grant::request::AuthStyle;
-use forcegrant_proto::redaction::Redactor;
 use forcegrant_proto::store::breaker::Breaker;
-use forcegrant_proto::token::Token;
+use forcegrant_support::process::PerProcess;
 
-/// Whom a client shares its token with: the option `store`.
+/// The clients that a client shares its token with: the option `store`.
 ///
-/// Whoever shares a token shares its logins: one client logs in, and the others use what it got.
-/// Only clients with the same client id, client secret, token endpoint and route to it (proxy,
-/// `resolve`, `auth_style`) share.
+/// Clients that share a token share its logins: one client logs in, and the others use what it got. Only clients
+/// with the same client id, client secret, token endpoint and route to it (proxy, `resolve`, `auth_style`)
+/// share.
 #[derive(Clone, Debug, Default)]
 pub struct StoreConfig(Choice);
 
@@ -39,78 +33,46 @@ enum Choice {
     Off,
     #[default]
     Process,
-    Store(Arc<Guarded>, Otherwise),
-}
-
-/// With whom a client shares its token while its store fails.
-#[derive(Clone, Copy, Debug)]
-enum Otherwise {
-    Nobody,
-    /// With the clients of this process that have the same store, or another that fails.
-    Process,
+    Store(Arc<Guarded>),
 }
 
 impl StoreConfig {
-    /// With nobody.
+    /// No other client.
     #[must_use]
     pub fn off() -> Self {
         Self(Choice::Off)
     }
 
-    /// With the clients of this process: the default. The shared token lives as long as one of
-    /// them.
+    /// The clients of this process: the default. The shared token lives as long as one of them.
     #[must_use]
     pub fn process() -> Self {
         Self(Choice::Process)
     }
 
-    /// With everyone who uses this store. Clones share its circuit breaker too.
+    /// All clients that use this store; while it fails, those of this process. Clones share its circuit breaker
+    /// too.
     #[must_use]
     pub fn store(store: impl Store + 'static) -> Self {
         let store = Guarded::new(Box::new(store));
-        Self(Choice::Store(Arc::new(store), Otherwise::Process))
+        Self(Choice::Store(Arc::new(store)))
     }
 
-    /// For clients that are many, each of another org: what is shared among the clients of the
-    /// process is not.
-    pub(crate) fn beyond_process(self) -> Self {
-        match self.0 {
-            Choice::Process => Self::off(),
-            Choice::Store(store, _) => Self(Choice::Store(store, Otherwise::Nobody)),
-            Choice::Off => self,
-        }
+    /// Whether the token is shared within this process, without the store or while it fails.
+    pub(crate) fn is_within_process(&self) -> bool {
+        !matches!(self.0, Choice::Off)
     }
 
-    /// The share of clients with one route: what beside the pair and the token endpoint tells
-    /// whether two clients would get the same token.
-    pub(crate) fn share(
-        &self,
-        timeout: Duration,
-        route: String,
-        clock: &Clock,
-    ) -> Option<SharedStore> {
-        // Clients of another clock live in another time.
-        let within_process = || SharedStore {
-            store: Arc::new(Guarded::new(Box::new(ProcessStore::default()))),
-            timeout,
-            route: format!("{route}\0{}", clock.identity()),
-            counts: false,
-            otherwise: None,
+    /// The store, for clients with one route: what besides the credentials and the token endpoint tells whether
+    /// two clients would get the same token.
+    pub(crate) fn shared_store(&self, timeout: Duration, route: &str) -> Option<SharedStore> {
+        let Choice::Store(store) = &self.0 else {
+            return None;
         };
-        match &self.0 {
-            Choice::Off => None,
-            Choice::Process => Some(within_process()),
-            Choice::Store(store, otherwise) => Some(SharedStore {
-                store: Arc::clone(store),
-                timeout,
-                otherwise: match otherwise {
-                    Otherwise::Nobody => None,
-                    Otherwise::Process => Some(Arc::new(within_process())),
-                },
-                route,
-                counts: true,
-            }),
-        }
+        Some(SharedStore {
+            store: Arc::clone(store),
+            timeout,
+            route: route.to_owned(),
+        })
     }
 }
 
@@ -164,114 +126,52 @@ impl<S: Store + 'static> From<S> for StoreConfig {
     }
 }
 
-/// A client's share in a store.
+/// A store as one client uses it.
 #[derive(Clone, Debug)]
 pub(crate) struct SharedStore {
     store: Arc<Guarded>,
-    /// For each step.
+    /// For each call.
     timeout: Duration,
     pub(crate) route: String,
-    /// Whether logins are counted in the store too. Those of one process are counted already.
-    pub(crate) counts: bool,
-    /// What serves while the store fails.
-    pub(crate) otherwise: Option<Arc<SharedStore>>,
 }
 
 impl SharedStore {
-    /// The store, if it is not out of the way.
-    pub(crate) fn open(&self, engine: &Engine) -> Option<&dyn Store> {
-        let boot = engine.profile.clock.now().boot;
-        let may_ask = self.store.with_breaker(|breaker| breaker.may_ask(boot));
+    /// The store, unless it failed lately. `now` is the boot time of the client's clock.
+    pub(crate) fn open(&self, now: u64) -> Option<&dyn Store> {
+        let may_ask = self.store.with_breaker(|breaker| breaker.may_ask(now));
         may_ask.then_some(&*self.store.store)
     }
 
-    /// Takes one step. `None`: it failed, or was late.
-    pub(crate) async fn call<T>(&self, engine: &Engine, call: StoreFuture<'_, T>) -> Option<T> {
-        self.call_within(self.timeout, engine, call).await
-    }
-
-    /// The same for a step that waits for `patience` on purpose.
-    pub(crate) async fn wait<T>(
+    /// Waits for a call of the store that waits for `patience` on purpose.
+    pub(crate) async fn call<T>(
         &self,
         patience: Duration,
-        engine: &Engine,
         call: StoreFuture<'_, T>,
-    ) -> Option<T> {
-        self.call_within(patience + self.timeout, engine, call)
-            .await
+    ) -> Result<T, StoreError> {
+        let limit = patience + self.timeout;
+        let late = |_| StoreError::new(format!("no answer within {} ms", limit.as_millis()));
+        let value = tokio::time::timeout(limit, call).await.map_err(late)??;
+        self.store.with_breaker(Breaker::worked);
+        Ok(value)
     }
 
-    /// Extends a lease that was granted. `None`: that failed, or was late. The breaker is not asked and
-    /// not told: whoever logs in keeps the right to it while others in this process leave the store alone,
-    /// and a lease that was lost costs no more than a login.
-    pub(crate) async fn extend(&self, key: &str, owner: &str, time: Duration) -> Option<Acquired> {
+    /// Renews a lease that was granted. `None`: that failed, or was late. The circuit breaker is not involved: a
+    /// client that logs in keeps the right to it while others in this process leave the store alone, and a
+    /// lease that was lost costs no more than a login.
+    pub(crate) async fn renew(&self, key: &str, owner: &str, time: Duration) -> Option<Acquired> {
         let call = self.store.store.acquire(key, owner, time);
         tokio::time::timeout(self.timeout, call).await.ok()?.ok()
     }
 
-    async fn call_within<T>(
-        &self,
-        limit: Duration,
-        engine: &Engine,
-        call: StoreFuture<'_, T>,
-    ) -> Option<T> {
-        match tokio::time::timeout(limit, call).await {
-            Ok(Ok(value)) => {
-                self.store.with_breaker(Breaker::worked);
-                Some(value)
-            }
-            Ok(Err(error)) => {
-                self.failed(engine, &error);
-                None
-            }
-            Err(_) => {
-                let late = format!("no answer within {} ms", limit.as_millis());
-                self.failed(engine, &StoreError::new(late));
-                None
-            }
-        }
-    }
-
-    /// Keeps the store out of the way for a while, and says so.
-    pub(crate) fn failed(&self, engine: &Engine, error: &StoreError) {
-        let boot = engine.profile.clock.now().boot;
-        let pause = self
-            .store
-            .with_breaker(|breaker| breaker.failed(boot, random::unit()));
-        // Its words are another library's, or a user's.
-        let said = own_redactor(engine).clean(&error.to_string(), LONGEST_ERROR);
-        let error = Error::new(
-            ErrorCode::StoreFailed,
-            format!("the store that tokens are shared through failed: {said}"),
-        )
-        .with_help("Logins go ahead without it, and it is asked again later.")
-        .with_retry_after(Some(Duration::from_millis(pause)));
-        engine.emit(&Event::store_failed(error));
+    /// A call failed: nobody in this process asks the store for a while. Returns how long, in milliseconds.
+    pub(crate) fn failed(&self, now: u64) -> u64 {
+        self.store
+            .with_breaker(|breaker| breaker.failed(now, random::unit()))
     }
 }
 
-/// How much of a store's error is kept, in characters.
-const LONGEST_ERROR: usize = 300;
-
-/// Knows the credentials and the token at hand.
-fn own_redactor(engine: &Engine) -> Redactor {
-    let redactor = engine
-        .provider
-        .at_hand()
-        .map_or_else(Redactor::new, |login| {
-            Redactor::new().hide_credentials(
-                login.credentials.client_id(),
-                login.credentials.expose_client_secret(),
-            )
-        });
-    match &engine.slot.state().cached {
-        Some(lease) => redactor.hide(Token::of(lease).access_token()),
-        None => redactor,
-    }
-}
-
-/// What beside the pair and the token endpoint tells whether two clients would get the same token:
-/// where the requests really go, as an org may tie a session to the address it was asked from.
+/// What besides the credentials and the token endpoint tells whether two clients would get the same token: where
+/// the requests really go, because an org may tie a session to the address that it was requested from.
 pub(crate) fn route(http: &HttpSettings, style: AuthStyle) -> String {
     let mut resolve: Vec<_> = http
         .resolve
@@ -326,7 +226,7 @@ mod tests {
         for text in ["", "files", "file:relative", "ftp://hunter22@x", "http://x"] {
             let error = text.parse::<StoreConfig>().unwrap_err();
             assert_eq!(error.code(), "invalid_option");
-            assert!(!format!("{error:?}").contains("hunter22"));
+            assert!(!error.to_string().contains("hunter22"));
         }
     }
 }

@@ -30,7 +30,7 @@ pub(crate) enum Kind {
     Failure,
 }
 
-/// Names and seals the entries of one client credentials at one endpoint.
+/// Names and seals the entries of one set of client credentials at one endpoint.
 pub(crate) struct Sealer {
     name: String,
     key_id: [u8; KEY_ID],

@@ -3,7 +3,7 @@
 use super::report::{PolicyRow, SimulationReport};
 
 /// More logins than this and something discards tokens: a lease of 30 minutes that ages after
-/// half of its time is minted 96 times a day by a client that never rests, JWTs of a minute oftener,
+/// half of its time is asked for 96 times a day by a client that never rests, JWTs of a minute oftener,
 /// and most clients rest. Various seeds give 29 to 38.
 const LOGINS_PER_CLIENT_DAY: f64 = 48.0;
 /// Calls without a login, over those of the peer that lets tokens end as early and reacts to a 401.

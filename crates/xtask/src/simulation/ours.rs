@@ -104,7 +104,7 @@ impl<'a> Ours<'a> {
         }
     }
 
-    /// As `Engine::ask`.
+    /// As `Client::start_for`.
     pub(super) fn ask(&mut self, now: Time, in_flight: bool) -> Ask {
         let now = self.moment(now);
         let coarse = now.wall - COARSE_BEHIND;

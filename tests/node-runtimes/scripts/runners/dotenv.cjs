@@ -1,4 +1,4 @@
-// What the package dotenv does as a set-up file: the variables of a .env file, set in `process.env`.
+// Does what the package dotenv does: sets the variables of a .env file in `process.env`.
 const { readFileSync } = require('node:fs')
 const path = require('node:path')
 const { parseEnv } = require('node:util')

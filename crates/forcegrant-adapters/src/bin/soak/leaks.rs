@@ -1,18 +1,19 @@
-//! Clients that come and go, logins, awaits and calls: memory, threads and descriptors stay as they are.
+//! Many clients, logins, awaits and calls must not increase memory, threads or descriptors.
 
 use std::fs;
 use std::time::Instant;
 
+use forcegrant::blocking::ClientExt;
 use forcegrant::reqwest::Method;
 use forcegrant::store::StoreConfig;
 use forcegrant::{Client, ClientBuilder, blocking};
 use forcegrant_adapters::web::{self, LIMITS};
 use forcegrant_emulator::{Config, Emulator};
 
-/// What a long run may add to the resident memory: the allocator's own fragments.
+/// How much a long run may add to the resident memory, because the allocator fragments.
 const ALLOWED_KIB: u64 = 4 * 1024;
 
-/// What the process has.
+/// The resources of the process.
 #[derive(Clone, Copy, Debug)]
 struct Measure {
     resident_kib: u64,
@@ -62,16 +63,16 @@ fn client(emulator: &Emulator) -> Client {
     builder(emulator).build().expect("the options are right")
 }
 
-/// One in a hundred has a token before it goes.
+/// One client in a hundred logs in before it is dropped.
 fn clients(emulator: &Emulator) -> impl AsyncFnMut(u32) + use<'_> {
     async move |number| {
         let client = client(emulator);
         if number.is_multiple_of(100) {
             client.token().await.expect("a login");
-            // Its job may be about to end.
+            // The login task may still be ending.
             client.wait_idle().await;
         }
-        forget_now_and_then(emulator, number);
+        reset_sometimes(emulator, number);
     }
 }
 
@@ -80,7 +81,7 @@ fn logins(emulator: &Emulator) -> impl AsyncFnMut(u32) + use<'_> {
     async move |number| {
         client.reset();
         client.token().await.expect("a login");
-        forget_now_and_then(emulator, number);
+        reset_sometimes(emulator, number);
     }
 }
 
@@ -91,7 +92,7 @@ fn awaits(emulator: &Emulator) -> impl AsyncFnMut(u32) + use<'_> {
     }
 }
 
-/// One client for all but every tenth, which goes with its client. Every fifth is not read to its end.
+/// One client for all calls, but every tenth call has a client of its own. Every fifth response is not read to its end.
 fn calls(emulator: &Emulator) -> impl AsyncFnMut(u32) + use<'_> {
     let kept = blocking::Client::from(client(emulator));
     async move |number| {
@@ -100,26 +101,26 @@ fn calls(emulator: &Emulator) -> impl AsyncFnMut(u32) + use<'_> {
             .then(|| blocking::Client::from(client(emulator)));
         let client = own.as_ref().unwrap_or(&kept);
         let call = || {
-            let answer = client.request(Method::GET, LIMITS).send();
-            let answer = answer.expect("an answer");
+            let response = client.request(Method::GET, LIMITS).send();
+            let response = response.expect("a response");
             if !number.is_multiple_of(5) {
-                answer.bytes().expect("a body");
+                response.bytes().expect("a body");
             }
         };
-        // Not in this task: a thread that turns no loop turns the client's itself.
+        // Not in this task: a thread outside a runtime drives the event loop of the client itself.
         std::thread::scope(|scope| scope.spawn(call).join()).expect("a call");
-        forget_now_and_then(emulator, number);
+        reset_sometimes(emulator, number);
     }
 }
 
-/// The emulator keeps a log in this very process.
-fn forget_now_and_then(emulator: &Emulator, number: u32) {
+/// The emulator keeps its log in this process.
+fn reset_sometimes(emulator: &Emulator, number: u32) {
     if number.is_multiple_of(500) {
         emulator.reset(None);
     }
 }
 
-/// Does it often, a tenth of that before the first measure, and compares.
+/// Warms up with a tenth of the runs, measures, does all runs, and compares.
 async fn steady(what: &str, times: u32, mut once: impl AsyncFnMut(u32)) -> Result<Measure, String> {
     let begun = Instant::now();
     for number in 0..(times / 10).max(1) {
@@ -147,7 +148,7 @@ async fn steady(what: &str, times: u32, mut once: impl AsyncFnMut(u32)) -> Resul
     }
     if after.threads > before.threads || after.descriptors > before.descriptors {
         return Err(format!(
-            "{what}: threads or descriptors stay: {before:?}, then {after:?}"
+            "{what}: threads or descriptors are left: {before:?}, then {after:?}"
         ));
     }
     Ok(after)

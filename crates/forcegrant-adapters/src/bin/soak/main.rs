@@ -1,11 +1,11 @@
-//! The Rust part of `make soak`: nothing grows, and nothing secret stays.
+//! The Rust part of `make soak`: memory does not grow, and no secret stays in it.
 //!
 //! ```text
-//! soak leaks [DIVISOR]     100,000 clients, 100,000 logins, 1,000,000 awaits, 50,000 calls (each divided by that)
-//! soak memory              what of a secret is left in a process's memory after its client is dropped
+//! soak leaks [DIVISOR]     100,000 clients, 100,000 logins, 1,000,000 awaits, 50,000 calls (each divided by DIVISOR)
+//! soak memory              how much of a secret is left in a process's memory after its client is dropped
 //! ```
 //!
-//! Lines that begin with `soak: ` are the summary. Exit code 1 and a reason when something is not as it should be.
+//! Lines that begin with `soak: ` are the summary. Exit code 1 and a reason if a check fails.
 
 mod leaks;
 mod memory;

@@ -1,33 +1,31 @@
-//! What of a client secret and an access token is left in a process's memory after its client is
-//! dropped: a child uses them and says when it has dropped them; this process reads its memory.
+//! How much of a client secret and an access token is left in the memory of a process after its client is dropped: a
+//! child process uses them and reports when it has dropped them, and this process reads the memory of the child.
 //!
-//! What is looked for is a part from the middle, so that a copy that lost its ends is found too.
+//! The search is for a part from the middle, so that it also finds a copy without its ends.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::Arc;
 
 use bytes::Bytes;
 use forcegrant::store::StoreConfig;
 use forcegrant::{Client, Proxy, Roots, Secret, reqwest};
 use forcegrant_adapters::web;
 use forcegrant_emulator::Emulator;
-use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use crate::wiping::Wiping;
 
 pub(crate) fn run() -> Result<(), String> {
     let emulator = web::emulator();
     let secret = emulator.default_org().client_secret;
-    // Without a login everything is this project's own.
+    // Without a login, only this project handles the secret.
     let (alive, dropped) = searched(&emulator, "unused", &secret, None)?;
     println!(
         "soak: client without a login: {} copies of the secret, none once it is dropped",
         alive.secret
     );
     expect("an unused client", alive.secret > 0, dropped.secret == 0)?;
-    // With freed memory overwritten: whatever is found is still held by somebody.
+    // With freed memory overwritten, every copy that is found is still owned by an object.
     let token = token(&emulator)?;
     let (alive, dropped) = searched(&emulator, "wiping", &secret, Some(&token))?;
     println!(
@@ -36,7 +34,7 @@ pub(crate) fn run() -> Result<(), String> {
     );
     let none = dropped.secret == 0 && dropped.token == 0;
     expect("a used client", alive.secret > 0 && alive.token > 0, none)?;
-    // As it is: the HTTP and TLS libraries free their buffers without overwriting them.
+    // Without that, the HTTP and TLS libraries free their buffers without overwriting them.
     let (_, ours) = searched(&emulator, "used", &secret, Some(&token))?;
     let (_, bare) = searched(&emulator, "bare", &secret, Some(&token))?;
     println!(
@@ -54,27 +52,29 @@ pub(crate) fn run() -> Result<(), String> {
 fn expect(what: &str, found: bool, gone: bool) -> Result<(), String> {
     match (found, gone) {
         (true, true) => Ok(()),
-        (false, _) => Err(format!("{what}: the search does not find what is there")),
-        (_, false) => Err(format!("{what}: something secret is still in memory")),
+        (false, _) => Err(format!(
+            "{what}: the search does not find a copy that exists"
+        )),
+        (_, false) => Err(format!("{what}: a secret is still in memory")),
     }
 }
 
 /// Copies that were found.
 #[derive(Clone, Copy, Debug)]
-struct Found {
+struct CopyCounts {
     secret: usize,
     token: usize,
 }
 
-/// What is found while the child holds its client, and after it has dropped it.
+/// The copies while the child has its client, and after it has dropped it.
 fn searched(
     emulator: &Emulator,
     what: &str,
     secret: &str,
     token: Option<&str>,
-) -> Result<(Found, Found), String> {
+) -> Result<(CopyCounts, CopyCounts), String> {
     let org = emulator.default_org();
-    let mut child = Running::start(&[
+    let mut child = ChildProcess::start(&[
         "memory-child",
         what,
         &emulator.https_addr().to_string(),
@@ -85,17 +85,17 @@ fn searched(
     child.say(b"\n")?;
     child.say(emulator.ca_pem().as_bytes())?;
     child.say(secret.as_bytes())?;
-    let look = |child: &Running| -> Result<Found, String> {
+    let look = |child: &ChildProcess| -> Result<CopyCounts, String> {
         let find = |text: &str| child.find(middle(text));
-        Ok(Found {
+        Ok(CopyCounts {
             secret: find(secret)?,
             token: token.map_or(Ok(0), find)?,
         })
     };
-    child.hear("alive")?;
+    child.expect_line("alive")?;
     let alive = look(&child)?;
     child.say(b"\n")?;
-    child.hear("dropped")?;
+    child.expect_line("dropped")?;
     let dropped = look(&child)?;
     Ok((alive, dropped))
 }
@@ -106,7 +106,7 @@ fn middle(text: &str) -> &[u8] {
     &bytes[start..start + 24]
 }
 
-/// The org gives everybody the same token while its session lives.
+/// The org returns the same token to every client while its session lives.
 fn token(emulator: &Emulator) -> Result<String, String> {
     let client = web::builder(emulator).build_blocking();
     let token = client.and_then(|client| client.token());
@@ -116,13 +116,13 @@ fn token(emulator: &Emulator) -> Result<String, String> {
         .to_owned())
 }
 
-struct Running {
+struct ChildProcess {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
 }
 
-impl Running {
+impl ChildProcess {
     fn start(arguments: &[&str]) -> Result<Self, String> {
         let program = std::env::current_exe().map_err(|error| error.to_string())?;
         let mut child = Command::new(program)
@@ -148,7 +148,7 @@ impl Running {
             .map_err(|error| error.to_string())
     }
 
-    fn hear(&mut self, expected: &str) -> Result<(), String> {
+    fn expect_line(&mut self, expected: &str) -> Result<(), String> {
         let mut line = String::new();
         self.output
             .read_line(&mut line)
@@ -160,7 +160,7 @@ impl Running {
         }
     }
 
-    /// How often these bytes are in its memory.
+    /// How often these bytes occur in its memory.
     fn find(&self, needle: &[u8]) -> Result<usize, String> {
         let process = self.child.id();
         let maps = fs::read_to_string(format!("/proc/{process}/maps"));
@@ -186,7 +186,7 @@ impl Running {
             let read = memory
                 .seek(SeekFrom::Start(from))
                 .and_then(|_| memory.read_exact(&mut bytes));
-            // Guard pages and the like can not be read.
+            // Guard pages, for example, cannot be read.
             if read.is_ok() {
                 count += bytes
                     .windows(needle.len())
@@ -198,7 +198,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -213,7 +213,7 @@ pub(crate) fn child(what: &str, arguments: &[&str]) -> Result<(), String> {
     if what == "wiping" {
         Wiping::on();
     }
-    // Not by the standard library's buffer, which would keep a copy.
+    // Not through the buffer of the standard library, which would keep a copy.
     let mut input = File::open("/proc/self/fd/0").map_err(|error| error.to_string())?;
     let mut length = String::new();
     while !length.ends_with('\n') {
@@ -259,17 +259,17 @@ pub(crate) fn child(what: &str, arguments: &[&str]) -> Result<(), String> {
         drop(client);
     }
     drop(runtime);
-    // The worker's thread ends when it has no job any more.
+    // The worker thread ends when it has no job left.
     while fs::read_dir("/proc/self/task").map_or(1, Iterator::count) > 1 {
         std::thread::yield_now();
     }
     say("dropped")?;
-    // Until the other side has looked.
+    // Wait until the parent has searched.
     let _ = byte(&mut input);
     Ok(())
 }
 
-/// The same exchange by the HTTP library alone, from a body that overwrites itself.
+/// The same request by the HTTP library alone, with a body that overwrites itself when it is dropped.
 async fn bare(
     address: std::net::SocketAddr,
     my_domain: &str,
@@ -279,17 +279,8 @@ async fn bare(
     input: &mut File,
 ) -> Result<(), String> {
     let wrong = |error: &dyn std::fmt::Display| error.to_string();
-    let mut roots = rustls::RootCertStore::empty();
-    let certificate = CertificateDer::from_pem_slice(pem).map_err(|error| wrong(&error))?;
-    roots.add(certificate).map_err(|error| wrong(&error))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| wrong(&error))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
     let http = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
+        .tls_backend_preconfigured(web::tls_config(pem))
         .resolve(my_domain, address)
         .no_proxy()
         .pool_max_idle_per_host(0)
@@ -305,16 +296,16 @@ async fn bare(
     for part in form {
         body.push_str(part);
     }
-    let answer = http
+    let response = http
         .post(format!("https://{my_domain}/services/oauth2/token"))
         .header("content-type", "application/x-www-form-urlencoded")
-        .body(Bytes::from_owner(Owned(Secret::new(body))))
+        .body(Bytes::from_owner(SecretBody(Secret::new(body))))
         .send()
         .await
         .map_err(|error| wrong(&error))?;
-    let mut answer = answer;
+    let mut response = response;
     let mut text = Vec::with_capacity(4096);
-    while let Some(chunk) = answer.chunk().await.map_err(|error| wrong(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| wrong(&error))? {
         text.extend_from_slice(&chunk);
     }
     let text = Secret::new(String::from_utf8(text).map_err(|error| wrong(&error))?);
@@ -326,9 +317,9 @@ async fn bare(
     Ok(())
 }
 
-struct Owned(Secret);
+struct SecretBody(Secret);
 
-impl AsRef<[u8]> for Owned {
+impl AsRef<[u8]> for SecretBody {
     fn as_ref(&self) -> &[u8] {
         self.0.expose().as_bytes()
     }
@@ -338,7 +329,7 @@ fn byte(input: &mut File) -> Result<u8, String> {
     let mut byte = [0];
     input
         .read_exact(&mut byte)
-        .map_err(|error| format!("the other side is gone: {error}"))?;
+        .map_err(|error| format!("the parent process is gone: {error}"))?;
     Ok(byte[0])
 }
 

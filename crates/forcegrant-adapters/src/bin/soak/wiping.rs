@@ -1,5 +1,5 @@
-//! The system's allocator, which overwrites what is freed once it is told to: then what is still found
-//! in memory is still held by somebody.
+//! The allocator of the system, which can overwrite memory when it is freed: a secret that is still found then is still
+//! owned by an object.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +27,7 @@ unsafe impl GlobalAlloc for Wiping {
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if ON.load(Ordering::Relaxed) {
             for offset in 0..layout.size() {
-                // SAFETY: within the block. Volatile, or the compiler would leave it out.
+                // SAFETY: within the block. Volatile, so that the compiler does not remove it.
                 unsafe { block.add(offset).write_volatile(0) };
             }
         }

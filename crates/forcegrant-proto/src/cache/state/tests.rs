@@ -295,8 +295,9 @@ fn a_view_is_one_word() {
     // Never longer than asked for, whatever the coarse clock says.
     cached.show(START, START.wall - 100_000, 1_000);
     assert!(!cached.in_view(START.wall + 1_000));
-    cached.hide();
+    cached.retire();
     assert!(!cached.in_view(START.wall - 100_000) && !cached.in_view(0));
+    assert!(!cached.renew(START, START.wall, 1_000) && !cached.in_view(START.wall));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::sync::Condvar;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
+use super::memory_store::MemoryStore;
 use super::*;
 use crate::store::{Acquired, Lease, Put, Store, StoreConfig, StoreError, StoreFuture, Stored};
 
@@ -19,7 +20,7 @@ struct Tricky(Arc<Tricks>);
 
 #[derive(Debug, Default)]
 struct Tricks {
-    contents: crate::store::InMemory,
+    contents: MemoryStore,
     fails: AtomicBool,
     hangs: AtomicBool,
     /// Another has every lease.
@@ -49,11 +50,6 @@ impl Tricky {
             return Box::pin(std::future::pending());
         }
         step
-    }
-
-    /// The contents are those of the process, for every test that runs in it.
-    fn own(&self, key: &str) -> String {
-        format!("{:p} {key}", Arc::as_ptr(&self.0))
     }
 
     /// Logins are counted after their callers have gone on, so this waits for that many.
@@ -94,9 +90,8 @@ impl Store for Tricky {
             ));
         }
         let left = *self.0.left.lock().unwrap();
-        let key = self.own(key);
         self.play(Box::pin(async move {
-            let stored = self.0.contents.get(&key).await?;
+            let stored = self.0.contents.get(key).await?;
             Ok(stored.map(|stored| Stored { left, ..stored }))
         }))
     }
@@ -109,9 +104,8 @@ impl Store for Tricky {
         lease: &'a Lease,
     ) -> StoreFuture<'a, Put> {
         self.0.puts.fetch_add(1, Ordering::SeqCst);
-        let key = self.own(key);
         self.play(Box::pin(async move {
-            self.0.contents.put(&key, entry, time_to_live, lease).await
+            self.0.contents.put(key, entry, time_to_live, lease).await
         }))
     }
 
@@ -132,24 +126,21 @@ impl Store for Tricky {
             };
             return self.play(Box::pin(async move { Ok(held) }));
         }
-        let key = self.own(key);
         self.play(Box::pin(async move {
-            self.0.contents.acquire(&key, owner, time).await
+            self.0.contents.acquire(key, owner, time).await
         }))
     }
 
     fn release<'a>(&'a self, key: &'a str, lease: &'a Lease) -> StoreFuture<'a, ()> {
-        let key = self.own(key);
         self.play(Box::pin(async move {
-            self.0.contents.release(&key, lease).await
+            self.0.contents.release(key, lease).await
         }))
     }
 
     fn watch<'a>(&'a self, key: &'a str, fence: u64, limit: Duration) -> StoreFuture<'a, ()> {
         self.0.watches.fetch_add(1, Ordering::SeqCst);
-        let key = self.own(key);
         self.play(Box::pin(async move {
-            self.0.contents.watch(&key, fence, limit).await
+            self.0.contents.watch(key, fence, limit).await
         }))
     }
 
@@ -157,9 +148,8 @@ impl Store for Tricky {
         *self.0.logins.lock().unwrap() += u64::from(logins);
         self.0.counted.notify_all();
         let others = self.0.others.load(Ordering::SeqCst);
-        let key = self.own(key);
         self.play(Box::pin(async move {
-            Ok(others + self.0.contents.count(&key, logins).await?)
+            Ok(others + self.0.contents.count(key, logins).await?)
         }))
     }
 }
@@ -167,6 +157,13 @@ impl Store for Tricky {
 fn with(store: &Tricky) -> impl FnOnce(ClientBuilder) -> ClientBuilder + use<> {
     let store = store.clone();
     move |builder| builder.store(store)
+}
+
+/// Returns when the jobs that the worker has now have all begun.
+fn let_the_worker_run() {
+    let (sender, receiver) = mpsc::channel();
+    crate::worker::spawn(async move { sender.send(()).unwrap() }).unwrap();
+    receiver.recv().unwrap();
 }
 
 fn text(f: &Fixture) -> String {
@@ -200,7 +197,7 @@ fn sharing_can_be_switched_off_and_ends_with_the_last_client() {
     assert_eq!(text(&three), "c");
 }
 
-/// A18: the secret, the way of authenticating and the route are part of what is shared.
+/// The secret, the way of authenticating and the route are part of what is shared.
 #[test]
 fn another_secret_style_or_route_shares_nothing() {
     let one = fixture([
@@ -237,6 +234,83 @@ fn a_fleet_that_lost_its_session_logs_in_once() {
     // Nobody told this one, and it was the first.
     assert_eq!(text(&one), "b");
     assert_eq!(one.requests(), 2);
+}
+
+#[test]
+fn clients_of_one_process_that_wait_for_a_login_share_its_failure() {
+    let (refusal, arrival, go) = held(Play::Refuse);
+    let one = fixture([refusal]);
+    let two = one.beside(|builder| builder);
+    let first = one.client.clone().into_async().start();
+    arrival.recv().unwrap();
+    let second = two.client.clone().into_async().start();
+    let_the_worker_run();
+    go.send(()).unwrap();
+    for start in [first, second] {
+        let Start::Pending(pending) = start else {
+            panic!("there was no token");
+        };
+        assert_eq!(pending.wait().unwrap_err().code(), "no_run_as_user");
+    }
+    assert_eq!(two.take_events(), ["login_failed"]);
+    assert_eq!(one.requests(), 1);
+    // It is remembered by each of them.
+    assert_eq!(two.client.token().unwrap_err().code(), "no_run_as_user");
+    assert_eq!(one.requests(), 1);
+}
+
+#[test]
+fn a_login_that_panics_leaves_the_right_to_log_in_to_the_next_client() {
+    let (panic, arrival, go) = held(Play::Panic);
+    let one = fixture([panic, Play::Token("b")]);
+    let two = one.beside(|builder| builder);
+    let first = one.client.clone().into_async().start();
+    arrival.recv().unwrap();
+    let second = two.client.clone().into_async().start();
+    let_the_worker_run();
+    go.send(()).unwrap();
+    let (Start::Pending(first), Start::Pending(second)) = (first, second) else {
+        panic!("there was no token");
+    };
+    assert_eq!(first.wait().unwrap_err().code(), "internal");
+    assert_eq!(second.wait().unwrap().access_token(), "b");
+    assert_eq!(text(&one), "b");
+}
+
+/// The instance that one client trusts is not taken over by a client that does not.
+#[test]
+fn a_token_for_an_instance_that_a_client_does_not_trust_is_not_adopted() {
+    let elsewhere =
+        json!({"access_token": "a", "instance_url": "https://gateway.example", "expires_in": null});
+    let one = fixture_with([Play::Json(elsewhere), Play::Token("b")], |builder| {
+        builder.trusted_hosts(["gateway.example"])
+    });
+    let two = one.beside(|builder| builder);
+    assert_eq!((text(&one), text(&two)), ("a".to_owned(), "b".to_owned()));
+}
+
+#[test]
+fn a_verification_logs_in_although_another_client_has_a_token_and_shares_what_it_gets() {
+    let limits = json!({});
+    let one = fixture([Play::Token("a"), Play::Token("b"), Play::Json(limits)]);
+    let (two, three) = (one.beside(|builder| builder), one.beside(|builder| builder));
+    assert_eq!(text(&one), "a");
+    two.pass(2);
+    assert_eq!(two.client.verify().unwrap().token.access_token(), "b");
+    assert_eq!((text(&three), text(&one)), ("b".to_owned(), "a".to_owned()));
+}
+
+#[test]
+fn a_login_with_the_next_credentials_is_shared_within_the_process() {
+    let one = fixture_with([Play::RefusePair, Play::Token("a")], |builder| {
+        builder.next_credentials("id", "hunter23")
+    });
+    assert_eq!(text(&one), "a");
+    let two = one.beside(|builder| builder);
+    two.client.set_credentials(crate::CredentialSet::new(
+        crate::ClientCredentials::new("id", "hunter23").unwrap(),
+    ));
+    assert_eq!((text(&two), two.requests()), ("a".to_owned(), 2));
 }
 
 #[test]
@@ -321,7 +395,7 @@ fn the_words_of_a_store_hold_no_secret() {
     let told: Arc<Mutex<Vec<String>>> = Arc::default();
     let own = Arc::clone(&told);
     let f = fixture_with([Play::Token("a")], |builder| {
-        with(&store)(builder).on_event_inline(move |event| {
+        ffi::on_event(with(&store)(builder), move |event| {
             own.lock().unwrap().push(format!("{event:?}"));
         })
     });

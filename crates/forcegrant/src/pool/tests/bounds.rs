@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A19. The long form is the example `pool_soak`.
+/// The long form is the example `pool_soak`.
 #[test]
 fn a_pool_of_1024_stays_at_1024_whatever_comes() {
     let f = fixture(|builder| builder.max_clients(1_024));

@@ -2,7 +2,6 @@
 
 use super::*;
 
-/// A17
 #[test]
 fn an_org_that_hangs_delays_no_other() {
     let f = fixture_of_all(|builder| builder.concurrent_logins(Some(2)));
@@ -49,7 +48,7 @@ fn a_caller_goes_before_those_who_are_prewarmed_and_takes_its_own_along() {
             .unwrap();
     }
     drop(first);
-    let warm = blocking::wait(warm).unwrap();
+    let warm = warm.wait().unwrap();
     assert_eq!(warm.ready, 20);
     let order = f.stage.order.lock().unwrap();
     assert_eq!(order[..3], [host("first"), host("org19"), host("new")]);
@@ -57,7 +56,7 @@ fn a_caller_goes_before_those_who_are_prewarmed_and_takes_its_own_along() {
 }
 
 #[test]
-fn a_login_that_has_no_turn_in_time_is_a_typed_error() {
+fn a_login_that_has_no_permit_in_time_is_a_typed_error() {
     // Within the life of a token.
     let limit = Duration::from_secs(600);
     let f = fixture_of_all(|builder| {
@@ -71,15 +70,15 @@ fn a_login_that_has_no_turn_in_time_is_a_typed_error() {
     let mut second = f.start("second");
     f.wait_until_waiting(1);
     f.clock.advance(Duration::from_millis(599_999));
-    assert_eq!(f.limiter().waiting(), 1);
+    assert_eq!(f.waiting(), 1);
     f.clock.advance(Duration::from_millis(1));
     let outcome = second.wait_timeout(Duration::from_secs(60)).unwrap();
     let error = outcome.unwrap_err();
     assert_eq!(error.code(), "timeout");
-    assert!(error.message().contains("turn"), "{error}");
+    assert!(error.message().contains("queued"), "{error}");
     go.send(()).unwrap();
     assert!(first.wait_timeout(Duration::from_secs(60)).unwrap().is_ok());
-    // The place in the line was given up, so the next one has its turn.
+    // Its place in the queue was given up, so the next one has a permit.
     f.text("third");
 }
 
@@ -91,7 +90,7 @@ fn the_rate_is_that_of_the_clock() {
     f.wait_until_waiting(1);
     // A stopped clock lets nobody pass, and one that moves too little neither.
     f.clock.advance(Duration::from_millis(999));
-    assert_eq!((f.limiter().waiting(), f.requests()), (1, 1));
+    assert_eq!((f.waiting(), f.requests()), (1, 1));
     f.clock.advance(Duration::from_millis(1));
     assert!(
         second

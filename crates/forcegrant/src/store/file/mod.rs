@@ -28,10 +28,10 @@ use std::time::Duration;
 
 use self::folder::{Folder, Place};
 use crate::clock::{Clock, millis};
-use crate::process::PerProcess;
 use crate::store::{Acquired, Lease, Put, Store, StoreError, StoreFuture, Stored};
 use forcegrant_proto::error::{Error, invalid_option};
 use forcegrant_proto::store::protocol::{LONGEST_LIFE, Register};
+use forcegrant_support::process::PerProcess;
 
 /// Shares tokens through a folder with other processes of the same user on this machine.
 ///

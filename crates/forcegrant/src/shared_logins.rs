@@ -1,0 +1,223 @@
+//! Clients of one process that would get the same token share their logins: one of them logs in, and the
+//! others make a cached token of their own from what it got.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use crate::clock::Clock;
+use crate::credentials::Login;
+use crate::single_flight::{InFlight, Joined, SingleFlight};
+use crate::wait::Pending;
+use forcegrant_proto::cache::cached_token::{CachedToken, NewToken};
+use forcegrant_proto::error::Error;
+use forcegrant_proto::secret::CredentialsFingerprint;
+use forcegrant_support::process::PerProcess;
+
+/// The option to share logins with the clients of this process that have the same credentials, token endpoint,
+/// route and clock.
+pub(crate) struct ProcessSharing {
+    /// The route and the clock.
+    route: String,
+    /// Holds the shared logins of the credentials that this client used last, which end with the last client that
+    /// holds them. A forked child has its own.
+    held: PerProcess<Mutex<Vec<Arc<SharedLogins>>>>,
+}
+
+/// A client may have two credentials while one replaces the other.
+const MAX_HELD: usize = 2;
+
+/// The logins of all clients that would get the same token.
+pub(crate) struct SharedLogins {
+    key: Key,
+    credentials: CredentialsFingerprint,
+    flight: SingleFlight<LoginEnd>,
+    /// What the last login brought. It is read and changed under the lock of the flight.
+    last: Mutex<Option<Arc<NewToken>>>,
+}
+
+/// A SHA-256 of everything that two clients must have in common.
+type Key = [u8; 32];
+
+/// How the login of another client ended.
+#[derive(Clone, Debug)]
+pub(crate) enum LoginEnd {
+    /// With a token, or with nothing for others: look again.
+    LookAgain,
+    Failed(Error),
+}
+
+/// What a client finds that needs a login.
+pub(crate) enum Found {
+    Token(Arc<CachedToken>),
+    /// Another client is logging in.
+    Waiting(Pending<LoginEnd>),
+    Turn(SharedTurn),
+}
+
+/// The right to log in for all clients that share the login. If it is dropped, the next client has it.
+pub(crate) struct SharedTurn {
+    shared: Arc<SharedLogins>,
+    flight: InFlight<LoginEnd>,
+}
+
+impl ProcessSharing {
+    pub(crate) fn new(route: &str, clock: &Clock) -> Self {
+        Self {
+            // Clients of another clock live in another time.
+            route: format!("{route}\0{}", clock.identity()),
+            held: PerProcess::default(),
+        }
+    }
+
+    /// The shared logins with these credentials at this endpoint.
+    pub(crate) fn logins(&self, login: &Login) -> Arc<SharedLogins> {
+        let key = key(login, &self.route);
+        let held = self.held.current();
+        let mut held = lock(&held);
+        if let Some(shared) = held.iter().find(|shared| shared.key == key) {
+            return Arc::clone(shared);
+        }
+        let shared = Registry::get(key, login.credentials.mark());
+        held.insert(0, Arc::clone(&shared));
+        held.truncate(MAX_HELD);
+        shared
+    }
+}
+
+impl SharedLogins {
+    /// The token that another client got if `adopt` makes a cached token of it, else the login in flight, else
+    /// the right to log in.
+    pub(crate) fn find(
+        self: &Arc<Self>,
+        adopt: impl FnOnce(&NewToken) -> Option<Arc<CachedToken>>,
+    ) -> Found {
+        let mut flight = self.flight.lock();
+        let last = lock(&self.last).clone();
+        if let Some(cached) = last.and_then(|last| adopt(&last)) {
+            return Found::Token(cached);
+        }
+        match flight.join_or_begin() {
+            Joined::Waiting(pending) => Found::Waiting(pending),
+            Joined::Started(flight) => Found::Turn(SharedTurn {
+                shared: Arc::clone(self),
+                flight,
+            }),
+        }
+    }
+
+    /// Shares what a login brought that was made without the right to it; not while another client is logging in,
+    /// which will have a newer one.
+    pub(crate) fn offer(&self, new_token: Arc<NewToken>) {
+        let flight = self.flight.lock();
+        if !flight.is_in_flight() {
+            *lock(&self.last) = Some(new_token);
+        }
+    }
+}
+
+impl SharedTurn {
+    /// Whether it is the right to log in with these credentials.
+    pub(crate) fn is_with(&self, credentials: CredentialsFingerprint) -> bool {
+        self.shared.credentials == credentials
+    }
+
+    /// Ends the login with a token for the others.
+    pub(crate) fn share(self, new_token: Arc<NewToken>) {
+        let flight = self.shared.flight.lock();
+        *lock(&self.shared.last) = Some(new_token);
+        drop(flight);
+        self.flight.complete(&Ok(LoginEnd::LookAgain));
+    }
+
+    /// Ends the login without one.
+    pub(crate) fn end(self, failure: Option<&Error>) {
+        let end = failure.map_or(LoginEnd::LookAgain, |error| LoginEnd::Failed(error.clone()));
+        self.flight.complete(&Ok(end));
+    }
+}
+
+/// All shared logins of this process, without holding them.
+#[derive(Default)]
+struct Registry {
+    logins: HashMap<Key, Weak<SharedLogins>>,
+    /// Entries that nobody holds any more are removed when the map has grown to this.
+    sweep_at: usize,
+}
+
+static REGISTRY: OnceLock<PerProcess<Mutex<Registry>>> = OnceLock::new();
+
+impl Registry {
+    fn get(key: Key, credentials: CredentialsFingerprint) -> Arc<SharedLogins> {
+        let registry = REGISTRY.get_or_init(PerProcess::default).current();
+        let mut registry = lock(&registry);
+        if let Some(shared) = registry.logins.get(&key).and_then(Weak::upgrade) {
+            return shared;
+        }
+        if registry.logins.len() >= registry.sweep_at {
+            registry
+                .logins
+                .retain(|_, shared| shared.strong_count() > 0);
+            registry.sweep_at = (registry.logins.len() * 2).max(64);
+        }
+        let shared = Arc::new(SharedLogins {
+            key,
+            credentials,
+            flight: SingleFlight::default(),
+            last: Mutex::default(),
+        });
+        registry.logins.insert(key, Arc::downgrade(&shared));
+        shared
+    }
+}
+
+fn key(login: &Login, route: &str) -> Key {
+    let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
+    let credentials = &login.credentials;
+    for part in [
+        login.endpoint.token_url(),
+        credentials.client_id(),
+        credentials.expose_client_secret(),
+        route,
+    ] {
+        digest.update(&part.len().to_le_bytes());
+        digest.update(part.as_bytes());
+    }
+    let mut key = Key::default();
+    key.copy_from_slice(digest.finish().as_ref());
+    key
+}
+
+/// What was locked is plain data, whole at any time.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for ProcessSharing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProcessSharing").finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+
+    /// 1,000 clients that come and go leave nothing behind.
+    #[test]
+    fn logins_that_nobody_holds_are_removed() {
+        let is_of_this_test = |key: &Key| key[..24] == [7; 24];
+        for number in 0..1_000_u64 {
+            let mut key = [7; 32];
+            key[24..].copy_from_slice(&number.to_le_bytes());
+            drop(Registry::get(key, CredentialsFingerprint::default()));
+        }
+        let registry = REGISTRY.get_or_init(PerProcess::default).current();
+        let left = lock(&registry)
+            .logins
+            .keys()
+            .filter(|key| is_of_this_test(key))
+            .count();
+        assert!(left < 200, "{left}");
+    }
+}
