@@ -1,6 +1,6 @@
 //! Holds the sources of the crates to their shape: no import circles, one meaning for each type name, no retired words.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,6 @@ mod sources;
 
 use self::graph::Graph;
 use self::names::{Declaration, RetiredWords};
-use self::sources::SourceFile;
 
 /// The check of the other languages reads them too.
 const RETIRED_WORDS: &str = include_str!("../../../scripts/retired_words.json");
@@ -33,7 +32,7 @@ pub(crate) fn run(root: &Path) -> Result<String, String> {
             circles += 1;
             let _ = writeln!(problems, "{circle}");
         }
-        declarations.extend(sources.iter().flat_map(SourceFile::declarations));
+        declarations.extend(sources.iter().flat_map(names::declarations));
     }
     let ambiguous = names::ambiguous_types(&declarations);
     for (name, places) in &ambiguous {
@@ -106,9 +105,6 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>, String> {
         })
         .collect()
 }
-
-/// Places by name, of names that have more than one.
-type Places = BTreeMap<String, Vec<String>>;
 
 #[cfg(test)]
 mod tests;

@@ -21,7 +21,7 @@ const WORST_WAIT_S: f64 = 61.0;
 
 /// The bars that this report misses, each in words; empty if all hold.
 ///
-/// What must never happen at all is no bar: [`run`](super::run) panics on it.
+/// What must never happen at all is no bar: [`run`](super::run::run) panics on it.
 #[must_use]
 pub(crate) fn missed(report: &SimulationReport) -> Vec<String> {
     let Some((ours, peers)) = report.rows.split_first() else {

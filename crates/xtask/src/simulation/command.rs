@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use super::{SimulationOptions, missed, run, run_settings};
+use super::bars::missed;
+use super::run::{SimulationOptions, run, run_settings};
 
 const USAGE: &str =
     "usage: xtask simulation [--seed N] [--clients N] [--weeks N] [--false-rejections N]

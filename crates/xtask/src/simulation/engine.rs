@@ -3,13 +3,14 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::caches::{Ask, LoginProgress, LoginStep};
 use super::invariants::InvariantChecker;
-use super::policies::{Ask, Cache, LoginProgress, LoginStep, PolicyRule};
+use super::policies::{Cache, PolicyRule};
 use super::random::Rng;
 use super::report::PolicyTally;
 use super::salesforce::{LoginResponse, Salesforce, SimulatedOrg, TokenId};
+use super::time::{DAY, MINUTE, Time};
 use super::traffic::Traffic;
-use super::{DAY, MINUTE, Time};
 
 /// From a data call to its 401.
 const REJECTION_TAKES: Time = 150;

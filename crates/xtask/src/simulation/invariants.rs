@@ -1,8 +1,8 @@
 //! What must never happen to this project's policy, checked by those who know the truth: the world
 //! and the log of what was done, not the policy's own state.
 
-use super::Time;
 use super::salesforce::{LoginResponse, TokenId};
+use super::time::Time;
 use forcegrant_proto::cache::policy::FailureSettings;
 use forcegrant_proto::moment::millis;
 

@@ -10,10 +10,10 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use super::policies::{Ask, LoginProgress, LoginStep};
+use super::caches::{Ask, LoginProgress, LoginStep};
 use super::random::Rng;
 use super::salesforce::{Granted, LoginResponse, TokenId};
-use super::{SECOND, Time};
+use super::time::{SECOND, Time};
 use forcegrant_proto::cache::after_login::{AfterLogin, LoginContext, LoginResult};
 use forcegrant_proto::cache::budget::{Allowance, Budget, BudgetSettings};
 use forcegrant_proto::cache::cached_token::{CachedToken, NewToken};

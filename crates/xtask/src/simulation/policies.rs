@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::caches::{Ask, LoginProgress, LoginStep};
 use super::ours::{Ours, PolicySettings};
 use super::random::Rng;
 use super::salesforce::{Granted, LoginResponse, TokenId};
-use super::{HOUR, MINUTE, SECOND, Time};
+use super::time::{HOUR, MINUTE, SECOND, Time};
 
 /// One row of the table.
 #[derive(Clone, Debug)]
@@ -122,40 +123,6 @@ fn ours(name: &str, settings: PolicySettings) -> Policy {
         name: name.to_owned(),
         rule: PolicyRule::Ours(Box::new(settings)),
     }
-}
-
-/// What a caller gets who asks for a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ask {
-    Use(TokenId),
-    /// Use it, and a login behind it is due.
-    UseAndRefresh(TokenId),
-    /// Wait for a login.
-    Wait,
-    /// Wait for the introspection of this token.
-    Introspect(TokenId),
-    /// No token, and no login either.
-    Fail,
-}
-
-/// One login under way.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct LoginProgress {
-    pub(super) begun: Time,
-    /// The start of the present attempt.
-    pub(super) started: Time,
-    pub(super) attempts: u32,
-}
-
-/// What follows a response of the token endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LoginStep {
-    /// Another attempt after a pause.
-    Again(Time),
-    /// The whole login once more.
-    Afresh,
-    /// The callers who wait get this token or an error.
-    AfterLogin(Option<TokenId>),
 }
 
 /// One client's cache.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{DAY, MINUTE, SECOND, Time};
+use super::time::{DAY, MINUTE, SECOND, Time};
 
 /// Counts of one policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The world: one org's sessions, its token endpoint and its accidents.
 
 use super::random::Rng;
-use super::{DAY, HOUR, MINUTE, SECOND, Time, WEEK};
+use super::time::{DAY, HOUR, MINUTE, SECOND, Time, WEEK};
 
 /// A token, by number. Numbers rise.
 pub(super) type TokenId = u64;

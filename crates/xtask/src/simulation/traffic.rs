@@ -1,7 +1,7 @@
 //! When a client calls an API.
 
 use super::random::Rng;
-use super::{DAY, HOUR, MINUTE, SECOND, Time};
+use super::time::{DAY, HOUR, MINUTE, SECOND, Time};
 
 /// What kind of program it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use proc_macro2::{TokenStream, TokenTree};
 use serde::Deserialize;
 use syn::visit::{self, Visit};
 use syn::{Ident, Item};
 
-use super::Places;
-use super::sources::{attributes, is_for_tests, types_in_tokens};
+use super::sources::{SourceFile, attributes, is_for_tests};
 
 /// A name where it is declared.
 #[derive(Clone, Debug)]
@@ -69,6 +69,9 @@ fn words(name: &str) -> impl Iterator<Item = String> {
     words.into_iter().filter(|word| !word.is_empty())
 }
 
+/// Places by name, of names that have more than one.
+type Places = BTreeMap<String, Vec<String>>;
+
 /// The type names that are declared in more than one place. A type for threads has the name of its asynchronous twin,
 /// in a module `blocking`.
 pub(crate) fn ambiguous_types(declarations: &[Declaration]) -> Places {
@@ -78,10 +81,7 @@ pub(crate) fn ambiguous_types(declarations: &[Declaration]) -> Places {
         .filter(|declared| declared.kind == NameKind::Type)
     {
         places
-            .entry((
-                declared.name.clone(),
-                declared.file.ends_with("/blocking.rs"),
-            ))
+            .entry((declared.name.clone(), is_blocking(&declared.file)))
             .or_default()
             .insert(declared.file.clone());
     }
@@ -90,19 +90,21 @@ pub(crate) fn ambiguous_types(declarations: &[Declaration]) -> Places {
         .collect()
 }
 
-/// All names that these items of a file declare.
-pub(crate) fn declarations<'a>(
-    file: &str,
-    items: impl Iterator<Item = &'a Item>,
-) -> Vec<Declaration> {
+/// Whether a file is of a module `blocking`.
+fn is_blocking(file: &str) -> bool {
+    file.split(['/', '.']).any(|part| part == "blocking")
+}
+
+/// All names that a file declares.
+pub(crate) fn declarations(source: &SourceFile) -> Vec<Declaration> {
     let mut collector = Collector::default();
-    for item in items {
+    for item in source.modules.iter().flat_map(|module| &module.items) {
         collector.visit_item(item);
     }
     let declare = |(name, kind)| Declaration {
         name,
         kind,
-        file: file.to_owned(),
+        file: source.path.clone(),
     };
     collector.found.into_iter().map(declare).collect()
 }
@@ -172,5 +174,29 @@ impl<'ast> Visit<'ast> for Collector {
     fn visit_pat_ident(&mut self, pattern: &'ast syn::PatIdent) {
         self.add(&pattern.ident, NameKind::Other);
         visit::visit_pat_ident(self, pattern);
+    }
+}
+
+/// What a macro's tokens declare: names after `struct`, `enum`, `trait`, `type` and `union`.
+fn types_in_tokens(tokens: TokenStream, found: &mut Vec<(String, NameKind)>) {
+    let mut keyword = false;
+    let mut after_dollar = false;
+    for token in tokens {
+        match token {
+            TokenTree::Group(group) => {
+                keyword = false;
+                types_in_tokens(group.stream(), found);
+            }
+            TokenTree::Ident(name) => {
+                let name = name.to_string();
+                if keyword && !after_dollar {
+                    found.push((name.clone(), NameKind::Type));
+                }
+                keyword = matches!(name.as_str(), "struct" | "enum" | "trait" | "union");
+                after_dollar = false;
+            }
+            TokenTree::Punct(mark) => after_dollar = mark.as_char() == '$',
+            TokenTree::Literal(_) => keyword = false,
+        }
     }
 }

@@ -3,11 +3,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use proc_macro2::{TokenStream, TokenTree};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Item, Meta, Token, UseTree};
-
-use super::names::{Declaration, NameKind};
 
 /// The path of a module from the crate's root.
 pub(crate) type ModulePath = Vec<String>;
@@ -47,14 +44,6 @@ pub(crate) struct Import {
     pub(crate) path: Vec<String>,
     /// `pub use` and the like: others take the name from here, so that it is no import of this module itself.
     pub(crate) reexport: bool,
-}
-
-impl SourceFile {
-    /// All names that this file declares.
-    pub(crate) fn declarations(&self) -> Vec<Declaration> {
-        let items = self.modules.iter().flat_map(|module| &module.items);
-        super::names::declarations(&self.path, items)
-    }
 }
 
 /// Returns the text of a file, or `None` if there is none.
@@ -112,12 +101,11 @@ impl ModuleReader<'_> {
                     let mut below = path.clone();
                     below.push(name.clone());
                     let inner_folder = folder.join(&name);
-                    match inner.content {
-                        Some((_, items)) => self.module(&below, &inner_folder, items)?,
-                        None => {
-                            let file = self.own_file(&inner.attrs, below, folder, &name)?;
-                            self.files.push(file);
-                        }
+                    if let Some((_, items)) = inner.content {
+                        self.module(&below, &inner_folder, items)?;
+                    } else {
+                        let file = self.own_file(&inner.attrs, below, folder, &name)?;
+                        self.files.push(file);
                     }
                 }
                 Item::Use(item) => {
@@ -272,28 +260,4 @@ fn name(item: &Item) -> Option<String> {
         _ => return None,
     };
     Some(name.to_string())
-}
-
-/// What a macro's tokens declare: names after `struct`, `enum`, `trait`, `type` and `union`.
-pub(crate) fn types_in_tokens(tokens: TokenStream, found: &mut Vec<(String, NameKind)>) {
-    let mut keyword = false;
-    let mut after_dollar = false;
-    for token in tokens {
-        match token {
-            TokenTree::Group(group) => {
-                keyword = false;
-                types_in_tokens(group.stream(), found);
-            }
-            TokenTree::Ident(name) => {
-                let name = name.to_string();
-                if keyword && !after_dollar {
-                    found.push((name.clone(), NameKind::Type));
-                }
-                keyword = matches!(name.as_str(), "struct" | "enum" | "trait" | "union");
-                after_dollar = false;
-            }
-            TokenTree::Punct(mark) => after_dollar = mark.as_char() == '$',
-            TokenTree::Literal(_) => keyword = false,
-        }
-    }
 }

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::graph::Graph;
-use super::names::{Declaration, RetiredWords, ambiguous_types};
+use super::names::{self, Declaration, RetiredWords, ambiguous_types};
 use super::sources::{self, SourceFile};
 
 fn sources(files: &[(&str, &str)]) -> Vec<SourceFile> {
@@ -21,7 +21,7 @@ fn circles(files: &[(&str, &str)]) -> Vec<String> {
 }
 
 fn declarations(text: &str) -> Vec<Declaration> {
-    sources(&[("src/lib.rs", text)])[0].declarations()
+    names::declarations(&sources(&[("src/lib.rs", text)])[0])
 }
 
 #[test]
@@ -137,11 +137,11 @@ fn one_name_for_two_types_is_found() {
             "src/b.rs",
             "make! { pub enum Own { A } } #[cfg(test)] struct Fine;",
         ),
-        ("src/blocking.rs", "pub struct Same;"),
+        ("src/blocking/mod.rs", "pub struct Same;"),
     ];
     let declarations: Vec<_> = sources(&files)
         .iter()
-        .flat_map(SourceFile::declarations)
+        .flat_map(names::declarations)
         .collect();
     let places = |places: &[&str]| {
         places

@@ -1,3 +1,4 @@
+use super::super::bars::missed;
 use super::*;
 
 #[test]
