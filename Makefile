@@ -36,7 +36,7 @@ herd:
 	@$(PYTHON) scripts/herd.py
 
 simulation:
-	@cargo run --quiet --release --locked --package forcegrant --features simulation --example simulation -- --seed $(SEED)
+	@cargo run --quiet --release --locked --package xtask -- simulation --seed $(SEED)
 
 build:
 	@$(PYTHON) scripts/run.py build

@@ -46,7 +46,7 @@ BUILD = [
     *["cargo", "build", "--quiet", "--locked", "--features", "forcegrant/tracing,forcegrant/store-redis"],
     *[
         "--package",
-        "forcegrant",
+        "xtask",
         "--package",
         "forcegrant-emulator",
         "--example",

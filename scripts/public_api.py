@@ -31,8 +31,6 @@ CRATES = (
 # Exempt from semantic versioning, as they are released with the crates that are built from them: only what those
 # re-export counts.
 BUILDING_BLOCKS = ("forcegrant-proto", "forcegrant-support", "forcegrant-http")
-# For this project's own tests and instruments: no part of the interface.
-INTERNAL = {"model", "simulation"}
 STANDARD = {"std", "core", "alloc"}
 # The crates of this workspace that are built into `forcegrant`: all are released together.
 OWN = {"forcegrant", "forcegrant_proto", "forcegrant_redis", "forcegrant_support"}
@@ -103,7 +101,7 @@ def features_of(crate: str) -> list[str]:
     command = ["cargo", "metadata", "--locked", "--no-deps", "--format-version=1", "--quiet"]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     (package,) = (package for package in json.loads(said.stdout)["packages"] if package["name"] == crate)
-    return sorted(set(package["features"]) - INTERNAL)
+    return sorted(package["features"])
 
 
 def foreign(described: dict[str, dict[str, Any]], crate: str) -> Iterator[tuple[str, str, str]]:

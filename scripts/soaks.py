@@ -64,7 +64,7 @@ def rust() -> list[Soak]:
     """The crates."""
     build = ["cargo", "build", "--release", "--locked", "--package", "forcegrant-adapters", "--bin", "soak"]
     soak = ["cargo", "run", "--quiet", *build[2:], "--"]
-    pool = ["--release", "--locked", "--package", "forcegrant", "--example", "pool_soak"]
+    pool = ["--release", "--locked", "--package", "xtask", "--example", "pool_soak"]
     return [
         Soak("rust leaks", [[*soak, "leaks"]], [build]),
         Soak("rust memory", [[*soak, "memory"]], [build]),

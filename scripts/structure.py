@@ -14,11 +14,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from workspace import ROOT
 
 PYTHON_PACKAGE = ROOT / "bindings" / "python" / "python" / "forcegrant"
-TYPESCRIPT_SOURCES = ROOT / "bindings" / "node" / "src-ts"
+TYPESCRIPT_PROJECT = ROOT / "bindings" / "node" / "tsconfig.json"
 RETIRED_WORDS = ROOT / "scripts" / "retired_words.json"
 
 
@@ -133,13 +134,18 @@ def python_names(tree: ast.AST) -> Iterator[tuple[str, str]]:
             yield ("constants" if name.isupper() else "other"), name
 
 
-def typescript_modules(folder: Path) -> Modules:
-    """The source files of a folder, by their names."""
-    command = ["node", str(ROOT / "scripts" / "typescript_modules.mjs"), str(folder)]
+def typescript_modules(project: Path) -> Modules:
+    """The source files of a project, by their names."""
+    command = ["node", str(ROOT / "bindings" / "node" / "scripts" / "modules.mjs"), str(project)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    found: dict[str, dict[str, list[str]]] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
     if not found:
-        sys.exit(f"no modules in {folder}")
+        sys.exit(f"no modules in {project}")
+    for path in {path for module in found.values() for path in module["imports"]} - found.keys():
+        # A declaration of the addon is no module, and `package.json` neither.
+        source = project.parent / path
+        if source.suffix != ".json" and not source.with_suffix(f".d{source.suffix}").exists():
+            sys.exit(f"{path} is imported, and not part of {project}")
     return {
         name: Module(
             {path for path in module["imports"] if path != name and path in found},
@@ -174,12 +180,13 @@ def reachable(name: str, modules: Modules) -> set[str]:
 
 def retired(modules: Modules, words: Mapping[str, list[str]]) -> list[str]:
     """The declared names that contain a retired word."""
-    return [
+    found = {
         f"{module}: the name `{name}` is retired; see {RETIRED_WORDS.relative_to(ROOT)}"
         for module, content in modules.items()
         for kind, name in content.declared
         if name in words.get(kind, []) or not words_of(name).isdisjoint(words["anywhere"])
-    ]
+    }
+    return sorted(found)
 
 
 def words_of(name: str) -> set[str]:
@@ -192,15 +199,12 @@ def main() -> None:
     words = json.loads(RETIRED_WORDS.read_text(encoding="utf-8"))
     problems = []
     counted = {"files": 0, "imports": 0}
-    for modules in (python_modules(PYTHON_PACKAGE), typescript_modules(TYPESCRIPT_SOURCES)):
+    for modules in (python_modules(PYTHON_PACKAGE), typescript_modules(TYPESCRIPT_PROJECT)):
         counted["files"] += len(modules)
         counted["imports"] += sum(len(module.imports) for module in modules.values())
         for circle in circles(modules):
             lines = [
-                f"  {name} -> {other}"
-                for name in circle
-                for other in sorted(modules[name].imports)
-                if other in circle
+                f"  {name} -> {other}" for name in circle for other in sorted(modules[name].imports) if other in circle
             ]
             problems += [f"{len(circle)} files import each other in a circle:", *lines]
         problems += retired(modules, words)

@@ -49,12 +49,18 @@ def checks() -> list[Suite]:
             [[PYTHON, "scripts/lint_workflows.py"]],
             number_of(r"workflows: \d+ files, (\d+) checks", "checks"),
         ),
+        Suite(
+            "Rust versions",
+            [[PYTHON, "scripts/msrv.py"]],
+            number_of(r"Rust versions: (\d+) dependencies", "dependencies"),
+        ),
         # Not `advisories`: that needs a database from elsewhere; the workflow of CI has it.
         Suite(
             "licences and sources",
             [["cargo", "deny", "--locked", "check", "licenses", "bans", "sources"]],
         ),
         Suite("rustfmt", [["cargo", "fmt", "--all", "--check"]]),
+        Suite("spelling", [["typos"]]),
         Suite("ruff", [["ruff", "check", "."], ["ruff", "format", "--check", "."]]),
         Suite(
             "biome",
@@ -120,12 +126,7 @@ def rust(reports: Path) -> list[Suite]:
         ),
         Suite(
             "model of the single flight",
-            [[*of_core, "--features", "model", "--lib", "single_flight::model"]],
-            counts.cargo,
-        ),
-        Suite(
-            "simulation",
-            [[*of_core, "--features", "simulation", "--lib", "simulation::"]],
+            [[PYTHON, "scripts/model.py"]],
             counts.cargo,
         ),
         Suite("Rust doc tests", [[*test, "--doc"]], counts.cargo),

@@ -59,10 +59,13 @@ class PythonImports(WithFiles):
         self.assertEqual(found, [["acme", "acme.a"]])
 
 
-class TypescriptImports(WithFiles):
+class WithTypescript(WithFiles):
     def modules(self, **files: str) -> structure.Modules:
-        return structure.typescript_modules(self.folder({f"{name}.cts": text for name, text in files.items()}))
+        sources = {f"{name}.cts": text for name, text in files.items()}
+        return structure.typescript_modules(self.folder({**sources, "tsconfig.json": "{}"}) / "tsconfig.json")
 
+
+class TypescriptImports(WithTypescript):
     def test_imports_of_each_other_are_a_circle(self) -> None:
         modules = self.modules(
             a="import { b } from './b.cjs'",
@@ -83,7 +86,7 @@ class TypescriptImports(WithFiles):
         self.assertEqual(modules["a.cts"].imports, {"b.cts"})
 
 
-class RetiredWords(WithFiles):
+class RetiredWords(WithTypescript):
     words = json.loads(structure.RETIRED_WORDS.read_text(encoding="utf-8"))
 
     def test_names_of_python_are_found(self) -> None:
@@ -94,8 +97,8 @@ class RetiredWords(WithFiles):
 
     def test_names_of_typescript_are_found(self) -> None:
         text = "class Desk { lastMint = 1 }\nconst PATIENCE = 1\nfunction f(theVerdict: number) {}\nconst peppermint = 1"
-        found = structure.retired(structure.typescript_modules(self.folder({"a.cts": text})), self.words)
-        self.assertEqual([line.split("`")[1] for line in found], ["Desk", "lastMint", "PATIENCE", "theVerdict"])
+        found = structure.retired(self.modules(a=text), self.words)
+        self.assertEqual([line.split("`")[1] for line in found], ["Desk", "PATIENCE", "lastMint", "theVerdict"])
 
 
 if __name__ == "__main__":

@@ -247,7 +247,7 @@ def test_async_callers_of_one_key_share_one_login(forcegrant_org: Org) -> None:
             assert len({token.fingerprint for token in tokens}) == 1
             assert type(pool.client("acme")) is AsyncClient
             assert await pool.client("acme").token() == tokens[0]
-            assert not pool._waits
+            assert not pool._watches
             with pytest.raises(ForcegrantError):
                 await AsyncClientPool().token("acme")
 

@@ -1,7 +1,7 @@
 //! Calls of APIs through HTTP clients: the core's decisions as plain data.
 
 use forcegrant::calls::{self, Action, ApiCall, CallResponse};
-use forcegrant::{ApiResponse, Client};
+use forcegrant::{ApiResponse, Client, ffi};
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 
@@ -85,7 +85,7 @@ impl NativeApiCall {
     /// A request to this URL, with its token, was served. Whether it matters still when a host accepts one.
     #[napi(catch_unwind)]
     pub fn note_served(&self, url: String) -> bool {
-        self.call.note_served(&self.client, &url)
+        ffi::note_served(&self.call, &self.client, &url)
     }
 
     /// Takes in the response to a request that carried the token.
@@ -118,7 +118,7 @@ impl NativeApiCall {
             pause,
             error,
             gone: !is_at_hand,
-            counts_renewals: client.counts_renewals(),
+            counts_renewals: ffi::counts_renewals(client),
         }
     }
 }
@@ -137,7 +137,7 @@ pub fn body_counts(status: u16) -> bool {
 /// The failure of a renewal that brought the same token.
 #[napi(catch_unwind)]
 pub fn renewed(before: String, now: String) -> Option<NativeError> {
-    calls::renewed(&before, &now).err().as_ref().map(Into::into)
+    ffi::renewed(&before, &now).err().as_ref().map(Into::into)
 }
 
 pub(crate) fn route(
@@ -146,7 +146,7 @@ pub(crate) fn route(
     api_instance_url: Option<&str>,
     path_or_url: &str,
 ) -> NativeRoute {
-    match client.resolve_url_on(instance_url, api_instance_url, path_or_url) {
+    match ffi::resolve_url(client, instance_url, api_instance_url, path_or_url) {
         Ok(resolved) => NativeRoute {
             url: Some(resolved.url),
             carries: resolved.carries_token,

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use forcegrant::{Client, ClientBuilder, Error, Start, Token, Verified};
+use forcegrant::ffi::{self, Start};
+use forcegrant::{Client, ClientBuilder, Error, Token, Verified};
 use napi::bindgen_prelude::{Env, Function, Result};
 use napi_derive::napi;
 
@@ -126,7 +127,7 @@ impl NativeClient {
     pub fn start<'env>(&self, env: &'env Env, known: u32) -> Result<NativeStarted<'env>> {
         reach("call");
         let mut started = NativeStarted::default();
-        let mut pending = match self.shared.client.start() {
+        let mut pending = match ffi::start(&self.shared.client) {
             Start::Pending(pending) => pending,
             Start::Ready(token) => {
                 started.lease = Some(self.shared.lease(&token, known));
@@ -167,9 +168,7 @@ impl NativeClient {
         url: String,
     ) -> bool {
         let api = api_instance_url.as_deref();
-        self.shared
-            .client
-            .is_instance_allowed_for(&instance_url, api, &url)
+        ffi::is_allowed_for(&self.shared.client, &instance_url, api, &url)
     }
 
     /// Where a call with a token of these instances goes, and whether the token goes along.
@@ -193,7 +192,7 @@ impl NativeClient {
     /// A host accepted the token of a request. Whether that matters still.
     #[napi(catch_unwind)]
     pub fn note_accepted(&self, url: String) -> bool {
-        self.shared.client.note_accepted(&url)
+        ffi::note_accepted(&self.shared.client, &url)
     }
 
     /// Notes a header `Sforce-Limit-Info`.
@@ -217,14 +216,14 @@ impl NativeClient {
     /// Logs in afresh, then calls an API.
     #[napi(catch_unwind)]
     pub fn start_verify<'env>(&self, env: &'env Env) -> Result<NativeWait<'env>> {
-        let pending = self.shared.client.start_verify();
+        let pending = ffi::start_verify(&self.shared.client);
         self.shared.waits.open(env, &self.shared, pending, verified)
     }
 
     /// Waits until nothing is in flight.
     #[napi(catch_unwind)]
     pub fn start_idle<'env>(&self, env: &'env Env) -> Result<NativeWait<'env>> {
-        let pending = self.shared.client.start_wait_idle();
+        let pending = ffi::start_wait_idle(&self.shared.client);
         self.shared.waits.open(env, &self.shared, pending, idle)
     }
 
@@ -303,7 +302,7 @@ impl Shared {
     /// `known` is a lease that JavaScript surely has, 0 for none.
     fn lease(&self, token: &Token, known: u32) -> NativeCachedToken {
         let id = lock(&self.leases).id(token);
-        let (from, until) = match self.client.view() {
+        let (from, until) = match ffi::view(&self.client) {
             Some(view) if same(&view.token, token) => (view.from_ms, view.until_ms),
             _ => (0, 0),
         };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use forcegrant::{ClientBuilder, ClientPoolBuilder, Event, Measurement, MeasurementKind};
+use forcegrant::{ClientBuilder, ClientPoolBuilder, Event, Measurement, MeasurementKind, ffi};
 use napi::Status;
 use napi::bindgen_prelude::{Function, Result};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -77,7 +77,7 @@ impl EventQueue {
     /// Has the builder's client send its events here.
     pub(crate) fn attach(&self, builder: ClientBuilder) -> ClientBuilder {
         let event_queue = Arc::clone(&self.0);
-        builder.on_event_inline(move |event| {
+        ffi::on_event(builder, move |event| {
             if let Some(call) = event_queue.get() {
                 reach("event");
                 // A queue that is closing has nobody to deliver to.
@@ -89,7 +89,7 @@ impl EventQueue {
     /// The same for the clients of a pool.
     pub(crate) fn attach_pool(&self, builder: ClientPoolBuilder) -> ClientPoolBuilder {
         let event_queue = Arc::clone(&self.0);
-        builder.on_event_inline(move |host, key, event| {
+        ffi::on_pool_event(builder, move |host, key, event| {
             if let Some(call) = event_queue.get() {
                 let event = NativeEvent {
                     key: Some(key.to_owned()),

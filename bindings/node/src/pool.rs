@@ -1,6 +1,7 @@
 //! The pool as JavaScript holds it: clients by key, which JavaScript keeps at hand.
 
-use forcegrant::{ClientPool, ClientPoolBuilder, Error, OrgCredentials, Pending, Prewarmed};
+use forcegrant::ffi::{self, Pending};
+use forcegrant::{ClientPool, ClientPoolBuilder, Error, OrgCredentials, Prewarmed};
 use napi::JsDeferred;
 use napi::bindgen_prelude::{Env, Function, Object, Result};
 use napi_derive::napi;
@@ -174,7 +175,7 @@ impl NativePool {
             && self
                 .pool
                 .client(&key)
-                .is_ok_and(|held| held.is(client.core()))
+                .is_ok_and(|held| ffi::is_same(&held, client.core()))
     }
 
     /// Gives the pool an org.
@@ -230,23 +231,27 @@ impl NativePool {
     /// Logs in ahead.
     #[napi(catch_unwind, ts_return_type = "Promise<NativePrewarmed>")]
     pub fn prewarm<'env>(&self, env: &'env Env, keys: Vec<String>) -> Result<Object<'env>> {
-        promise(env, self.pool.start_prewarm(keys), |warm: Prewarmed| {
-            let failure = |(key, error): &(String, Error)| NativeFailure {
-                key: key.clone(),
-                error: error.into(),
-            };
-            NativePrewarmed {
-                ready: u32::try_from(warm.ready).unwrap_or(u32::MAX),
-                failed: warm.failed.iter().map(failure).collect(),
-            }
-        })
+        promise(
+            env,
+            ffi::start_prewarm(&self.pool, keys),
+            |warm: Prewarmed| {
+                let failure = |(key, error): &(String, Error)| NativeFailure {
+                    key: key.clone(),
+                    error: error.into(),
+                };
+                NativePrewarmed {
+                    ready: u32::try_from(warm.ready).unwrap_or(u32::MAX),
+                    failed: warm.failed.iter().map(failure).collect(),
+                }
+            },
+        )
     }
 
     /// Waits until nothing is in flight.
     #[napi(catch_unwind, ts_return_type = "Promise<NativePrewarmed>")]
     pub fn wait_idle<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let nothing = |()| NativePrewarmed::default();
-        promise(env, self.pool.start_wait_idle(), nothing)
+        promise(env, ffi::start_wait_idle_of_pool(&self.pool), nothing)
     }
 
     /// Has the events go to a listener, if they go to none yet.

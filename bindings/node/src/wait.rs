@@ -8,7 +8,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use forcegrant::{Error, Pending};
+use forcegrant::Error;
+use forcegrant::ffi::Pending;
 use napi::JsDeferred;
 use napi::bindgen_prelude::{Env, Object, Result};
 use napi_derive::napi;

@@ -1,29 +1,41 @@
-//! What an API's answer says about the token.
+//! What an API's response says about the token.
 
 use std::time::{Duration, SystemTime};
 
-use forcegrant::{ApiResponse, ResponseClass};
+use forcegrant::{ApiResponse, ResponseClass, grpc_response_class};
 use pyo3::prelude::*;
 use pyo3::types::{PyMapping, PyTuple};
 
 use crate::error::invalid_option;
 
-/// What an answer of a Salesforce API says about the token, and about limits.
-#[pyclass(frozen, get_all, module = "forcegrant")]
-pub(crate) struct Classification {
+/// What a response of a Salesforce API says about the token, and about limits.
+#[pyclass(frozen, get_all, name = "Classification", module = "forcegrant")]
+pub(crate) struct PyClassification {
     /// `fine`, `session_expired`, `unauthorized`, `rest_not_allowed`, `agent_not_attached`,
-    /// `wrong_audience`, `password_expired`, `blocked`, `daily_limit`, `concurrent_limit`, `rate_limited`, `unavailable` or `other`.
+    /// `wrong_audience`, `password_expired`, `blocked`, `daily_limit`, `concurrent_limit`,
+    /// `rate_limited`, `unavailable` or `other`.
     response_class: &'static str,
     /// Whether the session is dead, so that a new token helps: report it with `invalidate`.
     session_expired: bool,
-    /// How long to wait, where the answer says so.
+    /// How long to wait, where the response says so.
     retry_after: Option<Duration>,
-    /// API calls used and allowed in 24 hours, where the answer says so.
+    /// API calls used and allowed in 24 hours, where the response says so.
     api_usage: Option<(u64, u64)>,
 }
 
+impl PyClassification {
+    fn of(class: ResponseClass) -> Self {
+        Self {
+            response_class: class.as_str(),
+            session_expired: class == ResponseClass::SessionExpired,
+            retry_after: None,
+            api_usage: None,
+        }
+    }
+}
+
 #[pymethods]
-impl Classification {
+impl PyClassification {
     fn __str__(&self) -> &'static str {
         self.response_class
     }
@@ -33,7 +45,7 @@ impl Classification {
     }
 }
 
-/// Judge an answer of a Salesforce API: REST, Bulk, SOAP, Connect or identity. Asks nobody.
+/// Classify a response of a Salesforce API: REST, Bulk, SOAP, Connect or identity. Asks nobody.
 ///
 /// `headers` are a mapping, or pairs, of str or bytes; upper and lower case do not matter. The
 /// first few hundred bytes of the body are enough.
@@ -44,13 +56,13 @@ pub(crate) fn classify_response(
     status: i64,
     headers: Option<&Bound<'_, PyAny>>,
     body: Option<&Bound<'_, PyAny>>,
-) -> PyResult<Classification> {
+) -> PyResult<PyClassification> {
     let status = u16::try_from(status).map_err(|_| {
         invalid_option(
             py,
             "status",
             &format!("{status} is no HTTP status"),
-            "Give the status of the answer, such as 401.",
+            "Give the status of the response, such as 401.",
         )
     })?;
     let (mut retry_after, mut limit_info) = (None, None);
@@ -73,27 +85,19 @@ pub(crate) fn classify_response(
         retry_after: retry_after.as_deref(),
         limit_info: limit_info.as_deref(),
     };
-    let class = response.class();
-    Ok(Classification {
-        response_class: class.as_str(),
-        session_expired: class == ResponseClass::SessionExpired,
+    Ok(PyClassification {
         retry_after: response.retry_after(SystemTime::now()),
         api_usage: response.api_usage().map(|usage| (usage.used, usage.limit)),
+        ..PyClassification::of(response.class())
     })
 }
 
-/// Judge the status of a gRPC call (of the Pub/Sub API). Asks nobody.
+/// Classify the status of a gRPC call (of the Pub/Sub API). Asks nobody.
 ///
 /// `code` is the number of the status: `error.code().value[0]` with grpcio.
 #[pyfunction]
-pub(crate) fn classify_grpc_status(code: u32) -> Classification {
-    let class = forcegrant::grpc_response_class(code);
-    Classification {
-        response_class: class.as_str(),
-        session_expired: class == ResponseClass::SessionExpired,
-        retry_after: None,
-        api_usage: None,
-    }
+pub(crate) fn classify_grpc_status(code: u32) -> PyClassification {
+    PyClassification::of(grpc_response_class(code))
 }
 
 fn pairs(headers: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {

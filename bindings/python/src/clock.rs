@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use forcegrant::TestClock;
 use pyo3::prelude::*;
 
 use crate::options::duration;
@@ -10,11 +11,11 @@ use crate::time::Utc;
 /// A clock that stands still until it is moved, so that code which waits for a
 /// token to end can be tested without sleeping. Give it to a client as `clock`;
 /// several clients may share one. It starts at `start`, or now.
-#[pyclass(frozen, module = "forcegrant.testing")]
-pub(crate) struct TestClock(pub(crate) forcegrant::TestClock);
+#[pyclass(frozen, name = "TestClock", module = "forcegrant.testing")]
+pub(crate) struct PyTestClock(pub(crate) TestClock);
 
 #[pymethods]
-impl TestClock {
+impl PyTestClock {
     /// pytest takes it for a class of tests otherwise.
     #[classattr]
     #[pyo3(name = "__test__")]
@@ -23,10 +24,7 @@ impl TestClock {
     #[new]
     #[pyo3(signature = (start=None))]
     fn new(start: Option<SystemTime>) -> Self {
-        Self(start.map_or_else(
-            forcegrant::TestClock::starting_now,
-            forcegrant::TestClock::new,
-        ))
+        Self(start.map_or_else(TestClock::starting_now, TestClock::new))
     }
 
     /// Let time pass: seconds or a `timedelta`, not negative.

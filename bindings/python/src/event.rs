@@ -3,19 +3,20 @@
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
-use forcegrant::MeasurementKind;
+use forcegrant::ffi::{EventFields, event_level};
+use forcegrant::{Event, Measurement, MeasurementKind};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::error::exception;
 use crate::time::Utc;
-use crate::token::Expiry;
+use crate::token::PyExpiry;
 
 /// Something that happened in a client. It holds no secret and no token, so it can be logged.
 ///
 /// `name` says what; the attributes that events of this name do not have are None.
-#[pyclass(frozen, get_all, module = "forcegrant")]
-pub(crate) struct Event {
+#[pyclass(frozen, get_all, name = "Event", module = "forcegrant")]
+pub(crate) struct PyEvent {
     /// A stable word: `login_started`, `login_retried`, `login_succeeded`, `login_failed`,
     /// `refresh_due`, `serving_stale`, `invalidated`, `same_token_returned`,
     /// `token_adopted`, `store_failed`, `introspection_failed`, `login_budget_warning`, `credentials_rotated`,
@@ -44,7 +45,7 @@ pub(crate) struct Event {
     /// Which token it is about, or which pair of credentials.
     fingerprint: Option<String>,
     /// When the new token ends.
-    expiry: Option<Py<Expiry>>,
+    expiry: Option<Py<PyExpiry>>,
     /// What the new token had left to live when it arrived.
     lifetime: Option<Duration>,
     /// The client id now in use.
@@ -59,143 +60,49 @@ pub(crate) struct Event {
     measurements: Py<PyTuple>,
 }
 
-impl Event {
-    /// The same of a client in a pool.
-    pub(crate) fn of_key(self, key: Option<&String>) -> Self {
-        Self {
-            key: key.cloned(),
-            ..self
-        }
-    }
-
+impl PyEvent {
     pub(crate) fn new(
         py: Python<'_>,
-        event: &forcegrant::Event,
+        event: &Event,
         host: &str,
+        key: Option<&String>,
         at: SystemTime,
         missed: u64,
     ) -> PyResult<Self> {
-        use forcegrant::Event as Core;
-        let mut data = Self::bare(py, event, host, at, missed)?;
-        let failed = |error| exception(py, error).map(|error| Some(error.unbind()));
-        match event {
-            Core::LoginStarted { background, .. } => data.background = Some(*background),
-            Core::LoginRetried {
-                error,
-                attempts,
-                pause,
-                ..
-            } => {
-                data.error = failed(error)?;
-                data.attempts = Some(*attempts);
-                data.pause = Some(*pause);
-            }
-            Core::LoginSucceeded {
-                fingerprint,
-                expiry,
-                lifetime,
-                attempts,
-                took,
-                ..
-            } => {
-                data.fingerprint = Some(fingerprint.clone());
-                data.expiry = Some(Py::new(py, Expiry(*expiry))?);
-                data.lifetime = Some(*lifetime);
-                data.attempts = Some(*attempts);
-                data.took = Some(*took);
-            }
-            Core::LoginFailed {
-                error,
-                attempts,
-                took,
-                ..
-            } => {
-                data.error = failed(error)?;
-                data.attempts = Some(*attempts);
-                data.took = Some(*took);
-            }
-            Core::TokenAdopted {
-                fingerprint,
-                expiry,
-                lifetime,
-                ..
-            } => {
-                data.fingerprint = Some(fingerprint.clone());
-                data.expiry = Some(Py::new(py, Expiry(*expiry))?);
-                data.lifetime = Some(*lifetime);
-            }
-            Core::Invalidated {
-                fingerprint, age, ..
-            } => {
-                data.fingerprint = Some(fingerprint.clone());
-                data.age = Some(*age);
-            }
-            Core::LoginBudgetWarning { used, stop, .. } => {
-                data.used = Some(*used);
-                data.stop = Some(*stop);
-            }
-            Core::CredentialsRotated {
-                client_id,
-                fingerprint,
-                ..
-            } => {
-                data.client_id = Some(client_id.clone());
-                data.fingerprint = Some(fingerprint.clone());
-            }
-            Core::IntrospectionFailed { error, .. }
-            | Core::StoreFailed { error, .. }
-            | Core::CredentialsReloadFailed { error, .. } => data.error = failed(error)?,
-            Core::RefreshDue { fingerprint, .. }
-            | Core::ServingStale { fingerprint, .. }
-            | Core::SameTokenReturned { fingerprint, .. }
-            | Core::SignatureMismatch { fingerprint, .. } => {
-                data.fingerprint = Some(fingerprint.clone());
-            }
-            // An event that this version does not know goes by its name alone.
-            _ => {}
-        }
-        Ok(data)
-    }
-
-    /// What every event has.
-    fn bare(
-        py: Python<'_>,
-        event: &forcegrant::Event,
-        host: &str,
-        at: SystemTime,
-        missed: u64,
-    ) -> PyResult<Self> {
+        let fields = EventFields::of(event);
+        let error = fields.error.map(|error| exception(py, error)).transpose()?;
+        let expiry = fields.expiry.map(|expiry| Py::new(py, PyExpiry(expiry)));
         let measurements = event
             .measurements()
             .iter()
-            .map(|measured| Measurement::new(py, measured))
+            .map(|measurement| PyMeasurement::new(py, measurement))
             .collect::<PyResult<Vec<_>>>()?;
         Ok(Self {
             name: event.name(),
-            level: level(event),
+            level: event_level(event),
             at: Utc(at),
             login_host: host.to_owned(),
-            key: None,
+            key: key.cloned(),
             missed,
-            background: None,
-            attempts: None,
-            pause: None,
-            took: None,
-            age: None,
-            fingerprint: None,
-            expiry: None,
-            lifetime: None,
-            client_id: None,
-            used: None,
-            stop: None,
-            error: None,
+            background: fields.background,
+            attempts: fields.attempts,
+            pause: fields.pause,
+            took: fields.took,
+            age: fields.age,
+            fingerprint: fields.fingerprint.map(str::to_owned),
+            expiry: expiry.transpose()?,
+            lifetime: fields.lifetime,
+            client_id: fields.client_id.map(str::to_owned),
+            used: fields.used,
+            stop: fields.stop,
+            error: error.map(Bound::unbind),
             measurements: PyTuple::new(py, measurements)?.unbind(),
         })
     }
 }
 
 #[pymethods]
-impl Event {
+impl PyEvent {
     fn __str__(&self, py: Python<'_>) -> PyResult<String> {
         let mut text = format!("{} at {}", self.name, self.login_host);
         let seconds =
@@ -236,8 +143,8 @@ impl Event {
 }
 
 /// One number about one event. The catalogue of them is in docs/metrics.md.
-#[pyclass(frozen, get_all, module = "forcegrant")]
-pub(crate) struct Measurement {
+#[pyclass(frozen, get_all, name = "Measurement", module = "forcegrant")]
+pub(crate) struct PyMeasurement {
     /// The instrument, such as `forcegrant.logins`.
     name: &'static str,
     /// `counter` (the value is added) or `histogram` (it is recorded).
@@ -250,8 +157,8 @@ pub(crate) struct Measurement {
     attributes: Py<PyDict>,
 }
 
-impl Measurement {
-    fn new(py: Python<'_>, measured: &forcegrant::Measurement) -> PyResult<Py<Self>> {
+impl PyMeasurement {
+    fn new(py: Python<'_>, measured: &Measurement) -> PyResult<Py<Self>> {
         let attributes = PyDict::new(py);
         for (key, value) in &measured.attributes {
             attributes.set_item(key, value)?;
@@ -273,7 +180,7 @@ impl Measurement {
 }
 
 #[pymethods]
-impl Measurement {
+impl PyMeasurement {
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         Ok(format!(
             "<Measurement {} {} {} {}>",
@@ -282,18 +189,5 @@ impl Measurement {
             self.unit,
             self.attributes.bind(py).repr()?
         ))
-    }
-}
-
-/// As the core's own records for `tracing` have it.
-fn level(event: &forcegrant::Event) -> &'static str {
-    use forcegrant::Event as Core;
-    match event {
-        Core::LoginStarted { .. } | Core::RefreshDue { .. } => "debug",
-        Core::LoginSucceeded { .. }
-        | Core::TokenAdopted { .. }
-        | Core::Invalidated { .. }
-        | Core::CredentialsRotated { .. } => "info",
-        _ => "warning",
     }
 }

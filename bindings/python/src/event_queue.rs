@@ -1,89 +1,53 @@
-//! The way of a client's events to Python. No native thread touches the interpreter, so events wait
-//! here until a Python thread comes by.
+//! The events of a client or a pool, on their way to Python.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use forcegrant::{ClientBuilder, ClientPoolBuilder};
+use forcegrant::Event;
+use forcegrant::ffi::PerProcess;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
-use crate::event::Event;
-use crate::per_process::PerProcess;
+use crate::event::PyEvent;
+use crate::hooks;
+use crate::process_queue::ProcessQueue;
 use crate::python_call;
 
-/// Events that may wait; then the oldest make room.
-const MOST: usize = 256;
+/// So many events may wait; then the oldest are dropped.
+const MAX_QUEUED_EVENTS: usize = 256;
 
 #[derive(Default)]
 pub(crate) struct EventQueue {
-    /// Whether any event waits: all that a caller looks at mostly.
-    some: AtomicBool,
-    /// In a forked child the events are the parent's.
-    desk: PerProcess<Desk>,
+    events: ProcessQueue<QueuedEvent>,
+    /// One thread delivers at a time, so that events stay in order; others leave it to that one.
+    is_delivering: PerProcess<AtomicBool>,
 }
 
-#[derive(Default)]
-struct Desk {
-    waiting: Mutex<Waiting>,
-    /// Somebody delivers; whoever comes by leaves it to them, so that events stay in order.
-    busy: AtomicBool,
-}
-
-/// An event, when it was, and of which client of a pool.
-struct Told {
+struct QueuedEvent {
     at: SystemTime,
-    event: forcegrant::Event,
-    of: Option<Member>,
-}
-
-/// A client of a pool.
-struct Member {
-    host: String,
-    key: String,
-}
-
-#[derive(Default)]
-struct Waiting {
-    events: VecDeque<Told>,
+    event: Event,
+    /// The login host and the key of a pool's client.
+    member: Option<(String, String)>,
+    /// How many events were dropped before this one.
     missed: u64,
 }
 
 impl EventQueue {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::default()
-    }
-
-    /// Has the builder's client send its events here.
-    pub(crate) fn attach(self: &Arc<Self>, builder: ClientBuilder) -> ClientBuilder {
-        let event_queue = Arc::clone(self);
-        builder.on_event_inline(move |event| event_queue.put(event, None))
-    }
-
-    /// The same for the clients of a pool.
-    pub(crate) fn attach_pool(self: &Arc<Self>, builder: ClientPoolBuilder) -> ClientPoolBuilder {
-        let event_queue = Arc::clone(self);
-        builder.on_event_inline(move |host, key, event| {
-            let (host, key) = (host.to_owned(), key.to_owned());
-            event_queue.put(event, Some(Member { host, key }));
-        })
-    }
-
-    fn put(&self, event: &forcegrant::Event, of: Option<Member>) {
-        let desk = self.desk.current();
-        let mut waiting = desk.lock();
-        if waiting.events.len() == MOST {
-            waiting.events.pop_front();
-            waiting.missed += 1;
-        }
-        waiting.events.push_back(Told {
+    pub(crate) fn push(&self, event: &Event, member: Option<(String, String)>) {
+        let event = QueuedEvent {
             at: SystemTime::now(),
             event: event.clone(),
-            of,
+            member,
+            missed: 0,
+        };
+        self.events.push(event, |events| {
+            if events.len() < MAX_QUEUED_EVENTS {
+                return;
+            }
+            if let (Some(dropped), Some(next)) = (events.pop_front(), events.front_mut()) {
+                next.missed = dropped.missed + 1;
+            }
         });
-        self.some.store(true, Ordering::Release);
     }
 
     /// Hands what waits to the listener and to `logging`, on this thread. What a listener throws
@@ -92,93 +56,81 @@ impl EventQueue {
     pub(crate) fn deliver(
         &self,
         py: Python<'_>,
-        host: &str,
+        host: impl Fn() -> String,
         listener: Option<&Py<PyAny>>,
     ) -> PyResult<()> {
-        if self.some.load(Ordering::Acquire) {
-            return self.hand_over(py, host, listener);
+        if self.events.is_filled() {
+            return self.deliver_all(py, &host(), listener);
         }
         Ok(())
     }
 
     #[cold]
-    fn hand_over(&self, py: Python<'_>, host: &str, listener: Option<&Py<PyAny>>) -> PyResult<()> {
-        let desk = self.desk.current();
-        // Again when others came by while this thread was about to leave.
-        while self.some.load(Ordering::Acquire) {
-            let Some(_turn) = Turn::take(&desk) else {
+    fn deliver_all(
+        &self,
+        py: Python<'_>,
+        host: &str,
+        listener: Option<&Py<PyAny>>,
+    ) -> PyResult<()> {
+        let is_delivering = self.is_delivering.current();
+        // Again if others came by while this thread was about to leave.
+        while self.events.is_filled() {
+            let Some(_delivery) = Delivery::begin(&is_delivering) else {
                 return Ok(());
             };
-            // Nothing of Python's runs under the lock.
-            while let Some((told, missed)) = self.next(&desk) {
-                let of = told.of.as_ref();
-                let (host, key) = of.map_or((host, None), |of| (of.host.as_str(), Some(&of.key)));
-                let event = Event::new(py, &told.event, host, told.at, missed)?;
-                let event = Py::new(py, event.of_key(key))?;
+            while let Some(queued) = self.events.pop() {
+                let (host, key) = match &queued.member {
+                    Some((host, key)) => (host.as_str(), Some(key)),
+                    None => (host, None),
+                };
+                let event = PyEvent::new(py, &queued.event, host, key, queued.at, queued.missed)?;
+                let event = Bound::new(py, event)?;
                 if let Some(listener) = listener {
-                    contain(
-                        py,
-                        listener,
-                        python_call::call(listener.bind(py), (&event,), None).map(drop),
-                    )?;
+                    let listener = listener.bind(py);
+                    contain(listener, python_call::call(listener, (&event,), None))?;
                 }
-                log(py, &event)?;
+                log(&event)?;
             }
         }
         Ok(())
     }
+}
 
-    fn next(&self, desk: &Desk) -> Option<(Told, u64)> {
-        let mut waiting = desk.lock();
-        let Some(told) = waiting.events.pop_front() else {
-            self.some.store(false, Ordering::Release);
-            return None;
-        };
-        Some((told, std::mem::take(&mut waiting.missed)))
+/// The right to deliver; it ends whatever happens.
+struct Delivery<'a>(&'a AtomicBool);
+
+impl<'a> Delivery<'a> {
+    fn begin(is_delivering: &'a AtomicBool) -> Option<Self> {
+        // Not `then_some`: dropping what it would make ends the delivery of the other thread.
+        (!is_delivering.swap(true, Ordering::AcqRel)).then(|| Self(is_delivering))
     }
 }
 
-impl Desk {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The turn to deliver; it ends whatever happens.
-struct Turn<'a>(&'a Desk);
-
-impl<'a> Turn<'a> {
-    fn take(desk: &'a Desk) -> Option<Self> {
-        // Not `then_some`: dropping what it would make ends the turn of whoever has it.
-        (!desk.busy.swap(true, Ordering::AcqRel)).then(|| Self(desk))
-    }
-}
-
-impl Drop for Turn<'_> {
+impl Drop for Delivery<'_> {
     fn drop(&mut self) {
-        self.0.busy.store(false, Ordering::Release);
+        self.0.store(false, Ordering::Release);
     }
 }
 
 /// To `logging`, if anything imported it: else there is nobody to read it.
-fn log(py: Python<'_>, event: &Py<Event>) -> PyResult<()> {
-    let logging = || {
+fn log(event: &Bound<'_, PyEvent>) -> PyResult<()> {
+    let py = event.py();
+    let logged = || {
         let modules = py.import("sys")?.getattr("modules")?;
         if modules.contains("logging")? {
-            let log = python_call::module(py, "forcegrant._events")?.getattr("log")?;
-            python_call::call(&log, (event,), None)?;
+            return hooks::call(py, "log_event", (event,), None);
         }
-        Ok(())
+        Ok(py.None().into_bound(py))
     };
-    contain(py, event.as_any(), logging())
+    contain(event, logged())
 }
 
-fn contain(py: Python<'_>, whose: &Py<PyAny>, outcome: PyResult<()>) -> PyResult<()> {
+fn contain(source: &Bound<'_, PyAny>, outcome: PyResult<Bound<'_, PyAny>>) -> PyResult<()> {
     match outcome {
-        Err(error) if error.is_instance_of::<PyException>(py) => {
-            python_call::unraisable(error, whose.bind(py));
+        Err(error) if error.is_instance_of::<PyException>(source.py()) => {
+            python_call::unraisable(error, source);
             Ok(())
         }
-        other => other,
+        other => other.map(drop),
     }
 }

@@ -3,8 +3,8 @@
 //! waiting in an event loop) is in `python/forcegrant`.
 #![deny(unsafe_code)]
 
-mod callback_queue;
-mod calls;
+mod api_call;
+mod callbacks;
 mod classification;
 mod cli;
 mod client;
@@ -12,15 +12,14 @@ mod clock;
 mod error;
 mod event;
 mod event_queue;
-mod floor;
-mod handle;
+mod hooks;
 mod interpreter;
 mod options;
-mod per_process;
 mod pool;
+mod process_queue;
 mod python_call;
 mod report;
-mod store;
+mod request;
 mod time;
 mod token;
 mod token_cache;
@@ -38,32 +37,29 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     // Before any class is made.
     interpreter::refuse_others(module.py())?;
 
-    module.add_class::<callback_queue::Question>()?;
-    module.add_class::<calls::Call>()?;
-    module.add_function(wrap_pyfunction!(calls::counts, module)?)?;
-    module.add_function(wrap_pyfunction!(calls::check_renewed, module)?)?;
+    module.add_class::<api_call::PyApiCall>()?;
+    module.add_class::<classification::PyClassification>()?;
+    module.add_class::<client::PyClient>()?;
+    module.add_class::<client::PyClientBase>()?;
+    module.add_class::<clock::PyTestClock>()?;
+    module.add_class::<event::PyEvent>()?;
+    module.add_class::<event::PyMeasurement>()?;
+    module.add_class::<pool::PyClientPool>()?;
+    module.add_class::<pool::PyPoolBase>()?;
+    module.add_class::<report::PyPrewarmed>()?;
+    module.add_class::<report::PyStatus>()?;
+    module.add_class::<report::PyVerified>()?;
+    module.add_class::<request::PyRequest>()?;
+    module.add_class::<request::PyStoreCheck>()?;
+    module.add_class::<token::PyExpiry>()?;
+    module.add_class::<token::PyToken>()?;
+    module.add_class::<wait::PyWait>()?;
+    module.add_function(wrap_pyfunction!(api_call::body_counts, module)?)?;
+    module.add_function(wrap_pyfunction!(api_call::check_renewed, module)?)?;
     module.add_function(wrap_pyfunction!(cli::cli, module)?)?;
-    module.add_class::<client::Client>()?;
-    module.add_class::<clock::TestClock>()?;
     module.add_function(wrap_pyfunction!(error::error_table, module)?)?;
-    module.add_class::<event::Event>()?;
-    module.add_class::<event::Measurement>()?;
-    module.add_class::<floor::Floor>()?;
-    module.add_class::<handle::Core>()?;
-    module.add_class::<handle::Handle>()?;
+    module.add_function(wrap_pyfunction!(hooks::register, module)?)?;
     module.add_function(wrap_pyfunction!(options::seconds, module)?)?;
-    module.add_class::<pool::ClientPool>()?;
-    module.add_class::<pool::PoolCore>()?;
-    module.add_class::<pool::PoolHandle>()?;
-    module.add_class::<pool::Prewarmed>()?;
-    module.add_class::<report::Status>()?;
-    module.add_class::<report::Verified>()?;
-    module.add_class::<store::StoreStep>()?;
-    module.add_class::<store::StoreCheck>()?;
-    module.add_class::<token::Expiry>()?;
-    module.add_class::<token::Token>()?;
-    module.add_class::<classification::Classification>()?;
-    module.add_class::<wait::Wait>()?;
 
     for function in [
         wrap_pyfunction!(classification::classify_response, module)?,

@@ -6,66 +6,85 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use forcegrant::store::StoreConfig;
-use forcegrant::{AuthStyle, ClientBuilder, ClientPoolBuilder, Environment, Proxy, Roots};
+use forcegrant::{AuthStyle, ClientBuilder, ClientPoolBuilder, Clock, Environment, Proxy, Roots};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDelta, PyDict, PyMapping, PyString, PyTuple};
 
-use crate::clock::TestClock;
-use crate::error::invalid_option;
+use crate::clock::PyTestClock;
+use crate::error::{invalid_option, raise};
 use crate::python_call;
-use crate::store::is_store;
 
-const NAMES: [&str; 32] = [
-    "credentials_callback",
-    "client_secret_file",
-    "next_credentials",
-    "introspect",
-    "introspection_timeout",
-    "login_budget",
-    "auth_style",
-    "token_url",
-    "trusted_hosts",
-    "allow_http_loopback",
-    "resolve",
-    "roots",
-    "proxy",
-    "connect_timeout",
-    "attempt_timeout",
-    "total_timeout",
-    "max_attempts",
-    "retry_backoff",
-    "retry_after_cap",
-    "call_attempts",
-    "call_backoff",
-    "call_retry_after_cap",
-    "session_timeout",
-    "refresh_window",
-    "safety_margin",
-    "max_stale",
-    "refusal_backoff",
-    "transient_backoff",
-    "store",
-    "store_timeout",
-    "clock",
-    "on_event",
-];
+/// Sets an option on the core's builder.
+type Setter = fn(ClientBuilder, &str, &Bound<'_, PyAny>) -> PyResult<ClientBuilder>;
 
+/// The options whose value one function reads, and the builder's method of the same name takes: as one
+/// argument, or as two.
+macro_rules! options {
+    (one: { $($read:ident: $($name:ident)+;)+ } two: { $($read_two:ident: $($name_two:ident)+;)+ }) => {
+        [
+            $($((
+                stringify!($name),
+                (|builder, name, value| Ok(builder.$name($read(name, value)?))) as Setter,
+            ),)+)+
+            $($((
+                stringify!($name_two),
+                (|builder, name, value| {
+                    let (first, second) = $read_two(name, value)?;
+                    Ok(builder.$name_two(first, second))
+                }) as Setter,
+            ),)+)+
+        ]
+    };
+}
+
+const OPTIONS: [(&str, Setter); 27] = options! {
+    one: {
+        auth_style: auth_style;
+        clock: clock;
+        flag: introspect allow_http_loopback;
+        limit: login_budget;
+        number: max_attempts call_attempts;
+        path: client_secret_file;
+        roots: roots;
+        text: token_url;
+        texts: trusted_hosts;
+        duration: introspection_timeout connect_timeout attempt_timeout total_timeout retry_backoff
+            retry_after_cap call_retry_after_cap session_timeout refresh_window safety_margin
+            max_stale store_timeout;
+    }
+    two: {
+        credentials: next_credentials;
+        durations: call_backoff refusal_backoff transient_backoff;
+    }
+};
+
+/// Sets all options but the functions and a store in Python, which `Callbacks` knows.
 pub(crate) fn apply(
     mut builder: ClientBuilder,
-    options: &Bound<'_, PyDict>,
+    options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<ClientBuilder> {
-    for (name, value) in options {
-        let name: String = name.extract()?;
-        if !NAMES.contains(&name.as_str()) {
-            return Err(PyTypeError::new_err(format!("unknown option '{name}'")));
-        }
-        // None says "no proxy"; everywhere else it says nothing.
-        if !value.is_none() || name == "proxy" {
-            builder = set(builder, &name, &value)?;
-        }
+    for (name, value) in options.into_iter().flatten() {
+        builder = set(builder, &name.extract::<String>()?, &value)?;
     }
     Ok(builder)
+}
+
+fn set(builder: ClientBuilder, name: &str, value: &Bound<'_, PyAny>) -> PyResult<ClientBuilder> {
+    match name {
+        "on_event" | "credentials_callback" => Ok(builder),
+        // None says "no proxy"; everywhere else it says nothing.
+        "proxy" => Ok(builder.proxy(proxy(value)?)),
+        "resolve" | "store" if value.is_none() => Ok(builder),
+        "resolve" => resolve(builder, value),
+        "store" if is_store(value)? => Ok(builder),
+        "store" => Ok(builder.store(store(value)?)),
+        _ => match OPTIONS.iter().find(|(known, _)| *known == name) {
+            None => Err(PyTypeError::new_err(format!("unknown option '{name}'"))),
+            Some(_) if value.is_none() => Ok(builder),
+            Some((_, set)) => set(builder, name, value),
+        },
+    }
 }
 
 /// `os.environ`. The usual one writes through to the process, whose variables can be read again at any time;
@@ -87,95 +106,35 @@ pub(crate) fn environment(py: Python<'_>) -> PyResult<Environment> {
     Ok(Environment::of(variables))
 }
 
-const POOL_NAMES: [&str; 3] = ["max_clients", "logins_per_second", "concurrent_logins"];
-
 /// The options of a pool: its own, and those that all its clients share.
 pub(crate) fn apply_to_pool(
     mut builder: ClientPoolBuilder,
-    options: &Bound<'_, PyDict>,
+    options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<ClientPoolBuilder> {
-    let shared = options.copy()?;
-    for name in POOL_NAMES {
-        let Some(value) = options.get_item(name)? else {
-            continue;
-        };
-        shared.del_item(name)?;
-        if value.is_none() {
-            continue;
-        }
-        builder = match name {
+    for (name, value) in options.into_iter().flatten() {
+        let name = name.extract::<String>()?;
+        builder = match name.as_str() {
+            "max_clients" | "logins_per_second" | "concurrent_logins" if value.is_none() => builder,
             "max_clients" => {
-                let most = count(name, &value, "such as 10000")?;
+                let most = count(&name, &value, "such as 10000")?;
                 builder.max_clients(usize::try_from(most).unwrap_or(usize::MAX))
             }
-            "logins_per_second" => builder.logins_per_second(limit(name, &value)?),
-            _ => builder.concurrent_logins(limit(name, &value)?),
+            "logins_per_second" => builder.logins_per_second(limit(&name, &value)?),
+            "concurrent_logins" => builder.concurrent_logins(limit(&name, &value)?),
+            _ => {
+                let mut outcome = Ok(());
+                let builder = builder.options(|client| match set(client.clone(), &name, &value) {
+                    Ok(client) => client,
+                    Err(error) => {
+                        outcome = Err(error);
+                        client
+                    }
+                });
+                outcome.map(|()| builder)?
+            }
         };
     }
-    let mut failed = None;
-    let builder = builder.options(|client| {
-        apply(client.clone(), &shared).unwrap_or_else(|error| {
-            failed = Some(error);
-            client
-        })
-    });
-    match failed {
-        None => Ok(builder),
-        Some(error) => Err(error),
-    }
-}
-
-fn set(builder: ClientBuilder, name: &str, value: &Bound<'_, PyAny>) -> PyResult<ClientBuilder> {
-    Ok(match name {
-        "client_secret_file" => {
-            builder.client_secret_file(typed::<PathBuf>(name, value, "a path")?)
-        }
-        "next_credentials" => {
-            let (client_id, client_secret) = credentials(name, value)?;
-            builder.next_credentials(client_id, client_secret)
-        }
-        "introspect" => builder.introspect(typed(name, value, "a bool")?),
-        "introspection_timeout" => builder.introspection_timeout(duration(name, value)?),
-        "login_budget" => builder.login_budget(login_budget(value)?),
-        "auth_style" => builder.auth_style(auth_style(value)?),
-        "token_url" => builder.token_url(text(name, value)?),
-        "trusted_hosts" => builder.trusted_hosts(texts(name, value)?),
-        "allow_http_loopback" => builder.allow_http_loopback(typed(name, value, "a bool")?),
-        "resolve" => resolve(builder, value)?,
-        "roots" => builder.roots(roots(value)?),
-        "proxy" => builder.proxy(proxy(value)?),
-        "connect_timeout" => builder.connect_timeout(duration(name, value)?),
-        "attempt_timeout" => builder.attempt_timeout(duration(name, value)?),
-        "total_timeout" => builder.total_timeout(duration(name, value)?),
-        "max_attempts" => builder.max_attempts(count(name, value, "such as 3")?),
-        "retry_backoff" => builder.retry_backoff(duration(name, value)?),
-        "retry_after_cap" => builder.retry_after_cap(duration(name, value)?),
-        "call_attempts" => builder.call_attempts(count(name, value, "such as 3")?),
-        "call_backoff" => {
-            let (first, cap) = durations(name, value)?;
-            builder.call_backoff(first, cap)
-        }
-        "call_retry_after_cap" => builder.call_retry_after_cap(duration(name, value)?),
-        "session_timeout" => builder.session_timeout(duration(name, value)?),
-        "refresh_window" => builder.refresh_window(duration(name, value)?),
-        "safety_margin" => builder.safety_margin(duration(name, value)?),
-        "max_stale" => builder.max_stale(duration(name, value)?),
-        "refusal_backoff" => {
-            let (first, cap) = durations(name, value)?;
-            builder.refusal_backoff(first, cap)
-        }
-        "transient_backoff" => {
-            let (first, cap) = durations(name, value)?;
-            builder.transient_backoff(first, cap)
-        }
-        // A store that is written in Python: see `Core::build`.
-        "store" if is_store(value)? => builder,
-        "store" => builder.store(sharing(value)?),
-        "store_timeout" => builder.store_timeout(duration(name, value)?),
-        "clock" => builder.clock(clock(value)?),
-        // `on_event` and `credentials_callback`: see `callable`.
-        _ => builder,
-    })
+    Ok(builder)
 }
 
 /// The function that an option names, if it does.
@@ -228,13 +187,13 @@ fn durations(name: &str, value: &Bound<'_, PyAny>) -> PyResult<(Duration, Durati
     }
 }
 
-fn auth_style(value: &Bound<'_, PyAny>) -> PyResult<AuthStyle> {
-    match text("auth_style", value)?.as_str() {
+fn auth_style(name: &str, value: &Bound<'_, PyAny>) -> PyResult<AuthStyle> {
+    match text(name, value)?.as_str() {
         "body" => Ok(AuthStyle::Body),
         "basic" => Ok(AuthStyle::Basic),
         other => Err(invalid_option(
             value.py(),
-            "auth_style",
+            name,
             &format!("there is no style '{other}'"),
             "Give \"body\" or \"basic\".",
         )),
@@ -262,11 +221,11 @@ fn resolve(mut builder: ClientBuilder, value: &Bound<'_, PyAny>) -> PyResult<Cli
     Ok(builder)
 }
 
-fn roots(value: &Bound<'_, PyAny>) -> PyResult<Roots> {
+fn roots(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Roots> {
     if let Ok(bytes) = value.cast::<PyBytes>() {
         return Ok(Roots::Pem(bytes.as_bytes().to_vec()));
     }
-    Ok(match text("roots", value)?.as_str() {
+    Ok(match text(name, value)?.as_str() {
         "platform" => Roots::Platform,
         "bundled" => Roots::Bundled,
         pem => Roots::Pem(pem.as_bytes().to_vec()),
@@ -284,14 +243,19 @@ fn proxy(value: &Bound<'_, PyAny>) -> PyResult<Proxy> {
 }
 
 /// What tokens are shared through, in the text form of the core.
-fn sharing(value: &Bound<'_, PyAny>) -> PyResult<StoreConfig> {
+fn store(value: &Bound<'_, PyAny>) -> PyResult<StoreConfig> {
     let text: String = typed("store", value, "a str or a store")?;
-    text.parse()
-        .map_err(|error| crate::error::raise(value.py(), &error))
+    text.parse().map_err(|error| raise(value.py(), &error))
 }
 
-fn login_budget(value: &Bound<'_, PyAny>) -> PyResult<Option<u32>> {
-    limit("login_budget", value)
+/// Whether an option's value is a store: it has the methods of one.
+pub(crate) fn is_store(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    for method in ["get", "put", "acquire", "release", "count"] {
+        if !value.hasattr(method)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// A number, or "none" for no limit.
@@ -300,6 +264,18 @@ fn limit(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<u32>> {
         return Ok(None);
     }
     count(name, value, "such as 1000, or \"none\"").map(Some)
+}
+
+fn number(name: &str, value: &Bound<'_, PyAny>) -> PyResult<u32> {
+    count(name, value, "such as 3")
+}
+
+fn flag(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    typed(name, value, "a bool")
+}
+
+fn path(name: &str, value: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
+    typed(name, value, "a path")
 }
 
 fn count(name: &str, value: &Bound<'_, PyAny>, right: &str) -> PyResult<u32> {
@@ -319,8 +295,8 @@ pub(crate) fn credentials(name: &str, value: &Bound<'_, PyAny>) -> PyResult<(Str
     typed(name, value, "a tuple of client id and client secret")
 }
 
-fn clock(value: &Bound<'_, PyAny>) -> PyResult<forcegrant::Clock> {
-    let clock = value.cast::<TestClock>().map_err(|_| {
+fn clock(_: &str, value: &Bound<'_, PyAny>) -> PyResult<Clock> {
+    let clock = value.cast::<PyTestClock>().map_err(|_| {
         PyTypeError::new_err("option 'clock': expected a forcegrant.testing.TestClock")
     })?;
     Ok(clock.get().0.clone().into())

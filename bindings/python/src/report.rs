@@ -1,17 +1,18 @@
-//! What a client tells about itself.
+//! What a client or a pool tells about itself.
 
 use std::time::Duration;
 
+use forcegrant::{Prewarmed, Status};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use crate::error::exception;
 use crate::time::Utc;
-use crate::token::{Expiry, Token};
-use crate::token_cache::Shared;
+use crate::token::{PyExpiry, PyToken};
 
 /// What a client knows at one instant, without asking anyone.
-#[pyclass(frozen, get_all, module = "forcegrant")]
-pub(crate) struct Status {
+#[pyclass(frozen, get_all, name = "Status", module = "forcegrant")]
+pub(crate) struct PyStatus {
     /// `empty` (no usable token), `fresh`, `refresh_due` (used, and renewed in the background), `stale`
     /// (past an estimated end, used while it cannot be renewed) or `backing_off` (no usable token, and
     /// a recent failure is answered again without asking Salesforce).
@@ -19,7 +20,7 @@ pub(crate) struct Status {
     /// Whether a request for a token is on its way.
     in_flight: bool,
     /// When the current token ends.
-    expiry: Option<Py<Expiry>>,
+    expiry: Option<Py<PyExpiry>>,
     /// When it is renewed in the background (UTC).
     refresh_at: Option<Utc>,
     /// Which token it is.
@@ -42,14 +43,14 @@ pub(crate) struct Status {
     login_host: String,
 }
 
-impl Status {
-    pub(crate) fn new(py: Python<'_>, status: &forcegrant::Status) -> PyResult<Self> {
+impl PyStatus {
+    pub(crate) fn new(py: Python<'_>, status: &Status) -> PyResult<Self> {
         Ok(Self {
             state: status.state.as_str(),
             in_flight: status.in_flight,
             expiry: status
                 .expiry
-                .map(|expiry| Py::new(py, Expiry(expiry)))
+                .map(|expiry| Py::new(py, PyExpiry(expiry)))
                 .transpose()?,
             refresh_at: status.refresh_at.map(Utc),
             fingerprint: status.fingerprint.clone(),
@@ -70,7 +71,7 @@ impl Status {
 }
 
 #[pymethods]
-impl Status {
+impl PyStatus {
     fn __repr__(&self) -> String {
         format!(
             "<Status {} at {}: {} logins, {} failures>",
@@ -80,32 +81,22 @@ impl Status {
 }
 
 /// A token that was got afresh and has been used for one harmless API call.
-#[pyclass(frozen, get_all, module = "forcegrant")]
-pub(crate) struct Verified {
+#[pyclass(frozen, get_all, name = "Verified", module = "forcegrant")]
+pub(crate) struct PyVerified {
     /// The new token, which the client gives out from now on.
-    token: Py<Token>,
+    token: Py<PyToken>,
     /// API calls used and allowed in 24 hours, where Salesforce said so.
     api_usage: Option<(u64, u64)>,
 }
 
-impl Verified {
-    pub(crate) fn new(
-        py: Python<'_>,
-        shared: &Shared,
-        verified: &forcegrant::Verified,
-    ) -> PyResult<Py<Self>> {
-        Py::new(
-            py,
-            Self {
-                token: shared.keep(py, &verified.token)?,
-                api_usage: verified.api_usage,
-            },
-        )
+impl PyVerified {
+    pub(crate) fn new(token: Py<PyToken>, api_usage: Option<(u64, u64)>) -> Self {
+        Self { token, api_usage }
     }
 }
 
 #[pymethods]
-impl Verified {
+impl PyVerified {
     fn __repr__(&self) -> String {
         let token = &self.token.get().core;
         format!(
@@ -114,5 +105,35 @@ impl Verified {
             token.org_id().unwrap_or("unknown"),
             token.user_id().unwrap_or("unknown"),
         )
+    }
+}
+
+/// What came of logging in ahead.
+#[pyclass(frozen, get_all, name = "Prewarmed", module = "forcegrant")]
+pub(crate) struct PyPrewarmed {
+    /// How many keys have a usable token now.
+    ready: usize,
+    /// The keys whose login failed, and the `ForcegrantError` of each.
+    failed: Py<PyDict>,
+}
+
+impl PyPrewarmed {
+    pub(crate) fn new(py: Python<'_>, warm: &Prewarmed) -> PyResult<Self> {
+        let failed = PyDict::new(py);
+        for (key, error) in &warm.failed {
+            failed.set_item(key, exception(py, error)?)?;
+        }
+        Ok(Self {
+            ready: warm.ready,
+            failed: failed.unbind(),
+        })
+    }
+}
+
+#[pymethods]
+impl PyPrewarmed {
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let failed = self.failed.bind(py).len();
+        format!("<Prewarmed: {} ready, {failed} failed>", self.ready)
     }
 }

@@ -5,22 +5,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use pyo3::prelude::*;
 use pyo3::types::PyDateTime;
 
-/// The wall clock in milliseconds since 1970, cheap and a few milliseconds late: what the views of
-/// the core are compared with.
-#[inline]
-pub(crate) fn now() -> i64 {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    {
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
-        now.tv_sec * 1_000 + now.tv_nsec / 1_000_000
-    }
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        now.map_or(0, |now| i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
-    }
-}
-
 /// A time that becomes a `datetime` in UTC.
 #[derive(Clone, Copy)]
 pub(crate) struct Utc(pub(crate) SystemTime);

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use forcegrant::{Expiry, Token};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -14,18 +15,17 @@ use crate::time::Utc;
 ///
 /// Its text forms show the fingerprint and never the token; it cannot be pickled.
 /// Two are equal when they hold the same access token.
-#[pyclass(frozen, module = "forcegrant")]
-#[expect(clippy::struct_field_names)] // the field's words
-pub(crate) struct Token {
-    pub(crate) core: forcegrant::Token,
+#[pyclass(frozen, name = "Token", module = "forcegrant")]
+pub(crate) struct PyToken {
+    pub(crate) core: Token,
     // Read with every request that a program makes: made into Python strings once.
     access_token: PyOnceLock<Py<PyString>>,
     authorization: PyOnceLock<Py<PyString>>,
     instance_url: PyOnceLock<Py<PyString>>,
 }
 
-impl Token {
-    pub(crate) fn new(core: forcegrant::Token) -> Self {
+impl PyToken {
+    pub(crate) fn new(core: Token) -> Self {
         Self {
             core,
             access_token: PyOnceLock::new(),
@@ -34,31 +34,31 @@ impl Token {
         }
     }
 
-    /// Whether this is the very answer that `other` is, not merely the same token text: then
-    /// both point at one place in memory.
-    pub(crate) fn is_of(&self, other: &forcegrant::Token) -> bool {
+    /// Whether both come from one response, and have not merely the same text: then they point at one
+    /// place in memory.
+    pub(crate) fn is_of(&self, other: &Token) -> bool {
         std::ptr::eq(self.core.access_token(), other.access_token())
     }
 }
 
 #[pymethods]
-impl Token {
+impl PyToken {
     /// The token itself. Do not print it.
     #[getter]
     fn access_token(&self, py: Python<'_>) -> Py<PyString> {
-        token_cache(py, &self.access_token, self.core.access_token())
+        text(py, &self.access_token, self.core.access_token())
     }
 
     /// The value of an `Authorization` header: `Bearer ...`. Do not print it.
     #[getter]
     fn authorization(&self, py: Python<'_>) -> Py<PyString> {
-        token_cache(py, &self.authorization, self.core.authorization())
+        text(py, &self.authorization, self.core.authorization())
     }
 
     /// Where API calls go, without a trailing slash.
     #[getter]
     fn instance_url(&self, py: Python<'_>) -> Py<PyString> {
-        token_cache(py, &self.instance_url, self.core.instance_url())
+        text(py, &self.instance_url, self.core.instance_url())
     }
 
     /// Where calls to `api.salesforce.com` APIs go; None unless the app has such a scope.
@@ -85,7 +85,7 @@ impl Token {
         self.core.user_id()
     }
 
-    /// The scopes that Salesforce granted; empty when the answer did not say.
+    /// The scopes that Salesforce granted; empty when the response did not say.
     #[getter]
     fn scopes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, self.core.scopes())
@@ -97,13 +97,13 @@ impl Token {
         self.core.token_format().as_str()
     }
 
-    /// The token type of the answer: `Bearer`.
+    /// The token type of the response: `Bearer`.
     #[getter]
     fn token_type(&self) -> &str {
         self.core.token_type()
     }
 
-    /// When the answer was signed (UTC). It says nothing about when the session began or ends.
+    /// When the response was signed (UTC). It says nothing about when the session began or ends.
     #[getter]
     fn issued_at(&self) -> Option<Utc> {
         self.core.issued_at().map(Utc)
@@ -111,8 +111,8 @@ impl Token {
 
     /// When the token ends, and how that is known.
     #[getter]
-    fn expiry(&self) -> Expiry {
-        Expiry(self.core.expiry())
+    fn expiry(&self) -> PyExpiry {
+        PyExpiry(self.core.expiry())
     }
 
     /// 16 hexadecimal digits that tell tokens apart; safe to log.
@@ -121,7 +121,7 @@ impl Token {
         self.core.fingerprint()
     }
 
-    /// Fields of the answer that have no attribute here, in a new dict.
+    /// Fields of the response that have no attribute here, in a new dict.
     #[getter]
     fn extra<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let fields = PyDict::new(py);
@@ -168,11 +168,11 @@ impl Token {
 }
 
 /// When a token ends, and how that is known.
-#[pyclass(frozen, module = "forcegrant")]
-pub(crate) struct Expiry(pub(crate) forcegrant::Expiry);
+#[pyclass(frozen, name = "Expiry", module = "forcegrant")]
+pub(crate) struct PyExpiry(pub(crate) Expiry);
 
 #[pymethods]
-impl Expiry {
+impl PyExpiry {
     /// The instant of the end, by this machine's wall clock (UTC).
     #[getter]
     fn at(&self) -> Utc {
@@ -221,7 +221,7 @@ impl Expiry {
     }
 }
 
-fn token_cache(py: Python<'_>, slot: &PyOnceLock<Py<PyString>>, text: &str) -> Py<PyString> {
+fn text(py: Python<'_>, slot: &PyOnceLock<Py<PyString>>, text: &str) -> Py<PyString> {
     slot.get_or_init(py, || PyString::new(py, text).unbind())
         .clone_ref(py)
 }

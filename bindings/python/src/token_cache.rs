@@ -1,170 +1,75 @@
-//! The core's client together with the Python object of its current token.
+//! The Python object of a client's current token.
 //!
-//! The object is handed out without asking the core while the core's last view covers the present
-//! (a second at most): that is the whole cost of reading a cached token. Whatever changes the
-//! token through this package ends the view; what the core does by itself can wait for its end.
+//! It is handed out without asking the core while the core's last view of the token covers the present (a
+//! second at most): that is the whole cost of reading a cached token. Whatever changes the token through this
+//! package ends the view; what the core does by itself can wait for its end.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use forcegrant::{Client, Error, Pending, Start};
+use forcegrant::Token;
+use forcegrant::ffi::{TokenView, coarse_now_ms};
 use pyo3::prelude::*;
 
-use crate::callback_queue::CallbackQueue;
-use crate::error::raise;
-use crate::event_queue::EventQueue;
-use crate::time;
-use crate::token::Token;
-use crate::wait::Wait;
-
-pub(crate) struct Shared {
-    client: Client,
-    event_queue: Arc<EventQueue>,
-    callback_queue: Option<Arc<CallbackQueue>>,
-    token_cache: Mutex<TokenCache>,
-}
+use crate::token::PyToken;
 
 #[derive(Default)]
-struct TokenCache {
-    token: Option<Py<Token>>,
-    from: i64,
-    until: i64,
+pub(crate) struct TokenCache(Mutex<Cached>);
+
+#[derive(Default)]
+struct Cached {
+    token: Option<Py<PyToken>>,
+    from_ms: i64,
+    until_ms: i64,
 }
 
-/// A token, or something to wait for.
-pub(crate) enum Found {
-    Token(Py<Token>),
-    Pending(Pending<forcegrant::Token>),
-}
-
-impl Shared {
-    pub(crate) fn new(
-        client: Client,
-        event_queue: Arc<EventQueue>,
-        callback_queue: Option<Arc<CallbackQueue>>,
-    ) -> Self {
-        Self {
-            client,
-            event_queue,
-            callback_queue,
-            token_cache: Mutex::default(),
-        }
-    }
-
-    /// The core's client, for what changes nothing.
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
-    }
-
-    /// The core's client, for what may change the token.
-    pub(crate) fn changing(&self) -> &Client {
-        let mut token_cache = self.lock();
-        (token_cache.from, token_cache.until) = (0, 0);
-        &self.client
-    }
-
-    /// Whether the core may have questions: for credentials, or to a store.
-    pub(crate) fn asks(&self) -> bool {
-        self.callback_queue.is_some()
-    }
-
-    /// Has the core's questions answered, if any wait, on this thread.
-    pub(crate) fn answer(&self, py: Python<'_>, answers: Option<&Py<PyAny>>) -> PyResult<()> {
-        match (&self.callback_queue, answers) {
-            (Some(callback_queue), Some(answers)) => callback_queue.serve(py, answers),
-            _ => Ok(()),
-        }
-    }
-
-    /// Tells the events that wait, on this thread.
-    pub(crate) fn deliver(&self, py: Python<'_>, listener: Option<&Py<PyAny>>) -> PyResult<()> {
-        self.event_queue
-            .deliver(py, &self.client.login_host(), listener)
-    }
-
+impl TokenCache {
     /// The token if the last view covers the present.
     #[inline]
-    pub(crate) fn in_view(&self, py: Python<'_>) -> Option<Py<Token>> {
-        let now = time::now();
-        let token_cache = self.lock();
-        if token_cache.from <= now && now < token_cache.until {
-            return token_cache.token.as_ref().map(|token| token.clone_ref(py));
+    pub(crate) fn read(&self, py: Python<'_>) -> Option<Py<PyToken>> {
+        let now = coarse_now_ms();
+        let cached = self.lock();
+        if cached.from_ms <= now && now < cached.until_ms {
+            return cached.token.as_ref().map(|token| token.clone_ref(py));
         }
         None
     }
 
-    /// A token that is good to use now, or a wait for one: what the core says.
-    #[cold]
-    pub(crate) fn look(&self, py: Python<'_>) -> PyResult<Found> {
-        if let Some(view) = self.client.view() {
-            let token = self.keep(py, &view.token)?;
-            let mut token_cache = self.lock();
-            // Not if another thread kept a newer one just now.
-            if token_cache.token.as_ref().is_some_and(|now| now.is(&token)) {
-                (token_cache.from, token_cache.until) = (view.from_ms, view.until_ms);
-            }
-            return Ok(Found::Token(token));
-        }
-        match self.client.start() {
-            Start::Ready(token) => self.keep(py, &token).map(Found::Token),
-            Start::Pending(pending) => Ok(Found::Pending(pending)),
-        }
+    /// From now on the core is asked.
+    pub(crate) fn end_view(&self) {
+        let mut cached = self.lock();
+        (cached.from_ms, cached.until_ms) = (0, 0);
     }
 
-    pub(crate) fn cached(&self, py: Python<'_>) -> PyResult<Option<Py<Token>>> {
-        if let Some(token) = self.in_view(py) {
-            return Ok(Some(token));
+    /// The object of a token that may be handed out for the time of the view.
+    pub(crate) fn take_view(&self, py: Python<'_>, view: &TokenView) -> PyResult<Py<PyToken>> {
+        let token = self.object(py, &view.token)?;
+        let mut cached = self.lock();
+        // Not if another thread cached a newer one just now.
+        if cached.token.as_ref().is_some_and(|other| other.is(&token)) {
+            (cached.from_ms, cached.until_ms) = (view.from_ms, view.until_ms);
         }
-        let token = self.client.cached();
-        token.map(|token| self.keep(py, &token)).transpose()
-    }
-
-    /// The Python object of a token: the same one as long as it is the same answer.
-    pub(crate) fn keep(&self, py: Python<'_>, token: &forcegrant::Token) -> PyResult<Py<Token>> {
-        if let Some(token_cache) = &self.lock().token
-            && token_cache.get().is_of(token)
-        {
-            return Ok(token_cache.clone_ref(py));
-        }
-        // Objects are made and dropped outside the lock, as the collector may run then.
-        let token = Py::new(py, Token::new(token.clone()))?;
-        let new = TokenCache {
-            token: Some(token.clone_ref(py)),
-            ..TokenCache::default()
-        };
-        let old = std::mem::replace(&mut *self.lock(), new);
-        drop(old);
         Ok(token)
     }
 
-    /// The outcome of waiting for a token.
-    pub(crate) fn outcome(
-        &self,
-        py: Python<'_>,
-        outcome: Result<forcegrant::Token, Error>,
-    ) -> PyResult<Py<Token>> {
-        match outcome {
-            Ok(token) => self.keep(py, &token),
-            Err(error) => Err(raise(py, &error)),
+    /// The object of a token: the same one as long as it comes from the same response.
+    pub(crate) fn object(&self, py: Python<'_>, token: &Token) -> PyResult<Py<PyToken>> {
+        if let Some(cached) = &self.lock().token
+            && cached.get().is_of(token)
+        {
+            return Ok(cached.clone_ref(py));
         }
+        // Objects are made and dropped outside the lock, as the collector may run then.
+        let object = Py::new(py, PyToken::new(token.clone()))?;
+        let cached = Cached {
+            token: Some(object.clone_ref(py)),
+            ..Cached::default()
+        };
+        let previous = std::mem::replace(&mut *self.lock(), cached);
+        drop(previous);
+        Ok(object)
     }
 
-    fn lock(&self) -> MutexGuard<'_, TokenCache> {
-        self.token_cache
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Found {
-    /// For Python: the token, or a `Wait`.
-    pub(crate) fn into_any<'py>(
-        self,
-        py: Python<'py>,
-        shared: &Arc<Shared>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        match self {
-            Self::Token(token) => Ok(token.into_bound(py).into_any()),
-            Self::Pending(pending) => Ok(Bound::new(py, Wait::new(shared, pending))?.into_any()),
-        }
+    fn lock(&self) -> MutexGuard<'_, Cached> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,32 +1,103 @@
 //! Waiting outside the interpreter: in slices for threads, at a socket for event loops.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use forcegrant::{Error, Pending};
+use forcegrant::ffi::{Pending, Subscription};
+use forcegrant::{Error, Prewarmed, Token, Verified};
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
+use crate::callbacks::Callbacks;
 use crate::error::{raise, timed_out};
-use crate::pool::Prewarmed;
 use crate::python_call;
-use crate::report::Verified;
-use crate::token::Token;
-use crate::token_cache::Shared;
-use crate::wake::{self, End};
+use crate::report::{PyPrewarmed, PyVerified};
+use crate::token::PyToken;
+use crate::token_cache::TokenCache;
+use crate::wake;
 
 /// How often a waiting thread looks whether Ctrl-C was pressed.
 const SLICE: Duration = Duration::from_millis(50);
 /// How long a waiting greenlet leaves the thread to others: at first, doubling, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(16));
 
-/// Waits with the interpreter released, and does something between the slices. `None`: the time is
-/// over.
+/// What can be waited for.
+pub(crate) trait Outcome: Clone + Send + 'static {
+    /// For Python. A client has a cache of its token; a pool has none.
+    fn into_python<'py>(
+        self,
+        py: Python<'py>,
+        cache: Option<&TokenCache>,
+    ) -> PyResult<Bound<'py, PyAny>>;
+}
+
+impl Outcome for Token {
+    fn into_python<'py>(
+        self,
+        py: Python<'py>,
+        cache: Option<&TokenCache>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let token = match cache {
+            Some(cache) => cache.object(py, &self)?,
+            None => Py::new(py, PyToken::new(self))?,
+        };
+        Ok(token.into_bound(py).into_any())
+    }
+}
+
+impl Outcome for Verified {
+    fn into_python<'py>(
+        self,
+        py: Python<'py>,
+        cache: Option<&TokenCache>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let token = self.token.into_python(py, cache)?.cast_into()?.unbind();
+        let verified = PyVerified::new(token, self.api_usage);
+        Ok(Bound::new(py, verified)?.into_any())
+    }
+}
+
+impl Outcome for Prewarmed {
+    fn into_python<'py>(
+        self,
+        py: Python<'py>,
+        _: Option<&TokenCache>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Ok(Bound::new(py, PyPrewarmed::new(py, &self)?)?.into_any())
+    }
+}
+
+impl Outcome for () {
+    fn into_python<'py>(
+        self,
+        py: Python<'py>,
+        _: Option<&TokenCache>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Ok(py.None().into_bound(py))
+    }
+}
+
+/// Returns or raises the outcome of a wait on this thread.
+pub(crate) fn take<'py, T: Outcome>(
+    py: Python<'py>,
+    outcome: Option<Result<T, Error>>,
+    limit: Option<Duration>,
+    cache: Option<&TokenCache>,
+) -> PyResult<Bound<'py, PyAny>> {
+    match outcome {
+        Some(Ok(outcome)) => outcome.into_python(py, cache),
+        Some(Err(error)) => Err(raise(py, &error)),
+        None => Err(timed_out(py, limit.unwrap_or_default())),
+    }
+}
+
+/// Waits on this thread with the interpreter released, and has requests answered between the slices. `None`: the
+/// time is over.
 pub(crate) fn in_slices<T: Clone + Send>(
     py: Python<'_>,
-    pending: &mut Pending<T>,
+    mut pending: Pending<T>,
     limit: Option<Duration>,
-    between: impl Fn() -> PyResult<()>,
+    callbacks: &Callbacks,
 ) -> PyResult<Option<Result<T, Error>>> {
     let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
     let greenlets = Greenlets::of(py)?;
@@ -42,7 +113,7 @@ pub(crate) fn in_slices<T: Clone + Send>(
             return Ok(Some(outcome));
         }
         py.check_signals()?;
-        between()?;
+        callbacks.serve(py)?;
         if left.is_some_and(|left| left.is_zero()) {
             return Ok(None);
         }
@@ -76,123 +147,80 @@ impl<'py> Greenlets<'py> {
     }
 }
 
-/// Waits with the interpreter released until the outcome is there.
-pub(crate) fn until_there<T: Clone + Send>(
-    py: Python<'_>,
-    pending: &mut Pending<T>,
-    between: impl Fn() -> PyResult<()>,
-) -> PyResult<Result<T, Error>> {
-    loop {
-        if let Some(outcome) = in_slices(py, pending, None, &between)? {
-            return Ok(outcome);
-        }
-    }
-}
-
-/// What a wait can end with.
-pub(crate) enum Outcome {
-    Token(forcegrant::Token),
-    Verified(forcegrant::Verified),
-    Prewarmed(forcegrant::Prewarmed),
-    Idle,
-}
-
-impl From<forcegrant::Token> for Outcome {
-    fn from(token: forcegrant::Token) -> Self {
-        Self::Token(token)
-    }
-}
-
-impl From<forcegrant::Verified> for Outcome {
-    fn from(verified: forcegrant::Verified) -> Self {
-        Self::Verified(verified)
-    }
-}
-
-impl From<forcegrant::Prewarmed> for Outcome {
-    fn from(warm: forcegrant::Prewarmed) -> Self {
-        Self::Prewarmed(warm)
-    }
-}
-
-impl From<()> for Outcome {
-    fn from((): ()) -> Self {
-        Self::Idle
-    }
-}
-
-type Settled = Arc<OnceLock<Result<Outcome, Error>>>;
-/// Subscribes to what is on its way; what it returns keeps the subscription.
-type Subscribe = Box<dyn FnOnce(&Settled, End) -> Box<dyn Send> + Send>;
-
 /// Something that is on its way.
-#[pyclass(frozen, module = "forcegrant._native")]
-pub(crate) struct Wait {
-    /// The client that keeps what comes; a pool keeps nothing.
-    shared: Option<Arc<Shared>>,
-    settled: Settled,
-    subscribe: Mutex<Option<Subscribe>>,
-    subscription: Mutex<Option<Box<dyn Send>>>,
+#[pyclass(frozen, name = "Wait", module = "forcegrant._native")]
+pub(crate) struct PyWait(Box<dyn Waiting>);
+
+/// What is waited for, whatever its type.
+trait Waiting: Send + Sync {
+    fn is_done(&self) -> bool;
+    fn watch(&self, end: wake::End);
+    fn outcome<'py>(&self, py: Python<'py>) -> Option<PyResult<Bound<'py, PyAny>>>;
+    fn close(&self);
 }
 
-impl Wait {
-    pub(crate) fn new<T>(shared: &Arc<Shared>, pending: Pending<T>) -> Self
-    where
-        T: Clone + Send + Into<Outcome> + 'static,
-    {
-        Self::made(Some(Arc::clone(shared)), pending)
+struct Waited<T> {
+    pending: Pending<T>,
+    cache: Option<Arc<TokenCache>>,
+    subscription: Mutex<Option<Subscription<T>>>,
+}
+
+impl<T> Waited<T> {
+    fn subscribe(&self, subscription: Option<Subscription<T>>) {
+        let mut place = self
+            .subscription
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let previous = std::mem::replace(&mut *place, subscription);
+        drop(place);
+        drop(previous);
+    }
+}
+
+impl<T: Outcome> Waiting for Waited<T> {
+    fn is_done(&self) -> bool {
+        self.pending.result().is_some()
     }
 
-    pub(crate) fn of_pool<T>(pending: Pending<T>) -> Self
-    where
-        T: Clone + Send + Into<Outcome> + 'static,
-    {
-        Self::made(None, pending)
+    fn watch(&self, end: wake::End) {
+        let subscription = self.pending.on_ready(move |_| wake::wake(&end));
+        self.subscribe(Some(subscription));
     }
 
-    fn made<T>(shared: Option<Arc<Shared>>, mut pending: Pending<T>) -> Self
-    where
-        T: Clone + Send + Into<Outcome> + 'static,
-    {
-        let settled = Settled::default();
-        let mut subscribe: Option<Subscribe> = None;
-        match pending.wait_timeout(Duration::ZERO) {
-            Some(outcome) => drop(settled.set(outcome.map(Into::into))),
-            None => {
-                subscribe = Some(Box::new(move |settled: &Settled, waker: End| {
-                    let settled = Arc::clone(settled);
-                    Box::new(pending.on_ready(move |outcome| {
-                        let _ = settled.set(outcome.map(Into::into));
-                        wake::wake(&waker);
-                    }))
-                }));
-            }
-        }
-        Self {
-            shared,
-            settled,
-            subscribe: Mutex::new(subscribe),
+    fn outcome<'py>(&self, py: Python<'py>) -> Option<PyResult<Bound<'py, PyAny>>> {
+        Some(match self.pending.result()? {
+            Ok(outcome) => outcome.into_python(py, self.cache.as_deref()),
+            Err(error) => Err(raise(py, &error)),
+        })
+    }
+
+    fn close(&self) {
+        self.subscribe(None);
+    }
+}
+
+impl PyWait {
+    pub(crate) fn new<T: Outcome>(pending: Pending<T>, cache: Option<&Arc<TokenCache>>) -> Self {
+        Self(Box::new(Waited {
+            pending,
+            cache: cache.map(Arc::clone),
             subscription: Mutex::new(None),
-        }
+        }))
     }
 }
 
 #[pymethods]
-impl Wait {
+impl PyWait {
     /// Whether the outcome is there.
     fn done(&self) -> bool {
-        self.settled.get().is_some()
+        self.0.is_done()
     }
 
     /// Make a socket that becomes readable when the outcome is there, and hand over its
     /// descriptor; the caller closes it.
     fn watch(&self) -> PyResult<i64> {
-        let (socket, waker) = wake::pair().map_err(PyOSError::new_err)?;
-        if let Some(subscribe) = take(&self.subscribe) {
-            let subscription = subscribe(&self.settled, waker);
-            *lock(&self.subscription) = Some(subscription);
-        }
-        // Else it is there, or is watched already: the waker is closed, and the socket readable.
+        let (socket, end) = wake::pair().map_err(PyOSError::new_err)?;
+        self.0.watch(end);
         Ok(wake::detach(socket))
     }
 
@@ -200,39 +228,14 @@ impl Wait {
     /// was ready to wait, and the error is that of a time-out.
     #[pyo3(signature = (waited=None))]
     fn result<'py>(&self, py: Python<'py>, waited: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
-        match self.settled.get() {
-            Some(Ok(Outcome::Token(token))) => {
-                let token = match &self.shared {
-                    Some(shared) => shared.keep(py, token)?,
-                    None => Py::new(py, Token::new(token.clone()))?,
-                };
-                Ok(token.into_bound(py).into_any())
-            }
-            Some(Ok(Outcome::Verified(verified))) => match &self.shared {
-                Some(shared) => Ok(Verified::new(py, shared, verified)?
-                    .into_bound(py)
-                    .into_any()),
-                None => Ok(py.None().into_bound(py)),
-            },
-            Some(Ok(Outcome::Prewarmed(warm))) => {
-                Ok(Bound::new(py, Prewarmed::new(py, warm)?)?.into_any())
-            }
-            Some(Ok(Outcome::Idle)) => Ok(py.None().into_bound(py)),
-            Some(Err(error)) => Err(raise(py, error)),
-            None => Err(timed_out(py, waited.unwrap_or_default())),
-        }
+        let waited = Duration::try_from_secs_f64(waited.unwrap_or_default()).unwrap_or_default();
+        self.0
+            .outcome(py)
+            .unwrap_or_else(|| Err(timed_out(py, waited)))
     }
 
     /// Nobody waits any more: be told nothing. What is on its way goes on.
     fn close(&self) {
-        drop(take(&self.subscription));
+        self.0.close();
     }
-}
-
-fn lock<T>(slot: &Mutex<T>) -> MutexGuard<'_, T> {
-    slot.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
-    lock(slot).take()
 }

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use forcegrant::command_line::{self, Parts, Wanted};
+use forcegrant::ffi::command_line::{self, Parts, Wanted};
 use forcegrant::{Client, ClientBuilder, Environment, Error, ErrorCode, Roots, Secret};
 
 use crate::Surroundings;

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use forcegrant::Redactor;
+use forcegrant::ffi::Redactor;
 
 use crate::problem::Problem;
 

@@ -1,7 +1,7 @@
 //! What `doctor` says about each value of a configuration, without any secret.
 
 use forcegrant::Secret;
-use forcegrant::command_line::meant;
+use forcegrant::ffi::command_line::meant;
 
 use crate::configuration::{ConfigValue, fingerprint};
 use crate::options::CliOptions;

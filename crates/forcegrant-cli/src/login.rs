@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use forcegrant::{Error, Event, Token, blocking};
+use forcegrant::{Error, Event, Token, blocking, ffi};
 
 use crate::configuration::Configuration;
 use crate::console::Console;
@@ -37,7 +37,7 @@ pub(crate) fn verify(
     let trace = Arc::new(Mutex::new(Trace::default()));
     let listener = Arc::clone(&trace);
     let client = configuration.client(|builder| {
-        builder.on_event_inline(move |event| {
+        ffi::on_event(builder, move |event| {
             listener
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)

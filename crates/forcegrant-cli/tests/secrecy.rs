@@ -130,7 +130,7 @@ fn a_session_id_in_a_link_is_not_shown() {
 }
 
 #[test]
-fn a_proxys_password_is_not_shown() {
+fn the_password_of_a_proxy_is_not_shown() {
     let shell = Shell::new("secrecy-proxy");
     // Nothing listens on this port, and the system gives it to no test.
     let proxy = "http://user:canary@127.0.0.1:1";

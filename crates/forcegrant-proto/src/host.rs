@@ -502,7 +502,7 @@ fn check_name(name: &str) -> Result<(), String> {
         {
             return Err(format!("it holds the character {odd:?}"));
         }
-        // IDNA's encoded look-alikes; no Salesforce host has one.
+        // Encoded by IDNA, which can look like another host; no Salesforce host has one.
         if label.starts_with("xn--") {
             return Err("it holds an encoded international name (`xn--`)".to_owned());
         }

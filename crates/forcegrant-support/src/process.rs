@@ -101,13 +101,13 @@ mod tests {
             process: std::process::id().wrapping_add(1),
             value: std::sync::Mutex::new(7),
         })));
-        let parents = cell.0.load_full().unwrap();
+        let in_parent = cell.0.load_full().unwrap();
         assert!(cell.existing().is_none());
-        let childs = cell.current();
-        assert!(!Arc::ptr_eq(&parents, &childs.0));
-        assert!(Arc::ptr_eq(&childs.0, &cell.current().0));
+        let in_child = cell.current();
+        assert!(!Arc::ptr_eq(&in_parent, &in_child.0));
+        assert!(Arc::ptr_eq(&in_child.0, &cell.current().0));
         assert_eq!(
-            Arc::strong_count(&parents),
+            Arc::strong_count(&in_parent),
             2,
             "the parent's is not dropped"
         );

@@ -33,32 +33,11 @@ pub enum Start {
     Pending(Pending<Token>),
 }
 
-/// A token and the span of wall-clock time in which it may be handed out without asking the client
-/// again: for bindings that keep it in their own language. At most a second long; empty (`from_ms`
-/// equals `until_ms`) under a test clock.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct View {
-    /// The token.
-    pub token: Token,
-    /// The start, in milliseconds since 1970. Before it the clock was stepped back: ask again.
-    pub from_ms: i64,
-    /// The end, in milliseconds since 1970, exclusive.
-    pub until_ms: i64,
-}
-
 impl Client {
     pub(crate) fn new(inner: ClientInner) -> Self {
         Self {
             inner: Arc::new(inner),
         }
-    }
-
-    /// Whether both are handles of one client: for bindings.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.inner, &other.inner)
     }
 
     /// A usable token: the cached one in nanoseconds, or that of a login which all concurrent
@@ -82,29 +61,12 @@ impl Client {
     }
 
     /// The same as [`Client::token`] for callers that wait in their own way.
-    pub fn start(&self) -> Start {
+    pub(crate) fn start(&self) -> Start {
         let inner = &self.inner;
         match inner.cell.read(inner.config.clock.coarse_wall()) {
             Some(token) => Start::Ready(token),
             None => self.start_for(Purpose::Token),
         }
-    }
-
-    /// The cached token with the time in which it may be handed out without asking again. Starts a
-    /// refresh in the background when one is due, as [`Client::token`] does.
-    #[must_use]
-    pub fn view(&self) -> Option<View> {
-        self.cached()?;
-        // This starts the refresh that is due.
-        let Start::Ready(token) = self.start_for(Purpose::Token) else {
-            return None;
-        };
-        let (from_ms, until_ms) = self.inner.renew_view_of(&token)?;
-        Some(View {
-            token,
-            from_ms,
-            until_ms,
-        })
     }
 
     /// Reports that an API rejected this token as dead. It is not served any more, and the next
@@ -129,10 +91,8 @@ impl Client {
         self.is_instance_allowed_for(token.instance_url(), api, url)
     }
 
-    /// The same as [`Client::is_allowed_for`] for bindings that keep the token in their own language.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn is_instance_allowed_for(
+    /// The same for a token whose instances are known.
+    pub(crate) fn is_instance_allowed_for(
         &self,
         instance_url: &str,
         api_instance_url: Option<&str>,
@@ -155,7 +115,7 @@ impl Client {
     }
 
     /// The same as [`Client::wait_idle`] for callers that wait in their own way.
-    pub fn start_wait_idle(&self) -> Pending<()> {
+    pub(crate) fn start_wait_idle(&self) -> Pending<()> {
         let idle = self.inner.idle();
         idle.unwrap_or_else(|| Pending::ready(Ok(())))
     }
@@ -255,5 +215,5 @@ impl fmt::Debug for Client {
     }
 }
 
-#[cfg(all(test, not(feature = "model")))]
+#[cfg(all(test, not(shuttle)))]
 mod tests;

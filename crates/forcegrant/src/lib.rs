@@ -28,6 +28,8 @@
 //! * The future works on any executor. A call that is cancelled leaves the login running for others.
 
 #![forbid(unsafe_code)]
+// docs.rs names the feature that an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod blocking;
 mod budgets;
@@ -40,6 +42,8 @@ mod clock;
 mod credentials;
 mod environment;
 mod events;
+#[doc(hidden)]
+pub mod ffi;
 #[cfg(all(any(test, fuzzing), feature = "store-file"))]
 #[doc(hidden)]
 pub mod fuzz;
@@ -51,9 +55,6 @@ mod random;
 mod sharded_refs;
 mod shared_logins;
 mod sharing;
-#[cfg(feature = "simulation")]
-#[doc(hidden)]
-pub mod simulation;
 mod single_flight;
 pub mod store;
 mod store_session;
@@ -67,76 +68,25 @@ mod worker;
 #[cfg(feature = "http-client")]
 pub use reqwest;
 
-/// The error, its kinds, the table of codes and the set-up steps.
-pub mod error {
-    pub use forcegrant_proto::error::*;
-}
-
 /// Events as numbers, for metrics.
 pub mod measurement {
     pub use forcegrant_proto::measurement::*;
 }
 
-/// For the command line of this project, which mixes the environment with its options and explains both:
-/// no part of the API.
-#[doc(hidden)]
-pub mod command_line {
-    use std::path::Path;
-
-    use url::Url;
-
-    use crate::environment::Environment;
-    pub use crate::environment::{Found, Parts, Wanted};
-    use crate::http::{Proxy, ProxyRules};
-    use forcegrant_proto::error::{Error, Setting};
-    use forcegrant_proto::pasted_text as text;
-    use forcegrant_proto::secret::Secret;
-
-    /// How the host of a client is reached, and why so: `through proxy.example:3128 (HTTPS_PROXY)`.
-    ///
-    /// # Errors
-    /// `invalid_option` for a proxy that is of no use.
-    pub fn route(proxy: &Proxy, environment: &Environment, host: &str) -> Result<String, Error> {
-        let rules = ProxyRules::new(proxy, environment)?;
-        let url = Url::parse(&format!("https://{host}"));
-        Ok(url.map_or_else(|_| String::new(), |url| rules.decide(&url).to_string()))
-    }
-
-    /// The secret in a file that an option names.
-    ///
-    /// # Errors
-    /// `invalid_option` says what is wrong with the file, and shows nothing of it.
-    pub fn read_secret_file(option: &str, path: &Path) -> Result<Secret, Error> {
-        let setting = Setting::Option(option);
-        let secret = crate::credentials::read_secret_file(setting, path)?;
-        text::check(setting, text::meant(secret.expose()))?;
-        Ok(secret)
-    }
-
-    /// A value as it is used: without what people paste along with it.
-    #[must_use]
-    pub fn meant(text: &str) -> &str {
-        text::meant(text)
-    }
-}
-
 pub use crate::builder::ClientBuilder;
-pub use crate::client::{Client, Start, View};
+pub use crate::client::Client;
 pub use crate::clock::{Clock, TestClock};
 pub use crate::credentials::{ClientCredentials, CredentialSet, LoadedCredentials};
 pub use crate::environment::Environment;
 pub use crate::http::Proxy;
 pub use crate::pool::{ClientPool, ClientPoolBuilder, OrgCredentials, Prewarmed};
 pub use crate::verified::Verified;
-pub use crate::wait::{Pending, Subscription};
 pub use forcegrant_proto::cache::cache_state::CacheState;
 pub use forcegrant_proto::error::{Error, ErrorCode, ErrorKind, SetupStep};
 pub use forcegrant_proto::event::Event;
 pub use forcegrant_proto::expiry::{Expiry, ExpiryCertainty, ExpirySource};
 pub use forcegrant_proto::grant::request::AuthStyle;
 pub use forcegrant_proto::measurement::{Measurement, MeasurementKind};
-#[doc(hidden)]
-pub use forcegrant_proto::redaction::Redactor;
 pub use forcegrant_proto::response_class::{
     ApiResponse, ApiUsage, RateLimit, Refusal, ResponseClass, grpc_response_class,
 };

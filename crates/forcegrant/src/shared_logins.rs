@@ -199,7 +199,7 @@ impl fmt::Debug for ProcessSharing {
     }
 }
 
-#[cfg(all(test, not(feature = "model")))]
+#[cfg(all(test, not(shuttle)))]
 mod tests {
     use super::*;
 

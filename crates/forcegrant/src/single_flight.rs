@@ -131,7 +131,7 @@ impl<T: Clone> fmt::Debug for SingleFlight<T> {
     }
 }
 
-#[cfg(all(test, not(feature = "model")))]
+#[cfg(all(test, not(shuttle)))]
 mod tests {
     use std::time::Duration;
 
@@ -205,7 +205,7 @@ mod tests {
 
 /// Every interleaving that the model checker finds of callers who join, leave and wait while flights
 /// complete or are lost.
-#[cfg(all(test, feature = "model"))]
+#[cfg(all(test, shuttle))]
 mod model {
     use shuttle::sync::atomic::{AtomicUsize, Ordering};
     use shuttle::{check_pct, check_random, future, thread};

@@ -14,7 +14,7 @@ use forcegrant_proto::error::{Error, ErrorCode};
 /// A result to come. Dropping it never disturbs the work behind it.
 ///
 /// It is a [`Future`]; threads use [`Pending::wait_timeout`], and other runtimes
-/// [`Pending::on_ready`]. The result is given once.
+/// [`Pending::on_ready`].
 #[must_use = "it does nothing until it is polled or asked"]
 pub struct Pending<T> {
     shared: Arc<Shared<T>>,
@@ -132,6 +132,12 @@ impl<T: Clone> Pending<T> {
         }
     }
 
+    /// The result, if there is one.
+    #[must_use]
+    pub fn result(&self) -> Option<Result<T, Error>> {
+        self.shared.lock().result.clone()
+    }
+
     /// Blocks this thread for at most `timeout`, and returns `None` if there is no result yet. Call it in a loop
     /// with short timeouts where something else (a signal, a deadline) must be noticed in between.
     pub fn wait_timeout(&mut self, timeout: Duration) -> Option<Result<T, Error>> {
@@ -166,18 +172,16 @@ impl<T: Clone> Pending<T> {
             return self.wait();
         };
         let begun = Instant::now();
-        self.wait_timeout(timeout).unwrap_or_else(|| {
-            Err(Error::new(
-                ErrorCode::Timeout,
-                format!("no token within {:?}", begun.elapsed().max(timeout)),
-            )
-            .with_help("The login goes on, and a later call may find its token. Allow more time, or look at the network."))
-        })
+        self.wait_timeout(timeout)
+            .unwrap_or_else(|| Err(timed_out(begun.elapsed().max(timeout))))
     }
 
     /// Calls `call` once with the result: on the worker thread when there is one, or at once on this thread if
     /// there is one already. Dropping the subscription before then cancels the call.
-    pub fn on_ready(self, call: impl FnOnce(Result<T, Error>) + Send + 'static) -> Subscription<T> {
+    pub fn on_ready(
+        &self,
+        call: impl FnOnce(Result<T, Error>) + Send + 'static,
+    ) -> Subscription<T> {
         let mut inner = self.shared.lock();
         if let Some(result) = inner.result.clone() {
             drop(inner);
@@ -263,7 +267,16 @@ impl<T> fmt::Debug for Subscription<T> {
     }
 }
 
-#[cfg(all(test, not(feature = "model")))]
+/// A caller's own time is over; the login goes on.
+pub(crate) fn timed_out(waited: Duration) -> Error {
+    Error::new(
+        ErrorCode::Timeout,
+        format!("no token within {} s", waited.as_secs_f64()),
+    )
+    .with_help("The login goes on, and a later call may find its token. Allow more time, or look at the network.")
+}
+
+#[cfg(all(test, not(shuttle)))]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::sync::mpsc;

@@ -207,15 +207,15 @@ fn echoes(endpoint: &str, encodings: &[&str]) -> Vec<Value> {
 /// A client that tells everything.
 fn watched(seen: &Seen, builder: ClientBuilder) -> forcegrant::blocking::Client {
     let seen = seen.clone();
-    builder
+    let builder = builder
         .max_attempts(2)
         .refusal_backoff(Duration::ZERO, Duration::ZERO)
-        .transient_backoff(Duration::ZERO, Duration::ZERO)
-        .on_event_inline(move |event| {
-            seen.add(&format!("{event:?} {event:#?} {}", event.name()));
-        })
-        .build_blocking()
-        .unwrap()
+        .transient_backoff(Duration::ZERO, Duration::ZERO);
+    forcegrant::ffi::on_event(builder, move |event| {
+        seen.add(&format!("{event:?} {event:#?} {}", event.name()));
+    })
+    .build_blocking()
+    .unwrap()
 }
 
 /// A token without the id of the org before it, which is no secret.

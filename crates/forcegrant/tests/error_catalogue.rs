@@ -86,7 +86,7 @@ fn the_guide_tells_of_every_code_at_its_step() {
             .find(&format!("<a id=\"{}\"></a>", step.as_str()))
             .expect("a place for every step");
         let section = guide[begin..].split("\n## ").next().unwrap_or_default();
-        let cell = format!("| `{}` |", code);
+        let cell = format!("| `{code}` |");
         assert!(section.contains(&cell), "{}: {cell}", step.as_str());
     }
 }
@@ -95,22 +95,11 @@ fn the_guide_tells_of_every_code_at_its_step() {
 fn a_row_is_one_sentence_in_a_table_cell() {
     let mut meanings = HashSet::new();
     for code in ErrorCode::ALL {
-        assert!(
-            !code.meaning().contains(['|', '\n']),
-            "{}: {}",
-            code,
-            code.meaning()
-        );
-        assert!(
-            code.meaning().ends_with('.'),
-            "{}: {}",
-            code,
-            code.meaning()
-        );
+        assert!(!code.meaning().contains(['|', '\n']), "{code}");
+        assert!(code.meaning().ends_with('.'), "{code}");
         assert!(
             meanings.insert(code.meaning()),
-            "{}: said of another code too",
-            code
+            "{code}: said of another code too"
         );
     }
 }

@@ -59,15 +59,13 @@ fn unknown_certificate_authorities_are_not_tried_again() {
     // The emulator hears of the failure later than the client: it can not be asked how often.
     let made = Arc::new(AtomicU32::new(0));
     let heard = Arc::clone(&made);
-    let client = builder(&emulator)
-        .roots(Roots::Platform)
-        .on_event_inline(move |event| {
-            if let Event::LoginFailed { attempts, .. } = event {
-                heard.store(*attempts, Ordering::SeqCst);
-            }
-        })
-        .build_blocking()
-        .unwrap();
+    let builder = builder(&emulator).roots(Roots::Platform);
+    let builder = forcegrant::ffi::on_event(builder, move |event| {
+        if let Event::LoginFailed { attempts, .. } = event {
+            heard.store(*attempts, Ordering::SeqCst);
+        }
+    });
+    let client = builder.build_blocking().unwrap();
     let error = client.token().unwrap_err();
     assert_eq!(error.code(), "tls_failed", "{error:?}");
     assert_eq!(made.load(Ordering::SeqCst), 1);

@@ -1,6 +1,6 @@
 //! Holds the sources of the crates to their shape: no import circles, one meaning for each type name, no retired words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -44,11 +44,12 @@ pub(crate) fn run(root: &Path) -> Result<String, String> {
             places.join(", ")
         );
     }
-    let retired: Vec<_> = declarations
+    let retired: BTreeSet<_> = declarations
         .iter()
         .filter(|found| words.forbid(found))
+        .map(|Declaration { name, file, .. }| (file, name))
         .collect();
-    for Declaration { name, file, .. } in &retired {
+    for (file, name) in &retired {
         let _ = writeln!(
             problems,
             "{file}: the name `{name}` is retired; see scripts/retired_words.json"

@@ -1,8 +1,9 @@
-"""ARCHITECTURE.md's table of the core's rooms: complete, and the pure ones are pure."""
+"""ARCHITECTURE.md: its table of the crates, its walks; and that the crate of the decisions has no means to act."""
 
 from __future__ import annotations
 
 import re
+import tomllib
 from typing import TYPE_CHECKING
 
 from checks import Check, files, read
@@ -10,92 +11,84 @@ from checks import Check, files, read
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SOURCE = "crates/forcegrant/src/"
+PAGE = "ARCHITECTURE.md"
+DECISIONS = "crates/forcegrant-proto/"
 
-# Plain values of rooms that also have effects; the text above the table names them.
-VALUES = {
-    "clock": {"Moment", "millis", "to_system_time"},
-    "credentials": {"ClientCredentials"},
-    "event": {"Event"},
-    "http": {"Request", "Response", "MAX_BODY"},
-    "store": {"Acquired", "Lease", "Put"},
-}
-# Reference counts, part of the state.
-EXCEPTIONS = {("cache/state.rs", "cache/sharded_refs")}
-
+# Libraries that act, and their parts in Rust's own library.
+FORBIDDEN_LIBRARIES = {
+    "tokio", "reqwest", "hyper", "rustls", "tokio-rustls", "redis", "arc-swap", "parking_lot", "getrandom", "rand", "rustix", "tracing",
+}  # fmt: skip
 EFFECTS = (
-    "TcpStream", "UdpSocket", "ToSocketAddrs", "std::fs", "std::env", "std::thread", "std::process", "tokio", "reqwest", "rustls::",
-    "SystemTime::now", "Instant::now", "getrandom", "Mutex", "RwLock",
+    "TcpStream", "UdpSocket", "ToSocketAddrs", "std::fs", "std::env", "std::thread", "std::process", "SystemTime::now", "Instant::now",
+    "Mutex", "RwLock", "Condvar", "unsafe ",
 )  # fmt: skip
+
+# One page: a reader should not have to scroll long.
+MOST_LINES = 110
 
 
 def checks() -> Iterator[Check]:
-    yield Check("rooms of the core", rooms)
-    yield Check("pure rooms have no effects", effects)
-    yield Check("pure rooms import pure rooms", imports)
+    yield Check("the crates and what they use", crates)
+    yield Check("functions of the walks", walks)
+    yield Check("forcegrant-proto cannot act", effects)
+    yield Check("ARCHITECTURE.md is one page", page)
 
 
-def table() -> dict[str, bool]:
-    found = re.findall(r"^\| ((?:`[\w/]+\.rs`(?:, )?)+) \| [^|]* \|([^|]*)\|", read("ARCHITECTURE.md"), re.MULTILINE)
-    return {name: column.strip().startswith("yes") for names, column in found for name in re.findall(r"`([^`]+)`", names)}
-
-
-def rooms() -> None:
-    listed = set(table())
-    there = {
-        path.removeprefix(SOURCE) for path in files() if path.startswith(SOURCE) and "tests" not in path.removesuffix(".rs").split("/")
+def crates() -> None:
+    rows = dict(re.findall(r"^\| `(forcegrant[\w-]*)` \| [^|]+ \|([^|]*)\|$", read(PAGE), re.MULTILINE))
+    published = {
+        manifest["package"]["name"]: manifest
+        for path in files()
+        if re.fullmatch(r"crates/[\w-]+/Cargo\.toml", path)
+        and (manifest := tomllib.loads(read(path)))["package"].get("publish", True)
+        and manifest["package"]["name"] != "forcegrant-emulator"
     }
-    # What only declares modules is no room.
-    there -= {"lib.rs", "cache/mod.rs", "calls/mod.rs", "grant/mod.rs"}
-    # Instruments beside the house: compiled for their own tests only.
-    there = {name for name in there if not name.startswith(("simulation/", "fuzz/", "store/model"))}
-    assert listed == there, f"not in the table: {there - listed}; not in the source: {listed - there}"
+    assert set(rows) == set(published), f"in the table: {sorted(rows)}; published: {sorted(published)}"
+    earlier: set[str] = set()
+    for name, column in rows.items():
+        listed = earlier if column.strip() == "all above" else set(re.findall(r"`([\w-]+)`", column))
+        used = {other for other in published[name].get("dependencies", {}) if other.startswith("forcegrant")}
+        assert listed == used, f"{name}: listed {sorted(listed)}, uses {sorted(used)}"
+        assert used <= earlier, f"{name} uses a crate that comes after it"
+        earlier.add(name)
+
+
+def walks() -> None:
+    found = re.findall(r"`(crates/[\w/-]+\.rs)` ((?:`[\w:]+`(?:, )?)+)", read(PAGE))
+    named = re.findall(r"`([\w:]+)` \(`(crates/[\w/-]+\.rs)`\)", read(PAGE))
+    pairs = [(path, name) for path, names in found for name in re.findall(r"`([\w:]+)`", names)]
+    pairs += [(path, name) for name, path in named]
+    assert len(pairs) >= 12, pairs
+    wrong = []
+    for path, name in pairs:
+        owner, _, function = name.rpartition("::")
+        text = read(path)
+        if not re.search(rf"\bfn {function}\b", text) or (owner and not re.search(rf"\bimpl\b[^{{]*\b{owner}\b", text)):
+            wrong.append(f"{path}: {name}")
+    paths = [path for path in re.findall(r"`(crates/[\w/.-]+)`", read(PAGE)) if path not in files()]
+    assert not wrong + paths, "\n".join(wrong + paths)
 
 
 def effects() -> None:
+    manifest = tomllib.loads(read(f"{DECISIONS}Cargo.toml"))
+    libraries = FORBIDDEN_LIBRARIES & set(manifest["dependencies"])
+    assert not libraries, f"dependencies that act: {sorted(libraries)}"
     wrong = [
-        f"{name}: {word}"
-        for name, pure in table().items()
-        if pure
+        f"{path}: {word}"
+        for path in files()
+        if path.startswith(f"{DECISIONS}src/") and path.endswith(".rs") and not path.endswith("tests.rs")
         for word in EFFECTS
-        if re.search(rf"(?<!\w){re.escape(word)}", code(name))
+        if re.search(rf"(?<!\w){re.escape(word)}", code(path))
     ]
     assert not wrong, "\n".join(wrong)
 
 
-def imports() -> None:
-    pure = {room(name) for name, is_pure in table().items() if is_pure}
-    wrong = []
-    for name in (name for name, is_pure in table().items() if is_pure):
-        for path, items in uses(name):
-            allowed = path in pure or (name, path) in EXCEPTIONS
-            if not allowed and not (path in VALUES and items <= VALUES[path]):
-                wrong.append(f"{name} imports {sorted(items)} of {path}")
-    assert not wrong, "\n".join(wrong)
+def page() -> None:
+    lines = len(read(PAGE).splitlines())
+    assert lines <= MOST_LINES, f"{lines} lines"
 
 
-def room(name: str) -> str:
-    return name.removesuffix(".rs").removesuffix("/mod")
-
-
-def uses(name: str) -> Iterator[tuple[str, set[str]]]:
-    """The rooms that a file imports from, with the items."""
-    known = {room(other) for other in table()}
-    for path, group in re.findall(r"^use crate::([\w:]+?)(?:::\{([^}]*)\})?;", code(name), re.MULTILINE):
-        parts = path.split("::")
-        items = {item.split(" as ")[0].strip() for item in group.split(",")} - {"self", ""}
-        if not items and "/".join(parts) not in known:
-            items = {parts.pop()}
-        for item in sorted(items):
-            # `use crate::cache::policy::{self, ..}` and `use crate::grant::refusal` name rooms.
-            deeper = "/".join([*parts, item])
-            if deeper in known:
-                yield deeper, {item}
-                items = items - {item}
-        yield "/".join(parts), items
-
-
-def code(name: str) -> str:
+def code(path: str) -> str:
     """A file without its unit tests, comments and documentation."""
-    text = read(SOURCE + name).split("#[cfg(test)]\nmod tests")[0]
+    text = read(path).split("#[cfg(test)]\nmod tests")[0]
     return re.sub(r"//.*", "", text)

@@ -1,4 +1,4 @@
-"""A valid Salesforce access token for server programs, with no user present.
+"""Fetches and caches Salesforce access tokens for server applications.
 
 ```python
 from forcegrant import Client
@@ -14,6 +14,7 @@ token.access_token, token.instance_url
 environment variable and sets up no logging.
 """
 
+from forcegrant import _errors, _events, _extras, _native
 from forcegrant._client import AsyncClient
 from forcegrant._errors import (
     ConfigurationError,
@@ -73,3 +74,21 @@ __all__ = [
     "classify_grpc_status",
     "classify_response",
 ]
+
+
+def _make_request_handler(credentials_callback: object, store: object) -> object:
+    # Slow to import, and few programs need it.
+    from forcegrant._callbacks import RequestHandler  # noqa: PLC0415
+
+    return RequestHandler(credentials_callback, store)
+
+
+# What the native module calls, so that it imports nothing from here.
+_native.register(
+    build_error=_errors.build,
+    log_event=_events.log,
+    make_adapter=_extras.adapter,
+    make_request_handler=_make_request_handler,
+    make_async_client=AsyncClient.from_client,
+    make_async_pool=AsyncClientPool.from_pool,
+)

@@ -9,13 +9,12 @@ from aiohttp import ClientPayloadError, hdrs
 from yarl import URL
 
 from forcegrant import _calls
-from forcegrant._client import AsyncClient
-from forcegrant._native import Client, body_counts
+from forcegrant._native import body_counts
 
 if TYPE_CHECKING:
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
-    from forcegrant._native import Call, Core
+    from forcegrant._native import ApiCall, Client
 
 
 class AiohttpMiddleware:
@@ -24,20 +23,19 @@ class AiohttpMiddleware:
     aiohttp asks it anew for each hop of a redirect.
     """
 
-    def __init__(self, core: Core) -> None:
-        # As `from_env` does; it is not for everybody.
-        self._client = AsyncClient.from_client(Client(core))  # type: ignore[arg-type]
+    def __init__(self, client: Client) -> None:
+        self._client = client.async_client()
 
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Send a request."""
         if hdrs.AUTHORIZATION in request.headers:
             return await handler(request)
-        call = self._client._call(request.method)
+        call = self._client._api_call(request.method)
         while True:
             guard = _Guard(self._client, await self._client.token())
             guard.prepare(call, request)
             response = await handler(request)
-            # An answer to a request without the token says nothing about it.
+            # A response to a request without the token says nothing about it.
             if not guard.carries(request):
                 return response
             content, broken = b"", None
@@ -47,7 +45,7 @@ class AiohttpMiddleware:
                 except ClientPayloadError as error:
                     broken = error
             try:
-                pause = _judge(call, request, response, content)
+                pause = _handle_response(call, request, response, content)
             except BaseException:
                 response.close()
                 raise
@@ -56,7 +54,7 @@ class AiohttpMiddleware:
                     raise broken
                 return response
             response.release()
-            # The answer may have come before the body had gone out.
+            # The response may have come before the body had gone out.
             await request.close()
             if pause > 0:
                 await asyncio.sleep(pause)
@@ -70,10 +68,10 @@ class _Guard(_calls.Guard):
         request.headers[hdrs.HOST] = request.url.host_port_subcomponent or ""
 
 
-def _judge(
-    call: Call, request: ClientRequest, response: ClientResponse, content: bytes
+def _handle_response(
+    call: ApiCall, request: ClientRequest, response: ClientResponse, content: bytes
 ) -> float | None:
     body = request.body
     replayable = not body or not body.consumed
     status, headers = response.status, response.headers
-    return _calls.judge(call, status, headers, content, replayable=replayable)
+    return _calls.handle_response(call, status, headers, content, replayable=replayable)

@@ -1,4 +1,4 @@
-"""What the adapters of HTTP clients have in common. What is decided, the core decides."""
+"""What the adapters of HTTP clients have in common. The core makes the decisions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from forcegrant._native import Call, Handle, Token
+    from forcegrant._native import ApiCall, ClientBase, Token
 
     class Headers(Protocol):
         """Those of any of the libraries: names in any case."""
@@ -20,10 +20,10 @@ _GUARD = "_forcegrant"
 
 
 class Guarded:
-    """A request that carries a token, of any library: each URL that it is given is judged.
+    """A request that carries a token, of any library: each URL that it is given is checked.
 
     Redirects, hooks and middlewares give another URL to a request that has its token already, or to
-    a copy of it. So what the library connects to is always what the core has judged last.
+    a copy of it. So the library always connects to the URL that the core has checked last.
     """
 
     if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Guarded:
             self.__dict__["url"] = url
             guard = guard_of(self)
             if guard is not None:
-                guard.judge(self)
+                guard.check(self)
 
     def __copy__(self) -> Guarded:
         copy = object.__new__(type(self))
@@ -62,13 +62,13 @@ def _same(request: Any) -> Any:
 
 
 def guard_of(request: Guarded) -> Guard | None:
-    """Who judges the URLs of this request."""
+    """Give what checks the URLs of this request."""
     guard: Guard | None = vars(request).get(_GUARD)
     return guard
 
 
 def guarded(cls: type, kind: type[Guarded] = Guarded) -> type:
-    """Give the class of requests of this class whose URLs are judged."""
+    """Give the class of requests of this class whose URLs are checked."""
     found = _CLASSES.get((cls, kind))
     if found is None:
         made = type(cls.__name__, (kind, cls), {"__module__": cls.__module__})
@@ -84,10 +84,10 @@ class Guard:
 
     kind: type[Guarded] = Guarded
 
-    def __init__(self, client: Handle, token: Token) -> None:
+    def __init__(self, client: ClientBase, token: Token) -> None:
         self.client, self.token = client, token
 
-    def prepare(self, call: Call, request: Any) -> None:
+    def prepare(self, call: ApiCall, request: Any) -> None:
         """Write the request's URL as the core does, and attach the token if it may go there."""
         self.leave(request)
         given = str(request.url)
@@ -98,26 +98,26 @@ class Guard:
         if carries:
             self.watch(request)
 
-    def judge(self, request: Any) -> None:
+    def check(self, request: Any) -> None:
         """Do the same for a URL that the request was given after its token."""
         if not self.carries(request):
             self.leave(request)
             return
         try:
-            self.prepare(self.client._call(request.method), request)
+            self.prepare(self.client._api_call(request.method), request)
         except BaseException:
             # If it is sent all the same, it carries no token.
             self.detach(request)
             raise
 
     def watch(self, request: Any) -> None:
-        """Have each URL that the request is given from now on judged."""
+        """Have each URL that the request is given from now on checked."""
         if not isinstance(request, Guarded):
             request.__class__ = guarded(type(request), self.kind)
         vars(request)[_GUARD] = self
 
     def leave(self, request: Any) -> None:
-        """Judge no more."""
+        """Check no more."""
         if isinstance(request, Guarded):
             vars(request).pop(_GUARD, None)
             request.__class__ = type(request).__bases__[1]
@@ -159,11 +159,11 @@ class Hidden(str):
         return str, (str(self),)
 
 
-def judge(
-    call: Call, status: int, headers: Headers, body: bytes, *, replayable: bool
+def handle_response(
+    call: ApiCall, status: int, headers: Headers, body: bytes, *, replayable: bool
 ) -> float | None:
-    """How many seconds later the request goes out again; None hands the answer out."""
-    return call.judge(
+    """How many seconds later the request goes out again; None hands the response out."""
+    return call.handle_response(
         status, headers.get("Retry-After"), headers.get("Sforce-Limit-Info"), body, replayable
     )
 

@@ -2,41 +2,38 @@
 
 from __future__ import annotations
 
-# Not at the first event: a child forked in the middle of an import waits for ever for its end.
-from forcegrant import _events  # noqa: F401
-from forcegrant._native import Client, Core, Handle, Token, seconds
+from forcegrant._native import ClientBase, Token, seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
-    from typing import TypeVar
 
     from grpc import aio
     from typing_extensions import Self, Unpack
 
-    from forcegrant._native import Verified, Wait
-    from forcegrant._waiting import Registry
+    from forcegrant._native import Client, Verified, Wait
+    from forcegrant._watch import Registry
     from forcegrant.options import ClientOptions, Seconds
 
-    T = TypeVar("T")
 
-
-class _AsyncCommon:
-    """What the clients for event loops have in common, beside the native class of each."""
+class AsyncMethods:
+    """The methods that `AsyncClient` and `AsyncClientPool` have in common."""
 
     __slots__ = ()
 
     if TYPE_CHECKING:
 
         def deliver_events(self) -> None: ...
-        def _asks(self) -> bool: ...
-        def _answer(self) -> None: ...
+        def _has_requests(self) -> bool: ...
+        def _serve_requests(self) -> None: ...
         def _start_wait_idle(self) -> Wait[None]: ...
 
     async def wait_idle(self) -> None:
         """Wait until no request for a token is on its way."""
-        await self._settle(self._start_wait_idle())
+        from forcegrant import _waiting  # noqa: PLC0415 - slow to import
+
+        wait = await _waiting.settled(self, self._start_wait_idle())
+        wait.result()
 
     async def aclose(self) -> None:
         """Do nothing: nothing is open between calls, and no token is ever revoked."""
@@ -52,18 +49,8 @@ class _AsyncCommon:
     ) -> None:
         await self.aclose()
 
-    async def _settle(self, wait: Wait[T]) -> T:
-        from forcegrant import _waiting  # noqa: PLC0415 - slow to import
 
-        wait = await _waiting.settled(wait, answer=self._asked())
-        self.deliver_events()
-        return wait.result()
-
-    def _asked(self) -> Callable[[], None] | None:
-        return self._answer if self._asks() else None
-
-
-class AsyncClient(Handle, _AsyncCommon):
+class AsyncClient(ClientBase, AsyncMethods):
     """Tokens of one app in one Salesforce org, for asyncio and trio.
 
     ```python
@@ -76,12 +63,12 @@ class AsyncClient(Handle, _AsyncCommon):
     caller that is cancelled disturbs neither the others nor the request.
     """
 
-    __slots__ = ("_reader", "_waits")
+    __slots__ = ("_reader", "_watches")
 
     # A method that is inherited from a native class costs a third more than one of the class
     # itself, so the hot path has an object of that class.
-    _reader: Handle
-    _waits: Registry[Token]
+    _reader: ClientBase
+    _watches: Registry[Token]
 
     def __new__(
         cls,
@@ -92,31 +79,22 @@ class AsyncClient(Handle, _AsyncCommon):
     ) -> Self:
         """Check the options; send nothing."""
         try:
-            core = Core(login_url, client_id, client_secret, options)
+            client = ClientBase(login_url, client_id, client_secret, **options)
         finally:
             # Error trackers record the variables of an error's frames too.
             del login_url, client_id, client_secret, options
-        return cls._over(core)
-
-    @classmethod
-    def from_env(cls, **options: Unpack[ClientOptions]) -> Self:
-        """Take the org and the credentials from the environment, as `Client.from_env` does."""
-        try:
-            core = Core.from_env(options)
-        finally:
-            del options
-        return cls._over(core)
+        return cls._share(client)
 
     @classmethod
     def from_client(cls, client: Client) -> Self:
         """Share the token, the options and all else with `client`."""
-        return cls._over(client._core)
+        return cls._share(client)
 
     @classmethod
-    def _over(cls, core: Core) -> Self:
-        self = super().__new__(cls, core)
-        self._reader = Handle(core)
-        self._waits = {}
+    def _share(cls, client: ClientBase) -> Self:
+        self = super().__new__(cls, client)
+        self._reader = ClientBase(client)
+        self._watches = {}
         return self
 
     async def token(self, timeout: Seconds | None = None) -> Token:
@@ -130,25 +108,25 @@ class AsyncClient(Handle, _AsyncCommon):
         if token is not None:
             return token
         limit = None if timeout is None else seconds("timeout", timeout)
-        found = self._find()
+        found = self._start()
         if isinstance(found, Token):
             return found
         from forcegrant import _waiting  # noqa: PLC0415 - slow to import
 
-        wait = await _waiting.settled(found, self._waits, limit, self._asked())
-        self.deliver_events()
+        wait = await _waiting.settled(self, found, self._watches, limit)
         return wait.result(limit)
 
     async def verify(self) -> Verified:
         """Get a new token and make one harmless API call with it. Raises what `token` raises."""
-        return await self._settle(self._start_verify())
+        from forcegrant import _waiting  # noqa: PLC0415 - slow to import
+
+        wait = await _waiting.settled(self, self._start_verify())
+        return wait.result()
 
     def grpc_interceptors(self) -> list[aio.ClientInterceptor]:
         """Give interceptors for the channels of `grpc.aio`, which do what those of `Client` do."""
-        from forcegrant._extras import adapter  # noqa: PLC0415 - for those who call it
-
-        found: list[aio.ClientInterceptor] = adapter("grpc", "async_interceptors", self._core)
-        return found
+        interceptors: list[aio.ClientInterceptor] = self._adapter("grpc", "async_interceptors")
+        return interceptors
 
 
 AsyncClient.__module__ = "forcegrant"

@@ -31,11 +31,11 @@ class ForcegrantError(Exception):
     retry_after: float | None
     """Seconds until asking again makes sense, where that is known."""
     http_status: int | None
-    """The status of the answer, where the failure was an answer."""
+    """The status of the response, where the failure was a response."""
     oauth_error: str | None
-    """The answer's `error` field as Salesforce sent it."""
+    """The response's `error` field as Salesforce sent it."""
     oauth_description: str | None
-    """The answer's `error_description` field as Salesforce sent it."""
+    """The response's `error_description` field as Salesforce sent it."""
     setup_step: str | None
     """The step of the set-up in Salesforce that needs a look, such as `run-as-user`."""
     help: str | None
@@ -94,7 +94,7 @@ class LoginRateError(RefusedError):
 
 
 class TransportError(ForcegrantError):
-    """No answer came: name resolution, connection, TLS, proxy."""
+    """No response came: name resolution, connection, TLS, proxy."""
 
     kind = "transport"
 
@@ -112,7 +112,7 @@ class UnavailableError(ForcegrantError):
 
 
 class ResponseError(ForcegrantError):
-    """The answer is not one that a token endpoint gives, or not one to trust."""
+    """The response is not one that a token endpoint gives, or not one to trust."""
 
     kind = "response"
 

@@ -1,36 +1,34 @@
-"""The libraries that clients are made for: none is imported before it is asked for."""
+"""The libraries that clients can be adapted to: none is imported before it is asked for."""
 
 from __future__ import annotations
 
-from importlib import import_module, metadata
-from re import findall
-from typing import TYPE_CHECKING, Any, NamedTuple
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from forcegrant._native import Core
+    from typing import Any
 
+    from forcegrant._native import Client
 
-class _Extra(NamedTuple):
-    module: str
-    """Of this package."""
-    library: str
-    distribution: str
-    oldest: tuple[int, ...]
-
-
+# Extra: the module of this package, the library, its distribution, the oldest version that will do.
 _EXTRAS = {
-    "httpx": _Extra("_httpx", "httpx", "httpx", (0, 27)),
-    "requests": _Extra("_requests", "requests", "requests", (2, 31)),
-    "aiohttp": _Extra("_aiohttp", "aiohttp", "aiohttp", (3, 13)),
-    "simple-salesforce": _Extra(
-        "_simple_salesforce", "simple_salesforce", "simple-salesforce", (1, 12, 6)
+    "httpx": ("_httpx", "httpx", "httpx", (0, 27)),
+    "requests": ("_requests", "requests", "requests", (2, 31)),
+    "aiohttp": ("_aiohttp", "aiohttp", "aiohttp", (3, 13)),
+    "simple-salesforce": (
+        "_simple_salesforce",
+        "simple_salesforce",
+        "simple-salesforce",
+        (1, 12, 6),
     ),
-    "grpc": _Extra("_grpc", "grpc", "grpcio", (1, 60)),
+    "grpc": ("_grpc", "grpc", "grpcio", (1, 60)),
 }
 
 
-def adapter(extra: str, name: str, core: Core, options: dict[str, Any] | None = None) -> Any:
+def adapter(extra: str, name: str, client: Client, options: dict[str, Any] | None = None) -> Any:
     """Make what adapts a client to a library, or raise an `ImportError` that says what to do."""
+    # Slow to import.
+    from importlib import import_module  # noqa: PLC0415
+    from re import findall  # noqa: PLC0415
+
     module, library, distribution, oldest = _EXTRAS[extra]
     try:
         import_module(library)
@@ -48,10 +46,12 @@ def adapter(extra: str, name: str, core: Core, options: dict[str, Any] | None = 
         )
         raise ImportError(msg, name=library)
     make = getattr(import_module(f"forcegrant.{module}"), name)
-    return make(core, **(options or {}))
+    return make(client, **(options or {}))
 
 
 def _version(distribution: str) -> str | None:
+    from importlib import metadata  # noqa: PLC0415 - slow to import
+
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:

@@ -9,23 +9,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import grpc
 from grpc import aio
 
-from forcegrant._client import AsyncClient
 from forcegrant._errors import ForcegrantError, TokenRejectedError
-from forcegrant._native import Client, classify_grpc_status, renewed
+from forcegrant._native import check_renewed, classify_grpc_status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterator
 
-    from forcegrant._native import Core, Handle, Token
+    from forcegrant._client import AsyncClient
+    from forcegrant._native import Client, ClientBase, Token
 
 
 class GrpcAuth(grpc.AuthMetadataPlugin):
     """Brings the token of a client, its instance and its org."""
 
-    def __init__(self, core: Core) -> None:
-        # As `from_env` does; it is not for everybody.
-        self._client: Client = Client(core)  # type: ignore[arg-type]
-        self._async_client = AsyncClient.from_client(self._client)
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._async_client = client.async_client()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __call__(
@@ -62,7 +61,7 @@ class GrpcAuth(grpc.AuthMetadataPlugin):
 class _Brought(grpc.AuthMetadataPlugin):
     """Brings one token, so that it is known which one a call brought."""
 
-    def __init__(self, client: Handle, token: Token) -> None:
+    def __init__(self, client: ClientBase, token: Token) -> None:
         self._client, self._token = client, token
 
     def __call__(
@@ -72,7 +71,7 @@ class _Brought(grpc.AuthMetadataPlugin):
 
 
 def _bring(
-    client: Handle,
+    client: ClientBase,
     token: Token,
     context: grpc.AuthMetadataContext,
     callback: grpc.AuthMetadataPluginCallback,
@@ -105,10 +104,10 @@ class _Details(NamedTuple):
     compression: Any
 
 
-class _Session:
+class _Credentials:
     """What the interceptors of one client share: the credentials of its token."""
 
-    def __init__(self, client: Handle) -> None:
+    def __init__(self, client: ClientBase) -> None:
         self._client = client
         self._made: tuple[Token, grpc.CallCredentials] | None = None
 
@@ -145,10 +144,9 @@ def _is_over(deadline: float | None) -> bool:
 # For threads
 
 
-def interceptors(core: Core) -> list[object]:
+def interceptors(client: Client) -> list[object]:
     """Give those for `grpc.intercept_channel`."""
-    # As `from_env` does; it is not for everybody.
-    return [_Interceptor(Client(core))]  # type: ignore[arg-type]
+    return [_Interceptor(client)]
 
 
 class _Interceptor(
@@ -159,49 +157,40 @@ class _Interceptor(
 ):
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._session = _Session(client)
+        self._credentials = _Credentials(client)
 
     def intercept_unary_unary(
         self, continuation: Callable[..., Any], client_call_details: Any, request: Any
     ) -> Any:
         deadline = _deadline(client_call_details)
         token = self._client.token()
-        details = self._session.details(client_call_details, token, deadline)
+        details = self._credentials.details(client_call_details, token, deadline)
         call = continuation(details, request)
         if not call.done():
             # A future: who asked for it goes on meanwhile.
-            return _Watched(call, self._session, token)
-        if not self._session.is_dead(call.code(), token):
+            return _Watched(call, self._credentials, token)
+        if not self._credentials.is_dead(call.code(), token):
             return call
         refused, token = token, self._client.token()
-        renewed(refused, token)
+        check_renewed(refused, token)
         if _is_over(deadline):
             return call
-        return continuation(self._session.details(client_call_details, token, deadline), request)
-
-    def intercept_unary_stream(
-        self, continuation: Callable[..., Any], client_call_details: Any, request: Any
-    ) -> Any:
-        return self._once(continuation, client_call_details, request)
-
-    def intercept_stream_unary(
-        self, continuation: Callable[..., Any], client_call_details: Any, request_iterator: Any
-    ) -> Any:
-        return self._once(continuation, client_call_details, request_iterator)
-
-    def intercept_stream_stream(
-        self, continuation: Callable[..., Any], client_call_details: Any, request_iterator: Any
-    ) -> Any:
-        return self._once(continuation, client_call_details, request_iterator)
+        return continuation(
+            self._credentials.details(client_call_details, token, deadline), request
+        )
 
     def _once(self, continuation: Callable[..., Any], given: Any, request: Any) -> Any:
         token = self._client.token()
-        details = self._session.details(given, token, _deadline(given))
+        details = self._credentials.details(given, token, _deadline(given))
         call = continuation(details, request)
         if not call.done():
-            return _Watched(call, self._session, token)
-        self._session.is_dead(call.code(), token)
+            return _Watched(call, self._credentials, token)
+        self._credentials.is_dead(call.code(), token)
         return call
+
+    intercept_unary_stream: Any = _once
+    intercept_stream_unary: Any = _once
+    intercept_stream_stream: Any = _once
 
 
 class _Watched:
@@ -210,13 +199,13 @@ class _Watched:
     A callback of the call alone would run beside whoever reads from it.
     """
 
-    def __init__(self, call: Any, session: _Session, token: Token) -> None:
-        self._call, self._session, self._token = call, session, token
+    def __init__(self, call: Any, credentials: _Credentials, token: Token) -> None:
+        self._call, self._credentials, self._token = call, credentials, token
         if not call.add_callback(self._look):
             self._look()
 
     def _look(self) -> None:
-        self._session.is_dead(self._call.code(), self._token)
+        self._credentials.is_dead(self._call.code(), self._token)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._call, name)
@@ -232,7 +221,7 @@ class _Watched:
             raise
 
     def result(self, timeout: float | None = None) -> Any:
-        """Give the answer, or raise what came of the call."""
+        """Give the response, or raise what came of the call."""
         try:
             return self._call.result(timeout)
         except grpc.RpcError:
@@ -253,23 +242,22 @@ grpc.Future.register(_Watched)
 # For asyncio
 
 
-def async_interceptors(core: Core) -> list[aio.ClientInterceptor]:
+def async_interceptors(client: Client) -> list[aio.ClientInterceptor]:
     """Give those for the channels of `grpc.aio`, which takes one for each kind of call."""
-    # As `from_env` does; it is not for everybody.
-    client = AsyncClient.from_client(Client(core))  # type: ignore[arg-type]
-    session = _Session(client)
+    async_client = client.async_client()
+    credentials = _Credentials(client)
     kinds = (_UnaryUnary, _UnaryStream, _StreamUnary, _StreamStream)
-    return [kind(client, session) for kind in kinds]
+    return [kind(async_client, credentials) for kind in kinds]
 
 
 class _Asynchronous:
-    def __init__(self, client: AsyncClient, session: _Session) -> None:
-        self._client, self._session = client, session
+    def __init__(self, client: AsyncClient, credentials: _Credentials) -> None:
+        self._client, self._credentials = client, credentials
 
     async def _once(self, continuation: Callable[..., Any], given: Any, request: Any) -> Any:
         token = await self._client.token()
-        details = self._session.details(given, token, _deadline(given))
-        return _AsyncWatched(await continuation(_aio(details), request), self._session, token)
+        details = self._credentials.details(given, token, _deadline(given))
+        return _AsyncWatched(await continuation(_aio(details), request), self._credentials, token)
 
 
 class _UnaryUnary(_Asynchronous, aio.UnaryUnaryClientInterceptor):
@@ -278,48 +266,39 @@ class _UnaryUnary(_Asynchronous, aio.UnaryUnaryClientInterceptor):
     ) -> Any:
         deadline = _deadline(client_call_details)
         token = await self._client.token()
-        details = self._session.details(client_call_details, token, deadline)
+        details = self._credentials.details(client_call_details, token, deadline)
         call = await continuation(_aio(details), request)
-        if not self._session.is_dead(await call.code(), token):
+        if not self._credentials.is_dead(await call.code(), token):
             return call
         refused, token = token, await self._client.token()
-        renewed(refused, token)
+        check_renewed(refused, token)
         if _is_over(deadline):
             return call
-        details = self._session.details(client_call_details, token, deadline)
+        details = self._credentials.details(client_call_details, token, deadline)
         return await continuation(_aio(details), request)
 
 
 class _UnaryStream(_Asynchronous, aio.UnaryStreamClientInterceptor):
-    async def intercept_unary_stream(
-        self, continuation: Callable[..., Any], client_call_details: Any, request: Any
-    ) -> Any:
-        return await self._once(continuation, client_call_details, request)
+    intercept_unary_stream: Any = _Asynchronous._once
 
 
 class _StreamUnary(_Asynchronous, aio.StreamUnaryClientInterceptor):
-    async def intercept_stream_unary(
-        self, continuation: Callable[..., Any], client_call_details: Any, request_iterator: Any
-    ) -> Any:
-        return await self._once(continuation, client_call_details, request_iterator)
+    intercept_stream_unary: Any = _Asynchronous._once
 
 
 class _StreamStream(_Asynchronous, aio.StreamStreamClientInterceptor):
-    async def intercept_stream_stream(
-        self, continuation: Callable[..., Any], client_call_details: Any, request_iterator: Any
-    ) -> Any:
-        return await self._once(continuation, client_call_details, request_iterator)
+    intercept_stream_stream: Any = _Asynchronous._once
 
 
 class _AsyncWatched:
     """A call that goes on, as `_Watched`.
 
     A callback of the call alone would not do: it may be told that writing failed, before the
-    answer arrives that says why.
+    response arrives that says why.
     """
 
-    def __init__(self, call: Any, session: _Session, token: Token) -> None:
-        self._call, self._session, self._token = call, session, token
+    def __init__(self, call: Any, credentials: _Credentials, token: Token) -> None:
+        self._call, self._credentials, self._token = call, credentials, token
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._call, name)
@@ -357,7 +336,7 @@ class _AsyncWatched:
         return code
 
     def _look(self, code: grpc.StatusCode) -> None:
-        self._session.is_dead(code, self._token)
+        self._credentials.is_dead(code, self._token)
 
 
 aio.UnaryStreamCall.register(_AsyncWatched)

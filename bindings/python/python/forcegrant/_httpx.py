@@ -9,13 +9,12 @@ import anyio
 import httpx
 
 from forcegrant import _calls
-from forcegrant._client import AsyncClient
-from forcegrant._native import Client, body_counts
+from forcegrant._native import body_counts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
 
-    from forcegrant._native import Call, Core
+    from forcegrant._native import ApiCall, Client
 
 _UNREADABLE = (httpx.RequestError, httpx.StreamError)
 
@@ -23,10 +22,9 @@ _UNREADABLE = (httpx.RequestError, httpx.StreamError)
 class HttpxAuth(httpx.Auth):
     """Sends the client's token along, and renews it when Salesforce says that it is dead."""
 
-    def __init__(self, core: Core) -> None:
-        # As `from_env` does; it is not for everybody.
-        self._client: Client = Client(core)  # type: ignore[arg-type]
-        self._async_client = AsyncClient.from_client(self._client)
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._async_client = client.async_client()
 
     def sync_auth_flow(
         self, request: httpx.Request
@@ -35,11 +33,11 @@ class HttpxAuth(httpx.Auth):
         if "Authorization" in request.headers:
             yield request
             return
-        call, body = self._client._call(request.method), _Body(request.stream)
+        call, body = self._client._api_call(request.method), _Body(request.stream)
         while True:
             guard = _Guard(self._client, self._client.token())
             response = yield _prepared(call, guard, request)
-            # Another origin's answer says nothing about the token.
+            # Another origin's response says nothing about the token.
             if not guard.carries(response.request):
                 return
             content, broken = b"", None
@@ -48,7 +46,7 @@ class HttpxAuth(httpx.Auth):
                     content = response.read()
                 except httpx.RequestError as error:
                     broken = error
-            pause = _judge(call, response, content, body)
+            pause = _handle_response(call, response, content, body)
             if pause is None:
                 if broken is not None:
                     raise broken
@@ -70,11 +68,11 @@ class HttpxAuth(httpx.Auth):
         if "Authorization" in request.headers:
             yield request
             return
-        call, body = self._client._call(request.method), _Body(request.stream)
+        call, body = self._client._api_call(request.method), _Body(request.stream)
         while True:
             guard = _Guard(self._client, await self._async_client.token())
             response = yield _prepared(call, guard, request)
-            # Another origin's answer says nothing about the token.
+            # Another origin's response says nothing about the token.
             if not guard.carries(response.request):
                 return
             content, broken = b"", None
@@ -83,7 +81,7 @@ class HttpxAuth(httpx.Auth):
                     content = await response.aread()
                 except httpx.RequestError as error:
                     broken = error
-            pause = _judge(call, response, content, body)
+            pause = _handle_response(call, response, content, body)
             if pause is None:
                 if broken is not None:
                     raise broken
@@ -125,7 +123,7 @@ class _Body:
             self._file.seek(self._start)
 
 
-def _prepared(call: Call, guard: _Guard, request: httpx.Request) -> httpx.Request:
+def _prepared(call: ApiCall, guard: _Guard, request: httpx.Request) -> httpx.Request:
     """Give a request of its own, so that the caller's stays as it is."""
     # Neither `copy`, which leaves the stream behind, nor the constructor, which reads everything
     # anew and costs more than all else here.
@@ -144,9 +142,11 @@ class _Guard(_calls.Guard):
         request.headers["Host"] = request.url.netloc.decode("ascii")
 
 
-def _judge(call: Call, response: httpx.Response, content: bytes, body: _Body) -> float | None:
+def _handle_response(
+    call: ApiCall, response: httpx.Response, content: bytes, body: _Body
+) -> float | None:
     status, headers = response.status_code, response.headers
-    return _calls.judge(call, status, headers, content, replayable=body.replayable)
+    return _calls.handle_response(call, status, headers, content, replayable=body.replayable)
 
 
 def _empty(response: httpx.Response) -> httpx.Response:

@@ -13,38 +13,35 @@ from typing_extensions import Self, Unpack, disjoint_base
 from forcegrant._client import AsyncClient
 from forcegrant._errors import ForcegrantError
 from forcegrant._pool import AsyncClientPool
-from forcegrant.options import ClientOptions, CredentialSet, OrgCredentials, PoolOptions, Seconds
-from forcegrant.stores import Store
+from forcegrant.options import ClientOptions, PoolOptions, Seconds
+from forcegrant.stores import Lease, Store
 
 __all__ = [
-    "Call",
+    "ApiCall",
     "Classification",
     "Client",
+    "ClientBase",
     "ClientPool",
-    "Core",
     "Event",
     "Expiry",
-    "Floor",
-    "Handle",
     "Measurement",
-    "PoolCore",
-    "PoolHandle",
+    "PoolBase",
     "Prewarmed",
-    "Question",
+    "Request",
     "Status",
     "StoreCheck",
-    "StoreStep",
     "TestClock",
     "Token",
     "Verified",
     "Wait",
     "__version__",
     "body_counts",
+    "check_renewed",
     "classify_grpc_status",
     "classify_response",
     "cli",
     "error_table",
-    "renewed",
+    "register",
     "seconds",
 ]
 
@@ -83,16 +80,16 @@ class Token:
         """The 18-character id of the user that the app runs as."""
     @property
     def scopes(self) -> tuple[str, ...]:
-        """The scopes that Salesforce granted; empty when the answer did not say."""
+        """The scopes that Salesforce granted; empty when the response did not say."""
     @property
     def token_format(self) -> Literal["opaque", "jwt"]:
         """`opaque` (a session id) or `jwt`."""
     @property
     def token_type(self) -> str:
-        """The token type of the answer: `Bearer`."""
+        """The token type of the response: `Bearer`."""
     @property
     def issued_at(self) -> datetime | None:
-        """When the answer was signed (UTC). It says nothing about when the session began or
+        """When the response was signed (UTC). It says nothing about when the session began or
         ends."""
     @property
     def expiry(self) -> Expiry:
@@ -102,7 +99,7 @@ class Token:
         """16 hexadecimal digits that tell tokens apart; safe to log."""
     @property
     def extra(self) -> dict[str, Any]:
-        """Fields of the answer that have no attribute here, in a new dict."""
+        """Fields of the response that have no attribute here, in a new dict."""
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __copy__(self) -> Self: ...
@@ -278,7 +275,7 @@ class Measurement:
 
 @final
 class Classification:
-    """What an answer of a Salesforce API says about the token, and about limits."""
+    """What a response of a Salesforce API says about the token, and about limits."""
 
     @property
     def response_class(self) -> str:
@@ -291,10 +288,10 @@ class Classification:
         """Whether the session is dead, so that a new token helps: report it with `invalidate`."""
     @property
     def retry_after(self) -> timedelta | None:
-        """How long to wait, where the answer says so."""
+        """How long to wait, where the response says so."""
     @property
     def api_usage(self) -> tuple[int, int] | None:
-        """API calls used and allowed in 24 hours, where the answer says so."""
+        """API calls used and allowed in 24 hours, where the response says so."""
 
 @final
 class TestClock:
@@ -314,25 +311,10 @@ class TestClock:
         """What the wall clock shows."""
 
 @final
-class Core:
-    """A client that is built; the classes are made over it."""
-
-    def __new__(
-        cls,
-        login_url: str,
-        client_id: str | None = None,
-        client_secret: str | None = None,
-        options: Mapping[str, object] | None = None,
-    ) -> Self: ...
-    @staticmethod
-    def from_env(options: Mapping[str, object] | None = None) -> Core:
-        """Take the org and the credentials from the environment."""
-
-@final
-class Call:
+class ApiCall:
     """One API call, from its first request to the response that is handed out.
 
-    An adapter prepares a request, sends it, has the response judged, and goes on until there is no
+    An adapter prepares a request, sends it, passes the response on, and goes on until there is no
     pause any more.
     """
 
@@ -341,7 +323,7 @@ class Call:
         exactly this URL. Raises `TokenRejectedError` if it is the token that was just refused, and
         `ConfigurationError` for a URL that HTTP libraries read differently.
         """
-    def judge(
+    def handle_response(
         self,
         status: int,
         retry_after: str | None,
@@ -349,23 +331,22 @@ class Call:
         body: bytes,
         replayable: bool,
     ) -> float | None:
-        """Judge the response to a request that carried the token: None hands it out, a number says
-        how many seconds later another request is to be made. Raises `ReplayError` or
+        """Take in the response to a request that carried the token: None hands it out, a number
+        says how many seconds later another request is to be made. Raises `ReplayError` or
         `TokenRejectedError` where the call ends in an error.
         """
 
 @final
-class Question:
-    """A question for credentials that waits for its answer. Dropped without one, it is told so."""
+class Request:
+    """A request of the core that waits for its answer. One that is dropped tells the core so."""
 
-    @property
-    def key(self) -> str | None:
-        """The key that a pool asks for; None when a client asks."""
-    def answer(self, answer: CredentialSet | OrgCredentials) -> None:
-        """Answer with a tuple of client id and client secret, or a dict of such tuples: `current`
-        and, if there is one, `next`. A pool is answered with a tuple of login URL, client id and
-        client secret, or a dict of `login_url`, `client_id`, `client_secret` and, if there is one,
-        `next_credentials`. Raises `TypeError` for anything else.
+    def call(self, credentials_callback: object, store: object, lease: type[Lease]) -> object:
+        """Call the function that the request is for: the credentials callback, with the key if a
+        pool asks, or a method of the store. `lease` is the class of a lease.
+        """
+    def answer(self, value: object) -> None:
+        """Answer with what the function returned. A value that is of no use is told to the core,
+        too.
         """
     def fail(self, reason: str) -> None:
         """Say why there is no answer."""
@@ -378,33 +359,32 @@ class StoreCheck:
 
     def __new__(cls, store: Store) -> Self: ...
     def serve(self) -> list[str] | None:
-        """Have the store take the steps that wait, on this thread. Give what it does not keep, one
-        line each, when the check is over; None before.
+        """Have the store carry out the calls that wait, on this thread. Give what it does not keep,
+        one line each, when the check is over; None before.
         """
-
-@final
-class StoreStep:
-    """One step that waits to be taken. Dropped before, the core is told that nobody came."""
-
-    @property
-    def method(self) -> str:
-        """The method of the store that takes it."""
-    @property
-    def arguments(self) -> tuple[Any, ...]:
-        """Its arguments; a lease is a tuple of owner and fence."""
-    def answer(self, value: Any) -> None:
-        """Answer with what the method returned: for `get` None or a tuple of entry and seconds left
-        (or None); for `put` a bool; for `acquire` a tuple of whether it was granted, the fence and
-        the seconds left; for `count` a number. Raises `TypeError` for anything else.
-        """
-    def fail(self, reason: str) -> None:
-        """Say why there is no answer."""
 
 @disjoint_base
-class Handle:
+class ClientBase:
     """What `Client` and `AsyncClient` have in common."""
 
-    def __new__(cls, core: Core) -> Self: ...
+    def __new__(
+        cls,
+        login_url: str | ClientBase,
+        client_id: str | None = None,
+        client_secret: str | None = None,
+        **options: Unpack[ClientOptions],
+    ) -> Self: ...
+    @classmethod
+    def from_env(cls, **options: Unpack[ClientOptions]) -> Self:
+        """Take the org and the credentials from the environment.
+
+        That is SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET, or the
+        file that SALESFORCE_CLIENT_SECRET_FILE names. Raises `ConfigurationError` naming what is
+        missing.
+        """
+    @classmethod
+    def _share(cls, client: ClientBase) -> Self:
+        """Make a client of this class that shares another's token and everything else."""
     def deliver_events(self) -> None:
         """Tell `on_event` and `logging` what has happened since they were last told, on this
         thread.
@@ -413,17 +393,13 @@ class Handle:
         is for programs that make none of them for a long time. Never waits for anything but the
         listeners.
         """
-    def _asks(self) -> bool:
-        """Whether a callback brings the credentials."""
-    def _answer(self) -> None:
-        """Have the callback answer the core's question for credentials, if one waits."""
     def is_allowed_for(self, token: Token, url: str) -> bool:
         """Whether a token may be sent to a URL: only over https, to the token's instance or API
         instance, or to a host that the option `trusted_hosts` names. Asks nobody.
         """
     def limits(self) -> tuple[int, int] | None:
-        """The org's API requests in the last 24 hours, used and allowed, as the last answer told
-        that came through an adapter of this client; None before the first.
+        """The org's API requests in the last 24 hours, used and allowed, as the last response
+        told that came through an adapter of this client; None before the first.
         """
     def cached(self) -> Token | None:
         """Return the token if one can be used now, else None. Never waits, and never asks
@@ -462,7 +438,7 @@ class Handle:
         """Give an `httpx.Auth`, for `httpx.Client` and `httpx.AsyncClient`.
 
         It sends the token to the token's instance, its API instance and `trusted_hosts`, over https
-        only. When an answer says that the session is dead, it gets a new token and repeats the
+        only. When a response says that the session is dead, it gets a new token and repeats the
         call once; a body that can be read only once is a `ReplayError`. Needs httpx:
         `pip install 'forcegrant[httpx]'`.
         """
@@ -485,20 +461,24 @@ class Handle:
     @property
     def login_host(self) -> str:
         """The host that tokens are asked from."""
-    @property
-    def _core(self) -> Core: ...
-    def _call(self, method: str) -> Call:
+    def _adapter(self, extra: str, name: str, options: dict[str, Any] | None = None) -> Any:
+        """Make what adapts the client to another library, which is imported now."""
+    def _api_call(self, method: str) -> ApiCall:
         """Begin an API call with this method."""
+    def _has_requests(self) -> bool:
+        """Whether the core may have requests."""
+    def _serve_requests(self) -> None:
+        """Have the requests of the core answered that wait."""
     def _read(self) -> Token | None:
         """The token if the last view of it covers the present, which is nearly always; else
         None.
         """
-    def _find(self) -> Token | Wait[Token]:
+    def _start(self) -> Token | Wait[Token]:
         """The token, or a `Wait` for it."""
     def _start_verify(self) -> Wait[Verified]: ...
     def _start_wait_idle(self) -> Wait[None]: ...
 
-class Client(Handle):
+class Client(ClientBase):
     """Tokens of one app in one Salesforce org, for threads.
 
     ```python
@@ -526,14 +506,6 @@ class Client(Handle):
         client_secret: str | None = None,
         **options: Unpack[ClientOptions],
     ) -> Self: ...
-    @classmethod
-    def from_env(cls, **options: Unpack[ClientOptions]) -> Self:
-        """Take the org and the credentials from the environment.
-
-        That is SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET, or the
-        file that SALESFORCE_CLIENT_SECRET_FILE names. Raises `ConfigurationError` naming what is
-        missing.
-        """
     def token(self, timeout: Seconds | None = None) -> Token:
         """Return a token that is good to use now, asking Salesforce only if it must.
 
@@ -577,17 +549,11 @@ class Client(Handle):
     def __enter__(self) -> Self: ...
     def __exit__(self, *_args: object) -> None: ...
 
-@final
-class PoolCore:
-    """A pool that is built; the classes are made over it."""
-
-    def __new__(cls, options: PoolOptions | None = None) -> Self: ...
-
 @disjoint_base
-class PoolHandle:
+class PoolBase:
     """What `ClientPool` and `AsyncClientPool` have in common."""
 
-    def __new__(cls, core: PoolCore) -> Self: ...
+    def __new__(cls, *pool: PoolBase, **options: Unpack[PoolOptions]) -> Self: ...
     def insert(
         self,
         key: str,
@@ -639,16 +605,18 @@ class PoolHandle:
         """
     def __len__(self) -> int: ...
     def __contains__(self, key: object, /) -> bool: ...
-    @property
-    def _core(self) -> PoolCore: ...
-    def _core_of(self, key: str) -> Core: ...
-    def _asks(self) -> bool: ...
-    def _answer(self) -> None: ...
-    def _find(self, key: str) -> Token | Wait[Token]: ...
+    def _client(self, key: str) -> ClientBase:
+        """What a client of one key is made over."""
+    def _has_requests(self) -> bool:
+        """Whether the core may have requests."""
+    def _serve_requests(self) -> None:
+        """Have the requests of the core answered that wait."""
+    def _start(self, key: str) -> Token | Wait[Token]:
+        """The token of a key, or a `Wait` for it."""
     def _start_prewarm(self, keys: Iterable[str]) -> Wait[Prewarmed]: ...
     def _start_wait_idle(self) -> Wait[None]: ...
 
-class ClientPool(PoolHandle):
+class ClientPool(PoolBase):
     """Tokens of many Salesforce orgs, each under a key of yours, for threads.
 
     ```python
@@ -717,15 +685,10 @@ class Wait(Generic[_T]):
     def close(self) -> None:
         """Nobody waits any more: be told nothing. What is on its way goes on."""
 
-@final
-class Floor:
-    """The least that a method can do: return a string that it keeps. For benchmarks only."""
-
-    def __new__(cls, text: str) -> Self: ...
-    def text(self) -> str: ...
-
 def body_counts(status: int) -> bool:
-    """Whether the body of a response with this status has to be read for it to be judged."""
+    """Whether the body of a response with this status has to be read, for
+    `ApiCall.handle_response`.
+    """
 
 def cli(args: list[str]) -> int:
     """Run the command line with the arguments after the program's name; give the exit code.
@@ -734,13 +697,16 @@ def cli(args: list[str]) -> int:
     for no signals: leave Ctrl-C to the system before.
     """
 
-def renewed(before: Token, now: Token) -> None:
+def check_renewed(before: Token, now: Token) -> None:
     """Check the token that a call is made again with: raises `TokenRejectedError` if it is the one
     that was refused.
     """
 
 def error_table() -> list[dict[str, Any]]:
     """The core's table of errors: a list of dicts, one for each code."""
+
+def register(**functions: Callable[..., object]) -> None:
+    """Name the functions of the package that this module calls."""
 
 def seconds(name: str, value: Seconds) -> float:
     """The number of seconds in a number or a `timedelta`."""
@@ -754,14 +720,14 @@ def classify_response(
     | None = None,
     body: str | bytes | None = None,
 ) -> Classification:
-    """Judge an answer of a Salesforce API: REST, Bulk, SOAP, Connect or identity. Asks nobody.
+    """Classify a response of a Salesforce API: REST, Bulk, SOAP, Connect or identity. Asks nobody.
 
     `headers` are a mapping, or pairs, of str or bytes; upper and lower case do not matter. The
     first few hundred bytes of the body are enough.
     """
 
 def classify_grpc_status(code: int) -> Classification:
-    """Judge the status of a gRPC call (of the Pub/Sub API). Asks nobody.
+    """Classify the status of a gRPC call (of the Pub/Sub API). Asks nobody.
 
     `code` is the number of the status: `error.code().value[0]` with grpcio.
     """

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from forcegrant._client import AsyncClient, _AsyncCommon
-from forcegrant._native import ClientPool, PoolCore, PoolHandle, Token, seconds
+from forcegrant._client import AsyncClient, AsyncMethods
+from forcegrant._native import PoolBase, Token, seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self, Unpack
 
-    from forcegrant._native import Prewarmed
-    from forcegrant._waiting import Registry
+    from forcegrant._native import ClientPool, Prewarmed
+    from forcegrant._watch import Registry
     from forcegrant.options import PoolOptions, Seconds
 
 
-class AsyncClientPool(PoolHandle, _AsyncCommon):
+class AsyncClientPool(PoolBase, AsyncMethods):
     """Tokens of many Salesforce orgs, each under a key of yours, for asyncio.
 
     ```python
@@ -27,29 +27,29 @@ class AsyncClientPool(PoolHandle, _AsyncCommon):
     Takes what `ClientPool` takes; `credentials_callback` may be an async function.
     """
 
-    __slots__ = ("_waits",)
+    __slots__ = ("_watches",)
 
     # By key, as the callers of one key share the socket of their wait.
-    _waits: dict[str, Registry[Token]]
+    _watches: dict[str, Registry[Token]]
 
     def __new__(cls, **options: Unpack[PoolOptions]) -> Self:
         """Check the options; send nothing."""
         try:
-            core = PoolCore(options)
+            pool = PoolBase(**options)
         finally:
             # A secret that was given here by mistake is not to be found in the frame of the error.
             del options
-        return cls._over(core)
+        return cls._share(pool)
 
     @classmethod
     def from_pool(cls, pool: ClientPool) -> Self:
         """Share the clients, the options and all else with `pool`."""
-        return cls._over(pool._core)
+        return cls._share(pool)
 
     @classmethod
-    def _over(cls, core: PoolCore) -> Self:
-        self = super().__new__(cls, core)
-        self._waits = {}
+    def _share(cls, pool: PoolBase) -> Self:
+        self = super().__new__(cls, pool)
+        self._watches = {}
         return self
 
     async def token(self, key: str, timeout: Seconds | None = None) -> Token:
@@ -58,19 +58,18 @@ class AsyncClientPool(PoolHandle, _AsyncCommon):
         `timeout` (seconds or `timedelta`) limits how long this caller waits;
         the request goes on for the others. Raises what `ClientPool.token` raises.
         """
-        found = self._find(key)
+        found = self._start(key)
         if isinstance(found, Token):
             return found
         limit = None if timeout is None else seconds("timeout", timeout)
         from forcegrant import _waiting  # noqa: PLC0415 - asyncio is slow to import
 
-        registry = self._waits.setdefault(key, {})
+        registry = self._watches.setdefault(key, {})
         try:
-            wait = await _waiting.settled(found, registry, limit, self._asked())
+            wait = await _waiting.settled(self, found, registry, limit)
         finally:
-            if not registry and self._waits.get(key) is registry:
-                del self._waits[key]
-        self.deliver_events()
+            if not registry and self._watches.get(key) is registry:
+                del self._watches[key]
         return wait.result(limit)
 
     def client(self, key: str) -> AsyncClient:
@@ -78,14 +77,17 @@ class AsyncClientPool(PoolHandle, _AsyncCommon):
 
         It goes on working when the pool lets go of it.
         """
-        return AsyncClient._over(self._core_of(key))
+        return AsyncClient._share(self._client(key))
 
     async def prewarm(self, keys: Iterable[str]) -> Prewarmed:
         """Log in for every key that has no usable token, and wait until all are done.
 
         These logins go behind those that callers wait for.
         """
-        return await self._settle(self._start_prewarm(keys))
+        from forcegrant import _waiting  # noqa: PLC0415 - asyncio is slow to import
+
+        wait = await _waiting.settled(self, self._start_prewarm(keys))
+        return wait.result()
 
 
 AsyncClientPool.__module__ = "forcegrant"

@@ -12,27 +12,26 @@ from requests.cookies import extract_cookies_to_jar
 from requests.utils import rewind_body
 
 from forcegrant import _calls
-from forcegrant._native import Client, body_counts
+from forcegrant._native import body_counts
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
-    from forcegrant._native import Call, Core, Token
+    from forcegrant._native import ApiCall, Client, Token
 
 
 class RequestsAuth(AuthBase):
     """Sends the client's token along, and renews it when Salesforce says that it is dead."""
 
-    def __init__(self, core: Core) -> None:
-        # As `from_env` does; it is not for everybody.
-        self._client: Client = Client(core)  # type: ignore[arg-type]
+    def __init__(self, client: Client) -> None:
+        self._client = client
 
     def __call__(self, r: PreparedRequest) -> PreparedRequest:
         """Prepare a request."""
         if not self.is_own(r):
             token = self._client.token()
             self._prepare(r, token)
-            r.register_hook("response", partial(self._answered, token))
+            r.register_hook("response", partial(self._handle, token))
         return r
 
     # How the token travels; `_simple_salesforce` has other ways.
@@ -46,18 +45,18 @@ class RequestsAuth(AuthBase):
         return Guard(self._client, token)
 
     def _prepare(self, request: PreparedRequest, token: Token) -> None:
-        self.guard(token).prepare(self._client._call(request.method or "GET"), request)
+        self.guard(token).prepare(self._client._api_call(request.method or "GET"), request)
 
-    def _answered(self, token: Token, response: Response, **kwargs: Any) -> Response:
+    def _handle(self, token: Token, response: Response, **kwargs: Any) -> Response:
         # A prepared request may be sent any number of times: each time is a call of its own.
         first = response.request
-        call = self._client._call(first.method or "GET")
+        call = self._client._api_call(first.method or "GET")
         call.prepare(token, first.url or "")
         while True:
             # Another origin, after a redirect, says nothing about the token.
             if not self.guard(token).carries(response.request):
                 return response
-            pause = _judge(call, response)
+            pause = _handle_response(call, response)
             if pause is None:
                 if response.is_redirect and response.request is not first:
                     # The next request is made after the first one.
@@ -70,10 +69,10 @@ class RequestsAuth(AuthBase):
                 time.sleep(pause)
             token = self._client.token()
             self.guard(token).prepare(call, again)
-            answer: Response = response.connection.send(again, **kwargs)  # type: ignore[attr-defined,unused-ignore]
-            answer.history = [*response.history, response]
-            answer.request = again
-            response = answer
+            repeated: Response = response.connection.send(again, **kwargs)  # type: ignore[attr-defined,unused-ignore]
+            repeated.history = [*response.history, response]
+            repeated.request = again
+            response = repeated
 
 
 class _Guarded(_calls.Guarded):
@@ -94,7 +93,7 @@ class Guard(_calls.Guard):
     kind = _Guarded
 
 
-def _judge(call: Call, response: Response) -> float | None:
+def _handle_response(call: ApiCall, response: Response) -> float | None:
     content, broken = b"", None
     if body_counts(response.status_code):
         try:
@@ -105,7 +104,7 @@ def _judge(call: Call, response: Response) -> float | None:
     replayable = isinstance(body, bytes | str | None) or isinstance(_position(response), int)
     status, headers = response.status_code, response.headers
     try:
-        pause = _calls.judge(call, status, headers, content, replayable=replayable)
+        pause = _calls.handle_response(call, status, headers, content, replayable=replayable)
     except BaseException:
         response.close()
         raise

@@ -9,19 +9,18 @@ import requests
 from simple_salesforce.api import Salesforce
 
 from forcegrant._calls import Hidden
-from forcegrant._native import Client
 from forcegrant._requests import Guard, RequestsAuth
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
     from simple_salesforce.metadata import SfdcMetadataApi
 
-    from forcegrant._native import Core, Token
+    from forcegrant._native import Client, Token
 
 _OPTIONS = frozenset({"version", "session", "proxies", "parse_float", "object_pairs_hook"})
 
 
-def connect(core: Core, **options: Any) -> RenewingSalesforce:
+def connect(client: Client, **options: Any) -> RenewingSalesforce:
     """Check the options, which the client's own are not among."""
     others = ", ".join(sorted(options.keys() - _OPTIONS))
     if others:
@@ -30,7 +29,7 @@ def connect(core: Core, **options: Any) -> RenewingSalesforce:
             f"it takes {', '.join(sorted(_OPTIONS))}"
         )
         raise TypeError(msg)
-    return RenewingSalesforce(core, **options)
+    return RenewingSalesforce(client, **options)
 
 
 class RenewingSalesforce(Salesforce):
@@ -42,7 +41,7 @@ class RenewingSalesforce(Salesforce):
 
     def __init__(
         self,
-        core: Core,
+        client: Client,
         session: requests.Session | None = None,
         proxies: Any = None,
         **options: Any,
@@ -51,9 +50,8 @@ class RenewingSalesforce(Salesforce):
             session = requests.Session()
             session.proxies = proxies or session.proxies
             proxies = None
-        # As `from_env` does; it is not for everybody.
-        self._client: Client = Client(core)  # type: ignore[arg-type]
-        auth = _Auth(core)
+        self._client = client
+        auth = _Auth(client)
         token = auth.begin()
         super().__init__(
             session_id=token.access_token,
@@ -96,7 +94,7 @@ class _Auth(RequestsAuth):
     def begin(self) -> Token:
         """Give the first token; what is meant for its instance goes where later ones belong."""
         token = self._client.token()
-        self._client._call("GET").prepare(token, token.instance_url)
+        self._client._api_call("GET").prepare(token, token.instance_url)
         return token
 
     def is_own(self, request: PreparedRequest) -> bool:

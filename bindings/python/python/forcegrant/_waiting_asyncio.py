@@ -1,17 +1,17 @@
-"""All that is known about asyncio."""
+"""Waiting in a loop of asyncio."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
 
-from forcegrant._waiting import QUESTIONS_EVERY, T, Watch
+from forcegrant._watch import REQUESTS_EVERY, T, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from forcegrant._native import Wait
-    from forcegrant._waiting import Registry
+    from forcegrant._watch import Registry
 
 
 class AsyncioWatch(Watch[T]):
@@ -27,9 +27,9 @@ class AsyncioWatch(Watch[T]):
         wait: Wait[T],
         loop: asyncio.AbstractEventLoop,
         registry: Registry[T] | None,
-        answer: Callable[[], None] | None,
+        serve: Callable[[], None] | None,
     ) -> None:
-        super().__init__(wait, loop, registry, answer)
+        super().__init__(wait, loop, registry, serve)
         self.callers: set[asyncio.Future[None]] = set()
         self.task: asyncio.Task[None] | None = None
         self.ticker: asyncio.TimerHandle | None = None
@@ -37,7 +37,7 @@ class AsyncioWatch(Watch[T]):
             loop.add_reader(self.sock, self.settle)
         except NotImplementedError:  # a loop of completion ports
             self.task = loop.create_task(self.receive())
-        if answer is not None:
+        if serve is not None:
             try:
                 self.tick()
             except BaseException:
@@ -46,9 +46,9 @@ class AsyncioWatch(Watch[T]):
                 raise
 
     def tick(self) -> None:
-        self.ticker = self.loop.call_later(QUESTIONS_EVERY, self.tick)
-        if self.answer is not None:
-            self.answer()
+        self.ticker = self.loop.call_later(REQUESTS_EVERY, self.tick)
+        if self.serve is not None:
+            self.serve()
 
     async def join(self, timeout: float | None) -> None:
         caller = self.loop.create_future()

@@ -1,4 +1,4 @@
-"""All that is known about trio."""
+"""Waiting in a run of trio."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from forcegrant._waiting import QUESTIONS_EVERY, T, Watch
+from forcegrant._watch import REQUESTS_EVERY, T, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from forcegrant._native import Wait
-    from forcegrant._waiting import Registry
+    from forcegrant._watch import Registry
 
 
 class TrioWatch(Watch[T]):
@@ -32,9 +32,9 @@ class TrioWatch(Watch[T]):
         wait: Wait[T],
         loop: trio.lowlevel.TrioToken,
         registry: Registry[T] | None,
-        answer: Callable[[], None] | None,
+        serve: Callable[[], None] | None,
     ) -> None:
-        super().__init__(wait, loop, registry, answer)
+        super().__init__(wait, loop, registry, serve)
         self.callers = 0
         self.led = False
         self.settled = False
@@ -64,9 +64,9 @@ class TrioWatch(Watch[T]):
                 self.others.unpark()
 
     async def look(self) -> None:
-        if self.answer is not None:
-            self.answer()
-        pause = math.inf if self.answer is None else QUESTIONS_EVERY
+        if self.serve is not None:
+            self.serve()
+        pause = math.inf if self.serve is None else REQUESTS_EVERY
         with trio.move_on_after(pause):
             await trio.lowlevel.wait_readable(self.sock)
             self.settled = True

@@ -44,7 +44,7 @@ class ClientOptions(TypedDict, total=False):
     `client_id` and `client_secret` out. [none]"""
     introspect: bool | None
     """Ask the introspection endpoint once after each login when the token ends, if the
-    answer did not say. [False]"""
+    response did not say. [False]"""
     introspection_timeout: Seconds | None
     """For that request. [5 s]"""
     login_budget: int | Literal["none"] | None
@@ -73,7 +73,7 @@ class ClientOptions(TypedDict, total=False):
     connect_timeout: Seconds | None
     """For name resolution, connecting and TLS. [5 s]"""
     attempt_timeout: Seconds | None
-    """For one request with its answer. [10 s]"""
+    """For one request with its response. [10 s]"""
     total_timeout: Seconds | None
     """For all attempts of one login and the pauses between them. [30 s]"""
     max_attempts: int | None
@@ -84,7 +84,7 @@ class ClientOptions(TypedDict, total=False):
     """Longest `Retry-After` that is waited for. [10 s]"""
     call_attempts: int | None
     """Attempts of one API call through this client's adapters: more than one repeats calls that
-    are answered with 503, 429 and the like, if their method may be repeated (not POST or PATCH)
+    get 503, 429 and the like as a response, if their method may be repeated (not POST or PATCH)
     and their body can be sent again. [1: off]"""
     call_backoff: tuple[Seconds, Seconds] | None
     """Longest first pause between two of them, and the longest of all. [(0.5 s, 10 s)]"""

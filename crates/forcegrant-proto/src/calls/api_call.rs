@@ -189,8 +189,8 @@ impl ApiCall {
             .after_report(refused, outcome, is_jwt(call.access_token))
     }
 
-    /// A request to this URL, with its token, was served: for bindings, whose adapters hand over no
-    /// response that is fine. Returns as [`CallClient::note_accepted`] does.
+    /// A request to this URL, with its token, was served: for adapters that hand over no response that is
+    /// fine. Returns as [`CallClient::note_accepted`] does.
     #[doc(hidden)]
     pub fn note_served(&self, client: &impl CallClient, url: &str) -> bool {
         client.note_accepted(url, self.progress.is_renewed)

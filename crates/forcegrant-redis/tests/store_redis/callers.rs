@@ -27,12 +27,13 @@ impl Member {
     fn new(emulator: &Emulator, url: &str) -> Self {
         let events: Arc<Mutex<Vec<_>>> = Arc::default();
         let own = Arc::clone(&events);
-        let client = builder(emulator)
+        let builder = builder(emulator)
             .store(StoreConfig::store(RedisStore::new(url).unwrap()))
-            .store_timeout(STORE_TIMEOUT)
-            .on_event_inline(move |event: &Event| own.lock().unwrap().push(event.name()))
-            .build_blocking()
-            .unwrap();
+            .store_timeout(STORE_TIMEOUT);
+        let builder = forcegrant::ffi::on_event(builder, move |event: &Event| {
+            own.lock().unwrap().push(event.name());
+        });
+        let client = builder.build_blocking().unwrap();
         Self { client, events }
     }
 

@@ -143,12 +143,8 @@ impl Client {
         self.resolve_url_on(token.instance_url(), token.api_instance_url(), path_or_url)
     }
 
-    /// The same as [`Client::resolve_url`] for bindings that keep the token in their own language.
-    ///
-    /// # Errors
-    /// As [`Client::resolve_url`].
-    #[doc(hidden)]
-    pub fn resolve_url_on(
+    /// The same for a token whose instances are known.
+    pub(crate) fn resolve_url_on(
         &self,
         instance_url: &str,
         api_instance_url: Option<&str>,
@@ -162,13 +158,8 @@ impl Client {
         self.inner.calls().resolve_url(token, trust, path_or_url)
     }
 
-    /// A host accepted the token of a request: for bindings, whose adapters hand over no response that
-    /// is fine. Returns whether that matters still: whether renewals are counted.
-    #[doc(hidden)]
-    pub fn note_accepted(&self, url: &str) -> bool {
-        self.accepted(url, false)
-    }
-
+    /// Notes that a host accepted the token of a request. Returns whether that matters still: whether
+    /// renewals are counted.
     pub(crate) fn accepted(&self, url: &str, is_cure: bool) -> bool {
         if !self.inner.counts_renewals() {
             return false;
@@ -177,13 +168,6 @@ impl Client {
             let host = url.origin().ascii_serialization();
             self.inner.accepted(&host, is_cure);
         }
-        self.inner.counts_renewals()
-    }
-
-    /// Whether renewals are counted: see [`Client::note_accepted`].
-    #[doc(hidden)]
-    #[must_use]
-    pub fn counts_renewals(&self) -> bool {
         self.inner.counts_renewals()
     }
 

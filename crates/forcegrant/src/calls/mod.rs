@@ -18,7 +18,7 @@ mod client;
 pub(crate) mod usage;
 
 pub use forcegrant_proto::calls::api_call::{
-    Action, ApiCall, CLASSIFIED_BYTES, CallResponse, body_counts, renewed,
+    Action, ApiCall, CLASSIFIED_BYTES, CallResponse, body_counts,
 };
 pub use forcegrant_proto::calls::resolve_url::ResolvedUrl;
 pub use forcegrant_proto::calls::retry::CallRetry;

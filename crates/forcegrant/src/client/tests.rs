@@ -16,6 +16,7 @@ use serde_json::json;
 use super::*;
 use crate::blocking;
 use crate::events::Events;
+use crate::ffi;
 use crate::http::{Request, Response, Transport};
 use crate::{ClientBuilder, TestClock};
 use forcegrant_proto::grant::failure::Failure;
@@ -135,8 +136,8 @@ fn fixture_on(
     let log = Arc::clone(&events);
     let builder = Client::builder("acme.my.salesforce.com", "id", "hunter22")
         .clock(clock.clone())
-        .retry_backoff(Duration::ZERO)
-        .on_event_inline(move |event| log.lock().unwrap().push(event.name()));
+        .retry_backoff(Duration::ZERO);
+    let builder = ffi::on_event(builder, move |event| log.lock().unwrap().push(event.name()));
     let built = options(builder).build().unwrap();
     let mut inner = Arc::into_inner(built.inner).unwrap();
     Arc::get_mut(&mut inner.config).unwrap().transport =
@@ -432,16 +433,19 @@ fn a_view_is_empty_under_a_test_clock_and_starts_the_refresh_that_is_due() {
     let (hold, arrival, go) = held(Play::Token("b"));
     let f = fixture([Play::Token("a"), hold]);
     let client = f.client.clone().into_async();
-    assert!(client.view().is_none(), "no login is started for a view");
+    assert!(
+        ffi::view(&client).is_none(),
+        "no login is started for a view"
+    );
     f.client.token().unwrap();
-    let view = client.view().unwrap();
+    let view = ffi::view(&client).unwrap();
     assert_eq!(view.from_ms, view.until_ms);
     f.pass(1_000);
-    assert_eq!(client.view().unwrap().token.access_token(), "a");
+    assert_eq!(ffi::view(&client).unwrap().token.access_token(), "a");
     arrival.recv().unwrap();
     go.send(()).unwrap();
     f.client.wait_idle();
-    assert_eq!(client.view().unwrap().token.access_token(), "b");
+    assert_eq!(ffi::view(&client).unwrap().token.access_token(), "b");
 }
 
 #[test]

@@ -104,20 +104,12 @@ impl ClientPoolBuilder {
     }
 
     /// Calls `listener` with a key and what happened to it: see [`ClientBuilder::on_event`].
-    pub fn on_event(mut self, listener: impl Fn(&str, &Event) + Send + Sync + 'static) -> Self {
-        let listener = move |_: &str, key: &str, event: &Event| listener(key, event);
-        self.options = self.options.with_events(Events::apart(listener));
-        self
+    pub fn on_event(self, listener: impl Fn(&str, &Event) + Send + Sync + 'static) -> Self {
+        self.with_events(Events::apart(move |_, key, event| listener(key, event)))
     }
 
-    /// The same on the thread where it happens, and with the login host before the key: for bindings,
-    /// which hand events on at once, and for tests.
-    #[doc(hidden)]
-    pub fn on_event_inline(
-        mut self,
-        listener: impl Fn(&str, &str, &Event) + Send + Sync + 'static,
-    ) -> Self {
-        self.options = self.options.with_events(Events::inline(listener));
+    pub(crate) fn with_events(mut self, events: Events) -> Self {
+        self.options = self.options.with_events(events);
         self
     }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub use self::builder::ClientPoolBuilder;
 use self::clients::Clients;
 pub use self::prewarm::Prewarmed;
-use crate::client::{Client, Start, View};
+use crate::client::{Client, Start};
 use crate::client_inner::ClientInner;
 use crate::credentials::{ClientCredentials, CredentialSet, Source};
 use crate::login_task::Purpose;
@@ -85,7 +85,7 @@ impl ClientPool {
     }
 
     /// The same as [`ClientPool::token`] for callers that wait in their own way.
-    pub fn start(&self, key: &str) -> Start {
+    pub(crate) fn start(&self, key: &str) -> Start {
         match self.clients.read(key) {
             Some(Ok(token)) => Start::Ready(token),
             Some(Err(client)) => client.start_for(Purpose::Token),
@@ -101,12 +101,6 @@ impl ClientPool {
     pub fn cached(&self, key: &str) -> Option<Token> {
         let read = self.clients.read(key)?;
         read.map_or_else(|client| client.cached(), Some)
-    }
-
-    /// The cached token and how long it may be handed out: see [`Client::view`].
-    #[must_use]
-    pub fn view(&self, key: &str) -> Option<View> {
-        self.clients.get(key)?.view()
     }
 
     /// The client of a key, to use by itself. It still works when the pool drops it.
@@ -223,7 +217,7 @@ impl ClientPool {
     }
 
     /// The same as [`ClientPool::prewarm`] for callers that wait in their own way.
-    pub fn start_prewarm<K: AsRef<str>>(
+    pub(crate) fn start_prewarm<K: AsRef<str>>(
         &self,
         keys: impl IntoIterator<Item = K>,
     ) -> Pending<Prewarmed> {
@@ -243,7 +237,7 @@ impl ClientPool {
     }
 
     /// The same as [`ClientPool::wait_idle`] for callers that wait in their own way.
-    pub fn start_wait_idle(&self) -> Pending<()> {
+    pub(crate) fn start_wait_idle(&self) -> Pending<()> {
         let clients = self.clients.all_in_use();
         prewarm::all(clients.iter().filter_map(ClientInner::idle))
     }
@@ -273,5 +267,5 @@ fn unknown(key: &str) -> Error {
     .with_help("Insert them first. A full pool forgets the keys that were not used lately: raise `max_clients`,\nor give the pool a credentials callback, which is asked with the key whenever it is needed.")
 }
 
-#[cfg(all(test, not(feature = "model")))]
+#[cfg(all(test, not(shuttle)))]
 mod tests;

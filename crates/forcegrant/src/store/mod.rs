@@ -21,8 +21,6 @@ mod config;
 pub mod conformance;
 #[cfg(feature = "store-file")]
 mod file;
-#[cfg(all(test, not(feature = "model")))]
-mod model;
 pub(crate) mod seal;
 
 pub use forcegrant_proto::store::{Acquired, Lease, Put, StoreError, Stored};

@@ -18,15 +18,9 @@ pub(crate) struct Graph {
 
 /// Files that import each other, directly or through others.
 pub(crate) struct Circle {
-    files: Vec<String>,
+    pub(super) files: Vec<String>,
     /// The imports among them: from, to, and the path for which.
     imports: Vec<(String, String, String)>,
-}
-
-impl Circle {
-    pub(crate) fn files(&self) -> &[String] {
-        &self.files
-    }
 }
 
 impl fmt::Display for Circle {

@@ -74,7 +74,7 @@ pub(crate) fn read(crate_root: &Path, read_file: ReadFile<'_>) -> Result<Vec<Sou
             modules: Vec::new(),
             files: Vec::new(),
         };
-        reader.module(module, &folder, file.items)?;
+        reader.module(&module, &folder, file.items)?;
         files.push(SourceFile {
             path: shown,
             modules: reader.modules,
@@ -94,7 +94,7 @@ struct ModuleReader<'a> {
 }
 
 impl ModuleReader<'_> {
-    fn module(&mut self, path: ModulePath, folder: &Path, items: Vec<Item>) -> Result<(), String> {
+    fn module(&mut self, path: &ModulePath, folder: &Path, items: Vec<Item>) -> Result<(), String> {
         let mut module = Module {
             path: path.clone(),
             items: Vec::new(),
@@ -113,10 +113,10 @@ impl ModuleReader<'_> {
                     below.push(name.clone());
                     let inner_folder = folder.join(&name);
                     match inner.content {
-                        Some((_, items)) => self.module(below, &inner_folder, items)?,
+                        Some((_, items)) => self.module(&below, &inner_folder, items)?,
                         None => {
-                            self.files
-                                .push(self.own_file(&inner.attrs, below, folder, &name)?)
+                            let file = self.own_file(&inner.attrs, below, folder, &name)?;
+                            self.files.push(file);
                         }
                     }
                 }

@@ -16,7 +16,7 @@ fn circles(files: &[(&str, &str)]) -> Vec<String> {
     let circles = Graph::of(&sources(files)).circles();
     circles
         .iter()
-        .map(|circle| circle.files().join(" "))
+        .map(|circle| circle.files.join(" "))
         .collect()
 }
 

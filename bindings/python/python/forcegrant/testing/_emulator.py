@@ -156,13 +156,13 @@ class Emulator:
                 "POST", "/", json.dumps(command), {"Content-Type": "application/json"}
             )
             response = connection.getresponse()
-            answer: dict[str, Any] = json.loads(response.read())
+            reply: dict[str, Any] = json.loads(response.read())
         finally:
             connection.close()
         if response.status != http.HTTPStatus.OK:
-            msg = f"{op}: {answer.get('error', answer)}"
+            msg = f"{op}: {reply.get('error', reply)}"
             raise EmulatorError(msg)
-        return answer
+        return reply
 
     def reset(self, config: Mapping[str, Any] | None = None) -> None:
         """Forget everything that happened and was set; start over with `config` or the default."""
@@ -183,7 +183,7 @@ class Emulator:
 
         `endpoint` is token, introspect, userinfo, revoke, data, limits, query,
         soap, bulk or any. `kind` is a status with its usual body (`503_html`,
-        `429_retry_after`, ...), a broken answer (`not_json`, `cut_body`,
+        `429_retry_after`, ...), a broken response (`not_json`, `cut_body`,
         `huge_body`, `missing_token`, ...), a refusal (`refusal` with `error` and
         `description`), a connection fault (`reset`, `slow_head`, `slow_body`) or
         `hold`, which keeps requests until `release()`.
@@ -222,8 +222,8 @@ class Emulator:
 
     def counters(self) -> dict[str, int]:
         """Give the counts since the reset: `token_requests`, `logins`, `data_calls`, ..."""
-        answer = self.control("counters")
-        counters: dict[str, int] = answer.get("counters", answer)
+        reply = self.control("counters")
+        counters: dict[str, int] = reply.get("counters", reply)
         return {name: value for name, value in counters.items() if name != "ok"}
 
     def requests(self, endpoint: str | None = None) -> list[dict[str, Any]]:

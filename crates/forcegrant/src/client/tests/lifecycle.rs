@@ -377,7 +377,7 @@ fn ageing_is_told_before_the_refresh_that_it_makes_due() {
     let (client, seen) = (Arc::new(OnceLock::new()), Arc::new(Mutex::new(Vec::new())));
     let (told, log) = (Arc::clone(&client), Arc::clone(&seen));
     let f = fixture_with([Play::Token("a"), Play::Token("b")], |builder| {
-        builder.on_event_inline(move |event| {
+        ffi::on_event(builder, move |event| {
             if let Event::RefreshDue { fingerprint, .. } = event {
                 let client: &crate::blocking::Client = told.get().unwrap();
                 let in_flight = client.status().in_flight;

@@ -395,7 +395,7 @@ fn the_words_of_a_store_hold_no_secret() {
     let told: Arc<Mutex<Vec<String>>> = Arc::default();
     let own = Arc::clone(&told);
     let f = fixture_with([Play::Token("a")], |builder| {
-        with(&store)(builder).on_event_inline(move |event| {
+        ffi::on_event(with(&store)(builder), move |event| {
             own.lock().unwrap().push(format!("{event:?}"));
         })
     });

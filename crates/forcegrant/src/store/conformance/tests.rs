@@ -41,7 +41,7 @@ enum Defect {
     WatchSleepsItOut,
     WatchIgnoresItsLimit,
     WatchSpins,
-    WatchWaitsForAnothersLease,
+    WatchWaitsForAnyLease,
     CountIsTheLast,
     CountIsNotAtomic,
     KeysLoseTheirMarks,
@@ -120,10 +120,7 @@ const DEFECTS: &[(Defect, &str)] = &[
     (Defect::WatchSleepsItOut, "watch_ends_with_the_lease"),
     (Defect::WatchIgnoresItsLimit, "watch_keeps_its_limit"),
     (Defect::WatchSpins, "watch_does_not_spin"),
-    (
-        Defect::WatchWaitsForAnothersLease,
-        "watch_ends_with_the_lease",
-    ),
+    (Defect::WatchWaitsForAnyLease, "watch_ends_with_the_lease"),
     (Defect::CountIsTheLast, "count_is_the_sum"),
     (Defect::CountIsNotAtomic, "count_loses_nothing_among_many"),
     (Defect::KeysLoseTheirMarks, "keys_are_apart"),
@@ -466,7 +463,7 @@ impl Store for Memory {
             let deadline = Instant::now() + limit;
             loop {
                 let held = self.held(key).is_some_and(|(held, _)| {
-                    held.fence == fence || self.has(Defect::WatchWaitsForAnothersLease)
+                    held.fence == fence || self.has(Defect::WatchWaitsForAnyLease)
                 });
                 match self.defect {
                     Some(Defect::WatchSpins) => return Ok(()),

@@ -14,7 +14,7 @@ const LOGIN_LIMIT: u32 = 3_600;
 pub(super) enum Life {
     /// A session that ends when it is not used for this long; the token says nothing.
     Sliding(Time),
-    /// The same, but the answer has `expires_in`: what is left if nobody calls.
+    /// The same, but the response has `expires_in`: what is left if nobody calls.
     Stated(Time),
     /// A JWT, fresh for each login, that ends this long after it was issued.
     Jwt(Time),
@@ -22,9 +22,9 @@ pub(super) enum Life {
 
 /// What is decided about an org before anybody logs in.
 #[derive(Clone, Debug)]
-pub(super) struct Org {
+pub(super) struct SimulatedOrg {
     pub(super) life: Life,
-    /// The token endpoint answers 503. Data calls go on.
+    /// The token endpoint responds with 503. Data calls go on.
     outages: Vec<Span>,
     /// The token endpoint takes 1 to 40 seconds.
     slow: Vec<Span>,
@@ -34,13 +34,13 @@ pub(super) struct Org {
     pub(super) kills: Vec<Time>,
     /// A new My Domain: all tokens end.
     pub(super) moves: Vec<Time>,
-    /// Of a million calls so many are answered with a 401 although the token is alive.
+    /// Of a million calls so many get a 401 although the token is alive.
     pub(super) false_rejections: u64,
 }
 
 type Span = std::ops::Range<Time>;
 
-impl Org {
+impl SimulatedOrg {
     pub(super) fn new(end: Time, false_rejections: u64, rng: &mut Rng) -> Self {
         let life = rng.pick(&[
             (10, Life::Sliding(15 * MINUTE)),
@@ -89,15 +89,15 @@ impl Org {
     }
 }
 
-/// What the token endpoint answers.
+/// What the token endpoint responds with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Answer {
+pub(super) enum LoginResponse {
     Granted(Granted),
     /// 503 with a page of HTML.
     Unavailable,
     /// The user is out of logins for the hour.
     RateExceeded,
-    /// The app has no Run-As user.
+    /// The app has no run-as user.
     Refused,
     /// Nothing within the time that the client allows.
     TimedOut,
@@ -108,15 +108,15 @@ pub(super) struct Granted {
     pub(super) token: TokenId,
     /// When it was issued, for a JWT.
     pub(super) issued: Option<Time>,
-    /// The end that the answer states, in whole seconds.
+    /// The end that the response states, in whole seconds.
     pub(super) ends: Option<Time>,
 }
 
 /// One org as it runs: the sessions of the one user that all clients share.
 #[derive(Debug)]
 pub(super) struct Salesforce<'a> {
-    org: &'a Org,
-    session: Option<Session>,
+    org: &'a SimulatedOrg,
+    session: Option<SimulatedSession>,
     /// The ends of JWTs, by token.
     ends: Vec<Time>,
     /// Tokens below are dead.
@@ -125,14 +125,14 @@ pub(super) struct Salesforce<'a> {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Session {
+struct SimulatedSession {
     token: TokenId,
     /// The start of the idle period: the login, or the last activity that counted.
     active: Time,
 }
 
 impl<'a> Salesforce<'a> {
-    pub(super) fn new(org: &'a Org) -> Self {
+    pub(super) fn new(org: &'a SimulatedOrg) -> Self {
         Self {
             org,
             session: None,
@@ -142,20 +142,20 @@ impl<'a> Salesforce<'a> {
         }
     }
 
-    /// A login that arrives now, and how long its answer takes.
-    pub(super) fn login(&mut self, now: Time, rng: &mut Rng) -> (Answer, Time) {
+    /// A login that arrives now, and how long its response takes.
+    pub(super) fn login(&mut self, now: Time, rng: &mut Rng) -> (LoginResponse, Time) {
         if self.is_out(now) {
-            return (Answer::Unavailable, 100);
+            return (LoginResponse::Unavailable, 100);
         }
         let took = self.latency(now, rng);
         if !self.rate.admits(now) {
-            return (Answer::RateExceeded, took);
+            return (LoginResponse::RateExceeded, took);
         }
         if within(&self.org.broken, now) {
-            return (Answer::Refused, took);
+            return (LoginResponse::Refused, took);
         }
         self.rate.count();
-        (Answer::Granted(self.grant(now)), took)
+        (LoginResponse::Granted(self.grant(now)), took)
     }
 
     /// The same token while its session lives; a login does not prolong it.
@@ -177,7 +177,7 @@ impl<'a> Salesforce<'a> {
                 let live = self
                     .session
                     .filter(|session| now < session.active + timeout);
-                let session = live.unwrap_or(Session {
+                let session = live.unwrap_or(SimulatedSession {
                     token: next,
                     active: now,
                 });

@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use super::ours::{Ours, Settings};
+use super::ours::{Ours, PolicySettings};
 use super::random::Rng;
-use super::salesforce::{Answer, Granted, TokenId};
+use super::salesforce::{Granted, LoginResponse, TokenId};
 use super::{HOUR, MINUTE, SECOND, Time};
 
 /// One row of the table.
 #[derive(Clone, Debug)]
 pub(super) struct Policy {
     pub(super) name: String,
-    pub(super) rule: Rule,
+    pub(super) rule: PolicyRule,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Rule {
-    Ours(Settings),
+pub(super) enum PolicyRule {
+    Ours(Box<PolicySettings>),
     Peer(Peer),
 }
 
@@ -50,7 +50,7 @@ const EARLY: Time = 10 * SECOND;
 pub(super) fn all() -> Vec<Policy> {
     let peer = |name: &str, peer| Policy {
         name: name.to_owned(),
-        rule: Rule::Peer(peer),
+        rule: PolicyRule::Peer(peer),
     };
     let fixed = |keeps| Peer {
         keeps: Some(keeps),
@@ -70,7 +70,7 @@ pub(super) fn all() -> Vec<Policy> {
         ..KEEPS_FOR_EVER
     };
     vec![
-        ours("forcegrant", Settings::default()),
+        ours("forcegrant", PolicySettings::default()),
         peer("never expires", KEEPS_FOR_EVER),
         peer("never expires, login on 401", reacting(KEEPS_FOR_EVER)),
         peer("fixed 30 min", fixed(30 * MINUTE)),
@@ -85,16 +85,19 @@ pub(super) fn all() -> Vec<Policy> {
 /// Ours with other settings, each beside the defaults.
 pub(super) fn settings() -> Vec<Policy> {
     let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
-    let changed = |name: &str, change: &dyn Fn(&mut Settings)| {
-        let mut settings = Settings::default();
+    let changed = |name: &str, change: &dyn Fn(&mut PolicySettings)| {
+        let mut settings = PolicySettings::default();
         change(&mut settings);
         ours(name, settings)
     };
     let timeout = |timeout| {
-        move |settings: &mut Settings| settings.lifetimes.session_timeout = Some(minutes(timeout))
+        move |settings: &mut PolicySettings| {
+            settings.lifetimes.session_timeout = Some(minutes(timeout));
+        }
     };
-    let window =
-        |window| move |settings: &mut Settings| settings.lifetimes.refresh_window = minutes(window);
+    let window = |window| {
+        move |settings: &mut PolicySettings| settings.lifetimes.refresh_window = minutes(window)
+    };
     vec![
         changed("defaults", &|_| {}),
         changed("session_timeout 15 min", &timeout(15)),
@@ -114,10 +117,10 @@ pub(super) fn settings() -> Vec<Policy> {
     ]
 }
 
-fn ours(name: &str, settings: Settings) -> Policy {
+fn ours(name: &str, settings: PolicySettings) -> Policy {
     Policy {
         name: name.to_owned(),
-        rule: Rule::Ours(settings),
+        rule: PolicyRule::Ours(Box::new(settings)),
     }
 }
 
@@ -137,16 +140,16 @@ pub(super) enum Ask {
 
 /// One login under way.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Progress {
+pub(super) struct LoginProgress {
     pub(super) begun: Time,
     /// The start of the present attempt.
     pub(super) started: Time,
     pub(super) attempts: u32,
 }
 
-/// What follows an answer of the token endpoint.
+/// What follows a response of the token endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum LoginStep {
     /// Another attempt after a pause.
     Again(Time),
     /// The whole login once more.
@@ -163,10 +166,10 @@ pub(super) enum Cache<'a> {
 }
 
 impl<'a> Cache<'a> {
-    pub(super) fn new(rule: &'a Rule, rng: &mut Rng) -> Self {
+    pub(super) fn new(rule: &'a PolicyRule, rng: &mut Rng) -> Self {
         match rule {
-            Rule::Ours(settings) => Self::Ours(Box::new(Ours::new(settings, rng))),
-            Rule::Peer(peer) => Self::Peer(PeerCache {
+            PolicyRule::Ours(settings) => Self::Ours(Box::new(Ours::new(settings, rng))),
+            PolicyRule::Peer(peer) => Self::Peer(PeerCache {
                 peer: *peer,
                 held: None,
                 cool_until: 0,
@@ -190,9 +193,9 @@ impl<'a> Cache<'a> {
     }
 
     /// A login begins, or begins afresh.
-    pub(super) fn departs(&mut self) {
+    pub(super) fn login_starts(&mut self) {
         if let Self::Ours(ours) = self {
-            ours.departs();
+            ours.login_starts();
         }
     }
 
@@ -200,7 +203,7 @@ impl<'a> Cache<'a> {
     /// has landed.
     pub(super) fn may_attempt(
         &mut self,
-        progress: &Progress,
+        progress: &LoginProgress,
         now: Time,
         rng: &mut Rng,
     ) -> Result<Time, Option<TokenId>> {
@@ -211,16 +214,16 @@ impl<'a> Cache<'a> {
         }
     }
 
-    pub(super) fn answered(
+    pub(super) fn handle_response(
         &mut self,
-        progress: &Progress,
-        answer: Answer,
+        progress: &LoginProgress,
+        response: LoginResponse,
         now: Time,
         rng: &mut Rng,
-    ) -> Step {
+    ) -> LoginStep {
         match self {
-            Self::Ours(ours) => ours.answered(progress, answer, now, rng),
-            Self::Peer(peer) => Step::AfterLogin(peer.answered(answer, now)),
+            Self::Ours(ours) => ours.handle_response(progress, response, now, rng),
+            Self::Peer(peer) => LoginStep::AfterLogin(peer.handle_response(response, now)),
         }
     }
 
@@ -248,12 +251,12 @@ impl<'a> Cache<'a> {
 #[derive(Debug)]
 pub(super) struct PeerCache {
     peer: Peer,
-    held: Option<Held>,
+    held: Option<PeerToken>,
     cool_until: Time,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Held {
+struct PeerToken {
     token: TokenId,
     ends: Time,
 }
@@ -268,12 +271,12 @@ impl PeerCache {
         }
     }
 
-    fn answered(&mut self, answer: Answer, now: Time) -> Option<TokenId> {
-        let Answer::Granted(Granted {
+    fn handle_response(&mut self, response: LoginResponse, now: Time) -> Option<TokenId> {
+        let LoginResponse::Granted(Granted {
             token,
             issued,
             ends,
-        }) = answer
+        }) = response
         else {
             self.cool_until = now + self.peer.cool_down;
             return None;
@@ -283,7 +286,7 @@ impl PeerCache {
             .filter(|_| issued.is_none())
             .map(|ends| ends.saturating_sub(EARLY));
         let kept = self.peer.keeps.map_or(Time::MAX, |keeps| now + keeps);
-        self.held = Some(Held {
+        self.held = Some(PeerToken {
             token,
             ends: stated.map_or(kept, |stated| stated.min(kept)),
         });
@@ -309,8 +312,8 @@ mod tests {
         }
     }
 
-    fn granted(token: TokenId, ends: Option<Time>) -> Answer {
-        Answer::Granted(Granted {
+    fn granted(token: TokenId, ends: Option<Time>) -> LoginResponse {
+        LoginResponse::Granted(Granted {
             token,
             issued: None,
             ends,
@@ -321,20 +324,20 @@ mod tests {
     fn a_token_without_a_stated_end_is_kept_as_long_as_the_rule_says() {
         let mut never = cache(KEEPS_FOR_EVER);
         assert_eq!(never.ask(0), Ask::Wait);
-        assert_eq!(never.answered(granted(7, None), 0), Some(7));
+        assert_eq!(never.handle_response(granted(7, None), 0), Some(7));
         assert_eq!(never.ask(Time::MAX - 1), Ask::Use(7));
         let mut fixed = cache(Peer {
             keeps: Some(10),
             ..KEEPS_FOR_EVER
         });
-        fixed.answered(granted(7, None), 5);
+        fixed.handle_response(granted(7, None), 5);
         assert_eq!((fixed.ask(14), fixed.ask(15)), (Ask::Use(7), Ask::Wait));
     }
 
     #[test]
     fn a_stated_end_is_kept() {
         let mut never = cache(KEEPS_FOR_EVER);
-        never.answered(granted(7, Some(HOUR)), 0);
+        never.handle_response(granted(7, Some(HOUR)), 0);
         assert_eq!(never.ask(HOUR - EARLY), Ask::Wait);
     }
 
@@ -344,7 +347,7 @@ mod tests {
             cool_down: 30,
             ..KEEPS_FOR_EVER
         });
-        assert_eq!(cooling.answered(Answer::Refused, 0), None);
+        assert_eq!(cooling.handle_response(LoginResponse::Refused, 0), None);
         assert_eq!((cooling.ask(29), cooling.ask(30)), (Ask::Fail, Ask::Wait));
     }
 }

@@ -4,10 +4,10 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::invariants::InvariantChecker;
-use super::policies::{Ask, Cache, Progress, Rule, Step};
+use super::policies::{Ask, Cache, LoginProgress, LoginStep, PolicyRule};
 use super::random::Rng;
-use super::report::Tally;
-use super::salesforce::{Answer, Org, Salesforce, TokenId};
+use super::report::PolicyTally;
+use super::salesforce::{LoginResponse, Salesforce, SimulatedOrg, TokenId};
 use super::traffic::Traffic;
 use super::{DAY, MINUTE, Time};
 
@@ -17,8 +17,14 @@ const REJECTION_TAKES: Time = 150;
 const RESTARTS_EVERY: Time = 3 * DAY;
 
 /// Runs all clients of one org under one policy until `end`, and counts.
-pub(super) fn run(org: &Org, traffic: &[Traffic], rule: &Rule, end: Time, rng: Rng) -> Tally {
-    let mut run = Run {
+pub(super) fn run(
+    org: &SimulatedOrg,
+    traffic: &[Traffic],
+    rule: &PolicyRule,
+    end: Time,
+    rng: Rng,
+) -> PolicyTally {
+    let mut run = OrgRun {
         now: 0,
         end,
         queue: BinaryHeap::new(),
@@ -26,10 +32,10 @@ pub(super) fn run(org: &Org, traffic: &[Traffic], rule: &Rule, end: Time, rng: R
         salesforce: Salesforce::new(org),
         rule,
         clients: Vec::new(),
-        flights: Vec::new(),
+        logins: Vec::new(),
         after_login: Vec::new(),
         rng,
-        tally: Tally::default(),
+        tally: PolicyTally::default(),
     };
     run.prepare(org, traffic);
     while let Some(Reverse((at, _, event))) = run.queue.pop() {
@@ -41,63 +47,63 @@ pub(super) fn run(org: &Org, traffic: &[Traffic], rule: &Rule, end: Time, rng: R
     run.tally
 }
 
-struct Run<'a> {
+struct OrgRun<'a> {
     now: Time,
     end: Time,
-    queue: BinaryHeap<Reverse<(Time, u64, Event)>>,
+    queue: BinaryHeap<Reverse<(Time, u64, SimulatedEvent)>>,
     pushed: u64,
     salesforce: Salesforce<'a>,
-    rule: &'a Rule,
-    clients: Vec<Client<'a>>,
-    flights: Vec<Flight>,
-    /// Places of landed flights.
+    rule: &'a PolicyRule,
+    clients: Vec<SimulatedClient<'a>>,
+    logins: Vec<SimulatedLogin>,
+    /// Places of logins that have ended.
     after_login: Vec<usize>,
     rng: Rng,
-    tally: Tally,
+    tally: PolicyTally,
 }
 
-struct Client<'a> {
+struct SimulatedClient<'a> {
     cache: Cache<'a>,
     traffic: Traffic,
-    flight: Option<usize>,
+    login: Option<usize>,
     /// Calls that have begun and not ended.
     open: u32,
     checker: Option<InvariantChecker>,
 }
 
-struct Flight {
+struct SimulatedLogin {
     client: usize,
-    progress: Progress,
-    waiters: Vec<Call>,
+    progress: LoginProgress,
+    waiters: Vec<SimulatedCall>,
 }
 
 /// A call of a user's program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Call {
+struct SimulatedCall {
     client: usize,
     arrived: Time,
     replayed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Event {
+enum SimulatedEvent {
     Arrive {
         client: usize,
     },
-    Answer {
-        flight: usize,
-        answer: Answer,
+    LoginResponse {
+        login: usize,
+        response: LoginResponse,
     },
     Resume {
-        flight: usize,
+        login: usize,
     },
     Introspected {
-        call: Call,
+        call: SimulatedCall,
         token: TokenId,
         active: bool,
     },
     Rejected {
-        call: Call,
+        call: SimulatedCall,
         token: TokenId,
     },
     Restart {
@@ -107,24 +113,24 @@ enum Event {
     Move,
 }
 
-impl<'a> Run<'a> {
-    fn prepare(&mut self, org: &Org, traffic: &[Traffic]) {
+impl<'a> OrgRun<'a> {
+    fn prepare(&mut self, org: &SimulatedOrg, traffic: &[Traffic]) {
         for at in &org.kills {
-            self.push(*at, Event::Kill);
+            self.push(*at, SimulatedEvent::Kill);
         }
         for at in &org.moves {
-            self.push(*at, Event::Move);
+            self.push(*at, SimulatedEvent::Move);
         }
         for (client, traffic) in traffic.iter().enumerate() {
             let mut traffic = traffic.clone();
-            self.push(traffic.next(0), Event::Arrive { client });
+            self.push(traffic.next(0), SimulatedEvent::Arrive { client });
             let first = self.rng.until(RESTARTS_EVERY);
-            self.push(first, Event::Restart { client });
+            self.push(first, SimulatedEvent::Restart { client });
             let (cache, checker) = self.fresh();
-            self.clients.push(Client {
+            self.clients.push(SimulatedClient {
                 cache,
                 traffic,
-                flight: None,
+                login: None,
                 open: 0,
                 checker,
             });
@@ -133,42 +139,44 @@ impl<'a> Run<'a> {
 
     fn fresh(&mut self) -> (Cache<'a>, Option<InvariantChecker>) {
         let checker = match self.rule {
-            Rule::Ours(settings) => Some(InvariantChecker::new(settings.failures)),
-            Rule::Peer(_) => None,
+            PolicyRule::Ours(settings) => Some(InvariantChecker::new(settings.failures)),
+            PolicyRule::Peer(_) => None,
         };
         (Cache::new(self.rule, &mut self.rng), checker)
     }
 
-    fn push(&mut self, at: Time, event: Event) {
+    fn push(&mut self, at: Time, event: SimulatedEvent) {
         self.pushed += 1;
         self.queue.push(Reverse((at, self.pushed, event)));
     }
 
-    fn happen(&mut self, event: Event) {
+    fn happen(&mut self, event: SimulatedEvent) {
         match event {
-            Event::Arrive { client } => self.arrive(client),
-            Event::Answer { flight, answer } => self.answered(flight, answer),
-            Event::Resume { flight } => self.attempt(flight),
-            Event::Introspected {
+            SimulatedEvent::Arrive { client } => self.arrive(client),
+            SimulatedEvent::LoginResponse { login, response } => {
+                self.handle_response(login, response);
+            }
+            SimulatedEvent::Resume { login } => self.attempt(login),
+            SimulatedEvent::Introspected {
                 call,
                 token,
                 active,
             } => self.introspected(call, token, active),
-            Event::Rejected { call, token } => self.rejected(call, token),
-            Event::Restart { client } => self.restart(client),
-            Event::Kill => self.salesforce.kill(),
-            Event::Move => self.salesforce.relocate(),
+            SimulatedEvent::Rejected { call, token } => self.rejected(call, token),
+            SimulatedEvent::Restart { client } => self.restart(client),
+            SimulatedEvent::Kill => self.salesforce.kill(),
+            SimulatedEvent::Move => self.salesforce.relocate(),
         }
     }
 
     fn arrive(&mut self, client: usize) {
         let next = self.clients[client].traffic.next(self.now);
         if next < self.end {
-            self.push(next, Event::Arrive { client });
+            self.push(next, SimulatedEvent::Arrive { client });
         }
         self.clients[client].open += 1;
         self.tally.calls += 1;
-        self.serve(Call {
+        self.serve(SimulatedCall {
             client,
             arrived: self.now,
             replayed: false,
@@ -176,9 +184,9 @@ impl<'a> Run<'a> {
     }
 
     /// The call asks for a token.
-    fn serve(&mut self, call: Call) {
+    fn serve(&mut self, call: SimulatedCall) {
         let client = &mut self.clients[call.client];
-        let ask = client.cache.ask(self.now, client.flight.is_some());
+        let ask = client.cache.ask(self.now, client.login.is_some());
         if matches!(ask, Ask::Use(_) | Ask::UseAndRefresh(_)) && !call.replayed {
             self.tally.cached += 1;
         }
@@ -188,8 +196,8 @@ impl<'a> Run<'a> {
                 self.depart(call.client, None);
                 self.send(call, token);
             }
-            Ask::Wait => match client.flight.filter(|_| client.cache.shares()) {
-                Some(flight) => self.flights[flight].waiters.push(call),
+            Ask::Wait => match client.login.filter(|_| client.cache.shares()) {
+                Some(login) => self.logins[login].waiters.push(call),
                 None => self.depart(call.client, Some(call)),
             },
             Ask::Introspect(token) => {
@@ -198,7 +206,7 @@ impl<'a> Run<'a> {
                 let active = active == Some(true);
                 self.push(
                     self.now + took,
-                    Event::Introspected {
+                    SimulatedEvent::Introspected {
                         call,
                         token,
                         active,
@@ -209,7 +217,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn introspected(&mut self, call: Call, token: TokenId, active: bool) {
+    fn introspected(&mut self, call: SimulatedCall, token: TokenId, active: bool) {
         if active {
             return self.send(call, token);
         }
@@ -218,17 +226,20 @@ impl<'a> Run<'a> {
     }
 
     /// The call goes out with a token.
-    fn send(&mut self, call: Call, token: TokenId) {
+    fn send(&mut self, call: SimulatedCall, token: TokenId) {
         if let Some(checker) = &self.clients[call.client].checker {
             checker.serves(token, self.now);
         }
         if self.salesforce.call(token, self.now, &mut self.rng) {
             return self.finish(call);
         }
-        self.push(self.now + REJECTION_TAKES, Event::Rejected { call, token });
+        self.push(
+            self.now + REJECTION_TAKES,
+            SimulatedEvent::Rejected { call, token },
+        );
     }
 
-    fn rejected(&mut self, mut call: Call, token: TokenId) {
+    fn rejected(&mut self, mut call: SimulatedCall, token: TokenId) {
         let client = &mut self.clients[call.client];
         let again = client.cache.rejected(token, self.now);
         if again && let Some(checker) = &mut client.checker {
@@ -243,20 +254,20 @@ impl<'a> Run<'a> {
         self.serve(call);
     }
 
-    fn end_without_login(&mut self, call: Call) {
+    fn end_without_login(&mut self, call: SimulatedCall) {
         self.tally.no_login += 1;
         self.finish(call);
     }
 
-    fn finish(&mut self, call: Call) {
+    fn finish(&mut self, call: SimulatedCall) {
         self.clients[call.client].open -= 1;
         self.tally.waited(self.now - call.arrived);
     }
 
-    fn depart(&mut self, client: usize, waiter: Option<Call>) {
-        let flight = Flight {
+    fn depart(&mut self, client: usize, waiter: Option<SimulatedCall>) {
+        let login = SimulatedLogin {
             client,
-            progress: Progress {
+            progress: LoginProgress {
                 begun: self.now,
                 started: self.now,
                 attempts: 0,
@@ -264,76 +275,78 @@ impl<'a> Run<'a> {
             waiters: waiter.into_iter().collect(),
         };
         let place = if let Some(place) = self.after_login.pop() {
-            self.flights[place] = flight;
+            self.logins[place] = login;
             place
         } else {
-            self.flights.push(flight);
-            self.flights.len() - 1
+            self.logins.push(login);
+            self.logins.len() - 1
         };
         let client = &mut self.clients[client];
-        client.cache.departs();
+        client.cache.login_starts();
         if let Some(checker) = &mut client.checker {
-            checker.departs(self.now);
+            checker.login_starts(self.now);
         }
         if client.cache.shares() {
-            client.flight = Some(place);
+            client.login = Some(place);
         }
         self.attempt(place);
     }
 
     fn attempt(&mut self, place: usize) {
-        let flight = &mut self.flights[place];
-        flight.progress.started = self.now;
-        let cache = &mut self.clients[flight.client].cache;
-        let limit = match cache.may_attempt(&flight.progress, self.now, &mut self.rng) {
+        let login = &mut self.logins[place];
+        login.progress.started = self.now;
+        let cache = &mut self.clients[login.client].cache;
+        let limit = match cache.may_attempt(&login.progress, self.now, &mut self.rng) {
             Ok(limit) => limit,
-            Err(token) => return self.land(place, None, token),
+            Err(token) => return self.complete(place, None, token),
         };
-        flight.progress.attempts += 1;
-        let (answer, took) = self.salesforce.login(self.now, &mut self.rng);
+        login.progress.attempts += 1;
+        let (response, took) = self.salesforce.login(self.now, &mut self.rng);
         self.tally.round_trips += 1;
-        self.tally.logins += u64::from(matches!(answer, Answer::Granted(_)));
-        let (answer, took) = if took > limit {
-            (Answer::TimedOut, limit)
+        self.tally.logins += u64::from(matches!(response, LoginResponse::Granted(_)));
+        let (response, took) = if took > limit {
+            (LoginResponse::TimedOut, limit)
         } else {
-            (answer, took)
+            (response, took)
         };
         self.push(
             self.now + took,
-            Event::Answer {
-                flight: place,
-                answer,
+            SimulatedEvent::LoginResponse {
+                login: place,
+                response,
             },
         );
     }
 
-    fn answered(&mut self, place: usize, answer: Answer) {
-        let flight = &mut self.flights[place];
-        let cache = &mut self.clients[flight.client].cache;
-        match cache.answered(&flight.progress, answer, self.now, &mut self.rng) {
-            Step::Again(pause) => self.push(self.now + pause, Event::Resume { flight: place }),
-            Step::Afresh => {
-                flight.progress = Progress {
+    fn handle_response(&mut self, place: usize, response: LoginResponse) {
+        let login = &mut self.logins[place];
+        let cache = &mut self.clients[login.client].cache;
+        match cache.handle_response(&login.progress, response, self.now, &mut self.rng) {
+            LoginStep::Again(pause) => {
+                self.push(self.now + pause, SimulatedEvent::Resume { login: place });
+            }
+            LoginStep::Afresh => {
+                login.progress = LoginProgress {
                     begun: self.now,
                     started: self.now,
                     attempts: 0,
                 };
-                cache.departs();
+                cache.login_starts();
                 self.attempt(place);
             }
-            Step::AfterLogin(token) => self.land(place, Some(answer), token),
+            LoginStep::AfterLogin(token) => self.complete(place, Some(response), token),
         }
     }
 
-    fn land(&mut self, place: usize, answer: Option<Answer>, token: Option<TokenId>) {
-        let flight = &mut self.flights[place];
-        let waiters = std::mem::take(&mut flight.waiters);
-        let client = &mut self.clients[flight.client];
-        if client.flight == Some(place) {
-            client.flight = None;
+    fn complete(&mut self, place: usize, response: Option<LoginResponse>, token: Option<TokenId>) {
+        let login = &mut self.logins[place];
+        let waiters = std::mem::take(&mut login.waiters);
+        let client = &mut self.clients[login.client];
+        if client.login == Some(place) {
+            client.login = None;
         }
         if let Some(checker) = &mut client.checker {
-            checker.lands(answer, self.now);
+            checker.login_ends(response, self.now);
         }
         self.after_login.push(place);
         for call in waiters {
@@ -349,14 +362,14 @@ impl<'a> Run<'a> {
         if self.now >= self.end {
             return;
         }
-        let busy = self.clients[client].open > 0 || self.clients[client].flight.is_some();
+        let busy = self.clients[client].open > 0 || self.clients[client].login.is_some();
         if busy {
-            return self.push(self.now + MINUTE, Event::Restart { client });
+            return self.push(self.now + MINUTE, SimulatedEvent::Restart { client });
         }
         let (cache, checker) = self.fresh();
         self.clients[client].cache = cache;
         self.clients[client].checker = checker;
         let next = self.now + self.rng.until(RESTARTS_EVERY);
-        self.push(next, Event::Restart { client });
+        self.push(next, SimulatedEvent::Restart { client });
     }
 }

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use forcegrant::{ClientPool, OrgCredentials, Prewarmed, Proxy, blocking};
+use forcegrant::{ClientPool, OrgCredentials, Prewarmed, Proxy, blocking, ffi};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -232,7 +232,7 @@ fn paced(orgs: usize, server: &Server) -> Result<bool, Failure> {
     // The other pools' logins are not to be counted here.
     server.arrivals().clear();
     let started = Instant::now();
-    let mut warming = pool.clone().into_async().start_prewarm(&keys);
+    let mut warming = ffi::start_prewarm(&pool.clone().into_async(), &keys);
     let mut waits = Vec::new();
     let warm = loop {
         let asked = Instant::now();

@@ -2,26 +2,26 @@
 //! and the log of what was done, not the policy's own state.
 
 use super::Time;
-use super::salesforce::{Answer, TokenId};
-use crate::clock::millis;
+use super::salesforce::{LoginResponse, TokenId};
 use forcegrant_proto::cache::policy::FailureSettings;
+use forcegrant_proto::moment::millis;
 
 /// Watches one client.
 #[derive(Debug)]
 pub(super) struct InvariantChecker {
     settings: FailureSettings,
-    flights: u32,
-    /// The token of the last success and the end that its answer stated.
+    in_flight: u32,
+    /// The token of the last success and the end that its response stated.
     stated: Option<(TokenId, Time)>,
     rejected: Option<TokenId>,
     /// A login brought the rejected token back, which was a failure.
     reject_returned: bool,
     /// The last failure, how many of its kind came in a row, and until when it holds at least.
-    failed: Option<(Kind, u32, Time)>,
+    failed: Option<(CheckedKind, u32, Time)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum CheckedKind {
     Transient,
     Refusal,
     Rate,
@@ -31,7 +31,7 @@ impl InvariantChecker {
     pub(super) fn new(settings: FailureSettings) -> Self {
         Self {
             settings,
-            flights: 0,
+            in_flight: 0,
             stated: None,
             rejected: None,
             reject_returned: false,
@@ -41,9 +41,9 @@ impl InvariantChecker {
 
     /// # Panics
     /// If a login is under way already, or a failure holds.
-    pub(super) fn departs(&mut self, now: Time) {
-        assert_eq!(self.flights, 0, "two logins of one client at once");
-        self.flights = 1;
+    pub(super) fn login_starts(&mut self, now: Time) {
+        assert_eq!(self.in_flight, 0, "two logins of one client at once");
+        self.in_flight = 1;
         if let Some((kind, _, until)) = self.failed {
             assert!(
                 now >= until,
@@ -52,10 +52,10 @@ impl InvariantChecker {
         }
     }
 
-    pub(super) fn lands(&mut self, answer: Option<Answer>, now: Time) {
-        self.flights = 0;
-        let kind = match answer {
-            Some(Answer::Granted(granted)) => {
+    pub(super) fn login_ends(&mut self, response: Option<LoginResponse>, now: Time) {
+        self.in_flight = 0;
+        let kind = match response {
+            Some(LoginResponse::Granted(granted)) => {
                 self.stated = granted.ends.map(|ends| (granted.token, ends));
                 self.failed = None;
                 if self.rejected == Some(granted.token) {
@@ -63,16 +63,16 @@ impl InvariantChecker {
                     if self.reject_returned {
                         self.rejected = None;
                     } else {
-                        let until = now + self.shortest_hold(Kind::Refusal, 0);
-                        self.failed = Some((Kind::Refusal, 0, until));
+                        let until = now + self.shortest_hold(CheckedKind::Refusal, 0);
+                        self.failed = Some((CheckedKind::Refusal, 0, until));
                     }
                     self.reject_returned = !self.reject_returned;
                 }
                 return;
             }
-            Some(Answer::Unavailable | Answer::TimedOut) => Kind::Transient,
-            Some(Answer::Refused) => Kind::Refusal,
-            Some(Answer::RateExceeded) => Kind::Rate,
+            Some(LoginResponse::Unavailable | LoginResponse::TimedOut) => CheckedKind::Transient,
+            Some(LoginResponse::Refused) => CheckedKind::Refusal,
+            Some(LoginResponse::RateExceeded) => CheckedKind::Rate,
             None => return,
         };
         let repeats = match self.failed {
@@ -105,12 +105,12 @@ impl InvariantChecker {
     }
 
     /// The back-off that the settings name, less the jitter, which takes off a fifth at most.
-    fn shortest_hold(&self, kind: Kind, repeats: u32) -> Time {
+    fn shortest_hold(&self, kind: CheckedKind, repeats: u32) -> Time {
         let settings = &self.settings;
         let (first, cap) = match kind {
-            Kind::Transient => (settings.transient.first, settings.transient.cap),
-            Kind::Refusal => (settings.refusal.first, settings.refusal.cap),
-            Kind::Rate => (settings.login_rate, settings.login_rate),
+            CheckedKind::Transient => (settings.transient.first, settings.transient.cap),
+            CheckedKind::Refusal => (settings.refusal.first, settings.refusal.cap),
+            CheckedKind::Rate => (settings.login_rate, settings.login_rate),
         };
         let (first, cap) = (millis(first), millis(cap));
         (first << repeats.min(20)).min(cap) / 5 * 4
@@ -126,25 +126,25 @@ mod tests {
     #[should_panic(expected = "two logins")]
     fn two_flights_are_seen() {
         let mut checker = InvariantChecker::new(FailureSettings::default());
-        checker.departs(0);
-        checker.departs(1);
+        checker.login_starts(0);
+        checker.login_starts(1);
     }
 
     #[test]
     #[should_panic(expected = "while a Refusal failure holds until 4000")]
     fn a_login_while_cooling_is_seen() {
         let mut checker = InvariantChecker::new(FailureSettings::default());
-        checker.departs(0);
-        checker.lands(Some(Answer::Refused), 0);
-        checker.departs(3_999);
+        checker.login_starts(0);
+        checker.login_ends(Some(LoginResponse::Refused), 0);
+        checker.login_starts(3_999);
     }
 
     #[test]
     #[should_panic(expected = "past its stated end")]
     fn a_token_past_its_stated_end_is_seen() {
         let mut checker = InvariantChecker::new(FailureSettings::default());
-        checker.lands(
-            Some(Answer::Granted(Granted {
+        checker.login_ends(
+            Some(LoginResponse::Granted(Granted {
                 token: 1,
                 issued: None,
                 ends: Some(10),

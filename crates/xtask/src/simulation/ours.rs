@@ -10,32 +10,31 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use super::policies::{Ask, Progress, Step};
+use super::policies::{Ask, LoginProgress, LoginStep};
 use super::random::Rng;
-use super::salesforce::{Answer, Granted, TokenId};
+use super::salesforce::{Granted, LoginResponse, TokenId};
 use super::{SECOND, Time};
-use crate::clock::{Moment, millis, to_system_time};
-use crate::credentials::ClientCredentials;
-use crate::http::Response;
-use crate::token_cell::TokenCell;
 use forcegrant_proto::cache::after_login::{AfterLogin, LoginContext, LoginResult};
 use forcegrant_proto::cache::budget::{Allowance, Budget, BudgetSettings};
 use forcegrant_proto::cache::cached_token::{CachedToken, NewToken};
 use forcegrant_proto::cache::policy::{FailureSettings, LifetimeSettings};
-use forcegrant_proto::cache::state::{Lookup, Report, Reported};
+use forcegrant_proto::cache::state::{Lookup, Report, Reported, State};
+use forcegrant_proto::credentials::ClientCredentials;
 use forcegrant_proto::error::{Error, ErrorCode};
 use forcegrant_proto::grant::context::ResponseContext;
 use forcegrant_proto::grant::failure::Failure;
 use forcegrant_proto::grant::response::decode;
 use forcegrant_proto::grant::retry::{self, RetrySettings};
 use forcegrant_proto::host::TrustPolicy;
+use forcegrant_proto::http_message::Response;
+use forcegrant_proto::moment::{Moment, millis, to_system_time};
 use forcegrant_proto::secret::CredentialsFingerprint;
 use forcegrant_proto::token::Token;
 use forcegrant_proto::token_data::Grant;
 
 /// The settings of a client, as `ClientBuilder` has them.
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
+pub(super) struct PolicySettings {
     pub(super) lifetimes: LifetimeSettings,
     pub(super) failures: FailureSettings,
     pub(super) budget: BudgetSettings,
@@ -43,7 +42,7 @@ pub(super) struct Settings {
     pub(super) attempt_timeout: Duration,
 }
 
-impl Default for Settings {
+impl Default for PolicySettings {
     fn default() -> Self {
         Self {
             lifetimes: LifetimeSettings::default(),
@@ -58,8 +57,8 @@ impl Default for Settings {
 /// One client in a process of its own.
 #[derive(Debug)]
 pub(super) struct Ours<'a> {
-    settings: &'a Settings,
-    slot: TokenCell,
+    settings: &'a PolicySettings,
+    state: State,
     budget: Budget,
     /// How far its wall clock is off: well-kept clocks differ by fractions of a second.
     ahead: i64,
@@ -85,11 +84,11 @@ static TRUST: LazyLock<TrustPolicy> =
     LazyLock::new(|| TrustPolicy::new([], false).expect("no hosts to check"));
 
 impl<'a> Ours<'a> {
-    pub(super) fn new(settings: &'a Settings, rng: &mut Rng) -> Self {
+    pub(super) fn new(settings: &'a PolicySettings, rng: &mut Rng) -> Self {
         let ahead = i64::try_from(rng.between(0, SECOND)).unwrap_or(0) - 500;
         Self {
             settings,
-            slot: TokenCell::default(),
+            state: State::default(),
             budget: Budget::default(),
             ahead,
             generation: 0,
@@ -109,10 +108,14 @@ impl<'a> Ours<'a> {
     pub(super) fn ask(&mut self, now: Time, in_flight: bool) -> Ask {
         let now = self.moment(now);
         let coarse = now.wall - COARSE_BEHIND;
-        if let Some(token) = self.slot.read(coarse) {
-            return Ask::Use(number(&token));
+        let state = &self.state;
+        if let Some(cached) = state
+            .cached
+            .as_ref()
+            .filter(|cached| cached.in_view(coarse))
+        {
+            return Ask::Use(number(&Token::of(cached)));
         }
-        let state = self.slot.state();
         match state.classify(now) {
             Lookup::Fresh(token) => {
                 state.look(now, coarse, VIEW, in_flight);
@@ -132,14 +135,14 @@ impl<'a> Ours<'a> {
         }
     }
 
-    pub(super) fn departs(&mut self) {
-        self.generation = self.slot.state().generation;
+    pub(super) fn login_starts(&mut self) {
+        self.generation = self.state.generation;
     }
 
     /// As the head of an attempt in `login`.
     pub(super) fn may_attempt(
         &mut self,
-        progress: &Progress,
+        progress: &LoginProgress,
         now: Time,
         rng: &mut Rng,
     ) -> Result<Time, Option<TokenId>> {
@@ -157,23 +160,23 @@ impl<'a> Ours<'a> {
                 let error = Error::new(ErrorCode::LoginBudgetExceeded, "simulated")
                     .with_retry_after(Some(frees_in));
                 Err(match self.settle(Err(error), at, rng) {
-                    Step::AfterLogin(token) => token,
-                    Step::Again(_) | Step::Afresh => None,
+                    LoginStep::AfterLogin(token) => token,
+                    LoginStep::Again(_) | LoginStep::Afresh => None,
                 })
             }
         }
     }
 
     /// As the rest of `login`: decode, try again, make a lease.
-    pub(super) fn answered(
+    pub(super) fn handle_response(
         &mut self,
-        progress: &Progress,
-        answer: Answer,
+        progress: &LoginProgress,
+        response: LoginResponse,
         now: Time,
         rng: &mut Rng,
-    ) -> Step {
+    ) -> LoginStep {
         let at = self.moment(now);
-        let result = match self.read(answer, progress.started, at) {
+        let result = match self.read(response, progress.started, at) {
             Ok(grant) => {
                 let new_token = NewToken {
                     grant,
@@ -182,12 +185,7 @@ impl<'a> Ours<'a> {
                     introspected: None,
                     random: rng.unit(),
                 };
-                CachedToken::new(
-                    new_token,
-                    self.slot.state().learned,
-                    at,
-                    &self.settings.lifetimes,
-                )
+                CachedToken::new(new_token, self.state.learned, at, &self.settings.lifetimes)
             }
             Err(failure) => {
                 let pause = failure.transient.then(|| {
@@ -201,7 +199,7 @@ impl<'a> Ours<'a> {
                     )
                 });
                 if let Some(pause) = pause.flatten() {
-                    return Step::Again(millis(pause));
+                    return LoginStep::Again(millis(pause));
                 }
                 Err(failure.error)
             }
@@ -209,8 +207,13 @@ impl<'a> Ours<'a> {
         self.settle(result, at, rng)
     }
 
-    fn read(&mut self, answer: Answer, started: Time, now: Moment) -> Result<Grant, Failure> {
-        if answer == Answer::TimedOut {
+    fn read(
+        &mut self,
+        response: LoginResponse,
+        started: Time,
+        now: Moment,
+    ) -> Result<Grant, Failure> {
+        if response == LoginResponse::TimedOut {
             return Err(Failure::transient(Error::new(
                 ErrorCode::Timeout,
                 "simulated",
@@ -222,18 +225,18 @@ impl<'a> Ours<'a> {
             credentials: &PAIR,
             trust: &TRUST,
             now: to_system_time(now.wall),
-            known_endpoint: self.slot.state().cached.is_some(),
+            known_endpoint: self.state.cached.is_some(),
         };
-        decode(&on_the_wire(answer, started), &context)
+        decode(&on_the_wire(response, started), &context)
     }
 
-    /// As the landing of a flight in `engine`.
+    /// As the end of a login in `login_task`.
     fn settle(
         &mut self,
         result: Result<Arc<CachedToken>, Error>,
         now: Moment,
         rng: &mut Rng,
-    ) -> Step {
+    ) -> LoginStep {
         let circumstances = LoginContext {
             generation: self.generation,
             overtaken: std::mem::take(&mut self.overtaken),
@@ -242,13 +245,13 @@ impl<'a> Ours<'a> {
             failures: &self.settings.failures,
             random: rng.unit(),
         };
-        let after_login = self.slot.state().after_login(result, &circumstances);
+        let after_login = self.state.after_login(result, &circumstances);
         let Some(AfterLogin { next, outcome }) = after_login else {
             self.overtaken = true;
-            return Step::Afresh;
+            return LoginStep::Afresh;
         };
-        self.slot.replace(next);
-        Step::AfterLogin(match outcome {
+        self.state = next;
+        LoginStep::AfterLogin(match outcome {
             LoginResult::Token { token, .. } => Some(self.remember(&token)),
             LoginResult::Failure { usable, .. } => usable.as_ref().map(number),
         })
@@ -277,15 +280,17 @@ impl<'a> Ours<'a> {
             is_renewed: false,
         };
         let at = self.moment(now);
-        let state = self.slot.state();
-        match state.reported(&report, at, &self.settings.lifetimes, 0.5) {
+        match self
+            .state
+            .reported(&report, at, &self.settings.lifetimes, 0.5)
+        {
             Reported::Stale => true,
             Reported::Held(next, _) => {
-                self.slot.replace(next);
+                self.state = next;
                 false
             }
             Reported::Dropped(next) => {
-                self.slot.replace(next);
+                self.state = next;
                 true
             }
         }
@@ -296,17 +301,19 @@ fn since(earlier: Time, now: Time) -> Duration {
     Duration::from_millis(now - earlier)
 }
 
-/// The answer as the token endpoint would send it to a request of this time.
-fn on_the_wire(answer: Answer, started: Time) -> Response {
+/// The response as the token endpoint would send it to a request of this time.
+fn on_the_wire(response: LoginResponse, started: Time) -> Response {
     let refusal = |error: &str, description: &str| {
         let body = format!(r#"{{"error":"{error}","error_description":"{description}"}}"#);
         (400, body)
     };
-    let (status, body) = match answer {
-        Answer::Granted(granted) => (200, success(granted, started)),
-        Answer::RateExceeded => refusal("invalid_grant", "login rate exceeded"),
-        Answer::Refused => refusal("invalid_grant", "no client credentials user enabled"),
-        Answer::Unavailable | Answer::TimedOut => (503, "<html>503</html>".to_owned()),
+    let (status, body) = match response {
+        LoginResponse::Granted(granted) => (200, success(granted, started)),
+        LoginResponse::RateExceeded => refusal("invalid_grant", "login rate exceeded"),
+        LoginResponse::Refused => refusal("invalid_grant", "no client credentials user enabled"),
+        LoginResponse::Unavailable | LoginResponse::TimedOut => {
+            (503, "<html>503</html>".to_owned())
+        }
     };
     Response {
         status,

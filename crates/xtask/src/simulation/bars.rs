@@ -1,6 +1,6 @@
 //! What the small simulation must show, on every commit.
 
-use super::report::{Report, Row};
+use super::report::{PolicyRow, SimulationReport};
 
 /// More logins than this and something discards tokens: a lease of 30 minutes that ages after
 /// half of its time is asked for 96 times a day by a client that never rests, JWTs of a minute oftener,
@@ -23,15 +23,15 @@ const WORST_WAIT_S: f64 = 61.0;
 ///
 /// What must never happen at all is no bar: [`run`](super::run) panics on it.
 #[must_use]
-pub fn missed(report: &Report) -> Vec<String> {
+pub(crate) fn missed(report: &SimulationReport) -> Vec<String> {
     let Some((ours, peers)) = report.rows.split_first() else {
         return vec!["the report is empty".to_owned()];
     };
-    let best = |value: fn(&Row) -> f64| {
+    let best = |value: fn(&PolicyRow) -> f64| {
         let reacting = peers.iter().filter(|row| row.replays_ppm > 0.0);
         reacting.map(value).fold(f64::INFINITY, f64::min)
     };
-    let alike = |row: &&Row| row.policy == "fixed 30 min, login on 401";
+    let alike = |row: &&PolicyRow| row.policy == "fixed 30 min, login on 401";
     let alike = peers.iter().find(alike).map_or(0.0, |row| row.no_login_ppm);
     let bars = [
         (

@@ -117,7 +117,6 @@ fn tls() -> Result<(), rustls::Error> {
     microseconds("platform roots", || {
         let _ = black_box(Verifier::new(Arc::clone(&provider)));
     });
-    #[cfg(feature = "bundled-roots")]
     microseconds("Mozilla's roots, compiled in", || {
         let mut roots = rustls::RootCertStore::empty();
         roots.add_parsable_certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned());

@@ -1,7 +1,7 @@
 use super::*;
 
-fn quiet(life: Life) -> Org {
-    Org {
+fn quiet(life: Life) -> SimulatedOrg {
+    SimulatedOrg {
         life,
         outages: vec![],
         slow: vec![],
@@ -22,8 +22,8 @@ fn call(salesforce: &mut Salesforce<'_>, token: TokenId, now: Time) -> bool {
 
 fn login(salesforce: &mut Salesforce<'_>, now: Time) -> Granted {
     match salesforce.login(now, &mut Rng::of(1, &[])) {
-        (Answer::Granted(granted), _) => granted,
-        (answer, _) => panic!("{answer:?}"),
+        (LoginResponse::Granted(granted), _) => granted,
+        (response, _) => panic!("{response:?}"),
     }
 }
 
@@ -87,24 +87,27 @@ fn the_limit_holds_for_a_sliding_hour() {
     for n in 0..3_600 {
         assert!(matches!(
             salesforce.login(n, &mut rng).0,
-            Answer::Granted(_)
+            LoginResponse::Granted(_)
         ));
     }
-    assert_eq!(salesforce.login(4_000, &mut rng).0, Answer::RateExceeded);
+    assert_eq!(
+        salesforce.login(4_000, &mut rng).0,
+        LoginResponse::RateExceeded
+    );
     assert_eq!(
         salesforce.login(59 * MINUTE, &mut rng).0,
-        Answer::RateExceeded
+        LoginResponse::RateExceeded
     );
     assert_eq!(salesforce.blocked_minutes(), 2);
     assert!(matches!(
         salesforce.login(HOUR, &mut rng).0,
-        Answer::Granted(_)
+        LoginResponse::Granted(_)
     ));
 }
 
 #[test]
 fn accidents_answer_as_they_should() {
-    let org = Org {
+    let org = SimulatedOrg {
         outages: span(10),
         broken: span(30),
         slow: span(50),
@@ -112,9 +115,9 @@ fn accidents_answer_as_they_should() {
     };
     let mut salesforce = Salesforce::new(&org);
     let mut rng = Rng::of(1, &[]);
-    assert_eq!(salesforce.login(15, &mut rng).0, Answer::Unavailable);
+    assert_eq!(salesforce.login(15, &mut rng).0, LoginResponse::Unavailable);
     assert_eq!(salesforce.introspect(0, 15, &mut rng).0, None);
-    assert_eq!(salesforce.login(35, &mut rng).0, Answer::Refused);
+    assert_eq!(salesforce.login(35, &mut rng).0, LoginResponse::Refused);
     assert!(salesforce.login(55, &mut rng).1 >= SECOND);
     assert!(salesforce.login(65, &mut rng).1 < SECOND);
 }

@@ -2,60 +2,61 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use forcegrant::calls::{Action, ApiCall, CLASSIFIED_BYTES, CallResponse, body_counts, renewed};
-use forcegrant::{ApiResponse, ApiUsage};
+use forcegrant::calls::{self, Action, ApiCall, CLASSIFIED_BYTES, CallResponse};
+use forcegrant::ffi::renewed;
+use forcegrant::{ApiResponse, Token};
 use pyo3::prelude::*;
 
+use crate::client::PyClientBase;
 use crate::error::raise;
-use crate::handle::Handle;
-use crate::token::Token;
+use crate::token::PyToken;
 
 /// One API call, from its first request to the response that is handed out.
 ///
-/// An adapter prepares a request, sends it, has the response judged, and goes on until there is no
+/// An adapter prepares a request, sends it, passes the response on, and goes on until there is no
 /// pause any more.
-#[pyclass(frozen, module = "forcegrant._native")]
-pub(crate) struct Call {
-    handle: Py<Handle>,
-    state: Mutex<State>,
+#[pyclass(frozen, name = "ApiCall", module = "forcegrant._native")]
+pub(crate) struct PyApiCall {
+    client: Py<PyClientBase>,
+    state: Mutex<CallInProgress>,
 }
 
-struct State {
+struct CallInProgress {
     call: ApiCall,
     /// The token and the URL of the last request.
-    sent: Option<(forcegrant::Token, String)>,
+    sent: Option<(Token, String)>,
 }
 
-impl Call {
-    pub(crate) fn new(handle: Py<Handle>, method: String) -> Self {
-        let state = State {
+impl PyApiCall {
+    pub(crate) fn new(client: Py<PyClientBase>, method: String) -> Self {
+        let state = CallInProgress {
             call: ApiCall::new(method),
             sent: None,
         };
         Self {
-            handle,
+            client,
             state: Mutex::new(state),
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, CallInProgress> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[pymethods]
-impl Call {
+impl PyApiCall {
     /// Where a request with this token goes, and whether the token may go along: connect to exactly
     /// this URL. Raises `TokenRejectedError` if it is the token that was just refused, and
     /// `ConfigurationError` for a URL that HTTP libraries read differently.
     fn prepare(
         &self,
         py: Python<'_>,
-        token: &Bound<'_, Token>,
+        token: &Bound<'_, PyToken>,
         url: &str,
     ) -> PyResult<(String, bool)> {
         let token = &token.get().core;
-        let client = self.handle.get().shared.client();
+        let client = self.client.get().client();
         let mut state = self.state();
         let resolved = state.call.prepare(client, token, url);
         let resolved = resolved.map_err(|error| raise(py, &error))?;
@@ -63,11 +64,11 @@ impl Call {
         Ok((resolved.url, resolved.carries_token))
     }
 
-    /// Judge the response to a request that carried the token: None hands it out, a number says how
+    /// Take in the response to a request that carried the token: None hands it out, a number says how
     /// many seconds later another request is to be made. Raises `ReplayError` or
     /// `TokenRejectedError` where the call ends in an error.
     #[pyo3(signature = (status, retry_after, limit_info, body, replayable))]
-    fn judge(
+    fn handle_response(
         &self,
         py: Python<'_>,
         status: u16,
@@ -76,9 +77,9 @@ impl Call {
         body: &[u8],
         replayable: bool,
     ) -> PyResult<Option<f64>> {
-        let handle = self.handle.get();
+        let base = self.client.get();
         let mut state = self.state();
-        let State { call, sent } = &mut *state;
+        let CallInProgress { call, sent } = &mut *state;
         let Some((token, url)) = sent else {
             return Ok(None);
         };
@@ -94,14 +95,14 @@ impl Call {
             },
         };
         let client = if status < 400 {
-            handle.shared.client()
+            base.client()
         } else {
-            handle.shared.changing()
+            base.changing()
         };
         let action = call.handle_response(client, &response);
         drop(state);
         if status >= 400 {
-            handle.deliver(py)?;
+            base.deliver(py)?;
         }
         match action {
             Action::Deliver => Ok(None),
@@ -111,30 +112,23 @@ impl Call {
     }
 }
 
-/// Whether the body of a response with this status has to be read for it to be judged.
+/// Whether the body of a response with this status has to be read, for `ApiCall.handle_response`.
 #[pyfunction]
-#[pyo3(name = "body_counts")]
-pub(crate) fn counts(status: u16) -> bool {
-    body_counts(status)
+pub(crate) fn body_counts(status: u16) -> bool {
+    calls::body_counts(status)
 }
 
 /// Check the token that a call is made again with: raises `TokenRejectedError` if it is the one that
 /// was refused.
 #[pyfunction]
-#[pyo3(name = "renewed")]
 pub(crate) fn check_renewed(
     py: Python<'_>,
-    before: &Bound<'_, Token>,
-    now: &Bound<'_, Token>,
+    before: &Bound<'_, PyToken>,
+    now: &Bound<'_, PyToken>,
 ) -> PyResult<()> {
     renewed(
         before.get().core.access_token(),
         now.get().core.access_token(),
     )
     .map_err(|error| raise(py, &error))
-}
-
-/// As Python has them elsewhere.
-pub(crate) fn numbers(usage: ApiUsage) -> (u64, u64) {
-    (usage.used, usage.limit)
 }

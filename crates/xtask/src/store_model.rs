@@ -13,10 +13,10 @@ use std::time::Duration;
 use stateright::{Model, Property};
 
 use self::planted::Planted;
-use super::{Acquired, Lease, Put};
-use crate::clock::Moment;
+use forcegrant_proto::moment::Moment;
 use forcegrant_proto::store::protocol::Register;
 use forcegrant_proto::store::record::{self, Known, Origin, Patience};
+use forcegrant_proto::store::{Acquired, Lease, Put};
 
 /// One step of the clock, in milliseconds: longer than two logins are taken for the same.
 const TICK: i64 = 2_000;

@@ -6,7 +6,7 @@ use super::{DAY, MINUTE, SECOND, Time};
 
 /// Counts of one policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+pub(super) struct PolicyTally {
     pub(super) client_ms: Time,
     pub(super) calls: u64,
     /// Calls that had a token at once.
@@ -28,7 +28,7 @@ pub(super) struct Tally {
     pub(super) blocked_minutes: u64,
 }
 
-impl Tally {
+impl PolicyTally {
     /// A call ended this long after it began.
     pub(super) fn waited(&mut self, wait: Time) {
         self.long_waits += u64::from(wait >= SECOND);
@@ -52,34 +52,33 @@ impl Tally {
 
 /// One line of the table.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Row {
+pub(crate) struct PolicyRow {
     /// The policy.
-    pub policy: String,
+    pub(crate) policy: String,
     /// Granted logins for each client and day.
-    pub logins_per_client_day: f64,
+    pub(crate) logins_per_client_day: f64,
     /// Calls in a million whose caller saw an error: `dead_token_ppm` + `no_login_ppm`.
-    pub errors_ppm: f64,
+    pub(crate) errors_ppm: f64,
     /// Calls in a million that met a 401 and were not saved by a second try.
-    pub dead_token_ppm: f64,
+    pub(crate) dead_token_ppm: f64,
     /// Calls in a million that got no token.
-    pub no_login_ppm: f64,
+    pub(crate) no_login_ppm: f64,
     /// Calls in a million that met a 401 and were made once more.
-    pub replays_ppm: f64,
+    pub(crate) replays_ppm: f64,
     /// Calls in a hundred that had a token without waiting.
-    pub cached_percent: f64,
+    pub(crate) cached_percent: f64,
     /// Requests to the token and introspection endpoints for a thousand calls.
-    pub round_trips_per_thousand: f64,
+    pub(crate) round_trips_per_thousand: f64,
     /// Calls in a million that were kept for a second or longer by authentication.
-    pub long_waits_ppm: f64,
+    pub(crate) long_waits_ppm: f64,
     /// The longest that a call was kept, in seconds.
-    pub worst_wait_s: f64,
+    pub(crate) worst_wait_s: f64,
     /// Hours, over all users, in which logins were refused because of the login limit.
-    pub blocked_hours: f64,
+    pub(crate) blocked_hours: f64,
 }
 
-impl Row {
-    pub(super) fn new(policy: &str, tally: &Tally) -> Self {
+impl PolicyRow {
+    pub(super) fn new(policy: &str, tally: &PolicyTally) -> Self {
         let of_calls = |count| ratio(count, tally.calls);
         Self {
             policy: policy.to_owned(),
@@ -99,16 +98,15 @@ impl Row {
 
 /// The outcome of a simulation. `Display` is a table in Markdown.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Report {
+pub(crate) struct SimulationReport {
     /// Clients simulated.
-    pub clients: u64,
+    pub(crate) clients: u64,
     /// Orgs that they belong to.
-    pub orgs: u64,
+    pub(crate) orgs: u64,
     /// Calls made under each policy.
-    pub calls: u64,
+    pub(crate) calls: u64,
     /// One for each policy; this project's first.
-    pub rows: Vec<Row>,
+    pub(crate) rows: Vec<PolicyRow>,
 }
 
 const HEADS: [&str; 11] = [
@@ -125,7 +123,7 @@ const HEADS: [&str; 11] = [
     "hours blocked by the login limit",
 ];
 
-impl fmt::Display for Report {
+impl fmt::Display for SimulationReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "| {} |", HEADS.join(" | "))?;
         writeln!(f, "| --- |{}", " ---: |".repeat(HEADS.len() - 1))?;

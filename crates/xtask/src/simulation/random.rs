@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::clock::millis;
+use forcegrant_proto::moment::millis;
 
 /// `SplitMix64`: eight bytes of state, and good enough for traffic and accidents.
 #[derive(Clone, Debug)]

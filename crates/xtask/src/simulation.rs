@@ -1,12 +1,12 @@
 //! The policy of the cache against a simulated Salesforce, beside the policies of other libraries.
 //!
-//! Internal, behind the feature `simulation`, and no part of the public API: it may change in any
-//! release. `docs/simulation.md` shows its table and says what is assumed.
+//! `docs/simulation.md` shows its table and says what is assumed.
 //!
 //! No threads, no sockets, no clock: events in the order of their time, one org after the other,
 //! since orgs share nothing. The traffic and the accidents of an org are the same for each policy.
 
 mod bars;
+mod command;
 mod engine;
 mod invariants;
 mod ours;
@@ -16,13 +16,13 @@ mod report;
 mod salesforce;
 mod traffic;
 
-pub use self::bars::missed;
-pub use self::report::{Report, Row};
+pub(crate) use self::command::main;
 
+use self::bars::missed;
 use self::policies::Policy;
 use self::random::Rng;
-use self::report::Tally;
-use self::salesforce::Org;
+use self::report::{PolicyRow, PolicyTally, SimulationReport};
+use self::salesforce::SimulatedOrg;
 use self::traffic::{Shape, Traffic};
 
 /// Milliseconds since the world began, on a Monday at midnight.
@@ -36,20 +36,19 @@ const WEEK: Time = 7 * DAY;
 
 /// What is simulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Options {
+pub(crate) struct SimulationOptions {
     /// The same seed gives the same table.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Clients, each a process of its own; orgs are made until there are so many.
-    pub clients: u64,
+    pub(crate) clients: u64,
     /// Simulated weeks.
-    pub weeks: u64,
+    pub(crate) weeks: u64,
     /// Of a million calls so many are answered with a 401 although the token is alive: API
     /// answers that a new token does not cure.
-    pub false_rejections: u64,
+    pub(crate) false_rejections: u64,
 }
 
-impl Default for Options {
+impl Default for SimulationOptions {
     fn default() -> Self {
         Self {
             seed: 1,
@@ -60,10 +59,10 @@ impl Default for Options {
     }
 }
 
-impl Options {
+impl SimulationOptions {
     /// Small enough for an unoptimised build on every commit.
     #[must_use]
-    pub fn small() -> Self {
+    pub(crate) fn small() -> Self {
         Self {
             clients: 450,
             weeks: 1,
@@ -79,7 +78,7 @@ impl Options {
 /// it was reported as rejected, have two logins under way for one client, or log in while a failure
 /// holds.
 #[must_use]
-pub fn run(options: &Options) -> Report {
+pub(crate) fn run(options: &SimulationOptions) -> SimulationReport {
     compare(options, &policies::all())
 }
 
@@ -88,17 +87,17 @@ pub fn run(options: &Options) -> Report {
 /// # Panics
 /// As [`run`].
 #[must_use]
-pub fn run_settings(options: &Options) -> Report {
+pub(crate) fn run_settings(options: &SimulationOptions) -> SimulationReport {
     compare(options, &policies::settings())
 }
 
-fn compare(options: &Options, policies: &[Policy]) -> Report {
+fn compare(options: &SimulationOptions, policies: &[Policy]) -> SimulationReport {
     let end = options.weeks * WEEK;
-    let mut tallies = vec![Tally::default(); policies.len()];
+    let mut tallies = vec![PolicyTally::default(); policies.len()];
     let (mut orgs, mut clients) = (0, 0);
     while clients < options.clients {
         let mut rng = Rng::of(options.seed, &[orgs]);
-        let org = Org::new(end, options.false_rejections, &mut rng);
+        let org = SimulatedOrg::new(end, options.false_rejections, &mut rng);
         let traffic = traffic(options.clients - clients, &mut rng);
         for (tally, policy) in tallies.iter_mut().zip(policies) {
             tally.add(&engine::run(&org, &traffic, &policy.rule, end, rng.clone()));
@@ -107,12 +106,12 @@ fn compare(options: &Options, policies: &[Policy]) -> Report {
         clients += u64::try_from(traffic.len()).unwrap_or(u64::MAX);
     }
     let rows = policies.iter().zip(&tallies);
-    Report {
+    SimulationReport {
         clients,
         orgs,
         calls: tallies.first().map_or(0, |tally| tally.calls),
         rows: rows
-            .map(|(policy, tally)| Row::new(&policy.name, tally))
+            .map(|(policy, tally)| PolicyRow::new(&policy.name, tally))
             .collect(),
     }
 }

@@ -1,11 +1,11 @@
-//! Prints the tables of `docs/simulation.md`:
-//! `cargo run --release -p forcegrant --features simulation --example simulation`.
+//! Prints the tables of `docs/simulation.md`: `cargo run --release -p xtask -- simulation`.
 
 use std::process::ExitCode;
 
-use forcegrant::simulation::{Options, missed, run, run_settings};
+use super::{SimulationOptions, missed, run, run_settings};
 
-const USAGE: &str = "usage: simulation [--seed N] [--clients N] [--weeks N] [--false-rejections N]
+const USAGE: &str =
+    "usage: xtask simulation [--seed N] [--clients N] [--weeks N] [--false-rejections N]
                   [--small] [--settings]
   --seed N              the same seed gives the same table
   --clients N           each a process of its own
@@ -14,14 +14,15 @@ const USAGE: &str = "usage: simulation [--seed N] [--clients N] [--weeks N] [--f
   --small               a small simulation; fails if a bar is missed
   --settings            this project's policy with other settings instead of the peers";
 
-struct Wanted {
-    options: Options,
+struct SimulationArguments {
+    options: SimulationOptions,
     small: bool,
     settings: bool,
 }
 
-fn main() -> ExitCode {
-    let wanted = match parse(std::env::args().skip(1)) {
+/// Returns the exit code of the task `simulation`.
+pub(crate) fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
+    let wanted = match parse(arguments) {
         Ok(wanted) => wanted,
         Err(problem) => {
             eprintln!("{problem}\n{USAGE}");
@@ -50,9 +51,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Wanted, String> {
-    let mut wanted = Wanted {
-        options: Options::default(),
+fn parse(mut arguments: impl Iterator<Item = String>) -> Result<SimulationArguments, String> {
+    let mut wanted = SimulationArguments {
+        options: SimulationOptions::default(),
         small: false,
         settings: false,
     };
@@ -61,7 +62,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Wanted, String> 
         let field = match argument.as_str() {
             "--small" => {
                 wanted.small = true;
-                let small = Options::small();
+                let small = SimulationOptions::small();
                 (options.clients, options.weeks) = (small.clients, small.weeks);
                 continue;
             }

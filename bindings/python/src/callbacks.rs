@@ -1,0 +1,167 @@
+//! The functions that a client or a pool calls back: `on_event`, `credentials_callback`, the methods of a store.
+//! Events and requests wait in queues until a Python thread waits for a token, or comes by.
+
+use std::sync::Arc;
+
+use forcegrant::ffi::{self, CallbackStore, StoreCall};
+use forcegrant::store::StoreConfig;
+use forcegrant::{ClientBuilder, ClientPoolBuilder};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::event_queue::EventQueue;
+use crate::hooks;
+use crate::options::{callable, is_store};
+use crate::process_queue::ProcessQueue;
+use crate::python_call;
+use crate::request::{PyRequest, Request};
+
+/// Each object in Python has one of its own, for the collector of cycles: a callback often is a method of what
+/// holds the client.
+pub(crate) struct Callbacks {
+    queues: Arc<Queues>,
+    on_event: Option<Py<PyAny>>,
+    /// Has the credentials callback or the store answer a request, if there is either.
+    request_handler: Option<Py<PyAny>>,
+    pub(crate) has_credentials: bool,
+    /// Whether there is a store, and whether it has a method `watch`.
+    store_watches: Option<bool>,
+}
+
+#[derive(Default)]
+struct Queues {
+    events: EventQueue,
+    requests: ProcessQueue<Request>,
+}
+
+impl Callbacks {
+    pub(crate) fn from_options(
+        py: Python<'_>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let mut callbacks = Self {
+            queues: Arc::default(),
+            on_event: None,
+            request_handler: None,
+            has_credentials: false,
+            store_watches: None,
+        };
+        let Some(options) = options else {
+            return Ok(callbacks);
+        };
+        callbacks.on_event = callable(options, "on_event")?;
+        let credentials = callable(options, "credentials_callback")?;
+        let store = match options.get_item("store")? {
+            Some(store) if is_store(&store)? => Some(store),
+            _ => None,
+        };
+        callbacks.has_credentials = credentials.is_some();
+        if let Some(store) = &store {
+            callbacks.store_watches = Some(store.hasattr("watch")?);
+        }
+        if credentials.is_some() || store.is_some() {
+            // Here, and not when there is a request: a child that is forked in the middle of the import in
+            // this function waits for ever for its end.
+            let handler = hooks::call(py, "make_request_handler", (credentials, store), None)?;
+            callbacks.request_handler = Some(handler.unbind());
+        }
+        Ok(callbacks)
+    }
+
+    /// Has the builder's client call back.
+    pub(crate) fn attach(&self, builder: ClientBuilder) -> ClientBuilder {
+        let queues = Arc::clone(&self.queues);
+        let mut builder = ffi::on_event(builder, move |event| queues.events.push(event, None));
+        if self.has_credentials {
+            let queues = Arc::clone(&self.queues);
+            builder = ffi::request_credentials(builder, move |request| {
+                queues.ask(Request::Credentials(request));
+            });
+        }
+        match self.store() {
+            Some(store) => builder.store(store),
+            None => builder,
+        }
+    }
+
+    /// The same for a pool.
+    pub(crate) fn attach_pool(&self, builder: ClientPoolBuilder) -> ClientPoolBuilder {
+        let queues = Arc::clone(&self.queues);
+        let mut builder = ffi::on_pool_event(builder, move |host, key, event| {
+            let member = (host.to_owned(), key.to_owned());
+            queues.events.push(event, Some(member));
+        });
+        if self.has_credentials {
+            let queues = Arc::clone(&self.queues);
+            builder = ffi::request_pool_credentials(builder, move |request| {
+                queues.ask(Request::Credentials(request));
+            });
+        }
+        match self.store() {
+            Some(store) => builder.options(|client| client.store(store)),
+            None => builder,
+        }
+    }
+
+    fn store(&self) -> Option<StoreConfig> {
+        let queues = Arc::clone(&self.queues);
+        let call = move |call: StoreCall| queues.ask(Request::Store(call));
+        let watches = self.store_watches?;
+        Some(StoreConfig::store(CallbackStore::new(watches, call)))
+    }
+
+    /// Whether the core may have requests.
+    pub(crate) fn has_requests(&self) -> bool {
+        self.request_handler.is_some()
+    }
+
+    /// Has the core's requests answered, if any wait, on this thread. What a function throws is
+    /// passed on to the core.
+    #[inline]
+    pub(crate) fn serve(&self, py: Python<'_>) -> PyResult<()> {
+        if self.queues.requests.is_filled() {
+            return self.serve_all(py);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn serve_all(&self, py: Python<'_>) -> PyResult<()> {
+        let Some(handler) = &self.request_handler else {
+            return Ok(());
+        };
+        while let Some(request) = self.queues.requests.pop() {
+            python_call::call(handler.bind(py), (PyRequest::new(request),), None)?;
+        }
+        Ok(())
+    }
+
+    /// Has the requests answered and tells the events that wait, on this thread.
+    #[inline]
+    pub(crate) fn deliver(&self, py: Python<'_>, host: impl Fn() -> String) -> PyResult<()> {
+        self.serve(py)?;
+        self.queues.events.deliver(py, host, self.on_event.as_ref())
+    }
+
+    pub(crate) fn clone_ref(&self, py: Python<'_>) -> Self {
+        let clone = |function: &Option<Py<PyAny>>| function.as_ref().map(|one| one.clone_ref(py));
+        Self {
+            queues: Arc::clone(&self.queues),
+            on_event: clone(&self.on_event),
+            request_handler: clone(&self.request_handler),
+            ..*self
+        }
+    }
+
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.on_event)?;
+        visit.call(&self.request_handler)
+    }
+}
+
+impl Queues {
+    fn ask(&self, request: Request) {
+        self.requests.push(request, |_| ());
+    }
+}
