@@ -51,7 +51,7 @@ pub(crate) trait LoginPermits: fmt::Debug + Send + Sync {
     fn acquire(&self, wish: PermitWish, limit: Duration) -> Acquiring<'_>;
 
     /// How many logins wait.
-    #[cfg(test)]
+    #[cfg(all(test, not(feature = "model")))]
     fn waiting(&self) -> usize;
 }
 

@@ -1,7 +1,7 @@
 //! The protocol of lease, fence and entry under a model checker (`stateright`): every interleaving of a few
 //! processes that stand still past their lease, crash, start again, and lose replies.
 //!
-//! What a store does is the [`Register`] that the process store and the file store apply, and what a
+//! What a store does is the [`Register`] that the file store applies, and what a
 //! client makes of an entry and of a lease of another is [`record::started`] and [`Patience`]: no copies. What is
 //! modelled here is the order of the steps of `store_session.rs`, a login, and time. That the stores behave as the
 //! register does, the Redis scripts among them, is tried with random steps (`conformance`).

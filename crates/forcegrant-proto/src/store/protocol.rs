@@ -1,7 +1,7 @@
 //! The rules of leases, fences and entries that the stores of this crate keep. Pure.
 //!
-//! A [`Register`] is what a store remembers for one key. The process store and the file store apply its
-//! steps as they are; the scripts of the Redis store say the same in the server's language. Times are
+//! A [`Register`] is what a store remembers for one key. The file store applies its steps as they
+//! are; the scripts of the Redis store say the same in the server's language. Times are
 //! milliseconds by the store's clock.
 //!
 //! A fence is the time of its grant or more, so that fences grow although a store lost what it knew. One
