@@ -148,7 +148,10 @@ test('a result of a wrong form is a failure that does not show it', async () => 
   ]) {
     const failed = await new Client(called(() => result)).token().catch((error) => error)
     assert.equal(failed.code, 'credentials_unavailable')
-    assert.match(failed.cause.message, /^TypeError: the callback must return \{ clientId, clientSecret, next\? \}$/)
+    assert.match(
+      failed.cause.message,
+      /^TypeError: the callback must return \{ clientId, clientSecret, next\? \}$/,
+    )
     assert.ok(!inspect(failed, { depth: 9 }).includes(secret))
   }
   const thrown = await new Client(called(() => Promise.reject({ secret }))).token().catch((error) => error)

@@ -347,12 +347,6 @@ impl ClientBuilder {
         self.with_events(Events::apart(move |_, _, event| listener(event)))
     }
 
-    /// [`ClientBuilder::on_event`] on the thread where it happens, mostly the worker's: for bindings,
-    /// which hand events on at once, and for tests. It must be quick.
-    #[doc(hidden)]
-    pub fn on_event_inline(self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.with_events(Events::inline(move |_, _, event| listener(event)))
-    }
 
     pub(crate) fn with_events(mut self, events: Events) -> Self {
         self.events = events;

@@ -51,7 +51,7 @@ pub(crate) trait LoginPermits: fmt::Debug + Send + Sync {
     fn acquire(&self, wish: PermitWish, limit: Duration) -> Acquiring<'_>;
 
     /// How many logins wait.
-    #[cfg(all(test, not(feature = "model")))]
+    #[cfg(all(test, not(shuttle)))]
     fn waiting(&self) -> usize;
 }
 

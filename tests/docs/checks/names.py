@@ -80,7 +80,7 @@ def options() -> None:
 def pool_options() -> None:
     """The guide's table has every option of a pool's builder, and both bindings have them too."""
     # Options that a language has in another form, or that are there for bindings.
-    other = {"options", "on_event_inline", "on_event"}
+    other = {"options", "on_event"}
     builder = {
         name for name in re.findall(r"pub fn (\w+)(?:<[^>]*>)?\(\s*(?:mut )?self", read(POOL_BUILDER)) if not name.startswith("build")
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from typing import TYPE_CHECKING
 
 from checks import Check, files, read
@@ -36,18 +35,14 @@ def checks() -> Iterator[Check]:
 
 def crates() -> None:
     rows = dict(re.findall(r"^\| `(forcegrant[\w-]*)` \| [^|]+ \|([^|]*)\|$", read(PAGE), re.MULTILINE))
-    published = {
-        manifest["package"]["name"]: manifest
-        for path in files()
-        if re.fullmatch(r"crates/[\w-]+/Cargo\.toml", path)
-        and (manifest := tomllib.loads(read(path)))["package"].get("publish", True)
-        and manifest["package"]["name"] != "forcegrant-emulator"
-    }
+    manifests = {path.split("/")[1]: read(path) for path in files() if re.fullmatch(r"crates/[\w-]+/Cargo\.toml", path)}
+    published = {name: text for name, text in manifests.items() if "publish = false" not in text}
+    del published["forcegrant-emulator"]
     assert set(rows) == set(published), f"in the table: {sorted(rows)}; published: {sorted(published)}"
     earlier: set[str] = set()
     for name, column in rows.items():
         listed = earlier if column.strip() == "all above" else set(re.findall(r"`([\w-]+)`", column))
-        used = {other for other in published[name].get("dependencies", {}) if other.startswith("forcegrant")}
+        used = {other for other in dependencies(published[name]) if other.startswith("forcegrant")}
         assert listed == used, f"{name}: listed {sorted(listed)}, uses {sorted(used)}"
         assert used <= earlier, f"{name} uses a crate that comes after it"
         earlier.add(name)
@@ -70,8 +65,7 @@ def walks() -> None:
 
 
 def effects() -> None:
-    manifest = tomllib.loads(read(f"{DECISIONS}Cargo.toml"))
-    libraries = FORBIDDEN_LIBRARIES & set(manifest["dependencies"])
+    libraries = FORBIDDEN_LIBRARIES & dependencies(read(f"{DECISIONS}Cargo.toml"))
     assert not libraries, f"dependencies that act: {sorted(libraries)}"
     wrong = [
         f"{path}: {word}"
@@ -92,3 +86,9 @@ def code(path: str) -> str:
     """A file without its unit tests, comments and documentation."""
     text = read(path).split("#[cfg(test)]\nmod tests")[0]
     return re.sub(r"//.*", "", text)
+
+
+def dependencies(manifest: str) -> set[str]:
+    """The names in a manifest's section `[dependencies]`."""
+    section = manifest.split("\n[dependencies]\n")[1].split("\n[", maxsplit=1)[0]
+    return set(re.findall(r"^([\w-]+)(?:\.workspace)? *=", section, re.MULTILINE))

@@ -80,7 +80,7 @@ impl LoginPermits for LoginLimiter {
         })
     }
 
-    #[cfg(all(test, not(feature = "model")))]
+    #[cfg(all(test, not(shuttle)))]
     fn waiting(&self) -> usize {
         let state = self.0.state.current();
         let state = lock(&state);
