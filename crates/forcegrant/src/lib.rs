@@ -91,8 +91,6 @@ pub use forcegrant_proto::response_class::{
     ApiResponse, ApiUsage, RateLimit, Refusal, ResponseClass, grpc_response_class,
 };
 pub use forcegrant_proto::secret::Secret;
-#[cfg(doctest)]
-pub use forcegrant_proto::secret::SecretsCannotBeShown;
 pub use forcegrant_proto::status::Status;
 pub use forcegrant_proto::token::Token;
 pub use forcegrant_proto::token_data::TokenFormat;
