@@ -32,7 +32,7 @@ impl Client {
     }
 
     /// The same as [`Client::verify`] for callers that wait in their own way.
-    pub fn start_verify(&self) -> Pending<Verified> {
+    pub(crate) fn start_verify(&self) -> Pending<Verified> {
         let verifications = self.inner.verifications();
         let mut in_flight = verifications.lock();
         in_flight.join_or_start(|flight| {
