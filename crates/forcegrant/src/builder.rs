@@ -347,7 +347,6 @@ impl ClientBuilder {
         self.with_events(Events::apart(move |_, _, event| listener(event)))
     }
 
-
     pub(crate) fn with_events(mut self, events: Events) -> Self {
         self.events = events;
         self
