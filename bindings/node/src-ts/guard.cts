@@ -2,7 +2,7 @@
 import { type ErrorData, type ForcegrantError, makeError } from './errors.cjs'
 
 /**
- * What a call into the native part returns. An error of the core becomes ours, with the frames of whoever called `entry`.
+ * What a call into the native part returns. An error of the core becomes ours, with the frames of the caller of `entry`.
  * So does a panic, whose text is dropped, because it can contain a secret.
  *
  * @internal
@@ -25,7 +25,7 @@ export function nativeFailure(site: Error): ForcegrantError {
   return makeError({ code: 'internal', kind: 'internal', message, help, retryable: true }, site)
 }
 
-/** @internal An error that holds the frames of whoever called `entry`. */
+/** @internal An error that holds the frames of the caller of `entry`. */
 export function callSite(entry: unknown): Error {
   const site = new Error()
   Error.captureStackTrace(site, entry as () => unknown)

@@ -48,7 +48,7 @@ pub struct NativeSubscription {
 }
 
 type Resolver = Box<dyn FnOnce(Env) -> Result<NativeOutcome> + Send>;
-/// Whoever takes the deferred out settles it, so it is settled once.
+/// The caller that takes the deferred out settles it, so it is settled once.
 type SharedDeferred = Arc<Mutex<Option<JsDeferred<NativeOutcome, Resolver>>>>;
 
 /// Makes a promise for `pending`. `finish` runs on the thread of JavaScript.
