@@ -8,10 +8,10 @@ use std::time::Duration;
 use forcegrant::ffi::command_line::{self, Parts, Wanted};
 use forcegrant::{Client, ClientBuilder, Environment, Error, ErrorCode, Roots, Secret};
 
-use crate::Surroundings;
 use crate::console::Console;
 use crate::options::{CliOptions, RootsFrom, SecretFrom};
 use crate::problem::Problem;
+use crate::surroundings::Surroundings;
 
 /// The values that were found, each by itself: `doctor` names all that are missing.
 pub(crate) struct Configuration<'a> {

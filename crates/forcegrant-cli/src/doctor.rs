@@ -10,12 +10,13 @@ use forcegrant::{Error, ErrorCode, ErrorKind};
 
 use crate::configuration::{ConfigValue, Configuration, check_client_id, check_client_secret};
 use crate::console::Console;
+use crate::exit_codes::{FAILED, FINE};
 use crate::findings;
 use crate::login::{self, Trace, VerifyOutcome};
 use crate::options::CliOptions;
 use crate::problem::{Problem, number};
 use crate::report::{LineStatus, ReportLine, api_line, identity, steps, token_lines};
-use crate::{FAILED, FINE, Surroundings};
+use crate::surroundings::Surroundings;
 
 /// What comes after the configuration.
 const HOST_NAME: &str = "host name";

@@ -6,8 +6,8 @@ use std::io;
 use forcegrant::{ErrorCode, ErrorKind};
 
 use crate::console::Console;
+use crate::exit_codes::{FINE, USAGE};
 use crate::problem::number;
-use crate::{FINE, USAGE};
 
 pub(crate) fn run(code: Option<&str>, console: &mut Console<'_>) -> io::Result<u8> {
     let Some(code) = code else {

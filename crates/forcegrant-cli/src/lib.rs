@@ -17,40 +17,28 @@ mod configuration;
 mod console;
 mod doctor;
 mod errors;
+mod exit_codes;
 mod findings;
 mod help;
 mod login;
 mod options;
 mod problem;
 mod report;
+mod surroundings;
 mod time;
 mod token;
 mod verify;
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal as _, Write};
 
 use forcegrant::Environment;
 
 use crate::arguments::Command;
 use crate::console::Console;
 
-/// The command succeeded.
-pub const FINE: u8 = 0;
-/// The command failed: the text says whether because of the configuration, Salesforce or the network.
-pub const FAILED: u8 = 1;
-/// The command line cannot be understood; nothing was done.
-pub const USAGE: u8 = 2;
-
-/// What a command can see besides its arguments.
-pub struct Surroundings<'a> {
-    /// The environment variables.
-    pub environment: Environment,
-    /// Standard input, read for `--client-secret-stdin` only.
-    pub input: &'a mut dyn Read,
-    /// Whether it is a terminal, which would show what is typed.
-    pub input_is_terminal: bool,
-}
+pub use exit_codes::{FAILED, FINE, USAGE};
+pub use surroundings::Surroundings;
 
 /// Runs one command and returns the exit code: [`FINE`], [`FAILED`] or [`USAGE`].
 ///

@@ -8,10 +8,11 @@ use serde_json::json;
 use crate::arguments::TokenForm;
 use crate::configuration::Configuration;
 use crate::console::Console;
+use crate::exit_codes::{FAILED, FINE};
 use crate::options::CliOptions;
 use crate::problem::Problem;
+use crate::surroundings::Surroundings;
 use crate::time::rfc3339;
-use crate::{FAILED, FINE, Surroundings};
 
 /// Prints the token and nothing else, also to a terminal, as the commands of other clouds do; scripts rely on it.
 pub(crate) fn run(

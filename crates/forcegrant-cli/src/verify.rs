@@ -4,11 +4,12 @@ use std::io;
 
 use crate::configuration::Configuration;
 use crate::console::Console;
+use crate::exit_codes::{FAILED, FINE};
 use crate::login::{self, VerifyOutcome};
 use crate::options::CliOptions;
 use crate::problem::Problem;
 use crate::report::{ReportLine, api_line, identity, token_lines};
-use crate::{FAILED, FINE, Surroundings};
+use crate::surroundings::Surroundings;
 
 /// What works goes to standard output, what does not to standard error.
 pub(crate) fn run(

@@ -12,16 +12,11 @@ use hyper_util::rt::TokioIo;
 use serde_json::json;
 
 use crate::body::ResponseBody;
-use crate::listen::SharedStream;
-use crate::operations;
+use crate::operations::{self, ControlError};
 use crate::response::OutgoingResponse;
 use crate::serve::whole;
 use crate::shared::SharedEmulator;
-
-/// A control operation that was refused: what is wrong, and what would be right.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ControlError(pub(crate) String);
+use crate::shared_stream::SharedStream;
 
 /// Serves a connection to the control port.
 pub(crate) async fn serve(shared: Arc<SharedEmulator>, stream: SharedStream) {

@@ -10,9 +10,9 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::config::{Config, ConfigError};
-use crate::control::{self, ControlError};
+use crate::control;
 use crate::listen;
-use crate::operations;
+use crate::operations::{self, ControlError};
 use crate::org_details::OrgDetails;
 use crate::shared::SharedEmulator;
 use crate::tls::Authority;

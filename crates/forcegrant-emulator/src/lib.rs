@@ -26,6 +26,7 @@ mod body;
 mod bulk;
 mod clock;
 mod config;
+mod connection;
 mod control;
 mod counters;
 mod data_api;
@@ -51,6 +52,7 @@ mod route;
 mod serve;
 mod sessions;
 mod shared;
+mod shared_stream;
 mod soap;
 mod state;
 mod tls;
@@ -60,12 +62,12 @@ pub use config::{
     AccessTokenFormat, AppConfig, AppKey, AppRefusal, Config, ConfigError, FlowDisabledRefusal,
     Introspection, OrgConfig, OrgStatus, Signature, UserConfig, UserKind,
 };
-pub use control::ControlError;
 pub use counters::Counters;
 pub use echo::{EchoEncoding, EchoPlace};
 pub use emulator::{Emulator, Listen, StartError};
 pub use fault_kind::FaultKind;
 pub use faults::Fault;
 pub use inspect::{LiveSession, LoggedRequest};
+pub use operations::ControlError;
 pub use org_details::OrgDetails;
 pub use request::Endpoint;

@@ -1,50 +1,25 @@
-//! Sockets: accepting, TLS, connections that can be reset.
+//! Sockets: accepting, TLS, tunnels through the proxy.
 
 use std::convert::Infallible;
-use std::future::pending;
-use std::io;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::body::Bytes;
+use hyper::Response;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+use crate::body::ResponseBody;
+use crate::connection::Connection;
 use crate::request::ListenerKind;
-use crate::serve;
+use crate::serve::{self, AcceptedTunnel};
 use crate::shared::SharedEmulator;
-
-/// One connection that carries requests.
-pub(crate) struct Connection {
-    pub(crate) listener: ListenerKind,
-    pub(crate) via_proxy: bool,
-    pub(crate) sni: Option<String>,
-    aborted: Notify,
-}
-
-impl Connection {
-    fn new(listener: ListenerKind, via_proxy: bool, sni: Option<String>) -> Self {
-        Self {
-            listener,
-            via_proxy,
-            sni,
-            aborted: Notify::new(),
-        }
-    }
-
-    /// Resets the connection; the calling request never gets a response.
-    pub(crate) async fn abort<T>(&self) -> Result<T, Infallible> {
-        self.aborted.notify_one();
-        pending().await
-    }
-}
+use crate::shared_stream::SharedStream;
 
 /// Accepts connections until the future is dropped.
 pub(crate) async fn accept<F>(
@@ -101,8 +76,7 @@ async fn drive(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
 ) {
     let connection = Arc::new(connection);
-    let service =
-        service_fn(|request| serve::serve(Arc::clone(&shared), Arc::clone(&connection), request));
+    let service = service_fn(|request| respond(&shared, &connection, request));
     let mut serving = pin!(
         http1::Builder::new()
             .serve_connection(TokioIo::new(io), service)
@@ -110,73 +84,44 @@ async fn drive(
     );
     tokio::select! {
         biased;
-        () = connection.aborted.notified() => stream.reset_on_close(),
+        () = connection.aborted() => stream.reset_on_close(),
         // It does not matter how a client ends its connection.
         _ = &mut serving => {}
     }
 }
 
-/// A TCP stream that can still be reached while a TLS session or an HTTP connection owns it.
-#[derive(Clone)]
-pub(crate) struct SharedStream(Arc<Mutex<StreamState>>);
-
-struct StreamState {
-    tcp: TcpStream,
-    pushed_back: Bytes,
+async fn respond(
+    shared: &Arc<SharedEmulator>,
+    connection: &Connection,
+    request: hyper::Request<Incoming>,
+) -> Result<Response<ResponseBody>, Infallible> {
+    let served = serve::serve(shared, connection, request).await?;
+    if let Some(accepted) = served.tunnel {
+        shared.spawn(tunnel(Arc::clone(shared), accepted));
+    }
+    Ok(served.response)
 }
 
-impl SharedStream {
-    fn new(tcp: TcpStream) -> Self {
-        Self(Arc::new(Mutex::new(StreamState {
-            tcp,
-            pushed_back: Bytes::new(),
-        })))
-    }
-
-    /// These bytes are read again before anything new.
-    pub(crate) fn push_back(&self, bytes: Bytes) {
-        self.inner().pushed_back = bytes;
-    }
-
-    fn reset_on_close(&self) {
-        let _ = self.inner().tcp.set_zero_linger();
-    }
-
-    fn inner(&self) -> MutexGuard<'_, StreamState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl AsyncRead for SharedStream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let mut inner = self.inner();
-        if inner.pushed_back.is_empty() {
-            return Pin::new(&mut inner.tcp).poll_read(context, buffer);
+/// Serves what comes through an accepted CONNECT. Boxed, because requests in
+/// the tunnel are served by what serves the CONNECT.
+fn tunnel(
+    shared: Arc<SharedEmulator>,
+    accepted: AcceptedTunnel,
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(async move {
+        // The client may have closed the connection before the response.
+        let Ok(upgraded) = accepted.upgrade.await else {
+            return;
+        };
+        let Ok(parts) = upgraded.downcast::<TokioIo<SharedStream>>() else {
+            return;
+        };
+        let stream = parts.io.into_inner();
+        stream.push_back(parts.read_buf);
+        if accepted.port == Some(80) {
+            plain(shared, stream, true).await;
+        } else {
+            tls(shared, stream, true).await;
         }
-        let count = buffer.remaining().min(inner.pushed_back.len());
-        buffer.put_slice(&inner.pushed_back.split_to(count));
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for SharedStream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner().tcp).poll_write(context, bytes)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner().tcp).poll_flush(context)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner().tcp).poll_shutdown(context)
-    }
+    })
 }

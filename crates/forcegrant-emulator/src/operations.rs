@@ -7,7 +7,6 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::config::{AppKey, Config};
-use crate::control::ControlError;
 use crate::default_config::check_url;
 use crate::faults::Fault;
 use crate::request::Endpoint;
@@ -91,6 +90,11 @@ struct Configure {
     user: Option<Value>,
     app_index: Option<usize>,
 }
+
+/// A control operation that was refused: what is wrong, and what would be right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ControlError(pub(crate) String);
 
 /// Carries out one operation.
 pub(crate) async fn run(shared: &SharedEmulator, command: Value) -> Result<Value, ControlError> {

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::body::ResponseBody;
+use crate::connection::Connection;
 use crate::fault_kind::FaultKind;
-use crate::listen::Connection;
 use crate::request::{ListenerKind, ReceivedRequest};
 use crate::response::{BodyDelivery, OutgoingResponse};
 use crate::shared::{EndedByReset, InterruptibleWait, SharedEmulator};
@@ -19,22 +20,41 @@ use crate::{proxy, route};
 
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
+/// The response to a request, and the tunnel that begins after it.
+pub(crate) struct ServedRequest {
+    pub(crate) response: Response<ResponseBody>,
+    pub(crate) tunnel: Option<AcceptedTunnel>,
+}
+
+impl ServedRequest {
+    fn without_tunnel(response: Response<ResponseBody>) -> Self {
+        Self {
+            response,
+            tunnel: None,
+        }
+    }
+}
+
+/// A CONNECT request that the proxy accepts.
+pub(crate) struct AcceptedTunnel {
+    pub(crate) port: Option<u16>,
+    pub(crate) upgrade: OnUpgrade,
+}
+
 /// Responds to a request, or ends the connection.
 pub(crate) async fn serve(
-    shared: Arc<SharedEmulator>,
-    connection: Arc<Connection>,
+    shared: &Arc<SharedEmulator>,
+    connection: &Connection,
     mut request: hyper::Request<Incoming>,
-) -> Result<Response<ResponseBody>, Infallible> {
+) -> Result<ServedRequest, Infallible> {
     let tunnel = (connection.listener == ListenerKind::Proxy && request.method() == "CONNECT")
         .then(|| hyper::upgrade::on(&mut request));
     let (parts, body) = request.into_parts();
     let body = match Limited::new(body, MAX_BODY_BYTES).collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => {
-            return Ok(whole(OutgoingResponse::html(
-                413,
-                "Request Entity Too Large",
-            )));
+            let response = OutgoingResponse::html(413, "Request Entity Too Large");
+            return Ok(ServedRequest::without_tunnel(whole(response)));
         }
         Err(_) => return connection.abort().await,
     };
@@ -46,20 +66,24 @@ pub(crate) async fn serve(
         ListenerKind::Proxy if tunnel.is_none() => ListenerKind::Http,
         listener => listener,
     };
-    match decide(&shared, &request).await {
+    match decide(shared, &request).await {
         Ok(ServeOutcome::Reset) | Err(EndedByReset) => connection.abort().await,
         Ok(ServeOutcome::Respond(response, generation)) => {
             let tunnel = tunnel.filter(|_| response.status == StatusCode::OK);
-            if let Some(upgrade) = tunnel {
-                let authority = parts
-                    .uri
-                    .authority()
-                    .map(ToString::to_string)
-                    .unwrap_or_default();
-                shared.spawn(proxy::tunnel(Arc::clone(&shared), authority, upgrade));
-                return Ok(Response::new(ResponseBody::empty()));
-            }
-            Ok(into_http(response, |time| shared.pause(time, generation)))
+            Ok(match tunnel {
+                Some(upgrade) => {
+                    let authority = parts.uri.authority();
+                    let port = authority.and_then(|authority| proxy::port(authority.as_str()));
+                    ServedRequest {
+                        response: Response::new(ResponseBody::empty()),
+                        tunnel: Some(AcceptedTunnel { port, upgrade }),
+                    }
+                }
+                None => {
+                    let pause = |time| shared.pause(time, generation);
+                    ServedRequest::without_tunnel(into_http(response, pause))
+                }
+            })
         }
     }
 }

@@ -8,6 +8,7 @@ use forcegrant::{
     blocking,
 };
 
+use crate::block_on::block_on;
 use crate::calls::{CallContext, CallFailure, ReadResponse, by_adapter, by_hand};
 use crate::pool::PoolDriver;
 use crate::scenario::CallRequest;
@@ -315,11 +316,4 @@ fn begin(source: &TokenSource<blocking::Client, blocking::ClientPool>, callers: 
             .map(|thread| thread.join().expect("no caller panics"))
             .collect()
     })
-}
-
-pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .expect("a runtime without drivers can be built")
-        .block_on(future)
 }

@@ -2,6 +2,7 @@
 //!
 //! A crate of its own, so that the core's development dependencies stay few.
 
+mod block_on;
 mod calls;
 mod driver;
 mod expect;
@@ -10,27 +11,20 @@ mod placeholders;
 mod pool;
 mod runner;
 mod scenario;
+mod test_environment;
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use forcegrant_emulator::{Config, Emulator, OrgDetails};
-use scenario::Scenario;
 use serde_json::json;
+
+use crate::scenario::Scenario;
+use crate::test_environment::TestEnvironment;
 
 pub use calls::{CallContext, CallFailure, ReadResponse};
 pub use driver::{Async, Blocking, ClientDriver, Finish, TokenSource};
 pub use pool::PoolDriver;
 pub use scenario::{CallBody, CallRequest};
-
-/// The emulator, and its default org as it was at the start: scenarios change it.
-pub(crate) struct TestEnvironment {
-    pub(crate) emulator: Emulator,
-    pub(crate) org: OrgDetails,
-    /// The second one.
-    pub(crate) sandbox: OrgDetails,
-    pub(crate) web: CallContext,
-}
 
 /// Runs all scenarios and writes the report, if one is asked for.
 ///
@@ -39,16 +33,7 @@ pub(crate) struct TestEnvironment {
 /// When a scenario fails, with all that failed; or when the scenarios cannot be read.
 pub fn run<D: ClientDriver>() {
     let only = env::var("FORCEGRANT_SCENARIO").ok();
-    let emulator = Emulator::start(Config::default()).expect("the emulator starts");
-    let org = emulator.default_org();
-    let web = CallContext::of(&emulator);
-    let sandbox = emulator.orgs().swap_remove(1);
-    let env = TestEnvironment {
-        emulator,
-        org,
-        sandbox,
-        web,
-    };
+    let env = TestEnvironment::start();
     let mut ran = Vec::new();
     let mut failed = Vec::new();
     for scenario in scenarios::<D>() {

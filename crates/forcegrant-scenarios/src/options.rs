@@ -7,10 +7,11 @@ use std::time::Duration;
 use forcegrant::store::StoreConfig;
 use forcegrant::{AuthStyle, Client, ClientBuilder, Environment, Error, Proxy, Roots, TestClock};
 
-use crate::TestEnvironment;
 use crate::scenario::{AuthStyleOption, ClientOptions, OptionalLimit};
+use crate::test_environment::TestEnvironment;
 
-type Setter = fn(ClientBuilder, Duration) -> ClientBuilder;
+/// A method of the builder that takes a length of time.
+type DurationSetter = fn(ClientBuilder, Duration) -> ClientBuilder;
 
 /// A builder with the login URL and the client credentials of the scenario, or of the environment.
 pub(crate) fn builder(
@@ -112,7 +113,7 @@ pub(crate) fn apply(
 
 /// The options that are lengths of time.
 fn durations(mut builder: ClientBuilder, options: &ClientOptions) -> Result<ClientBuilder, String> {
-    let single: [(Option<f64>, Setter); 11] = [
+    let single: [(Option<f64>, DurationSetter); 11] = [
         (
             options.call_retry_after_cap,
             ClientBuilder::call_retry_after_cap,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::TestEnvironment;
+use crate::test_environment::TestEnvironment;
 
 /// Names and what they stand for.
 pub(crate) struct Placeholders(BTreeMap<String, String>);

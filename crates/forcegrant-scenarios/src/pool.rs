@@ -5,7 +5,7 @@ use forcegrant::{
     blocking,
 };
 
-use crate::driver::block_on;
+use crate::block_on::block_on;
 
 /// How a runner calls a pool.
 pub trait PoolDriver: Clone + Send + Sized + 'static {

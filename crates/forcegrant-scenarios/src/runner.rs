@@ -4,6 +4,9 @@ mod calls;
 mod events;
 mod outcomes;
 mod pools;
+mod recorded_events;
+mod scenario_run;
+mod test_pool;
 mod token_sources;
 
 use std::collections::BTreeMap;
@@ -12,13 +15,10 @@ use std::time::{Duration, SystemTime};
 
 use forcegrant::{Environment, TestClock};
 use forcegrant_emulator::Emulator;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use self::events::RecordedEvents;
-use self::pools::TestPool;
-use crate::TestEnvironment;
-use crate::driver::{ClientDriver, Finish};
+use self::scenario_run::{MAIN_CLIENT, ScenarioRun, control};
+use crate::driver::ClientDriver;
 use crate::expect::{self, CheckResult, SavedTokens};
 use crate::options;
 use crate::placeholders::Placeholders;
@@ -26,8 +26,7 @@ use crate::pool::PoolDriver;
 use crate::scenario::{
     CallRequest, ClientOptions, EmulatorSetup, Expectations, Scenario, ScenarioStep,
 };
-
-const MAIN_CLIENT: &str = "main";
+use crate::test_environment::TestEnvironment;
 
 /// Numbers the runs of this process.
 static RUNS: AtomicU32 = AtomicU32::new(0);
@@ -79,7 +78,7 @@ pub(crate) fn run<D: ClientDriver>(env: &TestEnvironment, scenario: &Scenario) -
     run.new_client(MAIN_CLIENT, options, build_error.as_ref())
         .map_err(|problem| format!("client: {problem}"))?;
     for (number, step) in scenario.steps.iter().enumerate() {
-        run.step(step)
+        run.execute(step)
             .map_err(|problem| format!("step {}: {problem}", number + 1))?;
     }
     for (client, _) in run.clients.values() {
@@ -97,23 +96,6 @@ pub(crate) fn run<D: ClientDriver>(env: &TestEnvironment, scenario: &Scenario) -
         &counters,
         &Value::Object(scenario.counters.clone()),
     )
-}
-
-struct ScenarioRun<'a, D: ClientDriver> {
-    env: &'a TestEnvironment,
-    placeholders: Placeholders,
-    hosts: Vec<String>,
-    clock: Option<TestClock>,
-    environment: Environment,
-    /// By name, each with the secrets it was given.
-    clients: BTreeMap<String, (D::Client, Vec<String>)>,
-    pools: BTreeMap<String, TestPool<D::Pool>>,
-    /// Callers that wait for a token, by name, each with the secrets of the client or pool.
-    started: BTreeMap<String, (Finish, Vec<String>)>,
-    /// The events of clients and pools, if a step of the scenario checks them.
-    recorded: BTreeMap<String, RecordedEvents>,
-    listens: bool,
-    saved: SavedTokens,
 }
 
 impl<D: ClientDriver> ScenarioRun<'_, D> {
@@ -172,7 +154,7 @@ impl<D: ClientDriver> ScenarioRun<'_, D> {
         }
     }
 
-    fn step(&mut self, step: &Value) -> CheckResult {
+    fn execute(&mut self, step: &Value) -> CheckResult {
         match self.filled::<ScenarioStep>(step)? {
             ScenarioStep::Token {
                 with,
@@ -338,7 +320,7 @@ impl<D: ClientDriver> ScenarioRun<'_, D> {
             | ScenarioStep::Call { .. }
             | ScenarioStep::Start { .. }
             | ScenarioStep::Finish { .. }
-            | ScenarioStep::Limits { .. } => unreachable!("`step` has done these"),
+            | ScenarioStep::Limits { .. } => unreachable!("`execute` has done these"),
             other => self.pools(other),
         }
     }
@@ -364,36 +346,6 @@ impl<D: ClientDriver> ScenarioRun<'_, D> {
         clock.advance(options::seconds(seconds)?);
         Ok(())
     }
-
-    fn client(&self, with: Option<&str>) -> Result<(&D::Client, Vec<String>), String> {
-        let name = with.unwrap_or(MAIN_CLIENT);
-        let (client, secrets) = self
-            .clients
-            .get(name)
-            .ok_or_else(|| format!("there is no client {name}"))?;
-        Ok((client, secrets.clone()))
-    }
-
-    fn log(&self, endpoint: &str) -> Result<Vec<Value>, String> {
-        let response = control(
-            &self.env.emulator,
-            json!({ "op": "requests", "endpoint": endpoint }),
-        )?;
-        response["requests"]
-            .as_array()
-            .cloned()
-            .ok_or_else(|| "the response holds no log".to_owned())
-    }
-
-    fn now(&self) -> SystemTime {
-        self.clock
-            .as_ref()
-            .map_or_else(SystemTime::now, TestClock::now)
-    }
-
-    fn filled<T: DeserializeOwned>(&self, value: &Value) -> Result<T, String> {
-        T::deserialize(self.placeholders.fill(value)?).map_err(|error| error.to_string())
-    }
 }
 
 fn requests(log: &[Value], expected: &[Expectations]) -> CheckResult {
@@ -411,13 +363,6 @@ fn requests(log: &[Value], expected: &[Expectations]) -> CheckResult {
             expect::request(logged, expected)
                 .map_err(|problem| format!("request {}: {problem}", n + 1))
         })
-}
-
-fn control(emulator: &Emulator, request: Value) -> Result<Value, String> {
-    let op = request["op"].to_string();
-    emulator
-        .control(request)
-        .map_err(|error| format!("control {op}: {error}"))
 }
 
 fn emulator_now(emulator: &Emulator) -> Result<SystemTime, String> {

@@ -1,5 +1,7 @@
 //! The scenario files as types. Unknown keys are errors.
 
+mod client_options;
+mod expectations;
 mod pools;
 
 use std::collections::BTreeMap;
@@ -9,10 +11,14 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-pub(crate) use self::pools::{
-    ExpectedError, ExpectedPool, ExpectedPrewarm, ExpectedRemoval, Insert, NewPool, OrgEntry,
-    PoolOptions,
+pub(crate) use self::client_options::{
+    AuthStyleOption, ClientOptions, CredentialPair, OptionalLimit,
 };
+pub(crate) use self::expectations::{
+    Expectations, ExpectedCached, ExpectedCall, ExpectedDrop, ExpectedError, ExpectedEviction,
+    ExpectedOutcome, ExpectedPool, ExpectedPrewarm, ExpectedRemoval, ExpectedUsage,
+};
+pub(crate) use self::pools::{Insert, NewPool, OrgEntry, PoolOptions};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,76 +70,6 @@ pub(crate) struct EmulatorSetup {
     pub(crate) user: Option<Value>,
     pub(crate) faults: Vec<Map<String, Value>>,
 }
-
-/// Options of a client, durations in seconds.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct ClientOptions {
-    pub(crate) from_env: bool,
-    pub(crate) login_url: Option<String>,
-    pub(crate) client_id: Option<String>,
-    pub(crate) client_secret: Option<String>,
-    pub(crate) auth_style: Option<AuthStyleOption>,
-    pub(crate) token_url: Option<String>,
-    pub(crate) trusted_hosts: Option<Vec<String>>,
-    pub(crate) allow_http_loopback: Option<bool>,
-    pub(crate) resolve: BTreeMap<String, String>,
-    pub(crate) roots: Option<String>,
-    pub(crate) proxy: Option<String>,
-    pub(crate) connect_timeout: Option<f64>,
-    pub(crate) attempt_timeout: Option<f64>,
-    pub(crate) total_timeout: Option<f64>,
-    pub(crate) max_attempts: Option<u32>,
-    pub(crate) retry_backoff: Option<f64>,
-    pub(crate) retry_after_cap: Option<f64>,
-    pub(crate) session_timeout: Option<f64>,
-    pub(crate) refresh_window: Option<f64>,
-    pub(crate) safety_margin: Option<f64>,
-    pub(crate) max_stale: Option<f64>,
-    pub(crate) refusal_backoff: Option<(f64, f64)>,
-    pub(crate) transient_backoff: Option<(f64, f64)>,
-    pub(crate) next_credentials: Option<CredentialPair>,
-    pub(crate) introspect: Option<bool>,
-    pub(crate) introspection_timeout: Option<f64>,
-    pub(crate) login_budget: Option<OptionalLimit>,
-    pub(crate) store: Option<String>,
-    pub(crate) store_timeout: Option<f64>,
-    pub(crate) call_attempts: Option<u32>,
-    pub(crate) call_backoff: Option<(f64, f64)>,
-    pub(crate) call_retry_after_cap: Option<f64>,
-}
-
-/// A key and its secret.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CredentialPair {
-    pub(crate) client_id: String,
-    pub(crate) client_secret: String,
-}
-
-/// A number of logins, or `none` for no limit.
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(crate) enum OptionalLimit {
-    Logins(u32),
-    Off(Off),
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Off {
-    None,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum AuthStyleOption {
-    Body,
-    Basic,
-}
-
-/// What an expectation lists: names and values, compared in `expect.rs`.
-pub(crate) type Expectations = Map<String, Value>;
 
 #[derive(Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
@@ -243,7 +179,7 @@ pub(crate) enum ScenarioStep {
     },
     Limits {
         with: Option<String>,
-        expect: Limits,
+        expect: ExpectedUsage,
         #[serde(rename = "note")]
         _note: Option<String>,
     },
@@ -341,15 +277,6 @@ pub(crate) struct SetCredentials {
     _note: Option<String>,
 }
 
-/// The expected result of a step.
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ExpectedOutcome {
-    Token(Expectations),
-    Verified(Expectations),
-    Error(Expectations),
-}
-
 /// An API call.
 #[derive(Clone)]
 pub struct CallRequest {
@@ -373,41 +300,6 @@ pub enum CallBody {
     Bytes(String),
     /// Can be read only once.
     Stream(String),
-}
-
-/// The expected result of an API call.
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ExpectedCall {
-    Response(Expectations),
-    Error(Expectations),
-}
-
-/// The usage that the client knows.
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(crate) enum Limits {
-    Usage { used: u64, limit: u64 },
-    None(bool),
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ExpectedCached {
-    Token(Expectations),
-    None(bool),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ExpectedEviction {
-    pub(crate) evicted: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ExpectedDrop {
-    pub(crate) dropped: bool,
 }
 
 /// All scenarios of a folder, in the order of file names.

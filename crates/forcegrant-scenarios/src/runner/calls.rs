@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::{ScenarioRun, control};
+use super::scenario_run::{ScenarioRun, control};
 use crate::driver::ClientDriver;
 use crate::expect::CheckResult;
-use crate::scenario::{CallRequest, ExpectedCall, Limits};
+use crate::scenario::{CallRequest, ExpectedCall, ExpectedUsage};
 
 impl<D: ClientDriver> ScenarioRun<'_, D> {
     pub(super) fn call(
@@ -43,11 +43,11 @@ impl<D: ClientDriver> ScenarioRun<'_, D> {
         control(&self.env.emulator, wait).map(drop)
     }
 
-    pub(super) fn limits(&self, with: Option<&str>, expected: &Limits) -> CheckResult {
+    pub(super) fn limits(&self, with: Option<&str>, expected: &ExpectedUsage) -> CheckResult {
         let known = D::limits(self.client(with)?.0).map(|usage| (usage.used, usage.limit));
         match *expected {
-            Limits::None(true) if known.is_none() => Ok(()),
-            Limits::Usage { used, limit } if known == Some((used, limit)) => Ok(()),
+            ExpectedUsage::None(true) if known.is_none() => Ok(()),
+            ExpectedUsage::Usage { used, limit } if known == Some((used, limit)) => Ok(()),
             _ => Err(format!("the usage is {known:?}")),
         }
     }

@@ -2,7 +2,7 @@
 
 use forcegrant::{Error, Token};
 
-use super::ScenarioRun;
+use super::scenario_run::ScenarioRun;
 use crate::calls::{CallFailure, ReadResponse};
 use crate::driver::ClientDriver;
 use crate::expect::{self, CheckResult};

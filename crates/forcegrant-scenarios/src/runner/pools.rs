@@ -1,15 +1,15 @@
 //! The steps about pools.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use forcegrant::{
     ClientCredentials, ClientPool, ClientPoolBuilder, CredentialSet, Error, OrgCredentials,
 };
 use serde_json::{Value, json};
 
-use super::ScenarioRun;
-use crate::TestEnvironment;
+use super::scenario_run::ScenarioRun;
+use super::test_pool::{CallbackOrgs, TestPool, lock};
 use crate::driver::ClientDriver;
 use crate::expect::{self, CheckResult, SavedTokens};
 use crate::options;
@@ -18,33 +18,9 @@ use crate::scenario::{
     CredentialPair, ExpectedError, ExpectedPool, ExpectedPrewarm, Insert, NewPool, OptionalLimit,
     OrgEntry, PoolOptions, ScenarioStep,
 };
+use crate::test_environment::TestEnvironment;
 
 const POOL: &str = "pool";
-
-/// A pool, the state of its credentials callback, and the secrets it was given.
-pub(super) struct TestPool<P> {
-    pub(super) handle: P,
-    callback: Arc<Mutex<CallbackOrgs>>,
-    pub(super) secrets: Vec<String>,
-}
-
-#[derive(Default)]
-struct CallbackOrgs {
-    orgs: BTreeMap<String, Result<OrgCredentials, String>>,
-    asked: BTreeMap<String, u64>,
-}
-
-impl CallbackOrgs {
-    fn credentials(
-        &mut self,
-        key: &str,
-    ) -> Result<OrgCredentials, Box<dyn std::error::Error + Send + Sync>> {
-        *self.asked.entry(key.to_owned()).or_default() += 1;
-        let org = self.orgs.get(key).cloned();
-        let org = org.unwrap_or_else(|| Err(format!("there is no org {key}")));
-        org.map_err(Into::into)
-    }
-}
 
 impl<D: ClientDriver> ScenarioRun<'_, D> {
     /// The steps that are about pools and nothing else.
@@ -315,8 +291,4 @@ fn equal(what: &str, found: &Value, wanted: &Value) -> CheckResult {
     } else {
         Err(format!("{what}: expected {wanted}, found {found}"))
     }
-}
-
-fn lock(callback: &Mutex<CallbackOrgs>) -> MutexGuard<'_, CallbackOrgs> {
-    callback.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,7 +3,7 @@
 use forcegrant::{ClientCredentials, CredentialSet, Error, Token};
 
 use super::pools::check_done;
-use super::{MAIN_CLIENT, ScenarioRun};
+use super::scenario_run::{MAIN_CLIENT, ScenarioRun};
 use crate::driver::{ClientDriver, TokenSource};
 use crate::expect::{self, CheckResult};
 use crate::pool::PoolDriver;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{ClientOptions, CredentialPair, Expectations, OptionalLimit};
+use super::client_options::{ClientOptions, CredentialPair, OptionalLimit};
+use super::expectations::{Expectations, ExpectedError};
 
 /// A pool to be made.
 #[derive(Deserialize)]
@@ -56,35 +57,4 @@ pub(crate) struct Insert {
     pub(crate) expect: Option<ExpectedError>,
     #[serde(rename = "note")]
     _note: Option<String>,
-}
-
-/// A step that is expected to fail.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ExpectedError {
-    pub(crate) error: Expectations,
-}
-
-/// The expected result of `prewarm`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ExpectedPrewarm {
-    pub(crate) ready: usize,
-    pub(crate) failed: BTreeMap<String, Expectations>,
-}
-
-/// The expected keys of a pool.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ExpectedPool {
-    pub(crate) size: Option<usize>,
-    #[serde(default)]
-    pub(crate) has: BTreeMap<String, bool>,
-    pub(crate) statuses: Option<BTreeMap<String, Expectations>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ExpectedRemoval {
-    pub(crate) removed: bool,
 }

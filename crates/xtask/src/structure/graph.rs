@@ -39,7 +39,7 @@ impl fmt::Display for Circle {
 
 impl Graph {
     pub(crate) fn of(sources: &[SourceFile]) -> Self {
-        let resolver = Resolver::of(sources);
+        let resolver = PathResolver::of(sources);
         let mut edges = vec![BTreeMap::new(); sources.len()];
         for (place, source) in sources.iter().enumerate() {
             for module in &source.modules {
@@ -109,7 +109,7 @@ impl Graph {
 }
 
 /// Finds the file in which a path ends.
-struct Resolver<'a> {
+struct PathResolver<'a> {
     modules: HashMap<&'a [String], (usize, &'a Module)>,
 }
 
@@ -124,7 +124,7 @@ enum PathEnd {
 /// Re-exports of re-exports; more is a circle among them.
 const MAX_STEPS: usize = 32;
 
-impl<'a> Resolver<'a> {
+impl<'a> PathResolver<'a> {
     fn of(sources: &'a [SourceFile]) -> Self {
         let files = sources.iter().enumerate();
         let modules = files
