@@ -24,7 +24,6 @@ from workspace import ROOT, environment, run
 FUZZ = ROOT / "fuzz"
 # The options of cargo-fuzz without the sanitizer.
 INSTRUMENTED = [
-    "--cfg=fuzzing",
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
     "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
@@ -69,7 +68,7 @@ def main() -> int:
         state = "no fault" if each.code == 0 else f"FAILED (exit code {each.code})"
         print(f"soak: {each.target}: {each.inputs:,} inputs in {options.seconds} s, {each.edges:,} edges: {state}")
         for path in each.found:
-            print(f"{path.relative_to(ROOT)} breaks a promise: cargo test -p forcegrant --lib fuzz::", flush=True)
+            print(f"{path.relative_to(ROOT)} breaks a promise: cargo test -p forcegrant-fuzz", flush=True)
     return 1 if any(each.code for each in runs) else 0
 
 

@@ -1,50 +1,53 @@
-//! Shared by all fuzz targets: runs a check with a limit for single allocations.
-#![cfg(feature = "libfuzzer")]
+//! What must hold for any bytes that come from outside, as one function for each kind of input.
+//!
+//! Each check panics when a promise does not hold. The tests (`replay.rs`) run them over the corpus in `fuzz/corpus`
+//! and over mutations of it; the binaries run them under libFuzzer. `fuzz/README.md` lists the promises.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
+#[cfg(feature = "libfuzzer")]
+mod allocations;
+mod calls;
+mod canary;
+mod grant;
+mod hosts;
+mod input;
+mod proxy;
+#[cfg(test)]
+mod replay;
+mod retry_after;
+mod store;
+mod strict_url;
 
-/// The largest single allocation of a check for any input: a few times the longest response, which is 1 MiB.
-const MAX_ALLOCATION_BYTES: usize = 16 * 1024 * 1024;
-
-/// The largest allocation since the check began.
-static LARGEST: AtomicUsize = AtomicUsize::new(0);
-
-struct RecordingAllocator;
-
-#[global_allocator]
-static ALLOCATOR: RecordingAllocator = RecordingAllocator;
-
-// SAFETY: every call goes to the allocator of the system.
-unsafe impl GlobalAlloc for RecordingAllocator {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LARGEST.fetch_max(layout.size(), Ordering::Relaxed);
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promises.
-        unsafe { System.dealloc(memory, layout) }
-    }
-
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        LARGEST.fetch_max(size, Ordering::Relaxed);
-        // SAFETY: as the caller promises.
-        unsafe { System.realloc(memory, layout, size) }
-    }
+/// One kind of input, and the check of what must hold for it.
+pub struct FuzzTarget {
+    /// The name of its binary and of its folder in the corpus.
+    pub name: &'static str,
+    /// Panics when a promise does not hold.
+    pub check: fn(&[u8]),
 }
 
-/// Runs the check of one target.
+const fn target(name: &'static str, check: fn(&[u8])) -> FuzzTarget {
+    FuzzTarget { name, check }
+}
+
+/// Every target.
+pub const TARGETS: [FuzzTarget; 9] = [
+    target("login_host", hosts::login_host),
+    target("instance_url", hosts::instance_url),
+    target("token_response", grant::token_response),
+    target("refusal", grant::refusal),
+    target("api_response", calls::api_response),
+    target("call_url", calls::call_url),
+    target("proxy", proxy::proxy),
+    target("retry_after", retry_after::retry_after),
+    target("store_entry", store::store_entry),
+];
+
+/// Runs one target, with a limit for single allocations.
 ///
 /// # Panics
-/// If one of its promises does not hold, or if one allocation is too large.
-pub fn run(target: &str, data: &[u8]) {
-    LARGEST.store(0, Ordering::Relaxed);
-    forcegrant::fuzz::run(target, data);
-    let largest = LARGEST.load(Ordering::Relaxed);
-    assert!(
-        largest <= MAX_ALLOCATION_BYTES,
-        "one allocation of {largest} bytes"
-    );
+/// When there is no such target, when one of its promises does not hold, or when one allocation is too large.
+#[cfg(feature = "libfuzzer")]
+pub fn run(name: &str, data: &[u8]) {
+    let target = TARGETS.iter().find(|target| target.name == name);
+    allocations::run(target.expect("a target of this name").check, data);
 }

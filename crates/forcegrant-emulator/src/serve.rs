@@ -70,19 +70,16 @@ pub(crate) async fn serve(
         Ok(ServeOutcome::Reset) | Err(EndedByReset) => connection.abort().await,
         Ok(ServeOutcome::Respond(response, generation)) => {
             let tunnel = tunnel.filter(|_| response.status == StatusCode::OK);
-            Ok(match tunnel {
-                Some(upgrade) => {
-                    let authority = parts.uri.authority();
-                    let port = authority.and_then(|authority| proxy::port(authority.as_str()));
-                    ServedRequest {
-                        response: Response::new(ResponseBody::empty()),
-                        tunnel: Some(AcceptedTunnel { port, upgrade }),
-                    }
+            Ok(if let Some(upgrade) = tunnel {
+                let authority = parts.uri.authority();
+                let port = authority.and_then(|authority| proxy::port(authority.as_str()));
+                ServedRequest {
+                    response: Response::new(ResponseBody::empty()),
+                    tunnel: Some(AcceptedTunnel { port, upgrade }),
                 }
-                None => {
-                    let pause = |time| shared.pause(time, generation);
-                    ServedRequest::without_tunnel(into_http(response, pause))
-                }
+            } else {
+                let pause = |time| shared.pause(time, generation);
+                ServedRequest::without_tunnel(into_http(response, pause))
             })
         }
     }

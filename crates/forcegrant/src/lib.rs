@@ -44,9 +44,6 @@ mod environment;
 mod events;
 #[doc(hidden)]
 pub mod ffi;
-#[cfg(all(any(test, fuzzing), feature = "store-file"))]
-#[doc(hidden)]
-pub mod fuzz;
 mod http;
 mod login;
 mod login_task;

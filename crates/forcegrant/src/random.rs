@@ -1,4 +1,4 @@
-//! Jitter. Taken from the system each time: a seeded generator repeats itself in forked children.
+//! Randomness. Taken from the system each time: a seeded generator repeats itself in forked children.
 
 /// A number in 0..1. Should the system have no randomness, one half: jitter is no secret.
 pub(crate) fn unit() -> f64 {
@@ -7,6 +7,13 @@ pub(crate) fn unit() -> f64 {
         let unit = (bits >> 11) as f64 / (1u64 << 53) as f64;
         unit
     })
+}
+
+/// Random bytes. `None`: the system has no randomness.
+pub(crate) fn bytes<const LENGTH: usize>() -> Option<[u8; LENGTH]> {
+    let mut bytes = [0; LENGTH];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 #[cfg(test)]

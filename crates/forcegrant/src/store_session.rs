@@ -15,7 +15,6 @@ use crate::clock::{millis, to_system_time, to_wall};
 use crate::credentials::Login;
 use crate::login::budget_spent;
 use crate::random;
-use crate::store::seal::{self, Kind, Sealer};
 use crate::store::{Acquired, Lease, SharedStore, Store, StoreError, StoreFuture};
 use forcegrant_proto::cache::cached_token::CachedToken;
 use forcegrant_proto::error::{Error, ErrorCode};
@@ -25,6 +24,7 @@ use forcegrant_proto::grant::context::ResponseContext;
 use forcegrant_proto::redaction::Redactor;
 use forcegrant_proto::store::protocol::LARGEST_ENTRY;
 use forcegrant_proto::store::record::{self, Origin, Patience, Reader};
+use forcegrant_proto::store::seal::{self, Kind, Sealer};
 
 /// How long a lease is granted for. A crashed holder blocks others for at most this long.
 const LEASE: Duration = Duration::from_millis(2_500);
@@ -80,7 +80,7 @@ pub(crate) async fn obtain(
     login: Login,
     afresh: bool,
 ) -> Obtained {
-    let Some(owner) = seal::owner() else {
+    let Some(owner) = random::bytes().map(seal::owner) else {
         return Obtained::Unavailable;
     };
     let session = StoreSession::new(client, store, login);
@@ -206,7 +206,8 @@ impl StoreSession {
     }
 
     async fn put(&self, kind: Kind, plain: &[u8], lives: Duration, lease: &Lease) {
-        let entry = self.sealer.seal(kind, plain);
+        let nonce = random::bytes();
+        let entry = nonce.and_then(|nonce| self.sealer.seal(kind, plain, nonce));
         let entry = entry.filter(|entry| entry.len() <= LARGEST_ENTRY);
         let (Some(entry), Some(store)) = (entry, self.open()) else {
             return;

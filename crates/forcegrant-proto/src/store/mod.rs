@@ -1,8 +1,10 @@
 //! What clients and stores say to each other, as values; what an entry says; and the rules that stores keep.
 
 pub mod breaker;
+pub mod file_entry;
 pub mod protocol;
 pub mod record;
+pub mod seal;
 
 use std::fmt;
 use std::time::Duration;

@@ -11,8 +11,6 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
-#[cfg(any(test, fuzzing))]
-pub(crate) use self::proxy::{Decision, Reason};
 pub(crate) use self::proxy::{PROXY_VARIABLES, ProxyRules};
 pub(crate) use self::transport::HttpTransport;
 #[cfg(feature = "http-client")]

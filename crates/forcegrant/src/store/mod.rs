@@ -21,7 +21,6 @@ mod config;
 pub mod conformance;
 #[cfg(feature = "store-file")]
 mod file;
-pub(crate) mod seal;
 
 pub use forcegrant_proto::store::{Acquired, Lease, Put, StoreError, Stored};
 #[cfg(feature = "store-redis")]
@@ -32,5 +31,3 @@ pub use self::config::StoreConfig;
 pub(crate) use self::config::{SharedStore, route};
 #[cfg(feature = "store-file")]
 pub use self::file::FileStore;
-#[cfg(all(any(test, fuzzing), feature = "store-file"))]
-pub(crate) use self::file::decode_file;

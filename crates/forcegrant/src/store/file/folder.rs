@@ -8,8 +8,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use fs4::FileExt;
 
-use crate::store::seal;
 use forcegrant_proto::store::protocol::LARGEST_ENTRY;
+use forcegrant_proto::store::seal;
 
 /// No file of this store is longer; the rest of one that is is not read.
 const MAX_FILE: u64 = LARGEST_ENTRY as u64 + 4096;
@@ -316,7 +316,7 @@ mod tests {
 
     use super::*;
     use crate::credentials::ClientCredentials;
-    use crate::store::seal::{Kind, Sealer, counter_name, owner};
+    use forcegrant_proto::store::seal::{Kind, Sealer, counter_name, owner};
 
     #[test]
     fn every_name_that_the_store_makes_is_swept_but_its_locks() {
@@ -333,7 +333,7 @@ mod tests {
                 folder: &folder,
                 name: place_name(&key),
             };
-            let alive = format!("{}.alive", owner().unwrap());
+            let alive = format!("{}.alive", owner([7; 16]));
             let kept = ["entry", "lease", "count", &alive];
             let drafts = ["entry.draft", "lease.draft", "count.draft"];
             for (ending, swept) in kept

@@ -12,13 +12,9 @@
 //! A lock is the operating system's own (`flock`, `LockFileEx`): it dies with its holder, so that a
 //! process that is killed at any instant leaves nothing that others would wait for.
 
-mod entry;
 mod folder;
 mod lease;
 mod logins;
-
-#[cfg(any(test, fuzzing))]
-pub(crate) use self::entry::decode as decode_file;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -30,6 +26,7 @@ use self::folder::{Folder, Place};
 use crate::clock::{Clock, millis};
 use crate::store::{Acquired, Lease, Put, Store, StoreError, StoreFuture, Stored};
 use forcegrant_proto::error::{Error, invalid_option};
+use forcegrant_proto::store::file_entry::FileEntry;
 use forcegrant_proto::store::protocol::{LONGEST_LIFE, Register};
 use forcegrant_support::process::PerProcess;
 
@@ -113,7 +110,7 @@ fn now() -> i64 {
 impl Store for FileStore {
     fn get<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Stored>> {
         self.step(key, |place| {
-            let entry = entry::read(place)?.filter(|entry| entry.lives(now()));
+            let entry = read_entry(place)?.filter(|entry| entry.lives(now()));
             // The end is by the wall clock of whoever put it, which is this machine's.
             Ok(entry.map(|entry| Stored {
                 entry: entry.bytes,
@@ -138,7 +135,7 @@ impl Store for FileStore {
             if put == Put::Stored {
                 let lives = millis(time_to_live.min(LONGEST_LIFE));
                 let ends = now.saturating_add_unsigned(lives);
-                entry::write(place, own.fence, ends, &bytes)?;
+                place.replace("entry", &FileEntry::encode(own.fence, ends, &bytes))?;
                 place.folder().sweep(now);
             }
             end(place, &own.owner, &alive)?;
@@ -200,11 +197,16 @@ impl Store for FileStore {
     }
 }
 
+/// `None`: it is not there, not whole, not an entry, or larger than any.
+fn read_entry(place: &Place<'_>) -> std::io::Result<Option<FileEntry>> {
+    Ok(place.read("entry")?.and_then(FileEntry::decode))
+}
+
 /// What the files of this place say. The place is locked.
 fn register(place: &Place<'_>) -> std::io::Result<Register> {
     Ok(Register {
         last: lease::read(place)?,
-        entry: entry::read(place)?.map(|entry| entry.fence),
+        entry: read_entry(place)?.map(|entry| entry.fence),
     })
 }
 

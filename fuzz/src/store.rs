@@ -2,32 +2,35 @@
 
 use std::time::Duration;
 
-use super::canary::PAIR;
-use super::grant::context;
-use super::input::{NOW, TRUSTED, fields, text, trust};
-use super::origin::Trusted;
-use crate::clock::millis;
+use crate::canary::PAIR;
+use crate::grant::context;
+use crate::input::{NOW, TRUSTED, fields, text, trust};
+use crate::strict_url::Trusted;
 use forcegrant_proto::cache::policy::LifetimeSettings;
 use forcegrant_proto::cache::state::State;
-
-use crate::store::seal::{Kind, Sealer};
-use crate::store::{Acquired, Lease, Put, decode_file};
+use forcegrant_proto::moment::millis;
+use forcegrant_proto::store::file_entry::FileEntry;
 use forcegrant_proto::store::protocol::{LONGEST_LEASE, Register};
 use forcegrant_proto::store::record::{self, Reader};
+use forcegrant_proto::store::seal::{Kind, Sealer};
+use forcegrant_proto::store::{Acquired, Lease, Put};
 
 const ENDPOINT: &str = "https://acme.my.salesforce.com/services/oauth2/token";
+
+/// A nonce is drawn for each entry; which one it is changes nothing here.
+const NONCE: [u8; 12] = [7; 12];
 
 /// A word, a number and then the entry. The word says what the rest is: `sealed`, as it lies in a store;
 /// `torn`, the text of an entry that is sealed and then changed in the bit of that number; `token` and
 /// `failure`, as they are once the seal is open, with the milliseconds that are left and with the fence; `file` and `lease`, as
 /// they lie in a folder, the lease with the fence of its entry.
-pub(super) fn store_entry(data: &[u8]) {
+pub(crate) fn store_entry(data: &[u8]) {
     check_store_entry(data, |sealer, kind, entry| {
         sealer.open(kind, entry.to_vec()).is_some()
     });
 }
 
-pub(super) fn check_store_entry(data: &[u8], opens: impl Fn(&Sealer, Kind, &[u8]) -> bool) {
+pub(crate) fn check_store_entry(data: &[u8], opens: impl Fn(&Sealer, Kind, &[u8]) -> bool) {
     let [line, rest] = fields(data);
     let line = text(line);
     let (word, number) = line.split_once(' ').unwrap_or((&line, ""));
@@ -35,7 +38,7 @@ pub(super) fn check_store_entry(data: &[u8], opens: impl Fn(&Sealer, Kind, &[u8]
     let sealer = Sealer::new(&PAIR, ENDPOINT);
     match word {
         "torn" => {
-            let mut entry = sealer.seal(Kind::Token, rest).expect("randomness");
+            let mut entry = sealer.seal(Kind::Token, rest, NONCE).expect("a short text");
             assert!(opens(&sealer, Kind::Token, &entry));
             assert!(!opens(&sealer, Kind::Failure, &entry));
             let bit = number.unwrap_or(0) % (entry.len() as u64 * 8);
@@ -46,7 +49,7 @@ pub(super) fn check_store_entry(data: &[u8], opens: impl Fn(&Sealer, Kind, &[u8]
         "token" => check_token(rest, number.ok()),
         // It was sealed by who knows the secret; that it is read at all is what is tried.
         "lease" => check_lease(rest, number.ok()),
-        "file" => drop(decode_file(rest.to_vec())),
+        "file" => drop(FileEntry::decode(rest.to_vec())),
         "failure" => drop(record::read_failure(rest, number.unwrap_or(0), NOW.wall)),
         _ => {
             assert!(!opens(&sealer, Kind::Token, rest));

@@ -13,15 +13,15 @@ const LOGIN_SUFFIXES: [&str; 5] = [
 
 /// Scheme, host and port as they are written.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Origin<'a> {
-    pub(super) scheme: &'a str,
-    pub(super) host: &'a str,
-    pub(super) port: Option<u16>,
+pub(crate) struct PlainOrigin<'a> {
+    pub(crate) scheme: &'a str,
+    pub(crate) host: &'a str,
+    pub(crate) port: Option<u16>,
 }
 
 /// The origin of a URL, and what follows it: nothing, or text that starts with `/`. `None`: it is not in
 /// the plainest form.
-pub(super) fn read(url: &str) -> Option<(Origin<'_>, &str)> {
+pub(crate) fn read(url: &str) -> Option<(PlainOrigin<'_>, &str)> {
     if !url.bytes().all(|byte| byte.is_ascii_graphic()) || url.contains('\\') {
         return None;
     }
@@ -46,7 +46,7 @@ pub(super) fn read(url: &str) -> Option<(Origin<'_>, &str)> {
         None if port.is_empty() => None,
         Some(_) | None => return None,
     };
-    (is_plain_host(host) || is_address(host)).then_some((Origin { scheme, host, port }, rest))
+    (is_plain_host(host) || is_address(host)).then_some((PlainOrigin { scheme, host, port }, rest))
 }
 
 /// A name in lower case that no parser changes.
@@ -63,14 +63,14 @@ fn is_address(host: &str) -> bool {
 }
 
 /// What the user trusts beyond Salesforce's hosts, as the input of a check has it.
-pub(super) struct Trusted {
-    pub(super) hosts: Vec<String>,
-    pub(super) http_loopback: bool,
+pub(crate) struct Trusted {
+    pub(crate) hosts: Vec<String>,
+    pub(crate) http_loopback: bool,
 }
 
 impl Trusted {
     /// From `a.example,.b.example+http`.
-    pub(super) fn read(line: &str) -> Self {
+    pub(crate) fn read(line: &str) -> Self {
         let (hosts, http_loopback) = match line.strip_suffix("+http") {
             Some(hosts) => (hosts, true),
             None => (line, false),
@@ -84,7 +84,7 @@ impl Trusted {
         }
     }
 
-    pub(super) fn names(&self, host: &str) -> bool {
+    pub(crate) fn names(&self, host: &str) -> bool {
         self.hosts.iter().any(|trusted| {
             if trusted.starts_with('.') {
                 host.len() > trusted.len() && host.ends_with(trusted)
@@ -95,13 +95,13 @@ impl Trusted {
     }
 
     /// Whether the client secret may go to a host by https.
-    pub(super) fn takes_secret(&self, host: &str) -> bool {
+    pub(crate) fn takes_secret(&self, host: &str) -> bool {
         let below = |suffix: &&str| host.len() > suffix.len() && host.ends_with(*suffix);
         self.names(host) || LOGIN_SUFFIXES.iter().any(below)
     }
 
     /// Whether this is the plain origin of an instance that may get a token.
-    pub(super) fn takes_token(&self, url: &str) -> bool {
+    pub(crate) fn takes_token(&self, url: &str) -> bool {
         let Some((origin, "")) = read(url) else {
             return false;
         };
@@ -115,7 +115,7 @@ impl Trusted {
     }
 
     /// Whether this is this machine, which the user allowed to be reached without TLS.
-    pub(super) fn is_here(&self, origin: &Origin<'_>) -> bool {
+    pub(crate) fn is_here(&self, origin: &PlainOrigin<'_>) -> bool {
         let is_loopback = origin.host == "localhost"
             || origin.host == "[::1]"
             || origin

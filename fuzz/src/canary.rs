@@ -7,18 +7,18 @@ use std::sync::LazyLock;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
-use crate::credentials::ClientCredentials;
+use forcegrant_proto::credentials::ClientCredentials;
 use forcegrant_proto::error::Error;
 use forcegrant_proto::redaction::Redactor;
 
-pub(super) const CLIENT_ID: &str = "3MVG9canary.key_QZ";
-pub(super) const CLIENT_SECRET: &str = "QZcanary/sec+ret=%&\"\\<\u{fc} QZ7351";
+pub(crate) const CLIENT_ID: &str = "3MVG9canary.key_QZ";
+pub(crate) const CLIENT_SECRET: &str = "QZcanary/sec+ret=%&\"\\<\u{fc} QZ7351";
 
-pub(super) static PAIR: LazyLock<ClientCredentials> =
+pub(crate) static PAIR: LazyLock<ClientCredentials> =
     LazyLock::new(|| ClientCredentials::new(CLIENT_ID, CLIENT_SECRET).expect("client credentials"));
 
 /// What takes the pair out of texts. Made once, as that takes longer than most checks.
-pub(super) static REDACTOR: LazyLock<Redactor> =
+pub(crate) static REDACTOR: LazyLock<Redactor> =
     LazyLock::new(|| Redactor::new().hide_credentials(CLIENT_ID, CLIENT_SECRET));
 
 /// Every form of the secret, by the word that stands for it in an input: `{raw}`.
@@ -54,7 +54,7 @@ static FORMS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
 });
 
 /// Puts the forms of the secret in the places of the words that stand for them.
-pub(super) fn planted(text: &str) -> String {
+pub(crate) fn planted(text: &str) -> String {
     let mut planted = text.to_owned();
     for (word, form) in FORMS.iter() {
         planted = planted.replace(word, form);
@@ -63,7 +63,7 @@ pub(super) fn planted(text: &str) -> String {
 }
 
 /// All texts of an error.
-pub(super) fn texts(error: &Error) -> String {
+pub(crate) fn texts(error: &Error) -> String {
     let portable = serde_json::to_value(error.portable()).expect("plain values");
     let mut texts = format!("{error}\n{error:?}\n");
     for value in portable
@@ -83,7 +83,7 @@ pub(super) fn texts(error: &Error) -> String {
 }
 
 /// No form of the secret is in a text.
-pub(super) fn assert_hidden(text: &str) {
+pub(crate) fn assert_hidden(text: &str) {
     for (word, form) in FORMS.iter() {
         assert!(
             !text.contains(form),
@@ -93,7 +93,7 @@ pub(super) fn assert_hidden(text: &str) {
 }
 
 /// A text is one line, and holds nothing that changes how others are displayed.
-pub(super) fn assert_tidy(text: &str) {
+pub(crate) fn assert_tidy(text: &str) {
     let odd = |c: char| {
         c.is_control()
             || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
@@ -104,7 +104,7 @@ pub(super) fn assert_tidy(text: &str) {
 
 /// The same for what a redactor that knows the secret made of a text; and no beginning of the secret is
 /// left where a text was cut.
-pub(super) fn assert_redacted(text: &str) {
+pub(crate) fn assert_redacted(text: &str) {
     assert_hidden(text);
     assert!(
         !text.contains(&CLIENT_SECRET[..8]),
@@ -113,7 +113,7 @@ pub(super) fn assert_redacted(text: &str) {
 }
 
 /// No text of an error holds the secret, and its message is one line of moderate length.
-pub(super) fn assert_harmless(error: &Error) {
+pub(crate) fn assert_harmless(error: &Error) {
     assert_hidden(&texts(error));
     let message = error.message();
     assert_tidy(message);

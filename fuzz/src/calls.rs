@@ -1,9 +1,9 @@
 //! API calls: where they go, and what their responses say about the token.
 
-use super::canary::assert_harmless;
-use super::hosts::assert_agreed;
-use super::input::{TRUSTED, fields, text, trust};
-use super::origin::{Trusted, read};
+use crate::canary::assert_harmless;
+use crate::hosts::assert_agreed;
+use crate::input::{TRUSTED, fields, text, trust};
+use crate::strict_url::{Trusted, read};
 use forcegrant_proto::calls::resolve_url::{Instances, ResolvedUrl, TokenInstances};
 use forcegrant_proto::error::Error;
 use forcegrant_proto::response_class::{ApiResponse, ResponseClass};
@@ -27,11 +27,11 @@ const OWN: [&str; 3] = [
     clippy::redundant_closure_for_method_calls,
     reason = "the method is of one lifetime, the closure of any"
 )]
-pub(super) fn api_response(data: &[u8]) {
+pub(crate) fn api_response(data: &[u8]) {
     check_api_response(data, |response| response.class());
 }
 
-pub(super) fn check_api_response(data: &[u8], class: impl Fn(&ApiResponse<'_>) -> ResponseClass) {
+pub(crate) fn check_api_response(data: &[u8], class: impl Fn(&ApiResponse<'_>) -> ResponseClass) {
     let [status, retry_after, limit_info, body] = fields(data);
     let (retry_after, limit_info) = (text(retry_after), text(limit_info));
     let status = text(status).trim().parse().unwrap_or(401);
@@ -57,11 +57,11 @@ pub(super) fn check_api_response(data: &[u8], class: impl Fn(&ApiResponse<'_>) -
 
 /// What a caller gives as the address of a call. A token leaves only for an instance or a host that the
 /// user trusts, by a URL that all parsers read alike.
-pub(super) fn call_url(data: &[u8]) {
+pub(crate) fn call_url(data: &[u8]) {
     check_call_url(data, resolve);
 }
 
-pub(super) fn check_call_url(data: &[u8], resolve: impl Fn(&str) -> Result<ResolvedUrl, Error>) {
+pub(crate) fn check_call_url(data: &[u8], resolve: impl Fn(&str) -> Result<ResolvedUrl, Error>) {
     let address = text(data);
     let resolved = match resolve(&address) {
         Ok(resolved) => resolved,

@@ -4,12 +4,11 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Map;
 
-use super::canary::{
+use crate::canary::{
     PAIR, REDACTOR, assert_harmless, assert_hidden, assert_redacted, assert_tidy, planted, texts,
 };
-use super::input::{NOW, TRUSTED, fields, text, trust};
-use super::origin::Trusted;
-use crate::http::Response;
+use crate::input::{NOW, TRUSTED, fields, text, trust};
+use crate::strict_url::Trusted;
 use forcegrant_proto::cache::cached_token::{CachedToken, NewToken};
 use forcegrant_proto::cache::policy::LifetimeSettings;
 use forcegrant_proto::grant::context::ResponseContext;
@@ -17,15 +16,16 @@ use forcegrant_proto::grant::failure::Failure;
 use forcegrant_proto::grant::refusal::OauthError;
 use forcegrant_proto::grant::response::decode;
 use forcegrant_proto::host::TrustPolicy;
+use forcegrant_proto::http_message::Response;
 use forcegrant_proto::token_data::Grant;
 
 /// A response as the wire gave it: status (and `first`, if this host gave no right response before), content
 /// type, `Retry-After` and `Location` on a line each, then the body. Whatever it says, a token is for a trusted instance, and the secret is in no text.
-pub(super) fn token_response(data: &[u8]) {
+pub(crate) fn token_response(data: &[u8]) {
     check_token_response(data, decode);
 }
 
-pub(super) fn check_token_response(
+pub(crate) fn check_token_response(
     data: &[u8],
     decode: impl Fn(&Response, &ResponseContext<'_>) -> Result<Grant, Failure>,
 ) {
@@ -66,11 +66,11 @@ pub(super) fn check_token_response(
 }
 
 /// What a refusal says, in its two fields and everywhere else: no form of the secret.
-pub(super) fn refusal(data: &[u8]) {
+pub(crate) fn refusal(data: &[u8]) {
     check_refusal(data, |text| REDACTOR.clean(text, 300));
 }
 
-pub(super) fn check_refusal(data: &[u8], clean: impl Fn(&str) -> String) {
+pub(crate) fn check_refusal(data: &[u8], clean: impl Fn(&str) -> String) {
     let [status, error, description] = fields(data);
     let status = text(status).trim().parse().unwrap_or(400);
     let (error, description) = (planted(&text(error)), planted(&text(description)));
@@ -92,7 +92,7 @@ pub(super) fn check_refusal(data: &[u8], clean: impl Fn(&str) -> String) {
     );
 }
 
-pub(super) fn context(trust: &TrustPolicy) -> ResponseContext<'_> {
+pub(crate) fn context(trust: &TrustPolicy) -> ResponseContext<'_> {
     ResponseContext {
         host: "acme.my.salesforce.com",
         credentials: &PAIR,

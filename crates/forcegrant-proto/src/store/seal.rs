@@ -1,4 +1,4 @@
-//! How entries are named and sealed, so that a store needs no trust. Pure, but for the nonce.
+//! How entries are named and sealed, so that a store needs no trust.
 //!
 //! Everything comes from the client secret by HKDF-SHA256, with what tells two endpoints apart as
 //! the context. So there is no other key to manage, clients with another secret, host or way of
@@ -23,7 +23,7 @@ const HEADER: usize = MAGIC.len() + 2 + KEY_ID + NONCE;
 
 /// What an entry tells; part of its name, and of what its seal covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// A token.
     Token,
     /// Why the last login failed.
@@ -31,7 +31,7 @@ pub(crate) enum Kind {
 }
 
 /// Names and seals the entries of one set of client credentials at one endpoint.
-pub(crate) struct Sealer {
+pub struct Sealer {
     name: String,
     key_id: [u8; KEY_ID],
     key: LessSafeKey,
@@ -49,7 +49,8 @@ impl KeyType for Length {
 impl Sealer {
     /// For this pair. `endpoint` is everything beside the pair that tells whether two clients would
     /// get the same token.
-    pub(crate) fn new(credentials: &ClientCredentials, endpoint: &str) -> Self {
+    #[expect(clippy::missing_panics_doc, reason = "the lengths are constants")]
+    pub fn new(credentials: &ClientCredentials, endpoint: &str) -> Self {
         let salt = Salt::new(HKDF_SHA256, b"forcegrant store 1");
         let secret = salt.extract(credentials.expose_client_secret().as_bytes());
         // One block of output for each use, each with a context of its own.
@@ -82,7 +83,7 @@ impl Sealer {
     }
 
     /// The name of the entry of this kind.
-    pub(crate) fn name(&self, kind: Kind) -> String {
+    pub fn name(&self, kind: Kind) -> String {
         let kind = match kind {
             Kind::Token => "token",
             Kind::Failure => "failure",
@@ -90,12 +91,11 @@ impl Sealer {
         format!("fg{VERSION}:{}:{kind}", self.name)
     }
 
-    /// Seals an entry. `None`: the system has no randomness.
-    pub(crate) fn seal(&self, kind: Kind, plain: &[u8]) -> Option<Vec<u8>> {
-        let mut nonce = [0; NONCE];
-        // At random: the counters of forked or copied processes would repeat. 2^32 entries of one
-        // key are safe; a login a second for a century is fewer.
-        getrandom::fill(&mut nonce).ok()?;
+    /// Seals an entry. `None`: it is longer than AES-GCM can seal.
+    ///
+    /// The nonce is drawn at random for each entry: the counters of forked or copied processes would
+    /// repeat. 2^32 entries of one key are safe; a login a second for a century is fewer.
+    pub fn seal(&self, kind: Kind, plain: &[u8], nonce: [u8; NONCE]) -> Option<Vec<u8>> {
         let mut entry = Vec::with_capacity(HEADER + plain.len() + AES_256_GCM.tag_len());
         entry.extend_from_slice(&MAGIC);
         entry.extend_from_slice(&[VERSION, ALGORITHM]);
@@ -119,7 +119,7 @@ impl Sealer {
 
     /// What was sealed. `None`: it is of another version or key, was put under another name, or is
     /// not whole.
-    pub(crate) fn open(&self, kind: Kind, mut entry: Vec<u8>) -> Option<Zeroizing<Vec<u8>>> {
+    pub fn open(&self, kind: Kind, mut entry: Vec<u8>) -> Option<Zeroizing<Vec<u8>>> {
         let header = entry.get(..HEADER)?;
         let (start, nonce) = header.split_at(HEADER - NONCE);
         let expected = [&MAGIC[..], &[VERSION, ALGORITHM], &self.key_id].concat();
@@ -154,7 +154,7 @@ impl fmt::Debug for Sealer {
 
 /// The name of the login counter of an app in an org. It needs no secret: who can guess both may
 /// know the count.
-pub(crate) fn counter_name(host: &str, client_id: &str) -> String {
+pub fn counter_name(host: &str, client_id: &str) -> String {
     let text = format!("{host}\0{client_id}");
     let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
     format!("fg{VERSION}:{}:logins", hex(&digest.as_ref()[..16]))
@@ -162,8 +162,7 @@ pub(crate) fn counter_name(host: &str, client_id: &str) -> String {
 
 /// Whether clients give an entry, a lease or a counter this name: one of [`Sealer::name`] and
 /// [`counter_name`].
-#[cfg(feature = "store-file")]
-pub(crate) fn is_name(text: &str) -> bool {
+pub fn is_name(text: &str) -> bool {
     let words = text.strip_prefix(&format!("fg{VERSION}:"));
     let Some((name, kind)) = words.and_then(|words| words.split_once(':')) else {
         return false;
@@ -172,19 +171,16 @@ pub(crate) fn is_name(text: &str) -> bool {
 }
 
 /// Whether this is 32 hexadecimal digits, as those of [`owner`] are.
-#[cfg(feature = "store-file")]
-pub(crate) fn is_owner(text: &str) -> bool {
+pub fn is_owner(text: &str) -> bool {
     text.len() == 32
         && text
             .bytes()
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Who asks for a lease: 128 random bits. `None`: the system has no randomness.
-pub(crate) fn owner() -> Option<String> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).ok()?;
-    Some(hex(&bytes))
+/// The name of a client that asks for a lease: 128 random bits.
+pub fn owner(random: [u8; 16]) -> String {
+    hex(&random)
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -202,6 +198,7 @@ mod tests {
 
     use super::*;
 
+    const NONCES: [[u8; NONCE]; 2] = [[1; NONCE], [2; NONCE]];
     const ENDPOINT: &str = "https://acme.my.salesforce.com/services/oauth2/token";
 
     fn sealer(id: &str, secret: &str, endpoint: &str) -> Sealer {
@@ -211,13 +208,16 @@ mod tests {
     #[test]
     fn what_is_sealed_opens_and_shows_nothing() {
         let sealer = sealer("id", "hunter22", ENDPOINT);
-        let entry = sealer.seal(Kind::Token, b"the token").unwrap();
+        let entry = sealer.seal(Kind::Token, b"the token", NONCES[0]).unwrap();
         assert!(!entry.windows(5).any(|bytes| bytes == b"token"));
         assert_eq!(
             *sealer.open(Kind::Token, entry.clone()).unwrap(),
             b"the token"
         );
-        assert_ne!(entry, sealer.seal(Kind::Token, b"the token").unwrap());
+        assert_ne!(
+            entry,
+            sealer.seal(Kind::Token, b"the token", NONCES[1]).unwrap()
+        );
         assert!(!format!("{sealer:?}").contains("hunter22"));
     }
 
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn another_secret_id_or_endpoint_shares_nothing() {
         let one = sealer("id", "hunter22", ENDPOINT);
-        let entry = one.seal(Kind::Token, b"the token").unwrap();
+        let entry = one.seal(Kind::Token, b"the token", NONCES[0]).unwrap();
         for other in [
             sealer("id", "hunter23", ENDPOINT),
             sealer("ie", "hunter22", ENDPOINT),
@@ -266,7 +266,7 @@ mod tests {
         #[test]
         fn nothing_else_opens(bit in 0usize..64 * 8, cut in 0usize..64, garbage in any::<Vec<u8>>()) {
             let sealer = sealer("id", "hunter22", ENDPOINT);
-            let entry = sealer.seal(Kind::Token, b"a token of some length, sealed").unwrap();
+            let entry = sealer.seal(Kind::Token, b"a token of some length, sealed", NONCES[0]).unwrap();
             let mut torn = entry.clone();
             let place = bit % (torn.len() * 8);
             torn[place / 8] ^= 1 << (place % 8);

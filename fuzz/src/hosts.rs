@@ -2,20 +2,20 @@
 
 use url::Url;
 
-use super::canary::assert_harmless;
-use super::input::{fields, text};
-use super::origin::{Trusted, read};
+use crate::canary::assert_harmless;
+use crate::input::{fields, text};
+use crate::strict_url::{Trusted, read};
 use forcegrant_proto::error::Error;
 use forcegrant_proto::host::{self, LoginEndpoint, TrustPolicy};
 use forcegrant_proto::redaction::Redactor;
 
 /// What people paste as `login_url` and `token_url`: what is accepted is a trusted host, and accepting it
 /// again changes nothing.
-pub(super) fn login_host(data: &[u8]) {
+pub(crate) fn login_host(data: &[u8]) {
     check_login_host(data, host::login_host);
 }
 
-pub(super) fn check_login_host(
+pub(crate) fn check_login_host(
     data: &[u8],
     login_host: impl Fn(&str, &TrustPolicy) -> Result<String, Error>,
 ) {
@@ -61,13 +61,13 @@ pub(super) fn check_login_host(
 }
 
 /// The `instance_url` of a response: what is accepted is the plain origin of a trusted host.
-pub(super) fn instance_url(data: &[u8]) {
+pub(crate) fn instance_url(data: &[u8]) {
     check_instance_url(data, |field, claimed, trust| {
         host::check_instance_url(field, claimed, trust, &Redactor::new)
     });
 }
 
-pub(super) fn check_instance_url(
+pub(crate) fn check_instance_url(
     data: &[u8],
     check: impl Fn(&str, &str, &TrustPolicy) -> Result<String, Error>,
 ) {
@@ -99,7 +99,7 @@ fn policy(line: &str) -> (Trusted, TrustPolicy) {
 }
 
 /// The parser of the HTTP client sees the same host.
-pub(super) fn assert_agreed(url: &str, host: &str) {
+pub(crate) fn assert_agreed(url: &str, host: &str) {
     let parsed = Url::parse(url).expect("a URL");
     assert_eq!(parsed.host_str(), Some(host), "{url}");
     assert!(

@@ -2,18 +2,18 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::input::{NOW, fields, text};
+use crate::input::{NOW, fields, text};
 use forcegrant_proto::retry_after;
 
 const YEAR: u64 = 366 * 24 * 3_600;
 
 /// A number of seconds on the first line, and then the text of a header. The text is a number of whole seconds or a date or
 /// nothing; and the date that is that number of seconds from now is read as that wait.
-pub(super) fn retry_after(data: &[u8]) {
+pub(crate) fn retry_after(data: &[u8]) {
     check_retry_after(data, retry_after::parse);
 }
 
-pub(super) fn check_retry_after(data: &[u8], parse: impl Fn(&str, SystemTime) -> Option<Duration>) {
+pub(crate) fn check_retry_after(data: &[u8], parse: impl Fn(&str, SystemTime) -> Option<Duration>) {
     let [line, header] = fields(data);
     let now = UNIX_EPOCH + Duration::from_millis(NOW.wall.unsigned_abs());
     let header = text(header);

@@ -1,5 +1,5 @@
 //! The corpus under `cargo test`: each seed, each input that once broke a promise, and a few thousand
-//! mutations of them, the same in every run. A check that can not fail is worth nothing, so each is also
+//! mutations of them, the same in every run. A check that cannot fail is worth nothing, so each is also
 //! tried with code that has a fault.
 
 use std::collections::BTreeSet;
@@ -8,12 +8,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{TARGETS, calls, canary, grant, hosts, proxy, retry_after, store};
-use crate::http::{Proxy, ProxyRules, Response};
+use crate::{TARGETS, calls, canary, grant, hosts, proxy, retry_after, store};
+use forcegrant::Proxy;
+use forcegrant::ffi::command_line::route;
 use forcegrant_proto::calls::resolve_url::ResolvedUrl;
 use forcegrant_proto::error::{Error, ErrorCode};
 use forcegrant_proto::grant::context::ResponseContext;
 use forcegrant_proto::grant::response::decode;
+use forcegrant_proto::http_message::Response;
 use forcegrant_proto::response_class::{ApiResponse, ResponseClass};
 
 /// Mutations of the corpus of one target.
@@ -24,7 +26,7 @@ macro_rules! replayed {
         $(
             #[test]
             fn $target() {
-                if let Some(input) = first_to_break(stringify!($target), super::TARGETS.iter().find(|target| target.name == stringify!($target)).expect("a target").check) {
+                if let Some(input) = first_to_break(stringify!($target), TARGETS.iter().find(|target| target.name == stringify!($target)).expect("a target").check) {
                     panic!("this input breaks a promise; keep it in fuzz/corpus/{}: b\"{}\"", stringify!($target), input.escape_ascii());
                 }
             }
@@ -65,9 +67,7 @@ fn first_to_break(target: &str, check: impl Fn(&[u8])) -> Option<Vec<u8>> {
 }
 
 fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../fuzz")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
 fn stems(folder: &Path) -> BTreeSet<String> {
@@ -332,9 +332,8 @@ fn a_date_whose_months_are_counted_from_zero_is_found() {
 #[test]
 fn a_proxy_that_is_ignored_because_it_is_odd_is_found() {
     let planted = |data: &[u8]| {
-        proxy::check_proxy(data, |proxy, environment| {
-            ProxyRules::new(proxy, environment)
-                .or_else(|_| ProxyRules::new(&Proxy::None, environment))
+        proxy::check_proxy(data, |proxy, environment, host| {
+            route(proxy, environment, host).or_else(|_| route(&Proxy::None, environment, host))
         });
     };
     assert!(first_to_break("proxy", planted).is_some());
