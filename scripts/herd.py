@@ -41,19 +41,10 @@ A_DAY = 86_400
 KILLED_MS = 4_000
 KILLED = "who logs in is killed in the middle"
 
-# With the features of the tests, so that nothing is built twice.
+# As the tests are built, with all packages, so that nothing is built twice.
 BUILD = [
     *["cargo", "build", "--quiet", "--locked", "--features", "forcegrant/tracing,forcegrant/store-redis"],
-    *[
-        "--package",
-        "xtask",
-        "--package",
-        "forcegrant-emulator",
-        "--example",
-        "herd",
-        "--bin",
-        "forcegrant-emulator",
-    ],
+    *["--example", "herd", "--bin", "forcegrant-emulator"],
 ]
 
 

@@ -1,8 +1,8 @@
 """`make test`: sets everything up, runs every suite in order, and ends with a table of results.
 
-It stops at the first suite that fails. A suite without a test is a failure too, because a runner that finds no test
-also ends without an error. Arguments choose the suites whose name contains one of them; with KEEP_GOING set, the other
-suites run even if one has failed.
+It stops at the first suite that fails. The packages are built beside the suites that do not need them. A suite without
+a test is a failure too, because a runner that finds no test also ends without an error. Arguments choose the suites
+whose name contains one of them; with KEEP_GOING set, the other suites run even if one has failed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +28,10 @@ from workspace import ROOT, built, check_tools, environment, fail
 
 # Far longer than any suite takes; one that hangs must not block a build machine.
 LIMIT_SECONDS = 20 * 60
+
+Show = Callable[[str], None]
+# The commands that have not ended.
+RUNNING: set[subprocess.Popen[str]] = set()
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ def main(wanted: list[str]) -> int:
     started = time.monotonic()
     lines: list[Line] = []
     problems: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="forcegrant-") as reports:
+    with tempfile.TemporaryDirectory(prefix="forcegrant-") as reports, BesideOthers(env) as beside:
         suites = [suite for suite in all_suites(Path(reports)) if is_wanted(suite, wanted)]
         if not suites:
             fail(f"there is no such suite: {' '.join(wanted)}")
@@ -52,6 +58,11 @@ def main(wanted: list[str]) -> int:
         prepare.install(env)
         lines.append(Line("set-up", "done", time.monotonic() - started))
         for suite in suites:
+            if suite.beside_others:
+                beside.start(suite)
+                continue
+            if suite.needs_packages and not beside.wait(lines, problems) and not os.environ.get("KEEP_GOING"):
+                break
             headline(suite.name)
             if suite.needs is not None and shutil.which(suite.needs) is None:
                 lines.append(Line(suite.name, f"left out: no {suite.needs}", 0))
@@ -64,6 +75,8 @@ def main(wanted: list[str]) -> int:
                 problems.append(f"FAILED: {suite.name}: {problem}")
                 if not os.environ.get("KEEP_GOING"):
                     break
+        else:
+            beside.wait(lines, problems)
     print_table(lines)
     if problems:
         print("", *problems, sep="\n", flush=True)
@@ -85,13 +98,19 @@ def is_wanted(suite: Suite, wanted: list[str]) -> bool:
     return not wanted or suite.read is None or any(word.lower() in suite.name.lower() for word in wanted)
 
 
-def run_suite(suite: Suite, env: dict[str, str]) -> tuple[Line, str | None]:
+def print_now(text: str) -> None:
+    """Prints what a command says, as it says it."""
+    print(text, end="", flush=True)
+
+
+def run_suite(suite: Suite, env: dict[str, str], show: Show = print_now) -> tuple[Line, str | None]:
     """The line of the table, and the problem if there is one."""
     started = time.monotonic()
     problem, output = None, ""
     for command in suite.commands:
-        print(f"$ {' '.join(command)}", flush=True)
-        problem, said = stream(command, {**env, **suite.env})
+        show(f"$ {' '.join(command)}\n")
+        polite, limit = (["nice", "-n", "10"], 2 * LIMIT_SECONDS) if suite.beside_others else ([], LIMIT_SECONDS)
+        problem, said = stream([*polite, *command], {**env, **suite.env}, limit, show)
         output += said
         if problem is not None:
             break
@@ -109,7 +128,9 @@ def run_suite(suite: Suite, env: dict[str, str]) -> tuple[Line, str | None]:
     return Line(suite.name, what, time.monotonic() - started), problem
 
 
-def stream(command: list[str], env: dict[str, str], limit: float = LIMIT_SECONDS) -> tuple[str | None, str]:
+def stream(
+    command: list[str], env: dict[str, str], limit: float = LIMIT_SECONDS, show: Show = print_now
+) -> tuple[str | None, str]:
     """Runs a command for `limit` seconds at most and shows its output. Returns the problem, if any, and the output."""
     try:
         process = subprocess.Popen(
@@ -129,12 +150,13 @@ def stream(command: list[str], env: dict[str, str], limit: float = LIMIT_SECONDS
         return f"{command[0]} does not start: {error}", ""
     seen: list[str] = []
 
-    def show() -> None:
+    def read() -> None:
         for text in process.stdout or ():
             seen.append(text)
-            print(text, end="", flush=True)
+            show(text)
 
-    reader = threading.Thread(target=show)
+    RUNNING.add(process)
+    reader = threading.Thread(target=read)
     reader.start()
     problem = None
     try:
@@ -144,11 +166,56 @@ def stream(command: list[str], env: dict[str, str], limit: float = LIMIT_SECONDS
     except subprocess.TimeoutExpired:
         problem = f"it did not end within {limit / 60:g} minutes: {' '.join(command)}"
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        kill(process)
         process.wait()
+        RUNNING.discard(process)
         reader.join()
+        if process.stdout is not None:
+            process.stdout.close()
     return problem, "".join(seen)
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """Ends a command and all its processes."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+class BesideOthers:
+    """Suites that run one after the other while others run. Their output is shown when they have ended."""
+
+    def __init__(self, env: dict[str, str]) -> None:
+        self.env = env
+        self.executor = ThreadPoolExecutor(max_workers=1)
+        self.started: list[tuple[Suite, list[str], Future[tuple[Line, str | None]]]] = []
+
+    def __enter__(self) -> BesideOthers:
+        return self
+
+    def start(self, suite: Suite) -> None:
+        """Runs a suite after those that were started before it."""
+        output: list[str] = []
+        self.started.append((suite, output, self.executor.submit(run_suite, suite, self.env, output.append)))
+
+    def wait(self, lines: list[Line], problems: list[str]) -> bool:
+        """Waits for all, and adds their lines and problems. Whether there was no problem."""
+        before = len(problems)
+        for suite, output, future in self.started:
+            line, problem = future.result()
+            headline(suite.name)
+            print(*output, sep="", end="", flush=True)
+            lines.append(line)
+            if problem is not None:
+                problems.append(f"FAILED: {suite.name}: {problem}")
+        self.started = []
+        return len(problems) == before
+
+    def __exit__(self, *_: object) -> None:
+        self.executor.shutdown(wait=False, cancel_futures=True)
+        while not all(future.done() for _, _, future in self.started):
+            for process in list(RUNNING):
+                kill(process)
+            time.sleep(0.05)
 
 
 def headline(name: str) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import counts
 import prepare
 from counts import Reader, number_of, one_check
-from workspace import NODE_MODULES, OLDEST, ROOT, VENV_PYTHON
+from workspace import NODE_MODULES, OLDEST, ROOT, VENV_PYTHON, built, environment
 
 PYTHON = str(VENV_PYTHON)
 DENY_WARNINGS = ["--", "--deny", "warnings"]
-# With them the tests of these features run too; all else is the same.
+# With them the tests of these features run too. A command with them names no package: cargo would choose other features
+# for the dependencies, and build them once more.
 FEATURES = ["--features", "forcegrant/tracing,forcegrant/store-redis"]
 
 
@@ -27,11 +28,16 @@ class Suite:
     env: dict[str, str] = field(default_factory=dict)
     # A program that the suite needs; without it, the suite is skipped.
     needs: str | None = None
+    # Runs at a low priority beside the suites that follow, because its link uses one core alone.
+    beside_others: bool = False
+    # Begins when those have ended.
+    needs_packages: bool = False
 
 
 def all_suites(reports: Path) -> list[Suite]:
     """Every suite. The five scenario runners leave in `reports` what they ran."""
-    return [*checks(), *rust(reports), *python(reports), *node(reports), *together(reports)]
+    after = [*python(reports), *node(reports), *together(reports)]
+    return [*checks(), *packages(), *rust(reports), *(replace(suite, needs_packages=True) for suite in after)]
 
 
 def checks() -> list[Suite]:
@@ -78,28 +84,38 @@ def checks() -> list[Suite]:
     ]
 
 
+def packages() -> list[Suite]:
+    """Both packages as they are published: users do not install debug builds."""
+    return [
+        Suite("build for Python", [prepare.python_build(True)], None, beside_others=True),
+        Suite("build for Node", [prepare.node_build(True)], None, beside_others=True),
+    ]
+
+
 def rust(reports: Path) -> list[Suite]:
     """The crates, the two runners of the scenarios in Rust among them."""
-    # One set of features for all that is built to run, so that nothing is built twice.
-    parts = ["--lib", "--bins", "--tests", "--examples"]
+    parts = ["--lib", "--bins", "--tests"]
     clippy = ["cargo", "clippy", "--locked"]
     test = ["cargo", "test", "--locked", *FEATURES]
-    of_core = ["cargo", "test", "--locked", "--package", "forcegrant"]
     return [
         Suite(
             "clippy",
             [
                 [*clippy, *FEATURES, "--all-targets", *DENY_WARNINGS],
                 # Targets that run by name only.
-                [*clippy, *FEATURES, "--test", "store_redis", *DENY_WARNINGS],
-                [*clippy, *FEATURES, "--package", "forcegrant", "--test", "tinyproxy", *DENY_WARNINGS],
+                [*clippy, *FEATURES, "--test", "store_redis", "--test", "tinyproxy", *DENY_WARNINGS],
                 # The library alone, with few features: its dependencies are those of the bindings.
                 [*clippy, "--package", "forcegrant", "--lib", "--no-default-features", *DENY_WARNINGS],
                 # No test targets: these have no tests that run outside of their languages.
                 [*clippy, "--package", "forcegrant-python", "--package", "forcegrant-node", *DENY_WARNINGS],
             ],
         ),
-        Suite("build of the crates", [["cargo", "build", "--locked", *FEATURES, *parts]], None),
+        Suite("build of the crates", [["cargo", "build", "--locked", *FEATURES, *parts, "--examples"]], None),
+        Suite(
+            "structure",
+            [[str(built("debug", "xtask", environment())), "structure"], [PYTHON, "scripts/structure.py"]],
+            number_of(r"structure of the (?:crates|packages): (\d+) files", "files"),
+        ),
         Suite(
             "Rust tests",
             [[*test, *parts]],
@@ -115,7 +131,7 @@ def rust(reports: Path) -> list[Suite]:
         ),
         Suite(
             "a real proxy",
-            [[*of_core, *FEATURES, "--test", "tinyproxy"]],
+            [[*test, "--test", "tinyproxy"]],
             counts.cargo,
             needs="tinyproxy",
         ),
@@ -153,10 +169,9 @@ def rust(reports: Path) -> list[Suite]:
 
 
 def python(reports: Path) -> list[Suite]:
-    """The Python package as it is published: users do not install debug builds."""
+    """The Python package."""
     mypy_files = number_of(r"no issues found in (\d+) source file", "files")
     return [
-        Suite("build for Python", [prepare.python_build(True)], None),
         Suite("mypy", [["mypy"], ["mypy", "scripts"], ["mypy", "demo"]], mypy_files),
         Suite(
             "stubtest",
@@ -188,9 +203,8 @@ def with_oldest() -> list[str]:
 
 
 def node(reports: Path) -> list[Suite]:
-    """The Node package, as it is shipped."""
+    """The Node package."""
     return [
-        Suite("build for Node", [prepare.node_build(True)], None),
         Suite("tsc", [["npm", "run", "--silent", "typecheck"]]),
         Suite(
             "Node tests",
