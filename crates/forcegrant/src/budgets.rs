@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use forcegrant_proto::cache::budget::Budget;
+use forcegrant_proto::error::{Error, ErrorCode};
 use forcegrant_support::process::PerProcess;
 
 /// The token endpoint's host, the client id and the identity of the clock, by the start of their
@@ -49,6 +51,20 @@ fn key(host: &str, client_id: &str, clock: u64) -> Key {
     let mut key = Key::default();
     key.copy_from_slice(&digest.as_ref()[..16]);
     key
+}
+
+/// The error of a login that the budget does not allow.
+pub(crate) fn spent(stop: Option<u32>, frees_in: Duration) -> Error {
+    Error::new(
+        ErrorCode::LoginBudgetExceeded,
+        format!(
+            "{} logins were made to this org within an hour, and no more are made for {} s",
+            stop.unwrap_or_default(),
+            frees_in.as_secs()
+        ),
+    )
+    .with_help("Salesforce blocks a user after 3,600 logins an hour, so the client stops before that. Something has asked for one token\nafter the other: `verify()`, `reset()` or `invalidate()` in a loop, or new clients without a common store. The option\n`login_budget` sets the limit or switches it off.")
+    .with_retry_after(Some(frees_in))
 }
 
 #[cfg(test)]

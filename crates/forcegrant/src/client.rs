@@ -6,7 +6,6 @@ use std::sync::Arc;
 use crate::client_inner::ClientInner;
 use crate::credentials::CredentialSet;
 use crate::login_task::{Purpose, run_login};
-use crate::single_flight::InFlight;
 use crate::wait::Pending;
 use crate::worker;
 use forcegrant_proto::cache::state::Lookup;
@@ -144,34 +143,57 @@ impl Client {
         self.inner.login_host()
     }
 
-    /// What a caller gets who found no view that covers the present: by the state, the cached token, the login
-    /// in flight, or a new one.
+    /// What a caller gets for whom no token could be read at once: by the state, the cached token, the login in
+    /// flight, or a new one.
     pub(crate) fn start_for(&self, purpose: Purpose) -> Start {
         let inner = &self.inner;
-        // Before the login that may be due, whose events come from another thread.
+        let single_flight = inner.single_flight();
+        let mut in_flight = single_flight.lock();
+        let state = inner.cell.state();
+        match state.classify(inner.config.clock.now()) {
+            Lookup::Fresh(token) => {
+                inner.renew_view(&in_flight);
+                return Start::Ready(token);
+            }
+            Lookup::RefreshDue(token) | Lookup::Stale(token) => {
+                drop(in_flight);
+                self.refresh();
+                return Start::Ready(token);
+            }
+            // The remembered failure belongs to the previous credentials.
+            Lookup::BackingOff(_) if inner.credentials.has_changed() => {
+                inner.cell.replace(state.with_new_credentials());
+            }
+            Lookup::BackingOff(error) => return Start::Pending(Pending::ready(Err(error))),
+            Lookup::Empty => {}
+        }
+        let pending = in_flight
+            .join_or_start(|flight| worker::spawn(run_login(Arc::clone(inner), flight, purpose)));
+        if purpose == Purpose::Token {
+            in_flight.mark_awaited();
+        }
+        Start::Pending(pending)
+    }
+
+    /// Starts the login that is due while the cached token is served, unless a failure holds it off.
+    fn refresh(&self) {
+        let inner = &self.inner;
+        // Before the login, whose events come from another thread.
         inner.emit_token_state();
         let single_flight = inner.single_flight();
         let mut in_flight = single_flight.lock();
-        let start = match inner.lookup() {
-            Lookup::Fresh(token) => Start::Ready(token),
-            Lookup::RefreshDue(token) | Lookup::Stale(token) => {
-                if inner.cell.state().may_refresh(inner.config.clock.now()) {
-                    // Nobody waits for it. If it cannot start, a later call tries again.
-                    drop(in_flight.join_or_start(|flight| self.launch(flight, Purpose::Refresh)));
-                }
-                Start::Ready(token)
-            }
-            Lookup::BackingOff(error) => Start::Pending(Pending::ready(Err(error))),
-            Lookup::Empty => {
-                let pending = in_flight.join_or_start(|flight| self.launch(flight, purpose));
-                if purpose == Purpose::Token {
-                    in_flight.mark_awaited();
-                }
-                Start::Pending(pending)
-            }
-        };
+        let (state, now) = (inner.cell.state(), inner.config.clock.now());
+        let is_due = matches!(
+            state.classify(now),
+            Lookup::RefreshDue(_) | Lookup::Stale(_)
+        );
+        if is_due && state.may_refresh(now) {
+            // No caller waits for it. If it cannot start, a later call tries again.
+            drop(in_flight.join_or_start(|flight| {
+                worker::spawn(run_login(Arc::clone(inner), flight, Purpose::Refresh))
+            }));
+        }
         inner.renew_view(&in_flight);
-        start
     }
 
     /// A login whatever is cached. One in flight is waited for first, because its request may be older than
@@ -182,7 +204,9 @@ impl Client {
                 let single_flight = self.inner.single_flight();
                 let mut in_flight = single_flight.lock();
                 let other = in_flight.flight().ok_or_else(|| {
-                    in_flight.join_or_start(|flight| self.launch(flight, Purpose::Verify))
+                    in_flight.join_or_start(|flight| {
+                        worker::spawn(run_login(Arc::clone(&self.inner), flight, Purpose::Verify))
+                    })
                 });
                 in_flight.mark_awaited();
                 other
@@ -199,10 +223,6 @@ impl Client {
                 }
             }
         }
-    }
-
-    fn launch(&self, flight: InFlight<Token>, purpose: Purpose) -> Result<(), Error> {
-        worker::spawn(run_login(Arc::clone(&self.inner), flight, purpose))
     }
 }
 

@@ -1,8 +1,5 @@
 //! The options of a client, checked. The clients of a pool have one set in common.
 
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,12 +7,11 @@ use crate::calls::CallSettings;
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::http::Transport;
+use crate::login_permits::LoginPermits;
 use crate::shared_logins::ProcessSharing;
 use crate::store::SharedStore;
-use crate::wait::Pending;
 use forcegrant_proto::cache::budget::BudgetSettings;
 use forcegrant_proto::cache::policy::{FailureSettings, LifetimeSettings};
-use forcegrant_proto::error::Error;
 use forcegrant_proto::grant::request::AuthStyle;
 use forcegrant_proto::grant::retry::RetrySettings;
 use forcegrant_proto::host::TrustPolicy;
@@ -43,36 +39,4 @@ pub(crate) struct ClientConfig {
     pub(crate) permits: Option<Arc<dyn LoginPermits>>,
     /// For the API calls through these clients.
     pub(crate) calls: CallSettings,
-}
-
-/// Limits the logins of many clients together.
-pub(crate) trait LoginPermits: fmt::Debug + Send + Sync {
-    /// Waits for a permit. It fails after `limit`, unless the login was started in the background.
-    fn acquire(&self, wish: PermitWish, limit: Duration) -> Acquiring<'_>;
-
-    /// How many logins wait.
-    #[cfg(all(test, not(shuttle)))]
-    fn waiting(&self) -> usize;
-}
-
-/// A permit to come.
-pub(crate) type Acquiring<'a> =
-    Pin<Box<dyn Future<Output = Result<Box<dyn LoginPermit>, Error>> + Send + 'a>>;
-
-/// How urgent a login is.
-#[derive(Debug)]
-pub(crate) struct PermitWish {
-    /// No caller waited for the login when it was started.
-    pub(crate) background: bool,
-    /// Ready as soon as a caller waits for it.
-    pub(crate) awaited: Pending<()>,
-}
-
-/// The right to log in now. It ends when it is dropped.
-pub(crate) trait LoginPermit: Send {
-    /// After this time a login counts as slow.
-    fn slow_after(&self) -> Duration;
-
-    /// The login takes longer than that.
-    fn slow_down(&mut self);
 }

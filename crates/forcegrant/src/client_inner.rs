@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::calls::Calls;
+use crate::calls::CallMemory;
 use crate::client_config::ClientConfig;
 use crate::credentials::{CredentialSet, CredentialsProvider};
 use crate::random;
@@ -14,7 +14,7 @@ use crate::token_cell::TokenCell;
 use crate::verified::Verified;
 use crate::wait::{Pending, Promise};
 use forcegrant_proto::cache::cache_state::CacheState;
-use forcegrant_proto::cache::state::{Lookup, Report, Reported};
+use forcegrant_proto::cache::state::{Report, Reported};
 use forcegrant_proto::calls::client::ReportOutcome;
 use forcegrant_proto::event::Event;
 use forcegrant_proto::host::LoginEndpoint;
@@ -44,7 +44,7 @@ pub(crate) struct ClientInner {
 #[derive(Debug, Default)]
 struct RareState {
     verifications: PerProcess<SingleFlight<Verified>>,
-    calls: Calls,
+    calls: CallMemory,
 }
 
 impl ClientInner {
@@ -76,29 +76,13 @@ impl ClientInner {
         self.rare().verifications.current()
     }
 
-    /// What the API calls through this client need.
-    pub(crate) fn calls(&self) -> &Calls {
+    /// What is remembered for the API calls through this client.
+    pub(crate) fn calls(&self) -> &CallMemory {
         &self.rare().calls
     }
 
     fn rare(&self) -> &RareState {
         self.rare.get_or_init(Box::default)
-    }
-
-    /// What a caller gets now. The lock of the single flight is held.
-    pub(crate) fn lookup(&self) -> Lookup {
-        let now = self.config.clock.now();
-        let state = self.cell.state();
-        match state.classify(now) {
-            // The remembered failure belongs to the previous credentials.
-            Lookup::BackingOff(_) if self.credentials.has_changed() => {
-                let next = state.with_new_credentials();
-                let lookup = next.classify(now);
-                self.cell.replace(next);
-                lookup
-            }
-            lookup => lookup,
-        }
     }
 
     /// Emits the event that a refresh of the cached token is due, or that it is served past its end: once for

@@ -4,12 +4,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::time::{sleep, timeout};
+
 use crate::budgets;
-use crate::client_config::PermitWish;
 use crate::client_inner::ClientInner;
 use crate::clock::{Moment, to_system_time};
 use crate::credentials::{Login, is_about_the_credentials};
 use crate::random;
+use crate::single_flight::InFlight;
 use forcegrant_proto::cache::budget::Allowance;
 use forcegrant_proto::cache::cached_token::{CachedToken, NewToken};
 use forcegrant_proto::error::{Error, ErrorCode};
@@ -73,24 +75,48 @@ impl LoginOutcome {
     }
 }
 
-/// Logs in as soon as the client may.
-pub(crate) async fn log_in(client: &ClientInner, wish: PermitWish) -> LoginOutcome {
-    // Made when there is a permit: a hundred thousand logins may wait for theirs.
-    let attempts = || Box::pin(LoginAttempts::run(client));
-    let Some(permits) = &client.config.permits else {
-        return attempts().await;
-    };
+/// Logs in as soon as the client may: whether a caller waits for its `flight` counts.
+pub(crate) async fn log_in(
+    client: &ClientInner,
+    flight: &InFlight<Token>,
+    background: bool,
+) -> LoginOutcome {
     let limit = client.config.retry.total;
-    let mut permit = match permits.acquire(wish, limit).await {
-        Ok(permit) => permit,
-        Err(error) => return LoginOutcome::without_request(Err(error), limit),
-    };
-    let mut login = attempts();
-    if let Ok(outcome) = tokio::time::timeout(permit.slow_after(), &mut login).await {
-        return outcome;
+    let mut permit = None;
+    if let Some(permits) = &client.config.permits {
+        match permits.acquire(flight, background, limit).await {
+            Ok(acquired) => permit = Some(acquired),
+            Err(error) => return LoginOutcome::without_request(Err(error), limit),
+        }
     }
-    permit.slow_down();
-    login.await
+    let mut attempts = LoginAttempts {
+        client,
+        begun: Instant::now(),
+        attempts: 0,
+        responses: 0,
+        signature_matches: None,
+    };
+    // In memory of its own, because a hundred thousand logins may wait for a permit.
+    let mut login = Box::pin(attempts.run());
+    let result = match &mut permit {
+        None => login.as_mut().await,
+        Some(permit) => match timeout(permit.slow_after(), login.as_mut()).await {
+            Ok(result) => result,
+            Err(_) => {
+                permit.slow_down();
+                login.as_mut().await
+            }
+        },
+    };
+    drop(login);
+    LoginOutcome {
+        result,
+        signature_matches: attempts.signature_matches,
+        attempts: attempts.attempts,
+        responses: attempts.responses,
+        took: attempts.begun.elapsed(),
+        is_of_another: false,
+    }
 }
 
 /// One login under way.
@@ -99,69 +125,53 @@ struct LoginAttempts<'a> {
     begun: Instant,
     attempts: u32,
     responses: u32,
+    signature_matches: Option<bool>,
 }
 
 impl LoginAttempts<'_> {
-    async fn run(client: &ClientInner) -> LoginOutcome {
-        let mut attempts = LoginAttempts {
-            client,
-            begun: Instant::now(),
-            attempts: 0,
-            responses: 0,
-        };
-        let mut signature_matches = None;
-        let result = match attempts.with_any_credentials().await {
-            Ok((login, started, grant)) => {
-                signature_matches = grant.signature_matches;
-                attempts.new_login(&login, started, grant).await
-            }
-            Err(error) => Err(error),
-        };
-        LoginOutcome {
-            result,
-            signature_matches,
-            attempts: attempts.attempts,
-            responses: attempts.responses,
-            took: attempts.begun.elapsed(),
-            is_of_another: false,
-        }
-    }
-
     /// What is left of the time for the whole login.
     fn left(&self) -> Duration {
         let total = self.client.config.retry.total;
         total.saturating_sub(self.begun.elapsed())
     }
 
-    async fn with_any_credentials(&mut self) -> Result<(Login, Moment, Grant), Error> {
+    /// Makes token requests until one succeeds or a failure is final. After a temporary failure it waits and tries
+    /// again; after one that is about the credentials it goes on with others that are configured.
+    async fn run(&mut self) -> Result<NewLogin, Error> {
         let client = self.client;
         let mut login = match client.credentials.login(&client.label, self.left()).await {
             Ok(login) => login,
             Err(error) => self.known_login_after(error)?,
         };
         let mut tried = Vec::new();
+        let mut attempts_with_these = 0;
         loop {
-            let credentials = &login.credentials;
-            let error = match self.with_credentials(&login).await {
-                Ok((started, grant)) => {
-                    if client.credentials.worked(credentials) {
-                        client.emit(&Event::credentials_rotated(
-                            credentials.client_id().to_owned(),
-                            credentials.fingerprint(),
-                        ));
-                    }
-                    return Ok((login, started, grant));
-                }
-                Err(error) => error,
+            let started = client.config.clock.now();
+            attempts_with_these += 1;
+            let failure = match self.attempt(&login, started).await {
+                Ok(grant) => return self.succeeded(&login, started, grant).await,
+                Err(failure) => failure,
             };
+            let pause = failure.transient.then(|| {
+                let (spent, wait) = (self.begun.elapsed(), failure.error.retry_after());
+                let settings = &client.config.retry;
+                retry::pause(settings, attempts_with_these, spent, wait, random::unit())
+            });
+            let error = failure.error;
+            if let Some(pause) = pause.flatten() {
+                client.emit(&Event::login_retried(error, self.attempts, pause));
+                sleep(pause).await;
+                continue;
+            }
             if !is_about_the_credentials(&error) {
                 return Err(error);
             }
-            tried.push(credentials.mark());
+            tried.push(login.credentials.mark());
             if let Err(error) = client.credentials.reload(&client.label, self.left()).await {
                 client.emit(&Event::credentials_reload_failed(error));
             }
             login = client.credentials.untried(&tried).ok_or(error)?;
+            attempts_with_these = 0;
         }
     }
 
@@ -174,98 +184,66 @@ impl LoginAttempts<'_> {
         Ok(login)
     }
 
-    async fn with_credentials(&mut self, login: &Login) -> Result<(Moment, Grant), Error> {
-        let client = self.client;
-        let mut attempts = 0;
-        loop {
-            let started = client.config.clock.now();
-            self.ask_budget(login, started)?;
-            self.attempts += 1;
-            attempts += 1;
-            let failure = match self.attempt(login).await {
-                Ok(grant) => return Ok((started, grant)),
-                Err(failure) => failure,
-            };
-            let pause = failure.transient.then(|| {
-                let (spent, wait) = (self.begun.elapsed(), failure.error.retry_after());
-                retry::pause(&client.config.retry, attempts, spent, wait, random::unit())
-            });
-            let Some(pause) = pause.flatten() else {
-                return Err(failure.error);
-            };
-            client.emit(&Event::login_retried(failure.error, self.attempts, pause));
-            tokio::time::sleep(pause).await;
-        }
-    }
-
-    async fn attempt(&mut self, login: &Login) -> Result<Grant, Failure> {
-        let config = &self.client.config;
+    /// One token request, if the login budget allows it.
+    async fn attempt(&mut self, login: &Login, started: Moment) -> Result<Grant, Failure> {
+        let (client, config) = (self.client, &self.client.config);
         let Login {
             endpoint,
             credentials,
         } = login;
+        let (host, client_id) = (endpoint.host(), credentials.client_id());
+        let clock = config.clock.identity();
+        let allowance = budgets::with(host, client_id, clock, |budget| {
+            budget.ask(started.boot, config.budget)
+        });
+        if let Allowance::Spent { frees_in } = allowance {
+            let error = budgets::spent(config.budget.stop, frees_in);
+            return Err(Failure::permanent(error));
+        }
+        self.attempts += 1;
         let request = request::encode(endpoint.token_url(), credentials, config.auth_style);
         let timeout = config.attempt_timeout.min(self.left());
         let response = config.transport.send(&request, timeout).await?;
         self.responses += 1;
-        self.count(login);
+        let now = config.clock.now();
+        // Every response of the endpoint counts, because refused logins may count at Salesforce too.
+        let warning = budgets::with(host, client_id, clock, |budget| {
+            budget.count(now.boot, config.budget)
+        });
+        if let (Some(used), Some(stop)) = (warning, config.budget.stop) {
+            client.emit(&Event::login_budget_warning(used, stop));
+        }
         let context = ResponseContext {
-            host: endpoint.host(),
+            host,
             credentials,
             trust: &config.trust,
-            now: to_system_time(config.clock.now().wall),
-            known_endpoint: self.client.knows(endpoint),
+            now: to_system_time(now.wall),
+            known_endpoint: client.knows(endpoint),
         };
         let decoded = decode(&response, &context);
         // Salesforce's own refusal proves as much as a token.
         let is_endpoint = |failure: &Failure| failure.error.oauth_error().is_some();
         if decoded.as_ref().map_or_else(is_endpoint, |_| true) {
-            self.client.note_known(endpoint);
+            client.note_known(endpoint);
         }
         decoded
     }
 
-    fn ask_budget(&self, login: &Login, now: Moment) -> Result<(), Error> {
-        let settings = self.client.config.budget;
-        let allowance = self.with_budget(login, |budget| budget.ask(now.boot, settings));
-        match allowance {
-            Allowance::Granted => Ok(()),
-            Allowance::Spent { frees_in } => Err(budget_spent(settings.stop, frees_in)),
-        }
-    }
-
-    /// Every response of the endpoint counts, because refused logins may count at Salesforce too.
-    fn count(&self, login: &Login) {
-        let (settings, boot) = (
-            self.client.config.budget,
-            self.client.config.clock.now().boot,
-        );
-        let warning = self.with_budget(login, |budget| budget.count(boot, settings));
-        if let (Some(used), Some(stop)) = (warning, settings.stop) {
-            self.client.emit(&Event::login_budget_warning(used, stop));
-        }
-    }
-
-    fn with_budget<T>(
-        &self,
-        login: &Login,
-        act: impl FnOnce(&mut forcegrant_proto::cache::budget::Budget) -> T,
-    ) -> T {
-        let clock = self.client.config.clock.identity();
-        budgets::with(
-            login.endpoint.host(),
-            login.credentials.client_id(),
-            clock,
-            act,
-        )
-    }
-
-    async fn new_login(
-        &self,
+    /// The cached token that follows from a grant.
+    async fn succeeded(
+        &mut self,
         login: &Login,
         started: Moment,
         grant: Grant,
     ) -> Result<NewLogin, Error> {
+        let (client, credentials) = (self.client, &login.credentials);
+        self.signature_matches = grant.signature_matches;
+        if client.credentials.worked(credentials) {
+            client.emit(&Event::credentials_rotated(
+                credentials.client_id().to_owned(),
+                credentials.fingerprint(),
+            ));
+        }
         let introspected = match self.introspect(login, &grant).await {
             Some(Introspected::Inactive) => return Err(inactive()),
             Some(Introspected::Active { ends }) => ends,
@@ -273,12 +251,12 @@ impl LoginAttempts<'_> {
         };
         let new_token = NewToken {
             grant,
-            credentials: login.credentials.mark(),
+            credentials: credentials.mark(),
             started,
             introspected,
             random: random::unit(),
         };
-        let (config, state) = (&self.client.config, self.client.cell.state());
+        let (config, state) = (&client.config, client.cell.state());
         let shared = config.process.as_ref().map(|_| Arc::new(new_token.clone()));
         let now = config.clock.now();
         Ok(NewLogin {
@@ -307,19 +285,6 @@ impl LoginAttempts<'_> {
             }
         }
     }
-}
-
-pub(crate) fn budget_spent(stop: Option<u32>, frees_in: Duration) -> Error {
-    Error::new(
-        ErrorCode::LoginBudgetExceeded,
-        format!(
-            "{} logins were made to this org within an hour, and no more are made for {} s",
-            stop.unwrap_or_default(),
-            frees_in.as_secs()
-        ),
-    )
-    .with_help("Salesforce blocks a user after 3,600 logins an hour, so the client stops before that. Something has asked for one token\nafter the other: `verify()`, `reset()` or `invalidate()` in a loop, or new clients without a common store. The option\n`login_budget` sets the limit or switches it off.")
-    .with_retry_after(Some(frees_in))
 }
 
 fn inactive() -> Error {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::client_config::PermitWish;
 use crate::client_inner::ClientInner;
 use crate::clock::to_wall;
 use crate::login::{LoginOutcome, NewLogin, log_in};
+use crate::obtained::Obtained;
 use crate::random;
-use crate::sharing::{TokenOrTurn, Turn, token_or_turn};
+use crate::sharing::{self, LoginRight};
 use crate::single_flight::InFlight;
 use forcegrant_proto::cache::after_login::{LoginContext, LoginResult};
 use forcegrant_proto::error::Error;
@@ -35,35 +35,29 @@ pub(crate) async fn run_login(client: Arc<ClientInner>, flight: InFlight<Token>,
     let mut is_repeated = false;
     loop {
         let generation = client.cell.state().generation;
-        let (outcome, turn) = match token_or_turn(&client, purpose == Purpose::Verify).await {
-            TokenOrTurn::Adopted(cached) => (LoginOutcome::of_another(Ok(cached)), Turn::Alone),
-            TokenOrTurn::Failed(error) => (LoginOutcome::of_another(Err(error)), Turn::Alone),
-            TokenOrTurn::Turn(turn) => {
+        let (outcome, right) = match sharing::obtain(&client, purpose == Purpose::Verify).await {
+            Obtained::OfAnother(result) => (LoginOutcome::of_another(result), LoginRight::Alone),
+            Obtained::Right(right) => {
                 let background = matches!(purpose, Purpose::Refresh | Purpose::Prewarm);
                 client.emit(&Event::login_started(background));
-                let awaited = flight.awaited();
-                let login = Box::pin(log_in(
-                    &client,
-                    PermitWish {
-                        background,
-                        awaited,
-                    },
-                ));
-                let outcome = match &turn {
-                    Turn::Store(lease) => lease.renew_while(login).await,
-                    Turn::Alone | Turn::Process(_) => login.await,
+                let login = Box::pin(log_in(&client, &flight, background));
+                let outcome = match &right {
+                    LoginRight::Store(lease) => Box::pin(lease.renew_while(login)).await,
+                    LoginRight::Alone | LoginRight::Process(_) => login.await,
                 };
-                (outcome, turn)
+                (outcome, right)
             }
         };
-        let counting = turn.counting(outcome.responses);
+        let counting = right.counting(outcome.responses);
         let brought = outcome.result.clone().ok();
         let result = take_in(&client, outcome, generation, is_repeated);
         // A token that came too late, or back after a rejection, serves no other client either.
         let serves = |new: &NewLogin| matches!(&result, Some(Ok(token)) if new.is_of(token));
         let failure = result.as_ref().and_then(|result| result.as_ref().err());
         // Before the callers go on: a script that ends with its first token has shared it.
-        turn.publish(&client, brought.filter(serves), failure).await;
+        right
+            .publish(&client, brought.filter(serves), failure)
+            .await;
         let Some(result) = result else {
             counting.await;
             is_repeated = true;

@@ -4,11 +4,14 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::credentials::Login;
-use crate::single_flight::{InFlight, Joined, SingleFlight};
-use crate::wait::Pending;
+use crate::obtained::Obtained;
+use crate::single_flight::{InFlight, SingleFlight};
 use forcegrant_proto::cache::cached_token::{CachedToken, NewToken};
 use forcegrant_proto::error::Error;
 use forcegrant_proto::secret::CredentialsFingerprint;
@@ -29,7 +32,7 @@ const MAX_HELD: usize = 2;
 
 /// The logins of all clients that would get the same token.
 pub(crate) struct SharedLogins {
-    key: Key,
+    key: LoginKey,
     credentials: CredentialsFingerprint,
     flight: SingleFlight<LoginEnd>,
     /// What the last login brought. It is read and changed under the lock of the flight.
@@ -37,26 +40,18 @@ pub(crate) struct SharedLogins {
 }
 
 /// A SHA-256 of everything that two clients must have in common.
-type Key = [u8; 32];
+type LoginKey = [u8; 32];
 
 /// How the login of another client ended.
 #[derive(Clone, Debug)]
 pub(crate) enum LoginEnd {
-    /// With a token, or with nothing for others: look again.
+    /// With a token, which the waiting clients find, or with nothing for them.
     LookAgain,
     Failed(Error),
 }
 
-/// What a client finds that needs a login.
-pub(crate) enum Found {
-    Token(Arc<CachedToken>),
-    /// Another client is logging in.
-    Waiting(Pending<LoginEnd>),
-    Turn(SharedTurn),
-}
-
 /// The right to log in for all clients that share the login. If it is dropped, the next client has it.
-pub(crate) struct SharedTurn {
+pub(crate) struct SharedFlight {
     shared: Arc<SharedLogins>,
     flight: InFlight<LoginEnd>,
 }
@@ -86,23 +81,39 @@ impl ProcessSharing {
 }
 
 impl SharedLogins {
-    /// The token that another client got if `adopt` makes a cached token of it, else the login in flight, else
-    /// the right to log in.
-    pub(crate) fn find(
+    /// The token that another client got if `adopt` makes a cached token of it, else how the login in flight ends,
+    /// else the right to log in. `afresh`: only a login of its own will do. `None`: another client has been logging in
+    /// for longer than `limit`.
+    pub(crate) async fn obtain(
         self: &Arc<Self>,
-        adopt: impl FnOnce(&NewToken) -> Option<Arc<CachedToken>>,
-    ) -> Found {
-        let mut flight = self.flight.lock();
-        let last = lock(&self.last).clone();
-        if let Some(cached) = last.and_then(|last| adopt(&last)) {
-            return Found::Token(cached);
-        }
-        match flight.join_or_begin() {
-            Joined::Waiting(pending) => Found::Waiting(pending),
-            Joined::Started(flight) => Found::Turn(SharedTurn {
-                shared: Arc::clone(self),
-                flight,
-            }),
+        limit: Duration,
+        afresh: bool,
+        adopt: impl Fn(&NewToken) -> Option<Arc<CachedToken>>,
+    ) -> Option<Obtained<SharedFlight>> {
+        let begun = Instant::now();
+        loop {
+            let pending = {
+                let mut single_flight = self.flight.lock();
+                let last = lock(&self.last).clone();
+                if let Some(cached) = last.filter(|_| !afresh).and_then(|last| adopt(&last)) {
+                    return Some(Obtained::OfAnother(Ok(cached)));
+                }
+                let Some(pending) = single_flight.flight() else {
+                    return Some(Obtained::Right(SharedFlight {
+                        shared: Arc::clone(self),
+                        flight: single_flight.begin(),
+                    }));
+                };
+                pending
+            };
+            match timeout(limit.saturating_sub(begun.elapsed()), pending).await {
+                Ok(Ok(LoginEnd::Failed(error))) if !afresh => {
+                    return Some(Obtained::OfAnother(Err(error)));
+                }
+                // It brought a token, or nothing for others.
+                Ok(_) => {}
+                Err(_) => return None,
+            }
         }
     }
 
@@ -116,7 +127,7 @@ impl SharedLogins {
     }
 }
 
-impl SharedTurn {
+impl SharedFlight {
     /// Whether it is the right to log in with these credentials.
     pub(crate) fn is_with(&self, credentials: CredentialsFingerprint) -> bool {
         self.shared.credentials == credentials
@@ -140,7 +151,7 @@ impl SharedTurn {
 /// All shared logins of this process, without holding them.
 #[derive(Default)]
 struct Registry {
-    logins: HashMap<Key, Weak<SharedLogins>>,
+    logins: HashMap<LoginKey, Weak<SharedLogins>>,
     /// Entries that nobody holds any more are removed when the map has grown to this.
     sweep_at: usize,
 }
@@ -148,7 +159,7 @@ struct Registry {
 static REGISTRY: OnceLock<PerProcess<Mutex<Registry>>> = OnceLock::new();
 
 impl Registry {
-    fn get(key: Key, credentials: CredentialsFingerprint) -> Arc<SharedLogins> {
+    fn get(key: LoginKey, credentials: CredentialsFingerprint) -> Arc<SharedLogins> {
         let registry = REGISTRY.get_or_init(PerProcess::default).current();
         let mut registry = lock(&registry);
         if let Some(shared) = registry.logins.get(&key).and_then(Weak::upgrade) {
@@ -171,7 +182,7 @@ impl Registry {
     }
 }
 
-fn key(login: &Login, route: &str) -> Key {
+fn key(login: &Login, route: &str) -> LoginKey {
     let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
     let credentials = &login.credentials;
     for part in [
@@ -183,7 +194,7 @@ fn key(login: &Login, route: &str) -> Key {
         digest.update(&part.len().to_le_bytes());
         digest.update(part.as_bytes());
     }
-    let mut key = Key::default();
+    let mut key = LoginKey::default();
     key.copy_from_slice(digest.finish().as_ref());
     key
 }
@@ -206,7 +217,7 @@ mod tests {
     /// 1,000 clients that come and go leave nothing behind.
     #[test]
     fn logins_that_nobody_holds_are_removed() {
-        let is_of_this_test = |key: &Key| key[..24] == [7; 24];
+        let is_of_this_test = |key: &LoginKey| key[..24] == [7; 24];
         for number in 0..1_000_u64 {
             let mut key = [7; 32];
             key[24..].copy_from_slice(&number.to_le_bytes());

@@ -3,101 +3,61 @@
 use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
-
-use tokio::time::timeout;
 
 use crate::client_inner::ClientInner;
 use crate::credentials::Login;
 use crate::login::NewLogin;
+use crate::obtained::Obtained;
 use crate::random;
-use crate::shared_logins::{Found, LoginEnd, ProcessSharing, SharedTurn};
-use crate::store_session::{self, HeldLease, Obtained};
+use crate::shared_logins::SharedFlight;
+use crate::store_session::{self, HeldLease};
 use forcegrant_proto::cache::cached_token::{CachedToken, NewToken};
 use forcegrant_proto::error::Error;
 use forcegrant_proto::host::check_instance_url;
 use forcegrant_proto::redaction::Redactor;
 use forcegrant_proto::store::record::Known;
 
-/// What a client finds that needs a token.
-pub(crate) enum TokenOrTurn {
-    /// The login of another client serves.
-    Adopted(Arc<CachedToken>),
-    /// The login of another client, which this one waited for, failed.
-    Failed(Error),
-    /// Log in.
-    Turn(Turn),
-}
-
 /// The right to log in, and where the result goes.
-pub(crate) enum Turn {
-    /// Nothing is shared, or the store is failing.
+pub(crate) enum LoginRight {
+    /// To this client alone: nothing is shared, or nobody could be asked.
     Alone,
-    Process(SharedTurn),
-    Store(HeldLease),
+    Process(SharedFlight),
+    Store(Box<HeldLease>),
 }
 
 /// Asks those that the client shares its logins with. `afresh`: only a login of its own will do.
-pub(crate) async fn token_or_turn(client: &Arc<ClientInner>, afresh: bool) -> TokenOrTurn {
+pub(crate) async fn obtain(client: &Arc<ClientInner>, afresh: bool) -> Obtained<LoginRight> {
+    let alone = Obtained::Right(LoginRight::Alone);
     let (store, process) = (&client.config.store, &client.config.process);
     if store.is_none() && process.is_none() {
-        return TokenOrTurn::Turn(Turn::Alone);
+        return alone;
     }
-    // In memory of its own: a hundred thousand logins of a pool may wait, and few have got so far.
+    // In memory of its own, because a hundred thousand logins of a pool may wait, and few have got so far.
     Box::pin(async {
         let total = client.config.retry.total;
         // If the source of the credentials fails, the login says so.
         let login = client.credentials.login(&client.label, total).await.ok();
         let Some(login) = login.or_else(|| client.credentials.at_hand()) else {
-            return TokenOrTurn::Turn(Turn::Alone);
+            return alone;
         };
-        if let Some(store) = store {
-            match store_session::obtain(client, store, login.clone(), afresh).await {
-                Obtained::Adopted(cached) => return TokenOrTurn::Adopted(cached),
-                Obtained::Failed(error) => return TokenOrTurn::Failed(error),
-                Obtained::Lease(lease) => return TokenOrTurn::Turn(Turn::Store(lease)),
-                Obtained::Unavailable => {}
-            }
+        if let Some(store) = store
+            && let Some(found) = store_session::obtain(client, store, login.clone(), afresh).await
+        {
+            return found.map(|lease| LoginRight::Store(Box::new(lease)));
         }
-        match process {
-            Some(process) => within_process(client, process, &login, afresh).await,
-            None => TokenOrTurn::Turn(Turn::Alone),
-        }
-    })
-    .await
-}
-
-async fn within_process(
-    client: &ClientInner,
-    process: &ProcessSharing,
-    login: &Login,
-    afresh: bool,
-) -> TokenOrTurn {
-    let total = client.config.retry.total;
-    let shared = process.logins(login);
-    let begun = Instant::now();
-    loop {
-        let found = shared.find(|new_token| {
-            if afresh {
-                return None;
-            }
+        let Some(process) = process else {
+            return alone;
+        };
+        let adopt = |new_token: &NewToken| {
             // This endpoint gave another client a token.
             client.note_known(&login.endpoint);
-            adopt(client, login, new_token)
-        });
-        let pending = match found {
-            Found::Token(cached) => return TokenOrTurn::Adopted(cached),
-            Found::Turn(turn) => return TokenOrTurn::Turn(Turn::Process(turn)),
-            Found::Waiting(pending) => pending,
+            adopt(client, &login, new_token)
         };
-        match timeout(total.saturating_sub(begun.elapsed()), pending).await {
-            Ok(Ok(LoginEnd::Failed(error))) if !afresh => return TokenOrTurn::Failed(error),
-            // It brought a token, or nothing for others.
-            Ok(_) => {}
-            // As long as a login may take.
-            Err(_) => return TokenOrTurn::Turn(Turn::Alone),
-        }
-    }
+        // Another client's login may take as long as one of its own.
+        let found = process.logins(&login).obtain(total, afresh, adopt).await;
+        found.map_or(alone, |found| found.map(LoginRight::Process))
+    })
+    .await
 }
 
 /// The cached token that this client makes, by its own options, of what another client of its process got.
@@ -124,7 +84,7 @@ fn adopt(client: &ClientInner, login: &Login, new_token: &NewToken) -> Option<Ar
     (!state.is_rejected(cached.parts.fingerprint())).then_some(cached)
 }
 
-impl Turn {
+impl LoginRight {
     /// Counts the token requests that got a response, for all clients of the store.
     pub(crate) fn counting(&self, logins: u32) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         match self {
@@ -146,25 +106,25 @@ impl Turn {
                 let cached = brought.map(|brought| brought.cached);
                 Box::pin(lease.publish(cached.as_deref(), failure)).await;
             }
-            Self::Process(turn) => publish_in_process(client, turn, brought, failure),
+            Self::Process(flight) => publish_in_process(client, flight, brought, failure),
         }
     }
 }
 
 fn publish_in_process(
     client: &ClientInner,
-    turn: SharedTurn,
+    flight: SharedFlight,
     brought: Option<NewLogin>,
     failure: Option<&Error>,
 ) {
     let Some(new_token) = brought.and_then(|brought| brought.new_token) else {
-        return turn.end(failure);
+        return flight.end(failure);
     };
-    if turn.is_with(new_token.credentials) {
-        return turn.share(new_token);
+    if flight.is_with(new_token.credentials) {
+        return flight.share(new_token);
     }
     // The login succeeded with other credentials than those that the right is for.
-    turn.end(None);
+    flight.end(None);
     let login = client.credentials.at_hand();
     let login = login.filter(|login| login.credentials.mark() == new_token.credentials);
     if let (Some(login), Some(process)) = (login, &client.config.process) {

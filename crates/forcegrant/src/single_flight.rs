@@ -22,22 +22,19 @@ pub(crate) struct InFlight<T: Clone>(Arc<Flight<T>>);
 
 struct Flight<T: Clone> {
     result: Promise<T>,
-    /// Kept when a caller waits for the result, which may have been started ahead of the callers.
-    awaited: Promise<()>,
+    awaited: Mutex<Awaited>,
 }
 
-/// What a caller finds who wants to do the work itself.
-pub(crate) enum Joined<T: Clone> {
-    /// Another does it.
-    Waiting(Pending<T>),
-    /// The caller does it.
-    Started(InFlight<T>),
+/// Whether a caller waits for an operation, which may have been started ahead of the callers.
+enum Awaited {
+    /// Not yet; what to call as soon as one does.
+    No(Option<Box<dyn FnOnce() + Send>>),
+    Yes,
 }
 
 impl<T: Clone> SingleFlight<T> {
     pub(crate) fn lock(&self) -> SingleFlightGuard<'_, T> {
-        // No foreign code runs under this lock, so a poisoned one is as good as any.
-        SingleFlightGuard(self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        SingleFlightGuard(lock(&self.0))
     }
 }
 
@@ -58,7 +55,10 @@ impl<T: Clone> SingleFlightGuard<'_, T> {
     /// Notes that a caller waits for what is in flight.
     pub(crate) fn mark_awaited(&self) {
         if let Some(flight) = self.current() {
-            flight.awaited.keep(&Ok(()));
+            let before = std::mem::replace(&mut *lock(&flight.awaited), Awaited::Yes);
+            if let Awaited::No(Some(call)) = before {
+                call();
+            }
         }
     }
 
@@ -67,10 +67,10 @@ impl<T: Clone> SingleFlightGuard<'_, T> {
         &mut self,
         start: impl FnOnce(InFlight<T>) -> Result<(), Error>,
     ) -> Pending<T> {
-        let in_flight = match self.join_or_begin() {
-            Joined::Waiting(pending) => return pending,
-            Joined::Started(in_flight) => in_flight,
-        };
+        if let Some(pending) = self.flight() {
+            return pending;
+        }
+        let in_flight = self.begin();
         let pending = in_flight.0.result.pending();
         match start(in_flight) {
             Ok(()) => pending,
@@ -79,17 +79,14 @@ impl<T: Clone> SingleFlightGuard<'_, T> {
         }
     }
 
-    /// Joins what is in flight, or begins it, to be carried on by the caller.
-    pub(crate) fn join_or_begin(&mut self) -> Joined<T> {
-        if let Some(flight) = self.flight() {
-            return Joined::Waiting(flight);
-        }
+    /// Begins an operation, where none is in flight.
+    pub(crate) fn begin(&mut self) -> InFlight<T> {
         let flight = Arc::new(Flight {
             result: Promise::new(),
-            awaited: Promise::new(),
+            awaited: Mutex::new(Awaited::No(None)),
         });
         *self.0 = Some(Arc::clone(&flight));
-        Joined::Started(InFlight(flight))
+        InFlight(flight)
     }
 
     /// Frees the memory of a flight that is over.
@@ -101,9 +98,13 @@ impl<T: Clone> SingleFlightGuard<'_, T> {
 }
 
 impl<T: Clone> InFlight<T> {
-    /// Ready as soon as a caller waits for the result.
-    pub(crate) fn awaited(&self) -> Pending<()> {
-        self.0.awaited.pending()
+    /// Calls `call` once, as soon as a caller waits for the result: at once if one does already.
+    pub(crate) fn on_awaited(&self, call: impl FnOnce() + Send + 'static) {
+        if let Awaited::No(callback) = &mut *lock(&self.0.awaited) {
+            *callback = Some(Box::new(call));
+            return;
+        }
+        call();
     }
 
     /// Gives the waiters the result. From here on the next caller starts another flight.
@@ -117,6 +118,11 @@ impl<T: Clone> Drop for InFlight<T> {
         // Without effect after `complete`.
         self.0.result.keep(&Err(lost()));
     }
+}
+
+/// No foreign code runs under these locks, so a poisoned one is as good as any.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<T: Clone> Default for SingleFlight<T> {
@@ -178,15 +184,23 @@ mod tests {
     }
 
     #[test]
-    fn a_flight_hears_that_a_caller_waits_for_it() {
+    fn a_flight_is_told_once_that_a_caller_waits_for_it() {
         let single_flight = SingleFlight::<u8>::default();
-        let Joined::Started(flight) = single_flight.lock().join_or_begin() else {
-            panic!("nothing was in flight");
+        let flight = single_flight.lock().begin();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let tell = |name| {
+            let sender = sender.clone();
+            move || sender.send(name).unwrap()
         };
-        let mut awaited = flight.awaited();
-        assert!(awaited.wait_timeout(Duration::ZERO).is_none());
+        flight.on_awaited(tell("first"));
+        assert!(receiver.try_recv().is_err());
         single_flight.lock().mark_awaited();
-        assert!(awaited.wait_timeout(Duration::ZERO).is_some());
+        single_flight.lock().mark_awaited();
+        flight.on_awaited(tell("at once"));
+        assert_eq!(
+            receiver.try_iter().collect::<Vec<_>>(),
+            ["first", "at once"]
+        );
     }
 
     #[test]

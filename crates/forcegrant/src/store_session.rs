@@ -10,10 +10,11 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use zeroize::Zeroizing;
 
+use crate::budgets;
 use crate::client_inner::ClientInner;
 use crate::clock::{millis, to_system_time, to_wall};
 use crate::credentials::Login;
-use crate::login::budget_spent;
+use crate::obtained::Obtained;
 use crate::random;
 use crate::store::{Acquired, Lease, SharedStore, Store, StoreError, StoreFuture};
 use forcegrant_proto::cache::cached_token::CachedToken;
@@ -41,18 +42,6 @@ const MIN_TIME_TO_LIVE: u64 = 1_000;
 /// How much of a store's error text is shown, in characters.
 const MAX_ERROR_LENGTH: usize = 300;
 
-/// What a client finds in a store that needs a token.
-pub(crate) enum Obtained {
-    /// The login of another client serves.
-    Adopted(Arc<CachedToken>),
-    /// The login of another client, which this one waited for, failed.
-    Failed(Error),
-    /// Log in.
-    Lease(HeldLease),
-    /// The store is failing: log in without it.
-    Unavailable,
-}
-
 /// The right to log in, until it is released or published.
 pub(crate) struct HeldLease {
     session: StoreSession,
@@ -73,19 +62,17 @@ struct StoreSession {
 }
 
 /// Looks for a token in the store, and waits for the lease if there is none. `afresh`: only a login of its own
-/// will do.
+/// will do. `None`: the store is failing.
 pub(crate) async fn obtain(
     client: &Arc<ClientInner>,
     store: &SharedStore,
     login: Login,
     afresh: bool,
-) -> Obtained {
-    let Some(owner) = random::bytes().map(seal::owner) else {
-        return Obtained::Unavailable;
-    };
+) -> Option<Obtained<HeldLease>> {
+    let owner = seal::owner(random::bytes()?);
     let session = StoreSession::new(client, store, login);
     match session.find_token(afresh).await {
-        Some(cached) => Obtained::Adopted(cached),
+        Some(cached) => Some(Obtained::OfAnother(Ok(cached))),
         None => session.wait_for_lease(owner, afresh).await,
     }
 }
@@ -104,15 +91,14 @@ impl StoreSession {
     }
 
     /// Waits for the lease, or for what its holder brings.
-    async fn wait_for_lease(self, owner: String, afresh: bool) -> Obtained {
+    async fn wait_for_lease(self, owner: String, afresh: bool) -> Option<Obtained<HeldLease>> {
         let begun = Instant::now();
         let mut patience = Patience::new(LEASE);
         loop {
-            let (fence, left) = match self.acquire(&owner).await {
-                None => return Obtained::Unavailable,
-                Some(Acquired::Held { fence, left }) => (fence, left),
-                Some(Acquired::Granted { fence }) => {
-                    return self.granted(Lease { owner, fence }, afresh).await;
+            let (fence, left) = match self.acquire(&owner).await? {
+                Acquired::Held { fence, left } => (fence, left),
+                Acquired::Granted { fence } => {
+                    return Some(self.granted(Lease { owner, fence }, afresh).await);
                 }
             };
             let waited = begun.elapsed();
@@ -122,21 +108,21 @@ impl StoreSession {
                 self.failed(&StoreError::new(
                     "another client held the lease for too long",
                 ));
-                return Obtained::Unavailable;
+                return None;
             };
             let watched = Instant::now();
             self.watch(fence, wait.min(total)).await;
             if let Some(cached) = self.find_token(afresh).await {
-                return Obtained::Adopted(cached);
+                return Some(Obtained::OfAnother(Ok(cached)));
             }
             if let Some(error) = self.find_failure(fence, afresh).await {
-                return Obtained::Failed(error);
+                return Some(Obtained::OfAnother(Err(error)));
             }
             sleep(MIN_POLL_INTERVAL.saturating_sub(watched.elapsed())).await;
         }
     }
 
-    async fn granted(self, lease: Lease, afresh: bool) -> Obtained {
+    async fn granted(self, lease: Lease, afresh: bool) -> Obtained<HeldLease> {
         // Another may have logged in between the last look and the grant.
         let found = self.find_token(afresh).await;
         let held = HeldLease {
@@ -146,13 +132,13 @@ impl StoreSession {
         };
         if let Some(cached) = found {
             held.release().await;
-            return Obtained::Adopted(cached);
+            return Obtained::OfAnother(Ok(cached));
         }
         if let Some(error) = held.session.budget_error().await {
             held.release().await;
-            return Obtained::Failed(error);
+            return Obtained::OfAnother(Err(error));
         }
-        Obtained::Lease(held)
+        Obtained::Right(held)
     }
 
     /// The token in the store, if this client can use it.
@@ -196,7 +182,7 @@ impl StoreSession {
         let used = self.count(0).await?;
         let now = self.client.config.clock.now().wall;
         let wait = record::counted_out(used, stop, now)?;
-        Some(budget_spent(Some(stop), wait))
+        Some(budgets::spent(Some(stop), wait))
     }
 
     async fn get(&self, kind: Kind) -> Option<(Zeroizing<Vec<u8>>, Option<Duration>)> {

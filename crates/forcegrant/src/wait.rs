@@ -17,20 +17,21 @@ use forcegrant_proto::error::{Error, ErrorCode};
 /// [`Pending::on_ready`].
 #[must_use = "it does nothing until it is polled or asked"]
 pub struct Pending<T> {
-    shared: Arc<Shared<T>>,
+    cell: Arc<ResultCell<T>>,
     key: Option<usize>,
 }
 
 /// The end of a [`Pending`] that belongs to the work. Dropping it without a result tells the waiters that
 /// the work was lost.
-pub(crate) struct Promise<T: Clone>(Arc<Shared<T>>);
+pub(crate) struct Promise<T: Clone>(Arc<ResultCell<T>>);
 
-struct Shared<T> {
-    inner: Mutex<Inner<T>>,
+/// What a promise and its waiters have in common.
+struct ResultCell<T> {
+    state: Mutex<ResultState<T>>,
     ready: Condvar,
 }
 
-struct Inner<T> {
+struct ResultState<T> {
     result: Option<Result<T, Error>>,
     /// Free places in `waiters`, so that ten thousand waiters come and go cheaply.
     waiters: Vec<Option<Waiter<T>>>,
@@ -39,15 +40,13 @@ struct Inner<T> {
 
 enum Waiter<T> {
     Waker(Waker),
-    Callback(Callback<T>),
+    Callback(Box<dyn FnOnce(Result<T, Error>) + Send>),
 }
 
-type Callback<T> = Box<dyn FnOnce(Result<T, Error>) + Send>;
-
-impl<T> Shared<T> {
+impl<T> ResultCell<T> {
     fn new(result: Option<Result<T, Error>>) -> Arc<Self> {
         Arc::new(Self {
-            inner: Mutex::new(Inner {
+            state: Mutex::new(ResultState {
                 result,
                 waiters: Vec::new(),
                 free: Vec::new(),
@@ -57,12 +56,12 @@ impl<T> Shared<T> {
     }
 
     /// No user code runs under this lock, so a poisoned one is as good as any.
-    fn lock(&self) -> MutexGuard<'_, Inner<T>> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, ResultState<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T> Inner<T> {
+impl<T> ResultState<T> {
     fn add(&mut self, waiter: Waiter<T>) -> usize {
         if let Some(key) = self.free.pop() {
             self.waiters[key] = Some(waiter);
@@ -81,13 +80,13 @@ impl<T> Inner<T> {
 
 impl<T: Clone> Promise<T> {
     pub(crate) fn new() -> Self {
-        Self(Shared::new(None))
+        Self(ResultCell::new(None))
     }
 
     /// One more waiter.
     pub(crate) fn pending(&self) -> Pending<T> {
         Pending {
-            shared: Arc::clone(&self.0),
+            cell: Arc::clone(&self.0),
             key: None,
         }
     }
@@ -100,12 +99,12 @@ impl<T: Clone> Promise<T> {
     /// Hands the result to every waiter. The first result stands.
     pub(crate) fn keep(&self, result: &Result<T, Error>) {
         let waiters = {
-            let mut inner = self.0.lock();
-            if inner.result.is_some() {
+            let mut state = self.0.lock();
+            if state.result.is_some() {
                 return;
             }
-            inner.result = Some(result.clone());
-            std::mem::take(&mut inner.waiters)
+            state.result = Some(result.clone());
+            std::mem::take(&mut state.waiters)
         };
         self.0.ready.notify_all();
         for waiter in waiters.into_iter().flatten() {
@@ -127,7 +126,7 @@ impl<T: Clone> Pending<T> {
     /// A result that exists already.
     pub(crate) fn ready(result: Result<T, Error>) -> Self {
         Self {
-            shared: Shared::new(Some(result)),
+            cell: ResultCell::new(Some(result)),
             key: None,
         }
     }
@@ -135,23 +134,23 @@ impl<T: Clone> Pending<T> {
     /// The result, if there is one.
     #[must_use]
     pub fn result(&self) -> Option<Result<T, Error>> {
-        self.shared.lock().result.clone()
+        self.cell.lock().result.clone()
     }
 
     /// Blocks this thread for at most `timeout`, and returns `None` if there is no result yet. Call it in a loop
     /// with short timeouts where something else (a signal, a deadline) must be noticed in between.
     pub fn wait_timeout(&mut self, timeout: Duration) -> Option<Result<T, Error>> {
         let deadline = Instant::now() + timeout;
-        let mut inner = self.shared.lock();
+        let mut state = self.cell.lock();
         loop {
-            if let Some(result) = &inner.result {
+            if let Some(result) = &state.result {
                 return Some(result.clone());
             }
             let left = deadline.checked_duration_since(Instant::now())?;
-            inner = self
-                .shared
+            state = self
+                .cell
                 .ready
-                .wait_timeout(inner, left)
+                .wait_timeout(state, left)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
@@ -182,15 +181,15 @@ impl<T: Clone> Pending<T> {
         &self,
         call: impl FnOnce(Result<T, Error>) + Send + 'static,
     ) -> Subscription<T> {
-        let mut inner = self.shared.lock();
-        if let Some(result) = inner.result.clone() {
-            drop(inner);
+        let mut state = self.cell.lock();
+        if let Some(result) = state.result.clone() {
+            drop(state);
             call(result);
             return Subscription(None);
         }
-        let key = inner.add(Waiter::Callback(Box::new(call)));
-        drop(inner);
-        Subscription(Some((Arc::clone(&self.shared), key)))
+        let key = state.add(Waiter::Callback(Box::new(call)));
+        drop(state);
+        Subscription(Some((Arc::clone(&self.cell), key)))
     }
 }
 
@@ -198,15 +197,15 @@ impl<T: Clone> Future for Pending<T> {
     type Output = Result<T, Error>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let shared = Arc::clone(&self.shared);
-        let mut inner = shared.lock();
-        if let Some(result) = &inner.result {
+        let cell = Arc::clone(&self.cell);
+        let mut state = cell.lock();
+        if let Some(result) = &state.result {
             return Poll::Ready(result.clone());
         }
         let waker = context.waker();
-        match self.key.and_then(|key| inner.waiters[key].as_mut()) {
+        match self.key.and_then(|key| state.waiters[key].as_mut()) {
             Some(Waiter::Waker(known)) => known.clone_from(waker),
-            _ => self.key = Some(inner.add(Waiter::Waker(waker.clone()))),
+            _ => self.key = Some(state.add(Waiter::Waker(waker.clone()))),
         }
         Poll::Pending
     }
@@ -216,7 +215,7 @@ impl<T> Drop for Pending<T> {
     fn drop(&mut self) {
         if let Some(key) = self.key {
             // The waker is dropped outside the lock: its drop may run foreign code.
-            let waiter = self.shared.lock().remove(key);
+            let waiter = self.cell.lock().remove(key);
             drop(waiter);
         }
     }
@@ -234,14 +233,14 @@ pub(crate) fn lost() -> Error {
 impl<T> fmt::Debug for Pending<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pending")
-            .field("ready", &self.shared.lock().result.is_some())
+            .field("ready", &self.cell.lock().result.is_some())
             .finish_non_exhaustive()
     }
 }
 
 /// A callback that waits for a result. Dropping it cancels the callback.
 #[must_use = "dropping a subscription cancels it; use `detach` to keep it"]
-pub struct Subscription<T>(Option<(Arc<Shared<T>>, usize)>);
+pub struct Subscription<T>(Option<(Arc<ResultCell<T>>, usize)>);
 
 impl<T> Subscription<T> {
     /// Leaves the callback in place for good.
@@ -252,8 +251,8 @@ impl<T> Subscription<T> {
 
 impl<T> Drop for Subscription<T> {
     fn drop(&mut self) {
-        if let Some((shared, key)) = self.0.take() {
-            let waiter = shared.lock().remove(key);
+        if let Some((cell, key)) = self.0.take() {
+            let waiter = cell.lock().remove(key);
             drop(waiter);
         }
     }

@@ -1,133 +1,24 @@
-//! The API calls of one client: what it remembers for them, and what they need of it.
+//! The API calls through a client: what its tokens, URLs and options say about them.
 
 use std::future::Future;
-use std::sync::Arc;
 #[cfg(feature = "http-client")]
-use std::sync::OnceLock;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use arc_swap::ArcSwapOption;
 use url::Url;
 
-use crate::calls::usage::LastUsage;
-use crate::client::Client;
-use crate::client::Start;
+use crate::client::{Client, Start};
 use crate::clock::to_system_time;
-#[cfg(feature = "http-client")]
-use crate::http::{self, HttpSettings};
 use crate::random;
-#[cfg(feature = "http-client")]
-use crate::worker;
 use forcegrant_proto::cache::state::Report;
 use forcegrant_proto::calls::client::{CallClient, ReportOutcome};
-use forcegrant_proto::calls::resolve_url::{Instances, ResolvedUrl, TokenInstances};
+use forcegrant_proto::calls::resolve_url::{ResolvedUrl, TokenInstances};
 use forcegrant_proto::calls::retry::CallRetry;
 use forcegrant_proto::error::Error;
-use forcegrant_proto::host::TrustPolicy;
 use forcegrant_proto::response_class::{ApiResponse, ApiUsage};
 use forcegrant_proto::token::Token;
 #[cfg(feature = "http-client")]
 use forcegrant_reqwest::{EventLoop, ReqwestClient};
-#[cfg(feature = "http-client")]
-use forcegrant_support::process::PerProcess;
-
-/// What a client remembers for its calls; one for all its clones.
-#[derive(Debug, Default)]
-pub(crate) struct Calls {
-    usage: LastUsage,
-    instances: ArcSwapOption<Instances>,
-}
-
-/// What holds for the calls of all clients with the same options.
-#[derive(Debug, Default)]
-pub(crate) struct CallSettings {
-    pub(crate) retry: CallRetry,
-    #[cfg(feature = "http-client")]
-    http: CallHttpClients,
-}
-
-/// The HTTP clients of `Client::request` and of its blocking twin: made at the first call of each
-/// process. Two, because connections belong to the event loop in which they were made.
-#[cfg(feature = "http-client")]
-#[derive(Debug, Default)]
-struct CallHttpClients {
-    settings: HttpSettings,
-    client: PerProcess<OnceLock<reqwest::Client>>,
-    event_loop: PerProcess<OnceLock<Arc<EventLoop>>>,
-}
-
-impl CallSettings {
-    pub(crate) fn new(retry: CallRetry) -> Self {
-        Self {
-            retry,
-            #[cfg(feature = "http-client")]
-            http: CallHttpClients::default(),
-        }
-    }
-
-    /// With an HTTP client of these settings.
-    #[cfg(feature = "http-client")]
-    pub(crate) fn with_http(self, settings: HttpSettings) -> Self {
-        let http = CallHttpClients {
-            settings,
-            ..CallHttpClients::default()
-        };
-        Self { http, ..self }
-    }
-}
-
-#[cfg(feature = "http-client")]
-impl CallHttpClients {
-    fn client(&self) -> Result<reqwest::Client, Error> {
-        let cell = self.client.current();
-        if let Some(client) = cell.get() {
-            return Ok(client.clone());
-        }
-        let client = http::for_calls(&self.settings, None)?;
-        Ok(cell.get_or_init(|| client).clone())
-    }
-
-    fn event_loop(&self) -> Result<Arc<EventLoop>, Error> {
-        let cell = self.event_loop.current();
-        if let Some(event_loop) = cell.get() {
-            return Ok(Arc::clone(event_loop));
-        }
-        let runtime = worker::runtime().map_err(|error| Error::worker_unavailable(&error))?;
-        let client = http::for_calls(&self.settings, Some(EventLoop::MAX_IDLE_CONNECTIONS))?;
-        let event_loop = Arc::new(EventLoop::new(runtime, client));
-        Ok(Arc::clone(cell.get_or_init(|| event_loop)))
-    }
-}
-
-impl Calls {
-    /// Whether this URL is on an instance of the client's tokens.
-    pub(crate) fn have_instance(&self, url: &Url) -> bool {
-        self.instances
-            .load()
-            .as_ref()
-            .is_some_and(|known| known.have(url))
-    }
-
-    fn resolve_url(
-        &self,
-        token: TokenInstances<'_>,
-        trust: &TrustPolicy,
-        path_or_url: &str,
-    ) -> Result<ResolvedUrl, Error> {
-        let known = self.instances.load();
-        if let Some(known) = known.as_ref()
-            && known.with(token).is_none()
-        {
-            return known.resolve_url(token, trust, path_or_url);
-        }
-        // Of two threads that learn at once one may win; the other's is learned by the next call.
-        let known = known.as_deref().cloned().unwrap_or_default();
-        let known = known.with(token).unwrap_or(known);
-        let resolved = known.resolve_url(token, trust, path_or_url);
-        self.instances.store(Some(Arc::new(known)));
-        resolved
-    }
-}
 
 impl Client {
     /// Where a request with this token goes, and whether the token may go along: a path to the token's

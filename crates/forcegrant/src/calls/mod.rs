@@ -15,7 +15,8 @@
 //!    request again, from step 2. [`Action::Fail`]: the error.
 
 mod client;
-pub(crate) mod usage;
+mod memory;
+mod settings;
 
 pub use forcegrant_proto::calls::api_call::{
     Action, ApiCall, CLASSIFIED_BYTES, CallResponse, body_counts,
@@ -23,7 +24,8 @@ pub use forcegrant_proto::calls::api_call::{
 pub use forcegrant_proto::calls::resolve_url::ResolvedUrl;
 pub use forcegrant_proto::calls::retry::CallRetry;
 
-pub(crate) use self::client::{CallSettings, Calls};
+pub(crate) use self::memory::CallMemory;
+pub(crate) use self::settings::CallSettings;
 #[cfg(any(feature = "http-client", feature = "tower"))]
 pub use forcegrant_http::CallError;
 #[cfg(feature = "reqwest-middleware")]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use super::clients::Clients;
@@ -16,17 +17,12 @@ use forcegrant_proto::event::Event;
 use forcegrant_proto::host::LoginEndpoint;
 use forcegrant_proto::secret::Secret;
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+type UserError = Box<dyn std::error::Error + Send + Sync>;
+
+type LoadingOrg = Pin<Box<dyn Future<Output = Result<OrgCredentials, UserError>> + Send>>;
 
 /// A user's callback, whatever its own type.
-type Callback = Arc<
-    dyn Fn(
-            String,
-        )
-            -> std::pin::Pin<Box<dyn Future<Output = Result<OrgCredentials, Failure>> + Send>>
-        + Send
-        + Sync,
->;
+type OrgCallback = Arc<dyn Fn(String) -> LoadingOrg + Send + Sync>;
 
 /// Collects the options of a [`ClientPool`]. Nothing is checked, read or started before
 /// [`ClientPoolBuilder::build`].
@@ -36,7 +32,7 @@ pub struct ClientPoolBuilder {
     options: ClientBuilder,
     max_clients: usize,
     pub(super) pacing: PacingSettings,
-    callback: Option<Callback>,
+    callback: Option<OrgCallback>,
 }
 
 /// More would not fit into the memory of the machines of today.
@@ -97,7 +93,7 @@ impl ClientPoolBuilder {
     pub fn credentials_callback<F, L>(mut self, load: F) -> Self
     where
         F: Fn(String) -> L + Send + Sync + 'static,
-        L: Future<Output = Result<OrgCredentials, Failure>> + Send + 'static,
+        L: Future<Output = Result<OrgCredentials, UserError>> + Send + 'static,
     {
         self.callback = Some(Arc::new(move |key| Box::pin(load(key))));
         self

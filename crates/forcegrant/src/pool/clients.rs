@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use arc_swap::ArcSwapOption;
 
 use super::clock_cache::{ClockCache, ClockEntry, HasClockEntry};
-use super::key::Key;
-use super::table::{Chained, Link, Table};
+use super::key::TenantKey;
+use super::table::{Chained, Link, PoolTable};
 use crate::client::Client;
 use crate::client_config::ClientConfig;
 use crate::client_inner::ClientInner;
@@ -25,7 +25,7 @@ pub(super) struct PooledClient {
     clock_entry: ClockEntry,
     /// The token that was read last. The client retires it when another takes its place.
     last_read: ArcSwapOption<CachedToken>,
-    key: Key,
+    key: TenantKey,
     link: Link<Self>,
     client: Client,
 }
@@ -34,7 +34,7 @@ pub(super) struct PooledClient {
 pub(super) struct Clients {
     pub(super) config: Arc<ClientConfig>,
     pub(super) capacity: usize,
-    table: Table<PooledClient>,
+    table: PoolTable<PooledClient>,
     /// Its lock is held while the table changes. A forked child makes its own from the table.
     changes: PerProcess<OnceLock<Mutex<Changes>>>,
 }
@@ -81,7 +81,7 @@ impl Clients {
         Self {
             config: Arc::new(config),
             capacity,
-            table: Table::new(capacity),
+            table: PoolTable::new(capacity),
             changes: PerProcess::default(),
         }
     }
@@ -240,7 +240,7 @@ fn lock(changes: &Mutex<Changes>) -> MutexGuard<'_, Changes> {
 }
 
 impl Chained for PooledClient {
-    fn key(&self) -> &Key {
+    fn key(&self) -> &TenantKey {
         &self.key
     }
 

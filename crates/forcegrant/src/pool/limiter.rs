@@ -10,19 +10,21 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
-use super::login_queue::{IDLE_CAPACITY, Lane, LoginQueue, Next, PacingSettings, WaiterId};
-use crate::client_config::{Acquiring, LoginPermit, LoginPermits, PermitWish};
+use super::login_queue::{IDLE_CAPACITY, Lane, LoginQueue, NextLogin, PacingSettings, WaiterId};
 use crate::clock::{Clock, millis};
+use crate::login_permits::{AcquiringPermit, LoginPermit, LoginPermits};
+use crate::single_flight::InFlight;
 use crate::worker;
 use forcegrant_proto::error::{Error, ErrorCode};
+use forcegrant_proto::token::Token;
 use forcegrant_support::process::{PerProcess, ProcessRef};
 
 /// One for all the logins of a pool.
 #[derive(Debug)]
-pub(super) struct LoginLimiter(Arc<Limits>);
+pub(super) struct LoginLimiter(Arc<LimiterInner>);
 
 #[derive(Debug)]
-struct Limits {
+struct LimiterInner {
     settings: PacingSettings,
     clock: Clock,
     /// A forked child has neither the parent's logins nor its locks.
@@ -39,20 +41,20 @@ struct LimiterState {
     is_timed: bool,
 }
 
-type State = ProcessRef<Mutex<LimiterState>>;
+type LimiterStateRef = ProcessRef<Mutex<LimiterState>>;
 
-/// A place in the queue; given up when it is dropped.
-struct Waiter {
-    limits: Arc<Limits>,
-    state: State,
+/// A login in the queue, which it leaves when this is dropped.
+struct QueuedLogin {
+    limiter: Arc<LimiterInner>,
+    state: LimiterStateRef,
     id: WaiterId,
     is_over: bool,
 }
 
 /// The right to log in; ends when it is dropped.
 struct Permit {
-    limits: Arc<Limits>,
-    state: State,
+    limiter: Arc<LimiterInner>,
+    state: LimiterStateRef,
     lane: Lane,
 }
 
@@ -64,7 +66,7 @@ struct Pause {
 
 impl LoginLimiter {
     pub(super) fn new(settings: PacingSettings, clock: Clock) -> Self {
-        Self(Arc::new(Limits {
+        Self(Arc::new(LimiterInner {
             settings,
             clock,
             state: PerProcess::default(),
@@ -73,9 +75,14 @@ impl LoginLimiter {
 }
 
 impl LoginPermits for LoginLimiter {
-    fn acquire(&self, wish: PermitWish, limit: Duration) -> Acquiring<'_> {
+    fn acquire<'a>(
+        &'a self,
+        flight: &'a InFlight<Token>,
+        background: bool,
+        limit: Duration,
+    ) -> AcquiringPermit<'a> {
         Box::pin(async move {
-            let permit = self.0.acquire(wish, limit).await?;
+            let permit = self.0.acquire(flight, background, limit).await?;
             Ok(Box::new(permit) as Box<dyn LoginPermit>)
         })
     }
@@ -88,25 +95,26 @@ impl LoginPermits for LoginLimiter {
     }
 }
 
-impl Limits {
+impl LimiterInner {
     /// `limit` is by real time or by a test clock.
-    async fn acquire(self: &Arc<Self>, wish: PermitWish, limit: Duration) -> Result<Permit, Error> {
+    async fn acquire(
+        self: &Arc<Self>,
+        flight: &InFlight<Token>,
+        background: bool,
+        limit: Duration,
+    ) -> Result<Permit, Error> {
         let state = self.state.current();
         let late = self.clock.now().boot.saturating_add(millis(limit));
         let mut moved = self.clock.moved_to(late);
         let (grant, mut granted) = oneshot::channel();
-        let mut waiter = self.enqueue(&state, grant, !wish.background);
+        let mut waiter = self.enqueue(&state, grant, !background);
         let id = waiter.id;
-        let _promotion = wish.background.then(|| {
-            let (limits, state) = (Arc::clone(self), state.clone());
-            wish.awaited.on_ready(move |awaited| {
-                if awaited.is_ok() {
-                    limits.queue(&mut lock(&state)).promote(id);
-                }
-            })
-        });
+        if background {
+            let (limiter, state) = (Arc::clone(self), state.clone());
+            flight.on_awaited(move || limiter.queue(&mut lock(&state)).promote(id));
+        }
         self.grant_permits(&state);
-        if wish.background {
+        if background {
             let _ = granted.await;
         } else {
             let granted_or_moved = poll_fn(|context| {
@@ -130,17 +138,17 @@ impl Limits {
 
     fn enqueue(
         self: &Arc<Self>,
-        state: &State,
+        state: &LimiterStateRef,
         grant: oneshot::Sender<()>,
         urgent: bool,
-    ) -> Waiter {
+    ) -> QueuedLogin {
         let mut locked = lock(state);
         locked.last += 1;
         let id = locked.last;
         locked.waiters.insert(id, grant);
         self.queue(&mut locked).arrive(id, urgent);
-        Waiter {
-            limits: Arc::clone(self),
+        QueuedLogin {
+            limiter: Arc::clone(self),
             state: state.clone(),
             id,
             is_over: false,
@@ -155,7 +163,7 @@ impl Limits {
     }
 
     /// Grants permits to the logins that may start, and sets a timer for the next if only the rate holds it back.
-    fn grant_permits(self: &Arc<Self>, state: &State) {
+    fn grant_permits(self: &Arc<Self>, state: &LimiterStateRef) {
         let mut locked = lock(state);
         let Some(mut pause) = self.grant(&mut locked) else {
             return;
@@ -163,15 +171,15 @@ impl Limits {
         if locked.is_timed {
             return;
         }
-        let (limits, state) = (Arc::clone(self), state.clone());
+        let (limiter, state) = (Arc::clone(self), state.clone());
         let timer = worker::spawn(async move {
             loop {
-                match limits.clock.moved_to(pause.until) {
+                match limiter.clock.moved_to(pause.until) {
                     Some(moved) => moved.await,
                     None => sleep(pause.length).await,
                 }
                 let mut locked = lock(&state);
-                let Some(another) = limits.grant(&mut locked) else {
+                let Some(another) = limiter.grant(&mut locked) else {
                     locked.is_timed = false;
                     return;
                 };
@@ -187,19 +195,19 @@ impl Limits {
         let now = self.clock.now().boot;
         loop {
             match self.queue(state).next(now) {
-                Next::Start(waiter) => {
+                NextLogin::Start(waiter) => {
                     // If it does not wait any more, its drop gives the permit back.
                     if let Some(grant) = state.waiters.remove(&waiter) {
                         let _ = grant.send(());
                     }
                 }
-                Next::Wait(wait) => {
+                NextLogin::Wait(wait) => {
                     return Some(Pause {
                         until: now.saturating_add(wait),
                         length: Duration::from_millis(wait),
                     });
                 }
-                Next::Nothing => {
+                NextLogin::Nothing => {
                     if state.waiters.is_empty() {
                         state.waiters.shrink_to(IDLE_CAPACITY);
                     }
@@ -210,7 +218,7 @@ impl Limits {
     }
 }
 
-impl Waiter {
+impl QueuedLogin {
     /// Leaves the queue, with a permit if there was one.
     fn take(&mut self) -> Option<Permit> {
         if std::mem::replace(&mut self.is_over, true) {
@@ -218,18 +226,18 @@ impl Waiter {
         }
         let mut state = lock(&self.state);
         if state.waiters.remove(&self.id).is_some() {
-            self.limits.queue(&mut state).leave(self.id);
+            self.limiter.queue(&mut state).leave(self.id);
             return None;
         }
         Some(Permit {
-            limits: Arc::clone(&self.limits),
+            limiter: Arc::clone(&self.limiter),
             state: self.state.clone(),
             lane: Lane::Quick,
         })
     }
 }
 
-impl Drop for Waiter {
+impl Drop for QueuedLogin {
     fn drop(&mut self) {
         // A permit that was not taken is given back.
         drop(self.take());
@@ -238,22 +246,22 @@ impl Drop for Waiter {
 
 impl LoginPermit for Permit {
     fn slow_after(&self) -> Duration {
-        self.limits.settings.slow_after
+        self.limiter.settings.slow_after
     }
 
     fn slow_down(&mut self) {
         self.lane = Lane::Slow;
-        self.limits.queue(&mut lock(&self.state)).slow_down();
-        self.limits.grant_permits(&self.state);
+        self.limiter.queue(&mut lock(&self.state)).slow_down();
+        self.limiter.grant_permits(&self.state);
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.limits
+        self.limiter
             .queue(&mut lock(&self.state))
             .complete(self.lane);
-        self.limits.grant_permits(&self.state);
+        self.limiter.grant_permits(&self.state);
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) struct LoginQueue {
 
 /// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
+pub(crate) enum NextLogin {
     /// This login starts now.
     Start(WaiterId),
     /// One may start after so many milliseconds.
@@ -129,30 +129,30 @@ impl LoginQueue {
     }
 
     /// The login that starts at `now`, in milliseconds; ask again until there is none.
-    pub(crate) fn next(&mut self, now: u64) -> Next {
+    pub(crate) fn next(&mut self, now: u64) -> NextLogin {
         let Some(line) = self.line() else {
             self.shrink();
-            return Next::Nothing;
+            return NextLogin::Nothing;
         };
         if let Some(most) = self.settings.at_once {
             let full = self.quick >= most || self.slow >= most.saturating_mul(MAX_SLOW);
             if full {
-                return Next::Nothing;
+                return NextLogin::Nothing;
             }
         }
         if let Some(wait) = self.credit_missing(now) {
-            return Next::Wait(wait);
+            return NextLogin::Wait(wait);
         }
         let line = match line {
             Line::Urgent => &mut self.urgent,
             Line::Background => &mut self.background,
         };
         let Some(waiter) = line.pop_front() else {
-            return Next::Nothing;
+            return NextLogin::Nothing;
         };
         self.waiting.remove(&waiter);
         self.quick += 1;
-        Next::Start(waiter)
+        NextLogin::Start(waiter)
     }
 
     /// Frees the memory that a hundred thousand waiters have left behind.
@@ -219,7 +219,7 @@ mod tests {
 
     fn started(queue: &mut LoginQueue, now: u64) -> Vec<WaiterId> {
         std::iter::from_fn(|| match queue.next(now) {
-            Next::Start(waiter) => Some(waiter),
+            NextLogin::Start(waiter) => Some(waiter),
             _ => None,
         })
         .collect()
@@ -243,7 +243,7 @@ mod tests {
         queue.leave(2);
         assert_eq!(started(&mut queue, 0), [3, 1, 4]);
         queue.promote(3);
-        assert_eq!(queue.next(0), Next::Nothing);
+        assert_eq!(queue.next(0), NextLogin::Nothing);
     }
 
     #[test]
@@ -251,8 +251,8 @@ mod tests {
         let mut queue = queue(Some(10), None);
         (1..=5).for_each(|waiter| queue.arrive(waiter, true));
         assert_eq!(started(&mut queue, 0), [1]);
-        assert_eq!(queue.next(0), Next::Wait(100));
-        assert_eq!(queue.next(99), Next::Wait(1));
+        assert_eq!(queue.next(0), NextLogin::Wait(100));
+        assert_eq!(queue.next(99), NextLogin::Wait(1));
         assert_eq!(started(&mut queue, 100), [2]);
         // What was not used does not pile up.
         assert_eq!(started(&mut queue, 10_000), [3]);

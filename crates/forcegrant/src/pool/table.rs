@@ -9,19 +9,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwapOption, Guard};
 
-use super::key::Key;
+use super::key::TenantKey;
 
-pub(super) struct Table<T> {
+pub(super) struct PoolTable<T> {
     /// Twice as many as there are entries when the pool is full, so that few have one before them.
     heads: Box<[ArcSwapOption<T>]>,
-    /// Keys may come from users: a hash that they can not foresee.
+    /// Keys may come from users: a hash that they cannot foresee.
     hasher: RandomState,
 }
 
 /// What a table holds: something with a key and a place in a chain, all in one allocation, so that a reader
 /// waits for memory twice.
 pub(super) trait Chained: Sized {
-    fn key(&self) -> &Key;
+    fn key(&self) -> &TenantKey;
     fn link(&self) -> &Link<Self>;
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Link<T> {
     cut: AtomicBool,
 }
 
-impl<T: Chained> Table<T> {
+impl<T: Chained> PoolTable<T> {
     /// A table for about `most` entries; more make it slower, not wrong.
     pub(super) fn new(most: usize) -> Self {
         Self {
@@ -65,10 +65,10 @@ impl<T: Chained> Table<T> {
         let found = self.find(key);
         let link = entry.link();
         match &found {
-            Some(Found { old, .. }) => link.next.store(old.link().next.load_full()),
+            Some(FoundEntry { old, .. }) => link.next.store(old.link().next.load_full()),
             None => link.next.store(self.head(key).load_full()),
         }
-        let Some(Found { before, old }) = found else {
+        let Some(FoundEntry { before, old }) = found else {
             self.head(key).store(Some(Arc::clone(entry)));
             return None;
         };
@@ -80,7 +80,7 @@ impl<T: Chained> Table<T> {
 
     /// Takes an entry out.
     pub(super) fn remove(&self, key: &str) -> Option<Arc<T>> {
-        let Found { before, old } = self.find(key)?;
+        let FoundEntry { before, old } = self.find(key)?;
         let behind = old.link().next.load_full();
         self.link_behind(before.as_ref(), key).store(behind);
         old.link().cut();
@@ -93,11 +93,11 @@ impl<T: Chained> Table<T> {
     }
 
     /// An entry, and the one before it in its chain. For writers.
-    fn find(&self, key: &str) -> Option<Found<T>> {
+    fn find(&self, key: &str) -> Option<FoundEntry<T>> {
         let mut before = None;
         for entry in chain(self.head(key)) {
             if entry.key().is(key) {
-                return Some(Found { before, old: entry });
+                return Some(FoundEntry { before, old: entry });
             }
             before = Some(entry);
         }
@@ -116,7 +116,7 @@ impl<T: Chained> Table<T> {
     }
 }
 
-struct Found<T> {
+struct FoundEntry<T> {
     before: Option<Arc<T>>,
     old: Arc<T>,
 }
@@ -173,13 +173,13 @@ mod tests {
     use super::*;
 
     struct Entry {
-        key: Key,
+        key: TenantKey,
         value: u32,
         link: Link<Self>,
     }
 
     impl Chained for Entry {
-        fn key(&self) -> &Key {
+        fn key(&self) -> &TenantKey {
             &self.key
         }
 
@@ -199,7 +199,7 @@ mod tests {
     /// All keys of a small table are in few chains.
     #[test]
     fn a_reader_of_an_entry_that_is_removed_finds_what_was_behind_it() {
-        let table = Table::new(0);
+        let table = PoolTable::new(0);
         let entries = ["a", "b", "c"].map(|key| entry(key, 0));
         for entry in &entries {
             table.insert(entry);
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn an_entry_that_is_held_holds_no_other() {
-        let table = Table::new(0);
+        let table = PoolTable::new(0);
         let (held, other) = (entry("held", 0), entry("other", 0));
         table.insert(&other);
         table.insert(&held);
@@ -235,7 +235,7 @@ mod tests {
     /// Readers of keys that stay, while their neighbours come and go.
     #[test]
     fn entries_are_found_while_their_neighbours_come_and_go() {
-        let table = Table::new(2);
+        let table = PoolTable::new(2);
         let stays = ["s1", "s2", "s3"];
         for key in stays {
             table.insert(&entry(key, 7));
@@ -270,7 +270,7 @@ mod tests {
         /// Like a map of the standard library, whatever is done; and however small it was made.
         #[test]
         fn it_is_a_map(steps in prop::collection::vec((0u8..3, 0u8..20, any::<u32>()), 0..200), most in 1usize..40) {
-            let table = Table::new(most);
+            let table = PoolTable::new(most);
             let mut model = HashMap::new();
             for (what, key, value) in steps {
                 let key = format!("org-{key}");
