@@ -1,10 +1,8 @@
 //! Where credentials come from, which of them are used, and how they rotate.
 
 use std::fmt;
-use std::fs::File;
 use std::future::Future;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -12,11 +10,11 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 
 use crate::environment::{self, Environment, Parts, Wanted};
+use crate::secret_file::read_secret_file;
 use forcegrant_proto::error::{Cause, Error, ErrorCode, Setting};
 use forcegrant_proto::host::LoginEndpoint;
-use forcegrant_proto::pasted_text;
 use forcegrant_proto::redaction::Redactor;
-use forcegrant_proto::secret::{CredentialsFingerprint, Secret};
+use forcegrant_proto::secret::CredentialsFingerprint;
 
 pub use forcegrant_proto::credentials::{ClientCredentials, CredentialSet};
 
@@ -293,7 +291,6 @@ impl Source {
             Self::SecretFile(file) => {
                 let setting = Setting::Option("client_secret_file");
                 let secret = read_secret_file(setting, &file.path)?;
-                pasted_text::check(setting, pasted_text::meant(secret.expose()))?;
                 ClientCredentials::new(&file.client_id, secret).map(CredentialSet::new)
             }
             Self::Given | Self::Callback(_) | Self::Org(_) => {
@@ -311,25 +308,6 @@ impl Source {
         let metadata = std::fs::metadata(path).ok()?;
         Some(Box::new((metadata.modified().ok()?, metadata.len())))
     }
-}
-
-/// More bytes than any secret has: a wrong file is not read to its end.
-const MAX_SECRET_FILE: u64 = 64 * 1024;
-
-/// Reads a file whose whole content is the consumer secret.
-pub(crate) fn read_secret_file(setting: Setting<'_>, path: &Path) -> Result<Secret, Error> {
-    const RIGHT: &str = "It names a file whose whole content is the consumer secret, as container secrets are mounted.";
-    // The path is not repeated: it may be the secret itself.
-    let failed = |error: io::Error| {
-        setting.wrong(&format!("the file cannot be read: {}", error.kind()), RIGHT)
-    };
-    let mut bytes = Vec::new();
-    let mut file = File::open(path).map_err(failed)?.take(MAX_SECRET_FILE + 1);
-    file.read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > MAX_SECRET_FILE {
-        return Err(setting.wrong("the file is too large to hold a secret", RIGHT));
-    }
-    pasted_text::decode(setting, bytes)
 }
 
 /// Whether a refusal says that the pair is wrong, so that another may be right.

@@ -1,6 +1,7 @@
 //! Environment variables as a value: those of this process, or those that a host language hands down.
 
 mod credentials;
+mod names;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 pub(crate) use self::credentials::secret_file;
 pub use self::credentials::{Found, Parts, Wanted};
+pub(crate) use self::names::{NO_PROXY, PROXY};
 use forcegrant_proto::error::{Error, Setting};
 use forcegrant_proto::pasted_text;
 use forcegrant_proto::secret::Secret;
@@ -59,9 +61,7 @@ impl Environment {
 
     /// The names of all variables that are read: what a host language has to hand down.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        crate::http::PROXY_VARIABLES
-            .into_iter()
-            .chain(credentials::names())
+        names::all()
     }
 
     /// The value of a variable as it was meant: without the blanks, invisible characters and quotes

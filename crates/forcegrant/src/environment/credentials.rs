@@ -3,51 +3,12 @@
 
 use std::path::PathBuf;
 
-use crate::credentials::read_secret_file;
 use crate::environment::Environment;
+use crate::environment::names::{FAMILIES, Family, PARTS, Part};
+use crate::secret_file::read_secret_file;
 use forcegrant_proto::error::{Error, ErrorCode, Setting, SetupStep};
 use forcegrant_proto::host::{LoginEndpoint, TrustPolicy};
-use forcegrant_proto::pasted_text;
 use forcegrant_proto::secret::Secret;
-
-/// Names that belong together.
-struct Family {
-    login_url: &'static [&'static str],
-    client_id: &'static [&'static str],
-    client_secret: &'static [&'static str],
-    /// Names the file that holds the secret.
-    secret_file: Option<&'static str>,
-}
-
-/// In the order in which they are looked at.
-const FAMILIES: [Family; 2] = [
-    Family {
-        login_url: &[
-            "SALESFORCE_LOGIN_URL",
-            "SALESFORCE_MY_DOMAIN",
-            "SALESFORCE_DOMAIN",
-            "SALESFORCE_INSTANCE_URL",
-        ],
-        client_id: &["SALESFORCE_CLIENT_ID", "SALESFORCE_CONSUMER_KEY"],
-        client_secret: &["SALESFORCE_CLIENT_SECRET", "SALESFORCE_CONSUMER_SECRET"],
-        secret_file: Some("SALESFORCE_CLIENT_SECRET_FILE"),
-    },
-    Family {
-        login_url: &["SF_LOGIN_URL"],
-        client_id: &["SF_CLIENT_ID"],
-        client_secret: &["SF_CLIENT_SECRET"],
-        secret_file: None,
-    },
-];
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    LoginUrl,
-    ClientId,
-    ClientSecret,
-}
-
-const PARTS: [Part; 3] = [Part::LoginUrl, Part::ClientId, Part::ClientSecret];
 
 /// Which values the environment has to bring; the others are given in another way.
 #[derive(Clone, Copy, Debug)]
@@ -137,22 +98,7 @@ pub(crate) fn secret_file(environment: &Environment) -> Option<PathBuf> {
     matches!(in_variable, Ok(None)).then(|| PathBuf::from(path.expose()))
 }
 
-/// The names of all these variables.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    let of_part = |part| FAMILIES.iter().flat_map(move |family| family.names(part));
-    PARTS.into_iter().flat_map(of_part)
-}
-
 impl Family {
-    fn names(&self, part: Part) -> impl Iterator<Item = &'static str> {
-        let (names, file) = match part {
-            Part::LoginUrl => (self.login_url, None),
-            Part::ClientId => (self.client_id, None),
-            Part::ClientSecret => (self.client_secret, self.secret_file),
-        };
-        names.iter().copied().chain(file)
-    }
-
     /// What this family says. All of its variables that are set have to agree.
     fn look(&self, environment: &Environment, part: Part) -> Result<Option<Found>, Error> {
         let mut first: Option<Found> = None;
@@ -206,9 +152,7 @@ impl Found {
     fn in_file(name: &'static str, path: &Secret) -> Result<Self, Error> {
         let path = PathBuf::from(path.expose());
         let setting = Setting::Variable(name);
-        let content = read_secret_file(setting, &path)?;
-        let value = Secret::new(pasted_text::meant(content.expose()));
-        pasted_text::check(setting, value.expose())?;
+        let value = read_secret_file(setting, &path)?;
         Ok(Self {
             file: Some(path),
             ..Self::new(name, value)
@@ -240,16 +184,6 @@ fn agree(part: Part, one: &Found, other: &Found) -> bool {
     };
     one == other
         || (part == Part::LoginUrl && host(one).is_some_and(|one| Some(one) == host(other)))
-}
-
-impl Part {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::LoginUrl => "login URL",
-            Self::ClientId => "client id",
-            Self::ClientSecret => "client secret",
-        }
-    }
 }
 
 fn mixture(part: Part, ours: &str, theirs: &str) -> Error {

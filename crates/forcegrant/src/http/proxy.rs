@@ -7,27 +7,40 @@ use std::sync::Arc;
 
 use url::{Host, Url};
 
-use crate::environment::Environment;
-use crate::http::Proxy;
+use crate::environment::{Environment, NO_PROXY, PROXY};
 use forcegrant_proto::error::{Error, Setting};
 use forcegrant_proto::no_proxy;
 use forcegrant_proto::pasted_text;
 use forcegrant_proto::redaction::Redactor;
 use forcegrant_proto::secret::fingerprint;
 
-/// As curl reads them: those for https first, and the names in lower case before the others.
-const PROXY: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
-const NO_PROXY: [&str; 2] = ["no_proxy", "NO_PROXY"];
+/// How Salesforce is reached: by logins, and by the calls of `Client::request`. Loopback addresses are never
+/// reached through a proxy.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Proxy {
+    /// As the environment says when the client is built: the first of `https_proxy`, `HTTPS_PROXY`,
+    /// `all_proxy` and `ALL_PROXY` that is set names the proxy, and `no_proxy` or `NO_PROXY` the hosts that
+    /// are reached without it. On macOS and Windows the system's settings count where none is set.
+    #[default]
+    Environment,
+    /// Never through a proxy.
+    None,
+    /// Always through this one: `http://user:password@proxy.example:3128`. Without a scheme it is an HTTP
+    /// proxy; there are also https, socks4, socks4a, socks5 and socks5h, whose `h` has the proxy look up names.
+    Url(String),
+}
 
-/// The variables that are read.
-pub(crate) const PROXY_VARIABLES: [&str; 6] = [
-    PROXY[0],
-    PROXY[1],
-    PROXY[2],
-    PROXY[3],
-    NO_PROXY[0],
-    NO_PROXY[1],
-];
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Environment => "Environment",
+            Self::None => "None",
+            // It may hold a password.
+            Self::Url(_) => "Url([redacted])",
+        })
+    }
+}
 
 /// Where each host is reached.
 #[derive(Clone, Debug, Default)]

@@ -25,7 +25,7 @@ mod tests;
 use std::future::Future;
 use std::pin::Pin;
 
-use self::probe::{Probe, all_of};
+use self::probe::{Finding, Probe, all_of};
 use crate::store::{Put, Store};
 
 /// A clause of the contract that a store does not keep.
@@ -116,9 +116,6 @@ pub async fn check_steps(store: &dyn Store) -> Result<(), Violation> {
 pub fn clauses() -> impl Iterator<Item = &'static str> {
     TIMED.iter().chain(PLAIN).map(|clause| clause.name)
 }
-
-/// What a check found: nothing, or what is wrong.
-type Finding = Result<(), String>;
 
 struct Clause {
     name: &'static str,

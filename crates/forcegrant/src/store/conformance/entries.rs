@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Finding;
-use super::probe::{LONG, Probe, ROUNDING, SOON, all_of, both, expect, random};
+use super::probe::{Finding, LONG, Probe, ROUNDING, SOON, all_of, both, expect, random};
 use crate::store::{Lease, Put};
 
 /// The largest entry that the checks put: more than a token with its extra fields takes.

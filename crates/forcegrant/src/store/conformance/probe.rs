@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Finding;
 use crate::store::{Acquired, Lease, Put, Store, StoreError, Stored};
 
 /// A step that takes longer hangs.
@@ -22,6 +21,10 @@ pub(super) const LONG: Duration = Duration::from_secs(60);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// What a check found: nothing, or what is wrong.
+pub(super) type Finding = Result<(), String>;
+
+/// The store that is checked.
 pub(super) struct Probe<'a> {
     pub(super) store: &'a dyn Store,
 }

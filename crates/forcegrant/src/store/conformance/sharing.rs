@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::Finding;
-use super::probe::{LONG, Probe, SOON, all_of, expect, random};
+use super::probe::{Finding, LONG, Probe, SOON, all_of, expect, random};
 use crate::store::{Lease, Put};
 
 const SHORT: Duration = Duration::from_millis(500);
