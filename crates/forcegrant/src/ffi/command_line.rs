@@ -10,7 +10,7 @@ use forcegrant_proto::error::{Error, Setting};
 use forcegrant_proto::pasted_text as text;
 use forcegrant_proto::secret::Secret;
 
-pub use crate::environment::{Found, Parts, Wanted};
+pub use crate::environment::{EnvironmentCredentials, FoundVariable, Wanted};
 
 /// How the host of a client is reached, and why so: `through proxy.example:3128 (HTTPS_PROXY)`.
 ///

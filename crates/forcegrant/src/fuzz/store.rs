@@ -8,12 +8,12 @@ use super::input::{NOW, TRUSTED, fields, text, trust};
 use super::origin::Trusted;
 use crate::clock::millis;
 use forcegrant_proto::cache::policy::LifetimeSettings;
-use forcegrant_proto::cache::state::State;
+use forcegrant_proto::cache::state::CacheSnapshot;
 
-use crate::store::seal::{Kind, Sealer};
+use crate::store::seal::{EntryKind, Sealer};
 use crate::store::{Acquired, Lease, Put, decode_file};
 use forcegrant_proto::store::protocol::{LONGEST_LEASE, Register};
-use forcegrant_proto::store::record::{self, Reader};
+use forcegrant_proto::store::record::{self, EntryReader};
 
 const ENDPOINT: &str = "https://acme.my.salesforce.com/services/oauth2/token";
 
@@ -27,7 +27,7 @@ pub(super) fn store_entry(data: &[u8]) {
     });
 }
 
-pub(super) fn check_store_entry(data: &[u8], opens: impl Fn(&Sealer, Kind, &[u8]) -> bool) {
+pub(super) fn check_store_entry(data: &[u8], opens: impl Fn(&Sealer, EntryKind, &[u8]) -> bool) {
     let [line, rest] = fields(data);
     let line = text(line);
     let (word, number) = line.split_once(' ').unwrap_or((&line, ""));
@@ -35,13 +35,13 @@ pub(super) fn check_store_entry(data: &[u8], opens: impl Fn(&Sealer, Kind, &[u8]
     let sealer = Sealer::new(&PAIR, ENDPOINT);
     match word {
         "torn" => {
-            let mut entry = sealer.seal(Kind::Token, rest).expect("randomness");
-            assert!(opens(&sealer, Kind::Token, &entry));
-            assert!(!opens(&sealer, Kind::Failure, &entry));
+            let mut entry = sealer.seal(EntryKind::Token, rest).expect("randomness");
+            assert!(opens(&sealer, EntryKind::Token, &entry));
+            assert!(!opens(&sealer, EntryKind::Failure, &entry));
             let bit = number.unwrap_or(0) % (entry.len() as u64 * 8);
             let byte = usize::try_from(bit / 8).expect("within the entry");
             entry[byte] ^= 1 << (bit % 8);
-            assert!(!opens(&sealer, Kind::Token, &entry));
+            assert!(!opens(&sealer, EntryKind::Token, &entry));
         }
         "token" => check_token(rest, number.ok()),
         // It was sealed by who knows the secret; that it is read at all is what is tried.
@@ -49,8 +49,8 @@ pub(super) fn check_store_entry(data: &[u8], opens: impl Fn(&Sealer, Kind, &[u8]
         "file" => drop(decode_file(rest.to_vec())),
         "failure" => drop(record::read_failure(rest, number.unwrap_or(0), NOW.wall)),
         _ => {
-            assert!(!opens(&sealer, Kind::Token, rest));
-            assert!(!opens(&sealer, Kind::Failure, rest));
+            assert!(!opens(&sealer, EntryKind::Token, rest));
+            assert!(!opens(&sealer, EntryKind::Failure, rest));
         }
     }
 }
@@ -83,8 +83,8 @@ fn check_lease(held: &[u8], entry: Option<u64>) {
 
 fn check_token(entry: &[u8], left: Option<u64>) {
     let trust = trust();
-    let reader = Reader {
-        state: &State::default(),
+    let reader = EntryReader {
+        state: &CacheSnapshot::default(),
         now: NOW,
         lifetimes: &LifetimeSettings::default(),
         context: context(&trust),

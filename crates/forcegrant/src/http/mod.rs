@@ -1,5 +1,4 @@
-//! The wire: plain request and response values, and the transport behind a trait so that the
-//! client can be tested without sockets.
+//! HTTP: the transport behind a trait, so that the client can be tested without sockets; proxies; name lookups.
 
 mod lookup;
 mod proxy;
@@ -20,16 +19,16 @@ pub(crate) use self::transport::HttpTransport;
 pub(crate) use self::transport::for_calls;
 pub(crate) use forcegrant_proto::http_message::{MAX_BODY, Request, Response};
 
-use forcegrant_proto::grant::failure::Failure;
+use forcegrant_proto::grant::failure::RequestFailure;
 use forcegrant_support::tls::Roots;
 
-/// Sends one request and reads the answer. No retries, no redirects.
+/// Sends one request and reads the response. No retries, no redirects.
 pub(crate) trait Transport: Send + Sync + fmt::Debug {
     fn send<'a>(
         &'a self,
         request: &'a Request,
         timeout: Duration,
-    ) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + 'a>>;
+    ) -> Pin<Box<dyn Future<Output = Result<Response, RequestFailure>> + Send + 'a>>;
 }
 
 /// The settings of a transport.

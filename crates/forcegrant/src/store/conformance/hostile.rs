@@ -1,4 +1,4 @@
-//! What a store makes of somebody who can write to where it keeps things.
+//! A store whose data an attacker can write.
 
 use super::probe::{Finding, Probe, SOON, expect};
 use crate::store::Put;

@@ -1,4 +1,4 @@
-//! Random steps, beside the register that says what each of them comes to.
+//! Random calls, compared with the register, which has the right result of each.
 
 use super::probe::{Finding, LONG, Probe, random};
 use crate::store::{Acquired, Lease};

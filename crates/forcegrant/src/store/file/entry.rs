@@ -1,15 +1,15 @@
-//! The file of an entry: its fence, its end and its length, and then its bytes.
+//! The file of an entry: its fence, its end, its length, and its bytes.
 
 use std::io::Result;
 
-use super::folder::Place;
+use super::folder::KeyFiles;
 use crate::clock::millis;
 use forcegrant_proto::store::protocol::{LARGEST_ENTRY, LONGEST_LIFE};
 
 const MAGIC: &[u8; 8] = b"fgentry1";
 const HEADER: usize = MAGIC.len() + 3 * size_of::<u64>();
 
-/// As it is in the file, whoever wrote it.
+/// An entry as it is in the file.
 pub(crate) struct Entry {
     pub(super) fence: u64,
     /// In milliseconds since 1970.
@@ -18,22 +18,22 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Whether it may still be used: not past its end, nor kept for longer than any is.
+    /// Whether it may still be used. An end that is later than any entry is kept for is invalid.
     pub(super) fn lives(&self, now: i64) -> bool {
         let left = self.ends.saturating_sub(now);
         left > 0 && left <= millis(LONGEST_LIFE).cast_signed()
     }
 }
 
-/// `None`: it is not there, not whole, not an entry, or larger than any.
-pub(super) fn read(place: &Place<'_>) -> Result<Option<Entry>> {
-    Ok(place.read("entry")?.and_then(decode))
+/// `None`: there is none, or the file is damaged or too large.
+pub(super) fn read(files: &KeyFiles<'_>) -> Result<Option<Entry>> {
+    Ok(files.read("entry")?.and_then(decode))
 }
 
-pub(super) fn write(place: &Place<'_>, fence: u64, ends: i64, bytes: &[u8]) -> Result<()> {
+pub(super) fn write(files: &KeyFiles<'_>, fence: u64, ends: i64, bytes: &[u8]) -> Result<()> {
     let length = bytes.len() as u64;
     let numbers = [fence, ends.cast_unsigned(), length].map(u64::to_be_bytes);
-    place.replace("entry", &[MAGIC, &*numbers.concat(), bytes].concat())
+    files.replace("entry", &[MAGIC, &*numbers.concat(), bytes].concat())
 }
 
 pub(crate) fn decode(mut file: Vec<u8>) -> Option<Entry> {
