@@ -1,5 +1,5 @@
-//! A second, strict reading of URLs, against which the checks compare what the code says. It knows only
-//! the plainest form, so that whatever two parsers could read differently is not read at all.
+//! A second, strict parser of URLs, with which the checks compare the code. It knows only the plainest form: a URL that
+//! two parsers could read differently is not parsed at all.
 
 /// Hosts below these are Salesforce's own. A copy on purpose: a suffix that gets into the code by mistake
 /// is not in here.

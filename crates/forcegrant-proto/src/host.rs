@@ -258,8 +258,7 @@ pub fn check_instance_url(
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// The pure heart of it: whatever was pasted becomes a trusted host, or an error with a hint.
-/// Applying it to its own result changes nothing.
+/// The trusted host in what was pasted, or an error with a hint. Applying it to its own result changes nothing.
 pub fn login_host(pasted: &str, trust: &TrustPolicy) -> Result<String, Error> {
     if redaction::looks_secret(pasted.trim()) {
         return Err(looks_secret(pasted));
@@ -289,7 +288,7 @@ pub fn is_host_name(text: &str) -> bool {
     check_name(text).is_ok()
 }
 
-/// Takes scheme, path, query, trailing dots and blanks off; refuses what can not be a host.
+/// Removes scheme, path, query, trailing dots and blanks; refuses what cannot be a host.
 fn bare_host(pasted: &str) -> Result<String, Error> {
     let text = pasted.trim();
     if text.is_empty() {
@@ -494,7 +493,7 @@ fn check_name(name: &str) -> Result<(), String> {
             return Err("it has two dots in a row, or starts with one".to_owned());
         }
         if label.len() > 63 || label.starts_with('-') || label.ends_with('-') {
-            return Err("one of its parts can not be part of a host name".to_owned());
+            return Err("one of its parts cannot be part of a host name".to_owned());
         }
         if let Some(odd) = label
             .chars()

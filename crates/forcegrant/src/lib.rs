@@ -51,6 +51,7 @@ mod login_task;
 mod obtained;
 mod pool;
 mod random;
+mod secret_file;
 mod sharded_refs;
 mod shared_logins;
 mod sharing;

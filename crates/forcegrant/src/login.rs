@@ -17,7 +17,7 @@ use forcegrant_proto::cache::cached_token::{CachedToken, NewToken};
 use forcegrant_proto::error::{Error, ErrorCode};
 use forcegrant_proto::event::Event;
 use forcegrant_proto::grant::context::ResponseContext;
-use forcegrant_proto::grant::failure::Failure;
+use forcegrant_proto::grant::failure::RequestFailure;
 use forcegrant_proto::grant::introspection::{self, Introspected};
 use forcegrant_proto::grant::response::decode;
 use forcegrant_proto::grant::{request, retry};
@@ -185,7 +185,7 @@ impl LoginAttempts<'_> {
     }
 
     /// One token request, if the login budget allows it.
-    async fn attempt(&mut self, login: &Login, started: Moment) -> Result<Grant, Failure> {
+    async fn attempt(&mut self, login: &Login, started: Moment) -> Result<Grant, RequestFailure> {
         let (client, config) = (self.client, &self.client.config);
         let Login {
             endpoint,
@@ -222,7 +222,7 @@ impl LoginAttempts<'_> {
         };
         let decoded = decode(&response, &context);
         // Salesforce's own refusal proves as much as a token.
-        let is_endpoint = |failure: &Failure| failure.error.oauth_error().is_some();
+        let is_endpoint = |failure: &RequestFailure| failure.error.oauth_error().is_some();
         if decoded.as_ref().map_or_else(is_endpoint, |_| true) {
             client.note_known(endpoint);
         }

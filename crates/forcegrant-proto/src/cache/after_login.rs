@@ -1,20 +1,20 @@
-//! What the end of a login makes of the state. Pure.
+//! How the end of a login changes the state. Pure.
 
 use std::sync::Arc;
 
 use crate::cache::cached_token::CachedToken;
 use crate::cache::policy::{FailureSettings, LifetimeSettings};
-use crate::cache::state::{State, same_token_returned};
+use crate::cache::state::{CacheSnapshot, same_token_returned};
 use crate::error::Error;
 use crate::moment::Moment;
 use crate::token::Token;
 
-/// Under which circumstances a login ended.
+/// The circumstances in which a login ended.
 #[derive(Clone, Copy, Debug)]
 pub struct LoginContext<'a> {
     /// The state's generation when the login started.
     pub generation: u64,
-    /// It is the repetition of a login that a report overtook.
+    /// A report overtook the login before this one, which repeats it.
     pub overtaken: bool,
     pub now: Moment,
     pub lifetimes: &'a LifetimeSettings,
@@ -26,38 +26,38 @@ pub struct LoginContext<'a> {
 /// The next state, and what to tell.
 #[derive(Debug)]
 pub struct AfterLogin {
-    pub next: State,
+    pub next: CacheSnapshot,
     pub outcome: LoginResult,
 }
 
-/// What came of a login.
+/// The result of a login.
 #[derive(Debug)]
 pub enum LoginResult {
     Token {
         token: Token,
-        /// It came back although it was reported as rejected, and serves again.
-        came_back: bool,
+        /// It was reported as rejected, was returned again, and is served again.
+        was_returned: bool,
     },
     Failure {
         error: Error,
-        /// The fingerprint of the token that came back although it was reported as rejected.
+        /// The fingerprint of the token that was returned although it was reported as rejected.
         same_token: Option<String>,
-        /// The token that callers may go on with all the same.
+        /// A token that callers may still use.
         usable: Option<Token>,
     },
 }
 
-impl State {
-    /// Takes in the result of a login. `None`: it brought the token that was reported as rejected
-    /// after the login had started, so the answer may be older than the report: log in again, once.
+impl CacheSnapshot {
+    /// Takes in the result of a login. `None`: the token was reported as rejected after the login had started, so the
+    /// response may be older than the report: log in again, once.
     ///
-    /// A login that brings back a token which the user's code reported fails, and that is remembered
-    /// like a refusal. When the next login, after that time, brings it back again, Salesforce has the
-    /// last word: for it the session lives, so the report had another reason, and the token serves
-    /// again. Each time that happens in a row, the failure holds longer.
+    /// If a login returns a token that the user's code reported, it fails, and the failure is remembered like a
+    /// refusal. If the next login after that time returns the token again, then the session is alive for Salesforce
+    /// and the report had another reason: the token is served again. Each time that this happens in a row, the
+    /// failure holds longer.
     ///
-    /// A token that an adapter reported serves again at once: the call that was refused finds that it
-    /// is the same and fails, and the client's other calls have no part in that.
+    /// A token that an adapter reported is served again at once: the call that was refused notices that it is the
+    /// same and fails, and the client's other calls are not affected.
     pub fn after_login(
         &self,
         result: Result<Arc<CachedToken>, Error>,
@@ -90,10 +90,10 @@ impl State {
         if self.generation != generation && !overtaken {
             return None;
         }
-        let is_insisted_on = self.is_insisted_on(fingerprint);
-        if is_insisted_on || self.is_rejected_for_a_call(fingerprint) {
+        let was_returned_once = self.was_returned_once(fingerprint);
+        if was_returned_once || self.is_rejected_for_a_call(fingerprint) {
             let next = self.accept_reissued(cached, now, lifetimes, random);
-            return Some(success(next, token, !is_insisted_on));
+            return Some(success(next, token, !was_returned_once));
         }
         let error = same_token_returned(fingerprint);
         let next = self.reject_returned(fingerprint, error.clone(), now, failures, random);
@@ -101,14 +101,22 @@ impl State {
     }
 }
 
-fn success(next: State, token: Token, came_back: bool) -> AfterLogin {
+fn success(next: CacheSnapshot, token: Token, was_returned: bool) -> AfterLogin {
     AfterLogin {
         next,
-        outcome: LoginResult::Token { token, came_back },
+        outcome: LoginResult::Token {
+            token,
+            was_returned,
+        },
     }
 }
 
-fn failure(next: State, error: Error, same_token: Option<String>, now: Moment) -> AfterLogin {
+fn failure(
+    next: CacheSnapshot,
+    error: Error,
+    same_token: Option<String>,
+    now: Moment,
+) -> AfterLogin {
     // The memory may have added how long the failure holds.
     let remembered = next.failure.as_ref().map(|failure| failure.error.clone());
     let outcome = LoginResult::Failure {

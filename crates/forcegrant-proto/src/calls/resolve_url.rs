@@ -1,5 +1,5 @@
-//! Where a request goes, and whether the token goes along: paths go to the token's instance, and what
-//! was meant for an instance that the org has left goes to where it is now. Pure.
+//! The URL of a request, and whether the token goes along. Paths go to the token's instance, and URLs of an instance
+//! that the org has left go to its current one. Pure.
 
 use url::Url;
 
@@ -47,7 +47,7 @@ pub struct TokenInstances<'a> {
 }
 
 impl Instances {
-    /// With these instances too; `None` when they are known.
+    /// These too; `None` if they are known already.
     pub fn with(&self, token: TokenInstances<'_>) -> Option<Self> {
         let new: Vec<_> = [
             (Some(token.instance_url), false),
@@ -83,7 +83,7 @@ impl Instances {
         path_or_url: &str,
     ) -> Result<ResolvedUrl, Error> {
         let instance = token.instance_url;
-        // What nearly every call is: text comparison, no parsing.
+        // Nearly every call: text comparison, no parsing.
         let whole = path_or_url.strip_prefix(instance);
         if whole.is_some_and(|rest| rest.is_empty() || url_spelling::is_plain_path(rest)) {
             return Ok(ResolvedUrl {
@@ -113,7 +113,7 @@ impl Instances {
         text: &str,
         url: Url,
     ) -> Result<ResolvedUrl, Error> {
-        let url = self.where_it_is_now(token, url);
+        let url = self.current_url(token, url);
         let instances = [
             token.instance_url,
             token.api_instance_url.unwrap_or_default(),
@@ -138,8 +138,8 @@ impl Instances {
         })
     }
 
-    /// A URL of an instance that the org has left leads to where the org is now.
-    fn where_it_is_now(&self, token: TokenInstances<'_>, given: Url) -> Place {
+    /// A URL of an instance that the org has left becomes one of its current instance.
+    fn current_url(&self, token: TokenInstances<'_>, given: Url) -> CurrentUrl {
         let left = self.0.iter().find(|known| same_origin(&given, &known.base));
         let now = match left {
             Some(known) if known.is_api => token.api_instance_url,
@@ -150,7 +150,7 @@ impl Instances {
         let rest = &given[url::Position::BeforePath..];
         let now = base.and_then(|base| Url::parse(&format!("{base}{rest}")).ok());
         let has_moved = now.is_some();
-        Place {
+        CurrentUrl {
             now: now.unwrap_or_else(|| given.clone()),
             given,
             has_moved,
@@ -158,7 +158,8 @@ impl Instances {
     }
 }
 
-struct Place {
+/// A URL as it was given, and on the instance where the org is now.
+struct CurrentUrl {
     given: Url,
     now: Url,
     has_moved: bool,

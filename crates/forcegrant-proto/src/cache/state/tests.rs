@@ -55,11 +55,11 @@ fn lease_at(token: &str, expires_in: Option<u64>, started: Moment) -> Arc<Cached
     .unwrap()
 }
 
-fn with(state: &State, cached: Arc<CachedToken>, now: Moment) -> State {
+fn with(state: &CacheSnapshot, cached: Arc<CachedToken>, now: Moment) -> CacheSnapshot {
     state.new_token(cached, now, &LifetimeSettings::default())
 }
 
-fn reported(state: &State, token: &str, now: Moment) -> Option<State> {
+fn reported(state: &CacheSnapshot, token: &str, now: Moment) -> Option<CacheSnapshot> {
     let fingerprint = crate::secret::fingerprint(token);
     let report = Report {
         fingerprint: &fingerprint,
@@ -77,17 +77,17 @@ fn error(code: ErrorCode) -> Error {
     Error::new(code, "on purpose")
 }
 
-fn failed(state: &State, code: ErrorCode, now: Moment) -> State {
+fn failed(state: &CacheSnapshot, code: ErrorCode, now: Moment) -> CacheSnapshot {
     state.failed(error(code), now, &FailureSettings::default(), 0.0)
 }
 
-fn lookup(state: &State, now: Moment) -> CacheState {
+fn lookup(state: &CacheSnapshot, now: Moment) -> CacheState {
     state.classify(now).name()
 }
 
 #[test]
 fn an_estimated_lease_goes_through_its_zones() {
-    let state = with(&State::default(), lease_at("a", None, START), START);
+    let state = with(&CacheSnapshot::default(), lease_at("a", None, START), START);
     assert_eq!(lookup(&state, at(0)), CacheState::Fresh);
     assert_eq!(lookup(&state, at(899_999)), CacheState::Fresh);
     assert_eq!(lookup(&state, at(900_000)), CacheState::RefreshDue);
@@ -98,7 +98,7 @@ fn an_estimated_lease_goes_through_its_zones() {
 
 #[test]
 fn a_lapsed_token_serves_only_while_refreshing_fails_transiently() {
-    let state = with(&State::default(), lease_at("a", None, START), START);
+    let state = with(&CacheSnapshot::default(), lease_at("a", None, START), START);
     let outage = failed(&state, ErrorCode::ServerUnavailable, at(1_800_000));
     assert_eq!(lookup(&outage, at(1_800_000)), CacheState::Stale);
     assert_eq!(lookup(&outage, at(5_399_999)), CacheState::Stale);
@@ -109,7 +109,11 @@ fn a_lapsed_token_serves_only_while_refreshing_fails_transiently() {
 
 #[test]
 fn a_known_end_is_never_passed() {
-    let state = with(&State::default(), lease_at("a", Some(600), START), START);
+    let state = with(
+        &CacheSnapshot::default(),
+        lease_at("a", Some(600), START),
+        START,
+    );
     let outage = failed(&state, ErrorCode::ServerUnavailable, at(500_000));
     assert_eq!(lookup(&outage, at(539_999)), CacheState::RefreshDue);
     assert!(outage.classify(at(540_000)).token().is_none());
@@ -117,7 +121,7 @@ fn a_known_end_is_never_passed() {
 
 #[test]
 fn a_failed_refresh_does_not_displace_a_token_that_works() {
-    let state = with(&State::default(), lease_at("a", None, START), START);
+    let state = with(&CacheSnapshot::default(), lease_at("a", None, START), START);
     for code in [ErrorCode::ServerUnavailable, ErrorCode::InvalidClientSecret] {
         let state = failed(&state, code, at(1_000_000));
         assert_eq!(lookup(&state, at(1_000_000)), CacheState::RefreshDue);
@@ -129,7 +133,7 @@ fn a_failed_refresh_does_not_displace_a_token_that_works() {
 
 #[test]
 fn failures_hold_longer_each_time_and_end() {
-    let mut state = State::default();
+    let mut state = CacheSnapshot::default();
     let mut now = 0;
     for expected in [5_000, 10_000, 20_000, 40_000, 60_000, 60_000] {
         state = failed(&state, ErrorCode::NoRunAsUser, at(now));
@@ -153,7 +157,7 @@ fn failures_hold_longer_each_time_and_end() {
 
 #[test]
 fn a_report_evicts_only_the_token_it_names() {
-    let state = with(&State::default(), lease_at("a", None, START), START);
+    let state = with(&CacheSnapshot::default(), lease_at("a", None, START), START);
     let fingerprint = crate::secret::fingerprint("a");
     assert!(reported(&state, "b", at(1)).is_none());
     let next = reported(&state, "a", at(1)).unwrap();
@@ -169,7 +173,7 @@ fn a_report_evicts_only_the_token_it_names() {
 
 #[test]
 fn several_rejected_tokens_are_remembered() {
-    let mut state = State::default();
+    let mut state = CacheSnapshot::default();
     for number in 0..10 {
         let (name, now) = (format!("token-{number}"), at(number * 100_000));
         state = with(&state, lease_at(&name, None, now), now);
@@ -182,7 +186,7 @@ fn several_rejected_tokens_are_remembered() {
 
 #[test]
 fn a_token_that_is_refused_whatever_it_is_goes_on_serving_while_renewals_are_held_off() {
-    let mut state = State::default();
+    let mut state = CacheSnapshot::default();
     let mut renewals = 0;
     loop {
         let name = format!("token-{renewals}");
@@ -217,7 +221,11 @@ fn dead_on_arrival_is_an_error() {
 
 #[test]
 fn a_view_ends_where_a_decision_is_due() {
-    let state = with(&State::default(), lease_at("a", Some(600), START), START);
+    let state = with(
+        &CacheSnapshot::default(),
+        lease_at("a", Some(600), START),
+        START,
+    );
     let cached = state.cached.as_ref().unwrap();
     assert!(!cached.in_view(START.wall), "nothing was looked at yet");
     let span = |now: u64, refreshing| {
@@ -252,7 +260,7 @@ fn a_view_ends_where_a_decision_is_due() {
 /// The coarse clock of some kernels is always milliseconds behind, and readers have no other.
 #[test]
 fn a_view_begins_where_its_readers_are() {
-    let state = with(&State::default(), lease_at("a", None, START), START);
+    let state = with(&CacheSnapshot::default(), lease_at("a", None, START), START);
     let coarse = START.wall - 8;
     state.look(START, coarse, 1_000, false);
     let cached = state.cached.as_ref().unwrap();
@@ -302,7 +310,7 @@ fn a_view_is_one_word() {
 
 #[test]
 fn invalidation_closes_the_view() {
-    let state = with(&State::default(), lease_at("a", None, START), START);
+    let state = with(&CacheSnapshot::default(), lease_at("a", None, START), START);
     state.look(START, START.wall, 1_000, false);
     let cached = Arc::clone(state.cached.as_ref().unwrap());
     assert!(cached.in_view(START.wall));
@@ -312,7 +320,7 @@ fn invalidation_closes_the_view() {
 
 #[test]
 fn rejections_lower_the_estimate_and_survival_raises_it() {
-    let state = with(&State::default(), lease_at("a", None, START), START);
+    let state = with(&CacheSnapshot::default(), lease_at("a", None, START), START);
     let dead = reported(&state, "a", at(1_200_000)).unwrap();
     assert_eq!(dead.learned, Learned(Some(900_000)));
     assert_eq!(dead.rejected_age, Some(1_200_000));
@@ -330,7 +338,11 @@ fn rejections_lower_the_estimate_and_survival_raises_it() {
     let state = with(&state, lease_at("b", None, at(500_000)), at(500_000));
     assert_eq!(state.learned, Learned(Some(918_000)));
     // A stated end teaches nothing.
-    let state = with(&State::default(), lease_at("a", Some(600), START), START);
+    let state = with(
+        &CacheSnapshot::default(),
+        lease_at("a", Some(600), START),
+        START,
+    );
     assert_eq!(
         reported(&state, "a", at(1_000)).unwrap().learned,
         Learned::default()
@@ -341,18 +353,22 @@ fn rejections_lower_the_estimate_and_survival_raises_it() {
 fn a_lease_ages_and_lapses_once() {
     let cached = lease_at("a", None, START);
     for lookup in [CacheState::RefreshDue, CacheState::Stale] {
-        assert!(cached.is_news(lookup) && !cached.is_news(lookup));
+        assert!(cached.mark_reported(lookup) && !cached.mark_reported(lookup));
     }
-    assert!(!cached.is_news(CacheState::Fresh));
+    assert!(!cached.mark_reported(CacheState::Fresh));
 }
 
 #[test]
 fn a_login_rate_refusal_says_how_long_it_holds() {
-    let state = failed(&State::default(), ErrorCode::LoginRateExceeded, START);
+    let state = failed(
+        &CacheSnapshot::default(),
+        ErrorCode::LoginRateExceeded,
+        START,
+    );
     let error = &state.failure.as_ref().unwrap().error;
     assert_eq!(error.retry_after(), Some(Duration::from_secs(900)));
     let spent = error_for_budget(42);
-    let state = State::default().failed(spent, START, &FailureSettings::default(), 1.0);
+    let state = CacheSnapshot::default().failed(spent, START, &FailureSettings::default(), 1.0);
     assert_eq!(lookup(&state, at(41_999)), CacheState::BackingOff);
     assert_eq!(lookup(&state, at(42_000)), CacheState::Empty);
 }
@@ -389,7 +405,7 @@ proptest! {
     /// nor after a report; a login happens only when nothing holds it off; and it always recovers.
     #[test]
     fn any_history_keeps_the_promises(steps in steps()) {
-        let mut state = State::default();
+        let mut state = CacheSnapshot::default();
         let mut now = START;
         let mut known_end: Option<Moment> = None;
         for step in steps {
@@ -451,8 +467,8 @@ proptest! {
         let settings = LifetimeSettings::default();
         let new_token = NewToken { random, ..new_token("a", None, START) };
         let cached = CachedToken::new(new_token, Learned::default(), START, &settings).unwrap();
-        let state = with(&State::default(), cached, START);
-        let ages = state.cached.as_ref().unwrap().windows.ages;
+        let state = with(&CacheSnapshot::default(), cached, START);
+        let ages = state.cached.as_ref().unwrap().windows.refresh_due;
         prop_assert!((720_000..=900_000).contains(&ages));
         for _ in 0..1_000 {
             prop_assert_eq!(lookup(&state, at(ages - 1)), CacheState::Fresh);

@@ -4,7 +4,7 @@ use url::Url;
 
 use crate::error::{Error, ErrorCode, SetupStep};
 use crate::grant::context::ResponseContext;
-use crate::grant::failure::{Failure, Unreadable};
+use crate::grant::failure::{RequestFailure, Unreadable};
 use crate::http_message::{MAX_BODY, Response};
 
 const PASSING: &str = "This host has responded as a Salesforce token endpoint before, so this is probably maintenance, or a gateway\nor login page between this machine and Salesforce. The client tries again by itself.";
@@ -117,11 +117,11 @@ pub(super) fn unreadable(
 
 /// A token response with a field that cannot be used. An instance that is not trusted is final: that is
 /// an option's or an administrator's matter.
-pub(super) fn unusable(problem: Error, status: u16, temporary: bool) -> Failure {
+pub(super) fn unusable(problem: Error, status: u16, temporary: bool) -> RequestFailure {
     if temporary && problem.code() == ErrorCode::UnexpectedResponse {
-        return Failure::transient(passing(problem.message(), status));
+        return RequestFailure::transient(passing(problem.message(), status));
     }
-    Failure::permanent(problem.with_http_status(status))
+    RequestFailure::permanent(problem.with_http_status(status))
 }
 
 fn passing(message: impl Into<String>, status: u16) -> Error {

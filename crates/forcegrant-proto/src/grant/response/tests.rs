@@ -19,11 +19,11 @@ fn answer(status: u16, body: impl Into<Vec<u8>>) -> Response {
 }
 
 /// At the first contact.
-fn read(response: &Response) -> Result<Grant, Failure> {
+fn read(response: &Response) -> Result<Grant, RequestFailure> {
     read_from(response, false)
 }
 
-fn read_from(response: &Response, known_endpoint: bool) -> Result<Grant, Failure> {
+fn read_from(response: &Response, known_endpoint: bool) -> Result<Grant, RequestFailure> {
     let credentials = credentials();
     decode(
         response,

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Finding;
-use super::probe::{LONG, Probe, ROUNDING, SOON, all_of, both, expect, random};
+use super::probe::{Finding, LONG, Probe, ROUNDING, SOON, all_of, both, expect, random};
 use crate::store::{Acquired, Lease};
 
 const SHORT: Duration = Duration::from_millis(600);
