@@ -7,7 +7,9 @@ use napi_derive::napi;
 use serde_json::json;
 
 use crate::data::{Result, Thrower, internal, throw, throw_data};
-use crate::options::{Kind, OF_CLIENT, OF_POOL, OF_TYPESCRIPT, Refused, Table, read};
+use crate::options::{
+    InvalidValue, OF_CLIENT, OF_POOL, OF_TYPESCRIPT, OptionKind, OptionTable, read,
+};
 
 /// The names of the environment variables that the core reads. JavaScript passes their values, because `process.env`
 /// of a worker is not the environment of the process.
@@ -22,9 +24,9 @@ pub(crate) fn builder(
     from_env: bool,
     environment: Environment,
 ) -> Result<ClientBuilder> {
-    let mut given = Given::of(options)?;
+    let mut given = GivenOptions::of(options)?;
     let builder = if from_env {
-        if let Some((name, _)) = given.find(|kind| matches!(kind, Kind::Start(..))) {
+        if let Some((name, _)) = given.find(|kind| matches!(kind, OptionKind::Start(..))) {
             let what = format!("{name} comes from the environment");
             return Err(invalid(&what, "To set it, use new Client."));
         }
@@ -45,7 +47,7 @@ pub(crate) fn pool_builder(
     environment: Environment,
     builder: ClientPoolBuilder,
 ) -> Result<ClientPoolBuilder> {
-    let mut given = Given::of(options)?;
+    let mut given = GivenOptions::of(options)?;
     let builder = given.apply(OF_POOL, builder)?;
     let mut refused = None;
     let builder = builder.options(|client| {
@@ -64,9 +66,9 @@ pub(crate) fn pool_builder(
 }
 
 /// The options that were given and not yet applied; `undefined` and `null` are as if absent.
-struct Given<'env>(Vec<(String, Option<Unknown<'env>>)>);
+struct GivenOptions<'env>(Vec<(String, Option<Unknown<'env>>)>);
 
-impl<'env> Given<'env> {
+impl<'env> GivenOptions<'env> {
     fn of(options: &Object<'env>) -> Result<Self> {
         let mut given = Vec::new();
         for name in Object::keys(options).map_err(internal)? {
@@ -89,24 +91,24 @@ impl<'env> Given<'env> {
 
     fn find(
         &self,
-        wanted: fn(&Kind<ClientBuilder>) -> bool,
-    ) -> Option<&(&'static str, Kind<ClientBuilder>)> {
+        wanted: fn(&OptionKind<ClientBuilder>) -> bool,
+    ) -> Option<&(&'static str, OptionKind<ClientBuilder>)> {
         OF_CLIENT
             .iter()
             .find(|(name, kind)| wanted(kind) && self.get(name).is_some())
     }
 
     /// Applies the options that the table has.
-    fn apply<B>(&mut self, table: Table<B>, mut builder: B) -> Result<B> {
+    fn apply<B>(&mut self, table: OptionTable<B>, mut builder: B) -> Result<B> {
         for (name, value) in std::mem::take(&mut self.0) {
             match (table.iter().find(|(known, _)| *known == name), value) {
                 (None, value) => self.0.push((name, value)),
                 (Some(_), None) => {}
                 (Some((_, kind)), Some(value)) => {
                     builder = kind.set(builder, value).map_err(|refused| match refused {
-                        Refused::Type => wrong_type(&name, value, &kind.expected()),
-                        Refused::Core(error) => throw(error),
-                        Refused::Value(what, help) => invalid(&what, help),
+                        InvalidValue::Type => wrong_type(&name, value, &kind.expected()),
+                        InvalidValue::Core(error) => throw(error),
+                        InvalidValue::Value(what, help) => invalid(&what, help),
                     })?;
                 }
             }

@@ -11,7 +11,7 @@ use napi::bindgen_prelude::{FromNapiValue, Object, Unknown};
 use napi::{JsValue, ValueType};
 
 /// The type of an option, and where a value of it goes. Texts say what was expected.
-pub(crate) enum Kind<B> {
+pub(crate) enum OptionKind<B> {
     Milliseconds(fn(B, Duration) -> B),
     Backoff(fn(B, Duration, Duration) -> B),
     Count(fn(B, u32) -> B),
@@ -20,13 +20,13 @@ pub(crate) enum Kind<B> {
     Text(&'static str, fn(B, String) -> B),
     /// One of the four that a client is made of, and an environment names.
     Start(&'static str, fn(B, String) -> B),
-    Other(&'static str, fn(B, Unknown<'_>) -> Parsed<B>),
+    Other(&'static str, fn(B, Unknown<'_>) -> WithOption<B>),
 }
 
-pub(crate) type Parsed<B> = std::result::Result<B, Refused>;
+pub(crate) type WithOption<B> = std::result::Result<B, InvalidValue>;
 
 /// Why a value was refused.
-pub(crate) enum Refused {
+pub(crate) enum InvalidValue {
     Type,
     /// By the core.
     Core(Error),
@@ -34,10 +34,10 @@ pub(crate) enum Refused {
     Value(String, &'static str),
 }
 
-pub(crate) type Table<B> = &'static [(&'static str, Kind<B>)];
+pub(crate) type OptionTable<B> = &'static [(&'static str, OptionKind<B>)];
 
-pub(crate) const OF_CLIENT: Table<ClientBuilder> = {
-    use Kind::{Backoff, Count, Flag, Limit, Milliseconds, Other, Start, Text};
+pub(crate) const OF_CLIENT: OptionTable<ClientBuilder> = {
+    use OptionKind::{Backoff, Count, Flag, Limit, Milliseconds, Other, Start, Text};
     type B = ClientBuilder;
     &[
         // `builder` has read the first three.
@@ -106,18 +106,18 @@ pub(crate) const OF_CLIENT: Table<ClientBuilder> = {
     ]
 };
 
-pub(crate) const OF_POOL: Table<ClientPoolBuilder> = &[
+pub(crate) const OF_POOL: OptionTable<ClientPoolBuilder> = &[
     (
         "maxClients",
-        Kind::Count(|b, most| b.max_clients(most as usize)),
+        OptionKind::Count(|b, most| b.max_clients(most as usize)),
     ),
     (
         "loginsPerSecond",
-        Kind::Limit(ClientPoolBuilder::logins_per_second),
+        OptionKind::Limit(ClientPoolBuilder::logins_per_second),
     ),
     (
         "concurrentLogins",
-        Kind::Limit(ClientPoolBuilder::concurrent_logins),
+        OptionKind::Limit(ClientPoolBuilder::concurrent_logins),
     ),
 ];
 
@@ -126,16 +126,16 @@ pub(crate) const OF_TYPESCRIPT: [&str; 4] = ["credentialsCallback", "clock", "on
 
 const RESOLVE: &str = "an object from host names to addresses, such as { \"acme.my.salesforce.com\": \"127.0.0.1:8443\" }";
 
-impl<B> Kind<B> {
-    pub(crate) fn set(&self, builder: B, value: Unknown<'_>) -> Parsed<B> {
-        fn some<T>(value: Option<T>) -> std::result::Result<T, Refused> {
-            value.ok_or(Refused::Type)
+impl<B> OptionKind<B> {
+    pub(crate) fn set(&self, builder: B, value: Unknown<'_>) -> WithOption<B> {
+        fn some<T>(value: Option<T>) -> std::result::Result<T, InvalidValue> {
+            value.ok_or(InvalidValue::Type)
         }
         Ok(match self {
             Self::Milliseconds(set) => set(builder, some(read(value).and_then(duration))?),
             Self::Backoff(set) => match read::<Vec<f64>>(value).as_deref() {
                 Some([first, cap]) => set(builder, some(duration(*first))?, some(duration(*cap))?),
-                _ => return Err(Refused::Type),
+                _ => return Err(InvalidValue::Type),
             },
             Self::Count(set) => set(builder, some(read(value).and_then(whole))?),
             Self::Limit(set) if read::<String>(value).as_deref() == Some("none") => {
@@ -187,31 +187,31 @@ fn whole(number: f64) -> Option<u32> {
     fits.then_some(number as u32)
 }
 
-fn next_credentials(builder: ClientBuilder, value: Unknown<'_>) -> Parsed<ClientBuilder> {
+fn next_credentials(builder: ClientBuilder, value: Unknown<'_>) -> WithOption<ClientBuilder> {
     let text = |name| read::<Object<'_>>(value)?.get::<String>(name).ok()?;
     let next = text("clientId").zip(text("clientSecret"));
-    let (client_id, client_secret) = next.ok_or(Refused::Type)?;
+    let (client_id, client_secret) = next.ok_or(InvalidValue::Type)?;
     Ok(builder.next_credentials(client_id, client_secret))
 }
 
-fn auth_style(builder: ClientBuilder, value: Unknown<'_>) -> Parsed<ClientBuilder> {
+fn auth_style(builder: ClientBuilder, value: Unknown<'_>) -> WithOption<ClientBuilder> {
     match read::<String>(value).as_deref() {
         Some("basic") => Ok(builder.auth_style(AuthStyle::Basic)),
         Some("body") => Ok(builder.auth_style(AuthStyle::Body)),
-        _ => Err(Refused::Type),
+        _ => Err(InvalidValue::Type),
     }
 }
 
-fn trusted_hosts(builder: ClientBuilder, value: Unknown<'_>) -> Parsed<ClientBuilder> {
-    let hosts: Vec<String> = read(value).ok_or(Refused::Type)?;
+fn trusted_hosts(builder: ClientBuilder, value: Unknown<'_>) -> WithOption<ClientBuilder> {
+    let hosts: Vec<String> = read(value).ok_or(InvalidValue::Type)?;
     Ok(builder.trusted_hosts(hosts))
 }
 
-fn resolve(mut builder: ClientBuilder, value: Unknown<'_>) -> Parsed<ClientBuilder> {
+fn resolve(mut builder: ClientBuilder, value: Unknown<'_>) -> WithOption<ClientBuilder> {
     if value.is_array().unwrap_or(true) {
-        return Err(Refused::Type);
+        return Err(InvalidValue::Type);
     }
-    let addresses: HashMap<String, String> = read(value).ok_or(Refused::Type)?;
+    let addresses: HashMap<String, String> = read(value).ok_or(InvalidValue::Type)?;
     for (host, address) in addresses {
         // Without a port, the URL's port is used.
         let parsed = address
@@ -220,7 +220,7 @@ fn resolve(mut builder: ClientBuilder, value: Unknown<'_>) -> Parsed<ClientBuild
         let Ok(parsed) = parsed else {
             let what = format!("option `resolve`: the address of {host:?} is invalid");
             let help = "Give an IP address, with or without a port, such as \"127.0.0.1:8443\".";
-            return Err(Refused::Value(what, help));
+            return Err(InvalidValue::Value(what, help));
         };
         builder = builder.resolve(host, parsed);
     }
@@ -235,11 +235,11 @@ fn roots(builder: ClientBuilder, roots: String) -> ClientBuilder {
     })
 }
 
-fn proxy(builder: ClientBuilder, value: Unknown<'_>) -> Parsed<ClientBuilder> {
+fn proxy(builder: ClientBuilder, value: Unknown<'_>) -> WithOption<ClientBuilder> {
     if value.get_type().is_ok_and(|kind| kind == ValueType::Null) {
         return Ok(builder.proxy(Proxy::None));
     }
-    let proxy: String = read(value).ok_or(Refused::Type)?;
+    let proxy: String = read(value).ok_or(InvalidValue::Type)?;
     Ok(builder.proxy(match proxy.as_str() {
         "env" => Proxy::Environment,
         "none" => Proxy::None,
@@ -247,9 +247,9 @@ fn proxy(builder: ClientBuilder, value: Unknown<'_>) -> Parsed<ClientBuilder> {
     }))
 }
 
-fn store(builder: ClientBuilder, value: Unknown<'_>) -> Parsed<ClientBuilder> {
-    let store: String = read(value).ok_or(Refused::Type)?;
-    Ok(builder.store(store.parse::<StoreConfig>().map_err(Refused::Core)?))
+fn store(builder: ClientBuilder, value: Unknown<'_>) -> WithOption<ClientBuilder> {
+    let store: String = read(value).ok_or(InvalidValue::Type)?;
+    Ok(builder.store(store.parse::<StoreConfig>().map_err(InvalidValue::Core)?))
 }
 
 /// A text of the core, with options in JavaScript's names: `loginBudget` in place of `login_budget`.
