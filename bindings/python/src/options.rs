@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 
+use forcegrant::ffi::{CLIENT_OPTIONS, OptionKind, OptionTable, POOL_OPTIONS};
 use forcegrant::store::StoreConfig;
 use forcegrant::{AuthStyle, ClientBuilder, ClientPoolBuilder, Clock, Environment, Proxy, Roots};
 use pyo3::exceptions::PyTypeError;
@@ -13,51 +14,7 @@ use crate::clock::PyTestClock;
 use crate::error::{invalid_option, raise};
 use crate::python_call;
 use crate::values::{
-    count, credentials, duration, durations, flag, limit, number, path, text, texts, typed,
-};
-
-/// Sets an option on the core's builder.
-type OptionSetter = fn(ClientBuilder, &str, &Bound<'_, PyAny>) -> PyResult<ClientBuilder>;
-
-/// The options whose value one function reads, and the builder's method of the same name takes: as one
-/// argument, or as two.
-macro_rules! options {
-    (one: { $($read:ident: $($name:ident)+;)+ } two: { $($read_two:ident: $($name_two:ident)+;)+ }) => {
-        [
-            $($((
-                stringify!($name),
-                (|builder, name, value| Ok(builder.$name($read(name, value)?))) as OptionSetter,
-            ),)+)+
-            $($((
-                stringify!($name_two),
-                (|builder, name, value| {
-                    let (first, second) = $read_two(name, value)?;
-                    Ok(builder.$name_two(first, second))
-                }) as OptionSetter,
-            ),)+)+
-        ]
-    };
-}
-
-const OPTIONS: [(&str, OptionSetter); 27] = options! {
-    one: {
-        auth_style: auth_style;
-        clock: clock;
-        flag: introspect allow_http_loopback;
-        limit: login_budget;
-        number: max_attempts call_attempts;
-        path: client_secret_file;
-        roots: roots;
-        text: token_url;
-        texts: trusted_hosts;
-        duration: introspection_timeout connect_timeout attempt_timeout total_timeout retry_backoff
-            retry_after_cap call_retry_after_cap session_timeout refresh_window safety_margin
-            max_stale store_timeout;
-    }
-    two: {
-        credentials: next_credentials;
-        durations: call_backoff refusal_backoff transient_backoff;
-    }
+    credentials, duration, durations, flag, limit, number, path, text, texts, typed,
 };
 
 /// Sets all options but the functions and a store in Python, which `Callbacks` knows.
@@ -76,16 +33,53 @@ fn set(builder: ClientBuilder, name: &str, value: &Bound<'_, PyAny>) -> PyResult
         "on_event" | "credentials_callback" => Ok(builder),
         // None says "no proxy"; everywhere else it says nothing.
         "proxy" => Ok(builder.proxy(proxy(value)?)),
-        "resolve" | "store" if value.is_none() => Ok(builder),
+        "auth_style" | "clock" | "resolve" | "roots" | "store" if value.is_none() => Ok(builder),
+        "auth_style" => Ok(builder.auth_style(auth_style(name, value)?)),
+        "clock" => Ok(builder.clock(clock(value)?)),
         "resolve" => resolve(builder, value),
+        "roots" => Ok(builder.roots(roots(name, value)?)),
         "store" if is_store(value)? => Ok(builder),
         "store" => Ok(builder.store(store(value)?)),
-        _ => match OPTIONS.iter().find(|(known, _)| *known == name) {
-            None => Err(PyTypeError::new_err(format!("unknown option '{name}'"))),
-            Some(_) if value.is_none() => Ok(builder),
-            Some((_, set)) => set(builder, name, value),
+        _ => match kind_of(CLIENT_OPTIONS, name) {
+            None | Some(OptionKind::Own) => {
+                Err(PyTypeError::new_err(format!("unknown option '{name}'")))
+            }
+            Some(kind) => set_kind(kind, builder, name, value),
         },
     }
+}
+
+fn kind_of<B>(table: OptionTable<B>, name: &str) -> Option<&'static OptionKind<B>> {
+    let found = table.iter().find(|(known, _)| *known == name);
+    found.map(|(_, kind)| kind)
+}
+
+/// Sets an option of a kind that the core's table tells.
+fn set_kind<B>(
+    kind: &OptionKind<B>,
+    builder: B,
+    name: &str,
+    value: &Bound<'_, PyAny>,
+) -> PyResult<B> {
+    Ok(match kind {
+        _ if value.is_none() => builder,
+        OptionKind::Duration(set) => set(builder, duration(name, value)?),
+        OptionKind::Backoff(set) => {
+            let (first, cap) = durations(name, value)?;
+            set(builder, first, cap)
+        }
+        OptionKind::Number(set) => set(builder, number(name, value)?),
+        OptionKind::Limit(set) => set(builder, limit(name, value)?),
+        OptionKind::Flag(set) => set(builder, flag(name, value)?),
+        OptionKind::Text(set) => set(builder, text(name, value)?),
+        OptionKind::Texts(set) => set(builder, texts(name, value)?),
+        OptionKind::Path(set) => set(builder, path(name, value)?),
+        OptionKind::Credentials(set) => {
+            let (id, secret) = credentials(name, value)?;
+            set(builder, id, secret)
+        }
+        OptionKind::Own => builder,
+    })
 }
 
 /// `os.environ`. The usual one writes through to the process, whose variables can be read again at any time;
@@ -114,26 +108,18 @@ pub(crate) fn apply_to_pool(
 ) -> PyResult<ClientPoolBuilder> {
     for (name, value) in options.into_iter().flatten() {
         let name = name.extract::<String>()?;
-        builder = match name.as_str() {
-            "max_clients" | "logins_per_second" | "concurrent_logins" if value.is_none() => builder,
-            "max_clients" => {
-                let most = count(&name, &value, "such as 10000")?;
-                builder.max_clients(usize::try_from(most).unwrap_or(usize::MAX))
-            }
-            "logins_per_second" => builder.logins_per_second(limit(&name, &value)?),
-            "concurrent_logins" => builder.concurrent_logins(limit(&name, &value)?),
-            _ => {
-                let mut outcome = Ok(());
-                let builder = builder.options(|client| match set(client.clone(), &name, &value) {
-                    Ok(client) => client,
-                    Err(error) => {
-                        outcome = Err(error);
-                        client
-                    }
-                });
-                outcome.map(|()| builder)?
-            }
-        };
+        if let Some(kind) = kind_of(POOL_OPTIONS, &name) {
+            builder = set_kind(kind, builder, &name, &value)?;
+            continue;
+        }
+        let mut outcome = Ok(());
+        builder = builder.options(|client| {
+            set(client.clone(), &name, &value).unwrap_or_else(|error| {
+                outcome = Err(error);
+                client
+            })
+        });
+        outcome?;
     }
     Ok(builder)
 }
@@ -209,7 +195,7 @@ pub(crate) fn is_store(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(true)
 }
 
-fn clock(_: &str, value: &Bound<'_, PyAny>) -> PyResult<Clock> {
+fn clock(value: &Bound<'_, PyAny>) -> PyResult<Clock> {
     let clock = value.cast::<PyTestClock>().map_err(|_| {
         PyTypeError::new_err("option 'clock': expected a forcegrant.testing.TestClock")
     })?;

@@ -69,7 +69,12 @@ pub(crate) fn limit(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<u32
 }
 
 pub(crate) fn number(name: &str, value: &Bound<'_, PyAny>) -> PyResult<u32> {
-    count(name, value, "such as 3")
+    let right = if name == "max_clients" {
+        "such as 10000"
+    } else {
+        "such as 3"
+    };
+    count(name, value, right)
 }
 
 pub(crate) fn flag(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -80,7 +85,7 @@ pub(crate) fn path(name: &str, value: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
     typed(name, value, "a path")
 }
 
-pub(crate) fn count(name: &str, value: &Bound<'_, PyAny>, right: &str) -> PyResult<u32> {
+fn count(name: &str, value: &Bound<'_, PyAny>, right: &str) -> PyResult<u32> {
     let number: i64 = typed(name, value, "an int")?;
     u32::try_from(number).map_err(|_| {
         invalid_option(

@@ -6,6 +6,7 @@
 mod callbacks;
 pub mod command_line;
 mod event_fields;
+mod options;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ pub use self::callbacks::{
     check_store,
 };
 pub use self::event_fields::{EventFields, event_level};
+pub use self::options::{CLIENT_OPTIONS, OptionKind, OptionTable, POOL_OPTIONS};
 pub use crate::client::Start;
 pub use crate::wait::{Pending, Subscription};
 pub use forcegrant_proto::calls::api_call::renewed;
