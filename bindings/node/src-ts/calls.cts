@@ -12,7 +12,7 @@ import { guarded } from './guard.cjs'
 import { native } from './loader.cjs'
 import type * as Native from './native.cjs'
 import { type CallOptions, sleep } from './pending.cjs'
-import { type ResolvedUrl, UrlResolver } from './resolve-url.cjs'
+import { isSameOrigin, type ResolvedUrl, UrlResolver } from './resolve-url.cjs'
 import type { Token } from './token.cjs'
 
 /** Where calls get their tokens from: a client. */
@@ -148,6 +148,11 @@ export class ApiCall {
 
   resolveUrl(token: Token, pathOrUrl: string): ResolvedUrl {
     return this.#calls.resolveUrl(token, pathOrUrl)
+  }
+
+  /** Where a redirect leads: only the origin that saw the token sees it again. */
+  resolveRedirect(token: Token, from: string, to: string): ResolvedUrl {
+    return isSameOrigin(from, to) ? this.resolveUrl(token, to) : { url: to, carriesToken: false }
   }
 
   /** Takes a response with a status below 400. */

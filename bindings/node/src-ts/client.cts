@@ -85,18 +85,14 @@ export class Client {
     }
     const fromEnv = source === ENVIRONMENT
     const given = toNative(options, fromEnv ? 'environment' : 'options')
-    // It refers to the host and not to the client, which could never be collected then.
-    const sink = eventSink(given.onEvent, () => host)
-    let host = ''
     this.#isListening = given.onEvent !== undefined || isWatched()
-    const listener = this.#isListening ? sink : undefined
+    const listener = this.#isListening ? eventSink(given.onEvent) : undefined
     const { clock, credentials, store } = given
     this.#handle = guarded(
       () => native().open(given.options, fromEnv, given.environment, clock, listener, credentials, store),
       new.target,
     )
     this.#fetch = given.fetch
-    host = this.#handle.loginHost()
   }
 
   /**
@@ -262,8 +258,7 @@ export class Client {
   get #native(): Native.NativeClient {
     if (!this.#isListening && isWatched()) {
       this.#isListening = true
-      const { loginHost } = this
-      this.#handle.listen(eventSink(undefined, () => loginHost))
+      this.#handle.listen(eventSink(undefined))
     }
     return this.#handle
   }

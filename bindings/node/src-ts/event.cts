@@ -114,17 +114,14 @@ interface EventData {
   readonly name: string
   readonly error?: ErrorData
   readonly expiry?: ExpiryData
-  readonly loginHost?: string
+  readonly loginHost: string
   readonly measurements: readonly Measurement[]
 }
 
 /** @internal Takes the events of the native part to the listener and the channel. */
-export function eventSink(
-  listener: EventListener | undefined,
-  loginHost: () => string,
-): (event: object) => void {
+export function eventSink(listener: EventListener | undefined): (event: object) => void {
   return (given) => {
-    const data = given as EventData
+    const { loginHost, ...data } = given as EventData
     const event = toEvent(data)
     try {
       listener?.(event)
@@ -132,8 +129,7 @@ export function eventSink(
       process.emitWarning(error instanceof Error ? error : String(error))
     }
     // The channel catches what its subscribers throw.
-    if (!channel.hasSubscribers) return
-    channel.publish(Object.freeze({ loginHost: data.loginHost ?? loginHost(), event }))
+    if (channel.hasSubscribers) channel.publish(Object.freeze({ loginHost, event }))
   }
 }
 
@@ -143,9 +139,8 @@ function toEvent({
   error,
   expiry,
   measurements: given,
-  loginHost: _,
   ...rest
-}: EventData): ClientEvent {
+}: Omit<EventData, 'loginHost'>): ClientEvent {
   const event = {
     name,
     ...rest,

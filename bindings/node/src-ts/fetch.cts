@@ -81,11 +81,10 @@ async function follow(
     if (redirects === MAX_REDIRECTS) throw failed('too many redirects')
     const before = hop
     hop = redirect(before, response.status, next)
-    const stays = isSameOrigin(before.url, hop.url) ? apiCall.resolveUrl(token, hop.url) : undefined
-    const carried = stays?.carriesToken ? token : undefined
-    if (stays?.carriesToken) hop = { ...hop, url: stays.url }
-    response = await fetch(hop.url, outgoing(call, hop, carried))
-    if (carried === undefined) return delivered(redirected(response))
+    const { url, carriesToken } = apiCall.resolveRedirect(token, before.url, hop.url)
+    hop = { ...hop, url }
+    response = await fetch(url, outgoing(call, hop, carriesToken ? token : undefined))
+    if (!carriesToken) return delivered(redirected(response))
   }
 }
 

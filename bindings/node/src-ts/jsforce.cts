@@ -5,7 +5,6 @@ import { ApiCall, bodyCounts, checkRenewed, classifiedBytes, isReadOnce } from '
 import type { Client } from './client.cjs'
 import { adapterError, tokenNotSentTo } from './errors.cjs'
 import { peer } from './peer.cjs'
-import { isSameOrigin } from './resolve-url.cjs'
 import { conceal, scrub } from './scrub.cjs'
 import { renewStreaming } from './streaming.cjs'
 import type { Token } from './token.cjs'
@@ -155,16 +154,14 @@ class Session {
 
   /** Where a redirect leads: without the token if that is another origin, whose response then says nothing about it. */
   redirected(request: HttpRequest, from: HttpRequest): HttpRequest {
-    const token = this.#sent.get(from)?.token
-    let url = new URL(request.url, from.url).href
-    let stays = token !== undefined && isSameOrigin(url, from.url)
-    if (token !== undefined && stays) {
-      const resolved = this.#client.calls.resolveUrl(token, url)
-      url = resolved.url
-      stays = resolved.carriesToken
+    const { token, call } = this.#sent.get(from) ?? {}
+    const to = new URL(request.url, from.url).href
+    const { url, carriesToken } = (token && call?.resolveRedirect(token, from.url, to)) ?? {
+      url: to,
+      carriesToken: false,
     }
-    if (!stays) this.#sent.set(from, { token: undefined, call: this.#call(from) })
-    return { ...request, url, headers: (stays ? request.headers : bare(request.headers)) ?? {} }
+    if (!carriesToken) this.#sent.set(from, { token: undefined, call: this.#call(from) })
+    return { ...request, url, headers: (carriesToken ? request.headers : bare(request.headers)) ?? {} }
   }
 
   scrub(request: HttpRequest, error: unknown): unknown {

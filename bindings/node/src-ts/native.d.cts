@@ -87,7 +87,7 @@ export declare class NativeQuestion {
   fail(texts: Array<string>): void
 }
 
-/** One step of the core, which waits for its reply. */
+/** One call of the core, which waits for its reply. */
 export declare class NativeStoreStep {
   /** The call to make; null after the first time. */
   take(): NativeStoreCall | null

@@ -56,7 +56,7 @@ export class ClientPool {
     const given = toNative(options, 'pool')
     const { clock, credentials, store } = given
     this.#isListening = given.onEvent !== undefined || isWatched()
-    const listener = this.#isListening ? eventSink(given.onEvent, () => '') : undefined
+    const listener = this.#isListening ? eventSink(given.onEvent) : undefined
     this.#handle = guarded(
       () => native().openPool(given.options, given.environment, clock, listener, credentials, store),
       new.target,
@@ -221,7 +221,7 @@ export class ClientPool {
   get #native(): Native.NativePool {
     if (!this.#isListening && isWatched()) {
       this.#isListening = true
-      this.#handle.listen(eventSink(undefined, () => ''))
+      this.#handle.listen(eventSink(undefined))
     }
     return this.#handle
   }

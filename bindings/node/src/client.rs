@@ -10,15 +10,16 @@ use napi::bindgen_prelude::{Env, Function, Object};
 use napi_derive::napi;
 use serde_json::Value;
 
-use crate::callback::{self, Callback, NativeCredentials, NativeQuestion};
+use crate::callbacks::callback_functions;
 use crate::calls::{NativeApiCall, NativeResolvedUrl};
 use crate::clock::NativeTestClock;
+use crate::credentials::{NativeCredentials, NativeQuestion};
 use crate::data::{self, NativeCachedToken, Result, internal, throw};
-use crate::event::EventQueue;
+use crate::event::EventForwarder;
 use crate::failpoint::{failpoint, hide_panic_texts, lock};
 use crate::given;
 use crate::pending::{NativeOutcome, NativePending, promise};
-use crate::store::{JsStore, NativeStoreStep};
+use crate::store::NativeStoreStep;
 
 /// A token, or a promise of one.
 #[napi(object, object_from_js = false)]
@@ -34,7 +35,7 @@ pub struct NativeStarted<'env> {
 pub struct NativeClient {
     client: Client,
     tokens: Arc<Mutex<TokenNumbers>>,
-    events: EventQueue,
+    events: EventForwarder,
 }
 
 /// Numbers the tokens that went to JavaScript, so that each goes there once.
@@ -62,18 +63,8 @@ pub fn open(
     if let Some(clock) = clock {
         builder = builder.clock(clock.clock.clone());
     }
-    if let Some(function) = credentials {
-        builder = callback::credentials_of_client(builder, Callback::new(&function)?);
-    }
-    if let Some(function) = store {
-        builder = builder.store(JsStore::new(&function)?);
-    }
-    let events = EventQueue::default();
-    builder = events.attach(builder);
-    if let Some(listener) = on_event {
-        events.open(&listener)?;
-    }
-    let client = builder.build().map_err(throw)?;
+    let (functions, events) = callback_functions(on_event, credentials, store)?;
+    let client = functions.attach(builder).build().map_err(throw)?;
     Ok(NativeClient::new(client, events))
 }
 
@@ -238,7 +229,7 @@ impl NativeClient {
 }
 
 impl NativeClient {
-    pub(crate) fn new(client: Client, events: EventQueue) -> Self {
+    pub(crate) fn new(client: Client, events: EventForwarder) -> Self {
         Self {
             client,
             tokens: Arc::default(),

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use forcegrant::{Error, Expiry, SetupStep, Status, Token};
+use forcegrant::{Error, Expiry, SetupStep, Status, Token, ffi};
 use napi_derive::napi;
 use serde_json::{Value, json};
 
@@ -46,12 +46,6 @@ pub(crate) fn internal(error: napi::Error) -> napi::Error<Thrower> {
 
 /// An error. Its `message` and `help` name options as JavaScript does.
 pub(crate) fn error(error: &Error) -> Value {
-    let mut causes = Vec::new();
-    let mut next = std::error::Error::source(error);
-    while let Some(cause) = next {
-        causes.push(cause.to_string());
-        next = cause.source();
-    }
     object(json!({
         "code": error.code().as_str(),
         "kind": error.kind().as_str(),
@@ -63,7 +57,7 @@ pub(crate) fn error(error: &Error) -> Value {
         "httpStatus": error.http_status(),
         "oauthError": error.oauth_error(),
         "oauthDescription": error.oauth_description(),
-        "causes": causes,
+        "causes": ffi::causes(error),
     }))
 }
 

@@ -1,5 +1,6 @@
 //! The options that JavaScript gave: each is looked up in the table and set; errors say what is wrong with one.
 
+use forcegrant::ffi::{CLIENT_OPTIONS, OptionKind, OptionTable, POOL_OPTIONS};
 use forcegrant::{Client, ClientBuilder, ClientPoolBuilder, Environment};
 use napi::bindgen_prelude::{Object, Unknown};
 use napi::{JsValue, ValueType};
@@ -7,7 +8,10 @@ use napi_derive::napi;
 use serde_json::json;
 
 use crate::data::{Result, Thrower, internal, throw, throw_data};
-use crate::options::{Kind, OF_CLIENT, OF_POOL, OF_TYPESCRIPT, Refused, Table, read};
+use crate::options::{
+    InvalidValue, OF_ENVIRONMENT, OF_TYPESCRIPT, WithOption, camel_case, expected, names, read,
+    set, set_own,
+};
 
 /// The names of the environment variables that the core reads. JavaScript passes their values, because `process.env`
 /// of a worker is not the environment of the process.
@@ -22,9 +26,10 @@ pub(crate) fn builder(
     from_env: bool,
     environment: Environment,
 ) -> Result<ClientBuilder> {
-    let mut given = Given::of(options)?;
+    let mut given = GivenOptions::of(options)?;
     let builder = if from_env {
-        if let Some((name, _)) = given.find(|kind| matches!(kind, Kind::Start(..))) {
+        let mut names = OF_ENVIRONMENT.into_iter().map(camel_case);
+        if let Some(name) = names.find(|name| given.get(name).is_some()) {
             let what = format!("{name} comes from the environment");
             return Err(invalid(&what, "To set it, use new Client."));
         }
@@ -34,8 +39,8 @@ pub(crate) fn builder(
         let text = |name| given.get(name).and_then(read::<String>).unwrap_or_default();
         Client::builder(text("loginUrl"), text("clientId"), text("clientSecret"))
     };
-    let builder = given.apply(OF_CLIENT, builder.environment(environment))?;
-    given.end(OF_CLIENT.iter().map(|(name, _)| *name))?;
+    let builder = given.apply(CLIENT_OPTIONS, builder.environment(environment), set_own)?;
+    given.end(CLIENT_OPTIONS.iter().map(|(name, _)| *name))?;
     Ok(builder)
 }
 
@@ -45,11 +50,12 @@ pub(crate) fn pool_builder(
     environment: Environment,
     builder: ClientPoolBuilder,
 ) -> Result<ClientPoolBuilder> {
-    let mut given = Given::of(options)?;
-    let builder = given.apply(OF_POOL, builder)?;
+    let mut given = GivenOptions::of(options)?;
+    let builder = given.apply(POOL_OPTIONS, builder, |_, builder, _| Ok(builder))?;
     let mut refused = None;
     let builder = builder.options(|client| {
-        let options = given.apply(OF_CLIENT, client.clone().environment(environment));
+        let builder = client.clone().environment(environment);
+        let options = given.apply(CLIENT_OPTIONS, builder, set_own);
         options.unwrap_or_else(|error| {
             refused = Some(error);
             client
@@ -58,15 +64,14 @@ pub(crate) fn pool_builder(
     if let Some(error) = refused {
         return Err(error);
     }
-    let names = OF_CLIENT.iter().map(|(name, _)| *name);
-    given.end(names.chain(OF_POOL.iter().map(|(name, _)| *name)))?;
+    given.end(names())?;
     Ok(builder)
 }
 
 /// The options that were given and not yet applied; `undefined` and `null` are as if absent.
-struct Given<'env>(Vec<(String, Option<Unknown<'env>>)>);
+struct GivenOptions<'env>(Vec<(String, Option<Unknown<'env>>)>);
 
-impl<'env> Given<'env> {
+impl<'env> GivenOptions<'env> {
     fn of(options: &Object<'env>) -> Result<Self> {
         let mut given = Vec::new();
         for name in Object::keys(options).map_err(internal)? {
@@ -87,26 +92,29 @@ impl<'env> Given<'env> {
         *value
     }
 
-    fn find(
-        &self,
-        wanted: fn(&Kind<ClientBuilder>) -> bool,
-    ) -> Option<&(&'static str, Kind<ClientBuilder>)> {
-        OF_CLIENT
-            .iter()
-            .find(|(name, kind)| wanted(kind) && self.get(name).is_some())
-    }
-
     /// Applies the options that the table has.
-    fn apply<B>(&mut self, table: Table<B>, mut builder: B) -> Result<B> {
-        for (name, value) in std::mem::take(&mut self.0) {
-            match (table.iter().find(|(known, _)| *known == name), value) {
-                (None, value) => self.0.push((name, value)),
+    fn apply<B>(
+        &mut self,
+        table: OptionTable<B>,
+        mut builder: B,
+        set_own: fn(&str, B, Unknown<'_>) -> WithOption<B>,
+    ) -> Result<B> {
+        for (given, value) in std::mem::take(&mut self.0) {
+            match (
+                table.iter().find(|(name, _)| camel_case(name) == given),
+                value,
+            ) {
+                (None, value) => self.0.push((given, value)),
                 (Some(_), None) => {}
-                (Some((_, kind)), Some(value)) => {
-                    builder = kind.set(builder, value).map_err(|refused| match refused {
-                        Refused::Type => wrong_type(&name, value, &kind.expected()),
-                        Refused::Core(error) => throw(error),
-                        Refused::Value(what, help) => invalid(&what, help),
+                (Some((name, kind)), Some(value)) => {
+                    let set = match kind {
+                        OptionKind::Own => set_own(name, builder, value),
+                        _ => set(kind, builder, value),
+                    };
+                    builder = set.map_err(|invalid_value| match invalid_value {
+                        InvalidValue::Type => wrong_type(&given, value, expected(name, kind)),
+                        InvalidValue::Core(error) => throw(error),
+                        InvalidValue::Value(what, help) => invalid(&what, help),
                     })?;
                 }
             }
@@ -124,7 +132,8 @@ impl<'env> Given<'env> {
             name.replace(|c: char| !c.is_ascii_alphabetic(), "")
                 .to_lowercase()
         };
-        let known: Vec<_> = known.chain(OF_TYPESCRIPT).collect();
+        let of_typescript = OF_TYPESCRIPT.into_iter().map(str::to_owned);
+        let known: Vec<_> = known.map(camel_case).chain(of_typescript).collect();
         let help = match known.iter().find(|known| plain(known) == plain(name)) {
             Some(meant) => format!("Did you mean {meant}?"),
             None => format!("The options are: {}.", known.join(", ")),

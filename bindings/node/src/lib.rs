@@ -8,14 +8,16 @@
     clippy::must_use_candidate
 )]
 
-mod callback;
+mod callbacks;
 mod calls;
 mod client;
 mod clock;
+mod credentials;
 mod data;
 mod event;
 mod failpoint;
 mod given;
+mod js_callback;
 mod options;
 mod pending;
 mod pool;

@@ -1,32 +1,20 @@
-//! The table of options: their names in JavaScript, their types, and where a value goes in the core's builders. The core
-//! decides what an absent option means and whether a value makes sense.
+//! The values of options: how JavaScript writes those whose kind the core's table tells, and those that JavaScript reads
+//! in a way of its own. The core decides what an absent option means and whether a value makes sense.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use forcegrant::ffi::{CLIENT_OPTIONS, OptionKind, POOL_OPTIONS};
 use forcegrant::store::StoreConfig;
-use forcegrant::{AuthStyle, ClientBuilder, ClientPoolBuilder, Error, Proxy, Roots};
+use forcegrant::{AuthStyle, ClientBuilder, Error, Proxy, Roots};
 use napi::bindgen_prelude::{FromNapiValue, Object, Unknown};
 use napi::{JsValue, ValueType};
 
-/// The type of an option, and where a value of it goes. Texts say what was expected.
-pub(crate) enum Kind<B> {
-    Milliseconds(fn(B, Duration) -> B),
-    Backoff(fn(B, Duration, Duration) -> B),
-    Count(fn(B, u32) -> B),
-    Limit(fn(B, Option<u32>) -> B),
-    Flag(fn(B, bool) -> B),
-    Text(&'static str, fn(B, String) -> B),
-    /// One of the four that a client is made of, and an environment names.
-    Start(&'static str, fn(B, String) -> B),
-    Other(&'static str, fn(B, Unknown<'_>) -> Parsed<B>),
-}
-
-pub(crate) type Parsed<B> = std::result::Result<B, Refused>;
+pub(crate) type WithOption<B> = std::result::Result<B, InvalidValue>;
 
 /// Why a value was refused.
-pub(crate) enum Refused {
+pub(crate) enum InvalidValue {
     Type,
     /// By the core.
     Core(Error),
@@ -34,132 +22,88 @@ pub(crate) enum Refused {
     Value(String, &'static str),
 }
 
-pub(crate) type Table<B> = &'static [(&'static str, Kind<B>)];
-
-pub(crate) const OF_CLIENT: Table<ClientBuilder> = {
-    use Kind::{Backoff, Count, Flag, Limit, Milliseconds, Other, Start, Text};
-    type B = ClientBuilder;
-    &[
-        // `builder` has read the first three.
-        (
-            "loginUrl",
-            Start("such as \"acme.my.salesforce.com\"", |b, _| b),
-        ),
-        ("clientId", Start("the consumer key", |b, _| b)),
-        ("clientSecret", Start("the consumer secret", |b, _| b)),
-        (
-            "clientSecretFile",
-            Start("the path of a file", B::client_secret_file),
-        ),
-        (
-            "nextCredentials",
-            Other("an object: { clientId, clientSecret }", next_credentials),
-        ),
-        ("introspect", Flag(B::introspect)),
-        (
-            "introspectionTimeout",
-            Milliseconds(B::introspection_timeout),
-        ),
-        ("loginBudget", Limit(B::login_budget)),
-        ("authStyle", Other("\"body\" or \"basic\"", auth_style)),
-        ("tokenUrl", Text("a URL", B::token_url)),
-        (
-            "trustedHosts",
-            Other("an array of host names", trusted_hosts),
-        ),
-        ("allowHttpLoopback", Flag(B::allow_http_loopback)),
-        ("resolve", Other(RESOLVE, resolve)),
-        (
-            "roots",
-            Text("\"platform\", \"bundled\" or a PEM text", roots),
-        ),
-        (
-            "proxy",
-            Other(
-                "a string: \"env\", \"none\", null or the URL of a proxy",
-                proxy,
-            ),
-        ),
-        ("connectTimeout", Milliseconds(B::connect_timeout)),
-        ("attemptTimeout", Milliseconds(B::attempt_timeout)),
-        ("totalTimeout", Milliseconds(B::total_timeout)),
-        ("maxAttempts", Count(B::max_attempts)),
-        ("retryBackoff", Milliseconds(B::retry_backoff)),
-        ("retryAfterCap", Milliseconds(B::retry_after_cap)),
-        ("callAttempts", Count(B::call_attempts)),
-        ("callBackoff", Backoff(B::call_backoff)),
-        ("callRetryAfterCap", Milliseconds(B::call_retry_after_cap)),
-        ("sessionTimeout", Milliseconds(B::session_timeout)),
-        ("refreshWindow", Milliseconds(B::refresh_window)),
-        ("safetyMargin", Milliseconds(B::safety_margin)),
-        ("maxStale", Milliseconds(B::max_stale)),
-        ("refusalBackoff", Backoff(B::refusal_backoff)),
-        ("transientBackoff", Backoff(B::transient_backoff)),
-        (
-            "store",
-            Other(
-                "a string: \"process\", \"off\", \"file\", the URL of a store, or a store",
-                store,
-            ),
-        ),
-        ("storeTimeout", Milliseconds(B::store_timeout)),
-    ]
-};
-
-pub(crate) const OF_POOL: Table<ClientPoolBuilder> = &[
-    (
-        "maxClients",
-        Kind::Count(|b, most| b.max_clients(most as usize)),
-    ),
-    (
-        "loginsPerSecond",
-        Kind::Limit(ClientPoolBuilder::logins_per_second),
-    ),
-    (
-        "concurrentLogins",
-        Kind::Limit(ClientPoolBuilder::concurrent_logins),
-    ),
-];
-
 /// The options that TypeScript takes.
 pub(crate) const OF_TYPESCRIPT: [&str; 4] = ["credentialsCallback", "clock", "onEvent", "fetch"];
+/// Those that an environment names.
+pub(crate) const OF_ENVIRONMENT: [&str; 4] = [
+    "login_url",
+    "client_id",
+    "client_secret",
+    "client_secret_file",
+];
 
-const RESOLVE: &str = "an object from host names to addresses, such as { \"acme.my.salesforce.com\": \"127.0.0.1:8443\" }";
-
-impl<B> Kind<B> {
-    pub(crate) fn set(&self, builder: B, value: Unknown<'_>) -> Parsed<B> {
-        fn some<T>(value: Option<T>) -> std::result::Result<T, Refused> {
-            value.ok_or(Refused::Type)
-        }
-        Ok(match self {
-            Self::Milliseconds(set) => set(builder, some(read(value).and_then(duration))?),
-            Self::Backoff(set) => match read::<Vec<f64>>(value).as_deref() {
-                Some([first, cap]) => set(builder, some(duration(*first))?, some(duration(*cap))?),
-                _ => return Err(Refused::Type),
-            },
-            Self::Count(set) => set(builder, some(read(value).and_then(whole))?),
-            Self::Limit(set) if read::<String>(value).as_deref() == Some("none") => {
-                set(builder, None)
-            }
-            Self::Limit(set) => set(builder, Some(some(read(value).and_then(whole))?)),
-            Self::Flag(set) => set(builder, some(read(value))?),
-            Self::Text(_, set) | Self::Start(_, set) => set(builder, some(read(value))?),
-            Self::Other(_, parse) => return parse(builder, value),
-        })
+/// Sets an option of a kind that the core's table tells.
+pub(crate) fn set<B>(kind: &OptionKind<B>, builder: B, value: Unknown<'_>) -> WithOption<B> {
+    fn some<T>(value: Option<T>) -> WithOption<T> {
+        value.ok_or(InvalidValue::Type)
     }
-
-    pub(crate) fn expected(&self) -> String {
-        match self {
-            Self::Milliseconds(_) => "a number of milliseconds, such as 5000".to_owned(),
-            Self::Backoff(_) => {
-                "two numbers of milliseconds, [first, cap], such as [5000, 60000]".to_owned()
-            }
-            Self::Count(_) => "a whole number, such as 3".to_owned(),
-            Self::Limit(_) => "a whole number, such as 3, or \"none\"".to_owned(),
-            Self::Flag(_) => "true or false".to_owned(),
-            Self::Text(what, _) | Self::Start(what, _) => format!("a string: {what}"),
-            Self::Other(what, _) => (*what).to_owned(),
+    Ok(match kind {
+        OptionKind::Duration(set) => set(builder, some(read(value).and_then(duration))?),
+        OptionKind::Backoff(set) => match read::<Vec<f64>>(value).as_deref() {
+            Some([first, cap]) => set(builder, some(duration(*first))?, some(duration(*cap))?),
+            _ => return Err(InvalidValue::Type),
+        },
+        OptionKind::Number(set) => set(builder, some(read(value).and_then(whole))?),
+        OptionKind::Limit(set) if read::<String>(value).as_deref() == Some("none") => {
+            set(builder, None)
         }
+        OptionKind::Limit(set) => set(builder, Some(some(read(value).and_then(whole))?)),
+        OptionKind::Flag(set) => set(builder, some(read(value))?),
+        OptionKind::Text(set) => set(builder, some(read(value))?),
+        OptionKind::Texts(set) => set(builder, some(read(value))?),
+        OptionKind::Path(set) => set(builder, some(read::<String>(value))?.into()),
+        OptionKind::Credentials(set) => {
+            let text = |name| read::<Object<'_>>(value)?.get::<String>(name).ok()?;
+            let (id, secret) = some(text("clientId").zip(text("clientSecret")))?;
+            set(builder, id, secret)
+        }
+        OptionKind::Own => builder,
+    })
+}
+
+/// Sets an option that JavaScript reads in a way of its own.
+pub(crate) fn set_own(
+    name: &str,
+    builder: ClientBuilder,
+    value: Unknown<'_>,
+) -> WithOption<ClientBuilder> {
+    match name {
+        "auth_style" => auth_style(builder, value),
+        "resolve" => resolve(builder, value),
+        "roots" => roots(builder, value),
+        "proxy" => proxy(builder, value),
+        "store" => store(builder, value),
+        // The builder was made of it.
+        _ => read::<String>(value).map_or(Err(InvalidValue::Type), |_| Ok(builder)),
+    }
+}
+
+/// What was expected of a value.
+pub(crate) fn expected<B>(name: &str, kind: &OptionKind<B>) -> &'static str {
+    match kind {
+        OptionKind::Duration(_) => "a number of milliseconds, such as 5000",
+        OptionKind::Backoff(_) => {
+            "two numbers of milliseconds, [first, cap], such as [5000, 60000]"
+        }
+        OptionKind::Number(_) => "a whole number, such as 3",
+        OptionKind::Limit(_) => "a whole number, such as 3, or \"none\"",
+        OptionKind::Flag(_) => "true or false",
+        OptionKind::Text(_) => "a string: a URL",
+        OptionKind::Texts(_) => "an array of host names",
+        OptionKind::Path(_) => "a string: the path of a file",
+        OptionKind::Credentials(_) => "an object: { clientId, clientSecret }",
+        OptionKind::Own => match name {
+            "login_url" => "a string: such as \"acme.my.salesforce.com\"",
+            "client_id" => "a string: the consumer key",
+            "client_secret" => "a string: the consumer secret",
+            "auth_style" => "\"body\" or \"basic\"",
+            "roots" => "a string: \"platform\", \"bundled\" or a PEM text",
+            "proxy" => "a string: \"env\", \"none\", null or the URL of a proxy",
+            "resolve" => {
+                "an object from host names to addresses, such as { \"acme.my.salesforce.com\": \"127.0.0.1:8443\" }"
+            }
+            _ => "a string: \"process\", \"off\", \"file\", the URL of a store, or a store",
+        },
     }
 }
 
@@ -187,31 +131,19 @@ fn whole(number: f64) -> Option<u32> {
     fits.then_some(number as u32)
 }
 
-fn next_credentials(builder: ClientBuilder, value: Unknown<'_>) -> Parsed<ClientBuilder> {
-    let text = |name| read::<Object<'_>>(value)?.get::<String>(name).ok()?;
-    let next = text("clientId").zip(text("clientSecret"));
-    let (client_id, client_secret) = next.ok_or(Refused::Type)?;
-    Ok(builder.next_credentials(client_id, client_secret))
-}
-
-fn auth_style(builder: ClientBuilder, value: Unknown<'_>) -> Parsed<ClientBuilder> {
+fn auth_style(builder: ClientBuilder, value: Unknown<'_>) -> WithOption<ClientBuilder> {
     match read::<String>(value).as_deref() {
         Some("basic") => Ok(builder.auth_style(AuthStyle::Basic)),
         Some("body") => Ok(builder.auth_style(AuthStyle::Body)),
-        _ => Err(Refused::Type),
+        _ => Err(InvalidValue::Type),
     }
 }
 
-fn trusted_hosts(builder: ClientBuilder, value: Unknown<'_>) -> Parsed<ClientBuilder> {
-    let hosts: Vec<String> = read(value).ok_or(Refused::Type)?;
-    Ok(builder.trusted_hosts(hosts))
-}
-
-fn resolve(mut builder: ClientBuilder, value: Unknown<'_>) -> Parsed<ClientBuilder> {
+fn resolve(mut builder: ClientBuilder, value: Unknown<'_>) -> WithOption<ClientBuilder> {
     if value.is_array().unwrap_or(true) {
-        return Err(Refused::Type);
+        return Err(InvalidValue::Type);
     }
-    let addresses: HashMap<String, String> = read(value).ok_or(Refused::Type)?;
+    let addresses: HashMap<String, String> = read(value).ok_or(InvalidValue::Type)?;
     for (host, address) in addresses {
         // Without a port, the URL's port is used.
         let parsed = address
@@ -220,26 +152,27 @@ fn resolve(mut builder: ClientBuilder, value: Unknown<'_>) -> Parsed<ClientBuild
         let Ok(parsed) = parsed else {
             let what = format!("option `resolve`: the address of {host:?} is invalid");
             let help = "Give an IP address, with or without a port, such as \"127.0.0.1:8443\".";
-            return Err(Refused::Value(what, help));
+            return Err(InvalidValue::Value(what, help));
         };
         builder = builder.resolve(host, parsed);
     }
     Ok(builder)
 }
 
-fn roots(builder: ClientBuilder, roots: String) -> ClientBuilder {
-    builder.roots(match roots.as_str() {
+fn roots(builder: ClientBuilder, value: Unknown<'_>) -> WithOption<ClientBuilder> {
+    let roots: String = read(value).ok_or(InvalidValue::Type)?;
+    Ok(builder.roots(match roots.as_str() {
         "platform" => Roots::Platform,
         "bundled" => Roots::Bundled,
         _ => Roots::Pem(roots.into_bytes()),
-    })
+    }))
 }
 
-fn proxy(builder: ClientBuilder, value: Unknown<'_>) -> Parsed<ClientBuilder> {
+fn proxy(builder: ClientBuilder, value: Unknown<'_>) -> WithOption<ClientBuilder> {
     if value.get_type().is_ok_and(|kind| kind == ValueType::Null) {
         return Ok(builder.proxy(Proxy::None));
     }
-    let proxy: String = read(value).ok_or(Refused::Type)?;
+    let proxy: String = read(value).ok_or(InvalidValue::Type)?;
     Ok(builder.proxy(match proxy.as_str() {
         "env" => Proxy::Environment,
         "none" => Proxy::None,
@@ -247,25 +180,28 @@ fn proxy(builder: ClientBuilder, value: Unknown<'_>) -> Parsed<ClientBuilder> {
     }))
 }
 
-fn store(builder: ClientBuilder, value: Unknown<'_>) -> Parsed<ClientBuilder> {
-    let store: String = read(value).ok_or(Refused::Type)?;
-    Ok(builder.store(store.parse::<StoreConfig>().map_err(Refused::Core)?))
+fn store(builder: ClientBuilder, value: Unknown<'_>) -> WithOption<ClientBuilder> {
+    let store: String = read(value).ok_or(InvalidValue::Type)?;
+    Ok(builder.store(store.parse::<StoreConfig>().map_err(InvalidValue::Core)?))
 }
 
-/// A text of the core, with options in JavaScript's names: `loginBudget` in place of `login_budget`.
+/// A name of the core in JavaScript's form: `loginBudget` for `login_budget`.
+pub(crate) fn camel_case(name: &str) -> String {
+    let (first, rest) = name.split_at(name.find('_').unwrap_or(name.len()));
+    let words = rest.split('_').filter(|word| !word.is_empty());
+    let words = words.map(|word| word[..1].to_ascii_uppercase() + &word[1..]);
+    first.to_owned() + &words.collect::<String>()
+}
+
+/// The names of the core's options.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    let of_client = CLIENT_OPTIONS.iter().map(|(name, _)| *name);
+    of_client.chain(POOL_OPTIONS.iter().map(|(name, _)| *name))
+}
+
+/// A text of the core, with options in JavaScript's names.
 pub(crate) fn in_camel_case(text: &str) -> String {
-    let names = OF_CLIENT.iter().map(|(name, _)| *name);
-    let names = names.chain(OF_POOL.iter().map(|(name, _)| *name));
-    names.fold(text.to_owned(), |text, name| {
-        let snake: String = name
-            .chars()
-            .flat_map(|c| {
-                c.is_ascii_uppercase()
-                    .then_some('_')
-                    .into_iter()
-                    .chain([c.to_ascii_lowercase()])
-            })
-            .collect();
-        text.replace(&format!("`{snake}`"), &format!("`{name}`"))
+    names().fold(text.to_owned(), |text, name| {
+        text.replace(&format!("`{name}`"), &format!("`{}`", camel_case(name)))
     })
 }

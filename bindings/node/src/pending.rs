@@ -47,9 +47,9 @@ pub struct NativeSubscription {
     end: Option<Box<dyn FnOnce(bool) + Send>>,
 }
 
-type Resolver = Box<dyn FnOnce(Env) -> Result<NativeOutcome> + Send>;
+type SettlePromise = Box<dyn FnOnce(Env) -> Result<NativeOutcome> + Send>;
 /// The caller that takes the deferred out settles it, so it is settled once.
-type SharedDeferred = Arc<Mutex<Option<JsDeferred<NativeOutcome, Resolver>>>>;
+type SharedDeferred = Arc<Mutex<Option<JsDeferred<NativeOutcome, SettlePromise>>>>;
 
 /// Makes a promise for `pending`. `finish` runs on the thread of JavaScript.
 pub(crate) fn promise<T: Clone + Send + 'static>(
@@ -57,7 +57,7 @@ pub(crate) fn promise<T: Clone + Send + 'static>(
     pending: Pending<T>,
     finish: impl FnOnce(T) -> NativeOutcome + Send + 'static,
 ) -> Result<NativePending<'_>> {
-    let (deferred, outcome) = env.create_deferred::<NativeOutcome, Resolver>()?;
+    let (deferred, outcome) = env.create_deferred::<NativeOutcome, SettlePromise>()?;
     let deferred: SharedDeferred = Arc::new(Mutex::new(Some(deferred)));
     let settled = Arc::clone(&deferred);
     let subscription = pending.on_ready(move |result| {

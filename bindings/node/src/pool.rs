@@ -7,21 +7,22 @@ use napi::bindgen_prelude::{Env, Function, Object};
 use napi_derive::napi;
 use serde_json::{Value, json};
 
-use crate::callback::{self, Callback, NativeCredentials, NativeQuestion};
+use crate::callbacks::callback_functions;
 use crate::client::NativeClient;
 use crate::clock::NativeTestClock;
+use crate::credentials::{NativeCredentials, NativeQuestion};
 use crate::data::{self, Result, internal, throw};
-use crate::event::EventQueue;
+use crate::event::EventForwarder;
 use crate::failpoint::hide_panic_texts;
 use crate::given;
 use crate::pending::{NativeOutcome, NativePending, promise};
-use crate::store::{JsStore, NativeStoreStep};
+use crate::store::NativeStoreStep;
 
 /// A pool.
 #[napi]
 pub struct NativePool {
     pool: ClientPool,
-    events: EventQueue,
+    events: EventForwarder,
 }
 
 /// Makes a pool.
@@ -40,19 +41,8 @@ pub fn open_pool(
     if let Some(clock) = clock {
         builder = builder.options(|client| client.clock(clock.clock.clone()));
     }
-    if let Some(function) = credentials {
-        builder = callback::credentials_of_pool(builder, Callback::new(&function)?);
-    }
-    if let Some(function) = store {
-        let store = JsStore::new(&function)?;
-        builder = builder.options(|client| client.store(store));
-    }
-    let events = EventQueue::default();
-    builder = events.attach_pool(builder);
-    if let Some(listener) = on_event {
-        events.open(&listener)?;
-    }
-    let pool = builder.build().map_err(throw)?;
+    let (functions, events) = callback_functions(on_event, credentials, store)?;
+    let pool = functions.attach_pool(builder).build().map_err(throw)?;
     Ok(NativePool { pool, events })
 }
 
@@ -63,7 +53,7 @@ impl NativePool {
     pub fn client(&self, key: String) -> Result<NativeClient> {
         let client = self.pool.client(&key).map_err(throw)?;
         // The pool has the events.
-        Ok(NativeClient::new(client, EventQueue::default()))
+        Ok(NativeClient::new(client, EventForwarder::default()))
     }
 
     /// Whether this is the client that the pool holds for a key; it counts as a use.

@@ -1,17 +1,15 @@
-//! A store that is written in JavaScript: the core's steps go to its loop.
+//! A store that is written in JavaScript: the core's calls go to its loop.
 
-use std::fmt;
 use std::time::Duration;
 
-use forcegrant::store::{
-    Acquired, Lease, Put, Store, StoreError, StoreFuture, Stored, conformance,
-};
+use forcegrant::ffi::{self, CallbackStore, StoreCall};
+use forcegrant::store::{Acquired, Lease, Put, StoreError, Stored};
 use napi::bindgen_prelude::{Buffer, Either4, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 
-use crate::callback::{Callback, Reply, Thrown, send};
 use crate::data::{Result, count, internal, milliseconds};
+use crate::js_callback::{JsCallback, PendingRequest};
 
 /// The lease of a step.
 #[napi(object, object_from_js = false)]
@@ -22,7 +20,7 @@ pub struct NativeLease {
     pub fence: f64,
 }
 
-type Argument = Either4<String, f64, Buffer, NativeLease>;
+type StoreArgument = Either4<String, f64, Buffer, NativeLease>;
 
 /// A call of a method of the store. Times are in milliseconds.
 #[napi(object, object_from_js = false)]
@@ -31,7 +29,7 @@ pub struct NativeStoreCall {
     pub method: String,
     /// Its arguments.
     #[napi(ts_type = "unknown[]")]
-    pub args: Vec<Argument>,
+    pub args: Vec<StoreArgument>,
 }
 
 /// What the method returned; what it does not return is absent.
@@ -51,11 +49,11 @@ pub struct NativeReply {
     pub count: Option<f64>,
 }
 
-/// One step of the core, which waits for its reply.
+/// One call of the core, which waits for its reply.
 #[napi]
 pub struct NativeStoreStep {
     call: Option<NativeStoreCall>,
-    reply: Reply<NativeReply>,
+    request: PendingRequest<StoreCall>,
 }
 
 #[napi]
@@ -68,20 +66,21 @@ impl NativeStoreStep {
 
     /// Replies with what the method returned.
     #[napi(catch_unwind)]
-    pub fn answer(&mut self, reply: NativeReply) {
-        send(&mut self.reply, Ok(reply));
+    pub fn answer(&self, reply: NativeReply) {
+        if let Some(call) = self.request.take() {
+            answer(call, reply);
+        }
     }
 
     /// Says what the method threw.
     #[napi(catch_unwind)]
-    pub fn fail(&mut self, texts: Vec<String>) {
-        send(&mut self.reply, Err(Thrown::chain(texts)));
+    pub fn fail(&self, texts: Vec<String>) {
+        if let Some(call) = self.request.take() {
+            let text = texts.into_iter().next();
+            call.fail(text.unwrap_or_else(|| "unknown error".to_owned()));
+        }
     }
 }
-
-/// A store of JavaScript.
-#[derive(Clone)]
-pub(crate) struct JsStore(Callback<NativeStoreStep>);
 
 /// Checks the contract of a store of JavaScript, and calls `done` with the violations, one line each. It takes a few
 /// seconds.
@@ -90,138 +89,95 @@ pub fn check_store(
     store: Function<'_, NativeStoreStep, ()>,
     done: Function<'_, Vec<String>, ()>,
 ) -> Result<()> {
-    let store = JsStore::new(&store)?;
+    let store = store_of(&store)?;
     // It keeps the loop alive until it is called.
     let done = done.build_threadsafe_function::<Vec<String>>().build();
     let done = done.map_err(internal)?;
     std::thread::Builder::new()
         .name("forcegrant-check".to_owned())
         .spawn(move || {
-            let _ = done.call(check(&store), ThreadsafeFunctionCallMode::NonBlocking);
+            let violations = ffi::check_store(&store);
+            let _ = done.call(violations, ThreadsafeFunctionCallMode::NonBlocking);
         })
         .map_err(|error| internal(error.into()))?;
     Ok(())
 }
 
-fn check(store: &JsStore) -> Vec<String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build();
-    match runtime.map(|runtime| runtime.block_on(conformance::check(store))) {
-        Ok(Ok(())) => Vec::new(),
-        Ok(Err(violations)) => violations.iter().map(ToString::to_string).collect(),
-        Err(error) => vec![error.to_string()],
-    }
-}
-
-impl JsStore {
-    pub(crate) fn new(store: &Function<'_, NativeStoreStep, ()>) -> Result<Self> {
-        Ok(Self(Callback::new(store)?))
-    }
-
-    /// Has the method called, and takes what belongs to it from the reply.
-    fn ask<'a, T: Send + 'a>(
-        &self,
-        method: &'static str,
-        args: impl IntoIterator<Item = Argument>,
-        pick: impl FnOnce(NativeReply) -> Option<T> + Send + 'a,
-    ) -> StoreFuture<'a, T> {
-        let callback = self.0.clone();
+/// The store whose calls go to a function of JavaScript.
+pub(crate) fn store_of(function: &Function<'_, NativeStoreStep, ()>) -> Result<CallbackStore> {
+    let callback = JsCallback::new(function)?;
+    // JavaScript itself waits for a store without a method `watch`.
+    Ok(CallbackStore::new(true, move |request| {
         let call = Some(NativeStoreCall {
-            method: method.to_owned(),
-            args: args.into_iter().collect(),
+            method: request.method().to_owned(),
+            args: arguments(&request),
         });
-        Box::pin(async move {
-            let reply = callback
-                .ask(|reply| NativeStoreStep { call, reply })
-                .await
-                .map_err(|thrown| StoreError::new(thrown.to_string()))?;
-            let wrong = || StoreError::new(format!("unexpected return value of `{method}`"));
-            pick(reply).ok_or_else(wrong)
-        })
+        let wrap = |request| NativeStoreStep { call, request };
+        callback.ask(request, wrap, StoreCall::fail);
+    }))
+}
+
+fn arguments(call: &StoreCall) -> Vec<StoreArgument> {
+    let text = |text: &str| Either4::A(text.to_owned());
+    let time = |time: &Duration| Either4::B(milliseconds(*time));
+    let held = |Lease { owner, fence }: &Lease| {
+        let (owner, fence) = (owner.clone(), count(*fence));
+        Either4::D(NativeLease { owner, fence })
+    };
+    match call {
+        StoreCall::Get { key, .. } => vec![text(key)],
+        StoreCall::Put {
+            key,
+            entry,
+            time_to_live,
+            lease,
+            ..
+        } => {
+            let entry = Either4::C(entry.clone().into());
+            vec![text(key), entry, time(time_to_live), held(lease)]
+        }
+        StoreCall::Acquire {
+            key,
+            owner,
+            time: length,
+            ..
+        } => vec![text(key), text(owner), time(length)],
+        StoreCall::Release { key, lease, .. } => vec![text(key), held(lease)],
+        StoreCall::Watch {
+            key, fence, limit, ..
+        } => vec![text(key), Either4::B(count(*fence)), time(limit)],
+        StoreCall::Count { key, logins, .. } => vec![text(key), Either4::B((*logins).into())],
     }
 }
 
-impl Store for JsStore {
-    fn get<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Stored>> {
-        self.ask("get", [text(key)], |reply| {
-            let left = reply.left.map(duration);
-            Some(reply.entry.map(|entry| Stored {
-                entry: entry.to_vec(),
-                left,
-            }))
-        })
-    }
-
-    fn put<'a>(
-        &'a self,
-        key: &'a str,
-        entry: &'a [u8],
-        time_to_live: Duration,
-        lease: &'a Lease,
-    ) -> StoreFuture<'a, Put> {
-        let entry = Either4::C(entry.to_vec().into());
-        let args = [text(key), entry, time(time_to_live), held(lease)];
-        self.ask("put", args, |reply| {
-            Some(if reply.stored? {
-                Put::Stored
-            } else {
-                Put::Outdated
-            })
-        })
-    }
-
-    fn acquire<'a>(
-        &'a self,
-        key: &'a str,
-        owner: &'a str,
-        lease_time: Duration,
-    ) -> StoreFuture<'a, Acquired> {
-        let args = [text(key), text(owner), time(lease_time)];
-        self.ask("acquire", args, |reply| {
-            let fence = whole(reply.fence?)?;
-            Some(if reply.granted? {
-                Acquired::Granted { fence }
-            } else {
-                let left = duration(reply.left?);
-                Acquired::Held { fence, left }
-            })
-        })
-    }
-
-    fn release<'a>(&'a self, key: &'a str, lease: &'a Lease) -> StoreFuture<'a, ()> {
-        self.ask("release", [text(key), held(lease)], |_| Some(()))
-    }
-
-    fn watch<'a>(&'a self, key: &'a str, fence: u64, limit: Duration) -> StoreFuture<'a, ()> {
-        let args = [text(key), Either4::B(count(fence)), time(limit)];
-        self.ask("watch", args, |_| Some(()))
-    }
-
-    fn count<'a>(&'a self, key: &'a str, logins: u32) -> StoreFuture<'a, u64> {
-        let args = [text(key), Either4::B(f64::from(logins))];
-        self.ask("count", args, |reply| whole(reply.count?))
+fn answer(call: StoreCall, given: NativeReply) {
+    let method = call.method();
+    let wrong = || StoreError::new(format!("unexpected return value of `{method}`"));
+    match call {
+        StoreCall::Get { reply, .. } => {
+            let left = given.left.map(duration);
+            let entry = given.entry.map(|entry| entry.to_vec());
+            reply.send(Ok(entry.map(|entry| Stored { entry, left })));
+        }
+        StoreCall::Put { reply, .. } => {
+            let put = |stored| if stored { Put::Stored } else { Put::Outdated };
+            reply.send(given.stored.map(put).ok_or_else(wrong));
+        }
+        StoreCall::Acquire { reply, .. } => reply.send(acquired(&given).ok_or_else(wrong)),
+        StoreCall::Release { reply, .. } | StoreCall::Watch { reply, .. } => reply.send(Ok(())),
+        StoreCall::Count { reply, .. } => {
+            reply.send(given.count.and_then(whole).ok_or_else(wrong));
+        }
     }
 }
 
-impl fmt::Debug for JsStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JsStore")
-    }
-}
-
-fn text(text: &str) -> Argument {
-    Either4::A(text.to_owned())
-}
-
-fn time(time: Duration) -> Argument {
-    Either4::B(milliseconds(time))
-}
-
-fn held(lease: &Lease) -> Argument {
-    Either4::D(NativeLease {
-        owner: lease.owner.clone(),
-        fence: count(lease.fence),
+fn acquired(given: &NativeReply) -> Option<Acquired> {
+    let fence = whole(given.fence?)?;
+    Some(if given.granted? {
+        Acquired::Granted { fence }
+    } else {
+        let left = duration(given.left?);
+        Acquired::Held { fence, left }
     })
 }
 

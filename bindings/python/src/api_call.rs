@@ -28,7 +28,16 @@ struct CallInProgress {
 }
 
 impl PyApiCall {
-    pub(crate) fn new(client: Py<PyClientBase>, method: String) -> Self {
+    fn state(&self) -> MutexGuard<'_, CallInProgress> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[pymethods]
+impl PyApiCall {
+    /// Begins a call with this method.
+    #[new]
+    fn new(client: Py<PyClientBase>, method: String) -> Self {
         let state = CallInProgress {
             call: ApiCall::new(method),
             sent: None,
@@ -39,13 +48,6 @@ impl PyApiCall {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, CallInProgress> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[pymethods]
-impl PyApiCall {
     /// Where a request with this token goes, and whether the token may go along: connect to exactly
     /// this URL. Raises `TokenRejectedError` if it is the token that was just refused, and
     /// `ConfigurationError` for a URL that HTTP libraries read differently.

@@ -3,19 +3,18 @@
 
 use std::sync::Arc;
 
-use forcegrant::ffi::{self, CallbackStore, StoreCall};
-use forcegrant::store::StoreConfig;
-use forcegrant::{ClientBuilder, ClientPoolBuilder};
+use forcegrant::ffi::{CallbackFunctions, CallbackStore};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::event_queue::EventQueue;
 use crate::hooks;
-use crate::options::{callable, is_store};
+use crate::options::is_store;
 use crate::process_queue::ProcessQueue;
 use crate::python_call;
-use crate::request::{PyRequest, Request};
+use crate::request::{CallbackRequest, answer_all};
+use crate::values::callable;
 
 /// Each object in Python has one of its own, for the collector of cycles: a callback often is a method of what
 /// holds the client.
@@ -32,7 +31,7 @@ pub(crate) struct Callbacks {
 #[derive(Default)]
 struct Queues {
     events: EventQueue,
-    requests: ProcessQueue<Request>,
+    requests: ProcessQueue<CallbackRequest>,
 }
 
 impl Callbacks {
@@ -63,52 +62,34 @@ impl Callbacks {
         if credentials.is_some() || store.is_some() {
             // Here, and not when there is a request: a child that is forked in the middle of the import in
             // this function waits for ever for its end.
-            let handler = hooks::call(py, "make_request_handler", (credentials, store), None)?;
+            let handler = python_call::call(
+                &hooks::function(py, "make_request_handler")?,
+                (credentials, store),
+                None,
+            )?;
             callbacks.request_handler = Some(handler.unbind());
         }
         Ok(callbacks)
     }
 
-    /// Has the builder's client call back.
-    pub(crate) fn attach(&self, builder: ClientBuilder) -> ClientBuilder {
-        let queues = Arc::clone(&self.queues);
-        let mut builder = ffi::on_event(builder, move |event| queues.events.push(event, None));
-        if self.has_credentials {
-            let queues = Arc::clone(&self.queues);
-            builder = ffi::request_credentials(builder, move |request| {
-                queues.ask(Request::Credentials(request));
-            });
+    /// What the core calls: all of it goes into the queues.
+    pub(crate) fn functions(&self) -> CallbackFunctions {
+        let queues = || Arc::clone(&self.queues);
+        let events = queues();
+        CallbackFunctions {
+            event: Box::new(move |host, key, event| events.events.push(host, key, event)),
+            credentials: self.has_credentials.then(|| {
+                let queues = queues();
+                let ask = move |request| queues.ask(CallbackRequest::Credentials(request));
+                Box::new(ask) as Box<_>
+            }),
+            store: self.store_watches.map(|watches| {
+                let queues = queues();
+                CallbackStore::new(watches, move |call| {
+                    queues.ask(CallbackRequest::Store(call));
+                })
+            }),
         }
-        match self.store() {
-            Some(store) => builder.store(store),
-            None => builder,
-        }
-    }
-
-    /// The same for a pool.
-    pub(crate) fn attach_pool(&self, builder: ClientPoolBuilder) -> ClientPoolBuilder {
-        let queues = Arc::clone(&self.queues);
-        let mut builder = ffi::on_pool_event(builder, move |host, key, event| {
-            let member = (host.to_owned(), key.to_owned());
-            queues.events.push(event, Some(member));
-        });
-        if self.has_credentials {
-            let queues = Arc::clone(&self.queues);
-            builder = ffi::request_pool_credentials(builder, move |request| {
-                queues.ask(Request::Credentials(request));
-            });
-        }
-        match self.store() {
-            Some(store) => builder.options(|client| client.store(store)),
-            None => builder,
-        }
-    }
-
-    fn store(&self) -> Option<StoreConfig> {
-        let queues = Arc::clone(&self.queues);
-        let call = move |call: StoreCall| queues.ask(Request::Store(call));
-        let watches = self.store_watches?;
-        Some(StoreConfig::store(CallbackStore::new(watches, call)))
     }
 
     /// Whether the core may have requests.
@@ -131,17 +112,14 @@ impl Callbacks {
         let Some(handler) = &self.request_handler else {
             return Ok(());
         };
-        while let Some(request) = self.queues.requests.pop() {
-            python_call::call(handler.bind(py), (PyRequest::new(request),), None)?;
-        }
-        Ok(())
+        answer_all(py, &self.queues.requests, handler)
     }
 
     /// Has the requests answered and tells the events that wait, on this thread.
     #[inline]
-    pub(crate) fn deliver(&self, py: Python<'_>, host: impl Fn() -> String) -> PyResult<()> {
+    pub(crate) fn deliver(&self, py: Python<'_>) -> PyResult<()> {
         self.serve(py)?;
-        self.queues.events.deliver(py, host, self.on_event.as_ref())
+        self.queues.events.deliver(py, self.on_event.as_ref())
     }
 
     pub(crate) fn clone_ref(&self, py: Python<'_>) -> Self {
@@ -161,7 +139,7 @@ impl Callbacks {
 }
 
 impl Queues {
-    fn ask(&self, request: Request) {
+    fn ask(&self, request: CallbackRequest) {
         self.requests.push(request, |_| ());
     }
 }

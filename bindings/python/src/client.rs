@@ -2,32 +2,25 @@
 //! through, because a method that is inherited by a class written in Python costs a third more on the hot path.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use forcegrant::ffi::{self, Pending, Start};
-use forcegrant::{Client, ClientBuilder, Token};
+use forcegrant::{Client, ClientBuilder};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple, PyType};
+use pyo3::types::{PyDict, PyTuple, PyType};
 
-use crate::api_call::PyApiCall;
 use crate::callbacks::Callbacks;
 use crate::error::{invalid_option, raise};
 use crate::hooks;
-use crate::options::{apply, credentials, duration, environment, text};
+use crate::options::{apply, environment};
 use crate::python_call;
 use crate::report::PyStatus;
-use crate::request::credential_set;
-use crate::token::PyToken;
+use crate::request::given_set;
+use crate::token::{PyToken, access_token_of};
 use crate::token_cache::TokenCache;
-use crate::wait::{Outcome, PyWait, in_slices, take};
-
-/// A token, or something to wait for.
-pub(crate) enum Found {
-    Token(Py<PyToken>),
-    Pending(Pending<Token>),
-}
+use crate::values::{duration, text};
+use crate::wait::{Outcome, PyWait, TokenStart, wait};
 
 /// What `Client` and `AsyncClient` have in common.
 #[pyclass(
@@ -98,7 +91,7 @@ impl PyClientBase {
                 "Give the one or the other: with a callback leave client_id and client_secret out, and do not use from_env.",
             ));
         }
-        let builder = apply(callbacks.attach(builder), options)?;
+        let builder = apply(callbacks.functions().attach(builder), options)?;
         let client = builder.build().map_err(|error| raise(py, &error))?;
         Ok(Self::of(client, callbacks))
     }
@@ -123,33 +116,26 @@ impl PyClientBase {
     }
 
     pub(crate) fn deliver(&self, py: Python<'_>) -> PyResult<()> {
-        self.callbacks.deliver(py, || self.client.login_host())
+        self.callbacks.deliver(py)
     }
 
     /// Waits on this thread.
-    fn wait<'py, T: Outcome>(
-        &self,
-        py: Python<'py>,
-        pending: Pending<T>,
-        limit: Option<Duration>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let outcome = in_slices(py, pending, limit, &self.callbacks)?;
-        self.deliver(py)?;
-        take(py, outcome, limit, Some(&self.cache))
+    fn wait<T: Outcome>(&self, py: Python<'_>, pending: Pending<T>) -> PyResult<Py<PyAny>> {
+        wait(py, pending, None, &self.callbacks, Some(&self.cache))
     }
 
-    /// A token that is good to use now, or a wait for one: what the core says.
+    /// What the core says.
     #[cold]
-    fn ask(&self, py: Python<'_>) -> PyResult<Found> {
-        let found = match ffi::view(&self.client) {
-            Some(view) => Found::Token(self.cache.take_view(py, &view)?),
+    fn ask(&self, py: Python<'_>) -> PyResult<TokenStart> {
+        let start = match ffi::view(&self.client) {
+            Some(view) => TokenStart::Ready(self.cache.take_view(py, &view)?),
             None => match ffi::start(&self.client) {
-                Start::Ready(token) => Found::Token(self.cache.object(py, &token)?),
-                Start::Pending(pending) => Found::Pending(pending),
+                Start::Ready(token) => TokenStart::Ready(self.cache.object(py, &token)?),
+                Start::Pending(pending) => TokenStart::Pending(pending),
             },
         };
         self.deliver(py)?;
-        Ok(found)
+        Ok(start)
     }
 }
 
@@ -236,15 +222,9 @@ impl PyClientBase {
     /// True if it was the current token. A late report about an older one changes nothing and
     /// returns False, so every worker may report what it saw.
     fn invalidate(&self, token: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let was_current = if let Ok(token) = token.cast::<PyToken>() {
-            self.changing().invalidate(&token.get().core)
-        } else {
-            let text = token.cast::<PyString>().map_err(|_| {
-                PyTypeError::new_err("invalidate() takes a Token or the text of an access token")
-            })?;
-            let text = text.to_string_lossy();
-            self.changing().invalidate_access_token(&text)
-        };
+        let wrong = "invalidate() takes a Token or the text of an access token";
+        let text = access_token_of(token, wrong)?;
+        let was_current = self.changing().invalidate_access_token(&text);
         self.deliver(token.py())?;
         Ok(was_current)
     }
@@ -267,19 +247,11 @@ impl PyClientBase {
     #[pyo3(signature = (client_id, client_secret, *, next_credentials=None))]
     fn set_credentials(
         &self,
-        py: Python<'_>,
         client_id: &Bound<'_, PyAny>,
         client_secret: &Bound<'_, PyAny>,
         next_credentials: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let current = (
-            text("client_id", client_id)?,
-            text("client_secret", client_secret)?,
-        );
-        let next = next_credentials
-            .map(|next| credentials("next_credentials", next))
-            .transpose()?;
-        let set = credential_set(current, next).map_err(|error| raise(py, &error))?;
+        let set = given_set(client_id, client_secret, next_credentials)?;
         self.changing().set_credentials(set);
         Ok(())
     }
@@ -341,12 +313,11 @@ impl PyClientBase {
         // One of its own: the caller's may be of a class that does other things.
         let client = PyClassInitializer::from(slf.get().clone_ref(py)).add_subclass(PyClient);
         let client = Bound::new(py, client)?;
-        hooks::call(py, "make_adapter", (extra, name, client, options), None)
-    }
-
-    /// Begin an API call with this method.
-    fn _api_call(slf: &Bound<'_, Self>, method: String) -> PyApiCall {
-        PyApiCall::new(slf.clone().unbind(), method)
+        python_call::call(
+            &hooks::function(py, "make_adapter")?,
+            (extra, name, client, options),
+            None,
+        )
     }
 
     /// Whether the core may have requests.
@@ -365,13 +336,8 @@ impl PyClientBase {
     }
 
     /// The token, or a `Wait` for it.
-    fn _start<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        match self.ask(py)? {
-            Found::Token(token) => Ok(token.into_bound(py).into_any()),
-            Found::Pending(pending) => {
-                Ok(Bound::new(py, PyWait::new(pending, Some(&self.cache)))?.into_any())
-            }
-        }
+    fn _start(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.ask(py)?.into_python(py, Some(&self.cache))
     }
 
     fn _start_verify(&self) -> PyWait {
@@ -441,40 +407,38 @@ impl PyClient {
     /// `TokenRejectedError` or `InternalError`, all of them `ForcegrantError`; and
     /// `RequestTimeoutError` when the time is over.
     #[pyo3(signature = (timeout=None))]
-    fn token<'py>(
-        slf: &Bound<'py, Self>,
-        timeout: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn token(slf: &Bound<'_, Self>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
         let py = slf.py();
-        let limit = match timeout {
-            Some(timeout) => Some(duration("timeout", timeout)?),
-            None => None,
-        };
+        let limit = timeout
+            .map(|timeout| duration("timeout", timeout))
+            .transpose()?;
         let base = slf.as_super().get();
         if let Some(token) = base.cache.read(py) {
-            return Ok(token.into_bound(py).into_any());
+            return Ok(token.into_any());
         }
-        match base.ask(py)? {
-            Found::Token(token) => Ok(token.into_bound(py).into_any()),
-            Found::Pending(pending) => base.wait(py, pending, limit),
-        }
+        let start = base.ask(py)?;
+        start.wait(py, limit, &base.callbacks, Some(&base.cache))
     }
 
     /// Get a new token and make one harmless API call with it. Raises what `token` raises.
-    fn verify<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+    fn verify(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         let base = slf.as_super().get();
-        base.wait(slf.py(), ffi::start_verify(base.changing()), None)
+        base.wait(slf.py(), ffi::start_verify(base.changing()))
     }
 
     /// Wait until no request for a token is on its way.
-    fn wait_idle<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+    fn wait_idle(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         let base = slf.as_super().get();
-        base.wait(slf.py(), ffi::start_wait_idle(&base.client), None)
+        base.wait(slf.py(), ffi::start_wait_idle(&base.client))
     }
 
     /// Give an `AsyncClient` that shares this one's token and everything else.
     fn async_client<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        hooks::call(slf.py(), "make_async_client", (slf,), None)
+        python_call::call(
+            &hooks::function(slf.py(), "make_async_client")?,
+            (slf,),
+            None,
+        )
     }
 
     /// Give interceptors for `grpc.intercept_channel`: they bring what `grpc_auth` brings, and drop

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use forcegrant::TestClock;
 use pyo3::prelude::*;
 
-use crate::options::duration;
 use crate::time::Utc;
+use crate::values::duration;
 
 /// A clock that stands still until it is moved, so that code which waits for a
 /// token to end can be tested without sleeping. Give it to a client as `clock`;

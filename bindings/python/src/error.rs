@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use crate::hooks;
+use crate::python_call;
 
 /// The exception of an error of the core, not raised.
 pub(crate) fn exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyAny>> {
@@ -24,7 +25,11 @@ pub(crate) fn exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'
     attributes.set_item("setup_step", error.setup_step().map(SetupStep::as_str))?;
     attributes.set_item("help", error.help())?;
     let args = (error.kind().as_str(), error.message(), ffi::causes(error));
-    hooks::call(py, "build_error", args, Some(&attributes))
+    python_call::call(
+        &hooks::function(py, "build_error")?,
+        args,
+        Some(&attributes),
+    )
 }
 
 /// An error of the core, to be raised.

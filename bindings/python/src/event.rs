@@ -12,6 +12,17 @@ use crate::error::exception;
 use crate::time::Utc;
 use crate::token::PyExpiry;
 
+/// An event on its way to Python.
+pub(crate) struct QueuedEvent {
+    pub(crate) at: SystemTime,
+    pub(crate) event: Event,
+    pub(crate) login_host: String,
+    /// The key of a pool's client.
+    pub(crate) key: Option<String>,
+    /// How many events were dropped before this one.
+    pub(crate) missed: u64,
+}
+
 /// Something that happened in a client. It holds no secret and no token, so it can be logged.
 ///
 /// `name` says what; the attributes that events of this name do not have are None.
@@ -61,14 +72,8 @@ pub(crate) struct PyEvent {
 }
 
 impl PyEvent {
-    pub(crate) fn new(
-        py: Python<'_>,
-        event: &Event,
-        host: &str,
-        key: Option<&String>,
-        at: SystemTime,
-        missed: u64,
-    ) -> PyResult<Self> {
+    pub(crate) fn new(py: Python<'_>, queued: QueuedEvent) -> PyResult<Self> {
+        let event = &queued.event;
         let fields = EventFields::of(event);
         let error = fields.error.map(|error| exception(py, error)).transpose()?;
         let expiry = fields.expiry.map(|expiry| Py::new(py, PyExpiry(expiry)));
@@ -80,10 +85,10 @@ impl PyEvent {
         Ok(Self {
             name: event.name(),
             level: event_level(event),
-            at: Utc(at),
-            login_host: host.to_owned(),
-            key: key.cloned(),
-            missed,
+            at: Utc(queued.at),
+            login_host: queued.login_host,
+            key: queued.key,
+            missed: queued.missed,
             background: fields.background,
             attempts: fields.attempts,
             pause: fields.pause,

@@ -8,7 +8,7 @@ use forcegrant::ffi::PerProcess;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
-use crate::event::PyEvent;
+use crate::event::{PyEvent, QueuedEvent};
 use crate::hooks;
 use crate::process_queue::ProcessQueue;
 use crate::python_call;
@@ -23,21 +23,13 @@ pub(crate) struct EventQueue {
     is_delivering: PerProcess<AtomicBool>,
 }
 
-struct QueuedEvent {
-    at: SystemTime,
-    event: Event,
-    /// The login host and the key of a pool's client.
-    member: Option<(String, String)>,
-    /// How many events were dropped before this one.
-    missed: u64,
-}
-
 impl EventQueue {
-    pub(crate) fn push(&self, event: &Event, member: Option<(String, String)>) {
+    pub(crate) fn push(&self, login_host: &str, key: Option<&str>, event: &Event) {
         let event = QueuedEvent {
             at: SystemTime::now(),
             event: event.clone(),
-            member,
+            login_host: login_host.to_owned(),
+            key: key.map(str::to_owned),
             missed: 0,
         };
         self.events.push(event, |events| {
@@ -53,38 +45,23 @@ impl EventQueue {
     /// Hands what waits to the listener and to `logging`, on this thread. What a listener throws
     /// goes to `sys.unraisablehook`; only what is to end the program (Ctrl-C) goes to the caller.
     #[inline]
-    pub(crate) fn deliver(
-        &self,
-        py: Python<'_>,
-        host: impl Fn() -> String,
-        listener: Option<&Py<PyAny>>,
-    ) -> PyResult<()> {
+    pub(crate) fn deliver(&self, py: Python<'_>, listener: Option<&Py<PyAny>>) -> PyResult<()> {
         if self.events.is_filled() {
-            return self.deliver_all(py, &host(), listener);
+            return self.deliver_all(py, listener);
         }
         Ok(())
     }
 
     #[cold]
-    fn deliver_all(
-        &self,
-        py: Python<'_>,
-        host: &str,
-        listener: Option<&Py<PyAny>>,
-    ) -> PyResult<()> {
+    fn deliver_all(&self, py: Python<'_>, listener: Option<&Py<PyAny>>) -> PyResult<()> {
         let is_delivering = self.is_delivering.current();
         // Again if others came by while this thread was about to leave.
         while self.events.is_filled() {
-            let Some(_delivery) = Delivery::begin(&is_delivering) else {
+            let Some(_delivery) = DeliveryGuard::begin(&is_delivering) else {
                 return Ok(());
             };
             while let Some(queued) = self.events.pop() {
-                let (host, key) = match &queued.member {
-                    Some((host, key)) => (host.as_str(), Some(key)),
-                    None => (host, None),
-                };
-                let event = PyEvent::new(py, &queued.event, host, key, queued.at, queued.missed)?;
-                let event = Bound::new(py, event)?;
+                let event = Bound::new(py, PyEvent::new(py, queued)?)?;
                 if let Some(listener) = listener {
                     let listener = listener.bind(py);
                     contain(listener, python_call::call(listener, (&event,), None))?;
@@ -97,16 +74,16 @@ impl EventQueue {
 }
 
 /// The right to deliver; it ends whatever happens.
-struct Delivery<'a>(&'a AtomicBool);
+struct DeliveryGuard<'a>(&'a AtomicBool);
 
-impl<'a> Delivery<'a> {
+impl<'a> DeliveryGuard<'a> {
     fn begin(is_delivering: &'a AtomicBool) -> Option<Self> {
         // Not `then_some`: dropping what it would make ends the delivery of the other thread.
         (!is_delivering.swap(true, Ordering::AcqRel)).then(|| Self(is_delivering))
     }
 }
 
-impl Drop for Delivery<'_> {
+impl Drop for DeliveryGuard<'_> {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Release);
     }
@@ -118,7 +95,7 @@ fn log(event: &Bound<'_, PyEvent>) -> PyResult<()> {
     let logged = || {
         let modules = py.import("sys")?.getattr("modules")?;
         if modules.contains("logging")? {
-            return hooks::call(py, "log_event", (event,), None);
+            return python_call::call(&hooks::function(py, "log_event")?, (event,), None);
         }
         Ok(py.None().into_bound(py))
     };

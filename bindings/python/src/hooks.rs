@@ -4,9 +4,7 @@
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyTuple};
-
-use crate::python_call;
+use pyo3::types::PyDict;
 
 static FUNCTIONS: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
 
@@ -19,21 +17,11 @@ pub(crate) fn register(py: Python<'_>, functions: Option<Py<PyDict>>) {
     }
 }
 
-/// Calls the function that was registered under a name.
-pub(crate) fn call<'py, A>(
-    py: Python<'py>,
-    name: &str,
-    args: A,
-    kwargs: Option<&Bound<'py, PyDict>>,
-) -> PyResult<Bound<'py, PyAny>>
-where
-    A: IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>>,
-    PyErr: From<A::Error>,
-{
+/// The function that was registered under a name.
+pub(crate) fn function<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     let function = match FUNCTIONS.get(py) {
         Some(functions) => functions.bind(py).get_item(name)?,
         None => None,
     };
-    let function = function.ok_or_else(|| PyImportError::new_err("import forcegrant first"))?;
-    python_call::call(&function, args, kwargs)
+    function.ok_or_else(|| PyImportError::new_err("import forcegrant first"))
 }

@@ -23,6 +23,7 @@ mod request;
 mod time;
 mod token;
 mod token_cache;
+mod values;
 mod wait;
 mod wake;
 
@@ -59,7 +60,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(cli::cli, module)?)?;
     module.add_function(wrap_pyfunction!(error::error_table, module)?)?;
     module.add_function(wrap_pyfunction!(hooks::register, module)?)?;
-    module.add_function(wrap_pyfunction!(options::seconds, module)?)?;
+    module.add_function(wrap_pyfunction!(values::seconds, module)?)?;
 
     for function in [
         wrap_pyfunction!(classification::classify_response, module)?,

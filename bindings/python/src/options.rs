@@ -2,61 +2,19 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::Duration;
 
+use forcegrant::ffi::{CLIENT_OPTIONS, OptionKind, OptionTable, POOL_OPTIONS};
 use forcegrant::store::StoreConfig;
 use forcegrant::{AuthStyle, ClientBuilder, ClientPoolBuilder, Clock, Environment, Proxy, Roots};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDelta, PyDict, PyMapping, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyMapping, PyTuple};
 
 use crate::clock::PyTestClock;
 use crate::error::{invalid_option, raise};
 use crate::python_call;
-
-/// Sets an option on the core's builder.
-type Setter = fn(ClientBuilder, &str, &Bound<'_, PyAny>) -> PyResult<ClientBuilder>;
-
-/// The options whose value one function reads, and the builder's method of the same name takes: as one
-/// argument, or as two.
-macro_rules! options {
-    (one: { $($read:ident: $($name:ident)+;)+ } two: { $($read_two:ident: $($name_two:ident)+;)+ }) => {
-        [
-            $($((
-                stringify!($name),
-                (|builder, name, value| Ok(builder.$name($read(name, value)?))) as Setter,
-            ),)+)+
-            $($((
-                stringify!($name_two),
-                (|builder, name, value| {
-                    let (first, second) = $read_two(name, value)?;
-                    Ok(builder.$name_two(first, second))
-                }) as Setter,
-            ),)+)+
-        ]
-    };
-}
-
-const OPTIONS: [(&str, Setter); 27] = options! {
-    one: {
-        auth_style: auth_style;
-        clock: clock;
-        flag: introspect allow_http_loopback;
-        limit: login_budget;
-        number: max_attempts call_attempts;
-        path: client_secret_file;
-        roots: roots;
-        text: token_url;
-        texts: trusted_hosts;
-        duration: introspection_timeout connect_timeout attempt_timeout total_timeout retry_backoff
-            retry_after_cap call_retry_after_cap session_timeout refresh_window safety_margin
-            max_stale store_timeout;
-    }
-    two: {
-        credentials: next_credentials;
-        durations: call_backoff refusal_backoff transient_backoff;
-    }
+use crate::values::{
+    credentials, duration, durations, flag, limit, number, path, text, texts, typed,
 };
 
 /// Sets all options but the functions and a store in Python, which `Callbacks` knows.
@@ -75,16 +33,53 @@ fn set(builder: ClientBuilder, name: &str, value: &Bound<'_, PyAny>) -> PyResult
         "on_event" | "credentials_callback" => Ok(builder),
         // None says "no proxy"; everywhere else it says nothing.
         "proxy" => Ok(builder.proxy(proxy(value)?)),
-        "resolve" | "store" if value.is_none() => Ok(builder),
+        "auth_style" | "clock" | "resolve" | "roots" | "store" if value.is_none() => Ok(builder),
+        "auth_style" => Ok(builder.auth_style(auth_style(name, value)?)),
+        "clock" => Ok(builder.clock(clock(value)?)),
         "resolve" => resolve(builder, value),
+        "roots" => Ok(builder.roots(roots(name, value)?)),
         "store" if is_store(value)? => Ok(builder),
         "store" => Ok(builder.store(store(value)?)),
-        _ => match OPTIONS.iter().find(|(known, _)| *known == name) {
-            None => Err(PyTypeError::new_err(format!("unknown option '{name}'"))),
-            Some(_) if value.is_none() => Ok(builder),
-            Some((_, set)) => set(builder, name, value),
+        _ => match kind_of(CLIENT_OPTIONS, name) {
+            None | Some(OptionKind::Own) => {
+                Err(PyTypeError::new_err(format!("unknown option '{name}'")))
+            }
+            Some(kind) => set_kind(kind, builder, name, value),
         },
     }
+}
+
+fn kind_of<B>(table: OptionTable<B>, name: &str) -> Option<&'static OptionKind<B>> {
+    let found = table.iter().find(|(known, _)| *known == name);
+    found.map(|(_, kind)| kind)
+}
+
+/// Sets an option of a kind that the core's table tells.
+fn set_kind<B>(
+    kind: &OptionKind<B>,
+    builder: B,
+    name: &str,
+    value: &Bound<'_, PyAny>,
+) -> PyResult<B> {
+    Ok(match kind {
+        _ if value.is_none() => builder,
+        OptionKind::Duration(set) => set(builder, duration(name, value)?),
+        OptionKind::Backoff(set) => {
+            let (first, cap) = durations(name, value)?;
+            set(builder, first, cap)
+        }
+        OptionKind::Number(set) => set(builder, number(name, value)?),
+        OptionKind::Limit(set) => set(builder, limit(name, value)?),
+        OptionKind::Flag(set) => set(builder, flag(name, value)?),
+        OptionKind::Text(set) => set(builder, text(name, value)?),
+        OptionKind::Texts(set) => set(builder, texts(name, value)?),
+        OptionKind::Path(set) => set(builder, path(name, value)?),
+        OptionKind::Credentials(set) => {
+            let (id, secret) = credentials(name, value)?;
+            set(builder, id, secret)
+        }
+        OptionKind::Own => builder,
+    })
 }
 
 /// `os.environ`. The usual one writes through to the process, whose variables can be read again at any time;
@@ -113,78 +108,20 @@ pub(crate) fn apply_to_pool(
 ) -> PyResult<ClientPoolBuilder> {
     for (name, value) in options.into_iter().flatten() {
         let name = name.extract::<String>()?;
-        builder = match name.as_str() {
-            "max_clients" | "logins_per_second" | "concurrent_logins" if value.is_none() => builder,
-            "max_clients" => {
-                let most = count(&name, &value, "such as 10000")?;
-                builder.max_clients(usize::try_from(most).unwrap_or(usize::MAX))
-            }
-            "logins_per_second" => builder.logins_per_second(limit(&name, &value)?),
-            "concurrent_logins" => builder.concurrent_logins(limit(&name, &value)?),
-            _ => {
-                let mut outcome = Ok(());
-                let builder = builder.options(|client| match set(client.clone(), &name, &value) {
-                    Ok(client) => client,
-                    Err(error) => {
-                        outcome = Err(error);
-                        client
-                    }
-                });
-                outcome.map(|()| builder)?
-            }
-        };
+        if let Some(kind) = kind_of(POOL_OPTIONS, &name) {
+            builder = set_kind(kind, builder, &name, &value)?;
+            continue;
+        }
+        let mut outcome = Ok(());
+        builder = builder.options(|client| {
+            set(client.clone(), &name, &value).unwrap_or_else(|error| {
+                outcome = Err(error);
+                client
+            })
+        });
+        outcome?;
     }
     Ok(builder)
-}
-
-/// The function that an option names, if it does.
-pub(crate) fn callable(options: &Bound<'_, PyDict>, name: &str) -> PyResult<Option<Py<PyAny>>> {
-    match options.get_item(name)? {
-        Some(function) if function.is_callable() => Ok(Some(function.unbind())),
-        Some(other) if !other.is_none() => Err(wrong_type(name, &other, "a callable")),
-        _ => Ok(None),
-    }
-}
-
-/// The number of seconds in a number or a `timedelta`.
-#[pyfunction]
-pub(crate) fn seconds(name: &str, value: &Bound<'_, PyAny>) -> PyResult<f64> {
-    Ok(duration(name, value)?.as_secs_f64())
-}
-
-pub(crate) fn duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Duration> {
-    let seconds: f64 = if value.is_instance_of::<PyDelta>() {
-        python_call::call(&value.getattr("total_seconds")?, (), None)?.extract()?
-    } else {
-        typed(name, value, "a number of seconds or a timedelta")?
-    };
-    Duration::try_from_secs_f64(seconds).map_err(|_| {
-        invalid_option(
-            value.py(),
-            name,
-            &format!("{seconds} seconds is no length of time"),
-            "Give a number of seconds that is not negative, such as 10 or 0.5, or a timedelta.",
-        )
-    })
-}
-
-fn durations(name: &str, value: &Bound<'_, PyAny>) -> PyResult<(Duration, Duration)> {
-    let wrong = || {
-        invalid_option(
-            value.py(),
-            name,
-            "it takes two lengths of time",
-            "Give the first and the longest, in seconds, such as (5, 60).",
-        )
-    };
-    if value.is_instance_of::<PyString>() {
-        return Err(wrong());
-    }
-    let items: Vec<Bound<'_, PyAny>> = value.extract().map_err(|_| wrong())?;
-    match items.as_slice() {
-        [first, cap] => Ok((duration(name, first)?, duration(name, cap)?)),
-        _ => Err(wrong()),
-    }
 }
 
 fn auth_style(name: &str, value: &Bound<'_, PyAny>) -> PyResult<AuthStyle> {
@@ -258,79 +195,9 @@ pub(crate) fn is_store(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(true)
 }
 
-/// A number, or "none" for no limit.
-fn limit(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<u32>> {
-    if value.extract::<&str>().is_ok_and(|text| text == "none") {
-        return Ok(None);
-    }
-    count(name, value, "such as 1000, or \"none\"").map(Some)
-}
-
-fn number(name: &str, value: &Bound<'_, PyAny>) -> PyResult<u32> {
-    count(name, value, "such as 3")
-}
-
-fn flag(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
-    typed(name, value, "a bool")
-}
-
-fn path(name: &str, value: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
-    typed(name, value, "a path")
-}
-
-fn count(name: &str, value: &Bound<'_, PyAny>, right: &str) -> PyResult<u32> {
-    let number: i64 = typed(name, value, "an int")?;
-    u32::try_from(number).map_err(|_| {
-        invalid_option(
-            value.py(),
-            name,
-            &format!("{number} is out of range"),
-            &format!("Give a number of 1 or more, {right}."),
-        )
-    })
-}
-
-/// A client id and its secret.
-pub(crate) fn credentials(name: &str, value: &Bound<'_, PyAny>) -> PyResult<(String, String)> {
-    typed(name, value, "a tuple of client id and client secret")
-}
-
-fn clock(_: &str, value: &Bound<'_, PyAny>) -> PyResult<Clock> {
+fn clock(value: &Bound<'_, PyAny>) -> PyResult<Clock> {
     let clock = value.cast::<PyTestClock>().map_err(|_| {
         PyTypeError::new_err("option 'clock': expected a forcegrant.testing.TestClock")
     })?;
     Ok(clock.get().0.clone().into())
-}
-
-pub(crate) fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
-    typed(name, value, "a str")
-}
-
-fn texts(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
-    // A str is an iterable of strings too, and never what was meant.
-    if value.is_instance_of::<PyString>() {
-        return Err(wrong_type(name, value, "an iterable of str"));
-    }
-    let items = value
-        .try_iter()
-        .map_err(|_| wrong_type(name, value, "an iterable of str"))?;
-    items.map(|item| text(name, &item?)).collect()
-}
-
-fn typed<'py, T>(name: &str, value: &Bound<'py, PyAny>, expected: &str) -> PyResult<T>
-where
-    T: for<'a> FromPyObject<'a, 'py>,
-{
-    value
-        .extract()
-        .map_err(|_| wrong_type(name, value, expected))
-}
-
-/// Names the type that was given, never the value: it may be a secret in the wrong place.
-fn wrong_type(name: &str, value: &Bound<'_, PyAny>, expected: &str) -> PyErr {
-    let given = value
-        .get_type()
-        .name()
-        .map_or_else(|_| "something else".to_owned(), |name| name.to_string());
-    PyTypeError::new_err(format!("option '{name}': expected {expected}, not {given}"))
 }

@@ -1,24 +1,23 @@
 //! `ClientPool`, for threads, and what it has in common with `AsyncClientPool`.
 
-use std::time::Duration;
-
-use forcegrant::ClientPool;
 use forcegrant::ffi::{self, Pending, Start};
+use forcegrant::{ClientPool, OrgCredentials};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::callbacks::Callbacks;
-use crate::client::{Found, PyClient, PyClientBase};
+use crate::client::{PyClient, PyClientBase};
 use crate::error::raise;
 use crate::hooks;
-use crate::options::{apply_to_pool, duration, environment};
+use crate::options::{apply_to_pool, environment};
 use crate::python_call;
 use crate::report::PyStatus;
 use crate::request::org;
-use crate::token::PyToken;
-use crate::wait::{Outcome, PyWait, in_slices, take};
+use crate::token::{PyToken, access_token_of};
+use crate::values::duration;
+use crate::wait::{Outcome, PyWait, TokenStart, wait};
 
 /// What `ClientPool` and `AsyncClientPool` have in common.
 #[pyclass(
@@ -51,33 +50,27 @@ impl PyPoolBase {
         let callbacks = Callbacks::from_options(py, options)?;
         let environment = environment(py)?;
         let builder = ClientPool::builder().options(|client| client.environment(environment));
-        let builder = apply_to_pool(callbacks.attach_pool(builder), options)?;
+        let builder = apply_to_pool(callbacks.functions().attach_pool(builder), options)?;
         let pool = builder.build().map_err(|error| raise(py, &error))?;
         Ok(Self { pool, callbacks })
     }
 
     fn deliver(&self, py: Python<'_>) -> PyResult<()> {
-        self.callbacks.deliver(py, String::new)
+        self.callbacks.deliver(py)
     }
 
     /// Waits on this thread.
-    fn wait<'py, T: Outcome>(
-        &self,
-        py: Python<'py>,
-        pending: Pending<T>,
-        limit: Option<Duration>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let outcome = in_slices(py, pending, limit, &self.callbacks)?;
-        self.deliver(py)?;
-        take(py, outcome, limit, None)
+    fn wait<T: Outcome>(&self, py: Python<'_>, pending: Pending<T>) -> PyResult<Py<PyAny>> {
+        wait(py, pending, None, &self.callbacks, None)
     }
 
-    fn find(&self, py: Python<'_>, key: &str) -> PyResult<Found> {
+    /// What the core says.
+    fn ask(&self, py: Python<'_>, key: &str) -> PyResult<TokenStart> {
         let start = ffi::start_of_pool(&self.pool, key);
         self.deliver(py)?;
         Ok(match start {
-            Start::Ready(token) => Found::Token(Py::new(py, PyToken::new(token))?),
-            Start::Pending(pending) => Found::Pending(pending),
+            Start::Ready(token) => TokenStart::Ready(Py::new(py, PyToken::new(token))?),
+            Start::Pending(pending) => TokenStart::Pending(pending),
         })
     }
 
@@ -117,7 +110,8 @@ impl PyPoolBase {
         client_secret: &Bound<'_, PyAny>,
         next_credentials: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let org = org(login_url, client_id, client_secret, next_credentials)?;
+        let (url, set) = org(login_url, client_id, client_secret, next_credentials)?;
+        let org = OrgCredentials::new(url, set);
         let inserted = self.pool.insert_credentials(key, org);
         inserted.map(drop).map_err(|error| raise(py, &error))
     }
@@ -134,7 +128,8 @@ impl PyPoolBase {
         client_secret: &Bound<'_, PyAny>,
         next_credentials: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let org = org(login_url, client_id, client_secret, next_credentials)?;
+        let (url, set) = org(login_url, client_id, client_secret, next_credentials)?;
+        let org = OrgCredentials::new(url, set);
         let set = self.pool.set_credentials(key, org);
         set.map_err(|error| raise(py, &error))
     }
@@ -156,17 +151,9 @@ impl PyPoolBase {
     /// Report that Salesforce rejected a key's token (a `Token`, or its text): it is not given out
     /// again. True if it was the current token.
     fn invalidate(&self, key: &str, token: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let was_current = if let Ok(token) = token.cast::<PyToken>() {
-            self.pool.invalidate(key, &token.get().core)
-        } else {
-            let text = token.cast::<PyString>().map_err(|_| {
-                PyTypeError::new_err(
-                    "invalidate() takes a key, and a Token or the text of an access token",
-                )
-            })?;
-            let text = text.to_string_lossy();
-            self.pool.invalidate_access_token(key, &text)
-        };
+        let wrong = "invalidate() takes a key, and a Token or the text of an access token";
+        let text = access_token_of(token, wrong)?;
+        let was_current = self.pool.invalidate_access_token(key, &text);
         self.deliver(token.py())?;
         Ok(was_current)
     }
@@ -219,11 +206,8 @@ impl PyPoolBase {
     }
 
     /// The token of a key, or a `Wait` for it.
-    fn _start<'py>(&self, py: Python<'py>, key: &str) -> PyResult<Bound<'py, PyAny>> {
-        match self.find(py, key)? {
-            Found::Token(token) => Ok(token.into_bound(py).into_any()),
-            Found::Pending(pending) => Ok(Bound::new(py, PyWait::new(pending, None))?.into_any()),
-        }
+    fn _start(&self, py: Python<'_>, key: &str) -> PyResult<Py<PyAny>> {
+        self.ask(py, key)?.into_python(py, None)
     }
 
     fn _start_prewarm(&self, keys: &Bound<'_, PyAny>) -> PyResult<PyWait> {
@@ -282,21 +266,17 @@ impl PyClientPool {
     /// for the others. Raises what `Client.token` raises, and `ConfigurationError` with the code
     /// `unknown_key` where nobody gave credentials for the key.
     #[pyo3(signature = (key, timeout=None))]
-    fn token<'py>(
-        slf: &Bound<'py, Self>,
+    fn token(
+        slf: &Bound<'_, Self>,
         key: &str,
-        timeout: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let py = slf.py();
-        let limit = match timeout {
-            Some(timeout) => Some(duration("timeout", timeout)?),
-            None => None,
-        };
+        timeout: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let limit = timeout
+            .map(|timeout| duration("timeout", timeout))
+            .transpose()?;
         let base = slf.as_super().get();
-        match base.find(py, key)? {
-            Found::Token(token) => Ok(token.into_bound(py).into_any()),
-            Found::Pending(pending) => base.wait(py, pending, limit),
-        }
+        let start = base.ask(slf.py(), key)?;
+        start.wait(slf.py(), limit, &base.callbacks, None)
     }
 
     /// Give the `Client` of a key, to use by itself. It goes on working when the pool lets go of it.
@@ -308,25 +288,21 @@ impl PyClientPool {
 
     /// Log in for every key that has no usable token, behind the logins that callers wait for, and
     /// wait until all are done.
-    fn prewarm<'py>(
-        slf: &Bound<'py, Self>,
-        keys: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn prewarm(slf: &Bound<'_, Self>, keys: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let base = slf.as_super().get();
         let pending = ffi::start_prewarm(&base.pool, texts(keys)?);
-        base.wait(slf.py(), pending, None)
+        base.wait(slf.py(), pending)
     }
 
     /// Wait until no request for a token is on its way.
-    fn wait_idle<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+    fn wait_idle(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         let base = slf.as_super().get();
-        let pending = ffi::start_wait_idle_of_pool(&base.pool);
-        base.wait(slf.py(), pending, None)
+        base.wait(slf.py(), ffi::start_wait_idle_of_pool(&base.pool))
     }
 
     /// Give an `AsyncClientPool` that shares this one's clients and everything else.
     fn async_pool<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        hooks::call(slf.py(), "make_async_pool", (slf,), None)
+        python_call::call(&hooks::function(slf.py(), "make_async_pool")?, (slf,), None)
     }
 
     /// Do nothing: nothing is open between calls, and no token is ever revoked.

@@ -46,14 +46,16 @@ fn raw_call<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     use pyo3::ffi::{self, PyObject};
 
-    type Call = unsafe extern "C" fn(*mut PyObject, *mut PyObject, *mut PyObject) -> *mut PyObject;
-    type CallThatUnwinds =
+    type ObjectCall =
+        unsafe extern "C" fn(*mut PyObject, *mut PyObject, *mut PyObject) -> *mut PyObject;
+    type ObjectCallThatUnwinds =
         unsafe extern "C-unwind" fn(*mut PyObject, *mut PyObject, *mut PyObject) -> *mut PyObject;
 
     let py = callable.py();
     let kwargs = kwargs.map_or(std::ptr::null_mut(), Bound::as_ptr);
     // SAFETY: the two types differ in nothing but what the compiler assumes about unwinding.
-    let call = unsafe { std::mem::transmute::<Call, CallThatUnwinds>(ffi::PyObject_Call) };
+    let call =
+        unsafe { std::mem::transmute::<ObjectCall, ObjectCallThatUnwinds>(ffi::PyObject_Call) };
     // Else it sees which function this is, and takes it for the one that never unwinds.
     let call = std::hint::black_box(call);
     let stays = Stays;

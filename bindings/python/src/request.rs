@@ -5,32 +5,42 @@ use std::time::Duration;
 
 use forcegrant::ffi::{self, CallbackStore, CredentialsRequest, StoreCall};
 use forcegrant::store::{Acquired, Lease, Put, StoreError, Stored};
-use forcegrant::{ClientCredentials, CredentialSet, OrgCredentials};
+use forcegrant::{ClientCredentials, CredentialSet};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::error::raise;
 use crate::hooks;
-use crate::options::{credentials, is_store, text};
+use crate::options::is_store;
 use crate::process_queue::ProcessQueue;
 use crate::python_call;
+use crate::values::{credentials, text};
 
-pub(crate) enum Request {
+pub(crate) enum CallbackRequest {
     Credentials(CredentialsRequest),
     Store(StoreCall),
 }
 
 /// A request of the core that waits for its answer. One that is dropped tells the core so.
 #[pyclass(frozen, name = "Request", module = "forcegrant._native")]
-pub(crate) struct PyRequest(Mutex<Option<Request>>);
+pub(crate) struct PyRequest(Mutex<Option<CallbackRequest>>);
+
+/// Has all the requests that wait answered, on this thread.
+pub(crate) fn answer_all(
+    py: Python<'_>,
+    requests: &ProcessQueue<CallbackRequest>,
+    handler: &Py<PyAny>,
+) -> PyResult<()> {
+    while let Some(request) = requests.pop() {
+        let request = PyRequest(Mutex::new(Some(request)));
+        python_call::call(handler.bind(py), (request,), None)?;
+    }
+    Ok(())
+}
 
 impl PyRequest {
-    pub(crate) fn new(request: Request) -> Self {
-        Self(Mutex::new(Some(request)))
-    }
-
-    fn replace(&self, request: Option<Request>) -> Option<Request> {
+    fn replace(&self, request: Option<CallbackRequest>) -> Option<CallbackRequest> {
         let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut place, request)
     }
@@ -49,12 +59,12 @@ impl PyRequest {
         let py = store.py();
         let request = self.replace(None);
         let target = match &request {
-            Some(Request::Credentials(request)) => {
+            Some(CallbackRequest::Credentials(request)) => {
                 let key = request.key().map(|key| (key,).into_pyobject(py));
                 let args = key.transpose()?.unwrap_or_else(|| PyTuple::empty(py));
                 Ok((credentials_callback.clone(), args))
             }
-            Some(Request::Store(call)) => store
+            Some(CallbackRequest::Store(call)) => store
                 .getattr(call.method())
                 .and_then(|method| Ok((method, arguments(call, lease)?))),
             None => Err(PyRuntimeError::new_err("this request is answered")),
@@ -67,15 +77,18 @@ impl PyRequest {
     /// Answer with what the function returned. A value that is of no use is told to the core, too.
     fn answer(&self, value: &Bound<'_, PyAny>) {
         match self.replace(None) {
-            Some(Request::Credentials(request)) if request.key().is_some() => match org_of(value) {
-                Ok(org) => request.answer_pool(Ok(org)),
+            Some(CallbackRequest::Credentials(request)) if request.key().is_some() => {
+                match org_of(value) {
+                    Ok((login_url, set)) => request.answer(&login_url, set),
+                    Err(error) => request.fail(error.to_string()),
+                }
+            }
+            Some(CallbackRequest::Credentials(request)) => match credential_set_of(value) {
+                Ok(Ok(set)) => request.answer("", set),
+                Ok(Err(error)) => request.fail(error),
                 Err(error) => request.fail(error.to_string()),
             },
-            Some(Request::Credentials(request)) => match credential_set_of(value) {
-                Ok(set) => request.answer(set.map_err(Into::into)),
-                Err(error) => request.fail(error.to_string()),
-            },
-            Some(Request::Store(call)) => answer_store(call, value),
+            Some(CallbackRequest::Store(call)) => answer_store(call, value),
             None => {}
         }
     }
@@ -83,8 +96,8 @@ impl PyRequest {
     /// Say why there is no answer.
     fn fail(&self, reason: String) {
         match self.replace(None) {
-            Some(Request::Credentials(request)) => request.fail(reason),
-            Some(Request::Store(call)) => call.fail(reason),
+            Some(CallbackRequest::Credentials(request)) => request.fail(reason),
+            Some(CallbackRequest::Store(call)) => call.fail(reason),
             None => {}
         }
     }
@@ -105,7 +118,7 @@ fn credential_set_of(
     Ok(credential_set(current, next))
 }
 
-pub(crate) fn credential_set(
+fn credential_set(
     (id, secret): (String, String),
     next: Option<(String, String)>,
 ) -> Result<CredentialSet, forcegrant::Error> {
@@ -117,7 +130,7 @@ pub(crate) fn credential_set(
 }
 
 /// Three texts, or a dict that names them.
-fn org_of(value: &Bound<'_, PyAny>) -> PyResult<OrgCredentials> {
+fn org_of(value: &Bound<'_, PyAny>) -> PyResult<(String, CredentialSet)> {
     if let Ok(named) = value.cast::<PyDict>() {
         let get = |name: &str| {
             named.get_item(name)?.ok_or_else(|| {
@@ -141,14 +154,23 @@ fn org_of(value: &Bound<'_, PyAny>) -> PyResult<OrgCredentials> {
     org(&url, &id, &secret, None)
 }
 
-/// The credentials of one org of a pool.
+/// The login URL and the credentials of one org of a pool.
 pub(crate) fn org(
     login_url: &Bound<'_, PyAny>,
     client_id: &Bound<'_, PyAny>,
     client_secret: &Bound<'_, PyAny>,
     next: Option<&Bound<'_, PyAny>>,
-) -> PyResult<OrgCredentials> {
+) -> PyResult<(String, CredentialSet)> {
     let url = text("login_url", login_url)?;
+    Ok((url, given_set(client_id, client_secret, next)?))
+}
+
+/// The credentials that the arguments of a method name.
+pub(crate) fn given_set(
+    client_id: &Bound<'_, PyAny>,
+    client_secret: &Bound<'_, PyAny>,
+    next: Option<&Bound<'_, PyAny>>,
+) -> PyResult<CredentialSet> {
     let current = (
         text("client_id", client_id)?,
         text("client_secret", client_secret)?,
@@ -157,8 +179,7 @@ pub(crate) fn org(
     let next = next
         .map(|next| credentials("next_credentials", next))
         .transpose()?;
-    let set = credential_set(current, next).map_err(|error| raise(login_url.py(), &error))?;
-    Ok(OrgCredentials::new(url, set))
+    credential_set(current, next).map_err(|error| raise(client_id.py(), &error))
 }
 
 fn arguments<'py>(call: &StoreCall, class: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
@@ -229,7 +250,7 @@ fn seconds(value: f64) -> PyResult<Duration> {
 /// own. Raises `TypeError` for what is no store.
 #[pyclass(frozen, name = "StoreCheck", module = "forcegrant._native")]
 pub(crate) struct PyStoreCheck {
-    requests: Arc<ProcessQueue<Request>>,
+    requests: Arc<ProcessQueue<CallbackRequest>>,
     request_handler: Py<PyAny>,
     violations: Arc<OnceLock<Vec<String>>>,
 }
@@ -244,12 +265,16 @@ impl PyStoreCheck {
                 "a store has the methods get, put, acquire, release and count",
             ));
         }
-        let handler = hooks::call(py, "make_request_handler", (py.None(), store), None)?;
+        let handler = python_call::call(
+            &hooks::function(py, "make_request_handler")?,
+            (py.None(), store),
+            None,
+        )?;
         let requests = Arc::new(ProcessQueue::default());
         let violations = Arc::new(OnceLock::new());
         let (asked, found) = (Arc::clone(&requests), Arc::clone(&violations));
         let checked = CallbackStore::new(store.hasattr("watch")?, move |call| {
-            asked.push(Request::Store(call), |_| ());
+            asked.push(CallbackRequest::Store(call), |_| ());
         });
         std::thread::Builder::new()
             .name("forcegrant-check".to_owned())
@@ -266,13 +291,7 @@ impl PyStoreCheck {
     /// Have the store carry out the calls that wait, on this thread. Give what it does not keep, one
     /// line each, when the check is over; None before.
     fn serve(&self, py: Python<'_>) -> PyResult<Option<Vec<String>>> {
-        while let Some(request) = self.requests.pop() {
-            python_call::call(
-                self.request_handler.bind(py),
-                (PyRequest::new(request),),
-                None,
-            )?;
-        }
+        answer_all(py, &self.requests, &self.request_handler)?;
         Ok(self.violations.get().cloned())
     }
 }

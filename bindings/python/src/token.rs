@@ -41,6 +41,16 @@ impl PyToken {
     }
 }
 
+/// The text of a token that is given as a `Token` or as that text.
+pub(crate) fn access_token_of(token: &Bound<'_, PyAny>, wrong: &'static str) -> PyResult<String> {
+    if let Ok(token) = token.cast::<PyToken>() {
+        return Ok(token.get().core.access_token().to_owned());
+    }
+    let text = token.cast::<PyString>();
+    let text = text.map_err(|_| PyTypeError::new_err(wrong))?;
+    Ok(text.to_string_lossy().into_owned())
+}
+
 #[pymethods]
 impl PyToken {
     /// The token itself. Do not print it.

@@ -24,76 +24,103 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_m
 /// What can be waited for.
 pub(crate) trait Outcome: Clone + Send + 'static {
     /// For Python. A client has a cache of its token; a pool has none.
-    fn into_python<'py>(
-        self,
-        py: Python<'py>,
-        cache: Option<&TokenCache>,
-    ) -> PyResult<Bound<'py, PyAny>>;
+    fn into_python(self, py: Python<'_>, cache: Option<&TokenCache>) -> PyResult<Py<PyAny>>;
 }
 
 impl Outcome for Token {
-    fn into_python<'py>(
-        self,
-        py: Python<'py>,
-        cache: Option<&TokenCache>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn into_python(self, py: Python<'_>, cache: Option<&TokenCache>) -> PyResult<Py<PyAny>> {
         let token = match cache {
             Some(cache) => cache.object(py, &self)?,
             None => Py::new(py, PyToken::new(self))?,
         };
-        Ok(token.into_bound(py).into_any())
+        Ok(token.into_any())
     }
 }
 
 impl Outcome for Verified {
-    fn into_python<'py>(
-        self,
-        py: Python<'py>,
-        cache: Option<&TokenCache>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let token = self.token.into_python(py, cache)?.cast_into()?.unbind();
-        let verified = PyVerified::new(token, self.api_usage);
-        Ok(Bound::new(py, verified)?.into_any())
+    fn into_python(self, py: Python<'_>, cache: Option<&TokenCache>) -> PyResult<Py<PyAny>> {
+        let token = self.token.into_python(py, cache)?;
+        let token = token.into_bound(py).cast_into()?.unbind();
+        Ok(Py::new(py, PyVerified::new(token, self.api_usage))?.into_any())
     }
 }
 
 impl Outcome for Prewarmed {
-    fn into_python<'py>(
-        self,
-        py: Python<'py>,
-        _: Option<&TokenCache>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        Ok(Bound::new(py, PyPrewarmed::new(py, &self)?)?.into_any())
+    fn into_python(self, py: Python<'_>, _: Option<&TokenCache>) -> PyResult<Py<PyAny>> {
+        Ok(Py::new(py, PyPrewarmed::new(py, &self)?)?.into_any())
     }
 }
 
 impl Outcome for () {
-    fn into_python<'py>(
-        self,
-        py: Python<'py>,
-        _: Option<&TokenCache>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        Ok(py.None().into_bound(py))
+    fn into_python(self, py: Python<'_>, _: Option<&TokenCache>) -> PyResult<Py<PyAny>> {
+        Ok(py.None())
     }
 }
 
-/// Returns or raises the outcome of a wait on this thread.
-pub(crate) fn take<'py, T: Outcome>(
-    py: Python<'py>,
-    outcome: Option<Result<T, Error>>,
-    limit: Option<Duration>,
+fn converted<T: Outcome>(
+    py: Python<'_>,
+    outcome: Result<T, Error>,
     cache: Option<&TokenCache>,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> PyResult<Py<PyAny>> {
     match outcome {
-        Some(Ok(outcome)) => outcome.into_python(py, cache),
-        Some(Err(error)) => Err(raise(py, &error)),
+        Ok(outcome) => outcome.into_python(py, cache),
+        Err(error) => Err(raise(py, &error)),
+    }
+}
+
+/// A token that is good to use now, or a wait for one.
+pub(crate) enum TokenStart {
+    Ready(Py<PyToken>),
+    Pending(Pending<Token>),
+}
+
+impl TokenStart {
+    /// The token, or a `Wait` for it.
+    pub(crate) fn into_python(
+        self,
+        py: Python<'_>,
+        cache: Option<&Arc<TokenCache>>,
+    ) -> PyResult<Py<PyAny>> {
+        Ok(match self {
+            Self::Ready(token) => token.into_any(),
+            Self::Pending(pending) => Py::new(py, PyWait::new(pending, cache))?.into_any(),
+        })
+    }
+
+    /// The token, after a wait on this thread if it must be.
+    pub(crate) fn wait(
+        self,
+        py: Python<'_>,
+        limit: Option<Duration>,
+        callbacks: &Callbacks,
+        cache: Option<&TokenCache>,
+    ) -> PyResult<Py<PyAny>> {
+        match self {
+            Self::Ready(token) => Ok(token.into_any()),
+            Self::Pending(pending) => wait(py, pending, limit, callbacks, cache),
+        }
+    }
+}
+
+/// Waits on this thread, and delivers what has happened. Returns or raises the outcome.
+pub(crate) fn wait<T: Outcome>(
+    py: Python<'_>,
+    pending: Pending<T>,
+    limit: Option<Duration>,
+    callbacks: &Callbacks,
+    cache: Option<&TokenCache>,
+) -> PyResult<Py<PyAny>> {
+    let outcome = in_slices(py, pending, limit, callbacks)?;
+    callbacks.deliver(py)?;
+    match outcome {
+        Some(outcome) => converted(py, outcome, cache),
         None => Err(timed_out(py, limit.unwrap_or_default())),
     }
 }
 
 /// Waits on this thread with the interpreter released, and has requests answered between the slices. `None`: the
 /// time is over.
-pub(crate) fn in_slices<T: Clone + Send>(
+fn in_slices<T: Clone + Send>(
     py: Python<'_>,
     mut pending: Pending<T>,
     limit: Option<Duration>,
@@ -149,23 +176,23 @@ impl<'py> Greenlets<'py> {
 
 /// Something that is on its way.
 #[pyclass(frozen, name = "Wait", module = "forcegrant._native")]
-pub(crate) struct PyWait(Box<dyn Waiting>);
+pub(crate) struct PyWait(Box<dyn AnyWait>);
 
 /// What is waited for, whatever its type.
-trait Waiting: Send + Sync {
+trait AnyWait: Send + Sync {
     fn is_done(&self) -> bool;
     fn watch(&self, end: wake::End);
-    fn outcome<'py>(&self, py: Python<'py>) -> Option<PyResult<Bound<'py, PyAny>>>;
+    fn outcome(&self, py: Python<'_>) -> Option<PyResult<Py<PyAny>>>;
     fn close(&self);
 }
 
-struct Waited<T> {
+struct PendingWait<T> {
     pending: Pending<T>,
     cache: Option<Arc<TokenCache>>,
     subscription: Mutex<Option<Subscription<T>>>,
 }
 
-impl<T> Waited<T> {
+impl<T> PendingWait<T> {
     fn subscribe(&self, subscription: Option<Subscription<T>>) {
         let mut place = self
             .subscription
@@ -177,7 +204,7 @@ impl<T> Waited<T> {
     }
 }
 
-impl<T: Outcome> Waiting for Waited<T> {
+impl<T: Outcome> AnyWait for PendingWait<T> {
     fn is_done(&self) -> bool {
         self.pending.result().is_some()
     }
@@ -187,11 +214,9 @@ impl<T: Outcome> Waiting for Waited<T> {
         self.subscribe(Some(subscription));
     }
 
-    fn outcome<'py>(&self, py: Python<'py>) -> Option<PyResult<Bound<'py, PyAny>>> {
-        Some(match self.pending.result()? {
-            Ok(outcome) => outcome.into_python(py, self.cache.as_deref()),
-            Err(error) => Err(raise(py, &error)),
-        })
+    fn outcome(&self, py: Python<'_>) -> Option<PyResult<Py<PyAny>>> {
+        let outcome = self.pending.result()?;
+        Some(converted(py, outcome, self.cache.as_deref()))
     }
 
     fn close(&self) {
@@ -201,7 +226,7 @@ impl<T: Outcome> Waiting for Waited<T> {
 
 impl PyWait {
     pub(crate) fn new<T: Outcome>(pending: Pending<T>, cache: Option<&Arc<TokenCache>>) -> Self {
-        Self(Box::new(Waited {
+        Self(Box::new(PendingWait {
             pending,
             cache: cache.map(Arc::clone),
             subscription: Mutex::new(None),
@@ -227,7 +252,7 @@ impl PyWait {
     /// Return or raise the outcome. Before it is there, `waited` is how many seconds the caller
     /// was ready to wait, and the error is that of a time-out.
     #[pyo3(signature = (waited=None))]
-    fn result<'py>(&self, py: Python<'py>, waited: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+    fn result(&self, py: Python<'_>, waited: Option<f64>) -> PyResult<Py<PyAny>> {
         let waited = Duration::try_from_secs_f64(waited.unwrap_or_default()).unwrap_or_default();
         self.0
             .outcome(py)

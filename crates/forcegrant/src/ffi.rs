@@ -6,15 +6,17 @@
 mod callbacks;
 pub mod command_line;
 mod event_fields;
+mod options;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::callbacks::{
-    CallbackStore, CredentialsRequest, Reply, StoreCall, check_store, request_credentials,
-    request_pool_credentials,
+    CallbackFunctions, CallbackStore, CredentialsRequest, EventFunction, StoreCall, StoreReply,
+    check_store,
 };
 pub use self::event_fields::{EventFields, event_level};
+pub use self::options::{CLIENT_OPTIONS, OptionKind, OptionTable, POOL_OPTIONS};
 pub use crate::client::Start;
 pub use crate::wait::{Pending, Subscription};
 pub use forcegrant_proto::calls::api_call::renewed;
@@ -27,7 +29,7 @@ use crate::client::Client;
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::login_task::Purpose;
-use crate::pool::{ClientPool, ClientPoolBuilder, Prewarmed};
+use crate::pool::{ClientPool, Prewarmed};
 use crate::verified::Verified;
 use forcegrant_proto::error::Error;
 use forcegrant_proto::event::Event;
@@ -160,14 +162,6 @@ pub fn on_event(
     listener: impl Fn(&Event) + Send + Sync + 'static,
 ) -> ClientBuilder {
     builder.with_events(Events::inline(move |_, _, event| listener(event)))
-}
-
-/// The same for a pool: with the login host and the key of the client.
-pub fn on_pool_event(
-    builder: ClientPoolBuilder,
-    listener: impl Fn(&str, &str, &Event) + Send + Sync + 'static,
-) -> ClientPoolBuilder {
-    builder.with_events(Events::inline(listener))
 }
 
 /// The error of a value that cannot even be put as the builder takes it.

@@ -9,12 +9,12 @@ from aiohttp import ClientPayloadError, hdrs
 from yarl import URL
 
 from forcegrant import _calls
-from forcegrant._native import body_counts
+from forcegrant._native import ApiCall, body_counts
 
 if TYPE_CHECKING:
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
-    from forcegrant._native import ApiCall, Client
+    from forcegrant._native import Client
 
 
 class AiohttpMiddleware:
@@ -30,7 +30,7 @@ class AiohttpMiddleware:
         """Send a request."""
         if hdrs.AUTHORIZATION in request.headers:
             return await handler(request)
-        call = self._client._api_call(request.method)
+        call = ApiCall(self._client, request.method)
         while True:
             guard = _Guard(self._client, await self._client.token())
             guard.prepare(call, request)

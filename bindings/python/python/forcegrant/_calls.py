@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from forcegrant._native import ApiCall
+
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from forcegrant._native import ApiCall, ClientBase, Token
+    from forcegrant._native import ClientBase, Token
 
     class Headers(Protocol):
         """Those of any of the libraries: names in any case."""
@@ -104,7 +106,7 @@ class Guard:
             self.leave(request)
             return
         try:
-            self.prepare(self.client._api_call(request.method), request)
+            self.prepare(ApiCall(self.client, request.method), request)
         except BaseException:
             # If it is sent all the same, it carries no token.
             self.detach(request)

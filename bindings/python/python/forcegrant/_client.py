@@ -6,7 +6,9 @@ from forcegrant._native import ClientBase, Token, seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from types import TracebackType
+    from typing import TypeVar
 
     from grpc import aio
     from typing_extensions import Self, Unpack
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from forcegrant._native import Client, Verified, Wait
     from forcegrant._watch import Registry
     from forcegrant.options import ClientOptions, Seconds
+
+    T = TypeVar("T")
 
 
 class AsyncMethods:
@@ -28,12 +32,16 @@ class AsyncMethods:
         def _serve_requests(self) -> None: ...
         def _start_wait_idle(self) -> Wait[None]: ...
 
+    def _settled(
+        self, wait: Wait[T], registry: Registry[T] | None = None, timeout: float | None = None
+    ) -> Coroutine[object, object, Wait[T]]:
+        from forcegrant import _waiting  # noqa: PLC0415 - asyncio is slow to import
+
+        return _waiting.settled(self, wait, registry, timeout)
+
     async def wait_idle(self) -> None:
         """Wait until no request for a token is on its way."""
-        from forcegrant import _waiting  # noqa: PLC0415 - slow to import
-
-        wait = await _waiting.settled(self, self._start_wait_idle())
-        wait.result()
+        (await self._settled(self._start_wait_idle())).result()
 
     async def aclose(self) -> None:
         """Do nothing: nothing is open between calls, and no token is ever revoked."""
@@ -111,17 +119,11 @@ class AsyncClient(ClientBase, AsyncMethods):
         found = self._start()
         if isinstance(found, Token):
             return found
-        from forcegrant import _waiting  # noqa: PLC0415 - slow to import
-
-        wait = await _waiting.settled(self, found, self._watches, limit)
-        return wait.result(limit)
+        return (await self._settled(found, self._watches, limit)).result(limit)
 
     async def verify(self) -> Verified:
         """Get a new token and make one harmless API call with it. Raises what `token` raises."""
-        from forcegrant import _waiting  # noqa: PLC0415 - slow to import
-
-        wait = await _waiting.settled(self, self._start_verify())
-        return wait.result()
+        return (await self._settled(self._start_verify())).result()
 
     def grpc_interceptors(self) -> list[aio.ClientInterceptor]:
         """Give interceptors for the channels of `grpc.aio`, which do what those of `Client` do."""

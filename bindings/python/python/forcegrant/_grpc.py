@@ -111,19 +111,13 @@ class _Credentials:
         self._client = client
         self._made: tuple[Token, grpc.CallCredentials] | None = None
 
-    def details(self, given: Any, token: Token, deadline: float | None) -> _Details:
-        """Give the call this token."""
+    def of(self, token: Token) -> grpc.CallCredentials:
+        """Give those that bring this token."""
         made = self._made
         if made is None or made[0] is not token:
             plugin = _Brought(self._client, token)
             self._made = made = token, grpc.metadata_call_credentials(plugin)
-        own = made[1]
-        if given.credentials is not None:
-            own = grpc.composite_call_credentials(given.credentials, own)
-        left = None if deadline is None else deadline - time.monotonic()
-        wait_for_ready = given.wait_for_ready
-        compression = getattr(given, "compression", None)
-        return _Details(given.method, left, given.metadata, own, wait_for_ready, compression)
+        return made[1]
 
     def is_dead(self, code: grpc.StatusCode | None, token: Token) -> bool:
         """Whether the call found the session dead; then the token is dropped."""
@@ -133,12 +127,35 @@ class _Credentials:
         return True
 
 
-def _deadline(given: Any) -> float | None:
-    return None if given.timeout is None else time.monotonic() + given.timeout
+class _Attempts:
+    """The attempts of one call, each with a token of its own."""
 
+    token: Token
 
-def _is_over(deadline: float | None) -> bool:
-    return deadline is not None and time.monotonic() >= deadline
+    def __init__(self, credentials: _Credentials, given: Any) -> None:
+        self._credentials, self._given = credentials, given
+        self._deadline = None if given.timeout is None else time.monotonic() + given.timeout
+
+    def first(self, token: Token) -> _Details:
+        """Give the call this token."""
+        self.token = token
+        given, own = self._given, self._credentials.of(token)
+        if given.credentials is not None:
+            own = grpc.composite_call_credentials(given.credentials, own)
+        left = None if self._deadline is None else self._deadline - time.monotonic()
+        wait_for_ready = given.wait_for_ready
+        compression = getattr(given, "compression", None)
+        return _Details(given.method, left, given.metadata, own, wait_for_ready, compression)
+
+    def is_refused(self, code: grpc.StatusCode | None) -> bool:
+        """Whether the call found the session dead; then the token is dropped."""
+        return self._credentials.is_dead(code, self.token)
+
+    def next(self, token: Token) -> _Details | None:
+        """Give the call this token after a refusal; None if the time of the call is over."""
+        check_renewed(self.token, token)
+        is_over = self._deadline is not None and time.monotonic() >= self._deadline
+        return None if is_over else self.first(token)
 
 
 # For threads
@@ -162,30 +179,22 @@ class _Interceptor(
     def intercept_unary_unary(
         self, continuation: Callable[..., Any], client_call_details: Any, request: Any
     ) -> Any:
-        deadline = _deadline(client_call_details)
-        token = self._client.token()
-        details = self._credentials.details(client_call_details, token, deadline)
-        call = continuation(details, request)
+        attempts = _Attempts(self._credentials, client_call_details)
+        call = continuation(attempts.first(self._client.token()), request)
         if not call.done():
             # A future: who asked for it goes on meanwhile.
-            return _Watched(call, self._credentials, token)
-        if not self._credentials.is_dead(call.code(), token):
+            return _Watched(call, self._credentials, attempts.token)
+        if not attempts.is_refused(call.code()):
             return call
-        refused, token = token, self._client.token()
-        check_renewed(refused, token)
-        if _is_over(deadline):
-            return call
-        return continuation(
-            self._credentials.details(client_call_details, token, deadline), request
-        )
+        details = attempts.next(self._client.token())
+        return call if details is None else continuation(details, request)
 
     def _once(self, continuation: Callable[..., Any], given: Any, request: Any) -> Any:
-        token = self._client.token()
-        details = self._credentials.details(given, token, _deadline(given))
-        call = continuation(details, request)
+        attempts = _Attempts(self._credentials, given)
+        call = continuation(attempts.first(self._client.token()), request)
         if not call.done():
-            return _Watched(call, self._credentials, token)
-        self._credentials.is_dead(call.code(), token)
+            return _Watched(call, self._credentials, attempts.token)
+        attempts.is_refused(call.code())
         return call
 
     intercept_unary_stream: Any = _once
@@ -255,27 +264,23 @@ class _Asynchronous:
         self._client, self._credentials = client, credentials
 
     async def _once(self, continuation: Callable[..., Any], given: Any, request: Any) -> Any:
-        token = await self._client.token()
-        details = self._credentials.details(given, token, _deadline(given))
-        return _AsyncWatched(await continuation(_aio(details), request), self._credentials, token)
+        attempts = _Attempts(self._credentials, given)
+        details = attempts.first(await self._client.token())
+        call = await continuation(_aio(details), request)
+        return _AsyncWatched(call, self._credentials, attempts.token)
 
 
 class _UnaryUnary(_Asynchronous, aio.UnaryUnaryClientInterceptor):
     async def intercept_unary_unary(
         self, continuation: Callable[..., Any], client_call_details: Any, request: Any
     ) -> Any:
-        deadline = _deadline(client_call_details)
-        token = await self._client.token()
-        details = self._credentials.details(client_call_details, token, deadline)
+        attempts = _Attempts(self._credentials, client_call_details)
+        details = attempts.first(await self._client.token())
         call = await continuation(_aio(details), request)
-        if not self._credentials.is_dead(await call.code(), token):
+        if not attempts.is_refused(await call.code()):
             return call
-        refused, token = token, await self._client.token()
-        check_renewed(refused, token)
-        if _is_over(deadline):
-            return call
-        details = self._credentials.details(client_call_details, token, deadline)
-        return await continuation(_aio(details), request)
+        again = attempts.next(await self._client.token())
+        return call if again is None else await continuation(_aio(again), request)
 
 
 class _UnaryStream(_Asynchronous, aio.UnaryStreamClientInterceptor):

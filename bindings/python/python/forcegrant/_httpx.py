@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Coroutine
+from operator import methodcaller
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
 import httpx
 
 from forcegrant import _calls
-from forcegrant._native import body_counts
+from forcegrant._native import ApiCall, body_counts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
 
-    from forcegrant._native import ApiCall, Client
+    from forcegrant._native import Client
 
 _UNREADABLE = (httpx.RequestError, httpx.StreamError)
 
@@ -24,18 +26,43 @@ class HttpxAuth(httpx.Auth):
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._async_client = client.async_client()
+        self._blocking = _Steps(
+            client.token, methodcaller("read"), methodcaller("close"), time.sleep
+        )
+        # `anyio`, as httpx itself waits, for asyncio and trio.
+        self._in_loop = _Steps(
+            client.async_client().token, methodcaller("aread"), methodcaller("aclose"), anyio.sleep
+        )
 
     def sync_auth_flow(
         self, request: httpx.Request
     ) -> Generator[httpx.Request, httpx.Response, None]:
         """For `httpx.Client`."""
+        flow = self._flow(request, self._blocking)
+        try:
+            prepared = _without_waiting(flow.__anext__())
+            while True:
+                prepared = _without_waiting(flow.asend((yield prepared)))
+        except StopAsyncIteration:
+            return
+        finally:
+            _without_waiting(flow.aclose())
+
+    def async_auth_flow(
+        self, request: httpx.Request
+    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """For `httpx.AsyncClient`."""
+        return self._flow(request, self._in_loop)
+
+    async def _flow(
+        self, request: httpx.Request, steps: _Steps
+    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
         if "Authorization" in request.headers:
             yield request
             return
-        call, body = self._client._api_call(request.method), _Body(request.stream)
+        call, body = ApiCall(self._client, request.method), _Body(request.stream)
         while True:
-            guard = _Guard(self._client, self._client.token())
+            guard = _Guard(self._client, await _value(steps.token()))
             response = yield _prepared(call, guard, request)
             # Another origin's response says nothing about the token.
             if not guard.carries(response.request):
@@ -43,7 +70,7 @@ class HttpxAuth(httpx.Auth):
             content, broken = b"", None
             if body_counts(response.status_code):
                 try:
-                    content = response.read()
+                    content = await _value(steps.read(response))
                 except httpx.RequestError as error:
                     broken = error
             pause = _handle_response(call, response, content, body)
@@ -53,48 +80,36 @@ class HttpxAuth(httpx.Auth):
                 return
             # Before the pause, so that another call can have the connection.
             try:
-                response.read()
+                await _value(steps.read(response))
             except _UNREADABLE:
-                response.close()
-                _empty(response).read()
+                await _value(steps.close(response))
+                await _value(steps.read(_empty(response)))
             if pause > 0:
-                time.sleep(pause)
+                await _value(steps.sleep(pause))
             body.rewind()
 
-    async def async_auth_flow(
-        self, request: httpx.Request
-    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """For `httpx.AsyncClient`."""
-        if "Authorization" in request.headers:
-            yield request
-            return
-        call, body = self._client._api_call(request.method), _Body(request.stream)
-        while True:
-            guard = _Guard(self._client, await self._async_client.token())
-            response = yield _prepared(call, guard, request)
-            # Another origin's response says nothing about the token.
-            if not guard.carries(response.request):
-                return
-            content, broken = b"", None
-            if body_counts(response.status_code):
-                try:
-                    content = await response.aread()
-                except httpx.RequestError as error:
-                    broken = error
-            pause = _handle_response(call, response, content, body)
-            if pause is None:
-                if broken is not None:
-                    raise broken
-                return
-            try:
-                await response.aread()
-            except _UNREADABLE:
-                await response.aclose()
-                await _empty(response).aread()
-            if pause > 0:
-                # As httpx itself waits, for asyncio and trio.
-                await anyio.sleep(pause)
-            body.rewind()
+
+class _Steps(NamedTuple):
+    """What takes time in a flow: functions that block, or that return what is awaited."""
+
+    token: Callable[[], Any]
+    read: Callable[[httpx.Response], Any]
+    close: Callable[[httpx.Response], Any]
+    sleep: Callable[[float], Any]
+
+
+async def _value(given: Any) -> Any:
+    return await given if isinstance(given, Awaitable) else given
+
+
+def _without_waiting(step: Coroutine[Any, Any, Any]) -> Any:
+    """Run a step of a flow whose functions block: it never waits in a loop."""
+    try:
+        step.send(None)
+    except StopIteration as done:
+        return done.value
+    msg = "a function that blocks was expected"
+    raise RuntimeError(msg)
 
 
 class _Body:

@@ -318,6 +318,7 @@ class ApiCall:
     pause any more.
     """
 
+    def __new__(cls, client: ClientBase, method: str) -> Self: ...
     def prepare(self, token: Token, url: str) -> tuple[str, bool]:
         """Where a request with this token goes, and whether the token may go along: connect to
         exactly this URL. Raises `TokenRejectedError` if it is the token that was just refused, and
@@ -463,8 +464,6 @@ class ClientBase:
         """The host that tokens are asked from."""
     def _adapter(self, extra: str, name: str, options: dict[str, Any] | None = None) -> Any:
         """Make what adapts the client to another library, which is imported now."""
-    def _api_call(self, method: str) -> ApiCall:
-        """Begin an API call with this method."""
     def _has_requests(self) -> bool:
         """Whether the core may have requests."""
     def _serve_requests(self) -> None:

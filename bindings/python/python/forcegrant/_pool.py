@@ -62,11 +62,9 @@ class AsyncClientPool(PoolBase, AsyncMethods):
         if isinstance(found, Token):
             return found
         limit = None if timeout is None else seconds("timeout", timeout)
-        from forcegrant import _waiting  # noqa: PLC0415 - asyncio is slow to import
-
         registry = self._watches.setdefault(key, {})
         try:
-            wait = await _waiting.settled(self, found, registry, limit)
+            wait = await self._settled(found, registry, limit)
         finally:
             if not registry and self._watches.get(key) is registry:
                 del self._watches[key]
@@ -84,10 +82,7 @@ class AsyncClientPool(PoolBase, AsyncMethods):
 
         These logins go behind those that callers wait for.
         """
-        from forcegrant import _waiting  # noqa: PLC0415 - asyncio is slow to import
-
-        wait = await _waiting.settled(self, self._start_prewarm(keys))
-        return wait.result()
+        return (await self._settled(self._start_prewarm(keys))).result()
 
 
 AsyncClientPool.__module__ = "forcegrant"

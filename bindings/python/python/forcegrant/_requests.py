@@ -12,12 +12,12 @@ from requests.cookies import extract_cookies_to_jar
 from requests.utils import rewind_body
 
 from forcegrant import _calls
-from forcegrant._native import body_counts
+from forcegrant._native import ApiCall, body_counts
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
-    from forcegrant._native import ApiCall, Client, Token
+    from forcegrant._native import Client, Token
 
 
 class RequestsAuth(AuthBase):
@@ -45,12 +45,12 @@ class RequestsAuth(AuthBase):
         return Guard(self._client, token)
 
     def _prepare(self, request: PreparedRequest, token: Token) -> None:
-        self.guard(token).prepare(self._client._api_call(request.method or "GET"), request)
+        self.guard(token).prepare(ApiCall(self._client, request.method or "GET"), request)
 
     def _handle(self, token: Token, response: Response, **kwargs: Any) -> Response:
         # A prepared request may be sent any number of times: each time is a call of its own.
         first = response.request
-        call = self._client._api_call(first.method or "GET")
+        call = ApiCall(self._client, first.method or "GET")
         call.prepare(token, first.url or "")
         while True:
             # Another origin, after a redirect, says nothing about the token.

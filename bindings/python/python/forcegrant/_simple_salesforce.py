@@ -9,6 +9,7 @@ import requests
 from simple_salesforce.api import Salesforce
 
 from forcegrant._calls import Hidden
+from forcegrant._native import ApiCall
 from forcegrant._requests import Guard, RequestsAuth
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class _Auth(RequestsAuth):
     def begin(self) -> Token:
         """Give the first token; what is meant for its instance goes where later ones belong."""
         token = self._client.token()
-        self._client._api_call("GET").prepare(token, token.instance_url)
+        ApiCall(self._client, "GET").prepare(token, token.instance_url)
         return token
 
     def is_own(self, request: PreparedRequest) -> bool:

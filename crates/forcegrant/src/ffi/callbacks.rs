@@ -1,5 +1,6 @@
-//! What a function in another language is asked, as values: for credentials, and to carry out the calls of
-//! a store. Each value is answered from any thread; one that is dropped tells the asker so.
+//! The functions of another language that a client or a pool calls: with events, and with requests for
+//! credentials and for the calls of a store. A request is a value that is answered from any thread; the core
+//! learns of one that is dropped.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,21 +9,79 @@ use tokio::sync::oneshot;
 
 use crate::builder::ClientBuilder;
 use crate::credentials::CredentialSet;
+use crate::events::Events;
 use crate::pool::{ClientPoolBuilder, OrgCredentials};
 use crate::store::{Acquired, Lease, Put, Store, StoreError, StoreFuture, Stored, conformance};
+use forcegrant_proto::event::Event;
 use forcegrant_support::store::POLL_INTERVAL;
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-type Loaded<T> = Result<T, Failure>;
+/// Takes the login host, the key of a pool's client, and what happened.
+pub type EventFunction = dyn Fn(&str, Option<&str>, &Event) + Send + Sync;
+
+/// What a client or a pool calls back. Each function must be quick; most run on the worker thread.
+pub struct CallbackFunctions {
+    /// Takes the events.
+    pub event: Box<EventFunction>,
+    /// Takes the requests for credentials, if a function brings them.
+    pub credentials: Option<Box<dyn Fn(CredentialsRequest) + Send + Sync>>,
+    /// Takes the calls of the store, if it is in the other language.
+    pub store: Option<CallbackStore>,
+}
+
+impl CallbackFunctions {
+    /// Has a client call these functions.
+    pub fn attach(self, mut builder: ClientBuilder) -> ClientBuilder {
+        let event = self.event;
+        builder = builder.with_events(Events::inline(move |host, _, what| event(host, None, what)));
+        if let Some(request) = self.credentials {
+            builder = builder.credentials_callback(move || {
+                let (sender, reply) = oneshot::channel();
+                request(CredentialsRequest(CredentialsReply::Client(sender)));
+                received(reply)
+            });
+        }
+        match self.store {
+            Some(store) => builder.store(store),
+            None => builder,
+        }
+    }
+
+    /// Has a pool call these functions.
+    pub fn attach_pool(self, mut builder: ClientPoolBuilder) -> ClientPoolBuilder {
+        let event = self.event;
+        builder = builder.with_events(Events::inline(move |host, key, what| {
+            event(host, Some(key), what);
+        }));
+        if let Some(request) = self.credentials {
+            builder = builder.credentials_callback(move |key| {
+                let (sender, reply) = oneshot::channel();
+                request(CredentialsRequest(CredentialsReply::Pool(key, sender)));
+                received(reply)
+            });
+        }
+        match self.store {
+            Some(store) => builder.options(|client| client.store(store)),
+            None => builder,
+        }
+    }
+}
+
+type BoxedError = Box<dyn std::error::Error + Send + Sync>;
+type CredentialsResult<T> = Result<T, BoxedError>;
+
+async fn received<T>(reply: oneshot::Receiver<CredentialsResult<T>>) -> CredentialsResult<T> {
+    let reply = reply.await;
+    reply.unwrap_or_else(|_| Err("no answer came from the credentials callback".into()))
+}
 
 /// A request for credentials.
 #[derive(Debug)]
-pub struct CredentialsRequest(ReplyTo);
+pub struct CredentialsRequest(CredentialsReply);
 
 #[derive(Debug)]
-enum ReplyTo {
-    Client(oneshot::Sender<Loaded<CredentialSet>>),
-    Pool(String, oneshot::Sender<Loaded<OrgCredentials>>),
+enum CredentialsReply {
+    Client(oneshot::Sender<CredentialsResult<CredentialSet>>),
+    Pool(String, oneshot::Sender<CredentialsResult<OrgCredentials>>),
 }
 
 impl CredentialsRequest {
@@ -30,61 +89,29 @@ impl CredentialsRequest {
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         match &self.0 {
-            ReplyTo::Client(_) => None,
-            ReplyTo::Pool(key, _) => Some(key),
+            CredentialsReply::Client(_) => None,
+            CredentialsReply::Pool(key, _) => Some(key),
         }
     }
 
-    /// Replies to a client. The asker may have given up: then nothing happens, here and below.
-    pub fn answer(self, credentials: Loaded<CredentialSet>) {
-        if let ReplyTo::Client(sender) = self.0 {
-            let _ = sender.send(credentials);
-        }
-    }
-
-    /// Replies to a pool.
-    pub fn answer_pool(self, credentials: Loaded<OrgCredentials>) {
-        if let ReplyTo::Pool(_, sender) = self.0 {
-            let _ = sender.send(credentials);
+    /// Replies with credentials, and for a pool with the login URL of the org. The one who asked may have given up:
+    /// then nothing happens, here and below.
+    pub fn answer(self, login_url: &str, credentials: CredentialSet) {
+        match self.0 {
+            CredentialsReply::Client(sender) => drop(sender.send(Ok(credentials))),
+            CredentialsReply::Pool(_, sender) => {
+                let _ = sender.send(Ok(OrgCredentials::new(login_url, credentials)));
+            }
         }
     }
 
     /// Says why there are no credentials.
-    pub fn fail(self, failure: impl Into<Failure>) {
+    pub fn fail(self, reason: impl Into<BoxedError>) {
         match self.0 {
-            ReplyTo::Client(sender) => drop(sender.send(Err(failure.into()))),
-            ReplyTo::Pool(_, sender) => drop(sender.send(Err(failure.into()))),
+            CredentialsReply::Client(sender) => drop(sender.send(Err(reason.into()))),
+            CredentialsReply::Pool(_, sender) => drop(sender.send(Err(reason.into()))),
         }
     }
-}
-
-/// Has a client ask `request` for its credentials.
-pub fn request_credentials(
-    builder: ClientBuilder,
-    request: impl Fn(CredentialsRequest) + Send + Sync + 'static,
-) -> ClientBuilder {
-    builder.credentials_callback(move || {
-        let (sender, reply) = oneshot::channel();
-        request(CredentialsRequest(ReplyTo::Client(sender)));
-        loaded(reply)
-    })
-}
-
-/// The same for a pool.
-pub fn request_pool_credentials(
-    builder: ClientPoolBuilder,
-    request: impl Fn(CredentialsRequest) + Send + Sync + 'static,
-) -> ClientPoolBuilder {
-    builder.credentials_callback(move |key| {
-        let (sender, reply) = oneshot::channel();
-        request(CredentialsRequest(ReplyTo::Pool(key, sender)));
-        loaded(reply)
-    })
-}
-
-async fn loaded<T>(reply: oneshot::Receiver<Loaded<T>>) -> Loaded<T> {
-    let reply = reply.await;
-    reply.unwrap_or_else(|_| Err("no answer came from the credentials callback".into()))
 }
 
 /// A call of a store: what it is to do, and where the result goes.
@@ -93,44 +120,44 @@ async fn loaded<T>(reply: oneshot::Receiver<Loaded<T>>) -> Loaded<T> {
 pub enum StoreCall {
     Get {
         key: String,
-        reply: Reply<Option<Stored>>,
+        reply: StoreReply<Option<Stored>>,
     },
     Put {
         key: String,
         entry: Vec<u8>,
         time_to_live: Duration,
         lease: Lease,
-        reply: Reply<Put>,
+        reply: StoreReply<Put>,
     },
     Acquire {
         key: String,
         owner: String,
         time: Duration,
-        reply: Reply<Acquired>,
+        reply: StoreReply<Acquired>,
     },
     Release {
         key: String,
         lease: Lease,
-        reply: Reply<()>,
+        reply: StoreReply<()>,
     },
     Watch {
         key: String,
         fence: u64,
         limit: Duration,
-        reply: Reply<()>,
+        reply: StoreReply<()>,
     },
     Count {
         key: String,
         logins: u32,
-        reply: Reply<u64>,
+        reply: StoreReply<u64>,
     },
 }
 
 /// Where the result of a call goes.
 #[derive(Debug)]
-pub struct Reply<T>(oneshot::Sender<Result<T, StoreError>>);
+pub struct StoreReply<T>(oneshot::Sender<Result<T, StoreError>>);
 
-impl<T> Reply<T> {
+impl<T> StoreReply<T> {
     /// Replies. The asker may have given up: then nothing happens.
     pub fn send(self, result: Result<T, StoreError>) {
         let _ = self.0.send(result);
@@ -165,24 +192,27 @@ impl StoreCall {
 }
 
 /// A store in another language: hands each of its calls to a function.
-pub struct CallbackStore<F> {
+pub struct CallbackStore {
     watches: bool,
-    call: F,
+    call: Box<dyn Fn(StoreCall) + Send + Sync>,
 }
 
-impl<F: Fn(StoreCall) + Send + Sync> CallbackStore<F> {
+impl CallbackStore {
     /// A store that `call` carries out. Without `watches` it has no method for that, and is looked at now and
     /// then.
-    pub fn new(watches: bool, call: F) -> Self {
-        Self { watches, call }
+    pub fn new(watches: bool, call: impl Fn(StoreCall) + Send + Sync + 'static) -> Self {
+        Self {
+            watches,
+            call: Box::new(call),
+        }
     }
 
     fn ask<'a, T: Send + 'a>(
         &self,
-        call: impl FnOnce(Reply<T>) -> StoreCall,
+        call: impl FnOnce(StoreReply<T>) -> StoreCall,
     ) -> StoreFuture<'a, T> {
         let (sender, result) = oneshot::channel();
-        (self.call)(call(Reply(sender)));
+        (self.call)(call(StoreReply(sender)));
         Box::pin(async move {
             result
                 .await
@@ -191,7 +221,7 @@ impl<F: Fn(StoreCall) + Send + Sync> CallbackStore<F> {
     }
 }
 
-impl<F: Fn(StoreCall) + Send + Sync> Store for CallbackStore<F> {
+impl Store for CallbackStore {
     fn get<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Stored>> {
         let key = key.to_owned();
         self.ask(|reply| StoreCall::Get { key, reply })
@@ -254,7 +284,7 @@ impl<F: Fn(StoreCall) + Send + Sync> Store for CallbackStore<F> {
     }
 }
 
-impl<F> fmt::Debug for CallbackStore<F> {
+impl fmt::Debug for CallbackStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CallbackStore").finish_non_exhaustive()
     }
