@@ -38,7 +38,9 @@ pub(crate) fn check_store_entry(data: &[u8], opens: impl Fn(&Sealer, EntryKind, 
     let sealer = Sealer::new(&PAIR, ENDPOINT);
     match word {
         "torn" => {
-            let mut entry = sealer.seal(EntryKind::Token, rest, NONCE).expect("a short text");
+            let mut entry = sealer
+                .seal(EntryKind::Token, rest, NONCE)
+                .expect("a short text");
             assert!(opens(&sealer, EntryKind::Token, &entry));
             assert!(!opens(&sealer, EntryKind::Failure, &entry));
             let bit = number.unwrap_or(0) % (entry.len() as u64 * 8);

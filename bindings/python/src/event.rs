@@ -13,7 +13,7 @@ use crate::time::Utc;
 use crate::token::PyExpiry;
 
 /// An event on its way to Python.
-pub(crate) struct QueuedEvent {
+pub(crate) struct CoreEvent {
     pub(crate) at: SystemTime,
     pub(crate) event: Event,
     pub(crate) login_host: String,
@@ -72,7 +72,7 @@ pub(crate) struct PyEvent {
 }
 
 impl PyEvent {
-    pub(crate) fn new(py: Python<'_>, queued: QueuedEvent) -> PyResult<Self> {
+    pub(crate) fn new(py: Python<'_>, queued: CoreEvent) -> PyResult<Self> {
         let event = &queued.event;
         let fields = EventFields::of(event);
         let error = fields.error.map(|error| exception(py, error)).transpose()?;

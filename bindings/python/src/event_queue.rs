@@ -8,7 +8,7 @@ use forcegrant::ffi::PerProcess;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
-use crate::event::{PyEvent, QueuedEvent};
+use crate::event::{CoreEvent, PyEvent};
 use crate::hooks;
 use crate::process_queue::ProcessQueue;
 use crate::python_call;
@@ -18,14 +18,14 @@ const MAX_QUEUED_EVENTS: usize = 256;
 
 #[derive(Default)]
 pub(crate) struct EventQueue {
-    events: ProcessQueue<QueuedEvent>,
+    events: ProcessQueue<CoreEvent>,
     /// One thread delivers at a time, so that events stay in order; others leave it to that one.
     is_delivering: PerProcess<AtomicBool>,
 }
 
 impl EventQueue {
     pub(crate) fn push(&self, login_host: &str, key: Option<&str>, event: &Event) {
-        let event = QueuedEvent {
+        let event = CoreEvent {
             at: SystemTime::now(),
             event: event.clone(),
             login_host: login_host.to_owned(),

@@ -100,13 +100,14 @@ pub(crate) async fn log_in(
     let mut login = Box::pin(attempts.run());
     let result = match &mut permit {
         None => login.as_mut().await,
-        Some(permit) => match timeout(permit.slow_after(), login.as_mut()).await {
-            Ok(result) => result,
-            Err(_) => {
+        Some(permit) => {
+            if let Ok(result) = timeout(permit.slow_after(), login.as_mut()).await {
+                result
+            } else {
                 permit.slow_down();
                 login.as_mut().await
             }
-        },
+        }
     };
     drop(login);
     LoginOutcome {
@@ -198,7 +199,7 @@ impl LoginAttempts<'_> {
         });
         if let Allowance::Spent { frees_in } = allowance {
             let error = budgets::spent(config.budget.stop, frees_in);
-            return Err(Failure::permanent(error));
+            return Err(RequestFailure::permanent(error));
         }
         self.attempts += 1;
         let request = request::encode(endpoint.token_url(), credentials, config.auth_style);

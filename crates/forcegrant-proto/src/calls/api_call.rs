@@ -173,7 +173,7 @@ impl ApiCall {
             // The host refused for a reason of its own, which says nothing about the token.
             return Action::Deliver;
         }
-        let refused = TokenRefusal {
+        let refused = RefusedTokenUse {
             status: response.status,
             class,
             replayable: call.replayable,
@@ -218,7 +218,7 @@ impl ApiCall {
 
 /// A response that refused the token.
 #[derive(Clone, Debug)]
-struct TokenRefusal {
+struct RefusedTokenUse {
     status: u16,
     class: ResponseClass,
     replayable: bool,
@@ -233,7 +233,7 @@ impl Progress {
     /// is delivered if a new token does not help or cannot be tried.
     fn after_report(
         &mut self,
-        refused: TokenRefusal,
+        refused: RefusedTokenUse,
         outcome: ReportOutcome,
         is_jwt: bool,
     ) -> Action {
@@ -376,7 +376,7 @@ mod tests {
             (unknown, 401, true, false, held, "deliver"),
             (unknown, 401, true, true, held, "deliver"),
         ] {
-            let refused = TokenRefusal {
+            let refused = RefusedTokenUse {
                 status,
                 class,
                 replayable,

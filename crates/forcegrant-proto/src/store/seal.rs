@@ -204,7 +204,9 @@ mod tests {
     #[test]
     fn what_is_sealed_opens_and_shows_nothing() {
         let sealer = sealer("id", "hunter22", ENDPOINT);
-        let entry = sealer.seal(EntryKind::Token, b"the token", NONCES[0]).unwrap();
+        let entry = sealer
+            .seal(EntryKind::Token, b"the token", NONCES[0])
+            .unwrap();
         assert!(!entry.windows(5).any(|bytes| bytes == b"token"));
         assert_eq!(
             *sealer.open(EntryKind::Token, entry.clone()).unwrap(),
@@ -212,7 +214,9 @@ mod tests {
         );
         assert_ne!(
             entry,
-            sealer.seal(EntryKind::Token, b"the token", NONCES[1]).unwrap()
+            sealer
+                .seal(EntryKind::Token, b"the token", NONCES[1])
+                .unwrap()
         );
         assert!(!format!("{sealer:?}").contains("hunter22"));
     }
