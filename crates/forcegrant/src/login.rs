@@ -100,13 +100,14 @@ pub(crate) async fn log_in(
     let mut login = Box::pin(attempts.run());
     let result = match &mut permit {
         None => login.as_mut().await,
-        Some(permit) => match timeout(permit.slow_after(), login.as_mut()).await {
-            Ok(result) => result,
-            Err(_) => {
+        Some(permit) => {
+            if let Ok(result) = timeout(permit.slow_after(), login.as_mut()).await {
+                result
+            } else {
                 permit.slow_down();
                 login.as_mut().await
             }
-        },
+        }
     };
     drop(login);
     LoginOutcome {
