@@ -131,8 +131,8 @@ impl Client {
     }
 
     /// Drops the cached token if it was issued to client credentials that are not configured any more: after a
-    /// leak, for example. Returns whether it did. Salesforce is not told: to end the session
-    /// there too, revoke it in the org.
+    /// leak, for example. Returns whether it did. Salesforce does not learn of it: to end the
+    /// session there too, revoke it in the org.
     pub fn invalidate_if_rotated(&self) -> bool {
         self.inner.invalidate_if_rotated()
     }

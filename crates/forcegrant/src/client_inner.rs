@@ -37,7 +37,7 @@ pub(crate) struct ClientInner {
     pub(crate) failures: AtomicU64,
     /// The token endpoint that has responded as one; 0 for none.
     known_endpoint: AtomicU64,
-    /// What few clients need, made at the first use.
+    /// What few clients need. It is made at the first use.
     rare: OnceLock<Box<RareState>>,
 }
 
@@ -191,7 +191,7 @@ impl ClientInner {
         self.cell.replace(next);
     }
 
-    /// Forgets which tokens were reported as rejected: a login may bring one back.
+    /// Forgets which tokens were reported as rejected: a login may return one of them.
     pub(crate) fn clear_rejected(&self) {
         let single_flight = self.single_flight();
         let _lock = single_flight.lock();

@@ -36,7 +36,7 @@ pub(crate) struct LoginOutcome {
     pub(crate) is_of_another: bool,
 }
 
-/// What a login brought.
+/// The result of a successful login.
 #[derive(Clone)]
 pub(crate) struct NewLogin {
     pub(crate) cached: Arc<CachedToken>,

@@ -49,14 +49,14 @@ pub(crate) async fn run_login(client: Arc<ClientInner>, flight: InFlight<Token>,
             }
         };
         let counting = right.counting(outcome.responses);
-        let brought = outcome.result.clone().ok();
+        let new_login = outcome.result.clone().ok();
         let result = take_in(&client, outcome, generation, is_repeated);
         // A token that came too late, or back after a rejection, serves no other client either.
         let serves = |new: &NewLogin| matches!(&result, Some(Ok(token)) if new.is_of(token));
         let failure = result.as_ref().and_then(|result| result.as_ref().err());
         // Before the callers go on: a script that ends with its first token has shared it.
         right
-            .publish(&client, brought.filter(serves), failure)
+            .publish(&client, new_login.filter(serves), failure)
             .await;
         let Some(result) = result else {
             counting.await;

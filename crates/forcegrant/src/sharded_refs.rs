@@ -1,4 +1,4 @@
-//! Reference counts apart from one another, so that threads can read side by side.
+//! One reference count for each of a few threads, so that they can read the same token without slowing each other.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use forcegrant_proto::cache::cached_token::CachedToken;
 use forcegrant_proto::token::Token;
 
-/// So many threads can read without passing a cache line between them.
+/// This many threads can read without a cache line that they all write to.
 const SHARDS: usize = 8;
 
 /// The cached token once for each of a few threads, made when a thread first asks. Most tokens of a pool

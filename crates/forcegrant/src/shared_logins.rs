@@ -1,5 +1,5 @@
 //! Clients of one process that would get the same token share their logins: one of them logs in, and the
-//! others make a cached token of their own from what it got.
+//! others make a cached token of their own from the response that it got.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -35,12 +35,17 @@ pub(crate) struct SharedLogins {
     key: LoginKey,
     credentials: CredentialsFingerprint,
     flight: SingleFlight<LoginEnd>,
-    /// What the last login brought. It is read and changed under the lock of the flight.
+    /// The token of the last login. It is read and changed under the lock of the flight.
     last: Mutex<Option<Arc<NewToken>>>,
 }
 
 /// A SHA-256 of everything that two clients must have in common.
 type LoginKey = [u8; 32];
+
+type LoginsByKey = HashMap<LoginKey, Weak<SharedLogins>>;
+
+/// All shared logins of this process, without holding them.
+static SHARED_LOGINS: OnceLock<PerProcess<Mutex<LoginsByKey>>> = OnceLock::new();
 
 /// How the login of another client ended.
 #[derive(Clone, Debug)]
@@ -59,7 +64,7 @@ pub(crate) struct SharedFlight {
 impl ProcessSharing {
     pub(crate) fn new(route: &str, clock: &Clock) -> Self {
         Self {
-            // Clients of another clock live in another time.
+            // A client with another clock may see another time.
             route: format!("{route}\0{}", clock.identity()),
             held: PerProcess::default(),
         }
@@ -73,7 +78,25 @@ impl ProcessSharing {
         if let Some(shared) = held.iter().find(|shared| shared.key == key) {
             return Arc::clone(shared);
         }
-        let shared = Registry::get(key, login.credentials.mark());
+        let all = SHARED_LOGINS.get_or_init(PerProcess::default).current();
+        let mut all = lock(&all);
+        let known = all.get(&key).and_then(Weak::upgrade);
+        let shared = known.unwrap_or_else(|| {
+            if all.len() == all.capacity() {
+                all.retain(|_, shared| shared.strong_count() > 0);
+                // So that it is done once for as many new entries as there are old ones.
+                let left = all.len() + 1;
+                all.reserve(left);
+            }
+            let shared = Arc::new(SharedLogins {
+                key,
+                credentials: login.credentials.mark(),
+                flight: SingleFlight::default(),
+                last: Mutex::default(),
+            });
+            all.insert(key, Arc::downgrade(&shared));
+            shared
+        });
         held.insert(0, Arc::clone(&shared));
         held.truncate(MAX_HELD);
         shared
@@ -110,14 +133,14 @@ impl SharedLogins {
                 Ok(Ok(LoginEnd::Failed(error))) if !afresh => {
                     return Some(Obtained::OfAnother(Err(error)));
                 }
-                // It brought a token, or nothing for others.
+                // There may be a token now, or nothing for others.
                 Ok(_) => {}
                 Err(_) => return None,
             }
         }
     }
 
-    /// Shares what a login brought that was made without the right to it; not while another client is logging in,
+    /// Shares the token of a login that was made without the right to it; but not while another client is logging in,
     /// which will have a newer one.
     pub(crate) fn offer(&self, new_token: Arc<NewToken>) {
         let flight = self.flight.lock();
@@ -145,40 +168,6 @@ impl SharedFlight {
     pub(crate) fn end(self, failure: Option<&Error>) {
         let end = failure.map_or(LoginEnd::LookAgain, |error| LoginEnd::Failed(error.clone()));
         self.flight.complete(&Ok(end));
-    }
-}
-
-/// All shared logins of this process, without holding them.
-#[derive(Default)]
-struct Registry {
-    logins: HashMap<LoginKey, Weak<SharedLogins>>,
-    /// Entries that nobody holds any more are removed when the map has grown to this.
-    sweep_at: usize,
-}
-
-static REGISTRY: OnceLock<PerProcess<Mutex<Registry>>> = OnceLock::new();
-
-impl Registry {
-    fn get(key: LoginKey, credentials: CredentialsFingerprint) -> Arc<SharedLogins> {
-        let registry = REGISTRY.get_or_init(PerProcess::default).current();
-        let mut registry = lock(&registry);
-        if let Some(shared) = registry.logins.get(&key).and_then(Weak::upgrade) {
-            return shared;
-        }
-        if registry.logins.len() >= registry.sweep_at {
-            registry
-                .logins
-                .retain(|_, shared| shared.strong_count() > 0);
-            registry.sweep_at = (registry.logins.len() * 2).max(64);
-        }
-        let shared = Arc::new(SharedLogins {
-            key,
-            credentials,
-            flight: SingleFlight::default(),
-            last: Mutex::default(),
-        });
-        registry.logins.insert(key, Arc::downgrade(&shared));
-        shared
     }
 }
 
@@ -213,21 +202,29 @@ impl fmt::Debug for ProcessSharing {
 #[cfg(all(test, not(shuttle)))]
 mod tests {
     use super::*;
+    use forcegrant_proto::credentials::ClientCredentials;
+    use forcegrant_proto::host::{LoginEndpoint, TrustPolicy};
 
     /// 1,000 clients that come and go leave nothing behind.
     #[test]
     fn logins_that_nobody_holds_are_removed() {
-        let is_of_this_test = |key: &LoginKey| key[..24] == [7; 24];
-        for number in 0..1_000_u64 {
-            let mut key = [7; 32];
-            key[24..].copy_from_slice(&number.to_le_bytes());
-            drop(Registry::get(key, CredentialsFingerprint::default()));
-        }
-        let registry = REGISTRY.get_or_init(PerProcess::default).current();
-        let left = lock(&registry)
-            .logins
-            .keys()
-            .filter(|key| is_of_this_test(key))
+        let trust = TrustPolicy::default();
+        let login = Login {
+            endpoint: LoginEndpoint::from_login_url("acme.my.salesforce.com", &trust).unwrap(),
+            credentials: ClientCredentials::new("id", "a secret of this test").unwrap(),
+        };
+        let sharing = |number| ProcessSharing::new(&format!("route {number}"), &Clock::system());
+        let routes = (0..1_000).map(|number| {
+            let sharing = sharing(number);
+            sharing.logins(&login);
+            sharing.route
+        });
+        let routes: Vec<_> = routes.collect();
+        let all = SHARED_LOGINS.get_or_init(PerProcess::default).current();
+        let all = lock(&all);
+        let left = routes
+            .iter()
+            .filter(|route| all.contains_key(&key(&login, route)))
             .count();
         assert!(left < 200, "{left}");
     }

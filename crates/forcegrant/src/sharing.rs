@@ -25,7 +25,8 @@ pub(crate) enum LoginRight {
     Store(Box<HeldLease>),
 }
 
-/// Asks those that the client shares its logins with. `afresh`: only a login of its own will do.
+/// Looks for the token of another client that this one shares its logins with. `afresh`: only a login of its own
+/// will do.
 pub(crate) async fn obtain(client: &Arc<ClientInner>, afresh: bool) -> Obtained<LoginRight> {
     let alone = Obtained::Right(LoginRight::Alone);
     let (store, process) = (&client.config.store, &client.config.process);
@@ -60,7 +61,7 @@ pub(crate) async fn obtain(client: &Arc<ClientInner>, afresh: bool) -> Obtained<
     .await
 }
 
-/// The cached token that this client makes, by its own options, of what another client of its process got.
+/// The cached token that this client makes, by its own options, from the token response that another client of its process got.
 /// `None`: it does not serve this client.
 fn adopt(client: &ClientInner, login: &Login, new_token: &NewToken) -> Option<Arc<CachedToken>> {
     let (state, config) = (client.cell.state(), &client.config);
@@ -93,20 +94,20 @@ impl LoginRight {
         }
     }
 
-    /// Ends the right, and gives the others what the login brought if it serves them, or why it failed.
+    /// Ends the right, and gives the others the new token if it serves them, or the reason of the failure.
     pub(crate) async fn publish(
         self,
         client: &ClientInner,
-        brought: Option<NewLogin>,
+        new_login: Option<NewLogin>,
         failure: Option<&Error>,
     ) {
         match self {
             Self::Alone => {}
             Self::Store(lease) => {
-                let cached = brought.map(|brought| brought.cached);
+                let cached = new_login.map(|new_login| new_login.cached);
                 Box::pin(lease.publish(cached.as_deref(), failure)).await;
             }
-            Self::Process(flight) => publish_in_process(client, flight, brought, failure),
+            Self::Process(flight) => publish_in_process(client, flight, new_login, failure),
         }
     }
 }
@@ -114,10 +115,10 @@ impl LoginRight {
 fn publish_in_process(
     client: &ClientInner,
     flight: SharedFlight,
-    brought: Option<NewLogin>,
+    new_login: Option<NewLogin>,
     failure: Option<&Error>,
 ) {
-    let Some(new_token) = brought.and_then(|brought| brought.new_token) else {
+    let Some(new_token) = new_login.and_then(|new_login| new_login.new_token) else {
         return flight.end(failure);
     };
     if flight.is_with(new_token.credentials) {

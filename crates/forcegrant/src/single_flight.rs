@@ -8,8 +8,8 @@ use crate::sync::{Arc, Mutex, MutexGuard};
 use crate::wait::{Pending, Promise, lost};
 use forcegrant_proto::error::Error;
 
-/// At most one operation at a time, whose result all its waiters share. Code that changes what such an
-/// operation changes too holds this lock.
+/// At most one operation at a time, whose result all its waiters share. Code that changes the same state as the
+/// operation holds this lock.
 pub(crate) struct SingleFlight<T: Clone>(Mutex<Option<Arc<Flight<T>>>>);
 
 /// The lock, held.

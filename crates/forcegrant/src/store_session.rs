@@ -33,7 +33,7 @@ const LEASE: Duration = Duration::from_millis(2_500);
 /// How often the holder renews it while it logs in: often enough although one call may take a whole second.
 const RENEWAL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The least time between two looks at a store that does not wait for the end of a lease by itself.
+/// The least time between two reads of a store that does not wait for the end of a lease by itself.
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The shortest time to live of an entry, in milliseconds.
@@ -46,7 +46,7 @@ const MAX_ERROR_LENGTH: usize = 300;
 pub(crate) struct HeldLease {
     session: StoreSession,
     lease: Lease,
-    /// It ended before it was renewed, for example because this process stood still.
+    /// It ended before it was renewed, for example because this process was stopped for a while.
     lost: Arc<AtomicBool>,
 }
 
@@ -90,7 +90,7 @@ impl StoreSession {
         }
     }
 
-    /// Waits for the lease, or for what its holder brings.
+    /// Waits for the lease, or for the result of its holder's login.
     async fn wait_for_lease(self, owner: String, afresh: bool) -> Option<Obtained<HeldLease>> {
         let begun = Instant::now();
         let mut patience = LeaseWait::new(LEASE);
@@ -123,7 +123,7 @@ impl StoreSession {
     }
 
     async fn granted(self, lease: Lease, afresh: bool) -> Obtained<HeldLease> {
-        // Another may have logged in between the last look and the grant.
+        // Another may have logged in between the last read and the grant.
         let found = self.find_token(afresh).await;
         let held = HeldLease {
             session: self,
@@ -289,7 +289,7 @@ impl HeldLease {
                     None => false,
                 };
                 if is_lost {
-                    // What this login brings may be older by now than what another brought.
+                    // By now the token of this login may be older than that of another client.
                     lost.store(true, Ordering::Relaxed);
                     return session.release(&lease).await;
                 }
@@ -298,8 +298,8 @@ impl HeldLease {
         work.await
     }
 
-    /// Puts what the login brought, or why it failed, into the store, and ends the lease.
-    pub(crate) async fn publish(self, brought: Option<&CachedToken>, failure: Option<&Error>) {
+    /// Puts the new token, or the reason of the failure, into the store, and ends the lease.
+    pub(crate) async fn publish(self, cached: Option<&CachedToken>, failure: Option<&Error>) {
         if self.lost.load(Ordering::Relaxed) {
             return;
         }
@@ -310,7 +310,7 @@ impl HeldLease {
             let lives = record::failure_lifetime(error);
             session.put(EntryKind::Failure, &text, lives, lease).await;
         }
-        match brought {
+        match cached {
             Some(cached) if cached.credentials == session.login.credentials.mark() => {
                 session.put_token(cached, lease).await;
             }

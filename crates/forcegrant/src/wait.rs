@@ -67,6 +67,10 @@ impl<T> ResultState<T> {
             self.waiters[key] = Some(waiter);
             return key;
         }
+        if self.waiters.is_empty() {
+            // Most logins of a pool have one waiter.
+            self.waiters.reserve_exact(1);
+        }
         self.waiters.push(Some(waiter));
         self.waiters.len() - 1
     }
@@ -96,7 +100,7 @@ impl<T: Clone> Promise<T> {
         self.0.lock().result.is_some()
     }
 
-    /// Hands the result to every waiter. The first result stands.
+    /// Hands the result to every waiter. Later results have no effect.
     pub(crate) fn keep(&self, result: &Result<T, Error>) {
         let waiters = {
             let mut state = self.0.lock();
@@ -221,7 +225,7 @@ impl<T> Drop for Pending<T> {
     }
 }
 
-/// An error of this crate, which nothing remembers: the next call starts afresh.
+/// An error of this crate, which is not remembered: the next call tries again.
 pub(crate) fn lost() -> Error {
     Error::new(
         ErrorCode::Internal,
@@ -266,7 +270,7 @@ impl<T> fmt::Debug for Subscription<T> {
     }
 }
 
-/// A caller's own time is over; the login goes on.
+/// The caller's own timeout has passed; the login continues.
 pub(crate) fn timed_out(waited: Duration) -> Error {
     Error::new(
         ErrorCode::Timeout,

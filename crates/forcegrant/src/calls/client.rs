@@ -63,14 +63,14 @@ impl Client {
         self.inner.counts_renewals()
     }
 
-    /// The API requests of the org in the last 24 hours, as the last response told that went through an
+    /// The API requests of the org in the last 24 hours, as the last response said that went through an
     /// adapter of this client. `None` before the first.
     #[must_use]
     pub fn limits(&self) -> Option<ApiUsage> {
         self.inner.calls().usage.last()
     }
 
-    /// Notes what a response told: for HTTP clients without an adapter.
+    /// Notes the API usage that a response reported: for HTTP clients without an adapter.
     pub fn note_usage(&self, usage: ApiUsage) {
         self.inner.calls().usage.note(usage);
     }

@@ -35,7 +35,7 @@ pub struct ClientPoolBuilder {
     callback: Option<OrgCallback>,
 }
 
-/// More would not fit into the memory of the machines of today.
+/// More would not fit into the memory of today's machines.
 const MAX_CLIENTS: usize = 10_000_000;
 
 /// Orgs that logged in together are refreshed over half a window, not over a fifth as one client is.

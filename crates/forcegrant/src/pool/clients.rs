@@ -1,4 +1,4 @@
-//! The clients of a pool by their keys, and which of them has to go when there are too many.
+//! The clients of a pool by their keys, and which of them is dropped when there are too many.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
@@ -43,7 +43,7 @@ struct Changes {
     cache: ClockCache<PooledClient>,
     /// Clients that the pool dropped, whose login may be in flight.
     dropped: Vec<Weak<ClientInner>>,
-    /// Entries of `dropped` that have ended are removed when there are so many.
+    /// Entries of `dropped` that have ended are removed when there are this many.
     sweep_at: usize,
 }
 
@@ -86,7 +86,7 @@ impl Clients {
         }
     }
 
-    /// The token of a key, or its client, which has to be asked. `None`: there is no client with this key.
+    /// The token of a key, or its client if no token can be read at once. `None`: there is no client with this key.
     #[inline]
     pub(super) fn read(&self, key: &str) -> Option<Result<Token, Client>> {
         self.table.get(key, |pooled| {

@@ -1,11 +1,11 @@
-//! Which client has to go when the pool is full: the CLOCK algorithm. A read sets the referenced bit of its
+//! Which client is evicted when the pool is full: the CLOCK algorithm. A read sets the referenced bit of its
 //! client and does nothing else; the hand goes round, clears the bits, and evicts the first client without one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-/// Steps of the hand for one eviction. If so many clients in a row were read lately, the next one goes all the
-/// same: a bound on the work, at no price that a user would notice.
+/// Steps of the hand for one eviction. If this many clients in a row were read lately, the next one is evicted all
+/// the same, which bounds the work.
 const MAX_STEPS: usize = 64;
 
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl<T: HasClockEntry> ClockCache<T> {
         self.entries.len()
     }
 
-    /// Adds an entry where `most` may be. Returns the one that had to go.
+    /// Adds an entry to at most `most`. Returns the evicted one.
     pub(super) fn insert(&mut self, new: Arc<T>, most: usize) -> Option<Arc<T>> {
         if self.entries.len() < most {
             new.entry().set_place(self.entries.len());
@@ -78,7 +78,7 @@ impl<T: HasClockEntry> ClockCache<T> {
         Some(std::mem::replace(&mut self.entries[place], new))
     }
 
-    /// Puts another in the place of one.
+    /// Puts a new entry in the place of an old one.
     pub(super) fn replace(&mut self, old: &T, new: Arc<T>) {
         let place = old.entry().place();
         new.entry().set_place(place);

@@ -33,11 +33,11 @@ struct LimiterInner {
 
 #[derive(Debug, Default)]
 struct LimiterState {
-    /// Made when the first login comes.
+    /// Made at the first login.
     queue: Option<LoginQueue>,
     waiters: HashMap<WaiterId, oneshot::Sender<()>>,
     last: WaiterId,
-    /// A timer runs that grants permits when the rate allows.
+    /// A timer is running that grants permits when the rate allows.
     is_timed: bool,
 }
 

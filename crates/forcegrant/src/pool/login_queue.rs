@@ -4,12 +4,12 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
-/// What a user can set about it.
+/// What a user can set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PacingSettings {
-    /// Logins that start within a second, on the average. `None`: as many as want to.
+    /// Logins that start within a second, on average. `None`: no limit.
     pub(crate) per_second: Option<u32>,
-    /// Logins in flight at once. `None`: as many as want to.
+    /// Logins in flight at once. `None`: no limit.
     pub(crate) at_once: Option<u32>,
     /// A login that takes longer is slow.
     pub(crate) slow_after: Duration,
@@ -31,8 +31,8 @@ const COST: u64 = 1_000;
 /// A tenth of a second's logins may start together, so that timers need not be exact.
 const BURST_PART: u64 = 10;
 
-/// Slow logins are counted apart, so that orgs which do not respond delay no others. There may be so many times
-/// `at_once` of them; then logins wait.
+/// Slow logins are counted separately, so that orgs which do not respond delay no others. There may be this many
+/// times `at_once` of them; then logins wait.
 const MAX_SLOW: u32 = 4;
 
 /// The capacity of the queue while it is empty.
@@ -47,9 +47,9 @@ pub(crate) struct LoginQueue {
     credit: u64,
     /// The last time that credit was counted, in milliseconds.
     counted: u64,
-    /// Somebody waits for these.
+    /// Callers wait for these.
     urgent: VecDeque<WaiterId>,
-    /// Nobody waits for these. Some may have become urgent since, or have left.
+    /// No caller waited for these when they came. Some may have become urgent since, or have left.
     background: VecDeque<WaiterId>,
     waiting: HashSet<WaiterId>,
     quick: u32,
@@ -61,7 +61,7 @@ pub(crate) struct LoginQueue {
 pub(crate) enum NextLogin {
     /// This login starts now.
     Start(WaiterId),
-    /// One may start after so many milliseconds.
+    /// One may start after this many milliseconds.
     Wait(u64),
     /// Nothing, until a login arrives or ends.
     Nothing,
@@ -97,20 +97,20 @@ impl LoginQueue {
         }
     }
 
-    /// Somebody waits for this login now.
+    /// A caller waits for this login now.
     pub(crate) fn promote(&mut self, waiter: WaiterId) {
         if self.waiting.contains(&waiter) {
-            // It stays in the background line too, and is passed over there.
+            // Its entry in `background` stays, and is skipped there.
             self.urgent.push_back(waiter);
         }
     }
 
-    /// A login that waited does not want to start any more.
+    /// A login that waited is given up.
     pub(crate) fn leave(&mut self, waiter: WaiterId) {
         self.waiting.remove(&waiter);
     }
 
-    /// A login is in flight for long.
+    /// A login in flight has become slow.
     pub(crate) fn slow_down(&mut self) {
         self.quick -= 1;
         self.slow += 1;
@@ -162,7 +162,7 @@ impl LoginQueue {
         self.waiting.shrink_to(IDLE_CAPACITY);
     }
 
-    /// The line whose head is next, after those who left it.
+    /// The queue whose first login is next, after removal of those that have left.
     fn line(&mut self) -> Option<Line> {
         for (name, line) in [
             (Line::Urgent, &mut self.urgent),
@@ -178,7 +178,7 @@ impl LoginQueue {
         None
     }
 
-    /// Pays for one login. `Some`: the credit is there after so many milliseconds.
+    /// Takes the credit for one login. `Some`: there is enough after this many milliseconds.
     fn credit_missing(&mut self, now: u64) -> Option<u64> {
         let rate = u64::from(self.settings.per_second?);
         let most = (rate * COST / BURST_PART).max(COST);
@@ -254,7 +254,7 @@ mod tests {
         assert_eq!(queue.next(0), NextLogin::Wait(100));
         assert_eq!(queue.next(99), NextLogin::Wait(1));
         assert_eq!(started(&mut queue, 100), [2]);
-        // What was not used does not pile up.
+        // Unused credit does not accumulate beyond the burst.
         assert_eq!(started(&mut queue, 10_000), [3]);
     }
 
@@ -270,7 +270,7 @@ mod tests {
             queue.complete(lane);
         }
         assert_eq!(started(&mut queue, 0), [5]);
-        // But not without end.
+        // But there is a limit.
         let mut slow = 1;
         while !started(&mut queue, 0).is_empty() || queue.quick > 0 {
             if queue.quick > 0 {

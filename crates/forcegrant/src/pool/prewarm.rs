@@ -38,7 +38,7 @@ pub(super) fn prewarm<K: AsRef<str>, T: Clone + Send + 'static>(
     pending
 }
 
-/// Done when all are.
+/// Ready when all are.
 pub(super) fn all<T: Clone + 'static>(pending: impl Iterator<Item = Pending<T>>) -> Pending<()> {
     let tally = Tally::<()>::new();
     let all = tally.promise.pending();
@@ -49,7 +49,7 @@ pub(super) fn all<T: Clone + 'static>(pending: impl Iterator<Item = Pending<T>>)
     all
 }
 
-/// A sum that is the result when nobody adds to it any more.
+/// A sum that becomes the result when the last reference to it is dropped.
 struct Tally<S: Clone + Default> {
     sum: Mutex<S>,
     promise: Promise<S>,

@@ -29,7 +29,7 @@ pub(super) trait Chained: Sized {
 #[derive(Debug)]
 pub(super) struct Link<T> {
     next: ArcSwapOption<T>,
-    /// Taken out of its chain, so that what comes after it is not to be found here.
+    /// It was taken out of its chain, so `next` no longer says what comes after it.
     cut: AtomicBool,
 }
 
@@ -58,8 +58,7 @@ impl<T: Chained> PoolTable<T> {
         }
     }
 
-    /// Puts an entry in that was in no table before, in place of the one with its key, which is
-    /// returned.
+    /// Inserts an entry that was in no table before. Returns the entry with its key that it replaces.
     pub(super) fn insert(&self, entry: &Arc<T>) -> Option<Arc<T>> {
         let key = entry.key().as_str();
         let found = self.find(key);
@@ -104,7 +103,7 @@ impl<T: Chained> PoolTable<T> {
         None
     }
 
-    /// The pointer to what comes behind an entry, or to the first of a key's chain.
+    /// The pointer to what comes after an entry, or to the first of a key's chain.
     fn link_behind<'a>(&'a self, before: Option<&'a Arc<T>>, key: &str) -> &'a ArcSwapOption<T> {
         before.map_or_else(|| self.head(key), |before| &before.link().next)
     }
@@ -121,7 +120,7 @@ struct FoundEntry<T> {
     old: Arc<T>,
 }
 
-/// What comes after an entry of this chain: all of it once more, if the entry was cut out meanwhile.
+/// What comes after an entry of this chain: the whole chain again, if the entry was taken out meanwhile.
 #[inline]
 fn after<T: Chained>(head: &ArcSwapOption<T>, entry: &Arc<T>) -> Guard<Option<Arc<T>>> {
     let link = entry.link();
@@ -147,7 +146,7 @@ fn chain<T: Chained>(head: &ArcSwapOption<T>) -> Vec<Arc<T>> {
 }
 
 impl<T> Link<T> {
-    /// Drops the pointer to what came behind: code that holds the entry shall not hold that too.
+    /// Drops the pointer to the next entry: code that holds the entry must not hold that too.
     fn cut(&self) {
         self.cut.store(true, Ordering::Relaxed);
         // A reader that finds no next entry sees the mark.
