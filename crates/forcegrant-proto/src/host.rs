@@ -1,5 +1,5 @@
-//! What people paste, turned into the My Domain host that serves the token endpoint; and the
-//! policy that says which hosts may see a secret or a token. Pure: no I/O.
+//! Turns what people paste into the My Domain host that serves the token endpoint; and the policy that says which hosts
+//! may see a secret or a token. Pure.
 //!
 //! The forms come from Salesforce's My Domain documentation and from the code of other clients.
 
@@ -40,7 +40,7 @@ const CLOUD_APP_SECURITY: &str = ".mcas.ms";
 
 const WHERE: &str = "The My Domain host is shown in Setup > My Domain > Current My Domain URL, and under your profile picture.\nIt looks like acme.my.salesforce.com, or acme--uat.sandbox.my.salesforce.com for a sandbox.";
 
-/// Which hosts beyond Salesforce's own are trusted, by the user's explicit word.
+/// The hosts beyond Salesforce's own that the user explicitly trusts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TrustPolicy {
     hosts: Vec<String>,

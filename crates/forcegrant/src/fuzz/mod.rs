@@ -1,4 +1,4 @@
-//! Checks of what must hold for any input from outside: one function for each kind of input.
+//! What must hold for any bytes that come from outside, as one function for each kind of input.
 //!
 //! Compiled for tests and with `--cfg fuzzing`, so it is in no build of a user. Each check panics when
 //! a promise does not hold. The replay (`replay.rs`) runs them over the corpus in `fuzz/corpus` and over
@@ -17,19 +17,19 @@ mod retry_after;
 mod store;
 
 /// One kind of input, and the check of what must hold for it.
-pub struct FuzzTarget {
+pub struct Target {
     /// The name of its binary and of its folder in the corpus.
     pub name: &'static str,
     /// Panics when a promise does not hold.
     pub check: fn(&[u8]),
 }
 
-const fn target(name: &'static str, check: fn(&[u8])) -> FuzzTarget {
-    FuzzTarget { name, check }
+const fn target(name: &'static str, check: fn(&[u8])) -> Target {
+    Target { name, check }
 }
 
 /// Every target.
-pub const TARGETS: [FuzzTarget; 9] = [
+pub const TARGETS: [Target; 9] = [
     target("login_host", hosts::login_host),
     target("instance_url", hosts::instance_url),
     target("token_response", grant::token_response),

@@ -1,5 +1,5 @@
-//! A second, strict parser of URLs, with which the checks compare the code. It knows only the plainest form: a URL that
-//! two parsers could read differently is not parsed at all.
+//! A second, strict reading of URLs, against which the checks compare what the code says. It knows only
+//! the plainest form, so that whatever two parsers could read differently is not read at all.
 
 /// Hosts below these are Salesforce's own. A copy on purpose: a suffix that gets into the code by mistake
 /// is not in here.
@@ -13,7 +13,7 @@ const LOGIN_SUFFIXES: [&str; 5] = [
 
 /// Scheme, host and port as they are written.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct PlainOrigin<'a> {
+pub(super) struct Origin<'a> {
     pub(super) scheme: &'a str,
     pub(super) host: &'a str,
     pub(super) port: Option<u16>,
@@ -21,7 +21,7 @@ pub(super) struct PlainOrigin<'a> {
 
 /// The origin of a URL, and what follows it: nothing, or text that starts with `/`. `None`: it is not in
 /// the plainest form.
-pub(super) fn read(url: &str) -> Option<(PlainOrigin<'_>, &str)> {
+pub(super) fn read(url: &str) -> Option<(Origin<'_>, &str)> {
     if !url.bytes().all(|byte| byte.is_ascii_graphic()) || url.contains('\\') {
         return None;
     }
@@ -46,7 +46,7 @@ pub(super) fn read(url: &str) -> Option<(PlainOrigin<'_>, &str)> {
         None if port.is_empty() => None,
         Some(_) | None => return None,
     };
-    (is_plain_host(host) || is_address(host)).then_some((PlainOrigin { scheme, host, port }, rest))
+    (is_plain_host(host) || is_address(host)).then_some((Origin { scheme, host, port }, rest))
 }
 
 /// A name in lower case that no parser changes.
@@ -115,7 +115,7 @@ impl Trusted {
     }
 
     /// Whether this is this machine, which the user allowed to be reached without TLS.
-    pub(super) fn is_here(&self, origin: &PlainOrigin<'_>) -> bool {
+    pub(super) fn is_here(&self, origin: &Origin<'_>) -> bool {
         let is_loopback = origin.host == "localhost"
             || origin.host == "[::1]"
             || origin

@@ -146,7 +146,7 @@ async fn a_lock_that_stays_locked_is_an_error_in_good_time() {
     put(&store).await;
     let _held = store.folder.files_of(KEY).unwrap().lock().unwrap();
     let problem = store.acquire(KEY, "a", MINUTE).await.unwrap_err();
-    assert_eq!(problem.to_string(), "a file stays locked");
+    assert_eq!(problem.to_string(), "a file stayed locked");
     assert_eq!(
         entry(&store).await.unwrap(),
         b"sealed",
