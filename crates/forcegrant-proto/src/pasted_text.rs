@@ -17,8 +17,8 @@ pub fn meant(text: &str) -> &str {
     unquoted.unwrap_or(text)
 }
 
-/// Refuses a damaged text: with invisible characters, or with the replacement for bytes that could not be read. `text` is
-/// what [`meant`] returned.
+/// Refuses a damaged text: with invisible characters, or with the replacement for bytes that could not be read. `text`
+/// is what [`meant`] returned.
 pub fn check(setting: Setting<'_>, text: &str) -> Result<(), Error> {
     let found = text
         .chars()
@@ -53,8 +53,8 @@ pub fn decode(setting: Setting<'_>, bytes: Vec<u8>) -> Result<Secret, Error> {
     }
 }
 
-/// Blanks, control characters, and characters without a width: soft hyphens, joiners, marks of direction, the byte order
-/// mark, fillers.
+/// Blanks, control characters, and characters without a width: soft hyphens, joiners, marks of direction, the byte
+/// order mark, fillers.
 pub fn is_invisible(c: char) -> bool {
     c.is_whitespace()
         || c.is_control()

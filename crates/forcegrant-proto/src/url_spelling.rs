@@ -67,8 +67,8 @@ pub fn spelled(url: Url) -> String {
     }
 }
 
-/// Whether a path with its query, which begins with one slash, is in this spelling already. `false` may be wrong: then a
-/// parser decides, which is only slower.
+/// Whether a path with its query, which begins with one slash, is in this spelling already. `false` may be wrong: then
+/// a parser decides, which is only slower.
 pub fn is_plain_path(path: &str) -> bool {
     let bytes = path.as_bytes();
     path.starts_with('/')

@@ -190,7 +190,7 @@ impl ClientInner {
         !self.cell.state().renewals.is_empty()
     }
 
-    /// A host accepted a token: see [`CacheSnapshot::accepted`](forcegrant_proto::cache::state::CacheSnapshot::accepted).
+    /// A host accepted a token: see `CacheSnapshot::accepted`.
     pub(crate) fn accepted(&self, host: &str, is_cure: bool) {
         let single_flight = self.single_flight();
         let _lock = single_flight.lock();
