@@ -1,6 +1,6 @@
 //! The corpus under `cargo test`: each seed, each input that once broke a promise, and a few thousand
-//! mutations of them, the same in every run. A check that cannot fail is worth nothing, so each also
-//! runs with code that has a fault.
+//! mutations of them, the same in every run. A check that can not fail is worth nothing, so each is also
+//! tried with code that has a fault.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,5 +1,5 @@
-//! A second, strict parser of URLs, with which the checks compare the code. It knows only the plainest form: a URL that
-//! two parsers could read differently is not parsed at all.
+//! A second, strict reading of URLs, against which the checks compare what the code says. It knows only
+//! the plainest form, so that whatever two parsers could read differently is not read at all.
 
 /// Hosts below these are Salesforce's own. A copy on purpose: a suffix that gets into the code by mistake
 /// is not in here.
@@ -46,7 +46,7 @@ pub(crate) fn read(url: &str) -> Option<(PlainOrigin<'_>, &str)> {
         None if port.is_empty() => None,
         Some(_) | None => return None,
     };
-    (is_plain_host(host) || is_address(host)).then_some((PlainOrigin { scheme, host, port }, rest))
+    (is_plain_host(host) || is_address(host)).then_some((Origin { scheme, host, port }, rest))
 }
 
 /// A name in lower case that no parser changes.

@@ -15,10 +15,10 @@ pub fn matching<'a>(list: &'a str, host: &str, port: u16) -> Option<&'a str> {
     let address = host.parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
     list.split(|c: char| matches!(c, ',' | ';' | '"' | '\'') || c.is_whitespace())
         .filter(|entry| !entry.is_empty())
-        .find(|entry| is_for(entry, host, address, port))
+        .find(|entry| matches_entry(entry, host, address, port))
 }
 
-fn is_for(entry: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool {
+fn matches_entry(entry: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool {
     if entry == "*" {
         return true;
     }

@@ -1,11 +1,12 @@
-//! Percent-encoding as every decoder of forms and of HTTP Basic reads it.
+//! Percent-encoding that every decoder of forms and of HTTP Basic understands.
 
-/// Everything but RFC 3986's unreserved characters becomes `%XX` of its UTF-8 bytes. A blank is
-/// `%20`: every form decoder reads that, and not every Basic decoder reads `+`.
-pub fn percent_encode(text: &str) -> String {
+/// Every byte becomes `%XX`, except for RFC 3986's unreserved characters. A blank is `%20`: every form decoder reads
+/// that, and not every Basic decoder reads `+`.
+pub fn percent_encode(text: impl AsRef<[u8]>) -> String {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    let mut encoded = String::with_capacity(text.len() * 3);
-    for byte in text.bytes() {
+    let bytes = text.as_ref();
+    let mut encoded = String::with_capacity(bytes.len() * 3);
+    for &byte in bytes {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {

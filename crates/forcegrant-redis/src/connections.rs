@@ -56,7 +56,7 @@ struct ConnectionCache {
     table: Mutex<ConnectionTable>,
 }
 
-/// The open connections, and which server to ask.
+/// The open connections, and which server owns a slot.
 #[derive(Default)]
 struct ConnectionTable {
     connections: HashMap<(Id, ServerAddress), MultiplexedConnection>,

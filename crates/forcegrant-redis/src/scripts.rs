@@ -93,8 +93,8 @@ end
     };
 }
 
-/// `lease()`: fence, owner and milliseconds left of the lease, or nothing. A lease without an end, or for longer than any
-/// is granted for, counts as absent.
+/// `lease()`: fence, owner and milliseconds left of the lease, or nothing. A lease without an end, or for longer than
+/// any is granted for, counts as absent.
 macro_rules! lease {
     () => {
         concat!(

@@ -99,8 +99,8 @@ impl<C> CallBuilder<C> {
 }
 
 impl<C: ReqwestClient> CallBuilder<C> {
-    /// Sends the call with the token, and waits for the head of its response. [`CallBuilder::send`](crate::CallBuilder::send)
-    /// says what follows from a dead session.
+    /// Sends the call with the token, and waits for the head of its response.
+    /// [`CallBuilder::send`](crate::CallBuilder::send) says what follows from a dead session.
     ///
     /// # Errors
     /// As there.

@@ -14,7 +14,7 @@ use crate::token_cell::TokenCell;
 use crate::verified::Verified;
 use crate::wait::{Pending, Promise};
 use forcegrant_proto::cache::cache_state::CacheState;
-use forcegrant_proto::cache::state::{Report, Reported};
+use forcegrant_proto::cache::reports::{Report, Reported};
 use forcegrant_proto::calls::client::ReportOutcome;
 use forcegrant_proto::event::Event;
 use forcegrant_proto::host::LoginEndpoint;
@@ -173,7 +173,7 @@ impl ClientInner {
         !self.cell.state().renewals.is_empty()
     }
 
-    /// A host accepted a token: see [`CacheSnapshot::accepted`](forcegrant_proto::cache::state::CacheSnapshot::accepted).
+    /// A host accepted a token: see `CacheSnapshot::accepted`.
     pub(crate) fn accepted(&self, host: &str, is_cure: bool) {
         let single_flight = self.single_flight();
         let _lock = single_flight.lock();

@@ -66,8 +66,8 @@ impl Clock {
 }
 
 impl Clock {
-    /// A future that is ready when a test clock has reached this time of its boot-time clock. `None`: this is not a test
-    /// clock.
+    /// A future that is ready when a test clock has reached this time of its boot-time clock. `None`: this is not a
+    /// test clock.
     pub(crate) fn moved_to(&self, boot: u64) -> Option<Moved> {
         match &self.0 {
             TimeSource::System => None,
@@ -210,8 +210,8 @@ mod system {
     }
 }
 
-/// On other systems `Instant` is the boot-time clock. On macOS it stops during sleep, for which the wall clock makes up;
-/// on Windows it goes on.
+/// On other systems `Instant` is the boot-time clock. On macOS it stops during sleep, for which the wall clock makes
+/// up; on Windows it goes on.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod system {
     use std::sync::OnceLock;

@@ -30,11 +30,11 @@ struct EventSink {
 struct Outbox(Mutex<OutboxQueue>);
 
 /// A login host, a key, and what happened.
-type QueuedEvent = (Box<str>, Box<str>, Event);
+type EmittedEvent = (Box<str>, Box<str>, Event);
 
 #[derive(Default)]
 struct OutboxQueue {
-    events: VecDeque<QueuedEvent>,
+    events: VecDeque<EmittedEvent>,
     /// Whether a thread delivers them. It ends after the last event.
     is_served: bool,
 }
@@ -86,7 +86,7 @@ impl Outbox {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn send(own: &ProcessRef<Self>, sink: &Arc<EventSink>, event: QueuedEvent) {
+    fn send(own: &ProcessRef<Self>, sink: &Arc<EventSink>, event: EmittedEvent) {
         let mut queue = own.lock();
         if queue.events.len() == MAX_QUEUED_EVENTS {
             queue.events.pop_front();
@@ -107,7 +107,7 @@ impl Outbox {
         }
     }
 
-    fn next(&self) -> Option<QueuedEvent> {
+    fn next(&self) -> Option<EmittedEvent> {
         let mut queue = self.lock();
         let event = queue.events.pop_front();
         queue.is_served = event.is_some();
@@ -220,14 +220,14 @@ mod tests {
     #[test]
     fn a_slow_callback_delays_nobody_and_loses_only_the_oldest() {
         let (go, gate) = mpsc::channel::<()>();
-        let (told, heard) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let gate = Mutex::new(gate);
         let events = Events::apart(move |_, _, event| {
             let _ = gate.lock().unwrap().recv();
             let Event::LoginFailed { attempts, .. } = event else {
                 return;
             };
-            told.send(*attempts).unwrap();
+            sender.send(*attempts).unwrap();
         });
         let last = u32::try_from(MAX_QUEUED_EVENTS).unwrap() + 100;
         for attempts in 1..=last {
@@ -243,7 +243,7 @@ mod tests {
         }
         drop(go);
         drop(events);
-        let numbers: Vec<_> = heard.iter().collect();
+        let numbers: Vec<_> = receiver.iter().collect();
         assert!(numbers.is_sorted() && numbers.last() == Some(&last));
         assert!(
             (MAX_QUEUED_EVENTS..=MAX_QUEUED_EVENTS + 1).contains(&numbers.len()),

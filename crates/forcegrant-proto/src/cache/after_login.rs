@@ -1,11 +1,12 @@
 //! How the end of a login changes the state. Pure.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::cache::cached_token::CachedToken;
-use crate::cache::policy::{FailureSettings, LifetimeSettings};
-use crate::cache::state::{CacheSnapshot, same_token_returned};
-use crate::error::Error;
+use crate::cache::policy::{self, FailureClass, FailureSettings, LifetimeSettings};
+use crate::cache::state::{CacheSnapshot, FailureMemory, Memory};
+use crate::error::{Error, ErrorCode};
 use crate::moment::Moment;
 use crate::token::Token;
 
@@ -99,6 +100,125 @@ impl CacheSnapshot {
         let next = self.reject_returned(fingerprint, error.clone(), now, failures, random);
         Some(failure(next, error, Some(fingerprint.to_owned()), now))
     }
+
+    /// After a login that brought a usable token. If the token before it lived until its refresh was due without a
+    /// rejection, the learned lifetime rises.
+    #[must_use]
+    pub(super) fn new_token(
+        &self,
+        cached: Arc<CachedToken>,
+        now: Moment,
+        settings: &LifetimeSettings,
+    ) -> Self {
+        let survived = self
+            .cached
+            .as_ref()
+            // Past its estimated end it was not used, which proves nothing.
+            .is_some_and(|old| {
+                old.is_estimated()
+                    && (old.windows.refresh_due..old.windows.ends).contains(&old.age(now))
+            });
+        let learned = if survived {
+            self.learned.survived(policy::estimate(settings).length)
+        } else {
+            self.learned
+        };
+        let memory = Memory {
+            failure: None,
+            returned_token: None,
+            accepted_reissues: 0,
+            learned,
+            ..self.memory()
+        };
+        Self::new(Some(cached), memory)
+    }
+
+    /// After a login that returned a token which was reported as rejected, and which is served again.
+    #[must_use]
+    fn accept_reissued(
+        &self,
+        cached: Arc<CachedToken>,
+        now: Moment,
+        settings: &LifetimeSettings,
+        random: f64,
+    ) -> Self {
+        let fingerprint = cached.parts.fingerprint().to_owned();
+        let was_returned_once = self.was_returned_once(&fingerprint);
+        let new_token = self.new_token(cached, now, settings);
+        let mut memory = new_token.memory();
+        memory.rejected.retain(|one| one.fingerprint != fingerprint);
+        if was_returned_once {
+            memory.accepted_reissues = self.accepted_reissues.saturating_add(1);
+            // The login before this one was the renewal.
+            memory.renewals = memory.renewals.counted(&fingerprint, now, random);
+        }
+        new_token.remembering(memory)
+    }
+
+    /// After a login that returned a token which was reported as rejected, and which is not served.
+    #[must_use]
+    fn reject_returned(
+        &self,
+        fingerprint: &str,
+        error: Error,
+        now: Moment,
+        settings: &FailureSettings,
+        random: f64,
+    ) -> Self {
+        let failed = self.failed_at_least(self.accepted_reissues, error, now, settings, random);
+        failed.remembering(Memory {
+            returned_token: Some(fingerprint.to_owned()),
+            ..failed.memory()
+        })
+    }
+
+    /// After a login that failed. A token that still works stays.
+    #[must_use]
+    pub(super) fn failed(
+        &self,
+        error: Error,
+        now: Moment,
+        settings: &FailureSettings,
+        random: f64,
+    ) -> Self {
+        self.failed_at_least(0, error, now, settings, random)
+    }
+
+    /// The same, with the back-off of at least so many failures before this one.
+    fn failed_at_least(
+        &self,
+        least: u32,
+        error: Error,
+        now: Moment,
+        settings: &FailureSettings,
+        random: f64,
+    ) -> Self {
+        let class = FailureClass::of(&error);
+        let repeats = self
+            .failure
+            .as_ref()
+            .filter(|earlier| earlier.class == class)
+            .map_or(0, |earlier| earlier.repeats.saturating_add(1))
+            .max(least);
+        let holds = policy::hold(class, repeats, error.retry_after(), settings, random);
+        let error = if class == FailureClass::LoginRate {
+            // Salesforce does not say how long; the remembered failure does.
+            error.with_retry_after(Some(Duration::from_millis(holds)))
+        } else {
+            error
+        };
+        let failure = Some(FailureMemory {
+            error,
+            class,
+            repeats,
+            at: now,
+            holds,
+        });
+        self.remembering(Memory {
+            failure,
+            ..self.memory()
+        })
+    }
 }
 
 fn success(next: CacheSnapshot, token: Token, was_returned: bool) -> AfterLogin {
@@ -125,4 +245,14 @@ fn failure(
         usable: next.classify(now).token(),
     };
     AfterLogin { next, outcome }
+}
+
+/// The error for a login that returned a token which was reported as rejected.
+pub fn same_token_returned(fingerprint: &str) -> Error {
+    Error::new(
+        ErrorCode::SameTokenReturned,
+        format!("Salesforce returned the very token that was reported as rejected (fingerprint {fingerprint})"),
+    )
+    .with_help("For Salesforce the session is alive, so the API refused the call for another reason: look at the API's response\n(scopes of the app, permissions of the Run-As user, IP restrictions). The token is not used while this failure holds;
+if the next login returns it once more, it is used again. `reset()` ends the wait.")
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::backoff::Backoff;
 use crate::cache::learning::Learned;
+use crate::error::{Error, ErrorCode, ErrorKind};
 use crate::expiry::{Expiry, ExpiryCertainty, ExpirySource};
 use crate::moment::{Moment, millis};
 use crate::token_data::JwtTimes;
@@ -176,6 +177,25 @@ pub enum FailureClass {
     LoginRate,
     /// This process has no logins left in this hour, and knows when the next is allowed.
     LoginBudget,
+}
+
+impl FailureClass {
+    /// The class of an error, by its code.
+    pub fn of(error: &Error) -> Self {
+        match error.kind() {
+            ErrorKind::LoginRate if error.code() == ErrorCode::LoginBudgetExceeded => {
+                Self::LoginBudget
+            }
+            ErrorKind::LoginRate => Self::LoginRate,
+            ErrorKind::Response => Self::Unrecognized,
+            ErrorKind::Configuration if error.is_retryable() => Self::Transient,
+            ErrorKind::Timeout
+            | ErrorKind::Transport
+            | ErrorKind::Unavailable
+            | ErrorKind::Internal => Self::Transient,
+            _ => Self::Refusal,
+        }
+    }
 }
 
 /// The pauses of the failure memory.

@@ -1,5 +1,5 @@
-//! The state of one client's cache as a value, and its transitions. Pure: every function takes the time and the random
-//! numbers that it needs.
+//! The state of one client's cache as a value. Logins change it in `after_login`, reports about tokens in `reports`.
+//! Pure: every function takes the time and the random numbers that it needs.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use std::time::Duration;
 use crate::cache::cache_state::CacheState;
 use crate::cache::cached_token::CachedToken;
 use crate::cache::learning::Learned;
-use crate::cache::policy::{self, FailureClass, FailureSettings, LifetimeSettings};
-use crate::cache::renewals::{RefusedToken, Renewals};
-use crate::error::{Error, ErrorCode, ErrorKind};
+use crate::cache::policy::FailureClass;
+use crate::cache::renewals::Renewals;
+use crate::error::Error;
 use crate::moment::Moment;
 use crate::token::Token;
 
@@ -51,32 +51,9 @@ pub struct Memory {
 /// A token that was reported as rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
-    fingerprint: String,
+    pub(super) fingerprint: String,
     /// An adapter reported it, whose call checks the next token itself; otherwise the user's code did.
-    is_of_adapter: bool,
-}
-
-/// A report that an API refused a token.
-#[derive(Clone, Copy, Debug)]
-pub struct Report<'a> {
-    pub fingerprint: &'a str,
-    /// The host that refused it, if an adapter saw it.
-    pub host: Option<&'a str>,
-    /// See [`RefusedToken::is_proof`].
-    pub is_proof: bool,
-    /// Whether the refused token was requested for this same call: then no other is requested.
-    pub is_renewed: bool,
-}
-
-/// What follows from a report.
-#[derive(Debug)]
-pub enum Reported {
-    /// The token is no longer current.
-    Stale,
-    /// The token is no longer served.
-    Dropped(CacheSnapshot),
-    /// The token is still served: a new one did not help, and none is requested for so many milliseconds.
-    Held(CacheSnapshot, u64),
+    pub(super) is_of_adapter: bool,
 }
 
 static EMPTY_MEMORY: Memory = Memory {
@@ -161,7 +138,7 @@ impl Lookup {
 }
 
 impl CacheSnapshot {
-    fn new(cached: Option<Arc<CachedToken>>, memory: Memory) -> Self {
+    pub(super) fn new(cached: Option<Arc<CachedToken>>, memory: Memory) -> Self {
         Self {
             cached,
             memory: (!memory.is_empty()).then(|| Box::new(memory)),
@@ -169,11 +146,11 @@ impl CacheSnapshot {
     }
 
     /// The same token with another memory.
-    fn remembering(&self, memory: Memory) -> Self {
+    pub(super) fn remembering(&self, memory: Memory) -> Self {
         Self::new(self.cached.clone(), memory)
     }
 
-    fn memory(&self) -> Memory {
+    pub(super) fn memory(&self) -> Memory {
         Memory::clone(self)
     }
 
@@ -254,77 +231,6 @@ impl CacheSnapshot {
         Some(cached.show(now, coarse_wall, span))
     }
 
-    /// After a login that brought a usable token. If the token before it lived until its refresh was due without a
-    /// rejection, the learned lifetime rises.
-    #[must_use]
-    pub fn new_token(
-        &self,
-        cached: Arc<CachedToken>,
-        now: Moment,
-        settings: &LifetimeSettings,
-    ) -> Self {
-        let survived = self
-            .cached
-            .as_ref()
-            // Past its estimated end it was not used, which proves nothing.
-            .is_some_and(|old| {
-                old.is_estimated()
-                    && (old.windows.refresh_due..old.windows.ends).contains(&old.age(now))
-            });
-        let learned = if survived {
-            self.learned.survived(policy::estimate(settings).length)
-        } else {
-            self.learned
-        };
-        let memory = Memory {
-            failure: None,
-            returned_token: None,
-            accepted_reissues: 0,
-            learned,
-            ..self.memory()
-        };
-        Self::new(Some(cached), memory)
-    }
-
-    /// After a login that returned a token which was reported as rejected, and which is served again.
-    #[must_use]
-    pub fn accept_reissued(
-        &self,
-        cached: Arc<CachedToken>,
-        now: Moment,
-        settings: &LifetimeSettings,
-        random: f64,
-    ) -> Self {
-        let fingerprint = cached.parts.fingerprint().to_owned();
-        let was_returned_once = self.was_returned_once(&fingerprint);
-        let new_token = self.new_token(cached, now, settings);
-        let mut memory = new_token.memory();
-        memory.rejected.retain(|one| one.fingerprint != fingerprint);
-        if was_returned_once {
-            memory.accepted_reissues = self.accepted_reissues.saturating_add(1);
-            // The login before this one was the renewal.
-            memory.renewals = memory.renewals.counted(&fingerprint, now, random);
-        }
-        new_token.remembering(memory)
-    }
-
-    /// After a login that returned a token which was reported as rejected, and which is not served.
-    #[must_use]
-    pub fn reject_returned(
-        &self,
-        fingerprint: &str,
-        error: Error,
-        now: Moment,
-        settings: &FailureSettings,
-        random: f64,
-    ) -> Self {
-        let failed = self.failed_at_least(self.accepted_reissues, error, now, settings, random);
-        failed.remembering(Memory {
-            returned_token: Some(fingerprint.to_owned()),
-            ..failed.memory()
-        })
-    }
-
     /// Whether the last login returned this reported token too.
     pub fn was_returned_once(&self, fingerprint: &str) -> bool {
         self.returned_token.as_deref() == Some(fingerprint)
@@ -345,122 +251,6 @@ impl CacheSnapshot {
     fn rejected_as(&self, fingerprint: &str) -> Option<&Rejected> {
         let mut all = self.rejected.iter();
         all.find(|rejected| rejected.fingerprint == fingerprint)
-    }
-
-    /// After a login that failed. A token that still works stays.
-    #[must_use]
-    pub fn failed(
-        &self,
-        error: Error,
-        now: Moment,
-        settings: &FailureSettings,
-        random: f64,
-    ) -> Self {
-        self.failed_at_least(0, error, now, settings, random)
-    }
-
-    /// The same, with the back-off of at least so many failures before this one.
-    fn failed_at_least(
-        &self,
-        least: u32,
-        error: Error,
-        now: Moment,
-        settings: &FailureSettings,
-        random: f64,
-    ) -> Self {
-        let class = class_of(&error);
-        let repeats = self
-            .failure
-            .as_ref()
-            .filter(|earlier| earlier.class == class)
-            .map_or(0, |earlier| earlier.repeats.saturating_add(1))
-            .max(least);
-        let holds = policy::hold(class, repeats, error.retry_after(), settings, random);
-        let error = if class == FailureClass::LoginRate {
-            // Salesforce does not say how long; the remembered failure does.
-            error.with_retry_after(Some(Duration::from_millis(holds)))
-        } else {
-            error
-        };
-        let failure = Some(FailureMemory {
-            error,
-            class,
-            repeats,
-            at: now,
-            holds,
-        });
-        self.remembering(Memory {
-            failure,
-            ..self.memory()
-        })
-    }
-
-    /// After a report that a token was rejected. If its end was an estimate, its age improves the estimate.
-    pub fn reported(
-        &self,
-        report: &Report<'_>,
-        now: Moment,
-        settings: &LifetimeSettings,
-        random: f64,
-    ) -> Reported {
-        let fingerprint = report.fingerprint;
-        let current = self.cached.as_ref();
-        let Some(cached) = current.filter(|cached| cached.parts.fingerprint() == fingerprint)
-        else {
-            return Reported::Stale;
-        };
-        let refusal = RefusedToken {
-            host: report.host.unwrap_or_default(),
-            fingerprint,
-            issued: cached.started,
-            is_proof: report.is_proof,
-        };
-        let (renewals, allowed) = if report.is_renewed {
-            (self.renewals.refused_again(&refusal, now), Err(0))
-        } else {
-            self.renewals.refused(&refusal, now, random)
-        };
-        if let Err(left) = allowed {
-            let memory = Memory {
-                renewals,
-                ..self.memory()
-            };
-            return Reported::Held(self.remembering(memory), left);
-        }
-        let age = cached.age(now);
-        let learned = if cached.is_estimated() {
-            self.learned
-                .found_dead(age, policy::estimate(settings).length)
-        } else {
-            self.learned
-        };
-        let rejected = Rejected {
-            fingerprint: fingerprint.to_owned(),
-            is_of_adapter: report.host.is_some(),
-        };
-        let without = self.without_token();
-        Reported::Dropped(without.remembering(Memory {
-            rejected: remember(&self.rejected, rejected),
-            renewals,
-            rejected_age: Some(age),
-            rejected_start: self.rejected_start.max(Some(cached.started.wall)),
-            learned,
-            ..without.memory()
-        }))
-    }
-
-    /// After a host accepted a token; `is_cure` if the token was requested because this host refused the one before.
-    /// `None`: nothing changes.
-    pub fn accepted(&self, host: &str, is_cure: bool, now: Moment) -> Option<Self> {
-        let renewals = if is_cure {
-            self.renewals.cured(host)?
-        } else {
-            self.renewals.accepted(host, now)?
-        };
-        Some(self.remembering(Memory {
-            renewals,
-            ..self.memory()
-        }))
     }
 
     /// Without the token, which is not known to be dead.
@@ -518,46 +308,6 @@ impl CacheSnapshot {
         let cached = self.cached.as_ref()?;
         Some(cached.started.wall_after(cached.windows.refresh_due))
     }
-}
-
-/// Enough if an administrator ends every session of the org one after the other.
-const MAX_REJECTED: usize = 8;
-
-fn remember(rejected: &[Rejected], newest: Rejected) -> Vec<Rejected> {
-    let others = rejected
-        .iter()
-        .filter(|one| one.fingerprint != newest.fingerprint);
-    let mut all: Vec<_> = others.cloned().collect();
-    let surplus = (all.len() + 1).saturating_sub(MAX_REJECTED);
-    all.drain(..surplus);
-    all.push(newest);
-    all
-}
-
-/// How a failure is remembered, by its code.
-pub fn class_of(error: &Error) -> FailureClass {
-    match error.kind() {
-        ErrorKind::LoginRate if error.code() == ErrorCode::LoginBudgetExceeded => {
-            FailureClass::LoginBudget
-        }
-        ErrorKind::LoginRate => FailureClass::LoginRate,
-        ErrorKind::Response => FailureClass::Unrecognized,
-        ErrorKind::Configuration if error.is_retryable() => FailureClass::Transient,
-        ErrorKind::Timeout
-        | ErrorKind::Transport
-        | ErrorKind::Unavailable
-        | ErrorKind::Internal => FailureClass::Transient,
-        _ => FailureClass::Refusal,
-    }
-}
-
-pub fn same_token_returned(fingerprint: &str) -> Error {
-    Error::new(
-        ErrorCode::SameTokenReturned,
-        format!("Salesforce returned the very token that was reported as rejected (fingerprint {fingerprint})"),
-    )
-    .with_help("For Salesforce the session is alive, so the API refused the call for another reason: look at the API's response\n(scopes of the app, permissions of the Run-As user, IP restrictions). The token is not used while this failure holds;
-if the next login returns it once more, it is used again. `reset()` ends the wait.")
 }
 
 #[cfg(test)]

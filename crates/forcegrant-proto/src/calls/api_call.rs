@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use url::Url;
 
-use crate::cache::state::{Report, same_token_returned};
+use crate::cache::after_login::same_token_returned;
+use crate::cache::reports::Report;
 use crate::calls::client::{CallClient, ReportOutcome};
 use crate::calls::resolve_url::ResolvedUrl;
 use crate::calls::retry::{CallRetry, UnservedRequest};
@@ -24,7 +25,7 @@ pub struct CallResponse<'a> {
     pub access_token: &'a str,
     /// The URL of the request, as [`ApiCall::prepare`] gave it.
     pub url: &'a str,
-    /// Whether the request can be sent again: its body is at hand, or it has none.
+    /// Whether the request can be sent again: its body is in memory, or it has no body.
     pub replayable: bool,
     /// The response. Its body may be empty where [`body_counts`] says no.
     pub response: ApiResponse<'a>,
@@ -34,9 +35,9 @@ pub struct CallResponse<'a> {
 #[derive(Clone, Debug)]
 #[must_use]
 pub enum Action {
-    /// The response is handed out as it is.
+    /// The caller gets the response as it is.
     Deliver,
-    /// After this pause, ask the client for a token and send the request again with it.
+    /// After this pause, get a token from the client and send the request again with it.
     Resend(Duration),
     /// The call ends in this error.
     Fail(Error),
@@ -173,7 +174,7 @@ impl ApiCall {
             // The host refused for a reason of its own, which says nothing about the token.
             return Action::Deliver;
         }
-        let refused = RefusedTokenUse {
+        let refused = RefusalResponse {
             status: response.status,
             class,
             replayable: call.replayable,
@@ -218,7 +219,7 @@ impl ApiCall {
 
 /// A response that refused the token.
 #[derive(Clone, Debug)]
-struct RefusedTokenUse {
+struct RefusalResponse {
     status: u16,
     class: ResponseClass,
     replayable: bool,
@@ -233,7 +234,7 @@ impl Progress {
     /// is delivered if a new token does not help or cannot be tried.
     fn after_report(
         &mut self,
-        refused: RefusedTokenUse,
+        refused: RefusalResponse,
         outcome: ReportOutcome,
         is_jwt: bool,
     ) -> Action {
@@ -344,7 +345,7 @@ mod tests {
         }
     }
 
-    fn told(action: &Action) -> String {
+    fn shown(action: &Action) -> String {
         match action {
             Action::Deliver => "deliver".to_owned(),
             Action::Resend(_) => "resend".to_owned(),
@@ -376,7 +377,7 @@ mod tests {
             (unknown, 401, true, false, held, "deliver"),
             (unknown, 401, true, true, held, "deliver"),
         ] {
-            let refused = RefusedTokenUse {
+            let refused = RefusalResponse {
                 status,
                 class,
                 replayable,
@@ -385,7 +386,7 @@ mod tests {
             let case = format!("{refused:?} {is_renewed} {outcome:?}");
             let mut progress = progress(is_renewed);
             let action = progress.after_report(refused, outcome, false);
-            assert_eq!(told(&action), expected, "{case}");
+            assert_eq!(shown(&action), expected, "{case}");
             assert_eq!(progress.refused.is_some(), expected == "resend", "{case}");
         }
     }

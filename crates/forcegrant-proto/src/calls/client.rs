@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use url::Url;
 
-use crate::cache::state::Report;
+use crate::cache::reports::Report;
 use crate::calls::resolve_url::ResolvedUrl;
 use crate::calls::retry::CallRetry;
 use crate::error::Error;

@@ -227,7 +227,7 @@ mod tests {
     }
 
     /// The URL, with a star where the token goes along.
-    fn told(known: &[Base], now: Base, text: &str) -> String {
+    fn shown(known: &[Base], now: Base, text: &str) -> String {
         match resolved(known, now, text) {
             Ok(resolved) if resolved.carries_token => format!("{} *", resolved.url),
             Ok(resolved) => resolved.url,
@@ -255,7 +255,7 @@ mod tests {
             ("/\\evil.example/a", "invalid_option"),
             ("/a\\b", "invalid_option"),
         ] {
-            assert_eq!(told(&[], (OLD, None), text), expected, "{text:?}");
+            assert_eq!(shown(&[], (OLD, None), text), expected, "{text:?}");
         }
     }
 
@@ -279,7 +279,7 @@ mod tests {
                 "https://gw.trusted.example:8443/a",
                 "https://gw.trusted.example:8443/a *",
             ),
-            // Nothing of ours goes along, so how it is read is the caller's affair.
+            // No token goes along, so it does not matter how others read the URL.
             ("https://evil.example/a", "https://evil.example/a"),
             (
                 "https://evil.example\\@acme.my.salesforce.com/a",
@@ -315,14 +315,14 @@ mod tests {
             ("https://gw.trusted\t.example/a", "invalid_option"),
             ("https://@gw.trusted.example/a", "invalid_option"),
         ] {
-            assert_eq!(told(&[], (OLD, None), text), expected, "{text:?}");
+            assert_eq!(shown(&[], (OLD, None), text), expected, "{text:?}");
         }
     }
 
     #[test]
     fn what_was_meant_for_an_instance_follows_it() {
         let moved = |text| {
-            told(
+            shown(
                 &[(OLD, Some(API))],
                 (NEW, Some("https://test.api.salesforce.com")),
                 text,
@@ -355,7 +355,7 @@ mod tests {
     #[test]
     fn an_api_instance_that_is_gone_stays_where_it_was() {
         let url = "https://api.salesforce.com/a";
-        assert_eq!(told(&[(OLD, Some(API))], (NEW, None), url), url);
+        assert_eq!(shown(&[(OLD, Some(API))], (NEW, None), url), url);
     }
 
     #[test]
@@ -373,7 +373,7 @@ mod tests {
         assert_eq!(all.0.len(), MAX_INSTANCES);
     }
 
-    /// Texts near those that parsers quarrel about.
+    /// Texts near those that parsers read differently.
     fn hostile() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             Just("https://"),
@@ -413,8 +413,7 @@ mod tests {
         proptest::collection::vec(piece, 0..9).prop_map(|pieces| pieces.concat())
     }
 
-    /// If the token goes along with this text: that is to a host that may see it, by a URL that nobody
-    /// reads differently.
+    /// If the token goes along with this text, the host may see it and all parsers read the URL alike.
     fn check_where_it_goes(text: &str) {
         let Ok(resolved) = resolved(&[(OLD, None)], (NEW, Some(API)), text) else {
             return;

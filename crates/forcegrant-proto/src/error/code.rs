@@ -1,4 +1,4 @@
-//! The codes of all errors, with what is known of each.
+//! The codes of all errors, with the properties of each.
 
 use std::fmt;
 

@@ -25,18 +25,3 @@ impl RequestFailure {
         }
     }
 }
-
-/// Why a body is not that of a token endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unreadable {
-    Empty,
-    Html,
-    Gzip,
-    Utf16,
-    /// JSON that ends too early.
-    Cut,
-    /// JSON, but neither a token nor an OAuth error.
-    OtherJson,
-    TooLarge,
-    Other,
-}

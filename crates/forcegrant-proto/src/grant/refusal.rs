@@ -1,7 +1,7 @@
-//! What a refusal by the token endpoint means: a table of (error, description) pairs, and the
-//! general meaning of each error for descriptions that it does not list.
+//! The table of what a refusal by the token endpoint means, by error and description; and the general meaning of each
+//! error, for unknown descriptions.
 //!
-//! Salesforce responds HTTP 400 to all of them, `invalid_client` included (seen in several clients).
+//! Salesforce responds with HTTP 400 to all of them, `invalid_client` included (seen in several clients).
 
 use serde_json::{Map, Value};
 
@@ -58,7 +58,7 @@ const TABLE: &[RefusalRow] = &[
         ErrorCode::ServerUnavailable,
         RETRY,
     ),
-    // Descriptions that say enough, whatever error they come with.
+    // Descriptions that are clear with any error.
     row(
         "",
         "app is not installed in this org",

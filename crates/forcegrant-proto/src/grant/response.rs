@@ -9,11 +9,11 @@ use serde_json::{Map, Value};
 
 mod failures;
 
-use self::failures::{missing, wrong};
+use self::failures::{Unreadable, missing, wrong};
 use crate::error::Error;
 use crate::grant::classification::{self, Body, Class, Classification};
 use crate::grant::context::ResponseContext;
-use crate::grant::failure::{RequestFailure, Unreadable};
+use crate::grant::failure::RequestFailure;
 use crate::grant::refusal::OauthError;
 use crate::host::check_instance_url;
 use crate::http_message::Response;

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::redaction::Redactor;
 
 fn none() -> TrustPolicy {
     TrustPolicy::default()

@@ -30,7 +30,7 @@ type Encode = fn(&str) -> String;
 /// What a server does with what it was sent.
 const ENCODINGS: [(&str, Encode); 9] = [
     ("raw", str::to_owned),
-    ("percent", percent_encode),
+    ("percent", |text| percent_encode(text)),
     ("percent, lower case", |text| {
         percent_encode(text).to_lowercase()
     }),

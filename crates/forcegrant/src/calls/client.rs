@@ -10,7 +10,7 @@ use url::Url;
 use crate::client::{Client, Start};
 use crate::clock::to_system_time;
 use crate::random;
-use forcegrant_proto::cache::state::Report;
+use forcegrant_proto::cache::reports::Report;
 use forcegrant_proto::calls::client::{CallClient, ReportOutcome};
 use forcegrant_proto::calls::resolve_url::{ResolvedUrl, TokenInstances};
 use forcegrant_proto::calls::retry::CallRetry;

@@ -11,6 +11,7 @@ use crate::environment::{Environment, NO_PROXY, PROXY};
 use forcegrant_proto::error::{Error, Setting};
 use forcegrant_proto::no_proxy;
 use forcegrant_proto::pasted_text;
+use forcegrant_proto::percent_encoding::percent_encode;
 use forcegrant_proto::redaction::Redactor;
 use forcegrant_proto::secret::fingerprint;
 
@@ -326,26 +327,11 @@ impl fmt::Debug for ProxyServer {
 /// User and password as in a URL, percent-encoded and followed by `@`. A `%` that encodes nothing stands for itself, as
 /// in curl.
 fn credentials(user_info: &str) -> String {
+    let encoded = |text| percent_encode(decoded(text));
     match user_info.split_once(':') {
         Some((user, password)) => format!("{}:{}@", encoded(user), encoded(password)),
         None => format!("{}@", encoded(user_info)),
     }
-}
-
-fn encoded(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut encoded = String::with_capacity(text.len());
-    for byte in decoded(text) {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(char::from(byte));
-            }
-            _ => {
-                let _ = write!(encoded, "%{byte:02X}");
-            }
-        }
-    }
-    encoded
 }
 
 fn decoded(text: &str) -> Vec<u8> {

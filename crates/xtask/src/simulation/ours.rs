@@ -18,7 +18,8 @@ use forcegrant_proto::cache::after_login::{AfterLogin, LoginContext, LoginResult
 use forcegrant_proto::cache::budget::{Allowance, Budget, BudgetSettings};
 use forcegrant_proto::cache::cached_token::{CachedToken, NewToken};
 use forcegrant_proto::cache::policy::{FailureSettings, LifetimeSettings};
-use forcegrant_proto::cache::state::{CacheSnapshot, Lookup, Report, Reported};
+use forcegrant_proto::cache::reports::{Report, Reported};
+use forcegrant_proto::cache::state::{CacheSnapshot, Lookup};
 use forcegrant_proto::credentials::ClientCredentials;
 use forcegrant_proto::error::{Error, ErrorCode};
 use forcegrant_proto::grant::context::ResponseContext;

@@ -1,4 +1,4 @@
-//! What a client makes of entries, leases and counters, whoever wrote them.
+//! How a client reads entries, leases and counters that anyone may have written.
 
 use proptest::prelude::*;
 

@@ -178,7 +178,7 @@ fn the_decision_says_why() {
     for (variables, expected) in table {
         assert_eq!(decision(variables, URL), *expected, "{variables:?}");
     }
-    // For plain http, which carries no token but to loopback, HTTPS_PROXY is not meant.
+    // HTTPS_PROXY does not apply to plain http.
     assert_eq!(
         decision(&[upper], "http://x.example"),
         "direct (no proxy variable)"
@@ -230,7 +230,7 @@ proptest! {
     #[test]
     fn any_password_comes_through(user in "[^:\\p{C}\\p{Z}%\"']{1,12}", password in "[^\\p{C}\\p{Z}%\"']{0,12}") {
         let server = parsed(&format!("http://{user}:{password}@proxy.example:3128"));
-        // What nobody can see is refused before.
+        // Invisible characters are refused before.
         prop_assume!(server.is_ok());
         let url = server.unwrap().url;
         prop_assert_eq!(url.host_str(), Some("proxy.example"));

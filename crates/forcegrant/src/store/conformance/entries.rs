@@ -101,7 +101,7 @@ pub(super) async fn readers_see_the_old_entry_or_the_new_one(probe: &Probe<'_>) 
             };
             if stored.entry != vec![letter; size] {
                 return Err(format!(
-                    "an entry of {} bytes was none of those that were put",
+                    "an entry of {} bytes is not one that was put",
                     stored.entry.len()
                 ));
             }

@@ -9,7 +9,7 @@ use super::probe::{Finding, LONG, Probe, ROUNDING, SOON, all_of, both, expect, r
 use crate::store::{Acquired, Lease};
 
 const SHORT: Duration = Duration::from_millis(600);
-/// How many ask at once.
+/// How many owners request the lease at once.
 const CROWD: usize = 32;
 
 pub(super) async fn one_owner_at_a_time(probe: &Probe<'_>) -> Finding {
@@ -17,8 +17,8 @@ pub(super) async fn one_owner_at_a_time(probe: &Probe<'_>) -> Finding {
     let owners: Vec<_> = (0..CROWD).map(|_| random()).collect();
     let asking = owners.iter().map(|owner| probe.acquire(&key, owner, LONG));
     let (mut granted, mut held) = (Vec::new(), HashSet::new());
-    for answer in all_of(asking.collect()).await {
-        match answer? {
+    for acquired in all_of(asking.collect()).await {
+        match acquired? {
             Acquired::Granted { fence } => granted.push(fence),
             Acquired::Held { fence, left } => {
                 held.insert(fence);
@@ -28,9 +28,9 @@ pub(super) async fn one_owner_at_a_time(probe: &Probe<'_>) -> Finding {
             }
         }
     }
-    expect("grants among 32 that ask at once", granted.len(), 1)?;
+    expect("grants among 32 requests at once", granted.len(), 1)?;
     expect(
-        "the fences that the others were told",
+        "the fences that the others got",
         held,
         HashSet::from([granted[0]]),
     )
@@ -58,7 +58,7 @@ pub(super) async fn forgotten_lease_ends_by_itself(probe: &Probe<'_>) -> Finding
             forgotten.fence, next.fence
         ));
     }
-    // Who forgot it does not end the lease of the next.
+    // An owner that forgot its lease does not end that of the next.
     probe.release(&key, &forgotten).await?;
     probe.expect_held(&key, &next).await.map(drop)
 }
@@ -78,7 +78,7 @@ pub(super) async fn owner_keeps_the_lease_by_asking_again(probe: &Probe<'_>) -> 
     if left < minimum || left > LONG + ROUNDING {
         return Err(format!("{left:?} left of a lease extended for {LONG:?}"));
     }
-    // The time counts from now, also when that is less.
+    // The time counts from now, even if the lease then ends earlier.
     let again = probe.acquire(&key, &lease.owner, SHORT).await?;
     expect("acquire of the owner who has it", again, same)?;
     probe.granted_within(&key, SHORT + SOON).await.map(drop)
@@ -104,7 +104,7 @@ pub(super) async fn fences_grow(probe: &Probe<'_>) -> Finding {
             probe.put(&key, b"entry", &lease).await?;
             continue;
         }
-        // An entry of a store that knew better, after a restore from a backup perhaps.
+        // An entry with a greater fence than the store remembers, for example after a restore from a backup.
         let ahead = Lease {
             owner: lease.owner,
             fence: greatest + 1_000_000,
@@ -130,7 +130,7 @@ pub(super) async fn release_leaves_the_lease_of_another_alone(probe: &Probe<'_>)
     let key = probe.key();
     let first = probe.granted(&key).await?;
     probe.release(&key, &first).await?;
-    // Nobody has it.
+    // No owner has it.
     probe.release(&key, &first).await?;
     let second = probe.granted(&key).await?;
     probe.release(&key, &first).await?;
@@ -151,7 +151,7 @@ pub(super) async fn watch_ends_with_the_lease(probe: &Probe<'_>) -> Finding {
         loop {
             probe.watch(&key, lease.fence, LONG).await?;
             match probe.acquire(&key, &random(), LONG).await? {
-                // Told early, which is allowed.
+                // It returned early, which is allowed.
                 Acquired::Held { fence, .. } if fence == lease.fence => probe.pause().await,
                 other => return Ok::<_, String>((other, Instant::now())),
             }
@@ -163,7 +163,7 @@ pub(super) async fn watch_ends_with_the_lease(probe: &Probe<'_>) -> Finding {
     if late > SOON {
         return Err(format!("it ended {late:?} after the lease"));
     }
-    // A lease that is over already, and one that another has by now, is waited for no more.
+    // It does not wait for a lease that has ended, or that another owner has by now.
     let start = Instant::now();
     probe.watch(&key, lease.fence, LONG).await?;
     if start.elapsed() > SOON {

@@ -29,7 +29,7 @@ pub(super) async fn count_loses_nothing_among_many(probe: &Probe<'_>) -> Finding
 }
 
 pub(super) async fn keys_are_apart(probe: &Probe<'_>) -> Finding {
-    // As long as a key may be, with all that it may hold.
+    // The longest keys, with all characters that they may have.
     let stem = format!("{}.a:z-{}.a:z", probe.key(), &random()[..20]);
     let keys: Vec<_> = ["x0", "x1", "x.", "x:", "x-", ".x", ":x", "-x"]
         .iter()
@@ -83,7 +83,7 @@ pub(super) async fn dropped_futures_do_no_harm(probe: &Probe<'_>) -> Finding {
         other => Err(format!("after a put that was dropped: {other:?}")),
     };
     for micros in [0, 20, 50, 100, 200, 500, 1000, 2000, 5000] {
-        // Not polled, polled once, and dropped somewhere on its way.
+        // Not polled, polled once, or dropped before its end.
         drop(store.put(&key, &NEW, LONG, &lease));
         once(store.get(&key)).await;
         once(store.count(&counter, 1)).await;
@@ -116,7 +116,7 @@ pub(super) async fn runtimes_come_and_go(probe: &Probe<'_>) -> Finding {
     let key = probe.key();
     let lease = probe.granted(&key).await?;
     for round in 0..3 {
-        // Two at once, each on its own.
+        // Two runtimes at once.
         let (one, two) = std::thread::scope(|scope| {
             let one = scope.spawn(|| on_its_own(probe, &key, &lease));
             let two = scope.spawn(|| on_its_own(probe, &key, &lease));
@@ -141,7 +141,7 @@ fn on_its_own(probe: &Probe<'_>, key: &str, lease: &Lease) -> Finding {
     let result = runtime.block_on(async {
         probe.put(key, b"elsewhere", lease).await?;
         probe.expect_entry(key, b"elsewhere").await?;
-        // Something is under way when the runtime ends.
+        // A call is in flight when the runtime ends.
         once(probe.store.get(key)).await;
         Ok(())
     });

@@ -215,7 +215,7 @@ pub(super) fn user_cache() -> Option<PathBuf> {
     folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")))
 }
 
-/// Files that only their owner can open.
+/// Files for their owner only.
 #[cfg(unix)]
 mod private {
     use std::fs::{DirBuilder, File, Metadata, OpenOptions};
@@ -256,7 +256,7 @@ mod private {
     }
 
     pub(super) fn open(path: &Path, options: &mut OpenOptions) -> Result<File> {
-        // Do not follow a link, and do not wait for a pipe that nobody writes to.
+        // Neither a link nor a pipe that nobody writes to is followed or waited for.
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
         let file = options
             .mode(0o600)
@@ -276,7 +276,7 @@ mod private {
     }
 }
 
-/// On other systems, the system keeps the user's folders from others.
+/// Elsewhere the user's own folders are kept from others by the system.
 #[cfg(not(unix))]
 mod private {
     use std::fs::{self, File, Metadata, OpenOptions};

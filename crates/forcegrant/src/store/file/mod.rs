@@ -9,8 +9,8 @@
 //! | `<name>.lock` | locked while one of the others is changed; empty |
 //! | `<name>.<kind>.draft` | the next entry, lease or count, while it is written |
 //!
-//! A lock is the operating system's (`flock`, `LockFileEx`): it ends with its holder, so nobody waits for a process that
-//! was killed.
+//! A lock is the operating system's (`flock`, `LockFileEx`): it ends with its holder, so nobody waits for a process
+//! that was killed.
 
 mod folder;
 mod lease;

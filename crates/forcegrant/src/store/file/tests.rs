@@ -70,7 +70,7 @@ async fn damaged_entries_are_none() {
     }
     fs::write(folder.file("entry"), b"of another program").unwrap();
     assert_eq!(entry(&store).await, None);
-    // And what is damaged is in nobody's way.
+    // A damaged file does not prevent a login.
     for ending in ["lease", "count"] {
         fs::write(folder.file(ending), b"{").unwrap();
         fs::set_permissions(folder.file(ending), fs::Permissions::from_mode(0o600)).unwrap();
@@ -146,7 +146,7 @@ async fn a_lock_that_stays_locked_is_an_error_in_good_time() {
     put(&store).await;
     let _held = store.folder.files_of(KEY).unwrap().lock().unwrap();
     let problem = store.acquire(KEY, "a", MINUTE).await.unwrap_err();
-    assert_eq!(problem.to_string(), "a file stays locked");
+    assert_eq!(problem.to_string(), "a file stayed locked");
     assert_eq!(
         entry(&store).await.unwrap(),
         b"sealed",
@@ -154,7 +154,7 @@ async fn a_lock_that_stays_locked_is_an_error_in_good_time() {
     );
 }
 
-/// What a killed process leaves: a lease that is not over, and a sign of life that nobody holds.
+/// What a killed process leaves: a lease that has not ended, and a file of its owner that is not locked.
 #[tokio::test]
 async fn the_lease_of_a_dead_holder_is_free_at_once() {
     let folder = Temporary::new();
@@ -327,7 +327,7 @@ async fn what_somebody_wrote_into_the_files_ends_nothing_for_good() {
         let alive = Mutex::new(Vec::new());
         let attack = |key: &str| {
             write(key, "lease", text.as_bytes());
-            // Its sign of life is there, and held.
+            // The file of its owner is there, and locked.
             write(key, "x.alive", b"");
             let file = fs::File::open(path(key, "x.alive")).unwrap();
             fs4::FileExt::lock(&file).unwrap();
