@@ -104,7 +104,7 @@ impl PyApiCall {
         let action = call.handle_response(client, &response);
         drop(state);
         if status >= 400 {
-            base.deliver(py)?;
+            base.deliver_events(py)?;
         }
         match action {
             Action::Deliver => Ok(None),

@@ -46,36 +46,6 @@ impl PyClientBase {
         }
     }
 
-    fn open(
-        login_url: &Bound<'_, PyAny>,
-        client_id: Option<&Bound<'_, PyAny>>,
-        client_secret: Option<&Bound<'_, PyAny>>,
-        options: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Self> {
-        let py = login_url.py();
-        if let Ok(other) = login_url.cast::<Self>() {
-            return Ok(other.get().clone_ref(py));
-        }
-        let callbacks = Callbacks::from_options(py, options)?;
-        if client_id.is_none() && !callbacks.has_credentials {
-            return Err(PyTypeError::new_err(
-                "a client takes login_url, client_id and client_secret; from_env() reads the environment",
-            ));
-        }
-        let is_given = client_id.is_some() || client_secret.is_some();
-        // Without them an option says where they are; else the core says that they are missing.
-        let text_of = |name, value: Option<&Bound<'_, PyAny>>| {
-            value.map_or_else(|| Ok(String::new()), |value| text(name, value))
-        };
-        let builder = Client::builder(
-            text("login_url", login_url)?,
-            text_of("client_id", client_id)?,
-            text_of("client_secret", client_secret)?,
-        );
-        let builder = builder.environment(environment(py)?);
-        Self::build(py, builder, callbacks, is_given, options)
-    }
-
     fn build(
         py: Python<'_>,
         builder: ClientBuilder,
@@ -115,10 +85,6 @@ impl PyClientBase {
         &self.client
     }
 
-    pub(crate) fn deliver(&self, py: Python<'_>) -> PyResult<()> {
-        self.callbacks.deliver(py)
-    }
-
     /// Waits on this thread.
     fn wait<T: Outcome>(&self, py: Python<'_>, pending: Pending<T>) -> PyResult<Py<PyAny>> {
         wait(py, pending, None, &self.callbacks, Some(&self.cache))
@@ -134,7 +100,7 @@ impl PyClientBase {
                 Start::Pending(pending) => TokenStart::Pending(pending),
             },
         };
-        self.deliver(py)?;
+        self.callbacks.deliver(py)?;
         Ok(start)
     }
 }
@@ -150,7 +116,28 @@ impl PyClientBase {
         client_secret: Option<&Bound<'_, PyAny>>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        Self::open(login_url, client_id, client_secret, options)
+        let py = login_url.py();
+        if let Ok(other) = login_url.cast::<Self>() {
+            return Ok(other.get().clone_ref(py));
+        }
+        let callbacks = Callbacks::from_options(py, options)?;
+        if client_id.is_none() && !callbacks.has_credentials {
+            return Err(PyTypeError::new_err(
+                "a client takes login_url, client_id and client_secret; from_env() reads the environment",
+            ));
+        }
+        let is_given = client_id.is_some() || client_secret.is_some();
+        // Without them an option says where they are; else the core says that they are missing.
+        let text_of = |name, value: Option<&Bound<'_, PyAny>>| {
+            value.map_or_else(|| Ok(String::new()), |value| text(name, value))
+        };
+        let builder = Client::builder(
+            text("login_url", login_url)?,
+            text_of("client_id", client_id)?,
+            text_of("client_secret", client_secret)?,
+        );
+        let builder = builder.environment(environment(py)?);
+        Self::build(py, builder, callbacks, is_given, options)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -191,8 +178,8 @@ impl PyClientBase {
     /// Calls that wait, look at the status or begin a new second of reading do the same, so this
     /// is for programs that make none of them for a long time. Never waits for anything but the
     /// listeners.
-    fn deliver_events(&self, py: Python<'_>) -> PyResult<()> {
-        self.deliver(py)
+    pub(crate) fn deliver_events(&self, py: Python<'_>) -> PyResult<()> {
+        self.callbacks.deliver(py)
     }
 
     /// Whether a token may be sent to a URL: only over https, to the token's instance or API
@@ -225,13 +212,13 @@ impl PyClientBase {
         let wrong = "invalidate() takes a Token or the text of an access token";
         let text = access_token_of(token, wrong)?;
         let was_current = self.changing().invalidate_access_token(&text);
-        self.deliver(token.py())?;
+        self.callbacks.deliver(token.py())?;
         Ok(was_current)
     }
 
     /// Say what is known at this instant, without asking anyone.
     fn status(&self, py: Python<'_>) -> PyResult<PyStatus> {
-        self.deliver(py)?;
+        self.callbacks.deliver(py)?;
         PyStatus::new(py, &self.client.status())
     }
 
@@ -395,7 +382,7 @@ impl PyClient {
         client_secret: Option<&Bound<'_, PyAny>>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<PyClassInitializer<Self>> {
-        let base = PyClientBase::open(login_url, client_id, client_secret, options)?;
+        let base = PyClientBase::new(login_url, client_id, client_secret, options)?;
         Ok(PyClassInitializer::from(base).add_subclass(Self))
     }
 

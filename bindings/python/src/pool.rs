@@ -33,11 +33,29 @@ pub(crate) struct PyPoolBase {
 }
 
 impl PyPoolBase {
-    fn open(
-        py: Python<'_>,
-        pool: &Bound<'_, PyTuple>,
-        options: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Self> {
+    /// Waits on this thread.
+    fn wait<T: Outcome>(&self, py: Python<'_>, pending: Pending<T>) -> PyResult<Py<PyAny>> {
+        wait(py, pending, None, &self.callbacks, None)
+    }
+
+    /// What the core says.
+    fn ask(&self, py: Python<'_>, key: &str) -> PyResult<TokenStart> {
+        let start = ffi::start_of_pool(&self.pool, key);
+        self.callbacks.deliver(py)?;
+        Ok(match start {
+            Start::Ready(token) => TokenStart::Ready(Py::new(py, PyToken::new(token))?),
+            Start::Pending(pending) => TokenStart::Pending(pending),
+        })
+    }
+}
+
+#[pymethods]
+impl PyPoolBase {
+    /// `pool` may be another pool, which is shared then.
+    #[new]
+    #[pyo3(signature = (*pool, **options))]
+    fn new(pool: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let py = pool.py();
         if let Ok(other) = pool.get_item(0) {
             let other = other
                 .cast_into::<Self>()
@@ -53,40 +71,6 @@ impl PyPoolBase {
         let builder = apply_to_pool(callbacks.functions().attach_pool(builder), options)?;
         let pool = builder.build().map_err(|error| raise(py, &error))?;
         Ok(Self { pool, callbacks })
-    }
-
-    fn deliver(&self, py: Python<'_>) -> PyResult<()> {
-        self.callbacks.deliver(py)
-    }
-
-    /// Waits on this thread.
-    fn wait<T: Outcome>(&self, py: Python<'_>, pending: Pending<T>) -> PyResult<Py<PyAny>> {
-        wait(py, pending, None, &self.callbacks, None)
-    }
-
-    /// What the core says.
-    fn ask(&self, py: Python<'_>, key: &str) -> PyResult<TokenStart> {
-        let start = ffi::start_of_pool(&self.pool, key);
-        self.deliver(py)?;
-        Ok(match start {
-            Start::Ready(token) => TokenStart::Ready(Py::new(py, PyToken::new(token))?),
-            Start::Pending(pending) => TokenStart::Pending(pending),
-        })
-    }
-
-    fn client(&self, py: Python<'_>, key: &str) -> PyResult<PyClientBase> {
-        let client = self.pool.client(key).map_err(|error| raise(py, &error))?;
-        Ok(PyClientBase::of(client, self.callbacks.clone_ref(py)))
-    }
-}
-
-#[pymethods]
-impl PyPoolBase {
-    /// `pool` may be another pool, which is shared then.
-    #[new]
-    #[pyo3(signature = (*pool, **options))]
-    fn new(pool: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        Self::open(pool.py(), pool, options)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -154,21 +138,21 @@ impl PyPoolBase {
         let wrong = "invalidate() takes a key, and a Token or the text of an access token";
         let text = access_token_of(token, wrong)?;
         let was_current = self.pool.invalidate_access_token(key, &text);
-        self.deliver(token.py())?;
+        self.callbacks.deliver(token.py())?;
         Ok(was_current)
     }
 
     /// Say what is known of a key at this instant, without asking anyone; None for one that the
     /// pool does not know.
     fn status(&self, py: Python<'_>, key: &str) -> PyResult<Option<PyStatus>> {
-        self.deliver(py)?;
+        self.callbacks.deliver(py)?;
         let status = self.pool.status(key);
         status.map(|status| PyStatus::new(py, &status)).transpose()
     }
 
     /// Say the same of all keys, in a new dict.
     fn statuses<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        self.deliver(py)?;
+        self.callbacks.deliver(py)?;
         let all = PyDict::new(py);
         for (key, status) in self.pool.statuses() {
             all.set_item(key, PyStatus::new(py, &status)?)?;
@@ -178,7 +162,7 @@ impl PyPoolBase {
 
     /// Tell `on_event` and `logging` what has happened since they were last told, on this thread.
     fn deliver_events(&self, py: Python<'_>) -> PyResult<()> {
-        self.deliver(py)
+        self.callbacks.deliver(py)
     }
 
     fn __len__(&self) -> usize {
@@ -191,8 +175,10 @@ impl PyPoolBase {
     }
 
     /// What a client of one key is made over.
-    fn _client(&self, py: Python<'_>, key: &str) -> PyResult<PyClientBase> {
-        self.client(py, key)
+    #[pyo3(name = "_client")]
+    fn client(&self, py: Python<'_>, key: &str) -> PyResult<PyClientBase> {
+        let client = self.pool.client(key).map_err(|error| raise(py, &error))?;
+        Ok(PyClientBase::of(client, self.callbacks.clone_ref(py)))
     }
 
     /// Whether the core may have requests.
@@ -256,7 +242,7 @@ impl PyClientPool {
         pool: &Bound<'_, PyTuple>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<PyClassInitializer<Self>> {
-        let base = PyPoolBase::open(pool.py(), pool, options)?;
+        let base = PyPoolBase::new(pool, options)?;
         Ok(PyClassInitializer::from(base).add_subclass(Self))
     }
 
