@@ -12,7 +12,7 @@ use crate::strict_url::Trusted;
 use forcegrant_proto::cache::cached_token::{CachedToken, NewToken};
 use forcegrant_proto::cache::policy::LifetimeSettings;
 use forcegrant_proto::grant::context::ResponseContext;
-use forcegrant_proto::grant::failure::Failure;
+use forcegrant_proto::grant::failure::RequestFailure;
 use forcegrant_proto::grant::refusal::OauthError;
 use forcegrant_proto::grant::response::decode;
 use forcegrant_proto::host::TrustPolicy;
@@ -27,7 +27,7 @@ pub(crate) fn token_response(data: &[u8]) {
 
 pub(crate) fn check_token_response(
     data: &[u8],
-    decode: impl Fn(&Response, &ResponseContext<'_>) -> Result<Grant, Failure>,
+    decode: impl Fn(&Response, &ResponseContext<'_>) -> Result<Grant, RequestFailure>,
 ) {
     let [status, content_type, retry_after, location, body] = fields(data);
     let status = text(status);
@@ -135,7 +135,7 @@ fn assert_kept(grant: Grant) {
         &LifetimeSettings::default(),
     ) {
         Ok(lease) => {
-            assert!(lease.windows.ages <= lease.windows.ends);
+            assert!(lease.windows.refresh_due <= lease.windows.ends);
             assert_hidden(&format!("{:?}", lease.parts));
         }
         Err(error) => assert_harmless(&error),

@@ -7,12 +7,12 @@ use crate::grant::context;
 use crate::input::{NOW, TRUSTED, fields, text, trust};
 use crate::strict_url::Trusted;
 use forcegrant_proto::cache::policy::LifetimeSettings;
-use forcegrant_proto::cache::state::State;
+use forcegrant_proto::cache::state::CacheSnapshot;
 use forcegrant_proto::moment::millis;
 use forcegrant_proto::store::file_entry::FileEntry;
 use forcegrant_proto::store::protocol::{LONGEST_LEASE, Register};
-use forcegrant_proto::store::record::{self, Reader};
-use forcegrant_proto::store::seal::{Kind, Sealer};
+use forcegrant_proto::store::record::{self, EntryReader};
+use forcegrant_proto::store::seal::{EntryKind, Sealer};
 use forcegrant_proto::store::{Acquired, Lease, Put};
 
 const ENDPOINT: &str = "https://acme.my.salesforce.com/services/oauth2/token";
@@ -30,7 +30,7 @@ pub(crate) fn store_entry(data: &[u8]) {
     });
 }
 
-pub(crate) fn check_store_entry(data: &[u8], opens: impl Fn(&Sealer, Kind, &[u8]) -> bool) {
+pub(crate) fn check_store_entry(data: &[u8], opens: impl Fn(&Sealer, EntryKind, &[u8]) -> bool) {
     let [line, rest] = fields(data);
     let line = text(line);
     let (word, number) = line.split_once(' ').unwrap_or((&line, ""));
@@ -38,13 +38,15 @@ pub(crate) fn check_store_entry(data: &[u8], opens: impl Fn(&Sealer, Kind, &[u8]
     let sealer = Sealer::new(&PAIR, ENDPOINT);
     match word {
         "torn" => {
-            let mut entry = sealer.seal(Kind::Token, rest, NONCE).expect("a short text");
-            assert!(opens(&sealer, Kind::Token, &entry));
-            assert!(!opens(&sealer, Kind::Failure, &entry));
+            let mut entry = sealer
+                .seal(EntryKind::Token, rest, NONCE)
+                .expect("a short text");
+            assert!(opens(&sealer, EntryKind::Token, &entry));
+            assert!(!opens(&sealer, EntryKind::Failure, &entry));
             let bit = number.unwrap_or(0) % (entry.len() as u64 * 8);
             let byte = usize::try_from(bit / 8).expect("within the entry");
             entry[byte] ^= 1 << (bit % 8);
-            assert!(!opens(&sealer, Kind::Token, &entry));
+            assert!(!opens(&sealer, EntryKind::Token, &entry));
         }
         "token" => check_token(rest, number.ok()),
         // It was sealed by who knows the secret; that it is read at all is what is tried.
@@ -52,8 +54,8 @@ pub(crate) fn check_store_entry(data: &[u8], opens: impl Fn(&Sealer, Kind, &[u8]
         "file" => drop(FileEntry::decode(rest.to_vec())),
         "failure" => drop(record::read_failure(rest, number.unwrap_or(0), NOW.wall)),
         _ => {
-            assert!(!opens(&sealer, Kind::Token, rest));
-            assert!(!opens(&sealer, Kind::Failure, rest));
+            assert!(!opens(&sealer, EntryKind::Token, rest));
+            assert!(!opens(&sealer, EntryKind::Failure, rest));
         }
     }
 }
@@ -86,8 +88,8 @@ fn check_lease(held: &[u8], entry: Option<u64>) {
 
 fn check_token(entry: &[u8], left: Option<u64>) {
     let trust = trust();
-    let reader = Reader {
-        state: &State::default(),
+    let reader = EntryReader {
+        state: &CacheSnapshot::default(),
         now: NOW,
         lifetimes: &LifetimeSettings::default(),
         context: context(&trust),

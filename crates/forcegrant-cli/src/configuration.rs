@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use forcegrant::ffi::command_line::{self, Parts, Wanted};
+use forcegrant::ffi::command_line::{self, EnvironmentCredentials, Wanted};
 use forcegrant::{Client, ClientBuilder, Environment, Error, ErrorCode, Roots, Secret};
 
 use crate::console::Console;
@@ -51,7 +51,7 @@ impl<'a> Configuration<'a> {
         surroundings: &mut Surroundings<'_>,
         console: &mut Console<'_>,
     ) -> Self {
-        let parts = Parts::read(
+        let parts = EnvironmentCredentials::read(
             &surroundings.environment,
             Wanted {
                 login_url: options.login_url.is_none() && options.token_url.is_none(),
@@ -214,7 +214,7 @@ impl<T> ConfigValue<T> {
 
 /// A value from the environment, or an error that says which variables to set.
 fn in_environment(
-    part: Result<command_line::Found, Error>,
+    part: Result<command_line::FoundVariable, Error>,
     what: &str,
     option: &str,
 ) -> Result<ConfigValue<Secret>, Problem> {

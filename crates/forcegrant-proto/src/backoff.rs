@@ -1,5 +1,5 @@
-//! How long to wait after something failed: for requests that are repeated, and for failures that are
-//! remembered. Pure: the random number is passed in.
+//! How long to wait after a failure: before a request is repeated, and while a failure is remembered. Pure: the random
+//! number is passed in.
 
 use std::time::Duration;
 
@@ -20,13 +20,13 @@ impl Backoff {
         self.first.saturating_mul(1 << doublings).min(self.cap)
     }
 
-    /// With full jitter, for requests that are repeated: anything between nothing and the longest, so
-    /// that a fleet that failed together does not come back together.
+    /// Before a request is repeated, with full jitter: anything between nothing and the longest, so that the clients of
+    /// a fleet that failed together do not all return together.
     pub fn pause(self, failures: u32, random: f64) -> Duration {
         self.longest(failures).mul_f64(random.clamp(0.0, 1.0))
     }
 
-    /// Shortened by at most a fifth, for a time in which nothing is tried.
+    /// While a failure is remembered: the longest, shortened by at most a fifth.
     pub fn hold(self, failures: u32, random: f64) -> Duration {
         let jitter = HOLD_JITTER * random.clamp(0.0, 1.0);
         self.longest(failures).mul_f64(1.0 - jitter)
@@ -46,8 +46,7 @@ pub struct Attempts {
 impl Attempts {
     /// The pause before the next attempt when `made` have failed; `None` to give up.
     ///
-    /// A `Retry-After` is waited for in full or not at all: to come back sooner than asked helps
-    /// nobody.
+    /// A `Retry-After` is waited for in full or not at all: a request before that time would fail.
     pub fn pause(&self, made: u32, retry_after: Option<Duration>, random: f64) -> Option<Duration> {
         if made >= self.max {
             return None;

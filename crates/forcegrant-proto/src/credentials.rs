@@ -1,4 +1,4 @@
-//! The client id and client secret of an app, checked, and the set of those that are live at once.
+//! The client id and client secret of an app, checked, and the set of credentials that are valid at the same time.
 
 use std::fmt;
 
@@ -12,14 +12,14 @@ use crate::secret::{CredentialsFingerprint, Secret};
 /// A consumer key and consumer secret, in OAuth's terms client id and client secret.
 #[derive(Clone)]
 pub struct ClientCredentials {
-    /// The id and then the secret: one text, as a pool holds many.
+    /// The id and then the secret: one allocation, because a pool holds many.
     text: Zeroizing<Box<str>>,
     id_length: usize,
 }
 
 impl ClientCredentials {
-    /// Takes away what people paste along (blanks, line breaks, byte order marks, quotes around it), and
-    /// refuses what cannot be right.
+    /// Removes what people paste by mistake (blanks, line breaks, byte order marks, quotes around it), and refuses what
+    /// cannot be right.
     ///
     /// # Errors
     /// `missing_credentials` for an empty one, `invalid_option` for one that is not a single word.
@@ -71,13 +71,13 @@ impl ClientCredentials {
         &self.text[self.id_length..]
     }
 
-    /// 16 hexadecimal digits that tell one pair from another; safe to log.
+    /// 16 hexadecimal digits that tell these credentials from others; safe to log.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         self.mark().to_string()
     }
 
-    /// What the fingerprint shows.
+    /// The fingerprint as a number.
     #[doc(hidden)]
     pub fn mark(&self) -> CredentialsFingerprint {
         CredentialsFingerprint::of(&[self.client_id(), "\0", self.expose_client_secret()])
@@ -87,7 +87,7 @@ impl ClientCredentials {
 impl fmt::Debug for ClientCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientCredentials")
-            // Id and secret are exchanged at times.
+            // People sometimes swap id and secret.
             .field(
                 "client_id",
                 &Some(self.client_id())
@@ -99,18 +99,18 @@ impl fmt::Debug for ClientCredentials {
     }
 }
 
-/// The pairs that an app has: Salesforce lets two be live at once while one replaces the other.
+/// The credentials of an app: Salesforce lets two be valid at once while one replaces the other.
 #[derive(Clone, Debug)]
 pub struct CredentialSet {
     #[doc(hidden)]
     pub current: ClientCredentials,
-    /// Apart, as few have one.
+    /// Boxed, because few have one.
     #[doc(hidden)]
     pub next: Option<Box<ClientCredentials>>,
 }
 
 impl CredentialSet {
-    /// One pair.
+    /// One id and secret.
     #[must_use]
     pub fn new(current: ClientCredentials) -> Self {
         Self {
@@ -119,7 +119,7 @@ impl CredentialSet {
         }
     }
 
-    /// A second pair, which is tried when the first is refused.
+    /// A second id and secret, which are tried if the first are refused.
     #[must_use]
     pub fn with_next(self, next: ClientCredentials) -> Self {
         Self {

@@ -1,5 +1,6 @@
 //! The error of this crate: opaque, with a stable code.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ pub use self::setup_step::SetupStep;
 /// Cheap to clone: every caller that waited for the same login gets the same error. `Display` is the
 /// message, one line that says what happened; [`Error::help`] says what to do about it. No form of it
 /// holds a secret or a token.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[error(transparent)]
 pub struct Error(Arc<Details>);
 
@@ -184,9 +185,56 @@ impl Error {
     }
 }
 
+/// Leaves out what the error does not have.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let details = &*self.0;
+        let mut shown = f.debug_struct("Error");
+        shown.field("code", &details.code.as_str());
+        shown.field("message", &details.message);
+        let mut optional = |name, value: Option<&dyn fmt::Debug>| {
+            if let Some(value) = value {
+                shown.field(name, value);
+            }
+        };
+        optional("help", details.help.as_ref().map(|text| text as _));
+        optional(
+            "setup_step",
+            details.setup_step.as_ref().map(|step| step as _),
+        );
+        optional(
+            "http_status",
+            details.http_status.as_ref().map(|status| status as _),
+        );
+        optional(
+            "oauth_error",
+            details.oauth_error.as_ref().map(|text| text as _),
+        );
+        optional(
+            "oauth_description",
+            details.oauth_description.as_ref().map(|text| text as _),
+        );
+        optional(
+            "retry_after",
+            details.retry_after.as_ref().map(|wait| wait as _),
+        );
+        optional("cause", details.cause.as_ref().map(|cause| cause as _));
+        shown.finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn debug_shows_what_the_error_has() {
+        let error = Error::new(ErrorCode::Timeout, "late").with_http_status(504);
+        assert_eq!(
+            format!("{error:?}"),
+            r#"Error { code: "timeout", message: "late", http_status: 504 }"#
+        );
+    }
 
     #[test]
     fn display_is_the_message_and_help_stays_apart() {

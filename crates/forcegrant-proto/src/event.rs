@@ -9,16 +9,16 @@ use crate::expiry::Expiry;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// A login starts. `background`: a usable token is served meanwhile.
+    /// A login starts.
     #[non_exhaustive]
     LoginStarted {
-        /// Nobody waits for it.
+        /// A usable token is served meanwhile, and no caller waits.
         background: bool,
     },
     /// One attempt of a login failed and another follows.
     #[non_exhaustive]
     LoginRetried {
-        /// What the attempt met.
+        /// Why the attempt failed.
         error: Error,
         /// Attempts made so far.
         attempts: u32,
@@ -49,14 +49,13 @@ pub enum Event {
         /// What was left of its life when it was found.
         lifetime: Duration,
     },
-    /// The store failed or was late. It is left out of the way for a while, and logins go ahead
-    /// without it.
+    /// The store failed or was late. It is not used for a while, and logins go ahead without it.
     #[non_exhaustive]
     StoreFailed {
         /// Why; its `retry_after` says how long.
         error: Error,
     },
-    /// A login failed for good.
+    /// A login failed, after all its attempts.
     #[non_exhaustive]
     LoginFailed {
         /// Why.
@@ -72,14 +71,14 @@ pub enum Event {
         /// The token's fingerprint.
         fingerprint: String,
     },
-    /// The token's estimated end has passed and refreshing it fails for a passing reason; it is
-    /// served all the same. Once for each token.
+    /// The token's estimated end has passed and refreshing it fails temporarily; it is still served. Once for each
+    /// token.
     #[non_exhaustive]
     ServingStale {
         /// The token's fingerprint.
         fingerprint: String,
     },
-    /// The current token was reported as rejected and is not served any more.
+    /// The current token was reported as rejected and is no longer served.
     #[non_exhaustive]
     Invalidated {
         /// The token's fingerprint.
@@ -93,7 +92,7 @@ pub enum Event {
         /// The token's fingerprint.
         fingerprint: String,
     },
-    /// Introspection told nothing; the lifetime is estimated instead.
+    /// Introspection failed; the lifetime is estimated instead.
     #[non_exhaustive]
     IntrospectionFailed {
         /// Why.
@@ -116,14 +115,14 @@ pub enum Event {
         /// The pair's fingerprint.
         fingerprint: String,
     },
-    /// The source of the credentials could not be read again; those at hand are used.
+    /// The source of the credentials could not be read again; the previous ones are used.
     #[non_exhaustive]
     CredentialsReloadFailed {
         /// Why.
         error: Error,
     },
-    /// The answer's signature does not fit the client secret. The token is used all the same:
-    /// which secret signs while two are live is not documented.
+    /// The response's signature does not match the client secret. The token is still used: while two secrets are live,
+    /// it is not documented which one signs.
     #[non_exhaustive]
     SignatureMismatch {
         /// The token's fingerprint.

@@ -43,11 +43,11 @@ impl Expiry {
 pub enum ExpirySource {
     /// The `exp` claim of a JWT token.
     Jwt,
-    /// The `expires_in` field of the answer.
+    /// The `expires_in` field of the response.
     ExpiresIn,
-    /// The `exp` that introspection told (option `introspect`).
+    /// The `exp` that introspection stated (option `introspect`).
     Introspection,
-    /// What earlier rejections taught this client.
+    /// Earlier rejections, from which this client learned.
     Learned,
     /// The `session_timeout` option.
     Configured,

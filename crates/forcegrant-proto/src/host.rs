@@ -1,5 +1,5 @@
-//! What people paste, turned into the My Domain host that serves the token endpoint; and the
-//! policy that says which hosts may see a secret or a token. Pure: no I/O.
+//! Turns what people paste into the My Domain host that serves the token endpoint; and the policy that says which hosts
+//! may see a secret or a token. Pure.
 //!
 //! The forms come from Salesforce's My Domain documentation and from the code of other clients.
 
@@ -40,7 +40,7 @@ const CLOUD_APP_SECURITY: &str = ".mcas.ms";
 
 const WHERE: &str = "The My Domain host is shown in Setup > My Domain > Current My Domain URL, and under your profile picture.\nIt looks like acme.my.salesforce.com, or acme--uat.sandbox.my.salesforce.com for a sandbox.";
 
-/// Which hosts beyond Salesforce's own are trusted, by the user's explicit word.
+/// The hosts beyond Salesforce's own that the user explicitly trusts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TrustPolicy {
     hosts: Vec<String>,
@@ -258,8 +258,7 @@ pub fn check_instance_url(
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// The pure heart of it: whatever was pasted becomes a trusted host, or an error with a hint.
-/// Applying it to its own result changes nothing.
+/// The trusted host in what was pasted, or an error with a hint. Applying it to its own result changes nothing.
 pub fn login_host(pasted: &str, trust: &TrustPolicy) -> Result<String, Error> {
     if redaction::looks_secret(pasted.trim()) {
         return Err(looks_secret(pasted));
@@ -289,7 +288,7 @@ pub fn is_host_name(text: &str) -> bool {
     check_name(text).is_ok()
 }
 
-/// Takes scheme, path, query, trailing dots and blanks off; refuses what can not be a host.
+/// Removes scheme, path, query, trailing dots and blanks; refuses what cannot be a host.
 fn bare_host(pasted: &str) -> Result<String, Error> {
     let text = pasted.trim();
     if text.is_empty() {
@@ -494,7 +493,7 @@ fn check_name(name: &str) -> Result<(), String> {
             return Err("it has two dots in a row, or starts with one".to_owned());
         }
         if label.len() > 63 || label.starts_with('-') || label.ends_with('-') {
-            return Err("one of its parts can not be part of a host name".to_owned());
+            return Err("one of its parts cannot be part of a host name".to_owned());
         }
         if let Some(odd) = label
             .chars()

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 
-/// No token answer comes near this; what is longer is cut and refused.
+/// No token response is nearly as long; a longer one is cut and refused.
 pub const MAX_BODY: usize = 1024 * 1024;
 
 /// One request, encoded. Its `Debug` form shows no header value and no body.
@@ -27,7 +27,7 @@ impl fmt::Debug for Request {
     }
 }
 
-/// One answer: what the decoder needs of it.
+/// One response: what the decoder needs of it.
 #[derive(Default)]
 pub struct Response {
     pub status: u16,

@@ -52,7 +52,7 @@ pub struct Instrument {
     pub unit: &'static str,
     /// The keys of its attributes.
     pub attributes: &'static [&'static str],
-    /// What it tells.
+    /// What it measures.
     pub meaning: &'static str,
 }
 
@@ -131,7 +131,7 @@ pub const CATALOGUE: &[Instrument] = &[
         "forcegrant.introspection.failures",
         "{request}",
         &["code"],
-        "Introspections that told nothing.",
+        "Introspections that failed.",
     ),
     counter(
         "forcegrant.login_budget.warnings",

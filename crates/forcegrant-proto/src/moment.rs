@@ -13,8 +13,7 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// Milliseconds that passed since `earlier`, by whichever clock says more: an end is reached
-    /// when either clock says so.
+    /// Milliseconds that passed since `earlier`, by the clock that says more: an end is reached if either clock says so.
     pub fn since(self, earlier: Self) -> u64 {
         let wall = u64::try_from(self.wall.saturating_sub(earlier.wall)).unwrap_or(0);
         wall.max(self.boot.saturating_sub(earlier.boot))

@@ -1,24 +1,24 @@
-//! `NO_PROXY`: which hosts are reached without the proxy. There is no standard; what curl and Go read is
-//! read here, and what one of them understands and the other does not, counts.
+//! `NO_PROXY`: which hosts are reached without the proxy. There is no standard: an entry counts if curl or Go would
+//! understand it.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// The entry of the list that holds for this host and port, if one does.
+/// The entry of the list that matches this host and port, if any.
 ///
-/// Entries stand apart by commas, semicolons or blanks. `*` is every host. A name is that host and all
-/// below it, with or without `.` or `*.` before it. An address is itself, a network (`10.0.0.0/8`) every
-/// address in it. With a port, an entry is for this port alone. Letter case and quotes do not count.
+/// Entries are separated by commas, semicolons or blanks. `*` matches every host. A name matches that host and all
+/// below it, with or without `.` or `*.` before it. An address matches itself, a network (`10.0.0.0/8`) every address
+/// in it. An entry with a port matches only this port. Letter case and quotes do not count.
 pub fn matching<'a>(list: &'a str, host: &str, port: u16) -> Option<&'a str> {
     let host = unbracketed(host).trim_end_matches('.');
     let address = host.parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
     list.split(|c: char| matches!(c, ',' | ';' | '"' | '\'') || c.is_whitespace())
         .filter(|entry| !entry.is_empty())
-        .find(|entry| is_for(entry, host, address, port))
+        .find(|entry| matches_entry(entry, host, address, port))
 }
 
-fn is_for(entry: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool {
+fn matches_entry(entry: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool {
     if entry == "*" {
         return true;
     }

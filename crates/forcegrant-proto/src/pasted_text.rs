@@ -1,4 +1,4 @@
-//! Texts that people paste or that files hold: what is around them by mistake, and what nobody can see.
+//! Texts that people paste or that files hold: removes what is around them by mistake, and finds invisible characters.
 
 use crate::error::{Error, Setting};
 use crate::secret::Secret;
@@ -6,9 +6,8 @@ use crate::secret::Secret;
 pub const ANEW: &str =
     "Copy the value again, as plain text, or save the file as UTF-8 without a byte order mark.";
 
-/// The text without what comes along by mistake: blanks, line breaks, byte order marks and other
-/// invisible characters at its ends, and one pair of quotes around it. None of these can be part of a
-/// My Domain, of Salesforce's keys and secrets, or of an address.
+/// The text without what was pasted by mistake: blanks, line breaks, byte order marks and other invisible characters at
+/// its ends, and quotes around it. No My Domain, consumer key, secret or address contains any of these.
 pub fn meant(text: &str) -> &str {
     let text = text.trim_matches(is_invisible);
     let unquoted = ['"', '\''].into_iter().find_map(|quote| {
@@ -18,8 +17,8 @@ pub fn meant(text: &str) -> &str {
     unquoted.unwrap_or(text)
 }
 
-/// Refuses what was damaged on the way: characters that nobody can see, and those that stand for bytes
-/// that could not be read. `text` is what [`meant`] returns.
+/// Refuses a damaged text: with invisible characters, or with the replacement for bytes that could not be read. `text` is
+/// what [`meant`] returned.
 pub fn check(setting: Setting<'_>, text: &str) -> Result<(), Error> {
     let found = text
         .chars()
@@ -54,8 +53,8 @@ pub fn decode(setting: Setting<'_>, bytes: Vec<u8>) -> Result<Secret, Error> {
     }
 }
 
-/// Blanks, control characters, and what has no width: soft hyphens, joiners, marks of direction, the
-/// byte order mark, fillers.
+/// Blanks, control characters, and characters without a width: soft hyphens, joiners, marks of direction, the byte order
+/// mark, fillers.
 pub fn is_invisible(c: char) -> bool {
     c.is_whitespace()
         || c.is_control()

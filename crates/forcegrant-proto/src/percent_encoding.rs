@@ -1,4 +1,4 @@
-//! Percent-encoding as every decoder of forms and of HTTP Basic reads it.
+//! Percent-encoding that every decoder of forms and of HTTP Basic understands.
 
 /// Everything but RFC 3986's unreserved characters becomes `%XX` of its UTF-8 bytes. A blank is
 /// `%20`: every form decoder reads that, and not every Basic decoder reads `+`.

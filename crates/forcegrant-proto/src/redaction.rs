@@ -1,10 +1,10 @@
-//! Takes secrets out of texts that come from outside: from a server, an error of another library, a
-//! callback or a value that was pasted. Pure.
+//! Removes secrets from texts that come from outside: from a server, another library's error, a callback or a pasted
+//! value. Pure.
 //!
-//! A server can echo a secret in any encoding, escaped twice, cut or wrapped. So a text and a secret
-//! are both brought to one form, in which percent, form, JSON and HTML encodings are undone and
-//! letter case does not count; and every run of a few characters that both share is taken out. What
-//! looks like a secret is taken out too, because a text can hold one that this client does not know.
+//! A server can echo a secret in any encoding, escaped twice, cut or wrapped. So the text and the secret are both
+//! normalised: percent, form, JSON and HTML encodings are decoded and letter case is ignored. Then every run of a few
+//! characters that both have in common is removed. Whatever looks like a secret is removed too, because a text can hold
+//! one that this client does not know.
 
 mod decoding;
 mod lookalikes;

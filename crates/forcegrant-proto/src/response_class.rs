@@ -1,7 +1,7 @@
 //! What an API's response says about the token. Pure: for any HTTP client in any language.
 //!
-//! The forms are those of REST, Bulk 1 and 2, SOAP, Connect, identity and gRPC; most are seen in the
-//! code and tests of other clients, not documented in one place.
+//! It knows the forms of REST, Bulk 1 and 2, SOAP, Connect, identity and gRPC. Most come from the code and tests of
+//! other clients; Salesforce does not document them in one place.
 
 use std::time::{Duration, SystemTime};
 
@@ -39,7 +39,7 @@ pub enum ResponseClass {
     Blocked,
     /// Too many calls.
     RateLimited(RateLimit),
-    /// The service cannot answer now.
+    /// The service cannot serve the call now.
     Unavailable,
     /// A response about the request, not about the token.
     Other,
@@ -110,7 +110,7 @@ impl ApiResponse<'_> {
                 ResponseClass::PasswordExpired
             }
             401 => self.unauthorized(),
-            // Identity and userinfo answer a dead token so, in plain text.
+            // How identity and userinfo refuse a dead token, in plain text.
             403 if self.has("Bad_OAuth_Token") => ResponseClass::SessionExpired,
             403 | 500 if self.has("REQUEST_LIMIT_EXCEEDED") => {
                 ResponseClass::RateLimited(self.limit())
@@ -173,7 +173,7 @@ impl ApiResponse<'_> {
         } else if has("INVALID_AUDIENCE") || has("INVALID_AUTH_HEADER") {
             ResponseClass::SessionRefused(Refusal::WrongAudience)
         } else if self.body.is_empty() || self.is_salesforces_refusal() {
-            // None, as to a HEAD request, or where the caller did not read it.
+            // An empty body: of a HEAD request, or the caller did not read it.
             ResponseClass::SessionExpired
         } else {
             ResponseClass::Unauthorized

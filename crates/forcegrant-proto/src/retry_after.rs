@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-/// No response asks for more in earnest; and sums with it cannot overflow.
+/// No response seriously asks for more, and sums with it cannot overflow.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3_600);
 
 /// How long the header asks to wait from `now` on: whole seconds, or an HTTP date in any of its three

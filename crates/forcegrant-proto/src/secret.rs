@@ -9,8 +9,8 @@ pub const HIDDEN: &str = "[redacted]";
 
 /// A secret text: a client secret or an access token.
 ///
-/// Its `Debug` form says only `[redacted]`. It has no `Display` and no `Serialize` form, so it can
-/// not reach a log by accident. The memory is overwritten when the value is dropped.
+/// Its `Debug` form says only `[redacted]`. It has no `Display` and no `Serialize` form, so it cannot
+/// reach a log by accident. The memory is overwritten when the value is dropped.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::cache::cache_state::CacheState;
-use crate::cache::state::State;
+use crate::cache::state::CacheSnapshot;
 use crate::error::Error;
 use crate::expiry::Expiry;
 use crate::moment::{Moment, to_system_time};
@@ -16,11 +16,11 @@ pub struct Status {
     pub state: CacheState,
     /// Whether a login is in flight.
     pub in_flight: bool,
-    /// The end of the token at hand.
+    /// The end of the current token.
     pub expiry: Option<Expiry>,
-    /// From when on a refresh of the token at hand is due.
+    /// From when on a refresh of the current token is due.
     pub refresh_at: Option<SystemTime>,
-    /// The fingerprint of the token at hand.
+    /// The fingerprint of the current token.
     pub fingerprint: Option<String>,
     /// Logins that brought a token, since the client was made.
     pub logins: u64,
@@ -32,9 +32,9 @@ pub struct Status {
     pub last_failure_at: Option<SystemTime>,
     /// Until when it holds off further logins.
     pub backing_off_until: Option<SystemTime>,
-    /// How old the last token was that was reported as rejected.
+    /// The age of the last token that was reported as rejected.
     pub last_rejected_age: Option<Duration>,
-    /// The lifetime that rejections taught, while it is in force.
+    /// The lifetime that was learned from rejections, while it counts.
     pub learned_lifetime: Option<Duration>,
     /// The host that the credentials are sent to.
     pub login_host: String,
@@ -43,7 +43,7 @@ pub struct Status {
 impl Status {
     #[doc(hidden)]
     pub fn new(
-        state: &State,
+        state: &CacheSnapshot,
         lookup: CacheState,
         now: Moment,
         in_flight: bool,
@@ -51,7 +51,7 @@ impl Status {
         failures: u64,
         login_host: &str,
     ) -> Self {
-        // A token past its end is not at hand, though the state still holds it.
+        // A token past its end is not served, although the state still holds it.
         let serves = !matches!(lookup, CacheState::Empty | CacheState::BackingOff);
         let cached = state.cached.as_ref().filter(|_| serves);
         let token = cached.map(|cached| &cached.parts);

@@ -17,11 +17,11 @@ pub use crate::token_data::TokenFormat;
 #[derive(Clone)]
 pub struct Token(Handle);
 
-/// What is known of a token stands in its lease, where readers have looked already.
+/// Points to the cached token, which readers have touched already.
 #[derive(Clone)]
 enum Handle {
     Shared(Arc<CachedToken>),
-    /// With a reference count of its own, on a cache line of its own: see [`Token::apart`].
+    /// With its own reference count on its own cache line: see [`Token::apart`].
     Apart(Arc<Apart>),
 }
 
@@ -29,7 +29,7 @@ enum Handle {
 struct Apart(Arc<CachedToken>);
 
 impl Token {
-    /// The token of a lease.
+    /// The cached token, as users get it.
     #[doc(hidden)]
     pub fn of(cached: &Arc<CachedToken>) -> Self {
         Self(Handle::Shared(Arc::clone(cached)))
@@ -46,8 +46,8 @@ impl Token {
         &self.cached().parts
     }
 
-    /// The same token behind another reference count. Threads that clone the same one pass its
-    /// cache line back and forth: seven times slower for two threads.
+    /// The same token with another reference count. Threads that clone the same one pass its cache line back and
+    /// forth: seven times slower with two threads.
     #[doc(hidden)]
     #[must_use]
     pub fn apart(&self) -> Self {
@@ -96,7 +96,7 @@ impl Token {
         identity(self.identity_url()?).1
     }
 
-    /// The scopes that Salesforce granted; empty when the answer did not say.
+    /// The scopes that Salesforce granted; empty if the response did not state them.
     #[must_use]
     pub fn scopes(&self) -> &[String] {
         self.parts().scopes()
@@ -108,14 +108,14 @@ impl Token {
         self.parts().token_format()
     }
 
-    /// The token type of the answer: `Bearer`.
+    /// The token type of the response: `Bearer`.
     #[must_use]
     #[expect(clippy::unnecessary_literal_bound, reason = "others may come")]
     pub fn token_type(&self) -> &str {
         "Bearer"
     }
 
-    /// When the answer was signed. It says nothing about when the session began or ends.
+    /// When the response was signed. It says nothing about when the session began or ends.
     #[must_use]
     pub fn issued_at(&self) -> Option<SystemTime> {
         self.parts().issued_at()
@@ -133,13 +133,13 @@ impl Token {
         self.parts().fingerprint()
     }
 
-    /// Fields of the answer that this version has no name for.
+    /// Fields of the response that this version has no name for.
     #[must_use]
     pub fn extra(&self) -> &Map<String, Value> {
         self.parts().extra()
     }
 
-    /// Whether both are the very same answer, not merely the same token text.
+    /// Whether both are of the same response, not only the same token text.
     #[doc(hidden)]
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(self.cached(), other.cached())

@@ -1,4 +1,4 @@
-//! A token response, and what is kept of it.
+//! A token response, and the fields of it that are kept.
 
 use std::fmt;
 use std::sync::{LazyLock, OnceLock};
@@ -10,29 +10,26 @@ use zeroize::Zeroizing;
 use crate::expiry::Expiry;
 use crate::secret::{Secret, fingerprint};
 
-/// What is known of one token. A pool holds many, so the texts stand end to end in one allocation.
+/// The fields of one token response. A pool has many, so the texts are one after the other in one allocation.
 pub struct TokenData {
-    /// The value of an `Authorization` header, the fingerprint, and the other texts of the answer.
+    /// The value of an `Authorization` header, the fingerprint, and the other texts of the response.
     texts: Zeroizing<Box<str>>,
-    /// Where each of them ends; one that is absent is empty.
+    /// Where each of them ends; an absent one is empty.
     ends: [u32; TEXTS],
     token_format: TokenFormat,
     expiry: Expiry,
     issued_at: Option<SystemTime>,
     expires_in: Option<u64>,
-    /// Made when somebody asks for them: for most tokens nobody does.
-    #[expect(
-        clippy::box_collection,
-        reason = "one word for the many that have none"
-    )]
+    /// Made when they are first read: for most tokens never.
+    #[expect(clippy::box_collection, reason = "one word, because most have none")]
     scopes: OnceLock<Box<Vec<String>>>,
-    /// Apart, as most answers have none.
+    /// Boxed, because most responses have none.
     extra: Option<Box<Map<String, Value>>>,
 }
 
 /// The texts of [`TokenData`], in their order.
 #[derive(Clone, Copy)]
-enum Text {
+enum TokenText {
     Authorization,
     Fingerprint,
     InstanceUrl,
@@ -43,7 +40,7 @@ enum Text {
 
 const TEXTS: usize = 6;
 
-/// What the token endpoint answered, checked but without a judgement on time.
+/// A token response, checked except for its times.
 #[derive(Clone, Debug)]
 pub struct Grant {
     pub access_token: Secret,
@@ -51,7 +48,7 @@ pub struct Grant {
     pub instance_url: String,
     pub api_instance_url: Option<String>,
     pub identity_url: Option<String>,
-    /// As the answer has it: names with blanks between them.
+    /// As in the response: names with blanks between them.
     pub scope: String,
     pub issued_at: Option<SystemTime>,
     pub expires_in: Option<u64>,
@@ -74,7 +71,7 @@ impl TokenData {
         let token = grant.access_token.expose();
         let fingerprint = fingerprint(token);
         let all = [
-            // Kept once, in the form that most need.
+            // Stored once, in the form that most callers need.
             [SCHEME, token],
             ["", &fingerprint],
             ["", &grant.instance_url],
@@ -83,13 +80,13 @@ impl TokenData {
             ["", &grant.scope],
         ];
         // Large enough that it does not grow, which would leave a part of the token behind.
-        let room = all.iter().flatten().map(|text| text.len()).sum();
-        let mut texts = String::with_capacity(room);
+        let length = all.iter().flatten().map(|text| text.len()).sum();
+        let mut texts = String::with_capacity(length);
         let ends = all.map(|parts| {
             for part in parts {
                 texts.push_str(part);
             }
-            // An answer is not larger than a few hundred KiB.
+            // A response is at most 1 MiB.
             u32::try_from(texts.len()).unwrap_or(u32::MAX)
         });
         Self {
@@ -106,21 +103,21 @@ impl TokenData {
 
     /// The value of an `Authorization` header.
     pub fn authorization(&self) -> &str {
-        self.text(Text::Authorization)
+        self.text(TokenText::Authorization)
     }
 
-    fn text(&self, text: Text) -> &str {
+    fn text(&self, text: TokenText) -> &str {
         let place = text as usize;
         let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.texts[start as usize..self.ends[place] as usize]
     }
 
-    fn optional(&self, text: Text) -> Option<&str> {
+    fn optional(&self, text: TokenText) -> Option<&str> {
         Some(self.text(text)).filter(|text| !text.is_empty())
     }
 
     pub fn access_token(&self) -> &str {
-        &self.text(Text::Authorization)[SCHEME.len()..]
+        &self.text(TokenText::Authorization)[SCHEME.len()..]
     }
 
     pub fn token_format(&self) -> TokenFormat {
@@ -128,24 +125,24 @@ impl TokenData {
     }
 
     pub fn fingerprint(&self) -> &str {
-        self.text(Text::Fingerprint)
+        self.text(TokenText::Fingerprint)
     }
 
     pub fn instance_url(&self) -> &str {
-        self.text(Text::InstanceUrl)
+        self.text(TokenText::InstanceUrl)
     }
 
     pub fn api_instance_url(&self) -> Option<&str> {
-        self.optional(Text::ApiInstanceUrl)
+        self.optional(TokenText::ApiInstanceUrl)
     }
 
     pub fn identity_url(&self) -> Option<&str> {
-        self.optional(Text::IdentityUrl)
+        self.optional(TokenText::IdentityUrl)
     }
 
     /// Names with blanks between them.
     pub fn scope(&self) -> &str {
-        self.text(Text::Scope)
+        self.text(TokenText::Scope)
     }
 
     pub fn issued_at(&self) -> Option<SystemTime> {
@@ -233,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_stand_end_to_end_are_told_apart() {
+    fn the_texts_in_one_allocation_are_told_apart() {
         let all = parts(grant());
         assert_eq!(all.authorization(), "Bearer 00D!x");
         assert_eq!(all.access_token(), "00D!x");

@@ -2,7 +2,7 @@
 //!
 //! The token may go to a host only if the library that connects reads the same host. This project
 //! reads URLs as browsers do (WHATWG); others follow RFC 3986 and read `https://acme\@evil.example`,
-//! `https:////evil.example` or a tab in a host differently. So whatever is read differently is refused.
+//! `https:////evil.example` or a tab in a host differently. So a URL that others read differently is refused.
 
 use url::Url;
 
@@ -67,8 +67,8 @@ pub fn spelled(url: Url) -> String {
     }
 }
 
-/// Whether a path with its query, which begins with one slash, is spelled so already. No is not wrong,
-/// only slower: then a parser looks at it.
+/// Whether a path with its query, which begins with one slash, is in this spelling already. `false` may be wrong: then a
+/// parser decides, which is only slower.
 pub fn is_plain_path(path: &str) -> bool {
     let bytes = path.as_bytes();
     path.starts_with('/')
@@ -96,7 +96,7 @@ fn has_controls(text: &str) -> bool {
     text.bytes().any(|byte| byte.is_ascii_control())
 }
 
-/// In a query it is a character as any other.
+/// In a query it is an ordinary character.
 fn has_backslash(text: &str) -> bool {
     let before = text.split(['?', '#']).next().unwrap_or_default();
     before.contains('\\')

@@ -53,11 +53,12 @@ pub(crate) struct Connections(PerProcess<ConnectionCache>);
 #[derive(Default)]
 struct ConnectionCache {
     tls: OnceLock<Arc<rustls::ClientConfig>>,
-    state: Mutex<CacheState>,
+    table: Mutex<ConnectionTable>,
 }
 
+/// The open connections, and which server owns a slot.
 #[derive(Default)]
-struct CacheState {
+struct ConnectionTable {
     connections: HashMap<(Id, ServerAddress), MultiplexedConnection>,
     /// Which server owns a slot, if another server said so. A master that a Sentinel named owns slot 0.
     slot_owners: HashMap<u16, ServerAddress>,
@@ -91,7 +92,7 @@ impl Connections {
                 settings.url.servers.len() > 1 || !settings.url.servers.contains(&server);
             // If this future is dropped before the end, the server may be hanging: the next call begins anew.
             let mut guard = InvalidateOnDrop::new(&cache, &server);
-            let kept = cache.state().connections.get(&guard.key()).cloned();
+            let kept = cache.table().connections.get(&guard.key()).cloned();
             let is_new = kept.is_none();
             let connected = match kept {
                 Some(connection) => Ok(connection),
@@ -120,12 +121,12 @@ impl Connections {
                 Recovery::Fail => {
                     guard.disarm();
                     // If another server owns the slot by now, the next call finds out.
-                    cache.state().forget_slots_of(&server);
+                    cache.table().forget_slots_of(&server);
                     return Err(error);
                 }
                 Recovery::Moved(owner) => {
                     guard.disarm();
-                    cache.state().slot_owners.insert(slot, owner);
+                    cache.table().slot_owners.insert(slot, owner);
                 }
                 Recovery::Ask(importing) => {
                     guard.disarm();
@@ -148,15 +149,15 @@ impl fmt::Debug for Connections {
     }
 }
 
-impl CacheState {
+impl ConnectionTable {
     fn forget_slots_of(&mut self, server: &ServerAddress) {
         self.slot_owners.retain(|_, owner| owner != server);
     }
 }
 
 impl ConnectionCache {
-    fn state(&self) -> MutexGuard<'_, CacheState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn table(&self) -> MutexGuard<'_, ConnectionTable> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The server to ask about the slot.
@@ -167,11 +168,11 @@ impl ConnectionCache {
     ) -> Result<ServerAddress, StoreError> {
         let servers = &settings.url.servers;
         let first = {
-            let state = self.state();
-            if let Some(owner) = state.slot_owners.get(&slot) {
+            let table = self.table();
+            if let Some(owner) = table.slot_owners.get(&slot) {
                 return Ok(owner.clone());
             }
-            state.first
+            table.first
         };
         let Topology::Sentinels { master } = &settings.url.topology else {
             return Ok(servers[first % servers.len()].clone());
@@ -180,9 +181,9 @@ impl ConnectionCache {
         for index in (first..first + servers.len()).map(|index| index % servers.len()) {
             match self.ask_sentinel(settings, &servers[index], master).await {
                 Ok(found) => {
-                    let mut state = self.state();
-                    state.first = index;
-                    state.slot_owners.insert(slot, found.clone());
+                    let mut table = self.table();
+                    table.first = index;
+                    table.slot_owners.insert(slot, found.clone());
                     return Ok(found);
                 }
                 Err(error) => last_error = Some(error),
@@ -225,11 +226,11 @@ impl ConnectionCache {
         let info = settings.credentials.connection_info(settings.url.database);
         let connection = self.open(settings, server, &info).await?;
         let runtime = Handle::current().id();
-        let mut state = self.state();
+        let mut table = self.table();
         let key = (runtime, server.clone());
-        state.connections.insert(key, connection.clone());
-        if state.connections.len() > MAX_CONNECTIONS {
-            state.connections.retain(|(of, _), _| *of == runtime);
+        table.connections.insert(key, connection.clone());
+        if table.connections.len() > MAX_CONNECTIONS {
+            table.connections.retain(|(of, _), _| *of == runtime);
         }
         Ok(connection)
     }
@@ -311,10 +312,10 @@ impl Drop for InvalidateOnDrop<'_> {
         if !self.armed {
             return;
         }
-        let mut state = self.cache.state();
+        let mut table = self.cache.table();
         // The next call begins with another server of the URL.
-        state.first = state.first.wrapping_add(1);
-        state.forget_slots_of(self.server);
-        state.connections.remove(&self.key());
+        table.first = table.first.wrapping_add(1);
+        table.forget_slots_of(self.server);
+        table.connections.remove(&self.key());
     }
 }

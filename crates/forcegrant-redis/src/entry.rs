@@ -1,4 +1,4 @@
-//! The value of an entry: what it says about itself, and then the entry.
+//! The value of an entry in Redis: a header, and then the entry.
 
 use std::time::Duration;
 
@@ -41,15 +41,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_that_is_not_as_it_was_put_is_none() {
-        let answer = |whole: &[u8]| {
+    fn an_entry_that_is_not_as_it_was_put_counts_as_absent() {
+        let parsed = |whole: &[u8]| {
             let parts = vec![Value::BulkString(whole.to_vec()), Value::Int(1500)];
             parse(Value::Array(parts)).map(|stored| stored.entry)
         };
         let whole = [header(7, 5).as_bytes(), b"entry"].concat();
-        assert_eq!(answer(&whole).as_deref(), Some(&b"entry"[..]));
+        assert_eq!(parsed(&whole).as_deref(), Some(&b"entry"[..]));
         for cut in 0..whole.len() {
-            assert_eq!(answer(&whole[..cut]), None, "cut at {cut}");
+            assert_eq!(parsed(&whole[..cut]), None, "cut at {cut}");
         }
         for foreign in [
             &b""[..],
@@ -60,7 +60,7 @@ mod tests {
             b"1 7 5 \xff\nentry",
             b"1 7 6\nentry",
         ] {
-            assert_eq!(answer(foreign), None, "{foreign:?}");
+            assert_eq!(parsed(foreign), None, "{foreign:?}");
         }
         assert_eq!(parse(Value::Nil), None);
     }

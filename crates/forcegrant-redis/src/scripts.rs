@@ -1,10 +1,10 @@
 //! The calls of a store as scripts, each of which the server runs atomically.
 //!
 //! The keys: the lease (`fence owner`, gone when it ends), the entry (with its header), the greatest
-//! fence that was granted, and the logins by minute. What is not in its form (another program's, or of
-//! another type) counts as absent. Fences are microseconds of the server's
-//! clock, so that they go on growing when the server lost what it knew. Only commands of Redis 6.2,
-//! and none that need other rights in a Cluster.
+//! fence that was granted, and the logins by minute. A value in another form
+//! (another program's, or of another type) counts as absent. Fences are microseconds of the server's
+//! clock, so that they go on growing if the server loses its data. Only commands of Redis 6.2,
+//! and none that need more rights in a Cluster.
 
 use redis::Value;
 use redis::aio::MultiplexedConnection;
@@ -78,8 +78,8 @@ impl Script {
     }
 }
 
-/// `believed(text, pattern)`: the fence in a text, unless it is further ahead than any clock is wrong by:
-/// the rule of `protocol::Register` in microseconds.
+/// `believed(text, pattern)`: the fence in a text, unless it is further ahead than any clock can be: the rule of
+/// `protocol::Register` in microseconds.
 macro_rules! believed {
     () => {
         "local time = redis.call('TIME')
@@ -93,8 +93,8 @@ end
     };
 }
 
-/// `lease()`: fence, owner and milliseconds left of the lease, or nothing. One without an end, or with one
-/// that is later than any is granted for, is none.
+/// `lease()`: fence, owner and milliseconds left of the lease, or nothing. A lease without an end, or for longer than any
+/// is granted for, counts as absent.
 macro_rules! lease {
     () => {
         concat!(
@@ -110,8 +110,7 @@ end
     };
 }
 
-/// The entry and what is left of its time, in milliseconds. One that is larger than any does not leave the
-/// server.
+/// The entry and what is left of its time, in milliseconds. An entry that is too large is not returned.
 pub(crate) const GET: Script = Script {
     keys: &["entry"],
     text: "local entry = redis.pcall('GET', KEYS[1])
@@ -119,8 +118,8 @@ if type(entry) ~= 'string' or #entry > 1048640 then return false end
 return {entry, redis.call('PTTL', KEYS[1])}",
 };
 
-/// Owner, fence, time to live, entry with header. 1 if it is there now, 0 if a newer one was, or if a lease
-/// was granted since. The entry goes first: when the server is full that fails, and nothing has changed.
+/// Owner, fence, time to live, entry with header. Returns 1 if it was stored, 0 if there was a newer one or a lease was
+/// granted since. The entry is set first: if the server is full, that fails and nothing has changed.
 pub(crate) const PUT: Script = Script {
     keys: &["lease", "entry", "fence"],
     text: concat!(
@@ -140,7 +139,7 @@ return put"
     ),
 };
 
-/// Owner, time. {1, fence} if granted or extended, {0, fence, milliseconds left} if held.
+/// Owner, time. Returns {1, fence} if granted or extended, {0, fence, milliseconds left} if another owner has it.
 /// The greatest fence is remembered for a day, in case the server's clock is set back.
 pub(crate) const ACQUIRE: Script = Script {
     keys: &["lease", "entry", "fence"],
@@ -175,8 +174,8 @@ pub(crate) const HOLDER: Script = Script {
     text: concat!(lease!(), "return lease() or false"),
 };
 
-/// Logins. The sum of the last hour, by minutes: a minute counts until its last second is an hour old. One
-/// to come does not count, but for the next: after a failover the clock may be a little behind.
+/// Logins. Returns the sum of the last hour, by minutes: a minute counts until its last second is an hour old. Later
+/// minutes do not count, except the next one: after a failover the clock may be a little behind.
 pub(crate) const COUNT: Script = Script {
     keys: &["count"],
     text: "local minute = math.floor(redis.call('TIME')[1] / 60)

@@ -25,7 +25,7 @@ pub trait ClientExt {
     fn async_client(&self) -> &Self::AsyncClient;
 
     /// An API call: a path on the token's instance, or a whole URL. Nothing is sent before
-    /// [`Call::send`].
+    /// [`CallBuilder::send`].
     ///
     /// It goes through an HTTP client of this client's own, as [`ClientExt::request`](crate::ClientExt::request).
     /// Connections are kept, but no thread: the thread that waits for a call does its work. In a task of tokio's
@@ -40,18 +40,27 @@ pub trait ClientExt {
     /// println!("{} {}", response.status(), response.text()?);
     /// # Ok(()) }
     /// ```
-    fn request(&self, method: Method, path_or_url: impl Into<String>) -> Call<Self::AsyncClient> {
+    fn request(
+        &self,
+        method: Method,
+        path_or_url: impl Into<String>,
+    ) -> CallBuilder<Self::AsyncClient> {
         let client = self.async_client().clone();
-        Call(call::Call::new(client, None, method, path_or_url.into()))
+        CallBuilder(call::CallBuilder::new(
+            client,
+            None,
+            method,
+            path_or_url.into(),
+        ))
     }
 }
 
 /// An API call that is being built, for threads.
 #[must_use = "nothing is sent before `send`"]
-pub struct Call<C>(call::Call<C>);
+pub struct CallBuilder<C>(call::CallBuilder<C>);
 
-impl<C> Call<C> {
-    /// See [`crate::Call::header`].
+impl<C> CallBuilder<C> {
+    /// See [`crate::CallBuilder::header`].
     pub fn header<N, V>(self, name: N, value: V) -> Self
     where
         N: TryInto<HeaderName>,
@@ -83,14 +92,14 @@ impl<C> Call<C> {
         Self(self.0.json(value))
     }
 
-    /// See [`crate::Call::timeout`].
+    /// See [`crate::CallBuilder::timeout`].
     pub fn timeout(self, timeout: Duration) -> Self {
         Self(self.0.timeout(timeout))
     }
 }
 
-impl<C: ReqwestClient> Call<C> {
-    /// Sends the call with the token, and waits for the head of its response. [`Call::send`](crate::Call::send)
+impl<C: ReqwestClient> CallBuilder<C> {
+    /// Sends the call with the token, and waits for the head of its response. [`CallBuilder::send`](crate::CallBuilder::send)
     /// says what follows from a dead session.
     ///
     /// # Errors
@@ -116,7 +125,7 @@ impl<C: ReqwestClient> Call<C> {
     }
 }
 
-impl<C: fmt::Debug> fmt::Debug for Call<C> {
+impl<C: fmt::Debug> fmt::Debug for CallBuilder<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
@@ -154,7 +163,7 @@ impl Response {
     /// What is left of the body.
     ///
     /// # Errors
-    /// [`CallError::Http`] when it breaks off or takes longer than [`Call::timeout`].
+    /// [`CallError::Http`] when it breaks off or takes longer than [`CallBuilder::timeout`].
     pub fn bytes(mut self) -> Result<Bytes, CallError<reqwest::Error>> {
         let mut whole = Vec::from(std::mem::take(&mut self.unread));
         let Some(mut response) = self.inner.take() else {

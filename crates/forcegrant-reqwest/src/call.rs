@@ -14,7 +14,7 @@ use crate::reqwest_client::ReqwestClient;
 
 /// An API call that is being built.
 #[must_use = "nothing is sent before `send`"]
-pub struct Call<C> {
+pub struct CallBuilder<C> {
     client: C,
     http: Option<reqwest::Client>,
     method: Method,
@@ -26,7 +26,7 @@ pub struct Call<C> {
     wrong: Option<Error>,
 }
 
-impl<C> Call<C> {
+impl<C> CallBuilder<C> {
     pub(crate) fn new(
         client: C,
         http: Option<reqwest::Client>,
@@ -133,7 +133,7 @@ impl<C> Call<C> {
     }
 }
 
-impl<C: ReqwestClient> Call<C> {
+impl<C: ReqwestClient> CallBuilder<C> {
     /// Sends the call with the token.
     ///
     /// The token goes only where `forcegrant::Client::is_allowed_for` says. When the response says that the
@@ -166,9 +166,9 @@ impl<C: ReqwestClient> Call<C> {
     }
 }
 
-impl<C: fmt::Debug> fmt::Debug for Call<C> {
+impl<C: fmt::Debug> fmt::Debug for CallBuilder<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call")
+        f.debug_struct("CallBuilder")
             .field("client", &self.client)
             .field("method", &self.method)
             .finish_non_exhaustive()

@@ -5,14 +5,14 @@ use std::future::Future;
 use forcegrant_http::CallError;
 use reqwest::{Method, Request, Response};
 
-use crate::call::Call;
+use crate::call::CallBuilder;
 use crate::exchange::exchange;
 use crate::reqwest_client::ReqwestClient;
 
 /// API calls through reqwest with the token of a `forcegrant::Client`.
 pub trait ClientExt: ReqwestClient {
     /// An API call: a path on the token's instance, or a whole URL. Nothing is sent before
-    /// [`Call::send`].
+    /// [`CallBuilder::send`].
     ///
     /// It goes through an HTTP client of this client's own, made at the first call with the options
     /// `roots`, `proxy`, `resolve` and `connect_timeout`; connections are kept. Bring your own with
@@ -27,8 +27,8 @@ pub trait ClientExt: ReqwestClient {
     /// println!("{} {}", response.status(), response.text().await?);
     /// # Ok(()) }
     /// ```
-    fn request(&self, method: Method, path_or_url: impl Into<String>) -> Call<Self> {
-        Call::new(self.clone(), None, method, path_or_url.into())
+    fn request(&self, method: Method, path_or_url: impl Into<String>) -> CallBuilder<Self> {
+        CallBuilder::new(self.clone(), None, method, path_or_url.into())
     }
 
     /// The same as [`ClientExt::request`] through the user's HTTP client. It may follow redirects:
@@ -38,14 +38,14 @@ pub trait ClientExt: ReqwestClient {
         http: &reqwest::Client,
         method: Method,
         path_or_url: impl Into<String>,
-    ) -> Call<Self> {
-        Call::new(self.clone(), Some(http.clone()), method, path_or_url.into())
+    ) -> CallBuilder<Self> {
+        CallBuilder::new(self.clone(), Some(http.clone()), method, path_or_url.into())
     }
 
-    /// Sends a request that was built elsewhere, as [`Call::send`] does.
+    /// Sends a request that was built elsewhere, as [`CallBuilder::send`] does.
     ///
     /// # Errors
-    /// As [`Call::send`].
+    /// As [`CallBuilder::send`].
     fn execute(
         &self,
         http: &reqwest::Client,

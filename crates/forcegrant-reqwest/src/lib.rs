@@ -15,7 +15,7 @@ mod exchange;
 mod middleware;
 mod reqwest_client;
 
-pub use self::call::Call;
+pub use self::call::CallBuilder;
 pub use self::client_ext::ClientExt;
 pub use self::event_loop::EventLoop;
 #[cfg(feature = "middleware")]

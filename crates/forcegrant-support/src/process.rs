@@ -1,15 +1,13 @@
-//! State that must not cross a fork: rebuilt in the child, the parent's copy left alone.
+//! State that a forked child must not use: the child makes its own, and leaves the parent's alone.
 
 use std::ops::Deref;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwapOption, Guard};
 
-/// A value that belongs to the process that made it. After a fork the first use in the child makes
-/// a new one; the parent's is leaked there, because its locks may be held by threads that do not
-/// exist in the child and its sockets belong to the parent.
-///
-/// It is made at the first use.
+/// A value of this process, made at its first use. After a fork the first use in the child makes another one. The
+/// parent's is leaked there: threads that do not exist in the child may hold its locks, and its sockets belong to the
+/// parent.
 #[derive(Debug)]
 pub struct PerProcess<T>(ArcSwapOption<Owned<T>>);
 

@@ -21,10 +21,10 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 ///
 /// Each clause below is checked by `forcegrant::store::conformance`.
 pub trait Store: Send + Sync + fmt::Debug {
-    /// The entry under `key`, whole and as it was put, or none.
+    /// The entry under `key` as it was put, or `None`.
     ///
     /// * An entry whose time to live is over is not returned.
-    /// * An entry that cannot be read, was cut or is not this store's is `None`, not an error.
+    /// * If the entry is damaged or not this store's, the result is `None`, not an error.
     fn get<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Stored>>;
 
     /// Puts `entry` in place of the one under `key`, and ends the lease, atomically.
@@ -43,11 +43,11 @@ pub trait Store: Send + Sync + fmt::Debug {
         lease: &'a Lease,
     ) -> StoreFuture<'a, Put>;
 
-    /// Asks for the exclusive right to log in for `key`. Does not wait for it.
+    /// Requests the lease, which is the exclusive right to log in for `key`. Does not wait for it.
     ///
     /// * At most one owner has it at a time.
-    /// * It ends by itself after `time`, or at once when the store notices that its holder died.
-    /// * The owner who has it and asks again keeps it, with the same fence, for `time` from now.
+    /// * It ends after `time`, or as soon as the store notices that its holder died.
+    /// * If its owner requests it again, the owner keeps it with the same fence, for `time` from now.
     /// * Each grant to a new owner has a greater fence than every grant and every entry before it.
     fn acquire<'a>(
         &'a self,
@@ -59,11 +59,10 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Ends the lease without an entry, if it is still held by this owner.
     fn release<'a>(&'a self, key: &'a str, lease: &'a Lease) -> StoreFuture<'a, ()>;
 
-    /// Waits until the lease with this fence is not held any more, or for `limit`, whichever is
-    /// first. It may return early: the caller looks again. While the lease is held it leaves a moment
-    /// before it does, so that a caller who looks in a loop does not spin.
+    /// Waits until the lease with this fence is no longer held, at most for `limit`. It may return early, because the
+    /// caller looks again; but not at once while the lease is held, so that a caller does not loop without a pause.
     ///
-    /// The default sleeps for a moment: it is for stores that cannot be notified.
+    /// The default sleeps for a moment: it is for stores without notifications.
     fn watch<'a>(&'a self, key: &'a str, fence: u64, limit: Duration) -> StoreFuture<'a, ()> {
         let (_, _) = (key, fence);
         Box::pin(async move {
@@ -78,5 +77,5 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn count<'a>(&'a self, key: &'a str, logins: u32) -> StoreFuture<'a, u64>;
 }
 
-/// How often a store that cannot be notified looks again.
+/// How often a store without notifications looks again.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(50);

@@ -1,6 +1,6 @@
 //! The TLS configuration: an explicit provider (ring), TLS 1.2 and 1.3, and the chosen roots.
 //!
-//! A library that installed a process-wide default provider would decide for its host.
+//! It does not install a process-wide default provider, which is the host's decision.
 
 use std::sync::Arc;
 
@@ -19,8 +19,7 @@ pub enum Roots {
     /// The operating system's store; on Linux also `SSL_CERT_FILE` and `SSL_CERT_DIR`.
     #[default]
     Platform,
-    /// Mozilla's roots as compiled into this library; needs nothing on the machine. Of the age
-    /// of the release.
+    /// Mozilla's roots, compiled into this library: as old as the release. Needs nothing on the machine.
     #[cfg(feature = "bundled-roots")]
     Bundled,
     /// Only the certificates in this PEM text.

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use forcegrant_proto::cache::state::Report;
+use forcegrant_proto::cache::reports::Report;
 use forcegrant_proto::calls::api_call::{renewed, request_not_replayable};
 use forcegrant_proto::calls::client::CallClient;
 use forcegrant_proto::error::{Error, ErrorKind};

@@ -6,24 +6,24 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use forcegrant_proto::cache::budget::Budget;
 use forcegrant_support::process::PerProcess;
 
-/// The token endpoint's host, the client id and the identity of the clock, by the start of their
-/// SHA-256: a pool has many, and they need not be read again.
-type Key = [u8; 16];
+/// The start of the SHA-256 of the token endpoint's host, the client id and the identity of the clock: a pool has many,
+/// and nothing reads them again.
+type BudgetKey = [u8; 16];
 
 #[derive(Debug, Default)]
-struct Budgets(Mutex<Table>);
+struct Budgets(Mutex<BudgetTable>);
 
 #[derive(Debug, Default)]
-struct Table {
-    budgets: HashMap<Key, Budget>,
-    /// Budgets that count nothing any more are thrown out when the table has grown to this.
+struct BudgetTable {
+    budgets: HashMap<BudgetKey, Budget>,
+    /// Budgets without logins are removed when the table has grown to this.
     sweep_at: usize,
 }
 
 static BUDGETS: OnceLock<PerProcess<Budgets>> = OnceLock::new();
 
-/// Does something with the budget of this org and client id. All clients of the process that use
-/// them share it; those under a test clock have their own.
+/// Calls `act` with the budget of this org and client id. All clients of the process with both share it; those with a
+/// test clock have their own.
 pub(crate) fn with<T>(
     host: &str,
     client_id: &str,
@@ -43,10 +43,10 @@ pub(crate) fn with<T>(
     act(budget)
 }
 
-fn key(host: &str, client_id: &str, clock: u64) -> Key {
+fn key(host: &str, client_id: &str, clock: u64) -> BudgetKey {
     let text = format!("{host}\0{client_id}\0{clock}");
     let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-    let mut key = Key::default();
+    let mut key = BudgetKey::default();
     key.copy_from_slice(&digest.as_ref()[..16]);
     key
 }

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use crate::calls::CallRetry;
 use crate::clock::Clock;
-use crate::credentials::{CredentialSet, Load, Loaded, Source};
-use crate::environment::{Environment, Parts, Wanted};
+use crate::credentials::{CallbackCredentials, CredentialSet, CredentialsSource, Load};
+use crate::environment::{Environment, EnvironmentCredentials, Wanted};
 use crate::events::Events;
 use crate::http::{HttpSettings, Proxy};
 use crate::store::StoreConfig;
@@ -35,7 +35,7 @@ use forcegrant_support::tls::Roots;
 #[must_use = "a builder does nothing until `build`"]
 pub struct ClientBuilder {
     login_url: String,
-    credentials: Given,
+    credentials: UncheckedCredentials,
     next: Option<(String, Secret)>,
     auth_style: AuthStyle,
     token_url: Option<String>,
@@ -60,11 +60,11 @@ pub struct ClientBuilder {
 
 /// Credentials as they were given, not yet checked.
 #[derive(Clone)]
-enum Given {
+enum UncheckedCredentials {
     Values(String, Secret),
     SecretFile(String, PathBuf),
-    Source(Source),
-    /// A file was named beside a source that brings the secret itself.
+    CredentialsSource(CredentialsSource),
+    /// A file was named although another source has the secret.
     FileBesideSource,
 }
 
@@ -72,7 +72,7 @@ impl ClientBuilder {
     pub(crate) fn new(login_url: String, client_id: String, client_secret: Secret) -> Self {
         Self {
             login_url,
-            credentials: Given::Values(client_id, client_secret),
+            credentials: UncheckedCredentials::Values(client_id, client_secret),
             next: None,
             auth_style: AuthStyle::default(),
             token_url: None,
@@ -118,11 +118,13 @@ impl ClientBuilder {
     /// # Errors
     /// As [`ClientBuilder::from_env`].
     pub fn from_environment(environment: Environment) -> Result<Self, Error> {
-        let found = Parts::read(&environment, Wanted::ALL);
+        let found = EnvironmentCredentials::read(&environment, Wanted::ALL);
         let login_url = found.login_url?.value.expose().to_owned();
         let client_id = found.client_id?.value.expose().to_owned();
         let mut builder = Self::new(login_url, client_id, found.client_secret?.value);
-        builder.credentials = Given::Source(Source::Environment(environment.clone()));
+        builder.credentials = UncheckedCredentials::CredentialsSource(
+            CredentialsSource::Environment(environment.clone()),
+        );
         Ok(builder.environment(environment))
     }
 
@@ -141,16 +143,19 @@ impl ClientBuilder {
     /// of the secret given before. It is read again when it changes and when a login is refused.
     pub fn client_secret_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.credentials = match self.credentials {
-            Given::Values(client_id, _) | Given::SecretFile(client_id, _) => {
-                Given::SecretFile(client_id, path.into())
+            UncheckedCredentials::Values(client_id, _)
+            | UncheckedCredentials::SecretFile(client_id, _) => {
+                UncheckedCredentials::SecretFile(client_id, path.into())
             }
-            Given::Source(_) | Given::FileBesideSource => Given::FileBesideSource,
+            UncheckedCredentials::CredentialsSource(_) | UncheckedCredentials::FileBesideSource => {
+                UncheckedCredentials::FileBesideSource
+            }
         };
         self
     }
 
-    /// A callback that brings the credentials, in place of those given before: from a vault, say.
-    /// It is asked at the first login and when a login is refused for the credentials. It runs on the
+    /// A callback that returns the credentials, in place of those given before: from a vault, for example.
+    /// It is called at the first login and when a login is refused for the credentials. It runs on the
     /// worker's runtime, so it must not block; `total_timeout` bounds it.
     pub fn credentials_callback<F, L>(mut self, load: F) -> Self
     where
@@ -161,13 +166,14 @@ impl ClientBuilder {
     {
         let load: Load = Arc::new(move || {
             let loading = load();
-            Box::pin(async move { Loaded::of(loading.await) })
+            Box::pin(async move { CallbackCredentials::of(loading.await) })
         });
-        self.credentials = Given::Source(Source::Callback(load));
+        self.credentials =
+            UncheckedCredentials::CredentialsSource(CredentialsSource::Callback(load));
         self
     }
 
-    /// Asks the introspection endpoint once after each login when the token ends, if the answer did
+    /// Asks the introspection endpoint once after each login when the token ends, if the response does
     /// not say. Off by default: it costs a request, and some orgs forbid it. When it fails, the
     /// lifetime is estimated, and an event says so.
     pub fn introspect(mut self, introspect: bool) -> Self {
@@ -300,8 +306,8 @@ impl ClientBuilder {
         self
     }
 
-    /// How long past its *estimated* end a token goes on serving while refreshing it fails for a
-    /// passing reason. Default: twice the estimated lifetime. Zero switches it off.
+    /// How long past its *estimated* end a token goes on serving while refreshing it fails
+    /// temporarily. Default: twice the estimated lifetime. Zero switches it off.
     pub fn max_stale(mut self, stale: Duration) -> Self {
         self.lifetimes.max_stale = Some(stale);
         self
@@ -314,7 +320,7 @@ impl ClientBuilder {
         self
     }
 
-    /// How long a passing failure is remembered: the first time and at most; it doubles in between.
+    /// How long a temporary failure is remembered: the first time and at most; it doubles in between.
     /// Default 1 s and 300 s. Zero for both switches it off.
     pub fn transient_backoff(mut self, first: Duration, cap: Duration) -> Self {
         self.failures.transient = Backoff { first, cap };
@@ -327,14 +333,14 @@ impl ClientBuilder {
         self
     }
 
-    /// Whom the client shares its token and its logins with: a store, or [`StoreConfig`]. Default: the
+    /// With which clients this one shares its token and its logins: a store, or [`StoreConfig`]. Default: the
     /// clients of this process that have the same credentials.
     pub fn store(mut self, store: impl Into<StoreConfig>) -> Self {
         self.sharing = store.into();
         self
     }
 
-    /// Time for each step of the store; then the login goes ahead without it. Default 1 s.
+    /// Time for each call of the store; then the login goes ahead without it. Default 1 s.
     pub fn store_timeout(mut self, timeout: Duration) -> Self {
         self.store_timeout = timeout;
         self

@@ -14,7 +14,8 @@ use crate::token_cell::TokenCell;
 use crate::verified::Verified;
 use crate::wait::{Pending, Promise};
 use forcegrant_proto::cache::cache_state::CacheState;
-use forcegrant_proto::cache::state::{Lookup, Report, Reported};
+use forcegrant_proto::cache::reports::{Report, Reported};
+use forcegrant_proto::cache::state::Lookup;
 use forcegrant_proto::calls::client::ReportOutcome;
 use forcegrant_proto::event::Event;
 use forcegrant_proto::host::LoginEndpoint;
@@ -106,7 +107,10 @@ impl ClientInner {
     pub(crate) fn emit_token_state(&self) {
         let state = self.cell.state();
         let now = state.classify(self.config.clock.now()).name();
-        let cached = state.cached.as_ref().filter(|cached| cached.is_news(now));
+        let cached = state
+            .cached
+            .as_ref()
+            .filter(|cached| cached.mark_reported(now));
         let Some(cached) = cached else {
             return;
         };
@@ -186,7 +190,7 @@ impl ClientInner {
         !self.cell.state().renewals.is_empty()
     }
 
-    /// A host accepted a token: see [`State::accepted`](forcegrant_proto::cache::state::State::accepted).
+    /// A host accepted a token: see [`CacheSnapshot::accepted`](forcegrant_proto::cache::state::CacheSnapshot::accepted).
     pub(crate) fn accepted(&self, host: &str, is_cure: bool) {
         let single_flight = self.single_flight();
         let _lock = single_flight.lock();

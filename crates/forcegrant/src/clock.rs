@@ -12,10 +12,10 @@ use forcegrant_support::process::PerProcess;
 
 /// Where a client reads the time.
 #[derive(Clone, Debug, Default)]
-pub struct Clock(Source);
+pub struct Clock(TimeSource);
 
 #[derive(Clone, Debug, Default)]
-enum Source {
+enum TimeSource {
     #[default]
     System,
     Test(TestClock),
@@ -25,16 +25,16 @@ impl Clock {
     /// The machine's clocks: the default.
     #[must_use]
     pub fn system() -> Self {
-        Self(Source::System)
+        Self(TimeSource::System)
     }
 
     pub(crate) fn now(&self) -> Moment {
         match &self.0 {
-            Source::System => Moment {
+            TimeSource::System => Moment {
                 wall: to_wall(SystemTime::now()),
                 boot: system::boot(),
             },
-            Source::Test(test) => test.moment(),
+            TimeSource::Test(test) => test.moment(),
         }
     }
 
@@ -42,36 +42,36 @@ impl Clock {
     #[inline]
     pub(crate) fn coarse_wall(&self) -> i64 {
         match &self.0 {
-            Source::System => system::coarse_wall(),
-            Source::Test(test) => test.moment().wall,
+            TimeSource::System => system::coarse_wall(),
+            TimeSource::Test(test) => test.moment().wall,
         }
     }
 
-    /// Tells clocks apart: 0 is the machine's.
+    /// A number that tells clocks apart: 0 is the machine's.
     pub(crate) fn identity(&self) -> u64 {
         match &self.0 {
-            Source::System => 0,
-            Source::Test(test) => test.0.identity,
+            TimeSource::System => 0,
+            TimeSource::Test(test) => test.0.identity,
         }
     }
 
-    /// How long one look at both clocks may be relied on, in milliseconds. A test clock moves
-    /// only by hand, so nothing may be remembered across a move.
+    /// For how long a reading of both clocks may be reused, in milliseconds. Not at all with a test clock, which moves
+    /// only by hand.
     pub(crate) fn view_length(&self) -> u64 {
         match &self.0 {
-            Source::System => 1_000,
-            Source::Test(_) => 0,
+            TimeSource::System => 1_000,
+            TimeSource::Test(_) => 0,
         }
     }
 }
 
 impl Clock {
-    /// When a test clock was moved on to this time of its boot-time clock. `None`: this clock moves by
-    /// itself.
+    /// A future that is ready when a test clock has reached this time of its boot-time clock. `None`: this is not a test
+    /// clock.
     pub(crate) fn moved_to(&self, boot: u64) -> Option<Moved> {
         match &self.0 {
-            Source::System => None,
-            Source::Test(test) => Some(Moved {
+            TimeSource::System => None,
+            TimeSource::Test(test) => Some(Moved {
                 until: boot,
                 clock: test.clone(),
             }),
@@ -81,7 +81,7 @@ impl Clock {
 
 impl From<TestClock> for Clock {
     fn from(test: TestClock) -> Self {
-        Self(Source::Test(test))
+        Self(TimeSource::Test(test))
     }
 }
 
@@ -104,21 +104,21 @@ struct TestTime {
     identity: u64,
     wall: AtomicI64,
     boot: AtomicU64,
-    /// Who waits for it to move. A forked child has no such.
-    waiting: PerProcess<Waiting>,
+    /// The tasks that wait for it to move. A forked child has none.
+    waiting: PerProcess<ClockWakers>,
 }
 
 #[derive(Debug, Default)]
-struct Waiting(Mutex<Vec<Waker>>);
+struct ClockWakers(Mutex<Vec<Waker>>);
 
-impl Waiting {
+impl ClockWakers {
     fn lock(&self) -> MutexGuard<'_, Vec<Waker>> {
-        // No foreign code runs under this lock.
+        // No user code runs under this lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Ready once a test clock has moved on.
+/// Is ready when a test clock has moved on.
 #[derive(Debug)]
 pub(crate) struct Moved {
     clock: TestClock,
@@ -131,7 +131,7 @@ impl Future for Moved {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let waiting = self.clock.0.waiting.current();
         let mut waiting = waiting.lock();
-        // Under the lock: whoever moves the clock takes it afterwards.
+        // Under the lock, which `advance` takes after it has moved the clock.
         if self.clock.moment().boot >= self.until {
             return Poll::Ready(());
         }
@@ -210,8 +210,8 @@ mod system {
     }
 }
 
-/// Elsewhere `Instant` is the boot-time clock: on macOS it stops during sleep, which the wall
-/// clock then makes up for; on Windows it counts it.
+/// On other systems `Instant` is the boot-time clock. On macOS it stops during sleep, for which the wall clock makes up;
+/// on Windows it goes on.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod system {
     use std::sync::OnceLock;
@@ -257,9 +257,9 @@ mod tests {
         assert!(clock.now().boot >= now.boot);
     }
 
-    struct Told(Mutex<std::sync::mpsc::Sender<()>>);
+    struct WakeSignal(Mutex<std::sync::mpsc::Sender<()>>);
 
-    impl std::task::Wake for Told {
+    impl std::task::Wake for WakeSignal {
         fn wake(self: Arc<Self>) {
             self.0.lock().unwrap().send(()).unwrap();
         }
@@ -270,13 +270,13 @@ mod tests {
         let test = TestClock::new(UNIX_EPOCH);
         let clock = Clock::from(test.clone());
         let (sender, receiver) = std::sync::mpsc::channel();
-        let waker = Waker::from(Arc::new(Told(Mutex::new(sender))));
+        let waker = Waker::from(Arc::new(WakeSignal(Mutex::new(sender))));
         let mut context = Context::from_waker(&waker);
         let mut moved = clock.moved_to(1_000).unwrap();
         let mut poll = || Pin::new(&mut moved).poll(&mut context).is_ready();
         assert!(!poll() && !poll());
         test.advance(Duration::from_millis(999));
-        assert_eq!(receiver.try_iter().count(), 1, "told once, for a look");
+        assert_eq!(receiver.try_iter().count(), 1, "woken once, for one poll");
         assert!(!poll());
         test.advance(Duration::from_millis(1));
         assert!(receiver.try_recv().is_ok() && poll());

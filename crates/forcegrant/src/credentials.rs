@@ -1,22 +1,20 @@
-//! Where credentials come from, which of them are used, and how they rotate.
+//! Where the credentials of a client come from, which of them it uses, and how they rotate.
 
 use std::fmt;
-use std::fs::File;
 use std::future::Future;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 
-use crate::environment::{self, Environment, Parts, Wanted};
+use crate::environment::{self, Environment, EnvironmentCredentials, Wanted};
+use crate::secret_file::read_secret_file;
 use forcegrant_proto::error::{Cause, Error, ErrorCode, Setting};
 use forcegrant_proto::host::LoginEndpoint;
-use forcegrant_proto::pasted_text;
 use forcegrant_proto::redaction::Redactor;
-use forcegrant_proto::secret::{CredentialsFingerprint, Secret};
+use forcegrant_proto::secret::CredentialsFingerprint;
 
 pub use forcegrant_proto::credentials::{ClientCredentials, CredentialSet};
 
@@ -27,23 +25,23 @@ pub type LoadedCredentials = Pin<
     >,
 >;
 
-/// A callback that brings credentials.
+/// A callback that returns credentials.
 pub(crate) type Load = Arc<dyn Fn() -> Loading + Send + Sync>;
 
-/// A callback of a pool, asked with a key.
+/// A callback of a pool, called with a key.
 pub(crate) type LoadOrg = Arc<dyn Fn(String) -> Loading + Send + Sync>;
 
-type Loading = Pin<Box<dyn Future<Output = Result<Loaded, Error>> + Send>>;
+type Loading = Pin<Box<dyn Future<Output = Result<CallbackCredentials, Error>> + Send>>;
 
-/// What a callback brought.
+/// What a callback returned.
 #[derive(Clone, Debug)]
-pub(crate) struct Loaded {
-    /// Where the pairs go, if the callback says that too.
+pub(crate) struct CallbackCredentials {
+    /// Where the credentials go, if the callback says that too.
     pub(crate) endpoint: Option<LoginEndpoint>,
     pub(crate) credential_set: CredentialSet,
 }
 
-impl Loaded {
+impl CallbackCredentials {
     /// What a user's callback returned.
     pub(crate) fn of(
         result: Result<CredentialSet, Box<dyn std::error::Error + Send + Sync>>,
@@ -60,16 +58,16 @@ impl Loaded {
 
 /// Where credentials come from.
 #[derive(Clone)]
-pub(crate) enum Source {
-    /// From the caller, who replaces them.
+pub(crate) enum CredentialsSource {
+    /// The caller gave them, and replaces them.
     Given,
-    /// The environment, and the secret's file that it may name.
+    /// The environment, and a file for the secret that it may name.
     Environment(Environment),
     /// A file that holds the secret, as container secrets are mounted.
     SecretFile(Box<SecretFile>),
     /// A callback.
     Callback(Load),
-    /// A pool's callback, asked with the client's key.
+    /// A pool's callback, called with the client's key.
     Org(LoadOrg),
 }
 
@@ -80,7 +78,7 @@ pub(crate) struct SecretFile {
     pub(crate) path: PathBuf,
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for CredentialsSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Given => "Given",
@@ -91,15 +89,15 @@ impl fmt::Debug for Source {
     }
 }
 
-/// The pairs at hand and where they go. Plain data behind an atomic pointer, so a fork finds it whole.
+/// The current credentials and where they go. Plain data behind an atomic pointer, so a fork finds it whole.
 #[derive(Debug)]
 pub(crate) struct CredentialsProvider {
-    /// One for all the clients of a pool.
-    source: Arc<Source>,
-    held: ArcSwap<Held>,
+    /// The clients of a pool share it.
+    source: Arc<CredentialsSource>,
+    held: ArcSwap<HeldCredentials>,
 }
 
-/// Where to log in, and with what. One value, so that no pair meets another org's endpoint.
+/// Where to log in, and with which credentials. One value, so that credentials never go to another org's endpoint.
 #[derive(Clone, Debug)]
 pub(crate) struct Login {
     pub(crate) endpoint: LoginEndpoint,
@@ -107,35 +105,38 @@ pub(crate) struct Login {
 }
 
 #[derive(Clone, Debug)]
-struct Held {
-    /// `None` until a callback that brings it has answered.
+struct HeldCredentials {
+    /// `None` until a callback has returned it.
     endpoint: Option<LoginEndpoint>,
-    /// `None` until a callback has answered.
+    /// `None` until a callback has returned them.
     credential_set: Option<CredentialSet>,
-    /// The pair that worked last.
+    /// The credentials that worked last.
     active: Option<CredentialsFingerprint>,
-    /// The state of the secret's file when it was read.
+    /// The metadata of the secret's file when it was read.
     stamp: Option<Box<Stamp>>,
 }
 
+/// Its modification time and its length.
 type Stamp = (SystemTime, u64);
 
 impl CredentialsProvider {
-    /// Reads the source once, where that needs no waiting, so that a wrong one is noticed when the
-    /// client is built. `given`: the pairs that came from the caller.
+    /// Reads the source once if that needs no waiting, so that a mistake shows when the client is built. `given`: the
+    /// credentials that the caller gave.
     pub(crate) fn new(
-        source: Arc<Source>,
+        source: Arc<CredentialsSource>,
         given: Option<CredentialSet>,
         endpoint: Option<LoginEndpoint>,
     ) -> Result<Self, Error> {
         let stamp = source.stamp();
         let credential_set = match &*source {
-            Source::Callback(_) | Source::Org(_) | Source::Given => given,
+            CredentialsSource::Callback(_)
+            | CredentialsSource::Org(_)
+            | CredentialsSource::Given => given,
             other => Some(other.read()?),
         };
         Ok(Self {
             source,
-            held: ArcSwap::from_pointee(Held {
+            held: ArcSwap::from_pointee(HeldCredentials {
                 endpoint,
                 credential_set,
                 active: None,
@@ -144,21 +145,22 @@ impl CredentialsProvider {
         })
     }
 
-    /// Where the credentials go. `None` until a callback that brings it has answered.
+    /// Where the credentials go. `None` until a callback has returned it.
     pub(crate) fn endpoint(&self) -> Option<LoginEndpoint> {
         self.held.load().endpoint.clone()
     }
 
-    /// The pair to log in with: the one that worked last, else the current one. A file that has
-    /// changed is read first, a callback is asked the first time, a pool's with `key`.
+    /// The credentials to log in with: those that worked last, otherwise the current ones. A file that has changed is
+    /// read first; a callback is called the first time, a pool's with `key`.
     pub(crate) async fn login(&self, key: &str, limit: Duration) -> Result<Login, Error> {
         if self.held.load().credential_set.is_none() || self.has_changed() {
             self.reload(key, limit).await?;
         }
-        self.at_hand().ok_or_else(|| unavailable("there are none"))
+        self.at_hand()
+            .ok_or_else(|| unavailable("the source has none"))
     }
 
-    /// The pair to log in with, without reading anything.
+    /// The credentials to log in with, without reading anything.
     pub(crate) fn at_hand(&self) -> Option<Login> {
         let held = self.held.load();
         let credential_set = held.credential_set.as_ref()?;
@@ -168,27 +170,27 @@ impl CredentialsProvider {
         held.login(found.unwrap_or(&credential_set.current))
     }
 
-    /// A pair at hand that was not tried yet.
+    /// Credentials that were not tried yet.
     pub(crate) fn untried(&self, tried: &[CredentialsFingerprint]) -> Option<Login> {
         let held = self.held.load();
         let untried = |credentials: &&ClientCredentials| !tried.contains(&credentials.mark());
         held.login(held.credential_set.as_ref()?.iter().find(untried)?)
     }
 
-    /// Reads the source again; a callback has until `limit`, and a pool's is asked with `key`.
+    /// Reads the source again. A callback has time until `limit`; a pool's is called with `key`.
     pub(crate) async fn reload(&self, key: &str, limit: Duration) -> Result<(), Error> {
         let stamp = self.source.stamp();
         let loaded = match &*self.source {
-            Source::Given => return Ok(()),
-            Source::Callback(load) => {
+            CredentialsSource::Given => return Ok(()),
+            CredentialsSource::Callback(load) => {
                 let loading = in_time(limit, load()).await;
                 loading.map_err(|error| self.clean(error))?
             }
-            Source::Org(load) => {
+            CredentialsSource::Org(load) => {
                 let loading = in_time(limit, load(key.to_owned())).await;
                 loading.map_err(|error| self.clean(error))?
             }
-            other => Loaded {
+            other => CallbackCredentials {
                 endpoint: None,
                 credential_set: other.read()?,
             },
@@ -197,7 +199,7 @@ impl CredentialsProvider {
         Ok(())
     }
 
-    /// The error of a callback, without the secrets at hand.
+    /// The error of a callback, without the current secrets.
     fn clean(&self, error: Error) -> Error {
         let held = self.held.load();
         let credential_set = held.credential_set.iter().flat_map(CredentialSet::iter);
@@ -207,10 +209,10 @@ impl CredentialsProvider {
         error.with_clean_cause(&|text| redactor.clean(text, LONGEST_CAUSE))
     }
 
-    /// Pairs from the caller, in place of those at hand; and the endpoint too, if one is given.
+    /// Replaces the credentials, and the endpoint if one is given.
     pub(crate) fn replace(&self, credential_set: CredentialSet, endpoint: Option<LoginEndpoint>) {
         self.hold(
-            Loaded {
+            CallbackCredentials {
                 endpoint,
                 credential_set,
             },
@@ -218,9 +220,9 @@ impl CredentialsProvider {
         );
     }
 
-    fn hold(&self, loaded: Loaded, stamp: Option<Box<Stamp>>) {
+    fn hold(&self, loaded: CallbackCredentials, stamp: Option<Box<Stamp>>) {
         let held = self.held.load();
-        self.held.store(Arc::new(Held {
+        self.held.store(Arc::new(HeldCredentials {
             endpoint: loaded.endpoint.or_else(|| held.endpoint.clone()),
             credential_set: Some(loaded.credential_set),
             active: held.active,
@@ -228,7 +230,7 @@ impl CredentialsProvider {
         }));
     }
 
-    /// Notes the pair that worked. `true`: it is another one than before.
+    /// Notes the credentials that worked. `true`: they are not the ones from before.
     pub(crate) fn worked(&self, credentials: &ClientCredentials) -> bool {
         let held = self.held.load();
         let Some(credential_set) = &held.credential_set else {
@@ -239,14 +241,14 @@ impl CredentialsProvider {
             return false;
         }
         let rotated = held.active.is_some() || mark != credential_set.current.mark();
-        self.held.store(Arc::new(Held {
+        self.held.store(Arc::new(HeldCredentials {
             active: Some(mark),
-            ..Held::clone(&held)
+            ..HeldCredentials::clone(&held)
         }));
         rotated
     }
 
-    /// Whether these are the pairs at hand.
+    /// Whether these are the current credentials.
     pub(crate) fn is_held(&self, credential_set: &CredentialSet) -> bool {
         let held = self.held.load();
         let held = held.credential_set.as_ref();
@@ -257,22 +259,21 @@ impl CredentialsProvider {
         })
     }
 
-    /// Whether this pair is still one of those at hand.
+    /// Whether these credentials are still in the current set.
     pub(crate) fn holds(&self, mark: CredentialsFingerprint) -> bool {
         let held = self.held.load();
         let mut credential_set = held.credential_set.iter().flat_map(CredentialSet::iter);
         credential_set.any(|credentials| credentials.mark() == mark)
     }
 
-    /// Whether the secret's file is another than the one that was read. Looks at the file's
-    /// metadata only.
+    /// Whether the secret's file has changed since it was read, by its metadata.
     pub(crate) fn has_changed(&self) -> bool {
         let stamp = self.source.stamp();
         stamp.is_some() && self.held.load().stamp != stamp
     }
 }
 
-impl Held {
+impl HeldCredentials {
     fn login(&self, credentials: &ClientCredentials) -> Option<Login> {
         Some(Login {
             endpoint: self.endpoint.clone()?,
@@ -281,11 +282,11 @@ impl Held {
     }
 }
 
-impl Source {
+impl CredentialsSource {
     fn read(&self) -> Result<CredentialSet, Error> {
         match self {
             Self::Environment(environment) => {
-                let found = Parts::read(environment, Wanted::ALL);
+                let found = EnvironmentCredentials::read(environment, Wanted::ALL);
                 let client_id = found.client_id?.value;
                 ClientCredentials::new(client_id.expose(), found.client_secret?.value)
                     .map(CredentialSet::new)
@@ -293,11 +294,10 @@ impl Source {
             Self::SecretFile(file) => {
                 let setting = Setting::Option("client_secret_file");
                 let secret = read_secret_file(setting, &file.path)?;
-                pasted_text::check(setting, pasted_text::meant(secret.expose()))?;
                 ClientCredentials::new(&file.client_id, secret).map(CredentialSet::new)
             }
             Self::Given | Self::Callback(_) | Self::Org(_) => {
-                Err(unavailable("there is nothing to read"))
+                Err(unavailable("the source cannot be read"))
             }
         }
     }
@@ -313,26 +313,7 @@ impl Source {
     }
 }
 
-/// More bytes than any secret has: a wrong file is not read to its end.
-const MAX_SECRET_FILE: u64 = 64 * 1024;
-
-/// Reads a file whose whole content is the consumer secret.
-pub(crate) fn read_secret_file(setting: Setting<'_>, path: &Path) -> Result<Secret, Error> {
-    const RIGHT: &str = "It names a file whose whole content is the consumer secret, as container secrets are mounted.";
-    // The path is not repeated: it may be the secret itself.
-    let failed = |error: io::Error| {
-        setting.wrong(&format!("the file cannot be read: {}", error.kind()), RIGHT)
-    };
-    let mut bytes = Vec::new();
-    let mut file = File::open(path).map_err(failed)?.take(MAX_SECRET_FILE + 1);
-    file.read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > MAX_SECRET_FILE {
-        return Err(setting.wrong("the file is too large to hold a secret", RIGHT));
-    }
-    pasted_text::decode(setting, bytes)
-}
-
-/// Whether a refusal says that the pair is wrong, so that another may be right.
+/// Whether a refusal says that the credentials are wrong, so that others may be right.
 pub(crate) fn is_about_the_credentials(error: &Error) -> bool {
     matches!(
         error.code(),
@@ -340,9 +321,9 @@ pub(crate) fn is_about_the_credentials(error: &Error) -> bool {
     )
 }
 
-async fn in_time(limit: Duration, loading: Loading) -> Result<Loaded, Error> {
+async fn in_time(limit: Duration, loading: Loading) -> Result<CallbackCredentials, Error> {
     let loaded = tokio::time::timeout(limit, loading).await;
-    loaded.unwrap_or_else(|_| Err(unavailable("the callback did not answer in time")))
+    loaded.unwrap_or_else(|_| Err(unavailable("the callback did not return in time")))
 }
 
 /// How much of another library's error is kept, in characters.
@@ -356,9 +337,9 @@ pub(crate) fn callback_failed(error: &(dyn std::error::Error + 'static)) -> Erro
 fn unavailable(problem: &str) -> Error {
     Error::new(
         ErrorCode::CredentialsUnavailable,
-        format!("no credentials could be had: {problem}"),
+        format!("the credentials are unavailable: {problem}"),
     )
-    .with_help("The source that was given for the credentials did not deliver. Its own error is the cause of this one.")
+    .with_help("The source of the credentials failed. The cause of this error says why.")
 }
 
 #[cfg(test)]
@@ -370,30 +351,30 @@ mod tests {
     }
 
     #[test]
-    fn the_pair_that_worked_last_comes_first() {
+    fn the_credentials_that_worked_last_come_first() {
         let (one, two) = (credentials("a", "1"), credentials("a", "2"));
         let credential_set = CredentialSet::new(one.clone()).with_next(two.clone());
         let trust = forcegrant_proto::host::TrustPolicy::default();
         let endpoint = LoginEndpoint::from_login_url("acme.my.salesforce.com", &trust).unwrap();
-        let ring = CredentialsProvider::new(
-            Arc::new(Source::Given),
+        let provider = CredentialsProvider::new(
+            Arc::new(CredentialsSource::Given),
             Some(credential_set),
             Some(endpoint),
         )
         .unwrap();
-        let at_hand = || ring.at_hand().unwrap().credentials.mark();
+        let at_hand = || provider.at_hand().unwrap().credentials.mark();
         assert_eq!(at_hand(), one.mark());
-        assert!(!ring.worked(&one), "the first success is no rotation");
+        assert!(!provider.worked(&one), "the first success is no rotation");
         assert_eq!(
-            ring.untried(&[one.mark()]).unwrap().credentials.mark(),
+            provider.untried(&[one.mark()]).unwrap().credentials.mark(),
             two.mark()
         );
-        assert!(ring.worked(&two));
+        assert!(provider.worked(&two));
         assert_eq!(at_hand(), two.mark());
-        assert!(ring.untried(&[one.mark(), two.mark()]).is_none());
+        assert!(provider.untried(&[one.mark(), two.mark()]).is_none());
         // Once the old pair is gone, the new one is the current one.
-        ring.replace(CredentialSet::new(two.clone()), None);
-        assert!(ring.holds(two.mark()) && !ring.holds(one.mark()));
+        provider.replace(CredentialSet::new(two.clone()), None);
+        assert!(provider.holds(two.mark()) && !provider.holds(one.mark()));
         assert_eq!(at_hand(), two.mark());
     }
 }

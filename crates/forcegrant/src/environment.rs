@@ -1,6 +1,7 @@
-//! Environment variables as a value: those of this process, or those that a host language hands down.
+//! Environment variables as a value: those of this process, or those of a host language.
 
 mod credentials;
+mod names;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -8,16 +9,16 @@ use std::fmt;
 use std::sync::Arc;
 
 pub(crate) use self::credentials::secret_file;
-pub use self::credentials::{Found, Parts, Wanted};
+pub use self::credentials::{EnvironmentCredentials, FoundVariable, Wanted};
+pub(crate) use self::names::{NO_PROXY, PROXY};
 use forcegrant_proto::error::{Error, Setting};
 use forcegrant_proto::pasted_text;
 use forcegrant_proto::secret::Secret;
 
 /// The environment variables that the options of a client are read from.
 ///
-/// A host language can have an environment of its own: each worker thread of Node has one, and Python
-/// programs replace `os.environ` in tests. It hands down the variables that it sees, and those of the
-/// process are not looked at.
+/// A host language can have its own environment: each worker thread of Node has one, and Python programs replace
+/// `os.environ` in tests. It passes on the variables that it sees, and those of the process are not read.
 ///
 /// ```
 /// use forcegrant::{ClientBuilder, Environment};
@@ -33,7 +34,7 @@ use forcegrant_proto::secret::Secret;
 #[derive(Clone, Default)]
 pub struct Environment(Option<Arc<BTreeMap<String, Value>>>);
 
-/// `None` for what is not Unicode.
+/// `None`: it is not Unicode.
 type Value = Option<Secret>;
 
 impl Environment {
@@ -57,11 +58,9 @@ impl Environment {
         Self(Some(Arc::new(variables.collect())))
     }
 
-    /// The names of all variables that are read: what a host language has to hand down.
+    /// The names of all variables that are read: those that a host language has to pass on.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        crate::http::PROXY_VARIABLES
-            .into_iter()
-            .chain(credentials::names())
+        names::all()
     }
 
     /// The value of a variable as it was meant: without the blanks, invisible characters and quotes

@@ -8,32 +8,34 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use forcegrant_proto::event::Event;
 use forcegrant_support::process::{PerProcess, ProcessRef};
 
-/// Events that may wait for a slow callback; then the oldest make room.
-const MOST: usize = 1_024;
+/// Events that may wait for a slow callback; then the oldest are dropped.
+const MAX_QUEUED_EVENTS: usize = 1_024;
 
 /// Delivers events to the user's callback and, with the feature, to `tracing`.
 #[derive(Clone, Default)]
-pub(crate) struct Events(Option<Arc<Delivery>>);
+pub(crate) struct Events(Option<Arc<EventSink>>);
 
-/// Takes the login host, the key of a pool's client, else an empty text; and what happened.
+/// Takes the login host, the key of a pool's client (otherwise an empty text), and what happened.
 type Listener = dyn Fn(&str, &str, &Event) + Send + Sync;
 
-struct Delivery {
+/// Where events go.
+struct EventSink {
     listener: Box<Listener>,
-    /// Events on their way to a thread of their own; `None`: delivered where they happen.
+    /// The events for a thread of their own; `None`: delivered on the thread where they happen.
     outbox: Option<PerProcess<Outbox>>,
 }
 
+/// Events that a thread of its own delivers.
 #[derive(Default)]
-struct Outbox(Mutex<Queue>);
+struct Outbox(Mutex<OutboxQueue>);
 
 /// A login host, a key, and what happened.
-type Told = (Box<str>, Box<str>, Event);
+type EmittedEvent = (Box<str>, Box<str>, Event);
 
 #[derive(Default)]
-struct Queue {
-    events: VecDeque<Told>,
-    /// A thread delivers; it ends with the last event.
+struct OutboxQueue {
+    events: VecDeque<EmittedEvent>,
+    /// Whether a thread delivers them. It ends after the last event.
     is_served: bool,
 }
 
@@ -52,7 +54,7 @@ impl Events {
         listener: impl Fn(&str, &str, &Event) + Send + Sync + 'static,
         outbox: Option<PerProcess<Outbox>>,
     ) -> Self {
-        Self(Some(Arc::new(Delivery {
+        Self(Some(Arc::new(EventSink {
             listener: Box::new(listener),
             outbox,
         })))
@@ -61,51 +63,51 @@ impl Events {
     /// Delivers one event. A callback that panics harms nothing but itself.
     pub(crate) fn emit(&self, host: &str, key: &str, event: &Event) {
         trace(host, event);
-        let Some(delivery) = &self.0 else { return };
-        match &delivery.outbox {
-            None => delivery.call(host, key, event),
+        let Some(sink) = &self.0 else { return };
+        match &sink.outbox {
+            None => sink.call(host, key, event),
             Some(outbox) => {
-                let told = (host.into(), key.into(), event.clone());
-                Outbox::send(&outbox.current(), delivery, told);
+                let queued = (host.into(), key.into(), event.clone());
+                Outbox::send(&outbox.current(), sink, queued);
             }
         }
     }
 }
 
-impl Delivery {
+impl EventSink {
     fn call(&self, host: &str, key: &str, event: &Event) {
         let _ = std::panic::catch_unwind(AssertUnwindSafe(|| (self.listener)(host, key, event)));
     }
 }
 
 impl Outbox {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        // No foreign code runs under this lock.
+    fn lock(&self) -> MutexGuard<'_, OutboxQueue> {
+        // No user code runs under this lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn send(own: &ProcessRef<Self>, delivery: &Arc<Delivery>, told: Told) {
+    fn send(own: &ProcessRef<Self>, sink: &Arc<EventSink>, event: EmittedEvent) {
         let mut queue = own.lock();
-        if queue.events.len() == MOST {
+        if queue.events.len() == MAX_QUEUED_EVENTS {
             queue.events.pop_front();
         }
-        queue.events.push_back(told);
+        queue.events.push_back(event);
         if queue.is_served {
             return;
         }
-        let (own, delivery) = (own.clone(), Arc::clone(delivery));
+        let (own, sink) = (own.clone(), Arc::clone(sink));
         let thread = std::thread::Builder::new().name("forcegrant-events".to_owned());
-        // Without a thread they wait for the next event.
-        queue.is_served = thread.spawn(move || own.serve(&delivery)).is_ok();
+        // If no thread can be started, they wait for the next event.
+        queue.is_served = thread.spawn(move || own.serve(&sink)).is_ok();
     }
 
-    fn serve(&self, delivery: &Delivery) {
+    fn serve(&self, sink: &EventSink) {
         while let Some((host, key, event)) = self.next() {
-            delivery.call(&host, &key, &event);
+            sink.call(&host, &key, &event);
         }
     }
 
-    fn next(&self) -> Option<Told> {
+    fn next(&self) -> Option<EmittedEvent> {
         let mut queue = self.lock();
         let event = queue.events.pop_front();
         queue.is_served = event.is_some();
@@ -214,20 +216,20 @@ mod tests {
         }
     }
 
-    /// The callback does not return before the test lets it; whoever emits goes on meanwhile.
+    /// The callback does not return before the test lets it; meanwhile events are emitted.
     #[test]
     fn a_slow_callback_delays_nobody_and_loses_only_the_oldest() {
         let (go, gate) = mpsc::channel::<()>();
-        let (told, heard) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let gate = Mutex::new(gate);
         let events = Events::apart(move |_, _, event| {
             let _ = gate.lock().unwrap().recv();
             let Event::LoginFailed { attempts, .. } = event else {
                 return;
             };
-            told.send(*attempts).unwrap();
+            sender.send(*attempts).unwrap();
         });
-        let last = u32::try_from(MOST).unwrap() + 100;
+        let last = u32::try_from(MAX_QUEUED_EVENTS).unwrap() + 100;
         for attempts in 1..=last {
             events.emit(
                 "acme.my.salesforce.com",
@@ -241,10 +243,10 @@ mod tests {
         }
         drop(go);
         drop(events);
-        let numbers: Vec<_> = heard.iter().collect();
+        let numbers: Vec<_> = receiver.iter().collect();
         assert!(numbers.is_sorted() && numbers.last() == Some(&last));
         assert!(
-            (MOST..=MOST + 1).contains(&numbers.len()),
+            (MAX_QUEUED_EVENTS..=MAX_QUEUED_EVENTS + 1).contains(&numbers.len()),
             "{}",
             numbers.len()
         );

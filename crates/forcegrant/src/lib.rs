@@ -49,6 +49,7 @@ mod login;
 mod login_task;
 mod pool;
 mod random;
+mod secret_file;
 mod sharded_refs;
 mod shared_logins;
 mod sharing;

@@ -15,7 +15,7 @@ use forcegrant_proto::cache::cached_token::{CachedToken, NewToken};
 use forcegrant_proto::error::{Error, ErrorCode};
 use forcegrant_proto::event::Event;
 use forcegrant_proto::grant::context::ResponseContext;
-use forcegrant_proto::grant::failure::Failure;
+use forcegrant_proto::grant::failure::RequestFailure;
 use forcegrant_proto::grant::introspection::{self, Introspected};
 use forcegrant_proto::grant::response::decode;
 use forcegrant_proto::grant::{request, retry};
@@ -198,7 +198,7 @@ impl LoginAttempts<'_> {
         }
     }
 
-    async fn attempt(&mut self, login: &Login) -> Result<Grant, Failure> {
+    async fn attempt(&mut self, login: &Login) -> Result<Grant, RequestFailure> {
         let config = &self.client.config;
         let Login {
             endpoint,
@@ -218,7 +218,7 @@ impl LoginAttempts<'_> {
         };
         let decoded = decode(&response, &context);
         // Salesforce's own refusal proves as much as a token.
-        let is_endpoint = |failure: &Failure| failure.error.oauth_error().is_some();
+        let is_endpoint = |failure: &RequestFailure| failure.error.oauth_error().is_some();
         if decoded.as_ref().map_or_else(is_endpoint, |_| true) {
             self.client.note_known(endpoint);
         }

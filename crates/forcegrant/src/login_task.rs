@@ -101,9 +101,12 @@ fn take_in(
     };
     let (attempts, took) = (outcome.attempts, outcome.took);
     match result {
-        LoginResult::Token { token, came_back } => {
+        LoginResult::Token {
+            token,
+            was_returned,
+        } => {
             let fingerprint = || token.fingerprint().to_owned();
-            if came_back {
+            if was_returned {
                 client.emit(&Event::same_token_returned(fingerprint()));
             }
             let lifetime = lifetime_left(&token, config.clock.now().wall);

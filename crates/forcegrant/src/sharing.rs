@@ -17,7 +17,7 @@ use forcegrant_proto::cache::cached_token::{CachedToken, NewToken};
 use forcegrant_proto::error::Error;
 use forcegrant_proto::host::check_instance_url;
 use forcegrant_proto::redaction::Redactor;
-use forcegrant_proto::store::record::Known;
+use forcegrant_proto::store::record::KnownLogins;
 
 /// What a client finds that needs a token.
 pub(crate) enum TokenOrTurn {
@@ -109,7 +109,7 @@ fn adopt(client: &ClientInner, login: &Login, new_token: &NewToken) -> Option<Ar
     let is_trusted = |url: &String| {
         check_instance_url("instance_url", url, &config.trust, &Redactor::new).is_ok()
     };
-    let known = Known::of(&state, login.credentials.mark());
+    let known = KnownLogins::of(&state, login.credentials.mark());
     if !known.is_served_by(new_token.started.wall, now)
         || !is_trusted(&grant.instance_url)
         || !grant.api_instance_url.as_ref().is_none_or(is_trusted)

@@ -23,8 +23,8 @@ use forcegrant_proto::expiry::ExpirySource;
 use forcegrant_proto::grant::context::ResponseContext;
 use forcegrant_proto::redaction::Redactor;
 use forcegrant_proto::store::protocol::LARGEST_ENTRY;
-use forcegrant_proto::store::record::{self, Origin, Patience, Reader};
-use forcegrant_proto::store::seal::{self, Kind, Sealer};
+use forcegrant_proto::store::record::{self, EntryReader, LeaseWait, LoginRecord};
+use forcegrant_proto::store::seal::{self, EntryKind, Sealer};
 
 /// How long a lease is granted for. A crashed holder blocks others for at most this long.
 const LEASE: Duration = Duration::from_millis(2_500);
@@ -95,7 +95,7 @@ impl StoreSession {
         let endpoint = format!("{}\0{}", login.endpoint.token_url(), store.route);
         let sealer = Arc::new(Sealer::new(&login.credentials, &endpoint));
         Self {
-            key: sealer.name(Kind::Token),
+            key: sealer.name(EntryKind::Token),
             client: Arc::clone(client),
             store: store.clone(),
             login,
@@ -106,7 +106,7 @@ impl StoreSession {
     /// Waits for the lease, or for what its holder brings.
     async fn wait_for_lease(self, owner: String, afresh: bool) -> Obtained {
         let begun = Instant::now();
-        let mut patience = Patience::new(LEASE);
+        let mut patience = LeaseWait::new(LEASE);
         loop {
             let (fence, left) = match self.acquire(&owner).await {
                 None => return Obtained::Unavailable,
@@ -160,12 +160,12 @@ impl StoreSession {
         if afresh {
             return None;
         }
-        let (text, left) = self.get(Kind::Token).await?;
+        let (text, left) = self.get(EntryKind::Token).await?;
         let (client, config) = (&self.client, &self.client.config);
         // Only a client that the endpoint gave a token to can have put it there.
         client.note_known(&self.login.endpoint);
         let (state, now) = (client.cell.state(), config.clock.now());
-        let reader = Reader {
+        let reader = EntryReader {
             state: &state,
             now,
             lifetimes: &config.lifetimes,
@@ -186,7 +186,7 @@ impl StoreSession {
         if afresh {
             return None;
         }
-        let (text, _) = self.get(Kind::Failure).await?;
+        let (text, _) = self.get(EntryKind::Failure).await?;
         record::read_failure(&text, fence, self.client.config.clock.now().wall)
     }
 
@@ -195,17 +195,17 @@ impl StoreSession {
         let stop = self.client.config.budget.stop?;
         let used = self.count(0).await?;
         let now = self.client.config.clock.now().wall;
-        let wait = record::counted_out(used, stop, now)?;
+        let wait = record::budget_wait(used, stop, now)?;
         Some(budget_spent(Some(stop), wait))
     }
 
-    async fn get(&self, kind: Kind) -> Option<(Zeroizing<Vec<u8>>, Option<Duration>)> {
+    async fn get(&self, kind: EntryKind) -> Option<(Zeroizing<Vec<u8>>, Option<Duration>)> {
         let name = self.sealer.name(kind);
         let stored = self.call(self.open()?.get(&name)).await??;
         Some((self.sealer.open(kind, stored.entry)?, stored.left))
     }
 
-    async fn put(&self, kind: Kind, plain: &[u8], lives: Duration, lease: &Lease) {
+    async fn put(&self, kind: EntryKind, plain: &[u8], lives: Duration, lease: &Lease) {
         let nonce = random::bytes();
         let entry = nonce.and_then(|nonce| self.sealer.seal(kind, plain, nonce));
         let entry = entry.filter(|entry| entry.len() <= LARGEST_ENTRY);
@@ -321,8 +321,8 @@ impl HeldLease {
         if let Some(error) = failure {
             let now = session.client.config.clock.now().wall;
             let text = record::write_failure(lease.fence, now, error);
-            let lives = record::told(error);
-            session.put(Kind::Failure, &text, lives, lease).await;
+            let lives = record::failure_lifetime(error);
+            session.put(EntryKind::Failure, &text, lives, lease).await;
         }
         match brought {
             Some(cached) if cached.credentials == session.login.credentials.mark() => {
@@ -373,7 +373,7 @@ impl StoreSession {
         let lives = cached.windows.stale.max(cached.windows.ends);
         let lives = lives.saturating_sub(age).max(MIN_TIME_TO_LIVE);
         let expiry = cached.parts.expiry();
-        let origin = Origin {
+        let origin = LoginRecord {
             started: cached.started.wall,
             introspected: (expiry.source() == ExpirySource::Introspection)
                 .then(|| to_wall(expiry.at()) / 1_000),
@@ -381,7 +381,7 @@ impl StoreSession {
             lives,
         };
         let text = record::write_token(&origin, &cached.parts);
-        self.put(Kind::Token, &text, Duration::from_millis(lives), lease)
+        self.put(EntryKind::Token, &text, Duration::from_millis(lives), lease)
             .await;
     }
 }

@@ -7,17 +7,17 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::sharded_refs::ShardedRefs;
 use forcegrant_proto::cache::cached_token::CachedToken;
-use forcegrant_proto::cache::state::State;
+use forcegrant_proto::cache::state::CacheSnapshot;
 use forcegrant_proto::token::Token;
 
-/// Holds the current [`State`]. Reading takes no lock and allocates nothing; a writer holds the lock of the
+/// Holds the current [`CacheSnapshot`]. Reading takes no lock and allocates nothing; a writer holds the lock of the
 /// client's single flight.
 #[derive(Debug, Default)]
 pub(crate) struct TokenCell(ArcSwap<Current>);
 
 #[derive(Debug, Default)]
 struct Current {
-    state: State,
+    state: CacheSnapshot,
     /// The state's token, for threads that read it all the time.
     refs: ShardedRefs,
 }
@@ -46,7 +46,7 @@ impl TokenCell {
         StateRef(self.0.load())
     }
 
-    pub(crate) fn replace(&self, state: State) {
+    pub(crate) fn replace(&self, state: CacheSnapshot) {
         let old = self.cached();
         let new = state.cached.clone();
         self.0.store(Arc::new(Current {
@@ -62,9 +62,9 @@ impl TokenCell {
 }
 
 impl Deref for StateRef {
-    type Target = State;
+    type Target = CacheSnapshot;
 
-    fn deref(&self) -> &State {
+    fn deref(&self) -> &CacheSnapshot {
         &self.0.state
     }
 }

@@ -12,7 +12,7 @@ use crate::http::{Request, Response};
 use crate::verified::Verified;
 use crate::wait::Pending;
 use crate::worker;
-use forcegrant_proto::cache::state::Report;
+use forcegrant_proto::cache::reports::Report;
 use forcegrant_proto::error::{Error, ErrorCode};
 use forcegrant_proto::redaction::Redactor;
 use forcegrant_proto::response_class::{ApiResponse, RateLimit, Refusal, ResponseClass};

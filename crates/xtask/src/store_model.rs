@@ -2,7 +2,7 @@
 //! processes that stand still past their lease, crash, start again, and lose replies.
 //!
 //! What a store does is the [`Register`] that the file store applies, and what a
-//! client makes of an entry and of a lease of another is [`record::started`] and [`Patience`]: no copies. What is
+//! client makes of an entry and of a lease of another is [`record::started`] and [`LeaseWait`]: no copies. What is
 //! modelled here is the order of the steps of `store_session.rs`, a login, and time. That the stores behave as the
 //! register does, the Redis scripts among them, is tried with random steps (`conformance`).
 
@@ -15,7 +15,7 @@ use stateright::{Model, Property};
 use self::planted::Planted;
 use forcegrant_proto::moment::Moment;
 use forcegrant_proto::store::protocol::Register;
-use forcegrant_proto::store::record::{self, Known, Origin, Patience};
+use forcegrant_proto::store::record::{self, KnownLogins, LeaseWait, LoginRecord};
 use forcegrant_proto::store::{Acquired, Lease, Put};
 
 /// One step of the clock, in milliseconds: longer than two logins are taken for the same.
@@ -86,7 +86,7 @@ struct Process {
     /// How often it was started: each time with another owner.
     life: u8,
     stopped: bool,
-    known: Known,
+    known: KnownLogins,
     /// The newest token that it ever had.
     newest: Option<Token>,
     phase: Phase,
@@ -96,7 +96,7 @@ struct Process {
 enum Phase {
     /// It looks for a token, or for the right to log in.
     Wants {
-        patience: Patience,
+        patience: LeaseWait,
         since: u8,
     },
     Granted(Holding),
@@ -196,7 +196,7 @@ impl Process {
         Self {
             life,
             stopped: false,
-            known: Known::default(),
+            known: KnownLogins::default(),
             newest: None,
             phase: wants(now),
         }
@@ -216,7 +216,7 @@ impl Process {
 
 fn wants(now: u8) -> Phase {
     Phase::Wants {
-        patience: Patience::new(LEASE),
+        patience: LeaseWait::new(LEASE),
         since: now,
     }
 }
@@ -403,7 +403,7 @@ impl Protocol {
     /// The token in the store, if this client can use it.
     fn look(&self, world: &World, process: &Process) -> Option<Token> {
         let token = world.entry?;
-        let origin = Origin {
+        let origin = LoginRecord {
             started: token.started,
             introspected: None,
             age: 0,

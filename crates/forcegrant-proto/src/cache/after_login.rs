@@ -1,20 +1,21 @@
-//! What the end of a login makes of the state. Pure.
+//! How the end of a login changes the state. Pure.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::cache::cached_token::CachedToken;
-use crate::cache::policy::{FailureSettings, LifetimeSettings};
-use crate::cache::state::{State, same_token_returned};
-use crate::error::Error;
+use crate::cache::policy::{self, FailureClass, FailureSettings, LifetimeSettings};
+use crate::cache::state::{CacheSnapshot, FailureMemory, Memory};
+use crate::error::{Error, ErrorCode};
 use crate::moment::Moment;
 use crate::token::Token;
 
-/// Under which circumstances a login ended.
+/// The circumstances in which a login ended.
 #[derive(Clone, Copy, Debug)]
 pub struct LoginContext<'a> {
     /// The state's generation when the login started.
     pub generation: u64,
-    /// It is the repetition of a login that a report overtook.
+    /// A report overtook the login before this one, which repeats it.
     pub overtaken: bool,
     pub now: Moment,
     pub lifetimes: &'a LifetimeSettings,
@@ -26,38 +27,38 @@ pub struct LoginContext<'a> {
 /// The next state, and what to tell.
 #[derive(Debug)]
 pub struct AfterLogin {
-    pub next: State,
+    pub next: CacheSnapshot,
     pub outcome: LoginResult,
 }
 
-/// What came of a login.
+/// The result of a login.
 #[derive(Debug)]
 pub enum LoginResult {
     Token {
         token: Token,
-        /// It came back although it was reported as rejected, and serves again.
-        came_back: bool,
+        /// It was reported as rejected, was returned again, and is served again.
+        was_returned: bool,
     },
     Failure {
         error: Error,
-        /// The fingerprint of the token that came back although it was reported as rejected.
+        /// The fingerprint of the token that was returned although it was reported as rejected.
         same_token: Option<String>,
-        /// The token that callers may go on with all the same.
+        /// A token that callers may still use.
         usable: Option<Token>,
     },
 }
 
-impl State {
-    /// Takes in the result of a login. `None`: it brought the token that was reported as rejected
-    /// after the login had started, so the answer may be older than the report: log in again, once.
+impl CacheSnapshot {
+    /// Takes in the result of a login. `None`: the token was reported as rejected after the login had started, so the
+    /// response may be older than the report: log in again, once.
     ///
-    /// A login that brings back a token which the user's code reported fails, and that is remembered
-    /// like a refusal. When the next login, after that time, brings it back again, Salesforce has the
-    /// last word: for it the session lives, so the report had another reason, and the token serves
-    /// again. Each time that happens in a row, the failure holds longer.
+    /// If a login returns a token that the user's code reported, it fails, and the failure is remembered like a
+    /// refusal. If the next login after that time returns the token again, then the session is alive for Salesforce
+    /// and the report had another reason: the token is served again. Each time that this happens in a row, the
+    /// failure holds longer.
     ///
-    /// A token that an adapter reported serves again at once: the call that was refused finds that it
-    /// is the same and fails, and the client's other calls have no part in that.
+    /// A token that an adapter reported is served again at once: the call that was refused notices that it is the
+    /// same and fails, and the client's other calls are not affected.
     pub fn after_login(
         &self,
         result: Result<Arc<CachedToken>, Error>,
@@ -90,25 +91,152 @@ impl State {
         if self.generation != generation && !overtaken {
             return None;
         }
-        let is_insisted_on = self.is_insisted_on(fingerprint);
-        if is_insisted_on || self.is_rejected_for_a_call(fingerprint) {
+        let was_returned_once = self.was_returned_once(fingerprint);
+        if was_returned_once || self.is_rejected_for_a_call(fingerprint) {
             let next = self.accept_reissued(cached, now, lifetimes, random);
-            return Some(success(next, token, !is_insisted_on));
+            return Some(success(next, token, !was_returned_once));
         }
         let error = same_token_returned(fingerprint);
         let next = self.reject_returned(fingerprint, error.clone(), now, failures, random);
         Some(failure(next, error, Some(fingerprint.to_owned()), now))
     }
-}
 
-fn success(next: State, token: Token, came_back: bool) -> AfterLogin {
-    AfterLogin {
-        next,
-        outcome: LoginResult::Token { token, came_back },
+    /// After a login that brought a usable token. If the token before it lived until its refresh was due without a
+    /// rejection, the learned lifetime rises.
+    #[must_use]
+    pub(super) fn new_token(
+        &self,
+        cached: Arc<CachedToken>,
+        now: Moment,
+        settings: &LifetimeSettings,
+    ) -> Self {
+        let survived = self
+            .cached
+            .as_ref()
+            // Past its estimated end it was not used, which proves nothing.
+            .is_some_and(|old| {
+                old.is_estimated()
+                    && (old.windows.refresh_due..old.windows.ends).contains(&old.age(now))
+            });
+        let learned = if survived {
+            self.learned.survived(policy::estimate(settings).length)
+        } else {
+            self.learned
+        };
+        let memory = Memory {
+            failure: None,
+            returned_token: None,
+            accepted_reissues: 0,
+            learned,
+            ..self.memory()
+        };
+        Self::new(Some(cached), memory)
+    }
+
+    /// After a login that returned a token which was reported as rejected, and which is served again.
+    #[must_use]
+    fn accept_reissued(
+        &self,
+        cached: Arc<CachedToken>,
+        now: Moment,
+        settings: &LifetimeSettings,
+        random: f64,
+    ) -> Self {
+        let fingerprint = cached.parts.fingerprint().to_owned();
+        let was_returned_once = self.was_returned_once(&fingerprint);
+        let new_token = self.new_token(cached, now, settings);
+        let mut memory = new_token.memory();
+        memory.rejected.retain(|one| one.fingerprint != fingerprint);
+        if was_returned_once {
+            memory.accepted_reissues = self.accepted_reissues.saturating_add(1);
+            // The login before this one was the renewal.
+            memory.renewals = memory.renewals.counted(&fingerprint, now, random);
+        }
+        new_token.remembering(memory)
+    }
+
+    /// After a login that returned a token which was reported as rejected, and which is not served.
+    #[must_use]
+    fn reject_returned(
+        &self,
+        fingerprint: &str,
+        error: Error,
+        now: Moment,
+        settings: &FailureSettings,
+        random: f64,
+    ) -> Self {
+        let failed = self.failed_at_least(self.accepted_reissues, error, now, settings, random);
+        failed.remembering(Memory {
+            returned_token: Some(fingerprint.to_owned()),
+            ..failed.memory()
+        })
+    }
+
+    /// After a login that failed. A token that still works stays.
+    #[must_use]
+    pub(super) fn failed(
+        &self,
+        error: Error,
+        now: Moment,
+        settings: &FailureSettings,
+        random: f64,
+    ) -> Self {
+        self.failed_at_least(0, error, now, settings, random)
+    }
+
+    /// The same, with the back-off of at least so many failures before this one.
+    fn failed_at_least(
+        &self,
+        least: u32,
+        error: Error,
+        now: Moment,
+        settings: &FailureSettings,
+        random: f64,
+    ) -> Self {
+        let class = FailureClass::of(&error);
+        let repeats = self
+            .failure
+            .as_ref()
+            .filter(|earlier| earlier.class == class)
+            .map_or(0, |earlier| earlier.repeats.saturating_add(1))
+            .max(least);
+        let holds = policy::hold(class, repeats, error.retry_after(), settings, random);
+        let error = if class == FailureClass::LoginRate {
+            // Salesforce does not say how long; the remembered failure does.
+            error.with_retry_after(Some(Duration::from_millis(holds)))
+        } else {
+            error
+        };
+        let failure = Some(FailureMemory {
+            error,
+            class,
+            repeats,
+            at: now,
+            holds,
+        });
+        self.remembering(Memory {
+            failure,
+            ..self.memory()
+        })
     }
 }
 
-fn failure(next: State, error: Error, same_token: Option<String>, now: Moment) -> AfterLogin {
+fn success(next: CacheSnapshot, token: Token, was_returned: bool) -> AfterLogin {
+    AfterLogin {
+        next,
+        outcome: LoginResult::Token {
+            token,
+            was_returned,
+        },
+    }
+}
+
+fn failure(
+    next: CacheSnapshot,
+    error: Error,
+    same_token: Option<String>,
+    now: Moment,
+) -> AfterLogin {
     // The memory may have added how long the failure holds.
     let remembered = next.failure.as_ref().map(|failure| failure.error.clone());
     let outcome = LoginResult::Failure {
@@ -117,4 +245,14 @@ fn failure(next: State, error: Error, same_token: Option<String>, now: Moment) -
         usable: next.classify(now).token(),
     };
     AfterLogin { next, outcome }
+}
+
+/// The error for a login that returned a token which was reported as rejected.
+pub fn same_token_returned(fingerprint: &str) -> Error {
+    Error::new(
+        ErrorCode::SameTokenReturned,
+        format!("Salesforce returned the very token that was reported as rejected (fingerprint {fingerprint})"),
+    )
+    .with_help("For Salesforce the session is alive, so the API refused the call for another reason: look at the API's response\n(scopes of the app, permissions of the Run-As user, IP restrictions). The token is not used while this failure holds;
+if the next login returns it once more, it is used again. `reset()` ends the wait.")
 }

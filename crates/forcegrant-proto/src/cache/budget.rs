@@ -26,18 +26,15 @@ const SPAN: u32 = 61;
 /// Counts by the minute. A count leaves the window up to a minute late, never early.
 #[derive(Clone, Debug, Default)]
 pub struct Budget {
-    /// The minutes in the window that saw a login, by the boot-time clock, the oldest first; 61 at
-    /// most. Mostly there is one, and a pool has many budgets: it stands here, the later ones apart.
+    /// The minutes in the window with a login, by the boot-time clock, the oldest first; 61 at most. Usually there is
+    /// one, and a pool has many budgets: so the oldest is stored inline, and later ones separately.
     oldest: Count,
-    #[expect(
-        clippy::box_collection,
-        reason = "one word for the many that have none"
-    )]
+    #[expect(clippy::box_collection, reason = "one word, because most have none")]
     later: Option<Box<Vec<Count>>>,
     warned: bool,
 }
 
-/// The logins of one minute; none: no minute.
+/// The logins of one minute. With no logins it stands for no minute.
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
     minute: u32,
@@ -48,7 +45,7 @@ struct Count {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Allowance {
     Granted,
-    /// The budget is spent; the first login leaves the window after this time.
+    /// The budget is used up; the first login leaves the window after this time.
     Spent {
         frees_in: Duration,
     },
@@ -66,8 +63,8 @@ impl Budget {
         }
     }
 
-    /// Counts a login that the endpoint answered. Returns how many the hour has seen when this one
-    /// crossed half of Salesforce's limit (or of a smaller own one): once for each crossing.
+    /// Counts a login that the endpoint responded to. If this one crosses three fifths of the limit, returns the logins
+    /// of this hour: once for each crossing.
     pub fn count(&mut self, boot: u64, settings: BudgetSettings) -> Option<u32> {
         self.roll(boot);
         let minute = minute_of(boot);
@@ -77,7 +74,7 @@ impl Budget {
         if newest.logins == 0 {
             *newest = first;
         } else if newest.minute >= minute {
-            // A clock that went back counts on where it was.
+            // If the clock went back, counting goes on where it was.
             newest.logins = newest.logins.saturating_add(1);
         } else {
             self.later.get_or_insert_default().push(first);
@@ -117,7 +114,7 @@ impl Budget {
     }
 }
 
-/// A machine that is up for 8,000 years restarts its budgets.
+/// After 8,000 years of uptime the budgets start again.
 fn minute_of(boot: u64) -> u32 {
     u32::try_from(boot / MINUTE).unwrap_or(0)
 }

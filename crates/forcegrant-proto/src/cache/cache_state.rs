@@ -1,6 +1,6 @@
 //! The state of a cache in one word.
 
-/// What a client has at hand, for `status()`.
+/// What the next caller would meet, for `status()`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CacheState {
@@ -10,7 +10,7 @@ pub enum CacheState {
     Fresh,
     /// The token is good, and a refresh is due.
     RefreshDue,
-    /// The estimated end has passed and refreshing fails transiently; the token still serves.
+    /// The estimated end has passed and refreshing fails temporarily; the token is still served.
     Stale,
     /// No usable token, and a recent failure still holds: calls fail at once.
     BackingOff,

@@ -1,5 +1,5 @@
-//! A token and the time it is good for: made once a login, looked at by every reader. Pure, but for
-//! the view that readers share.
+//! A token and the time for which it is good. A login makes it, and every reader looks at it. Pure, except for the
+//! view that readers share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,8 +13,8 @@ use crate::moment::Moment;
 use crate::secret::CredentialsFingerprint;
 use crate::token_data::{Grant, TokenData};
 
-/// A token and the time it is good for: one allocation, to which every handle of the token points.
-/// The view comes first, beside the reference count, as a reader touches these two and no more.
+/// A token and the time for which it is good: one allocation, to which every [`Token`](crate::token::Token) points.
+/// The view comes first, beside the reference count, because a reader touches only these two.
 #[derive(Debug)]
 #[repr(C)]
 pub struct CachedToken {
@@ -24,15 +24,10 @@ pub struct CachedToken {
     pub windows: Windows,
     /// The client credentials that it was issued to.
     pub credentials: CredentialsFingerprint,
-    told: Told,
+    /// Whether an event told that a refresh is due, and that the token is served past its estimated end.
+    refresh_due_reported: AtomicBool,
+    stale_reported: AtomicBool,
     pub parts: TokenData,
-}
-
-/// What was told about a lease already, so that an event comes once.
-#[derive(Debug, Default)]
-struct Told {
-    refresh_due_told: AtomicBool,
-    stale_told: AtomicBool,
 }
 
 /// What a login brought, and under which circumstances.
@@ -43,23 +38,23 @@ pub struct NewToken {
     pub credentials: CredentialsFingerprint,
     /// The start of the request.
     pub started: Moment,
-    /// The end that introspection told, in seconds since 1970.
+    /// The end that introspection stated, in seconds since 1970.
     pub introspected: Option<i64>,
-    /// Drawn for this lease, in 0..=1.
+    /// Drawn for this token, in 0..=1.
     pub random: f64,
 }
 
-/// The span of coarse wall-clock time in which the token may be handed out without looking at
-/// both clocks again. At most a second long, so that a stepped or suspended clock is noticed.
+/// The span of coarse wall-clock time in which the token may be returned without reading both clocks again. It lasts
+/// at most a second, so that a stepped or suspended clock is noticed.
 ///
-/// One word, so that readers see a whole span: the begin in milliseconds since 1970, and in the lower
-/// bits the length.
+/// One word, so that readers see a whole span: its start in milliseconds since 1970, and its length in the lower
+/// bits.
 #[derive(Debug, Default)]
 struct View(AtomicU64);
 
 const LENGTH_BITS: u32 = 16;
 
-/// The view of a token that is not current any more: it covers no time, and no other takes its place.
+/// The view of a token that is no longer current: it covers no time, and no other view replaces it.
 const RETIRED: u64 = u64::MAX << LENGTH_BITS;
 
 impl View {
@@ -84,13 +79,13 @@ impl View {
     fn covers(&self, coarse_wall: i64) -> bool {
         let word = self.0.load(Ordering::Relaxed);
         let (from, length) = (word >> LENGTH_BITS, word & u64::from(u16::MAX));
-        // Before the begin this is a large number.
+        // Before the start this is a large number.
         coarse_wall.cast_unsigned().wrapping_sub(from) < length
     }
 }
 
 impl CachedToken {
-    /// A lease for what a login brought. `Err`: dead on arrival.
+    /// The token that a login brought. `Err`: it has ended already.
     pub fn new(
         new_token: NewToken,
         learned: Learned,
@@ -115,29 +110,30 @@ impl CachedToken {
             started,
             windows,
             credentials: new_token.credentials,
-            told: Told::default(),
+            refresh_due_reported: AtomicBool::new(false),
+            stale_reported: AtomicBool::new(false),
             parts: TokenData::new(new_token.grant, expiry),
         }))
     }
 
-    /// The hot path: whether a view that was taken earlier still covers this coarse time.
+    /// The hot path: whether an earlier view still covers this coarse time.
     #[inline]
     pub fn in_view(&self, coarse_wall: i64) -> bool {
         self.view.covers(coarse_wall)
     }
 
-    /// Takes a new view while no decision is due, which needs no lock: the token is good, no refresh of it is
-    /// due, and no other has taken its place.
+    /// Starts a new view, which needs no lock, if there is nothing to decide: the token is good, no refresh is due,
+    /// and no other token has replaced it.
     pub fn renew(&self, now: Moment, coarse_wall: i64, length: u64) -> bool {
-        let left = self.windows.ages.saturating_sub(self.age(now));
+        let left = self.windows.refresh_due.saturating_sub(self.age(now));
         left > 0 && self.set_view(now, coarse_wall, length.min(left)).is_some()
     }
 
-    /// Readers may hand the token out for so many milliseconds from now. Returns that span by the wall
-    /// clock; it is empty for a token that is retired.
+    /// Lets readers return the token for `length` milliseconds from now. Returns that span by the wall clock; it is
+    /// empty if the token is retired.
     ///
-    /// `coarse_wall` is the clock that readers compare with. It may be milliseconds behind `now`: a
-    /// view that began at `now` would be missed by them, and begin anew at each miss.
+    /// `coarse_wall` is the clock that readers compare with. It may be milliseconds behind `now`: readers would miss
+    /// a view that started at `now`, and start another.
     pub fn show(&self, now: Moment, coarse_wall: i64, length: u64) -> (i64, i64) {
         self.set_view(now, coarse_wall, length)
             .unwrap_or((now.wall, now.wall))
@@ -149,22 +145,22 @@ impl CachedToken {
         self.view.set(from, until).then_some((from, until))
     }
 
-    /// The token is not current any more: no reader that still holds it may hand it out.
+    /// The token is no longer current: readers that still hold it must not return it.
     pub fn retire(&self) {
         self.view.retire();
     }
 
-    /// Whether the zone is news: each lease ages and lapses once.
-    pub fn is_news(&self, lookup: CacheState) -> bool {
-        let told = match lookup {
-            CacheState::RefreshDue => &self.told.refresh_due_told,
-            CacheState::Stale => &self.told.stale_told,
+    /// Whether to send an event about this state, which happens once for each token.
+    pub fn mark_reported(&self, state: CacheState) -> bool {
+        let reported = match state {
+            CacheState::RefreshDue => &self.refresh_due_reported,
+            CacheState::Stale => &self.stale_reported,
             _ => return false,
         };
-        !told.swap(true, Ordering::Relaxed)
+        !reported.swap(true, Ordering::Relaxed)
     }
 
-    /// Whether the end is an estimate that a rejection can better.
+    /// Whether the end is an estimate, which a rejection can improve.
     pub fn is_estimated(&self) -> bool {
         !self.parts.expiry().is_known()
     }
@@ -182,5 +178,5 @@ fn dead_on_arrival(expiry: Expiry) -> Error {
             expiry.source().as_str()
         ),
     )
-    .with_help("Mostly this machine's clock is wrong: compare it with a time server.\nOtherwise the network is slower than the token's lifetime.")
+    .with_help("This machine's clock is probably wrong: compare it with a time server.\nOtherwise the network is slower than the token's lifetime.")
 }

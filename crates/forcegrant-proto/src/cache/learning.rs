@@ -1,14 +1,13 @@
-//! What rejections teach about the lifetime of sessions that say nothing about it. Pure.
+//! The lifetime of sessions as rejections show it, if Salesforce does not state one. Pure.
 //!
-//! A session that nobody uses dies after the org's timeout, which the client is not told. When a
-//! token of an estimated end is found dead, its age bounds the estimate from above; when leases live
-//! through their whole estimate, it rises again, slowly.
+//! An idle session ends after the org's timeout, which the client does not know. If a token with an estimated end is
+//! rejected, its age bounds the estimate from above; if tokens live through their whole estimate, it rises slowly.
 
 use std::time::Duration;
 
 use crate::moment::millis;
 
-/// No estimate is shorter: an administrator who ends sessions must not cause a login a minute.
+/// No estimate is shorter: if an administrator ends sessions, that must not cause a login every minute.
 const SHORTEST: Duration = Duration::from_secs(5 * 60);
 /// Salesforce's longest session timeout (reported).
 const LONGEST: Duration = Duration::from_secs(24 * 3_600);
@@ -18,10 +17,10 @@ const LONGEST: Duration = Duration::from_secs(24 * 3_600);
 pub struct Learned(pub Option<u64>);
 
 impl Learned {
-    /// A token was found dead at this age. `base` is the estimate that holds without learning.
+    /// A token of this age was rejected. `base` is the estimate without learning.
     ///
-    /// The estimate falls to three quarters of the age: a client that asks at the same interval
-    /// again finds the token ended rather than dead. It never rises here.
+    /// The estimate falls to three quarters of the age, so that a client that calls at the same interval logs in
+    /// instead of meeting a rejection. It never rises here.
     #[must_use]
     pub fn found_dead(self, age: u64, base: u64) -> Self {
         let present = self.0.unwrap_or(base);
@@ -29,8 +28,8 @@ impl Learned {
         Self(Some(bound.min(present)).filter(|estimate| *estimate < base))
     }
 
-    /// A lease lived until its refresh without a rejection: a fiftieth more, up to `base`, where
-    /// learning ends. The simulation found a twentieth to overshoot.
+    /// A token lived until its refresh without a rejection: the estimate rises by a fiftieth, up to `base`, where
+    /// learning ends. In the simulation a twentieth was too much.
     #[must_use]
     pub fn survived(self, base: u64) -> Self {
         let raised = self
@@ -64,12 +63,12 @@ mod tests {
     #[test]
     fn long_survival_raises_it_slowly_until_nothing_is_left_to_learn() {
         let mut learned = Learned(Some(5 * MINUTE));
-        let mut leases = 0;
+        let mut tokens = 0;
         while learned.0.is_some() {
             learned = learned.survived(BASE);
-            leases += 1;
+            tokens += 1;
         }
-        assert_eq!(leases, 91);
+        assert_eq!(tokens, 91);
         assert_eq!(Learned::default().survived(BASE), Learned::default());
     }
 

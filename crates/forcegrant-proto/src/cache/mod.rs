@@ -7,4 +7,5 @@ pub mod cached_token;
 pub mod learning;
 pub mod policy;
 pub mod renewals;
+pub mod reports;
 pub mod state;

@@ -1,12 +1,13 @@
-//! The lifetime ladder, the windows and the back-offs. Pure functions of what is known, the time
-//! and a random number.
+//! How long a token lives, when its refresh is due, and how long a failure holds. Pure functions of what is known, the
+//! time and a random number.
 
 use std::time::Duration;
 
 use crate::backoff::Backoff;
 use crate::cache::learning::Learned;
+use crate::error::{Error, ErrorCode, ErrorKind};
 use crate::expiry::{Expiry, ExpiryCertainty, ExpirySource};
-use crate::moment::{Moment, millis, to_system_time};
+use crate::moment::{Moment, millis};
 use crate::token_data::JwtTimes;
 
 /// What a user can set about lifetimes.
@@ -16,12 +17,12 @@ pub struct LifetimeSettings {
     pub session_timeout: Option<Duration>,
     /// A refresh starts at most this long before the end.
     pub refresh_window: Duration,
-    /// A known end is kept at this distance.
+    /// The token is not used for this long before a known end.
     pub safety_margin: Duration,
-    /// How long past an *estimated* end a token may serve while refreshing fails transiently.
+    /// How long past an *estimated* end a token may serve while refreshing fails temporarily.
     /// `None`: twice the estimated lifetime.
     pub max_stale: Option<Duration>,
-    /// Jitter moves the start of ageing earlier by at most this part of the window, in percent.
+    /// Jitter makes the refresh due earlier by at most this part of the window, in percent.
     pub spread: u8,
 }
 
@@ -37,8 +38,8 @@ impl Default for LifetimeSettings {
     }
 }
 
-/// With nothing stated and nothing configured, a session is taken to live this long: a quarter of
-/// Salesforce's default of two hours, since an answer may carry a session that is well on its way.
+/// The estimate if nothing is stated or configured: a quarter of Salesforce's default of two hours, because a login
+/// may return a session that began earlier.
 pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(30 * 60);
 
 /// A lifetime in milliseconds from the start of the request, and where it comes from.
@@ -52,18 +53,17 @@ pub struct Lifetime {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Evidence {
     pub jwt: Option<JwtTimes>,
-    /// The `expires_in` of the answer, in seconds.
+    /// The `expires_in` of the response, in seconds.
     pub expires_in: Option<u64>,
-    /// The `exp` that introspection told, in seconds since 1970.
+    /// The `exp` that introspection stated, in seconds since 1970.
     pub introspected: Option<i64>,
     pub learned: Learned,
 }
 
-/// The ladder: JWT `exp`, `expires_in`, introspection, learned, configured, default.
+/// The first of these that is known: JWT `exp`, `expires_in`, introspection, learned, configured, default.
 ///
-/// For a JWT both readings must hold, `exp` by this machine's clock and `exp - iat` from the
-/// request's start, so that a clock that is slow can not stretch it. Where both a JWT end and
-/// `expires_in` are stated, the earlier counts.
+/// A JWT lives until `exp` by this machine's clock, but not longer than `exp - iat` from the start of the request: a
+/// slow clock cannot stretch it. If both a JWT end and `expires_in` are stated, the earlier counts.
 pub fn lifetime(evidence: &Evidence, settings: &LifetimeSettings, started: Moment) -> Lifetime {
     let until = |end: i64| end.saturating_mul(1_000).saturating_sub(started.wall);
     let jwt = evidence.jwt.map(|times| {
@@ -72,13 +72,13 @@ pub fn lifetime(evidence: &Evidence, settings: &LifetimeSettings, started: Momen
         });
         of(until(times.ends).min(by_claims), ExpirySource::Jwt)
     });
-    let answered = evidence.expires_in.map(|seconds| Lifetime {
+    let expires_in = evidence.expires_in.map(|seconds| Lifetime {
         length: seconds.saturating_mul(1_000),
         source: ExpirySource::ExpiresIn,
     });
-    let told = match (jwt, answered) {
-        (Some(jwt), Some(answered)) if answered.length < jwt.length => Some(answered),
-        (jwt, answered) => jwt.or(answered),
+    let in_response = match (jwt, expires_in) {
+        (Some(jwt), Some(expires_in)) if expires_in.length < jwt.length => Some(expires_in),
+        (jwt, expires_in) => jwt.or(expires_in),
     };
     let introspected = evidence
         .introspected
@@ -87,12 +87,13 @@ pub fn lifetime(evidence: &Evidence, settings: &LifetimeSettings, started: Momen
         length,
         source: ExpirySource::Learned,
     });
-    told.or(introspected)
+    in_response
+        .or(introspected)
         .or(learned)
         .unwrap_or_else(|| estimate(settings))
 }
 
-/// The estimate that holds while nothing is stated and nothing was learned.
+/// The estimate if nothing is stated and nothing was learned.
 pub fn estimate(settings: &LifetimeSettings) -> Lifetime {
     settings.session_timeout.map_or(
         Lifetime {
@@ -113,21 +114,21 @@ fn of(length: i64, source: ExpirySource) -> Lifetime {
     }
 }
 
-/// The instants of one lease, in milliseconds from the start of its request.
+/// When the state of a token changes, in milliseconds from the start of its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Windows {
     /// From here on a refresh is due.
-    pub ages: u64,
-    /// From here on the token is not handed out as valid.
+    pub refresh_due: u64,
+    /// From here on the token is not returned as valid.
     pub ends: u64,
-    /// Until here it may serve while refreshing fails transiently. Equal to `ends` for a known end.
+    /// Until here it may be served while refreshing fails temporarily. Equal to `ends` for a known end.
     pub stale: u64,
 }
 
-/// Lays the windows into a lifetime. `random` in 0..=1 is drawn once per lease.
+/// The windows of a lifetime. `random` in 0..=1 is drawn once per token.
 ///
 /// * The safety margin of a known end never exceeds a tenth of the lifetime.
-/// * Ageing starts `min(lifetime / 2, refresh_window)` before the end, and earlier by the jitter.
+/// * A refresh is due `min(lifetime / 2, refresh_window)` before the end, and earlier by the jitter.
 pub fn windows(lifetime: Lifetime, settings: &LifetimeSettings, random: f64) -> Windows {
     let length = lifetime.length;
     let known = lifetime.source.certainty() == ExpiryCertainty::Known;
@@ -149,13 +150,13 @@ pub fn windows(lifetime: Lifetime, settings: &LifetimeSettings, random: f64) -> 
         ends.saturating_add(extra)
     };
     Windows {
-        ages: length.saturating_sub(window + jitter).min(ends),
+        refresh_due: length.saturating_sub(window + jitter).min(ends),
         ends,
         stale,
     }
 }
 
-/// The `Expiry` to tell the user: the end itself, without the margin.
+/// The `Expiry` that users see: the end itself, without the margin.
 pub fn expiry(lifetime: Lifetime, started: Moment) -> Expiry {
     Expiry {
         at: started.wall_after(lifetime.length),
@@ -166,16 +167,35 @@ pub fn expiry(lifetime: Lifetime, started: Moment) -> Expiry {
 /// How a failure is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureClass {
-    /// Something in the set-up must change, says Salesforce.
+    /// Salesforce refused: something in the set-up must change.
     Refusal,
-    /// What responded was not Salesforce, or not as Salesforce does.
+    /// The response was not Salesforce's, or not in its form.
     Unrecognized,
-    /// It may pass by itself.
+    /// It may pass without a change.
     Transient,
-    /// The user is out of logins for the hour, says Salesforce.
+    /// Salesforce refused: the user has no logins left in this hour.
     LoginRate,
-    /// This process is out of logins for the hour, and knows when one is free.
+    /// This process has no logins left in this hour, and knows when the next is allowed.
     LoginBudget,
+}
+
+impl FailureClass {
+    /// The class of an error, by its code.
+    pub fn of(error: &Error) -> Self {
+        match error.kind() {
+            ErrorKind::LoginRate if error.code() == ErrorCode::LoginBudgetExceeded => {
+                Self::LoginBudget
+            }
+            ErrorKind::LoginRate => Self::LoginRate,
+            ErrorKind::Response => Self::Unrecognized,
+            ErrorKind::Configuration if error.is_retryable() => Self::Transient,
+            ErrorKind::Timeout
+            | ErrorKind::Transport
+            | ErrorKind::Unavailable
+            | ErrorKind::Internal => Self::Transient,
+            _ => Self::Refusal,
+        }
+    }
 }
 
 /// The pauses of the failure memory.
@@ -202,9 +222,9 @@ impl Default for FailureSettings {
     }
 }
 
-/// How long a failure holds, in milliseconds. `repeats` counts earlier failures of the same class
-/// in a row. A `Retry-After` lengthens it, up to the cap or 15 minutes, whichever is more. The
-/// jitter takes off at most a fifth. A cap of zero switches the memory off.
+/// How long a failure holds, in milliseconds. `repeats` counts earlier failures of the same class in a row. A
+/// `Retry-After` lengthens it, up to the cap or 15 minutes, whichever is more. The jitter shortens it by at most a
+/// fifth. A cap of zero switches it off.
 pub fn hold(
     class: FailureClass,
     repeats: u32,
@@ -229,11 +249,6 @@ pub fn hold(
         .unwrap_or(Duration::ZERO)
         .min(backoff.cap.max(LONGEST_RETRY_AFTER));
     millis(backoff.hold(repeats.saturating_add(1), random).max(asked))
-}
-
-/// The earliest of two wall-clock instants as a time; for `status()`.
-pub fn wall_time(started: Moment, after: u64) -> std::time::SystemTime {
-    to_system_time(started.wall.saturating_add_unsigned(after))
 }
 
 fn scale(length: u64, factor: f64) -> u64 {
@@ -263,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn ladder_takes_the_first_rung_that_applies() {
+    fn the_first_known_lifetime_counts() {
         let configured = LifetimeSettings {
             session_timeout: Some(Duration::from_secs(900)),
             ..defaults()
@@ -326,13 +341,13 @@ mod tests {
 
     #[test]
     fn windows_of_the_usual_lifetimes() {
-        // 30 minutes, estimated: ageing from the middle, no margin, stale for twice as long.
+        // 30 minutes, estimated: a refresh is due from the middle on, no margin, stale for twice as long.
         let default = estimate(&defaults());
         let windows_default = windows(default, &defaults(), 0.0);
         assert_eq!(
             windows_default,
             Windows {
-                ages: 900_000,
+                refresh_due: 900_000,
                 ends: 1_800_000,
                 stale: 5_400_000
             }
@@ -341,7 +356,7 @@ mod tests {
         assert_eq!(
             windows(known(60_000), &defaults(), 1.0),
             Windows {
-                ages: 24_000,
+                refresh_due: 24_000,
                 ends: 54_000,
                 stale: 54_000
             }
@@ -350,7 +365,7 @@ mod tests {
         assert_eq!(
             windows(known(7_200_000), &defaults(), 0.0),
             Windows {
-                ages: 6_300_000,
+                refresh_due: 6_300_000,
                 ends: 7_140_000,
                 stale: 7_140_000
             }
@@ -390,7 +405,7 @@ mod tests {
     }
 
     proptest! {
-        /// A7: whatever the lifetime and the settings, the windows are in order and leave time in
+        /// Whatever the lifetime and the settings, the windows are in order and leave time in
         /// which no refresh is due.
         #[test]
         fn windows_are_ordered_and_clamped(
@@ -407,10 +422,10 @@ mod tests {
                 ..defaults()
             };
             let windows = windows(Lifetime { length, source }, &settings, random);
-            prop_assert!(windows.ages <= windows.ends && windows.ends <= windows.stale);
+            prop_assert!(windows.refresh_due <= windows.ends && windows.ends <= windows.stale);
             prop_assert!(windows.ends <= length);
             prop_assert!(windows.ends >= length - length / 10);
-            prop_assert!(windows.ages >= length / 2 - length / 10 - 1);
+            prop_assert!(windows.refresh_due >= length / 2 - length / 10 - 1);
             prop_assert!(!stated || windows.stale == windows.ends);
         }
 

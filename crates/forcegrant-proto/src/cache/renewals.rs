@@ -1,9 +1,8 @@
 //! How often a refused token may be replaced by a login. Pure.
 //!
-//! A new token does not help where one token after the other is refused: an API that does not take
-//! tokens of this form, or a gateway with a reason of its own. So renewals back off, for each host
-//! that refuses, whatever the text of the token: at most four in the first minute, fewer after.
-//! While they are held off, the token at hand goes on serving all other calls.
+//! A new token does not help if a host refuses one token after the other: its API does not accept tokens of this
+//! form, or a gateway has a reason of its own. So renewals back off for each host that refuses, whatever the text of
+//! the token: at most four in the first minute, and fewer later. Meanwhile the current token serves all other calls.
 
 use std::time::Duration;
 
@@ -12,25 +11,24 @@ use crate::moment::{Moment, millis};
 
 /// A session that ends within a minute of another is replaced at once, twice.
 const AT_ONCE: u32 = 2;
-/// So many more are made at once after calls that the same host accepted: another API of it may
-/// refuse what this one accepts.
+/// So many renewals are made at once after the host accepted a call: another of its APIs may still refuse the token.
 const AFTER_SUCCESS: u32 = 4;
 
-/// After the last renewal at once. Such that five logins are not passed in a minute, the first one and
-/// the jitter included.
+/// After the renewals that are made at once. There are at most five logins in a minute, including the first one and
+/// the jitter.
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_secs(40),
     cap: Duration::from_secs(15 * 60),
 };
 
-/// A token that was not refused for so long after it was issued was accepted: its end is an ordinary
-/// one, and a refusal after that is no sign of another reason.
+/// A token that is first refused so long after it was issued has reached an ordinary end: the refusal is no sign of
+/// another reason. In milliseconds.
 const LIVED: u64 = 60_000;
 
 /// More hosts than these share one back-off.
 const MAX_HOSTS: usize = 16;
 
-/// The back-offs of one client, one for each host that has refused a token of late.
+/// The back-offs of one client: one for each host that recently refused a token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Renewals(Vec<HostBackoff>);
 
@@ -40,7 +38,7 @@ struct HostBackoff {
     /// The token that was refused last.
     fingerprint: Box<str>,
     refused_at: Moment,
-    /// In a row.
+    /// How many in a row.
     renewals: u32,
     /// No renewal for so many milliseconds from `renewed_at` on.
     holds: u64,
@@ -49,7 +47,7 @@ struct HostBackoff {
 
 /// A token that was refused.
 #[derive(Clone, Copy, Debug)]
-pub struct Refusal<'a> {
+pub struct RefusedToken<'a> {
     /// The host that refused it; empty if the report does not say.
     #[doc(hidden)]
     pub host: &'a str,
@@ -58,7 +56,7 @@ pub struct Refusal<'a> {
     /// When it was issued.
     #[doc(hidden)]
     pub issued: Moment,
-    /// Whether Salesforce said so itself, and the token is for this host. If not, one renewal is tried.
+    /// Whether Salesforce itself said so, and the token is for this host. If not, one renewal is tried.
     #[doc(hidden)]
     pub is_proof: bool,
 }
@@ -72,11 +70,10 @@ impl Renewals {
         self.0.is_empty()
     }
 
-    /// Takes in a refusal, for which a renewal is wanted: it may start now, or after this many
-    /// milliseconds.
+    /// Takes in a refusal. The token may be renewed now, or after this many milliseconds.
     pub fn refused(
         &self,
-        refusal: &Refusal<'_>,
+        refusal: &RefusedToken<'_>,
         now: Moment,
         random: f64,
     ) -> (Self, Result<(), u64>) {
@@ -93,15 +90,15 @@ impl Renewals {
         (next, allowed)
     }
 
-    /// Takes in the refusal of a token that was just renewed; no renewal is wanted.
+    /// Takes in the refusal of a token that was just requested for this call, which is not renewed again.
     #[must_use]
-    pub fn refused_again(&self, refusal: &Refusal<'_>, now: Moment) -> Self {
+    pub fn refused_again(&self, refusal: &RefusedToken<'_>, now: Moment) -> Self {
         let mut next = self.clone();
         next.entry(refusal, now);
         next
     }
 
-    /// A login that was no renewal brought the refused token back: it counts like one.
+    /// A login that was not a renewal returned the refused token: it counts like one.
     #[must_use]
     pub fn counted(&self, fingerprint: &str, now: Moment, random: f64) -> Self {
         let mut next = self.clone();
@@ -113,7 +110,7 @@ impl Renewals {
         next
     }
 
-    /// A host accepted a token. `None`: nothing follows from it.
+    /// A host accepted a token. `None`: nothing changes.
     pub fn accepted(&self, host: &str, now: Moment) -> Option<Self> {
         let at = self.0.iter().position(|backoff| &*backoff.host == host)?;
         let backoff = &self.0[at];
@@ -130,8 +127,8 @@ impl Renewals {
         })
     }
 
-    /// A host accepted the very token that was got because it refused the one before: the renewal was of
-    /// use. `None`: nothing follows from it.
+    /// A host accepted the token that was requested because it refused the one before: the renewal helped. `None`:
+    /// nothing changes.
     pub fn cured(&self, host: &str) -> Option<Self> {
         let at = self.0.iter().position(|backoff| &*backoff.host == host)?;
         let mut next = self.clone();
@@ -139,8 +136,8 @@ impl Renewals {
         Some(next)
     }
 
-    /// The back-off of the host that refused, with this refusal in it.
-    fn entry(&mut self, refusal: &Refusal<'_>, now: Moment) -> &mut HostBackoff {
+    /// The back-off of the host that refused, which includes this refusal.
+    fn entry(&mut self, refusal: &RefusedToken<'_>, now: Moment) -> &mut HostBackoff {
         let at = |all: &Self, host: &str| all.0.iter().position(|backoff| &*backoff.host == host);
         let is_full = self.0.len() >= MAX_HOSTS && at(self, refusal.host).is_none();
         let host = if is_full { "" } else { refusal.host };
@@ -175,7 +172,7 @@ impl HostBackoff {
         self.holds.saturating_sub(now.since(self.renewed_at))
     }
 
-    /// One more renewal, at least this one in the row.
+    /// Counts one more renewal; it is at least number `least` in a row.
     fn renewed(&mut self, least: u32, now: Moment, random: f64) {
         self.renewals = self.renewals.saturating_add(1).max(least);
         self.renewed_at = now;
@@ -223,7 +220,7 @@ mod tests {
         fn refuse(&mut self, host: &str, now: u64, is_proof: bool) -> bool {
             let issued = *self.logins.last().unwrap();
             let number = if self.opaque { 0 } else { self.logins.len() };
-            let refusal = Refusal {
+            let refusal = RefusedToken {
                 host,
                 fingerprint: &number.to_string(),
                 issued: at(issued),

@@ -1,5 +1,5 @@
-//! The state of one client's cache, as a value, and its transitions. Pure: every function takes
-//! the time and the random numbers it needs.
+//! The state of one client's cache as a value. Logins change it in `after_login`, reports about tokens in `reports`.
+//! Pure: every function takes the time and the random numbers that it needs.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -8,83 +8,60 @@ use std::time::Duration;
 use crate::cache::cache_state::CacheState;
 use crate::cache::cached_token::CachedToken;
 use crate::cache::learning::Learned;
-use crate::cache::policy::{self, FailureClass, FailureSettings, LifetimeSettings};
-use crate::cache::renewals::{Refusal, Renewals};
-use crate::error::{Error, ErrorCode, ErrorKind};
+use crate::cache::policy::FailureClass;
+use crate::cache::renewals::Renewals;
+use crate::error::Error;
 use crate::moment::Moment;
 use crate::token::Token;
 
-/// Everything that is known at one instant. Replaced as a whole, never changed.
+/// Everything that a client knows at one instant: the token, and what it remembers. Replaced as a whole, never changed.
 #[derive(Debug, Default)]
-pub struct State {
+pub struct CacheSnapshot {
     pub cached: Option<Arc<CachedToken>>,
-    /// `None` while there is nothing to remember, as for most clients of a pool.
+    /// `None` if there is nothing to remember, as for most clients of a pool.
     memory: Option<Box<Memory>>,
 }
 
 /// What is remembered beside the token.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
-    /// Counts invalidations and resets, so that a login that started before one is recognised.
+    /// Counts invalidations and resets, to recognise a login that started before one.
     pub generation: u64,
-    /// The tokens that were last reported as rejected, the newest last. They are not served again, also
-    /// when a new login returns one; but see [`State::after_login`].
+    /// The tokens that were last reported as rejected, the newest last. They are not served again, even if a new
+    /// login returns one; [`CacheSnapshot::after_login`] has the exceptions.
     pub rejected: Vec<Rejected>,
     /// How often refused tokens were replaced.
     pub renewals: Renewals,
-    /// The reported token that the last login brought back, which was an error.
-    pub reject_returned: Option<String>,
-    /// How often in a row Salesforce brought back a reported token and had the last word.
-    pub reinstatements: u32,
+    /// The fingerprint of the reported token that the last login returned, which was an error.
+    pub returned_token: Option<String>,
+    /// How often in a row a reported token was returned again and accepted.
+    pub accepted_reissues: u32,
     pub failure: Option<FailureMemory>,
-    /// What rejections taught about lifetimes.
+    /// The lifetime that rejections showed.
     pub learned: Learned,
     /// The age of the last token that was reported as rejected, in milliseconds.
     pub rejected_age: Option<u64>,
-    /// The start of the latest login whose token was reported as rejected, in wall-clock milliseconds:
-    /// what an older login brought is not alive either.
+    /// The start of the latest login whose token was reported as rejected, in wall-clock milliseconds: the token of
+    /// an older login is not alive either.
     pub rejected_start: Option<i64>,
-    /// The last reset: a token that others requested before it does not serve.
+    /// The last reset: a token that another client requested before it is not used.
     pub fresh_after: Option<Moment>,
 }
 
 /// A token that was reported as rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
-    fingerprint: String,
-    /// Reported by an adapter, whose call checks the next token itself; else by the user's code.
-    is_of_adapter: bool,
+    pub(super) fingerprint: String,
+    /// An adapter reported it, whose call checks the next token itself; otherwise the user's code did.
+    pub(super) is_of_adapter: bool,
 }
 
-/// A report that an API refused a token.
-#[derive(Clone, Copy, Debug)]
-pub struct Report<'a> {
-    pub fingerprint: &'a str,
-    /// The host that refused it, if an adapter saw it.
-    pub host: Option<&'a str>,
-    /// See [`Refusal::is_proof`].
-    pub is_proof: bool,
-    /// Whether the refused token was renewed for this very call: then no other renewal is wanted.
-    pub is_renewed: bool,
-}
-
-/// What a report came to.
-#[derive(Debug)]
-pub enum Reported {
-    /// Another token is current, or none.
-    Stale,
-    /// The token is not served any more.
-    Dropped(State),
-    /// The token goes on serving: a new one was of no use, and for so many milliseconds none is got.
-    Held(State, u64),
-}
-
-static NOTHING: Memory = Memory {
+static EMPTY_MEMORY: Memory = Memory {
     generation: 0,
     rejected: Vec::new(),
     renewals: Renewals::none(),
-    reject_returned: None,
-    reinstatements: 0,
+    returned_token: None,
+    accepted_reissues: 0,
     failure: None,
     learned: Learned(None),
     rejected_age: None,
@@ -92,21 +69,21 @@ static NOTHING: Memory = Memory {
     fresh_after: None,
 };
 
-impl Deref for State {
+impl Deref for CacheSnapshot {
     type Target = Memory;
 
     fn deref(&self) -> &Memory {
-        self.memory.as_deref().unwrap_or(&NOTHING)
+        self.memory.as_deref().unwrap_or(&EMPTY_MEMORY)
     }
 }
 
 impl Memory {
-    fn is_nothing(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.generation == 0
             && self.rejected.is_empty()
             && self.renewals.is_empty()
-            && self.reject_returned.is_none()
-            && self.reinstatements == 0
+            && self.returned_token.is_none()
+            && self.accepted_reissues == 0
             && self.failure.is_none()
             && self.learned == Learned::default()
             && self.rejected_age.is_none()
@@ -115,7 +92,7 @@ impl Memory {
     }
 }
 
-/// What failed, and how long that holds.
+/// A failed login, and how long it holds off the next.
 #[derive(Clone, Debug)]
 pub struct FailureMemory {
     pub error: Error,
@@ -126,18 +103,18 @@ pub struct FailureMemory {
     pub holds: u64,
 }
 
-/// What a caller gets, by the state and the time.
+/// What a caller gets at this time.
 #[derive(Clone, Debug)]
 pub enum Lookup {
     /// Use it.
     Fresh(Token),
     /// Use it; a refresh is due.
     RefreshDue(Token),
-    /// An estimated end has passed and refreshing fails transiently: use it all the same.
+    /// Its estimated end has passed and refreshing fails temporarily: use it.
     Stale(Token),
-    /// Nothing usable.
+    /// There is no usable token.
     Empty,
-    /// Nothing usable, and a recent failure still holds.
+    /// There is no usable token, and a recent failure still holds.
     BackingOff(Error),
 }
 
@@ -160,35 +137,35 @@ impl Lookup {
     }
 }
 
-impl State {
-    fn new(cached: Option<Arc<CachedToken>>, memory: Memory) -> Self {
+impl CacheSnapshot {
+    pub(super) fn new(cached: Option<Arc<CachedToken>>, memory: Memory) -> Self {
         Self {
             cached,
-            memory: (!memory.is_nothing()).then(|| Box::new(memory)),
+            memory: (!memory.is_empty()).then(|| Box::new(memory)),
         }
     }
 
-    /// The same lease beside another memory.
-    fn remembering(&self, memory: Memory) -> Self {
+    /// The same token with another memory.
+    pub(super) fn remembering(&self, memory: Memory) -> Self {
         Self::new(self.cached.clone(), memory)
     }
 
-    fn memory(&self) -> Memory {
+    pub(super) fn memory(&self) -> Memory {
         Memory::clone(self)
     }
 
-    /// Which zone `now` falls into.
+    /// What a caller gets now.
     pub fn classify(&self, now: Moment) -> Lookup {
         if let Some(cached) = &self.cached {
             let age = cached.age(now);
             let token = || Token::of(cached);
-            if age < cached.windows.ages {
+            if age < cached.windows.refresh_due {
                 return Lookup::Fresh(token());
             }
             if age < cached.windows.ends {
                 return Lookup::RefreshDue(token());
             }
-            // An estimated end is enforced by Salesforce's own refusal alone.
+            // Only a refusal by Salesforce enforces an estimated end.
             let serves = |failure: &FailureMemory| failure.class != FailureClass::Refusal;
             if age < cached.windows.stale && self.failure.as_ref().is_some_and(serves) {
                 return Lookup::Stale(token());
@@ -215,16 +192,16 @@ impl State {
         )
     }
 
-    /// Whether a refresh behind a usable token may start: no failure holds.
+    /// Whether a background refresh may start: no failure holds it off.
     pub fn may_refresh(&self, now: Moment) -> bool {
         self.remembered_failure(now).is_none()
     }
 
-    /// Takes a new view of the lease, if its token is usable now, and says until when, in
-    /// wall-clock milliseconds. `length` is the longest that a view may be.
+    /// Starts a new view of the token if it is usable now. Returns its span, in wall-clock milliseconds. `length` is
+    /// the longest that a view may be.
     ///
-    /// While a refresh is due and `refreshing` (or a failure holds it off), the view may reach into
-    /// the ageing zone; otherwise it ends where ageing starts, so that the next reader notices.
+    /// A view ends where a refresh becomes due, so that the next reader notices. It goes on only if a refresh is in
+    /// flight (`refreshing`) or a failure holds it off.
     ///
     /// `coarse_wall` is the clock that readers compare with: see [`CachedToken::show`].
     pub fn look(
@@ -238,7 +215,7 @@ impl State {
         let age = cached.age(now);
         let (windows, lookup) = (cached.windows, self.classify(now).name());
         let limit = match lookup {
-            CacheState::Fresh => windows.ages,
+            CacheState::Fresh => windows.refresh_due,
             CacheState::RefreshDue if refreshing || !self.may_refresh(now) => windows.ends,
             CacheState::Stale if refreshing || !self.may_refresh(now) => windows.stale,
             _ => return None,
@@ -254,80 +231,9 @@ impl State {
         Some(cached.show(now, coarse_wall, span))
     }
 
-    /// After a login that brought a usable token. A lease that lived until its refresh was due
-    /// without a rejection raises what was learned.
-    #[must_use]
-    pub fn new_token(
-        &self,
-        cached: Arc<CachedToken>,
-        now: Moment,
-        settings: &LifetimeSettings,
-    ) -> Self {
-        let survived = self
-            .cached
-            .as_ref()
-            // Past its estimate it was not tried, and proves nothing.
-            .is_some_and(|old| {
-                old.is_estimated() && (old.windows.ages..old.windows.ends).contains(&old.age(now))
-            });
-        let learned = if survived {
-            self.learned.survived(policy::estimate(settings).length)
-        } else {
-            self.learned
-        };
-        let memory = Memory {
-            failure: None,
-            reject_returned: None,
-            reinstatements: 0,
-            learned,
-            ..self.memory()
-        };
-        Self::new(Some(cached), memory)
-    }
-
-    /// After a login that brought back a token which was reported as rejected, and which serves again.
-    #[must_use]
-    pub fn accept_reissued(
-        &self,
-        cached: Arc<CachedToken>,
-        now: Moment,
-        settings: &LifetimeSettings,
-        random: f64,
-    ) -> Self {
-        let fingerprint = cached.parts.fingerprint().to_owned();
-        let was_disputed = self.is_insisted_on(&fingerprint);
-        let new_token = self.new_token(cached, now, settings);
-        let mut memory = new_token.memory();
-        memory.rejected.retain(|one| one.fingerprint != fingerprint);
-        if was_disputed {
-            memory.reinstatements = self.reinstatements.saturating_add(1);
-            // The login before it was the renewal.
-            memory.renewals = memory.renewals.counted(&fingerprint, now, random);
-        }
-        new_token.remembering(memory)
-    }
-
-    /// After a login that brought back a token which was reported as rejected.
-    #[must_use]
-    pub fn reject_returned(
-        &self,
-        fingerprint: &str,
-        error: Error,
-        now: Moment,
-        settings: &FailureSettings,
-        random: f64,
-    ) -> Self {
-        let failed = self.failed_at_least(self.reinstatements, error, now, settings, random);
-        let reject_returned = Some(fingerprint.to_owned());
-        failed.remembering(Memory {
-            reject_returned,
-            ..failed.memory()
-        })
-    }
-
-    /// Whether the last login already brought this reported token back.
-    pub fn is_insisted_on(&self, fingerprint: &str) -> bool {
-        self.reject_returned.as_deref() == Some(fingerprint)
+    /// Whether the last login returned this reported token too.
+    pub fn was_returned_once(&self, fingerprint: &str) -> bool {
+        self.returned_token.as_deref() == Some(fingerprint)
     }
 
     /// Whether this token was reported as rejected.
@@ -335,8 +241,8 @@ impl State {
         self.rejected_as(fingerprint).is_some()
     }
 
-    /// Whether an adapter alone reported this token as rejected: the call that was refused compares the
-    /// next token with it, so nobody else needs to fail.
+    /// Whether only an adapter reported this token as rejected: the call that was refused compares the next token
+    /// with it, so no other call needs to fail.
     pub fn is_rejected_for_a_call(&self, fingerprint: &str) -> bool {
         self.rejected_as(fingerprint)
             .is_some_and(|rejected| rejected.is_of_adapter)
@@ -347,127 +253,11 @@ impl State {
         all.find(|rejected| rejected.fingerprint == fingerprint)
     }
 
-    /// After a login that failed. The token that still works stays.
-    #[must_use]
-    pub fn failed(
-        &self,
-        error: Error,
-        now: Moment,
-        settings: &FailureSettings,
-        random: f64,
-    ) -> Self {
-        self.failed_at_least(0, error, now, settings, random)
-    }
-
-    /// The same, with the back-off of at least so many failures before this one.
-    fn failed_at_least(
-        &self,
-        least: u32,
-        error: Error,
-        now: Moment,
-        settings: &FailureSettings,
-        random: f64,
-    ) -> Self {
-        let class = class_of(&error);
-        let repeats = self
-            .failure
-            .as_ref()
-            .filter(|earlier| earlier.class == class)
-            .map_or(0, |earlier| earlier.repeats.saturating_add(1))
-            .max(least);
-        let holds = policy::hold(class, repeats, error.retry_after(), settings, random);
-        let error = if class == FailureClass::LoginRate {
-            // Salesforce does not say how long; the memory does.
-            error.with_retry_after(Some(Duration::from_millis(holds)))
-        } else {
-            error
-        };
-        let failure = Some(FailureMemory {
-            error,
-            class,
-            repeats,
-            at: now,
-            holds,
-        });
-        self.remembering(Memory {
-            failure,
-            ..self.memory()
-        })
-    }
-
-    /// After a report that a token was rejected. The age of one whose end was estimated is learned from.
-    pub fn reported(
-        &self,
-        report: &Report<'_>,
-        now: Moment,
-        settings: &LifetimeSettings,
-        random: f64,
-    ) -> Reported {
-        let fingerprint = report.fingerprint;
-        let current = self.cached.as_ref();
-        let Some(cached) = current.filter(|cached| cached.parts.fingerprint() == fingerprint)
-        else {
-            return Reported::Stale;
-        };
-        let refusal = Refusal {
-            host: report.host.unwrap_or_default(),
-            fingerprint,
-            issued: cached.started,
-            is_proof: report.is_proof,
-        };
-        let (renewals, allowed) = if report.is_renewed {
-            (self.renewals.refused_again(&refusal, now), Err(0))
-        } else {
-            self.renewals.refused(&refusal, now, random)
-        };
-        if let Err(left) = allowed {
-            let memory = Memory {
-                renewals,
-                ..self.memory()
-            };
-            return Reported::Held(self.remembering(memory), left);
-        }
-        let age = cached.age(now);
-        let learned = if cached.is_estimated() {
-            self.learned
-                .found_dead(age, policy::estimate(settings).length)
-        } else {
-            self.learned
-        };
-        let rejected = Rejected {
-            fingerprint: fingerprint.to_owned(),
-            is_of_adapter: report.host.is_some(),
-        };
-        let without = self.without_token();
-        Reported::Dropped(without.remembering(Memory {
-            rejected: remember(&self.rejected, rejected),
-            renewals,
-            rejected_age: Some(age),
-            rejected_start: self.rejected_start.max(Some(cached.started.wall)),
-            learned,
-            ..without.memory()
-        }))
-    }
-
-    /// After a host accepted a token; `is_cure` if that token was got because it refused the one before.
-    /// `None`: nothing follows from it.
-    pub fn accepted(&self, host: &str, is_cure: bool, now: Moment) -> Option<Self> {
-        let renewals = if is_cure {
-            self.renewals.cured(host)?
-        } else {
-            self.renewals.accepted(host, now)?
-        };
-        Some(self.remembering(Memory {
-            renewals,
-            ..self.memory()
-        }))
-    }
-
     /// Without the token, which is not known to be dead.
     #[must_use]
     pub fn without_token(&self) -> Self {
         if let Some(cached) = &self.cached {
-            // A reader that still holds the old state must notice too.
+            // Readers that still hold the old state must notice too.
             cached.retire();
         }
         let memory = Memory {
@@ -477,7 +267,7 @@ impl State {
         Self::new(None, memory)
     }
 
-    /// With new credentials an old failure says nothing.
+    /// With new credentials: the remembered failure belongs to the previous ones.
     #[must_use]
     pub fn with_new_credentials(&self) -> Self {
         self.remembering(Memory {
@@ -486,7 +276,7 @@ impl State {
         })
     }
 
-    /// Nothing known any more, and nothing that others knew before.
+    /// After a reset: nothing is remembered, and tokens that others requested before it are not used.
     #[must_use]
     pub fn cleared(&self, now: Moment) -> Self {
         let memory = Memory {
@@ -497,7 +287,7 @@ impl State {
         Self::new(None, memory)
     }
 
-    /// With no token known as rejected: a login may bring one back.
+    /// Without rejected tokens: a login may return one of them.
     #[must_use]
     pub fn without_rejected(&self) -> Self {
         self.remembering(Memory {
@@ -507,58 +297,17 @@ impl State {
         })
     }
 
-    /// When the failure that holds now ends, by the wall clock.
+    /// Until when the remembered failure holds, by the wall clock.
     pub fn backing_off_until(&self, now: Moment) -> Option<std::time::SystemTime> {
         let failure = self.failure.as_ref()?;
-        (now.since(failure.at) < failure.holds)
-            .then(|| policy::wall_time(failure.at, failure.holds))
+        (now.since(failure.at) < failure.holds).then(|| failure.at.wall_after(failure.holds))
     }
 
     /// When a refresh is due, by the wall clock.
     pub fn refresh_at(&self) -> Option<std::time::SystemTime> {
         let cached = self.cached.as_ref()?;
-        Some(policy::wall_time(cached.started, cached.windows.ages))
+        Some(cached.started.wall_after(cached.windows.refresh_due))
     }
-}
-
-/// Enough for every session of an org that an administrator ends one after the other.
-const REJECTED: usize = 8;
-
-fn remember(rejected: &[Rejected], newest: Rejected) -> Vec<Rejected> {
-    let others = rejected
-        .iter()
-        .filter(|one| one.fingerprint != newest.fingerprint);
-    let mut all: Vec<_> = others.cloned().collect();
-    let surplus = (all.len() + 1).saturating_sub(REJECTED);
-    all.drain(..surplus);
-    all.push(newest);
-    all
-}
-
-/// How a failure is remembered, by its code.
-pub fn class_of(error: &Error) -> FailureClass {
-    match error.kind() {
-        ErrorKind::LoginRate if error.code() == ErrorCode::LoginBudgetExceeded => {
-            FailureClass::LoginBudget
-        }
-        ErrorKind::LoginRate => FailureClass::LoginRate,
-        ErrorKind::Response => FailureClass::Unrecognized,
-        ErrorKind::Configuration if error.is_retryable() => FailureClass::Transient,
-        ErrorKind::Timeout
-        | ErrorKind::Transport
-        | ErrorKind::Unavailable
-        | ErrorKind::Internal => FailureClass::Transient,
-        _ => FailureClass::Refusal,
-    }
-}
-
-pub fn same_token_returned(fingerprint: &str) -> Error {
-    Error::new(
-        ErrorCode::SameTokenReturned,
-        format!("Salesforce returned the very token that was reported as rejected (fingerprint {fingerprint})"),
-    )
-    .with_help("For Salesforce the session is alive, so the API refused the call for another reason: look at the API's answer\n(scopes of the app, permissions of the Run-As user, IP restrictions). The token is not used for the time that this failure holds;
-if the next login brings it once more, it serves again. `reset()` ends the wait.")
 }
 
 #[cfg(test)]

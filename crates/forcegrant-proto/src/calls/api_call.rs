@@ -5,16 +5,17 @@ use std::time::{Duration, SystemTime};
 
 use url::Url;
 
-use crate::cache::state::{Report, same_token_returned};
+use crate::cache::after_login::same_token_returned;
+use crate::cache::reports::Report;
 use crate::calls::client::{CallClient, ReportOutcome};
 use crate::calls::resolve_url::ResolvedUrl;
-use crate::calls::retry::{CallRetry, Failed};
+use crate::calls::retry::{CallRetry, UnservedRequest};
 use crate::error::{Error, ErrorCode};
 use crate::response_class::{ApiResponse, ResponseClass};
 use crate::secret::fingerprint;
 use crate::token::Token;
 
-/// So many bytes of a body are looked at.
+/// So many bytes of a body decide what a response means.
 pub const CLASSIFIED_BYTES: usize = 2048;
 
 /// A response to a request that carried a token of this client, as plain values.
@@ -24,7 +25,7 @@ pub struct CallResponse<'a> {
     pub access_token: &'a str,
     /// The URL of the request, as [`ApiCall::prepare`] gave it.
     pub url: &'a str,
-    /// Whether the request can be sent again: its body is at hand, or it has none.
+    /// Whether the request can be sent again: its body is in memory, or it has no body.
     pub replayable: bool,
     /// The response. Its body may be empty where [`body_counts`] says no.
     pub response: ApiResponse<'a>,
@@ -34,9 +35,9 @@ pub struct CallResponse<'a> {
 #[derive(Clone, Debug)]
 #[must_use]
 pub enum Action {
-    /// The response is handed out as it is.
+    /// The caller gets the response as it is.
     Deliver,
-    /// After this pause, ask the client for a token and send the request again with it.
+    /// After this pause, get a token from the client and send the request again with it.
     Resend(Duration),
     /// The call ends in this error.
     Fail(Error),
@@ -93,7 +94,7 @@ struct Progress {
 }
 
 impl ApiCall {
-    /// A call by this method.
+    /// A call with this method.
     pub fn new(method: impl Into<String>) -> Self {
         Self {
             method: method.into(),
@@ -102,7 +103,7 @@ impl ApiCall {
         }
     }
 
-    /// The same, for an HTTP client that repeats what a busy service refuses by itself.
+    /// The same, for an HTTP client that repeats requests to a busy service itself.
     #[must_use]
     pub fn without_retries(self) -> Self {
         Self {
@@ -128,7 +129,7 @@ impl ApiCall {
         Ok(())
     }
 
-    /// Where the next request goes, and whether it carries the token.
+    /// The URL of the next request, and whether it carries the token.
     ///
     /// # Errors
     /// As [`ApiCall::use_token`] and [`CallClient::resolve_url`].
@@ -170,10 +171,10 @@ impl ApiCall {
         };
         let is_instance = client.is_instance(&url);
         if !(is_instance || response.is_salesforces_refusal()) {
-            // The host's own refusal of whatever: it says nothing about the token.
+            // The host refused for a reason of its own, which says nothing about the token.
             return Action::Deliver;
         }
-        let refused = Refused {
+        let refused = RefusalResponse {
             status: response.status,
             class,
             replayable: call.replayable,
@@ -189,8 +190,8 @@ impl ApiCall {
             .after_report(refused, outcome, is_jwt(call.access_token))
     }
 
-    /// A request to this URL, with its token, was served: for adapters that hand over no response that is
-    /// fine. Returns as [`CallClient::note_accepted`] does.
+    /// A request to this URL with its token was served: for adapters that do not pass on successful responses.
+    /// Returns the same as [`CallClient::note_accepted`].
     #[doc(hidden)]
     pub fn note_served(&self, client: &impl CallClient, url: &str) -> bool {
         client.note_accepted(url, self.progress.is_renewed)
@@ -205,7 +206,7 @@ impl ApiCall {
         now: SystemTime,
         random: f64,
     ) -> Option<Duration> {
-        let failed = Failed {
+        let failed = UnservedRequest {
             method: &self.method,
             class,
             replayable: call.replayable,
@@ -218,7 +219,7 @@ impl ApiCall {
 
 /// A response that refused the token.
 #[derive(Clone, Debug)]
-struct Refused {
+struct RefusalResponse {
     status: u16,
     class: ResponseClass,
     replayable: bool,
@@ -229,10 +230,15 @@ struct Refused {
 impl Progress {
     /// What follows from a refused token, once it is reported. Pure.
     ///
-    /// A call renews the token once. A 403 is never repeated, and what is no proof that the session is
-    /// dead is handed out where a new token is of no use or cannot be tried.
-    fn after_report(&mut self, refused: Refused, outcome: ReportOutcome, is_jwt: bool) -> Action {
-        let is_told = refused.class == ResponseClass::SessionExpired;
+    /// A call renews the token once. A 403 is never repeated. A response that does not prove that the session is dead
+    /// is delivered if a new token does not help or cannot be tried.
+    fn after_report(
+        &mut self,
+        refused: RefusalResponse,
+        outcome: ReportOutcome,
+        is_jwt: bool,
+    ) -> Action {
+        let is_dead = refused.class == ResponseClass::SessionExpired;
         let status = Some(refused.status);
         if !self.is_renewed && refused.status == 403 {
             return Action::Deliver;
@@ -247,7 +253,7 @@ impl Progress {
             }
             ReportOutcome::Dropped | ReportOutcome::Outdated => request_not_replayable(status),
         };
-        if is_told {
+        if is_dead {
             Action::Fail(error)
         } else {
             Action::Deliver
@@ -255,13 +261,12 @@ impl Progress {
     }
 }
 
-/// By its form alone: the token at hand may be another by now.
+/// By its form alone: the current token may be another by now.
 fn is_jwt(access_token: &str) -> bool {
     access_token.starts_with("eyJ") && access_token.split('.').count() == 3
 }
 
-/// Whether the body decides what a response of this status means; then the first
-/// [`CLASSIFIED_BYTES`] of it are to be read.
+/// Whether the body decides what a response with this status means; then read its first [`CLASSIFIED_BYTES`].
 #[must_use]
 pub fn body_counts(status: u16) -> bool {
     matches!(status, 400 | 401 | 403 | 500)
@@ -292,7 +297,7 @@ pub fn request_not_replayable(status: Option<u16>) -> Error {
     )
 }
 
-/// The API refused a token that is new. `left`: none is requested again for so long.
+/// The API refused a new token. `left`: none is requested for so long.
 fn fresh_token_refused(status: Option<u16>, is_jwt: bool, left: Option<Duration>) -> Error {
     let what = match left {
         None => "the session was renewed, and the API refused the new token too",
@@ -306,7 +311,7 @@ fn fresh_token_refused(status: Option<u16>, is_jwt: bool, left: Option<Duration>
     } else {
         (
             "",
-            "So the token is not what is wrong. Look at the response of this API for another reason: the app's scopes, the\nuser's permissions, \"Lock sessions to the IP address\", or a host that is not of this org.",
+            "The reason is not the token. Look for it in the response of this API: the app's scopes, the\nuser's permissions, \"Lock sessions to the IP address\", or a host that is not of this org.",
         )
     };
     let error = Error::new(ErrorCode::FreshTokenRefused, format!("{what}{why}"));
@@ -340,7 +345,7 @@ mod tests {
         }
     }
 
-    fn told(action: &Action) -> String {
+    fn shown(action: &Action) -> String {
         match action {
             Action::Deliver => "deliver".to_owned(),
             Action::Resend(_) => "resend".to_owned(),
@@ -372,7 +377,7 @@ mod tests {
             (unknown, 401, true, false, held, "deliver"),
             (unknown, 401, true, true, held, "deliver"),
         ] {
-            let refused = Refused {
+            let refused = RefusalResponse {
                 status,
                 class,
                 replayable,
@@ -381,7 +386,7 @@ mod tests {
             let case = format!("{refused:?} {is_renewed} {outcome:?}");
             let mut progress = progress(is_renewed);
             let action = progress.after_report(refused, outcome, false);
-            assert_eq!(told(&action), expected, "{case}");
+            assert_eq!(shown(&action), expected, "{case}");
             assert_eq!(progress.refused.is_some(), expected == "resend", "{case}");
         }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use url::Url;
 
-use crate::cache::state::Report;
+use crate::cache::reports::Report;
 use crate::calls::resolve_url::ResolvedUrl;
 use crate::calls::retry::CallRetry;
 use crate::error::Error;
@@ -19,8 +19,8 @@ pub trait CallClient: Clone + Send + Sync + Unpin + 'static {
     /// A usable token.
     fn token(&self) -> impl Future<Output = Result<Token, Error>> + Send;
 
-    /// The token at hand, or the failure that still holds, for callers that cannot wait. `None`: a login is in flight,
-    /// and was started if there was none.
+    /// The current token or the remembered failure, for callers that cannot wait. `None`: a login is in flight; it was
+    /// started if there was none.
     fn token_at_hand(&self) -> Option<Result<Token, Error>>;
 
     /// Whether the token may be sent to this URL.
@@ -51,13 +51,13 @@ pub trait CallClient: Clone + Send + Sync + Unpin + 'static {
     fn report(&self, report: &Report<'_>) -> ReportOutcome;
 }
 
-/// What came of a report that a token was refused.
+/// What follows from a report that a token was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReportOutcome {
     /// Another token is current already.
     Outdated,
-    /// The token is not served any more.
+    /// The token is no longer served.
     Dropped,
-    /// The token goes on serving; none is requested for so long.
+    /// The token is still served; none is requested for so long.
     Held(Duration),
 }

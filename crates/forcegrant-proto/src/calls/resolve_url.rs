@@ -1,5 +1,5 @@
-//! Where a request goes, and whether the token goes along: paths go to the token's instance, and what
-//! was meant for an instance that the org has left goes to where it is now. Pure.
+//! The URL of a request, and whether the token goes along. Paths go to the token's instance, and URLs of an instance
+//! that the org has left go to its current one. Pure.
 
 use url::Url;
 
@@ -47,7 +47,7 @@ pub struct TokenInstances<'a> {
 }
 
 impl Instances {
-    /// With these instances too; `None` when they are known.
+    /// These too; `None` if they are known already.
     pub fn with(&self, token: TokenInstances<'_>) -> Option<Self> {
         let new: Vec<_> = [
             (Some(token.instance_url), false),
@@ -83,7 +83,7 @@ impl Instances {
         path_or_url: &str,
     ) -> Result<ResolvedUrl, Error> {
         let instance = token.instance_url;
-        // What nearly every call is: text comparison, no parsing.
+        // Nearly every call: text comparison, no parsing.
         let whole = path_or_url.strip_prefix(instance);
         if whole.is_some_and(|rest| rest.is_empty() || url_spelling::is_plain_path(rest)) {
             return Ok(ResolvedUrl {
@@ -113,7 +113,7 @@ impl Instances {
         text: &str,
         url: Url,
     ) -> Result<ResolvedUrl, Error> {
-        let url = self.where_it_is_now(token, url);
+        let url = self.current_url(token, url);
         let instances = [
             token.instance_url,
             token.api_instance_url.unwrap_or_default(),
@@ -138,8 +138,8 @@ impl Instances {
         })
     }
 
-    /// A URL of an instance that the org has left leads to where the org is now.
-    fn where_it_is_now(&self, token: TokenInstances<'_>, given: Url) -> Place {
+    /// A URL of an instance that the org has left becomes one of its current instance.
+    fn current_url(&self, token: TokenInstances<'_>, given: Url) -> CurrentUrl {
         let left = self.0.iter().find(|known| same_origin(&given, &known.base));
         let now = match left {
             Some(known) if known.is_api => token.api_instance_url,
@@ -150,7 +150,7 @@ impl Instances {
         let rest = &given[url::Position::BeforePath..];
         let now = base.and_then(|base| Url::parse(&format!("{base}{rest}")).ok());
         let has_moved = now.is_some();
-        Place {
+        CurrentUrl {
             now: now.unwrap_or_else(|| given.clone()),
             given,
             has_moved,
@@ -158,7 +158,8 @@ impl Instances {
     }
 }
 
-struct Place {
+/// A URL as it was given, and on the instance where the org is now.
+struct CurrentUrl {
     given: Url,
     now: Url,
     has_moved: bool,
@@ -226,7 +227,7 @@ mod tests {
     }
 
     /// The URL, with a star where the token goes along.
-    fn told(known: &[Base], now: Base, text: &str) -> String {
+    fn shown(known: &[Base], now: Base, text: &str) -> String {
         match resolved(known, now, text) {
             Ok(resolved) if resolved.carries_token => format!("{} *", resolved.url),
             Ok(resolved) => resolved.url,
@@ -254,7 +255,7 @@ mod tests {
             ("/\\evil.example/a", "invalid_option"),
             ("/a\\b", "invalid_option"),
         ] {
-            assert_eq!(told(&[], (OLD, None), text), expected, "{text:?}");
+            assert_eq!(shown(&[], (OLD, None), text), expected, "{text:?}");
         }
     }
 
@@ -278,7 +279,7 @@ mod tests {
                 "https://gw.trusted.example:8443/a",
                 "https://gw.trusted.example:8443/a *",
             ),
-            // Nothing of ours goes along, so how it is read is the caller's affair.
+            // No token goes along, so it does not matter how others read the URL.
             ("https://evil.example/a", "https://evil.example/a"),
             (
                 "https://evil.example\\@acme.my.salesforce.com/a",
@@ -314,14 +315,14 @@ mod tests {
             ("https://gw.trusted\t.example/a", "invalid_option"),
             ("https://@gw.trusted.example/a", "invalid_option"),
         ] {
-            assert_eq!(told(&[], (OLD, None), text), expected, "{text:?}");
+            assert_eq!(shown(&[], (OLD, None), text), expected, "{text:?}");
         }
     }
 
     #[test]
     fn what_was_meant_for_an_instance_follows_it() {
         let moved = |text| {
-            told(
+            shown(
                 &[(OLD, Some(API))],
                 (NEW, Some("https://test.api.salesforce.com")),
                 text,
@@ -354,7 +355,7 @@ mod tests {
     #[test]
     fn an_api_instance_that_is_gone_stays_where_it_was() {
         let url = "https://api.salesforce.com/a";
-        assert_eq!(told(&[(OLD, Some(API))], (NEW, None), url), url);
+        assert_eq!(shown(&[(OLD, Some(API))], (NEW, None), url), url);
     }
 
     #[test]
@@ -372,7 +373,7 @@ mod tests {
         assert_eq!(all.0.len(), MAX_INSTANCES);
     }
 
-    /// Texts near those that parsers quarrel about.
+    /// Texts near those that parsers read differently.
     fn hostile() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             Just("https://"),
@@ -412,8 +413,7 @@ mod tests {
         proptest::collection::vec(piece, 0..9).prop_map(|pieces| pieces.concat())
     }
 
-    /// If the token goes along with this text: that is to a host that may see it, by a URL that nobody
-    /// reads differently.
+    /// If the token goes along with this text, the host may see it and all parsers read the URL alike.
     fn check_where_it_goes(text: &str) {
         let Ok(resolved) = resolved(&[(OLD, None)], (NEW, Some(API)), text) else {
             return;

@@ -5,10 +5,10 @@ use std::time::Duration;
 use crate::backoff::{Attempts, Backoff};
 use crate::response_class::{RateLimit, ResponseClass};
 
-/// Repeating calls that were refused with 503, 429 and the like. Off by default: one attempt.
+/// Repeats calls that were refused with 503, 429 and the like. Off by default: one attempt.
 ///
-/// Only methods that may be repeated by their definition (RFC 9110 section 9.2.2) are, and only on a
-/// response: a connection that could not be made is the HTTP client's affair.
+/// Only idempotent methods (RFC 9110 section 9.2.2) are repeated, and only after a response: failed connections are
+/// left to the HTTP client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallRetry {
@@ -35,7 +35,7 @@ impl Default for CallRetry {
 
 /// A request that Salesforce did not serve.
 #[derive(Clone, Copy, Debug)]
-pub struct Failed<'a> {
+pub struct UnservedRequest<'a> {
     pub method: &'a str,
     pub class: ResponseClass,
     /// Whether its body can be sent again.
@@ -48,8 +48,9 @@ pub struct Failed<'a> {
 impl CallRetry {
     /// The pause before the next attempt, or `None` to take the response as it is.
     #[doc(hidden)]
-    pub fn pause(&self, failed: &Failed<'_>, random: f64) -> Option<Duration> {
-        let worth_it = failed.replayable && is_idempotent(failed.method) && may_pass(failed.class);
+    pub fn pause(&self, failed: &UnservedRequest<'_>, random: f64) -> Option<Duration> {
+        let worth_it =
+            failed.replayable && is_idempotent(failed.method) && is_temporary(failed.class);
         let attempts = Attempts {
             max: self.max_attempts,
             backoff: Backoff {
@@ -71,8 +72,8 @@ fn is_idempotent(method: &str) -> bool {
         .any(|known| known.eq_ignore_ascii_case(method))
 }
 
-/// The requests of a day come back over hours: no pause of a call is as long.
-fn may_pass(class: ResponseClass) -> bool {
+/// Not the daily limit: it takes hours to recover, longer than any pause of a call.
+fn is_temporary(class: ResponseClass) -> bool {
     matches!(
         class,
         ResponseClass::Unavailable
@@ -91,7 +92,7 @@ mod tests {
         retry_after_cap: Duration::from_secs(30),
     };
 
-    const BUSY: Failed<'_> = Failed {
+    const BUSY: UnservedRequest<'_> = UnservedRequest {
         method: "GET",
         class: ResponseClass::Unavailable,
         replayable: true,
@@ -109,7 +110,7 @@ mod tests {
         let asked = |seconds| {
             let retry_after = Some(Duration::from_secs(seconds));
             THREE.pause(
-                &Failed {
+                &UnservedRequest {
                     retry_after,
                     ..BUSY
                 },
@@ -131,7 +132,7 @@ mod tests {
             ("POST", false),
             ("PATCH", false),
         ] {
-            let pause = THREE.pause(&Failed { method, ..BUSY }, 0.5);
+            let pause = THREE.pause(&UnservedRequest { method, ..BUSY }, 0.5);
             assert_eq!(pause.is_some(), repeated, "{method}");
         }
         for (class, repeated) in [
@@ -144,10 +145,10 @@ mod tests {
             (ResponseClass::Blocked, false),
             (ResponseClass::Other, false),
         ] {
-            let pause = THREE.pause(&Failed { class, ..BUSY }, 0.5);
+            let pause = THREE.pause(&UnservedRequest { class, ..BUSY }, 0.5);
             assert_eq!(pause.is_some(), repeated, "{class:?}");
         }
-        let once = Failed {
+        let once = UnservedRequest {
             replayable: false,
             ..BUSY
         };

@@ -19,7 +19,7 @@ impl Cause {
         }
     }
 
-    /// The innermost text, which is mostly the one that says something.
+    /// The innermost text, which usually says the most.
     pub fn innermost(&self) -> &str {
         self.next
             .as_ref()

@@ -1,10 +1,10 @@
-//! The codes of all errors, with what is known of each.
+//! The codes of all errors, with the properties of each.
 
 use std::fmt;
 
 use super::{ErrorKind, SetupStep};
 
-struct Row {
+struct CodeRow {
     text: &'static str,
     kind: ErrorKind,
     retryable: bool,
@@ -27,9 +27,9 @@ macro_rules! codes {
             /// Every code, in the order of docs/errors.md.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            fn row(self) -> &'static Row {
+            fn row(self) -> &'static CodeRow {
                 match self {
-                    $(Self::$name => &Row {
+                    $(Self::$name => &CodeRow {
                         text: $text, kind: $kind, retryable: $retryable, setup_step: $step, meaning: $meaning,
                     }),*
                 }

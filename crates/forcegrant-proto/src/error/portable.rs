@@ -1,4 +1,4 @@
-//! An error in the form in which another process is told of it.
+//! An error in the form in which another process reads it.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Error, ErrorCode, SetupStep};
 use crate::moment::millis;
 
-/// All of an error but its cause. No field holds a secret, as none of an error does.
+/// All of an error except its cause. Like the error, it holds no secret.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Portable {
     code: String,
@@ -39,7 +39,7 @@ impl Error {
 }
 
 impl Portable {
-    /// `None`: another release knows this code, and this one does not.
+    /// `None`: this release does not know the code.
     pub fn into_error(self) -> Option<Error> {
         let code = ErrorCode::ALL.iter().find(|code| **code == *self.code)?;
         let step = SetupStep::ALL

@@ -9,7 +9,7 @@ pub fn invalid_option(option: &str, problem: &str, right: &str) -> Error {
     Setting::Option(option).wrong(problem, right)
 }
 
-/// What a value was given by.
+/// Where a value was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting<'a> {
     Option(&'a str),

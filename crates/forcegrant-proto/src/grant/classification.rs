@@ -1,10 +1,10 @@
-//! The one table of what a response of the token endpoint means, and whether the failure is temporary
-//! (another attempt with nothing changed may bring a token) or final. Pure.
+//! The one table of what a response of the token endpoint means, and whether a failure is temporary (another attempt
+//! without a change may bring a token) or final. Pure.
 //!
-//! Salesforce's own refusals are told apart in `refusal.rs`. What comes here besides them was often not
-//! sent by Salesforce: gateways, captive portals and maintenance pages answer in its place, with any
-//! status (reported). At the first contact that is most likely a wrong host, and another attempt does not
-//! help. From a host that has responded as a token endpoint before, it is most likely a passing fault.
+//! `refusal.rs` tells Salesforce's own refusals apart. Other responses often do not come from Salesforce: gateways,
+//! captive portals and maintenance pages respond instead, with any status (reported). At the first contact the host is
+//! probably wrong, and another attempt does not help. If the host has responded as a token endpoint before, the fault
+//! is probably temporary.
 
 /// What the body of a response is, as far as the table needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum Body {
 pub enum Class {
     /// It should hold a token.
     Token,
-    /// Salesforce says in the form of OAuth why there is none.
+    /// An OAuth error says why there is no token.
     OauthError,
     /// Too many requests.
     RateLimited,
@@ -37,7 +37,7 @@ pub enum Class {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Classification {
     pub class: Class,
-    /// If it gives no token: whether another attempt may.
+    /// If it gives no token: whether another attempt may bring one.
     pub temporary: bool,
 }
 
@@ -115,12 +115,12 @@ mod tests {
         ];
         for (status, body, class, temporary) in table {
             let [first, known] = [false, true].map(|known| classify(status, body, known));
-            let told = match (first.temporary, known.temporary) {
+            let seen = match (first.temporary, known.temporary) {
                 (true, true) => Always,
                 (false, true) => OnceKnown,
                 _ => Never,
             };
-            assert_eq!((first.class, told), (class, temporary), "{status} {body:?}");
+            assert_eq!((first.class, seen), (class, temporary), "{status} {body:?}");
             assert_eq!(known.class, class, "{status} {body:?}");
         }
     }

@@ -1,4 +1,4 @@
-//! What decoding a response needs to know beside it.
+//! What decoding a response needs beside the response.
 
 use std::time::SystemTime;
 
@@ -6,9 +6,9 @@ use crate::credentials::ClientCredentials;
 use crate::host::TrustPolicy;
 use crate::redaction::Redactor;
 
-/// What a decision on a response needs beside it.
+/// What decoding a response needs beside the response.
 pub struct ResponseContext<'a> {
-    /// With the port where it is not the usual one.
+    /// With the port if it is not the usual one.
     pub host: &'a str,
     pub credentials: &'a ClientCredentials,
     pub trust: &'a TrustPolicy,
@@ -18,7 +18,7 @@ pub struct ResponseContext<'a> {
 }
 
 impl ResponseContext<'_> {
-    /// Takes what was sent out of a server's words.
+    /// Removes what was sent from a server's words.
     pub fn redactor(&self) -> Redactor {
         let (id, secret) = (
             self.credentials.client_id(),

@@ -1,16 +1,16 @@
-//! Why a response of the token endpoint gives no token.
+//! Why one request to the token endpoint gives no token.
 
 use crate::error::Error;
 
-/// Why a response gives no token.
+/// Why a request failed, or its response gives no token.
 #[derive(Clone, Debug)]
-pub struct Failure {
+pub struct RequestFailure {
     pub error: Error,
     /// Temporary: another attempt within the same login may help.
     pub transient: bool,
 }
 
-impl Failure {
+impl RequestFailure {
     pub fn transient(error: Error) -> Self {
         Self {
             error,
@@ -24,19 +24,4 @@ impl Failure {
             transient: false,
         }
     }
-}
-
-/// Why a body is not that of a token endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unreadable {
-    Empty,
-    Html,
-    Gzip,
-    Utf16,
-    /// JSON that ends too early.
-    Cut,
-    /// JSON, but neither a token nor an OAuth error.
-    OtherJson,
-    TooLarge,
-    Other,
 }

@@ -1,5 +1,5 @@
-//! Token introspection (RFC 7662) in the form that Salesforce documents: the one way to learn when
-//! an opaque token ends. It costs a request, so it is made once a login and only when asked for.
+//! Token introspection (RFC 7662) in the form that Salesforce documents: the only way to learn when an opaque token
+//! ends. It costs a request, so it is made once per login and only if the user asks for it.
 
 use serde_json::Value;
 
@@ -8,16 +8,16 @@ use crate::error::{Error, ErrorCode};
 use crate::grant::request::{self, AuthStyle};
 use crate::http_message::{Request, Response};
 
-/// What the endpoint says of a token.
+/// What the endpoint says about a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Introspected {
-    /// It lives, until this second since 1970 if that was said.
+    /// It is alive, until this second since 1970 if that was stated.
     Active { ends: Option<i64> },
     /// It is dead.
     Inactive,
 }
 
-/// The introspection endpoint beside a token endpoint. `None`: its address can not be derived.
+/// The introspection endpoint beside a token endpoint. `None`: its URL cannot be derived.
 pub fn url_beside(token_url: &str) -> Option<String> {
     let base = token_url.strip_suffix("/token")?;
     Some(format!("{base}/introspect"))
@@ -34,12 +34,12 @@ pub fn encode(
     request::form(url, &fields, credentials, style)
 }
 
-/// Reads the answer. An error here says only that nothing was learned.
+/// Reads the response. An error only means that nothing was learned.
 pub fn decode(response: &Response) -> Result<Introspected, Error> {
     let useless = |problem: &str| {
         Error::new(
             ErrorCode::UnexpectedResponse,
-            format!("introspection told nothing: {problem} (HTTP {})", response.status),
+            format!("introspection failed: {problem} (HTTP {})", response.status),
         )
         .with_help("The app may lack the permission to introspect its tokens. The lifetime is estimated instead.")
         .with_http_status(response.status)
@@ -48,14 +48,14 @@ pub fn decode(response: &Response) -> Result<Introspected, Error> {
         return Err(useless("it was refused"));
     }
     let Ok(Value::Object(fields)) = serde_json::from_slice(&response.body) else {
-        return Err(useless("the answer is not a JSON object"));
+        return Err(useless("the response is not a JSON object"));
     };
     match fields.get("active") {
         Some(Value::Bool(true)) => Ok(Introspected::Active {
             ends: fields.get("exp").and_then(Value::as_i64),
         }),
         Some(Value::Bool(false)) => Ok(Introspected::Inactive),
-        _ => Err(useless("the answer has no field `active`")),
+        _ => Err(useless("the response has no field `active`")),
     }
 }
 
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_read() {
+    fn responses_are_read() {
         assert_eq!(
             read(200, r#"{"active":true,"exp":7}"#).unwrap(),
             Introspected::Active { ends: Some(7) }

@@ -1,14 +1,14 @@
-//! What a refusal by the token endpoint means: a table of (error, description) pairs, and the
-//! general meaning of each error for descriptions that it does not list.
+//! The table of what a refusal by the token endpoint means, by error and description; and the general meaning of each
+//! error, for unknown descriptions.
 //!
-//! Salesforce responds HTTP 400 to all of them, `invalid_client` included (seen in several clients).
+//! Salesforce responds with HTTP 400 to all of them, `invalid_client` included (seen in several clients).
 
 use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorCode};
 use crate::redaction::Redactor;
 
-struct Row {
+struct RefusalRow {
     /// Lower case. Empty: any error with this description.
     error: &'static str,
     /// Lower case; found anywhere in the description. Empty: any description.
@@ -41,7 +41,7 @@ const LOCKED: &str = "The Run-As user is locked out, or its password has expired
 const RETRY: &str = "Salesforce had a fault while it handled the request, and asks for another. The client tries again by itself.";
 const UNKNOWN: &str = "This version does not know this refusal. Salesforce's own words are above; the org's Login History\n(Setup > Login History) often says more.";
 
-const TABLE: &[Row] = &[
+const TABLE: &[RefusalRow] = &[
     // Temporary: Salesforce asks for another attempt (reported), or the error says so by itself (RFC 6749
     // section 4.1.2.1, which gives these two names).
     row("unknown_error", "", ErrorCode::ServerUnavailable, RETRY),
@@ -58,7 +58,7 @@ const TABLE: &[Row] = &[
         ErrorCode::ServerUnavailable,
         RETRY,
     ),
-    // Descriptions that say enough, whatever error they come with.
+    // Descriptions that are clear with any error.
     row(
         "",
         "app is not installed in this org",
@@ -270,8 +270,8 @@ const fn row(
     description: &'static str,
     code: ErrorCode,
     help: &'static str,
-) -> Row {
-    Row {
+) -> RefusalRow {
+    RefusalRow {
         error,
         description,
         code,
@@ -306,7 +306,7 @@ impl OauthError {
         let description = self.description.as_deref().unwrap_or_default();
         // Typographic apostrophes are seen too.
         let description = description.to_lowercase().replace('\u{2019}', "'");
-        let fits = |row: &&Row| {
+        let fits = |row: &&RefusalRow| {
             (row.error.is_empty() || row.error == error) && description.contains(row.description)
         };
         let found = TABLE.iter().find(fits);

@@ -8,7 +8,7 @@ use crate::http_message::Request;
 use crate::percent_encoding::percent_encode;
 use crate::secret::Secret;
 
-/// How the client proves who it is. Salesforce documents both.
+/// How the client authenticates itself. Salesforce documents both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AuthStyle {
@@ -147,7 +147,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_secret_survives_the_form(secret in "[^\\p{C}\\s]([^\\p{C}]{0,20}[^\\p{C}\\s])?") {
-            // What is trimmed or refused is none.
+            // Secrets that are trimmed or refused do not count.
             let credentials = ClientCredentials::new("id", secret.as_str());
             prop_assume!(credentials.as_ref().is_ok_and(|credentials| credentials.expose_client_secret() == secret));
             let request = encode("https://x/", &credentials.unwrap(), AuthStyle::Body);

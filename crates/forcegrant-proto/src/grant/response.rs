@@ -9,11 +9,11 @@ use serde_json::{Map, Value};
 
 mod failures;
 
-use self::failures::{missing, wrong};
+use self::failures::{Unreadable, missing, wrong};
 use crate::error::Error;
 use crate::grant::classification::{self, Body, Class, Classification};
 use crate::grant::context::ResponseContext;
-use crate::grant::failure::{Failure, Unreadable};
+use crate::grant::failure::RequestFailure;
 use crate::grant::refusal::OauthError;
 use crate::host::check_instance_url;
 use crate::http_message::Response;
@@ -22,7 +22,7 @@ use crate::secret::Secret;
 use crate::token_data::{Grant, JwtTimes, TokenFormat};
 
 /// Reads one response of the token endpoint.
-pub fn decode(response: &Response, context: &ResponseContext<'_>) -> Result<Grant, Failure> {
+pub fn decode(response: &Response, context: &ResponseContext<'_>) -> Result<Grant, RequestFailure> {
     let status = response.status;
     let read = read_object(response);
     let refusal = read.as_ref().ok().and_then(OauthError::of);
@@ -51,7 +51,7 @@ pub fn decode(response: &Response, context: &ResponseContext<'_>) -> Result<Gran
     };
     let retry_after = response.retry_after.as_deref();
     let retry_after = retry_after.and_then(|text| retry_after::parse(text, context.now));
-    Err(Failure {
+    Err(RequestFailure {
         error: error.with_retry_after(retry_after),
         transient: temporary,
     })
@@ -129,7 +129,7 @@ fn grant(mut fields: Map<String, Value>, context: &ResponseContext<'_>) -> Resul
         None if jwt.is_some() => TokenFormat::Jwt,
         Some(_) | None => TokenFormat::Opaque,
     };
-    // What was taken out leaves room behind, which every token would keep.
+    // The removed fields leave unused capacity, which every token would keep.
     let extra = if fields.is_empty() {
         Map::new()
     } else {
@@ -138,7 +138,7 @@ fn grant(mut fields: Map<String, Value>, context: &ResponseContext<'_>) -> Resul
     let check = |field, url: &str| {
         let hide = || context.redactor().hide(access_token.expose());
         let url = check_instance_url(field, url, context.trust, &hide)?;
-        // It is shown in logs.
+        // Logs show it.
         let secrets = [
             access_token.expose(),
             context.credentials.expose_client_secret(),
@@ -205,8 +205,7 @@ fn verify_signature(secret: &str, message: &[Option<&str>], signature: &str) -> 
         .is_ok_and(|tag| hmac::verify(&key, message.as_bytes(), &tag).is_ok())
 }
 
-/// The times in a JWT, without verifying it: the endpoint it came from was authenticated by TLS,
-/// and the token is not for this client to judge.
+/// The times in a JWT, without verifying it: it came over TLS from the token endpoint, and the APIs verify it.
 fn jwt_times(token: &str) -> Option<JwtTimes> {
     let mut parts = token.split('.');
     let (header, payload, signature) = (parts.next()?, parts.next()?, parts.next()?);

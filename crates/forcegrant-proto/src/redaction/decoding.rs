@@ -1,4 +1,4 @@
-//! Undoes the encodings in which a server can echo a text. Pure.
+//! Decodes the encodings in which a server can echo a text. Pure.
 
 use std::ops::Range;
 
@@ -36,8 +36,7 @@ pub(super) fn decoded(text: &str) -> Vec<Unit> {
         .collect()
 }
 
-/// Letter case does not count, nor what a form (`+` for a blank) or the other alphabet of Base64
-/// writes in another way.
+/// Ignores letter case, the `+` that a form writes for a blank, and the other alphabet of Base64.
 fn folded_char(c: char) -> char {
     match c {
         '+' | '-' | '\u{a0}' => ' ',

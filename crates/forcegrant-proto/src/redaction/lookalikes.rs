@@ -1,4 +1,4 @@
-//! What has the form of a secret, as people paste one into the wrong place. Pure.
+//! Texts in the form of a secret, which people paste into the wrong place. Pure.
 
 use crate::secret::HIDDEN;
 

@@ -1,29 +1,29 @@
-//! Keeps a store that fails out of the way for a while. Pure.
+//! The circuit breaker of a store: after a failure the store is not called for a while. Pure.
 
-/// The first pause, and the longest.
-const FIRST: u64 = 1_000;
-const LONGEST: u64 = 60_000;
+/// In milliseconds.
+const FIRST_PAUSE: u64 = 1_000;
+const LONGEST_PAUSE: u64 = 60_000;
 
-/// Whether a store may be asked, by what came of asking it before.
+/// Whether a store may be called, by the results of earlier calls.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Breaker {
     failures: u32,
     /// In milliseconds of the boot-time clock.
-    closed_until: u64,
+    open_until: u64,
 }
 
 impl Breaker {
-    /// Whether the store may be asked at `boot` milliseconds of the boot-time clock.
-    pub fn may_ask(&self, boot: u64) -> bool {
-        boot >= self.closed_until
+    /// Whether the store may be called at `boot` milliseconds of the boot-time clock.
+    pub fn may_call(&self, boot: u64) -> bool {
+        boot >= self.open_until
     }
 
-    /// A step failed. Returns the pause, which doubles with every failure in a row and is jittered
-    /// by `random` in 0..=1, so that a fleet does not come back in one instant.
+    /// A call failed. Returns the pause in milliseconds, which doubles with every failure in a row. `random` in 0..=1
+    /// is its jitter, so that the clients of a fleet do not all return at the same time.
     pub fn failed(&mut self, boot: u64, random: f64) -> u64 {
-        let doubled = FIRST
+        let doubled = FIRST_PAUSE
             .saturating_mul(1 << self.failures.min(16))
-            .min(LONGEST);
+            .min(LONGEST_PAUSE);
         self.failures = self.failures.saturating_add(1);
         #[expect(
             clippy::cast_possible_truncation,
@@ -32,11 +32,11 @@ impl Breaker {
             reason = "at most a minute in milliseconds, never negative"
         )]
         let pause = (doubled as f64 * (0.75 + random / 4.0)) as u64;
-        self.closed_until = boot.saturating_add(pause);
+        self.open_until = boot.saturating_add(pause);
         pause
     }
 
-    /// A step worked.
+    /// A call succeeded.
     pub fn worked(&mut self) {
         *self = Self::default();
     }
@@ -52,9 +52,9 @@ mod tests {
         let mut boot = 5_000;
         let mut pauses = Vec::new();
         for _ in 0..8 {
-            assert!(breaker.may_ask(boot));
+            assert!(breaker.may_call(boot));
             let pause = breaker.failed(boot, 1.0);
-            assert!(!breaker.may_ask(boot + pause - 1));
+            assert!(!breaker.may_call(boot + pause - 1));
             boot += pause;
             pauses.push(pause);
         }

@@ -1,4 +1,4 @@
-//! What clients and stores say to each other, as values; what an entry says; and the rules that stores keep.
+//! The arguments and results of a store's calls, the content of its entries, and the rules that it keeps.
 
 pub mod breaker;
 pub mod file_entry;
@@ -40,12 +40,12 @@ pub struct Lease {
 /// The response of a store to `acquire`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acquired {
-    /// The caller has it.
+    /// The caller has the lease.
     Granted {
         /// Its fencing number: below 2^53, so that every language can hold it.
         fence: u64,
     },
-    /// Another has it.
+    /// Another owner has the lease.
     Held {
         /// The other's fencing number.
         fence: u64,
@@ -63,7 +63,7 @@ pub enum Put {
     Outdated,
 }
 
-/// A step of a store failed.
+/// A call of a store failed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct StoreError(String);

@@ -1,12 +1,10 @@
-//! The rules of leases, fences and entries that the stores of this crate keep. Pure.
+//! The rules of leases, fences and entries that the stores of this project keep. Pure.
 //!
-//! A [`Register`] is what a store remembers for one key. The file store applies its steps as they
-//! are; the scripts of the Redis store say the same in the server's language. Times are
-//! milliseconds by the store's clock.
+//! A [`Register`] is what a store remembers for one key. The file store uses it directly; the scripts of the Redis
+//! store implement the same rules in the server's language. Times are milliseconds by the store's clock.
 //!
-//! A fence is the time of its grant or more, so that fences grow although a store lost what it knew. One
-//! that is further ahead than any clock is wrong by is nobody's: somebody wrote it who wants to be the
-//! last, and it is not believed.
+//! A fence is at least the time of its grant, so that fences grow even if a store loses its data. A fence that is
+//! further ahead than any clock can be was forged, to outlast all others, and is ignored.
 
 use std::time::Duration;
 
@@ -26,15 +24,15 @@ pub const LONGEST_LIFE: Duration = Duration::from_secs(72 * 3_600);
 /// No entry is larger: it holds one response of the token endpoint.
 pub const LARGEST_ENTRY: usize = MAX_BODY;
 
-/// How far ahead of the store's clock a fence may be, in milliseconds: clocks that are set back.
+/// How far ahead of the store's clock a fence may be, in milliseconds: the clock may have been set back.
 pub const AHEAD: u64 = 24 * 3_600_000;
 
 /// Fences stay below 2^53, so that every language can hold them.
 const GREATEST: u64 = (1 << 53) - 2;
 
-/// A lease as it was granted last. Kept when it has ended, for its fence.
+/// The lease that was granted last. It is kept after its end, for its fence.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Held {
+pub struct GrantedLease {
     pub owner: String,
     pub fence: u64,
     /// From when.
@@ -43,9 +41,9 @@ pub struct Held {
     time: u64,
 }
 
-impl Held {
-    /// What is left of it. A clock that was stepped back makes no lease longer than twice its time, and
-    /// one that is longer than any that is granted is none.
+impl GrantedLease {
+    /// What is left of it, in milliseconds. If the clock was stepped back, it lasts at most twice its time. A lease for
+    /// longer than any is granted for counts as ended.
     pub fn left(&self, now: i64) -> u64 {
         let passed = now.saturating_sub(self.from);
         if self.time > millis(LONGEST_LEASE) || passed < -self.time.cast_signed() {
@@ -60,14 +58,14 @@ impl Held {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Register {
     /// The last lease.
-    pub last: Option<Held>,
+    pub last: Option<GrantedLease>,
     /// The fence of the entry.
     pub entry: Option<u64>,
 }
 
 impl Register {
     /// Who has the lease.
-    pub fn holder(&self, now: i64) -> Option<&Held> {
+    pub fn holder(&self, now: i64) -> Option<&GrantedLease> {
         self.last.as_ref().filter(|held| held.left(now) > 0)
     }
 
@@ -84,7 +82,7 @@ impl Register {
             Some(own) => own.fence,
             None => floor(now).max(self.greatest(now) + 1),
         };
-        self.last = Some(Held {
+        self.last = Some(GrantedLease {
             owner: owner.to_owned(),
             fence,
             from: now,
@@ -106,7 +104,7 @@ impl Register {
         put
     }
 
-    /// Ends the lease if `owner` has it. Returns whether it had.
+    /// Ends the lease if `owner` has it. Returns whether that was so.
     pub fn end(&mut self, owner: &str) -> bool {
         let held = self.last.as_mut();
         let own = held.filter(|held| held.owner == owner && held.time > 0);
@@ -141,8 +139,8 @@ mod tests {
     const NOW: i64 = 1_800_000_000_000;
     const TIME: Duration = Duration::from_secs(10);
 
-    fn held(from: i64, time: u64) -> Held {
-        Held {
+    fn held(from: i64, time: u64) -> GrantedLease {
+        GrantedLease {
             owner: "a".to_owned(),
             fence: 7,
             from,
@@ -191,10 +189,10 @@ mod tests {
     }
 
     #[test]
-    fn a_fence_that_nobody_can_have_got_is_not_believed() {
+    fn a_fence_that_was_never_granted_is_ignored() {
         for top in [u64::MAX, 1 << 53, GREATEST, floor(NOW) + AHEAD + 1] {
             let mut register = Register {
-                last: Some(Held {
+                last: Some(GrantedLease {
                     fence: top,
                     ..held(NOW, 0)
                 }),
@@ -236,7 +234,7 @@ mod tests {
             fence in any::<u64>(), from in any::<i64>(), time in any::<u64>(),
             entry in any::<Option<u64>>(), now in 0..GREATEST.cast_signed() / 2,
         ) {
-            let last = Some(Held { owner: "x".to_owned(), fence, from, time });
+            let last = Some(GrantedLease { owner: "x".to_owned(), fence, from, time });
             let mut register = Register { last, entry };
             let mut waited = now;
             while let Acquired::Held { left, .. } = register.acquire("a", waited, TIME) {

@@ -1,8 +1,8 @@
-//! How entries are named and sealed, so that a store needs no trust.
+//! How entries are named and sealed, so that a store need not be trusted.
 //!
-//! Everything comes from the client secret by HKDF-SHA256, with what tells two endpoints apart as
-//! the context. So there is no other key to manage, clients with another secret, host or way of
-//! authenticating share nothing, and a name tells nothing about the org.
+//! Names and keys are derived from the client secret by HKDF-SHA256, with the endpoint as the context. So there is no
+//! other key to manage; clients with another secret, host or way to authenticate share nothing; and a name reveals
+//! nothing about the org.
 
 use std::fmt;
 
@@ -21,9 +21,9 @@ const KEY_ID: usize = 8;
 const NONCE: usize = 12;
 const HEADER: usize = MAGIC.len() + 2 + KEY_ID + NONCE;
 
-/// What an entry tells; part of its name, and of what its seal covers.
+/// What an entry holds: part of its name, and covered by its seal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum EntryKind {
     /// A token.
     Token,
     /// Why the last login failed.
@@ -37,7 +37,7 @@ pub struct Sealer {
     key: LessSafeKey,
 }
 
-/// The length that a derived value shall have.
+/// The length of a derived value.
 struct Length(usize);
 
 impl KeyType for Length {
@@ -47,8 +47,7 @@ impl KeyType for Length {
 }
 
 impl Sealer {
-    /// For this pair. `endpoint` is everything beside the pair that tells whether two clients would
-    /// get the same token.
+    /// For these credentials. `endpoint` is everything else that two clients must have in common to share a token.
     #[expect(clippy::missing_panics_doc, reason = "the lengths are constants")]
     pub fn new(credentials: &ClientCredentials, endpoint: &str) -> Self {
         let salt = Salt::new(HKDF_SHA256, b"forcegrant store 1");
@@ -83,26 +82,26 @@ impl Sealer {
     }
 
     /// The name of the entry of this kind.
-    pub fn name(&self, kind: Kind) -> String {
+    pub fn name(&self, kind: EntryKind) -> String {
         let kind = match kind {
-            Kind::Token => "token",
-            Kind::Failure => "failure",
+            EntryKind::Token => "token",
+            EntryKind::Failure => "failure",
         };
         format!("fg{VERSION}:{}:{kind}", self.name)
     }
 
     /// Seals an entry. `None`: it is longer than AES-GCM can seal.
     ///
-    /// The nonce is drawn at random for each entry: the counters of forked or copied processes would
-    /// repeat. 2^32 entries of one key are safe; a login a second for a century is fewer.
-    pub fn seal(&self, kind: Kind, plain: &[u8], nonce: [u8; NONCE]) -> Option<Vec<u8>> {
+    /// The nonce is random, because the counters of forked or copied processes would repeat. 2^32 entries with one key
+    /// are safe; a login every second for a century is fewer.
+    pub fn seal(&self, kind: EntryKind, plain: &[u8], nonce: [u8; NONCE]) -> Option<Vec<u8>> {
         let mut entry = Vec::with_capacity(HEADER + plain.len() + AES_256_GCM.tag_len());
         entry.extend_from_slice(&MAGIC);
         entry.extend_from_slice(&[VERSION, ALGORITHM]);
         entry.extend_from_slice(&self.key_id);
         entry.extend_from_slice(&nonce);
         let covered = self.covered(kind, &entry);
-        // Encrypted where it stands, so that no copy of the plain text is left behind.
+        // Encrypted in place, so that no copy of the plain text is left behind.
         let mut text = Zeroizing::new(plain.to_vec());
         let tag = self
             .key
@@ -117,9 +116,8 @@ impl Sealer {
         Some(entry)
     }
 
-    /// What was sealed. `None`: it is of another version or key, was put under another name, or is
-    /// not whole.
-    pub fn open(&self, kind: Kind, mut entry: Vec<u8>) -> Option<Zeroizing<Vec<u8>>> {
+    /// The content of a sealed entry. `None`: it has another version or key, was put under another name, or is damaged.
+    pub fn open(&self, kind: EntryKind, mut entry: Vec<u8>) -> Option<Zeroizing<Vec<u8>>> {
         let header = entry.get(..HEADER)?;
         let (start, nonce) = header.split_at(HEADER - NONCE);
         let expected = [&MAGIC[..], &[VERSION, ALGORITHM], &self.key_id].concat();
@@ -138,8 +136,8 @@ impl Sealer {
         Some(text)
     }
 
-    /// What a seal covers beside the text: the header and the name.
-    fn covered(&self, kind: Kind, header: &[u8]) -> Vec<u8> {
+    /// What a seal covers besides the text: the header and the name.
+    fn covered(&self, kind: EntryKind, header: &[u8]) -> Vec<u8> {
         [header, self.name(kind).as_bytes()].concat()
     }
 }
@@ -152,16 +150,14 @@ impl fmt::Debug for Sealer {
     }
 }
 
-/// The name of the login counter of an app in an org. It needs no secret: who can guess both may
-/// know the count.
+/// The name of the login counter of an app in an org. It needs no secret: anyone who can guess both may know the count.
 pub fn counter_name(host: &str, client_id: &str) -> String {
     let text = format!("{host}\0{client_id}");
     let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
     format!("fg{VERSION}:{}:logins", hex(&digest.as_ref()[..16]))
 }
 
-/// Whether clients give an entry, a lease or a counter this name: one of [`Sealer::name`] and
-/// [`counter_name`].
+/// Whether this is a name that [`Sealer::name`] or [`counter_name`] returns.
 pub fn is_name(text: &str) -> bool {
     let words = text.strip_prefix(&format!("fg{VERSION}:"));
     let Some((name, kind)) = words.and_then(|words| words.split_once(':')) else {
@@ -178,7 +174,7 @@ pub fn is_owner(text: &str) -> bool {
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// The name of a client that asks for a lease: 128 random bits.
+/// A new owner of leases, from 128 random bits.
 pub fn owner(random: [u8; 16]) -> String {
     hex(&random)
 }
@@ -208,41 +204,45 @@ mod tests {
     #[test]
     fn what_is_sealed_opens_and_shows_nothing() {
         let sealer = sealer("id", "hunter22", ENDPOINT);
-        let entry = sealer.seal(Kind::Token, b"the token", NONCES[0]).unwrap();
+        let entry = sealer
+            .seal(EntryKind::Token, b"the token", NONCES[0])
+            .unwrap();
         assert!(!entry.windows(5).any(|bytes| bytes == b"token"));
         assert_eq!(
-            *sealer.open(Kind::Token, entry.clone()).unwrap(),
+            *sealer.open(EntryKind::Token, entry.clone()).unwrap(),
             b"the token"
         );
         assert_ne!(
             entry,
-            sealer.seal(Kind::Token, b"the token", NONCES[1]).unwrap()
+            sealer
+                .seal(EntryKind::Token, b"the token", NONCES[1])
+                .unwrap()
         );
         assert!(!format!("{sealer:?}").contains("hunter22"));
     }
 
-    /// A18: another secret, id, endpoint or kind shares nothing.
+    /// Nor does another kind.
     #[test]
     fn another_secret_id_or_endpoint_shares_nothing() {
         let one = sealer("id", "hunter22", ENDPOINT);
-        let entry = one.seal(Kind::Token, b"the token", NONCES[0]).unwrap();
+        let entry = one.seal(EntryKind::Token, b"the token", NONCES[0]).unwrap();
         for other in [
             sealer("id", "hunter23", ENDPOINT),
             sealer("ie", "hunter22", ENDPOINT),
             sealer("id", "hunter22", "https://other.my.salesforce.com/"),
         ] {
-            assert_ne!(one.name(Kind::Token), other.name(Kind::Token));
-            assert_eq!(other.open(Kind::Token, entry.clone()), None);
+            assert_ne!(one.name(EntryKind::Token), other.name(EntryKind::Token));
+            assert_eq!(other.open(EntryKind::Token, entry.clone()), None);
         }
-        assert_eq!(one.open(Kind::Failure, entry), None);
-        assert_ne!(one.name(Kind::Token), one.name(Kind::Failure));
+        assert_eq!(one.open(EntryKind::Failure, entry), None);
+        assert_ne!(one.name(EntryKind::Token), one.name(EntryKind::Failure));
     }
 
     /// The format is shared by languages and releases: a change of it is a new version.
     #[test]
     fn names_stay_as_they_are() {
         let sealer = sealer("id", "hunter22", ENDPOINT);
-        assert_eq!(sealer.name(Kind::Token), NAME_OF_THE_EXAMPLE);
+        assert_eq!(sealer.name(EntryKind::Token), NAME_OF_THE_EXAMPLE);
         assert_eq!(
             counter_name("acme.my.salesforce.com", "id"),
             COUNTER_OF_THE_EXAMPLE
@@ -254,7 +254,7 @@ mod tests {
                 u8::from_str_radix(std::str::from_utf8(credentials).unwrap(), 16).unwrap()
             })
             .collect();
-        assert_eq!(*sealer.open(Kind::Token, old).unwrap(), b"the token");
+        assert_eq!(*sealer.open(EntryKind::Token, old).unwrap(), b"the token");
     }
 
     const NAME_OF_THE_EXAMPLE: &str = "fg1:d43705a5d280ec2d1da10ec8c9462c76:token";
@@ -266,14 +266,14 @@ mod tests {
         #[test]
         fn nothing_else_opens(bit in 0usize..64 * 8, cut in 0usize..64, garbage in any::<Vec<u8>>()) {
             let sealer = sealer("id", "hunter22", ENDPOINT);
-            let entry = sealer.seal(Kind::Token, b"a token of some length, sealed", NONCES[0]).unwrap();
+            let entry = sealer.seal(EntryKind::Token, b"a token of some length, sealed", NONCES[0]).unwrap();
             let mut torn = entry.clone();
             let place = bit % (torn.len() * 8);
             torn[place / 8] ^= 1 << (place % 8);
-            prop_assert_eq!(sealer.open(Kind::Token, torn), None);
+            prop_assert_eq!(sealer.open(EntryKind::Token, torn), None);
             let cut = cut % entry.len();
-            prop_assert_eq!(sealer.open(Kind::Token, entry[..cut].to_vec()), None);
-            prop_assert_eq!(sealer.open(Kind::Token, garbage), None);
+            prop_assert_eq!(sealer.open(EntryKind::Token, entry[..cut].to_vec()), None);
+            prop_assert_eq!(sealer.open(EntryKind::Token, garbage), None);
         }
     }
 }

@@ -83,7 +83,7 @@ fn all_ask(emulator: &Emulator, fleet: &[Member]) -> u64 {
     emulator.counters().logins - before
 }
 
-/// The org ends all sessions; everyone hears of it from an API, and asks again.
+/// The org ends all sessions; each client learns of it from an API, and requests another token.
 fn logins_after_a_kill(emulator: &Emulator, fleet: &[Member]) -> u64 {
     emulator.kill_sessions();
     for member in fleet {

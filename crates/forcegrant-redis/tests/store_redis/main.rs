@@ -43,7 +43,7 @@ async fn every_key_has_the_prefix_and_a_time_to_live() {
     assert_eq!(other, [""; 0], "in another database");
 }
 
-/// Whatever somebody writes over the entry, it is none, or what it was.
+/// Whatever somebody writes over the entry, it counts as absent or is what it was.
 #[tokio::test]
 async fn an_entry_that_was_replaced_or_damaged_is_none() {
     let server = Server::start(&[]);
@@ -78,10 +78,10 @@ async fn an_entry_that_was_replaced_or_damaged_is_none() {
     server.command::<()>(&["SET", "forcegrant:{c}:lease", "1 aa"]);
     server.command::<()>(&["SADD", "forcegrant:{d}:fence", "x"]);
     for key in ["a", "b", "c", "d"] {
-        let answer = acquire(&store, key, "bb").await;
+        let acquired = acquire(&store, key, "bb").await;
         assert!(
-            matches!(answer, Ok(forcegrant::store::Acquired::Granted { .. })),
-            "{key}: {answer:?}"
+            matches!(acquired, Ok(forcegrant::store::Acquired::Granted { .. })),
+            "{key}: {acquired:?}"
         );
     }
     server.command::<()>(&["SET", "forcegrant:{a}:count", "x"]);

@@ -124,8 +124,11 @@ async fn a_cluster_of_three() {
     for node in &cluster.nodes {
         let store = RedisStore::new(&format!("redis+cluster://127.0.0.1:{}", node.port)).unwrap();
         for key in 0..30 {
-            let answer = acquire(&store, &format!("key-{}-{key}", node.port), "aa").await;
-            assert!(matches!(answer, Ok(Acquired::Granted { .. })), "{answer:?}");
+            let acquired = acquire(&store, &format!("key-{}-{key}", node.port), "aa").await;
+            assert!(
+                matches!(acquired, Ok(Acquired::Granted { .. })),
+                "{acquired:?}"
+            );
         }
     }
     // The first node of the URL has stopped.

@@ -6,4 +6,4 @@ mod pool;
 pub use self::client::Client;
 pub use self::pool::ClientPool;
 #[cfg(feature = "http-client")]
-pub use forcegrant_reqwest::blocking::{Call, ClientExt, Response};
+pub use forcegrant_reqwest::blocking::{CallBuilder, ClientExt, Response};

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::ClientBuilder;
 
 impl ClientBuilder {
-    /// Attempts of one API call through this client's adapters, 1 to 10: more than one repeats calls
-    /// that are answered with 503, 429 and the like, if their method may be repeated (not POST or
-    /// PATCH) and their body can be sent again. Default 1: off.
+    /// Attempts of one API call through this client's adapters, 1 to 10. With more than one, calls are repeated after
+    /// a response with 503, 429 and the like, if their method may be repeated (not POST or PATCH) and their body can be
+    /// sent again. Default 1: off.
     pub fn call_attempts(mut self, attempts: u32) -> Self {
         self.calls.max_attempts = attempts;
         self
@@ -22,7 +22,7 @@ impl ClientBuilder {
     }
 
     /// A `Retry-After` up to this is waited for between two such attempts; a longer one ends the call
-    /// with the answer that brought it. Default 30 s.
+    /// with the response that has it. Default 30 s.
     pub fn call_retry_after_cap(mut self, cap: Duration) -> Self {
         self.calls.retry_after_cap = cap;
         self

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{ClientBuilder, Given};
+use super::{ClientBuilder, UncheckedCredentials};
 use crate::calls::CallRetry;
-use crate::credentials::{ClientCredentials, CredentialSet, SecretFile, Source};
+use crate::credentials::{ClientCredentials, CredentialSet, CredentialsSource, SecretFile};
 use forcegrant_proto::cache::budget::SALESFORCE_LIMIT;
 use forcegrant_proto::error::{Error, invalid_option};
 use forcegrant_proto::grant::introspection;
@@ -125,12 +125,14 @@ fn calls(retry: &CallRetry) -> Result<(), Error> {
     Ok(())
 }
 
-/// That nothing of one org is among the options of all.
+/// The options of a pool must not have settings of one org.
 pub(super) fn shared(builder: &ClientBuilder) -> Result<(), Error> {
     let source = match &builder.credentials {
-        Given::Values(..) => None,
-        Given::SecretFile(..) | Given::FileBesideSource => Some("client_secret_file"),
-        Given::Source(_) => Some("credentials_callback"),
+        UncheckedCredentials::Values(..) => None,
+        UncheckedCredentials::SecretFile(..) | UncheckedCredentials::FileBesideSource => {
+            Some("client_secret_file")
+        }
+        UncheckedCredentials::CredentialsSource(_) => Some("credentials_callback"),
     };
     let next = builder.next.as_ref().map(|_| "next_credentials");
     let url = builder.token_url.as_ref().map(|_| "token_url");
@@ -159,25 +161,24 @@ fn hours(count: u64) -> Duration {
     Duration::from_secs(count * 3_600)
 }
 
-/// One source of credentials from what was given.
-/// The pairs too, where they were given as values.
+/// The source of the credentials, and the credentials themselves if they were given as values.
 pub(super) fn source(
-    given: Given,
+    given: UncheckedCredentials,
     next: Option<(String, Secret)>,
-) -> Result<(Source, Option<CredentialSet>), Error> {
+) -> Result<(CredentialsSource, Option<CredentialSet>), Error> {
     let next = next
         .map(|(id, secret)| ClientCredentials::new(id, secret))
         .transpose()?;
     match (given, next) {
-        (Given::Values(id, secret), next) => {
+        (UncheckedCredentials::Values(id, secret), next) => {
             let credential_set = CredentialSet::new(ClientCredentials::new(id, secret)?);
             let credential_set = match next {
                 Some(next) => credential_set.with_next(next),
                 None => credential_set,
             };
-            Ok((Source::Given, Some(credential_set)))
+            Ok((CredentialsSource::Given, Some(credential_set)))
         }
-        (Given::FileBesideSource, _) => Err(invalid_option(
+        (UncheckedCredentials::FileBesideSource, _) => Err(invalid_option(
             "client_secret_file",
             "the credentials come from the environment or a callback already",
             "Name the file in the environment variable SALESFORCE_CLIENT_SECRET_FILE; or give the login URL and the client id as values.",
@@ -187,11 +188,11 @@ pub(super) fn source(
             "it goes only with a client secret that is given as a value",
             "A file, the environment and a callback are read again instead; a callback can bring both pairs.",
         )),
-        (Given::SecretFile(client_id, path), None) => {
+        (UncheckedCredentials::SecretFile(client_id, path), None) => {
             let file = SecretFile { client_id, path };
-            Ok((Source::SecretFile(Box::new(file)), None))
+            Ok((CredentialsSource::SecretFile(Box::new(file)), None))
         }
-        (Given::Source(source), None) => Ok((source, None)),
+        (UncheckedCredentials::CredentialsSource(source), None) => Ok((source, None)),
     }
 }
 
@@ -201,7 +202,7 @@ pub(super) fn introspection(endpoint: &LoginEndpoint) -> Result<(), Error> {
         Some(_) => Ok(()),
         None => Err(invalid_option(
             "introspect",
-            "the introspection endpoint can not be derived from `token_url`",
+            "the introspection endpoint cannot be derived from `token_url`",
             "Its path must end in `/token`, as Salesforce's does; or leave `introspect` off.",
         )),
     }

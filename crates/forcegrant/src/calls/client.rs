@@ -18,7 +18,7 @@ use crate::http::{self, HttpSettings};
 use crate::random;
 #[cfg(feature = "http-client")]
 use crate::worker;
-use forcegrant_proto::cache::state::Report;
+use forcegrant_proto::cache::reports::Report;
 use forcegrant_proto::calls::client::{CallClient, ReportOutcome};
 use forcegrant_proto::calls::resolve_url::{Instances, ResolvedUrl, TokenInstances};
 use forcegrant_proto::calls::retry::CallRetry;

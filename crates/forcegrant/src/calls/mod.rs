@@ -29,7 +29,7 @@ pub use forcegrant_http::CallError;
 #[cfg(feature = "reqwest-middleware")]
 pub use forcegrant_reqwest::AuthenticationMiddleware;
 #[cfg(feature = "http-client")]
-pub use forcegrant_reqwest::{Call, ClientExt};
+pub use forcegrant_reqwest::{CallBuilder, ClientExt};
 #[cfg(feature = "tonic")]
 pub use forcegrant_tonic::{GrpcAuthenticatedService, GrpcAuthenticationLayer, GrpcInterceptor};
 #[cfg(feature = "tower")]

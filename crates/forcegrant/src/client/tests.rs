@@ -19,7 +19,7 @@ use crate::events::Events;
 use crate::ffi;
 use crate::http::{Request, Response, Transport};
 use crate::{ClientBuilder, TestClock};
-use forcegrant_proto::grant::failure::Failure;
+use forcegrant_proto::grant::failure::RequestFailure;
 
 /// What the endpoint answers, in order.
 enum Play {
@@ -61,7 +61,7 @@ impl Transport for MockTransport {
         &'a self,
         request: &'a Request,
         _: Duration,
-    ) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Result<Response, RequestFailure>> + Send + 'a>> {
         Box::pin(async move {
             self.0.requests.fetch_add(1, Ordering::SeqCst);
             let body = request.body.as_ref().map(|body| body.expose().to_owned());

@@ -1,55 +1,16 @@
-//! The variables that name an org and an app. They come in families, and a family is taken whole: a
-//! login URL of one and a secret of the other may be of two orgs.
+//! The login URL, client id and secret in the environment. All three are taken from variables with the same prefix (a
+//! family): a login URL of one family and a secret of the other may belong to two orgs.
 
 use std::path::PathBuf;
 
-use crate::credentials::read_secret_file;
 use crate::environment::Environment;
+use crate::environment::names::{FAMILIES, Family, PARTS, Part};
+use crate::secret_file::read_secret_file;
 use forcegrant_proto::error::{Error, ErrorCode, Setting, SetupStep};
 use forcegrant_proto::host::{LoginEndpoint, TrustPolicy};
-use forcegrant_proto::pasted_text;
 use forcegrant_proto::secret::Secret;
 
-/// Names that belong together.
-struct Family {
-    login_url: &'static [&'static str],
-    client_id: &'static [&'static str],
-    client_secret: &'static [&'static str],
-    /// Names the file that holds the secret.
-    secret_file: Option<&'static str>,
-}
-
-/// In the order in which they are looked at.
-const FAMILIES: [Family; 2] = [
-    Family {
-        login_url: &[
-            "SALESFORCE_LOGIN_URL",
-            "SALESFORCE_MY_DOMAIN",
-            "SALESFORCE_DOMAIN",
-            "SALESFORCE_INSTANCE_URL",
-        ],
-        client_id: &["SALESFORCE_CLIENT_ID", "SALESFORCE_CONSUMER_KEY"],
-        client_secret: &["SALESFORCE_CLIENT_SECRET", "SALESFORCE_CONSUMER_SECRET"],
-        secret_file: Some("SALESFORCE_CLIENT_SECRET_FILE"),
-    },
-    Family {
-        login_url: &["SF_LOGIN_URL"],
-        client_id: &["SF_CLIENT_ID"],
-        client_secret: &["SF_CLIENT_SECRET"],
-        secret_file: None,
-    },
-];
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    LoginUrl,
-    ClientId,
-    ClientSecret,
-}
-
-const PARTS: [Part; 3] = [Part::LoginUrl, Part::ClientId, Part::ClientSecret];
-
-/// Which values the environment has to bring; the others are given in another way.
+/// Which values to take from the environment; the others are given in another way.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted {
     /// The login URL.
@@ -77,45 +38,45 @@ impl Wanted {
     }
 }
 
-/// What the environment says, each value by itself: whoever asks can name all that is wrong.
+/// The values in the environment, each with its own error, so that a caller can show all of them.
 #[derive(Clone, Debug)]
-pub struct Parts {
+pub struct EnvironmentCredentials {
     /// The login URL.
-    pub login_url: Result<Found, Error>,
+    pub login_url: Result<FoundVariable, Error>,
     /// The client id.
-    pub client_id: Result<Found, Error>,
+    pub client_id: Result<FoundVariable, Error>,
     /// The client secret.
-    pub client_secret: Result<Found, Error>,
+    pub client_secret: Result<FoundVariable, Error>,
 }
 
 /// A value and where it came from.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct FoundVariable {
     /// The variable.
     pub name: &'static str,
     /// Its value, or the content of the file that it names.
     pub value: Secret,
     /// That file.
     pub file: Option<PathBuf>,
-    /// Variables of another family that are set to something else, and do not count.
+    /// Variables of another family that have another value, and do not count.
     pub unused: Vec<&'static str>,
 }
 
-impl Parts {
+impl EnvironmentCredentials {
     /// Reads the variables, and the file that one may name.
     ///
-    /// The first family of which a wanted variable is set brings all that is wanted. What it lacks is
-    /// missing or, when another family has it, `ambiguous_credentials`; and so are two variables of
-    /// a family that say different things.
+    /// All wanted values come from the first family with a wanted variable that is set. A value that it lacks is
+    /// missing, or `ambiguous_credentials` if another family has it. Two variables of a family with different values
+    /// are `ambiguous_credentials` too.
     #[must_use]
     pub fn read(environment: &Environment, wanted: Wanted) -> Self {
         let is_used = |family: &&Family| {
             let mut parts = PARTS.into_iter().filter(|part| wanted.has(*part));
-            // A value that is of no use is set too.
-            parts.any(|part| !matches!(family.look(environment, part), Ok(None)))
+            // An invalid value counts as set.
+            parts.any(|part| !matches!(family.find(environment, part), Ok(None)))
         };
         let family = FAMILIES.iter().find(is_used).unwrap_or(&FAMILIES[0]);
-        let part = |part| match family.look(environment, part)? {
+        let part = |part| match family.find(environment, part)? {
             Some(found) => Ok(found.beside(environment, family, part)),
             None => Err(family.lacks(environment, wanted, part)),
         };
@@ -127,7 +88,7 @@ impl Parts {
     }
 }
 
-/// The file that holds the secret, when no variable does.
+/// The file that holds the secret, if no variable does.
 pub(crate) fn secret_file(environment: &Environment) -> Option<PathBuf> {
     let family = FAMILIES
         .iter()
@@ -137,33 +98,18 @@ pub(crate) fn secret_file(environment: &Environment) -> Option<PathBuf> {
     matches!(in_variable, Ok(None)).then(|| PathBuf::from(path.expose()))
 }
 
-/// The names of all these variables.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    let of_part = |part| FAMILIES.iter().flat_map(move |family| family.names(part));
-    PARTS.into_iter().flat_map(of_part)
-}
-
 impl Family {
-    fn names(&self, part: Part) -> impl Iterator<Item = &'static str> {
-        let (names, file) = match part {
-            Part::LoginUrl => (self.login_url, None),
-            Part::ClientId => (self.client_id, None),
-            Part::ClientSecret => (self.client_secret, self.secret_file),
-        };
-        names.iter().copied().chain(file)
-    }
-
-    /// What this family says. All of its variables that are set have to agree.
-    fn look(&self, environment: &Environment, part: Part) -> Result<Option<Found>, Error> {
-        let mut first: Option<Found> = None;
+    /// The value of this family. All of its variables that are set must agree.
+    fn find(&self, environment: &Environment, part: Part) -> Result<Option<FoundVariable>, Error> {
+        let mut first: Option<FoundVariable> = None;
         for name in self.names(part) {
             let Some(value) = environment.read(name)? else {
                 continue;
             };
             let found = if Some(name) == self.secret_file {
-                Found::in_file(name, &value)?
+                FoundVariable::in_file(name, &value)?
             } else {
-                Found::new(name, value)
+                FoundVariable::new(name, value)
             };
             match &first {
                 None => first = Some(found),
@@ -174,7 +120,7 @@ impl Family {
         Ok(first)
     }
 
-    /// The error for what this family has not got.
+    /// The error for a value that this family lacks.
     fn lacks(&self, environment: &Environment, wanted: Wanted, part: Part) -> Error {
         let set = |family: &Self, part| {
             let is_set = |name: &&'static str| !matches!(environment.read(name), Ok(None));
@@ -193,7 +139,7 @@ impl Family {
     }
 }
 
-impl Found {
+impl FoundVariable {
     fn new(name: &'static str, value: Secret) -> Self {
         Self {
             name,
@@ -206,22 +152,20 @@ impl Found {
     fn in_file(name: &'static str, path: &Secret) -> Result<Self, Error> {
         let path = PathBuf::from(path.expose());
         let setting = Setting::Variable(name);
-        let content = read_secret_file(setting, &path)?;
-        let value = Secret::new(pasted_text::meant(content.expose()));
-        pasted_text::check(setting, value.expose())?;
+        let value = read_secret_file(setting, &path)?;
         Ok(Self {
             file: Some(path),
             ..Self::new(name, value)
         })
     }
 
-    /// With the names of other families' variables that say something else.
+    /// With the names of other families' variables that have another value.
     fn beside(mut self, environment: &Environment, family: &Family, part: Part) -> Self {
         let others = FAMILIES
             .iter()
             .filter(|other| !std::ptr::eq(*other, family));
         for other in others {
-            match other.look(environment, part) {
+            match other.find(environment, part) {
                 Ok(Some(found)) if !agree(part, &self, &found) => self.unused.push(found.name),
                 Ok(_) => {}
                 Err(_) => self.unused.extend(other.names(part).next()),
@@ -231,7 +175,7 @@ impl Found {
     }
 }
 
-fn agree(part: Part, one: &Found, other: &Found) -> bool {
+fn agree(part: Part, one: &FoundVariable, other: &FoundVariable) -> bool {
     let (one, other) = (one.value.expose(), other.value.expose());
     let host = |text: &str| {
         let trust = TrustPolicy::new([], true).ok()?;
@@ -240,16 +184,6 @@ fn agree(part: Part, one: &Found, other: &Found) -> bool {
     };
     one == other
         || (part == Part::LoginUrl && host(one).is_some_and(|one| Some(one) == host(other)))
-}
-
-impl Part {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::LoginUrl => "login URL",
-            Self::ClientId => "client id",
-            Self::ClientSecret => "client secret",
-        }
-    }
 }
 
 fn mixture(part: Part, ours: &str, theirs: &str) -> Error {
@@ -269,7 +203,7 @@ fn two_values(part: Part, one: &str, other: &str) -> Error {
     Error::new(
         ErrorCode::AmbiguousCredentials,
         format!(
-            "{one} and {other} are both set, and name a different {}",
+            "{one} and {other} are both set, and give a different {}",
             part.as_str()
         ),
     )

@@ -10,7 +10,7 @@ use forcegrant_proto::error::{Error, Setting};
 use forcegrant_proto::pasted_text as text;
 use forcegrant_proto::secret::Secret;
 
-pub use crate::environment::{Found, Parts, Wanted};
+pub use crate::environment::{EnvironmentCredentials, FoundVariable, Wanted};
 
 /// How the host of a client is reached, and why so: `through proxy.example:3128 (HTTPS_PROXY)`.
 ///
@@ -27,10 +27,7 @@ pub fn route(proxy: &Proxy, environment: &Environment, host: &str) -> Result<Str
 /// # Errors
 /// `invalid_option` says what is wrong with the file, and shows nothing of it.
 pub fn read_secret_file(option: &str, path: &Path) -> Result<Secret, Error> {
-    let setting = Setting::Option(option);
-    let secret = crate::credentials::read_secret_file(setting, path)?;
-    text::check(setting, text::meant(secret.expose()))?;
-    Ok(secret)
+    crate::secret_file::read_secret_file(Setting::Option(option), path)
 }
 
 /// A value as it is used: without what people paste along with it.

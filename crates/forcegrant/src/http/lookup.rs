@@ -1,7 +1,6 @@
-//! Name lookups: a few at a time, and one that hangs delays no other host's.
+//! Name lookups: a few at a time, so that one that hangs does not delay those of other hosts.
 //!
-//! The system's lookup blocks its thread, for half a minute when no name server answers, and can not
-//! be stopped.
+//! The system's lookup blocks its thread, for half a minute if no name server responds, and cannot be stopped.
 
 use std::io;
 use std::net::ToSocketAddrs;
@@ -13,61 +12,60 @@ use tokio::sync::Semaphore;
 
 use forcegrant_support::process::PerProcess;
 
-/// The system's lookup, for all clients of the process in turn.
+/// The system's lookup, with a limit that all clients of the process share.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Lookup;
+pub(crate) struct DnsLookup;
 
-impl Resolve for Lookup {
+impl Resolve for DnsLookup {
     fn resolve(&self, name: Name) -> Resolving {
-        let turns = TURNS.get_or_init(PerProcess::default).current();
+        let limiter = LOOKUPS.get_or_init(PerProcess::default).current();
         Box::pin(async move {
             let host = name.as_str().to_owned();
-            let found = turns.look(move || (host.as_str(), 0).to_socket_addrs());
+            let found = limiter.run(move || (host.as_str(), 0).to_socket_addrs());
             Ok(Box::new(found.await?) as Addrs)
         })
     }
 }
 
-static TURNS: OnceLock<PerProcess<Turns>> = OnceLock::new();
+static LOOKUPS: OnceLock<PerProcess<LookupLimiter>> = OnceLock::new();
 
-/// How many lookups are under way, those aside that are taken to hang.
-const AT_ONCE: usize = 8;
+/// How many lookups may run at once, besides those that seem to hang.
+const MAX_LOOKUPS: usize = 8;
 
-/// How long a lookup may take before it is taken to hang. A resolver that must ask elsewhere needs
-/// some hundred milliseconds.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// A lookup that takes longer seems to hang. A resolver that has to ask another needs some hundred milliseconds.
+const HANG_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
-struct Turns {
-    free: Semaphore,
-    patience: Duration,
+struct LookupLimiter {
+    permits: Semaphore,
+    hang_timeout: Duration,
 }
 
-impl Default for Turns {
+impl Default for LookupLimiter {
     fn default() -> Self {
-        Self::new(PATIENCE)
+        Self::new(HANG_TIMEOUT)
     }
 }
 
-impl Turns {
-    fn new(patience: Duration) -> Self {
+impl LookupLimiter {
+    fn new(hang_timeout: Duration) -> Self {
         Self {
-            free: Semaphore::new(AT_ONCE),
-            patience,
+            permits: Semaphore::new(MAX_LOOKUPS),
+            hang_timeout,
         }
     }
 
-    /// Runs a lookup on a thread of the runtime's. It holds a turn until it ends, is given up, or
-    /// is taken to hang.
-    async fn look<T, F>(&self, lookup: F) -> io::Result<T>
+    /// Runs a lookup on a blocking thread of the runtime. It holds a permit until it ends, its caller gives up, or it
+    /// seems to hang.
+    async fn run<T, F>(&self, lookup: F) -> io::Result<T>
     where
         T: Send + 'static,
         F: FnOnce() -> io::Result<T> + Send + 'static,
     {
-        let turn = self.free.acquire().await.map_err(io::Error::other)?;
+        let permit = self.permits.acquire().await.map_err(io::Error::other)?;
         let mut task = tokio::task::spawn_blocking(lookup);
-        let done = tokio::time::timeout(self.patience, &mut task).await;
-        drop(turn);
+        let done = tokio::time::timeout(self.hang_timeout, &mut task).await;
+        drop(permit);
         match done {
             Ok(done) => done,
             Err(_) => task.await,
@@ -84,23 +82,23 @@ mod tests {
 
     use super::*;
 
-    /// A17, of names: other hosts are looked up although as many as there are turns hang.
+    /// Other hosts are looked up although as many lookups hang as may run at once.
     #[tokio::test]
     async fn lookups_that_hang_delay_no_other() {
-        let turns = Arc::new(Turns::new(Duration::from_millis(1)));
+        let limiter = Arc::new(LookupLimiter::new(Duration::from_millis(1)));
         let mut hanging = Vec::new();
         let mut releases = Vec::new();
-        for number in 0..2 * AT_ONCE {
+        for number in 0..2 * MAX_LOOKUPS {
             let (release, gate) = mpsc::channel::<()>();
-            let turns = Arc::clone(&turns);
+            let limiter = Arc::clone(&limiter);
             let look = async move {
                 let wait = move || gate.recv().map(|()| number).map_err(io::Error::other);
-                turns.look(wait).await
+                limiter.run(wait).await
             };
             hanging.push(tokio::spawn(look));
             releases.push(release);
         }
-        let prompt = tokio::time::timeout(Duration::from_secs(30), turns.look(|| Ok("found")));
+        let prompt = tokio::time::timeout(Duration::from_secs(30), limiter.run(|| Ok("found")));
         assert_eq!(prompt.await.expect("not delayed").unwrap(), "found");
         for release in releases {
             release.send(()).unwrap();
@@ -112,12 +110,15 @@ mod tests {
 
     #[tokio::test]
     async fn no_more_than_a_few_run_at_once() {
-        let turns = Arc::new(Turns::new(Duration::from_secs(3_600)));
+        let limiter = Arc::new(LookupLimiter::new(Duration::from_secs(3_600)));
         let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let looks: Vec<_> = (0..100)
             .map(|_| {
-                let (turns, running, most) =
-                    (Arc::clone(&turns), Arc::clone(&running), Arc::clone(&most));
+                let (limiter, running, most) = (
+                    Arc::clone(&limiter),
+                    Arc::clone(&running),
+                    Arc::clone(&most),
+                );
                 tokio::spawn(async move {
                     let look = move || {
                         let now = running.fetch_add(1, Ordering::SeqCst) + 1;
@@ -126,37 +127,40 @@ mod tests {
                         running.fetch_sub(1, Ordering::SeqCst);
                         Ok(())
                     };
-                    turns.look(look).await
+                    limiter.run(look).await
                 })
             })
             .collect();
         for look in looks {
             look.await.unwrap().unwrap();
         }
-        assert!((1..=AT_ONCE).contains(&most.load(Ordering::SeqCst)));
+        assert!((1..=MAX_LOOKUPS).contains(&most.load(Ordering::SeqCst)));
     }
 
-    /// A caller that gives up gives its turn back at once.
+    /// A caller that gives up returns its permit at once.
     #[tokio::test]
-    async fn a_lookup_that_nobody_waits_for_holds_no_turn() {
-        let turns = Turns::new(Duration::from_secs(3_600));
+    async fn a_lookup_that_nobody_waits_for_holds_no_permit() {
+        let limiter = LookupLimiter::new(Duration::from_secs(3_600));
         let mut releases = Vec::new();
-        for _ in 0..AT_ONCE {
+        for _ in 0..MAX_LOOKUPS {
             let (release, gate) = mpsc::channel::<()>();
             releases.push(release);
-            let hanging = turns.look(move || gate.recv().map_err(io::Error::other));
+            let hanging = limiter.run(move || gate.recv().map_err(io::Error::other));
             let given_up = tokio::time::timeout(Duration::from_millis(1), hanging);
             given_up.await.expect_err("it hangs");
         }
-        let prompt = tokio::time::timeout(Duration::from_secs(30), turns.look(|| Ok("found")));
+        let prompt = tokio::time::timeout(Duration::from_secs(30), limiter.run(|| Ok("found")));
         assert_eq!(prompt.await.expect("not delayed").unwrap(), "found");
     }
 
     #[tokio::test]
-    async fn what_the_system_says_is_passed_on() {
-        let found = Lookup.resolve("localhost".parse().unwrap()).await.unwrap();
+    async fn the_result_of_the_system_is_returned() {
+        let found = DnsLookup
+            .resolve("localhost".parse().unwrap())
+            .await
+            .unwrap();
         assert!(found.into_iter().all(|address| address.ip().is_loopback()));
-        let failed = Lookup.resolve("name.invalid".parse().unwrap()).await;
+        let failed = DnsLookup.resolve("name.invalid".parse().unwrap()).await;
         assert!(failed.is_err());
     }
 }

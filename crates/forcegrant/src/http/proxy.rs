@@ -1,48 +1,61 @@
-//! How a host is reached: directly, or through which proxy. The option `proxy` and the variables are read
-//! by the same rules, and one decision serves logins, API calls and `doctor`. What cannot be used is an
-//! error that names the option or the variable: never a direct connection.
+//! How a host is reached: directly, or through which proxy. The option `proxy` and the variables are read by the same
+//! rules, for logins, API calls and `doctor`. An invalid value is an error that names the option or the variable,
+//! never a direct connection.
 
 use std::fmt;
 use std::sync::Arc;
 
 use url::{Host, Url};
 
-use crate::environment::Environment;
-use crate::http::Proxy;
+use crate::environment::{Environment, NO_PROXY, PROXY};
 use forcegrant_proto::error::{Error, Setting};
 use forcegrant_proto::no_proxy;
 use forcegrant_proto::pasted_text;
 use forcegrant_proto::redaction::Redactor;
 use forcegrant_proto::secret::fingerprint;
 
-/// As curl reads them: those for https first, and the names in lower case before the others.
-const PROXY: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
-const NO_PROXY: [&str; 2] = ["no_proxy", "NO_PROXY"];
+/// How Salesforce is reached: by logins, and by the calls of `Client::request`. Loopback addresses are never
+/// reached through a proxy.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Proxy {
+    /// As the environment says when the client is built: the first of `https_proxy`, `HTTPS_PROXY`,
+    /// `all_proxy` and `ALL_PROXY` that is set names the proxy, and `no_proxy` or `NO_PROXY` the hosts that
+    /// are reached without it. On macOS and Windows the system's settings count where none is set.
+    #[default]
+    Environment,
+    /// Never through a proxy.
+    None,
+    /// Always through this one: `http://user:password@proxy.example:3128`. Without a scheme it is an HTTP
+    /// proxy; there are also https, socks4, socks4a, socks5 and socks5h, whose `h` has the proxy look up names.
+    Url(String),
+}
 
-/// The variables that are read.
-pub(crate) const PROXY_VARIABLES: [&str; 6] = [
-    PROXY[0],
-    PROXY[1],
-    PROXY[2],
-    PROXY[3],
-    NO_PROXY[0],
-    NO_PROXY[1],
-];
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Environment => "Environment",
+            Self::None => "None",
+            // It may hold a password.
+            Self::Url(_) => "Url([redacted])",
+        })
+    }
+}
 
-/// Where each host is reached.
+/// How each host is reached.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ProxyRules(Option<Arc<Rules>>);
 
 #[derive(Debug)]
 struct Rules {
     server: Option<Arc<ProxyServer>>,
-    /// Of a variable, and its name.
+    /// The name of the variable, and its value.
     no_proxy: Option<(&'static str, String)>,
-    /// The system's settings count where no variable is set.
+    /// Whether the system's settings count, because no variable is set.
     system: bool,
 }
 
-/// How one host is reached. `Display` is a sentence's end: `through proxy.example:3128 (HTTPS_PROXY)`,
+/// How one host is reached. `Display` is the end of a sentence: `through proxy.example:3128 (HTTPS_PROXY)`,
 /// `direct (no proxy variable)`.
 #[derive(Clone, Debug)]
 pub(crate) enum Decision<'a> {
@@ -56,7 +69,7 @@ pub(crate) enum Reason<'a> {
     Option,
     /// This machine itself is never reached through a proxy: what is sent there may be plain http.
     Loopback,
-    /// This variable lists the host, by this entry.
+    /// This entry of this variable matches the host.
     Listed(&'static str, &'a str),
     NoVariable,
 }
@@ -65,19 +78,21 @@ impl ProxyRules {
     /// Checks the option or, if it says so, the variables.
     ///
     /// # Errors
-    /// `invalid_option` names the one that is of no use.
+    /// `invalid_option` names the one with an invalid value.
     pub(crate) fn new(proxy: &Proxy, environment: &Environment) -> Result<Self, Error> {
         let rules = match proxy {
             Proxy::None => return Ok(Self(None)),
             Proxy::Url(text) => Rules {
-                server: Some(Arc::new(ProxyServer::parse(text, Origin::Option)?)),
+                server: Some(Arc::new(ProxyServer::parse(text, ProxySource::Option)?)),
                 no_proxy: None,
                 system: false,
             },
             Proxy::Environment => {
                 let named = environment.first(&PROXY)?;
                 let server = named
-                    .map(|(name, text)| ProxyServer::parse(text.expose(), Origin::Variable(name)))
+                    .map(|(name, text)| {
+                        ProxyServer::parse(text.expose(), ProxySource::Variable(name))
+                    })
                     .transpose()?;
                 let no_proxy = environment.first(&NO_PROXY)?;
                 Rules {
@@ -107,7 +122,7 @@ impl ProxyRules {
         }
         let of_system = || system(url).filter(|_| rules.system).map(Arc::new);
         match rules.server.clone().or_else(of_system) {
-            // As curl: `https_proxy` says nothing about plain http.
+            // As in curl, `https_proxy` does not apply to plain http.
             Some(server) if url.scheme() == "http" && server.is_for_https_alone() => {
                 Decision::Direct(Reason::NoVariable)
             }
@@ -116,7 +131,7 @@ impl ProxyRules {
         }
     }
 
-    /// The same for reqwest, which is told nothing else about proxies.
+    /// The same rules for reqwest, which gets no other proxy settings.
     pub(crate) fn for_reqwest(&self) -> reqwest::Proxy {
         let rules = self.clone();
         reqwest::Proxy::custom(move |url| match rules.decide(url) {
@@ -125,7 +140,7 @@ impl ProxyRules {
         })
     }
 
-    /// Tells clients apart that reach hosts in different ways. Shows no password.
+    /// A text that tells apart clients which reach hosts in different ways. Shows no password.
     pub(crate) fn identity(&self) -> String {
         let Some(rules) = self.0.as_deref() else {
             return "none".to_owned();
@@ -174,12 +189,12 @@ impl fmt::Display for Decision<'_> {
 
 /// What names a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum ProxySource {
     Option,
     Variable(&'static str),
     #[cfg_attr(
         not(any(target_os = "macos", windows)),
-        allow(dead_code, reason = "has none")
+        allow(dead_code, reason = "these systems have no such settings")
     )]
     System,
 }
@@ -189,18 +204,18 @@ pub(crate) enum Origin {
 pub(crate) struct ProxyServer {
     /// With user and password, percent-encoded.
     url: Url,
-    origin: Origin,
+    origin: ProxySource,
 }
 
 const RIGHT: &str = "Give the proxy's address: `http://proxy.example:3128`, with a user and password `http://user:password@proxy.example:3128`.\nThe schemes are http, https, socks4, socks4a, socks5 and socks5h.";
 
 impl ProxyServer {
-    /// Reads what people write: blanks and quotes around it, no scheme, a user and password in which
-    /// `@`, `/`, `\` and the like were not encoded.
-    fn parse(given: &str, origin: Origin) -> Result<Self, Error> {
+    /// Reads what people write: blanks and quotes around it, no scheme, a user and password in which `@`, `/`, `\` and
+    /// the like are not encoded.
+    fn parse(given: &str, origin: ProxySource) -> Result<Self, Error> {
         let setting = match origin {
-            Origin::Variable(name) => Setting::Variable(name),
-            Origin::Option | Origin::System => Setting::Option("proxy"),
+            ProxySource::Variable(name) => Setting::Variable(name),
+            ProxySource::Option | ProxySource::System => Setting::Option("proxy"),
         };
         let wrong = |problem: &str| Err(setting.wrong(problem, RIGHT));
         let given = pasted_text::meant(given);
@@ -209,7 +224,7 @@ impl ProxyServer {
             return wrong("it is empty");
         }
         let (scheme, rest) = match given.split_once("://") {
-            // What is before a `://` that belongs to a password is no scheme.
+            // A `://` in a password does not follow a scheme.
             Some((scheme, rest)) if !scheme.contains(['@', ':', '/']) => (Some(scheme), rest),
             _ => (None, given.trim_start_matches('/')),
         };
@@ -221,9 +236,9 @@ impl ProxyServer {
             "socks4a" => "socks4a",
             "socks5" => "socks5",
             "socks5h" => "socks5h",
-            _ => return wrong("its scheme is not that of a proxy"),
+            _ => return wrong("unknown scheme"),
         };
-        // The last `@`: a host has none, a password may.
+        // The last `@`: a password may contain one, a host does not.
         let (user_info, address) = match rest.rsplit_once('@') {
             Some((user_info, address)) => (Some(user_info), address),
             None => (None, rest),
@@ -237,7 +252,7 @@ impl ProxyServer {
         }
         if !matches!(path, "" | "/") {
             return wrong(
-                "it has a path, which the address of a proxy has not (a PAC file is not read)",
+                "it has a path, but the address of a proxy has none (PAC files are not supported)",
             );
         }
         let bare_word = !authority.contains(['.', ':']) && user_info.is_none();
@@ -246,12 +261,12 @@ impl ProxyServer {
             return wrong("it is not the address of a proxy");
         }
         let Some((host, port)) = host_and_port(authority, scheme) else {
-            return wrong("its host or port is not valid");
+            return wrong("invalid host or port");
         };
         let user_info = match user_info {
             None => String::new(),
             Some(_) if scheme.starts_with("socks4") => {
-                return wrong("SOCKS 4 knows no password: use socks5h");
+                return wrong("SOCKS 4 has no passwords: use socks5h");
             }
             Some(user_info) => credentials(user_info),
         };
@@ -262,7 +277,7 @@ impl ProxyServer {
     }
 
     fn is_for_https_alone(&self) -> bool {
-        matches!(self.origin, Origin::Variable(name) if name.eq_ignore_ascii_case(PROXY[0]))
+        matches!(self.origin, ProxySource::Variable(name) if name.eq_ignore_ascii_case(PROXY[0]))
     }
 
     pub(crate) fn has_credentials(&self) -> bool {
@@ -272,9 +287,9 @@ impl ProxyServer {
     /// Where a user and password are written.
     pub(crate) fn setting(&self) -> String {
         match self.origin {
-            Origin::Option => "the option `proxy`".to_owned(),
-            Origin::Variable(name) => format!("the environment variable {name}"),
-            Origin::System => "the variable HTTPS_PROXY or the option `proxy`".to_owned(),
+            ProxySource::Option => "the option `proxy`".to_owned(),
+            ProxySource::Variable(name) => format!("the environment variable {name}"),
+            ProxySource::System => "the variable HTTPS_PROXY or the option `proxy`".to_owned(),
         }
     }
 
@@ -294,9 +309,9 @@ impl ProxyServer {
 impl fmt::Display for ProxyServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let origin = match self.origin {
-            Origin::Option => "option proxy",
-            Origin::Variable(name) => name,
-            Origin::System => "the system's settings",
+            ProxySource::Option => "option proxy",
+            ProxySource::Variable(name) => name,
+            ProxySource::System => "the system's settings",
         };
         write!(f, "{} ({origin})", self.address())
     }
@@ -308,8 +323,8 @@ impl fmt::Debug for ProxyServer {
     }
 }
 
-/// User and password as a URL has them: with `@` behind, all that is not plain encoded. A `%` that
-/// encodes nothing stands for itself, as in curl.
+/// User and password as in a URL, percent-encoded and followed by `@`. A `%` that encodes nothing stands for itself, as
+/// in curl.
 fn credentials(user_info: &str) -> String {
     match user_info.split_once(':') {
         Some((user, password)) => format!("{}:{}@", encoded(user), encoded(password)),
@@ -364,7 +379,7 @@ fn host_and_port(authority: &str, scheme: &str) -> Option<(String, u16)> {
     let written = authority.rsplit_once(':').map(|(_, port)| port);
     let port = match (url.port(), written) {
         (Some(port), _) => port,
-        // The parser leaves out http's own.
+        // The parser leaves out the default port of http.
         (None, Some(written)) if written.parse() == Ok(80) => 80,
         (None, _) => match scheme {
             "http" => 80,
@@ -387,19 +402,18 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// The proxy in the settings of the system, where it has such.
+/// The proxy in the settings of the system, if it has any.
 #[cfg(any(target_os = "macos", windows))]
 fn system(url: &Url) -> Option<ProxyServer> {
     use hyper_util::client::proxy::matcher::Matcher;
     let uri = format!("{}://{}/", url.scheme(), url.host_str()?);
     let uri = uri.parse().ok()?;
-    // It looks at the process's variables first. What they say is not for us to follow: the caller's
-    // environment may be another one.
+    // It reads the process's variables first, which must not count: the caller's environment may be another one.
     if Matcher::from_env().intercept(&uri).is_some() {
         return None;
     }
     let found = Matcher::from_system().intercept(&uri)?;
-    ProxyServer::parse(&found.uri().to_string(), Origin::System).ok()
+    ProxyServer::parse(&found.uri().to_string(), ProxySource::System).ok()
 }
 
 #[cfg(not(any(target_os = "macos", windows)))]

@@ -11,11 +11,11 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTE
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::http::lookup::Lookup;
+use crate::http::lookup::DnsLookup;
 use crate::http::proxy::ProxyServer;
 use crate::http::{HttpSettings, MAX_BODY, Request, Response, Transport};
 use forcegrant_proto::error::{Cause, Error, ErrorCode};
-use forcegrant_proto::grant::failure::Failure;
+use forcegrant_proto::grant::failure::RequestFailure;
 use forcegrant_proto::redaction::Redactor;
 use forcegrant_proto::secret::Secret;
 use forcegrant_support::process::PerProcess;
@@ -60,16 +60,16 @@ impl HttpTransport {
         builder(&self.settings)?
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
-            .dns_resolver(Lookup)
+            .dns_resolver(DnsLookup)
             // A kept connection would need a thread to watch it, and would cross a fork.
             .pool_max_idle_per_host(0)
             .build()
             .map_err(|error| self.broken(&error, "the HTTP client"))
     }
 
-    async fn exchange(&self, request: &Request) -> Result<Response, Failure> {
-        let client = self.client().map_err(Failure::permanent)?;
-        let target = Target::of(&request.url, &self.settings);
+    async fn exchange(&self, request: &Request) -> Result<Response, RequestFailure> {
+        let client = self.client().map_err(RequestFailure::permanent)?;
+        let target = RequestTarget::of(&request.url, &self.settings);
         let method = match request.method {
             "POST" => reqwest::Method::POST,
             _ => reqwest::Method::GET,
@@ -78,9 +78,9 @@ impl HttpTransport {
         for (name, value) in &request.headers {
             let value = Bytes::from_owner(Wiped(value.clone()));
             let mut value = HeaderValue::from_maybe_shared(value).map_err(|_| {
-                Failure::permanent(Error::new(
+                RequestFailure::permanent(Error::new(
                     ErrorCode::Internal,
-                    format!("the header `{name}` can not be sent"),
+                    format!("the header `{name}` cannot be sent"),
                 ))
             })?;
             value.set_sensitive(true);
@@ -90,10 +90,10 @@ impl HttpTransport {
             builder = builder.body(Bytes::from_owner(Wiped(body.clone())));
         }
         let lost = |error: reqwest::Error| self.classify(error, &target, request);
-        let mut answer = builder.send().await.map_err(lost)?;
-        let headers = answer.headers();
+        let mut received = builder.send().await.map_err(lost)?;
+        let headers = received.headers();
         let mut response = Response {
-            status: answer.status().as_u16(),
+            status: received.status().as_u16(),
             content_type: text(headers, CONTENT_TYPE.as_str()),
             location: text(headers, LOCATION.as_str()),
             retry_after: text(headers, RETRY_AFTER.as_str()),
@@ -105,7 +105,7 @@ impl HttpTransport {
             return Ok(response);
         }
         let mut body = Zeroizing::new(Vec::with_capacity(4096));
-        while let Some(chunk) = answer.chunk().await.map_err(lost)? {
+        while let Some(chunk) = received.chunk().await.map_err(lost)? {
             if body.len() + chunk.len() > MAX_BODY {
                 response.cut_at_limit = true;
                 break;
@@ -116,8 +116,13 @@ impl HttpTransport {
         Ok(response)
     }
 
-    /// Which failure a reqwest error is. The chain's own types are looked at first, its texts last.
-    fn classify(&self, error: reqwest::Error, target: &Target, request: &Request) -> Failure {
+    /// Turns an error of reqwest into a failure. The types in its chain are checked first, and its texts last.
+    fn classify(
+        &self,
+        error: reqwest::Error,
+        target: &RequestTarget,
+        request: &Request,
+    ) -> RequestFailure {
         let error = error.without_url();
         let redactor = self.redactor.clone().hide_request(request);
         let cause = Cause::of(&error, &|text| redactor.clean(text, LONGEST_CAUSE));
@@ -125,25 +130,25 @@ impl HttpTransport {
         let tls = in_chain::<rustls::Error>(&error);
         let host = target.host.as_str();
         let failure = if error.is_timeout() {
-            Failure::transient(target.timed_out(self.settings.connect_timeout))
+            RequestFailure::transient(target.timed_out(self.settings.connect_timeout))
         } else if let Some(server) = &target.proxy
             && let Some(fault) = ProxyFault::of(&cause, tls.is_some())
         {
             fault.failure(server, host, &detail)
         } else if let Some(tls) = tls {
-            Failure::permanent(tls_failed(host, tls, &detail))
+            RequestFailure::permanent(tls_failed(host, tls, &detail))
         } else if let Some(server) = target.proxy.as_ref().filter(|_| error.is_connect())
             && !error.is_dns()
         {
             ProxyFault::Unsuccessful.failure(server, host, &detail)
         } else if error.is_dns() {
-            Failure::transient(dns_failed(host, &detail))
+            RequestFailure::transient(dns_failed(host, &detail))
         } else if error.is_connect() {
-            Failure::transient(connect_failed(host, &detail))
+            RequestFailure::transient(connect_failed(host, &detail))
         } else {
-            Failure::transient(connection_lost(host, &detail))
+            RequestFailure::transient(connection_lost(host, &detail))
         };
-        Failure {
+        RequestFailure {
             error: failure.error.with_cause(cause),
             ..failure
         }
@@ -165,13 +170,13 @@ impl Transport for HttpTransport {
         &'a self,
         request: &'a Request,
         timeout: Duration,
-    ) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Result<Response, RequestFailure>> + Send + 'a>> {
         Box::pin(async move {
             tokio::time::timeout(timeout, self.exchange(request))
                 .await
                 .unwrap_or_else(|_| {
-                    let target = Target::of(&request.url, &self.settings);
-                    Err(Failure::transient(target.timed_out(timeout)))
+                    let target = RequestTarget::of(&request.url, &self.settings);
+                    Err(RequestFailure::transient(target.timed_out(timeout)))
                 })
         })
     }
@@ -184,7 +189,7 @@ pub(crate) fn for_calls(
     settings: &HttpSettings,
     idle: Option<usize>,
 ) -> Result<reqwest::Client, Error> {
-    // Not with `Lookup`, whose turns are all clients': a loop that stands still would keep one.
+    // Without `DnsLookup`, whose permits all clients share: an event loop that is not running would keep one.
     let builder = builder(settings)?.pool_max_idle_per_host(idle.unwrap_or(usize::MAX));
     // The error may show the proxy's address, so it is left out.
     builder.build().map_err(|_| {
@@ -195,7 +200,7 @@ pub(crate) fn for_calls(
     })
 }
 
-/// What every HTTP client of these settings has.
+/// What all HTTP clients with these settings have in common.
 fn builder(settings: &HttpSettings) -> Result<reqwest::ClientBuilder, Error> {
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls_config(&settings.roots)?)
@@ -205,17 +210,17 @@ fn builder(settings: &HttpSettings) -> Result<reqwest::ClientBuilder, Error> {
     for (host, address) in &settings.resolve {
         builder = builder.resolve(host, *address);
     }
-    // Nothing but the rules: reqwest would read the environment by itself, and by rules of its own.
+    // Only these rules: otherwise reqwest reads the environment by rules of its own.
     Ok(builder.no_proxy().proxy(settings.proxies.for_reqwest()))
 }
 
 /// Where a request goes, for errors.
-struct Target {
+struct RequestTarget {
     host: String,
     proxy: Option<ProxyServer>,
 }
 
-impl Target {
+impl RequestTarget {
     fn of(url: &str, settings: &HttpSettings) -> Self {
         let Ok(url) = Url::parse(url) else {
             return Self {
@@ -235,7 +240,7 @@ impl Target {
             through.map_or_else(String::new, |proxy| format!(" through the proxy {proxy}"));
         Error::new(
             ErrorCode::Timeout,
-            format!("no answer from `{}`{through} within {limit:?}", self.host),
+            format!("no response from `{}`{through} within {limit:?}", self.host),
         )
         .with_help("The network or the host is slow or silent: a firewall that drops packets looks like this.\nThe limits are the options `connect_timeout`, `attempt_timeout` and `total_timeout`.")
     }
@@ -250,7 +255,7 @@ enum ProxyFault {
 }
 
 impl ProxyFault {
-    /// The types of these errors are not public, so their texts have to tell. `None`: behind the proxy.
+    /// The types of these errors are not public, so their texts decide. `None`: the failure is behind the proxy.
     fn of(cause: &Cause, tls: bool) -> Option<Self> {
         const REFUSED: [&str; 4] = [
             "proxy authorization required",
@@ -282,13 +287,13 @@ impl ProxyFault {
         }
     }
 
-    fn failure(self, proxy: &ProxyServer, host: &str, detail: &str) -> Failure {
+    fn failure(self, proxy: &ProxyServer, host: &str, detail: &str) -> RequestFailure {
         let failed = |problem: String, help: String| {
             Error::new(ErrorCode::ProxyFailed, problem).with_help(help)
         };
         let setting = proxy.setting();
         match self {
-            // Once: proxies lock accounts after a few wrong passwords.
+            // Not repeated: proxies lock accounts after a few wrong passwords.
             Self::Credentials => {
                 let problem = if proxy.has_credentials() {
                     "did not accept the user and password that it was given"
@@ -299,29 +304,29 @@ impl ProxyFault {
                     ErrorCode::ProxyAuthenticationRequired,
                     format!("the proxy {proxy} {problem}"),
                 );
-                Failure::permanent(error.with_help(format!(
+                RequestFailure::permanent(error.with_help(format!(
                     "They belong in {setting}: `http://user:password@{}`. Percent-encode special characters.\nOnly Basic authentication is supported, not NTLM or Kerberos.",
                     proxy.address().rsplit("://").next().unwrap_or_default()
                 )))
             }
-            Self::Tls => Failure::permanent(failed(
+            Self::Tls => RequestFailure::permanent(failed(
                 format!("the TLS handshake with the proxy {proxy} failed: {detail}"),
                 format!(
                     "`https://` in the address of a proxy means TLS to the proxy itself. Most proxies want `http://`, also for https: change {setting}."
                 ),
             )),
-            Self::Unreachable => Failure::transient(failed(
+            Self::Unreachable => RequestFailure::transient(failed(
                 format!("no connection to the proxy {proxy}: {detail}"),
                 format!("Check the address in {setting}, and that the proxy is up."),
             )),
-            // The status is not told, and some proxies answer 401 or 403 to a wrong password.
-            Self::Unsuccessful if proxy.has_credentials() => Failure::permanent(failed(
+            // The error does not have the status, and some proxies respond 401 or 403 to a wrong password.
+            Self::Unsuccessful if proxy.has_credentials() => RequestFailure::permanent(failed(
                 format!("the proxy {proxy} did not connect to `{host}`: {detail}"),
                 format!(
                     "Check the user and password in {setting}, and that the proxy allows this host on port 443.\nNO_PROXY lists the hosts that are reached without it."
                 ),
             )),
-            Self::Unsuccessful => Failure::transient(failed(
+            Self::Unsuccessful => RequestFailure::transient(failed(
                 format!("the proxy {proxy} did not connect to `{host}`: {detail}"),
                 format!(
                     "Check that the proxy allows this host on port 443. It is named by {setting};\nNO_PROXY lists the hosts that are reached without it."
@@ -344,8 +349,8 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
-/// The first error of type `T` in a chain. An `io::Error` passes over the error that it wraps, and
-/// they come nested.
+/// The first error of type `T` in a chain. The source of an `io::Error` skips the error that it wraps, which can be
+/// another `io::Error`.
 fn in_chain<T: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&T> {
     let mut next = error.source();
     while let Some(cause) = next {
@@ -395,7 +400,7 @@ fn connect_failed(host: &str, detail: &str) -> Error {
 fn connection_lost(host: &str, detail: &str) -> Error {
     Error::new(
         ErrorCode::ConnectionLost,
-        format!("the connection to `{host}` broke before the whole answer had arrived: {detail}"),
+        format!("the connection to `{host}` broke before the whole response had arrived: {detail}"),
     )
     .with_help("The client tries again by itself. If it lasts, look at what stands between this machine and Salesforce.")
 }

@@ -9,7 +9,7 @@ use super::limiter::LoginLimiter;
 use super::login_queue::PacingSettings;
 use super::{ClientPool, OrgCredentials};
 use crate::builder::ClientBuilder;
-use crate::credentials::{LoadOrg, Loaded, Source, callback_failed};
+use crate::credentials::{CallbackCredentials, CredentialsSource, LoadOrg, callback_failed};
 use crate::events::Events;
 use forcegrant_proto::error::{Error, invalid_option};
 use forcegrant_proto::event::Event;
@@ -147,13 +147,13 @@ impl ClientPoolBuilder {
                     let found = loading
                         .await
                         .map_err(|error| callback_failed(error.as_ref()))?;
-                    Ok(Loaded {
+                    Ok(CallbackCredentials {
                         endpoint: Some(LoginEndpoint::from_login_url(&found.login_url, &trust)?),
                         credential_set: found.credential_set,
                     })
                 })
             });
-            Arc::new(Source::Org(load))
+            Arc::new(CredentialsSource::Org(load))
         });
         Ok(ClientPool {
             clients: Arc::new(Clients::new(config, self.max_clients)),

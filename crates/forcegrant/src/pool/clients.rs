@@ -11,7 +11,7 @@ use crate::client::Client;
 use crate::client_config::ClientConfig;
 use crate::client_inner::ClientInner;
 use crate::clock::Clock;
-use crate::credentials::{CredentialSet, CredentialsProvider, Source};
+use crate::credentials::{CredentialSet, CredentialsProvider, CredentialsSource};
 use forcegrant_proto::cache::cached_token::CachedToken;
 use forcegrant_proto::error::Error;
 use forcegrant_proto::host::LoginEndpoint;
@@ -118,7 +118,11 @@ impl Clients {
 
     /// The client of a key, which is made with credentials from this source if there is none.
     #[cold]
-    pub(super) fn get_or_insert(&self, key: &str, source: &Arc<Source>) -> Result<Client, Error> {
+    pub(super) fn get_or_insert(
+        &self,
+        key: &str,
+        source: &Arc<CredentialsSource>,
+    ) -> Result<Client, Error> {
         let (client, dropped) = self.change(|changes| {
             if let Some(client) = self.peek(key, Client::clone) {
                 return Ok((client, None));
@@ -149,7 +153,7 @@ impl Clients {
                     return Ok((client, None));
                 }
             }
-            let source = Arc::new(Source::Given);
+            let source = Arc::new(CredentialsSource::Given);
             let credentials =
                 CredentialsProvider::new(source, Some(credential_set), Some(endpoint))?;
             Ok(self.insert_new(changes, key, credentials))

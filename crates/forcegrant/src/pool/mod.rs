@@ -17,7 +17,7 @@ use self::clients::Clients;
 pub use self::prewarm::Prewarmed;
 use crate::client::{Client, Start};
 use crate::client_inner::ClientInner;
-use crate::credentials::{ClientCredentials, CredentialSet, Source};
+use crate::credentials::{ClientCredentials, CredentialSet, CredentialsSource};
 use crate::login_task::Purpose;
 use crate::wait::Pending;
 use forcegrant_proto::error::{Error, ErrorCode};
@@ -36,7 +36,7 @@ use forcegrant_proto::token::Token;
 pub struct ClientPool {
     clients: Arc<Clients>,
     /// The source of credentials for keys that were not inserted.
-    source: Option<Arc<Source>>,
+    source: Option<Arc<CredentialsSource>>,
 }
 
 /// Where one org's credentials go and what they are: what a credentials callback returns.

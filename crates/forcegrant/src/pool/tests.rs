@@ -19,7 +19,7 @@ use crate::blocking;
 use crate::ffi;
 use crate::http::{Request, Response, Transport};
 use forcegrant_proto::cache::cache_state::CacheState;
-use forcegrant_proto::grant::failure::Failure;
+use forcegrant_proto::grant::failure::RequestFailure;
 
 /// Every org responds at once with tokens of its own, except those that a test holds or refuses.
 #[derive(Default)]
@@ -50,7 +50,7 @@ impl Transport for MockTransport {
         &'a self,
         request: &'a Request,
         _: Duration,
-    ) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Result<Response, RequestFailure>> + Send + 'a>> {
         Box::pin(async move {
             let stage = &self.0;
             stage.requests.fetch_add(1, Ordering::SeqCst);

@@ -26,10 +26,10 @@ use forcegrant_support::process::PerProcess;
 /// with the same client id, client secret, token endpoint and route to it (proxy, `resolve`, `auth_style`)
 /// share.
 #[derive(Clone, Debug, Default)]
-pub struct StoreConfig(Choice);
+pub struct StoreConfig(SharingScope);
 
 #[derive(Clone, Debug, Default)]
-enum Choice {
+enum SharingScope {
     Off,
     #[default]
     Process,
@@ -40,13 +40,13 @@ impl StoreConfig {
     /// No other client.
     #[must_use]
     pub fn off() -> Self {
-        Self(Choice::Off)
+        Self(SharingScope::Off)
     }
 
     /// The clients of this process: the default. The shared token lives as long as one of them.
     #[must_use]
     pub fn process() -> Self {
-        Self(Choice::Process)
+        Self(SharingScope::Process)
     }
 
     /// All clients that use this store; while it fails, those of this process. Clones share its circuit breaker
@@ -54,18 +54,17 @@ impl StoreConfig {
     #[must_use]
     pub fn store(store: impl Store + 'static) -> Self {
         let store = Guarded::new(Box::new(store));
-        Self(Choice::Store(Arc::new(store)))
+        Self(SharingScope::Store(Arc::new(store)))
     }
 
     /// Whether the token is shared within this process, without the store or while it fails.
     pub(crate) fn is_within_process(&self) -> bool {
-        !matches!(self.0, Choice::Off)
+        !matches!(self.0, SharingScope::Off)
     }
 
-    /// The store, for clients with one route: what besides the credentials and the token endpoint tells whether
-    /// two clients would get the same token.
+    /// The store, for clients with this [`route`].
     pub(crate) fn shared_store(&self, timeout: Duration, route: &str) -> Option<SharedStore> {
-        let Choice::Store(store) = &self.0 else {
+        let SharingScope::Store(store) = &self.0 else {
             return None;
         };
         Some(SharedStore {
@@ -103,7 +102,7 @@ impl StoreConfig {
             Some(("file", path)) if path.starts_with("//") => {
                 let url = Url::parse(text).ok();
                 let folder = url.and_then(|url| url.to_file_path().ok());
-                // What is no path is an empty one, which the store refuses.
+                // Without a path it is empty, which the store refuses.
                 FileStore::new(folder.unwrap_or_default()).map(Self::store)
             }
             #[cfg(feature = "store-redis")]
@@ -113,7 +112,7 @@ impl StoreConfig {
             _ => Err(invalid_option(
                 "store",
                 // The text may be a URL that holds a password.
-                "this names no store",
+                "unknown store",
                 "Give \"off\", \"process\", \"file\", \"file:///an/absolute/folder\" or \"redis://host\".",
             )),
         }
@@ -136,42 +135,41 @@ pub(crate) struct SharedStore {
 }
 
 impl SharedStore {
-    /// The store, unless it failed lately. `now` is the boot time of the client's clock.
+    /// The store, unless it failed recently. `now` is the boot time of the client's clock.
     pub(crate) fn open(&self, now: u64) -> Option<&dyn Store> {
-        let may_ask = self.store.with_breaker(|breaker| breaker.may_ask(now));
-        may_ask.then_some(&*self.store.store)
+        let may_call = self.store.with_breaker(|breaker| breaker.may_call(now));
+        may_call.then_some(&*self.store.store)
     }
 
-    /// Waits for a call of the store that waits for `patience` on purpose.
+    /// Waits for a call of the store, which itself waits for up to `wait`.
     pub(crate) async fn call<T>(
         &self,
-        patience: Duration,
+        wait: Duration,
         call: StoreFuture<'_, T>,
     ) -> Result<T, StoreError> {
-        let limit = patience + self.timeout;
-        let late = |_| StoreError::new(format!("no answer within {} ms", limit.as_millis()));
+        let limit = wait + self.timeout;
+        let late = |_| StoreError::new(format!("no response within {} ms", limit.as_millis()));
         let value = tokio::time::timeout(limit, call).await.map_err(late)??;
         self.store.with_breaker(Breaker::worked);
         Ok(value)
     }
 
-    /// Renews a lease that was granted. `None`: that failed, or was late. The circuit breaker is not involved: a
-    /// client that logs in keeps the right to it while others in this process leave the store alone, and a
-    /// lease that was lost costs no more than a login.
+    /// Renews a lease. `None`: that failed or was late. It ignores the circuit breaker: a client that is logging in
+    /// keeps its lease while others in this process do not use the store, and a lost lease costs only a login.
     pub(crate) async fn renew(&self, key: &str, owner: &str, time: Duration) -> Option<Acquired> {
         let call = self.store.store.acquire(key, owner, time);
         tokio::time::timeout(self.timeout, call).await.ok()?.ok()
     }
 
-    /// A call failed: nobody in this process asks the store for a while. Returns how long, in milliseconds.
+    /// A call failed: no client of this process uses the store for a while. Returns how long, in milliseconds.
     pub(crate) fn failed(&self, now: u64) -> u64 {
         self.store
             .with_breaker(|breaker| breaker.failed(now, random::unit()))
     }
 }
 
-/// What besides the credentials and the token endpoint tells whether two clients would get the same token: where
-/// the requests really go, because an org may tie a session to the address that it was requested from.
+/// Clients with the same credentials and token endpoint share a token only if they also have this in common: how
+/// requests reach Salesforce, because an org may tie a session to the address that it was requested from.
 pub(crate) fn route(http: &HttpSettings, style: AuthStyle) -> String {
     let mut resolve: Vec<_> = http
         .resolve

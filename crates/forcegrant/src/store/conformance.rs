@@ -1,4 +1,4 @@
-//! The contract of a [`Store`] as checks: run them from a test of every store, your own included.
+//! The contract of a [`Store`] as checks: run them in a test of your own store.
 //!
 //! ```no_run
 //! # async fn example(store: &dyn forcegrant::store::Store) {
@@ -6,12 +6,12 @@
 //! # }
 //! ```
 //!
-//! The store may be in use by others: keys are drawn at random and their entries end soon. It takes
-//! a few seconds, as some clauses are about time. The names of the checks are those in the report.
+//! The store may be in use by others: keys are random and their entries end soon. It takes a few seconds, because some
+//! clauses are about time. The report has the names of the checks.
 //!
-//! What it can not see from outside: that a counter forgets after an hour, that a store works in the
-//! child of a fork, and what becomes of what others wrote into it. For the last there are
-//! [`check_damaged`] for entries, and [`check_attacked`] for a writer who means harm.
+//! It cannot check that a counter forgets after an hour, that a store works in the child of a fork, and what happens if
+//! others write into it. For the last there are [`check_damaged`] for damaged entries, and [`check_attacked`] for an
+//! attacker.
 
 mod entries;
 mod hostile;
@@ -25,29 +25,29 @@ mod tests;
 use std::future::Future;
 use std::pin::Pin;
 
-use self::probe::{Probe, all_of};
+use self::probe::{Finding, Probe, all_of};
 use crate::store::{Put, Store};
 
-/// A clause of the contract that a store does not keep.
+/// A clause of the contract that a store violates.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{clause}: {finding}")]
 pub struct Violation {
     /// The name of the check.
     pub clause: &'static str,
-    /// What was seen, and what was expected.
+    /// What the store did, and what was expected.
     pub finding: String,
 }
 
-/// Checks every clause, whatever the others come to. Must run on a tokio runtime with I/O and time.
-/// A step that takes longer than five seconds is a violation. One check keeps the thread that polls
-/// it while others work: a store that needs tasks of the same runtime wants one with several threads.
+/// Checks every clause, even if others are violated. Must run on a tokio runtime with I/O and time. A call that takes
+/// longer than five seconds is a violation. One check blocks its thread while others work: a store that needs tasks of
+/// the same runtime needs one with several threads.
 ///
 /// # Errors
 /// Each clause that is violated, in the order of [`clauses`].
 pub async fn check(store: &dyn Store) -> Result<(), Vec<Violation>> {
     let probe = Probe::new(store);
-    // What waits does so side by side; what keeps the store busy comes one after the other, so that
-    // it does not disturb what looks at clocks.
+    // Checks that wait run at the same time. Those that keep the store busy run one after the other, so that they do
+    // not disturb those about time.
     let mut findings = all_of(TIMED.iter().map(|clause| clause.run(&probe)).collect()).await;
     for clause in PLAIN {
         findings.push(clause.run(&probe).await);
@@ -60,11 +60,11 @@ pub async fn check(store: &dyn Store) -> Result<(), Vec<Violation>> {
     }
 }
 
-/// Checks that an entry which `damage` spoiled behind the store's back (cut, overwritten, of another
-/// kind; it gets the key) is none and no error, and can be replaced. Call it for each way of damage.
+/// Checks that a damaged entry counts as absent, without an error, and can be replaced. `damage` gets the key and
+/// damages the entry outside of the store (cuts it, overwrites it, changes its type). Call it for each kind of damage.
 ///
 /// # Errors
-/// What was seen instead.
+/// The violation.
 pub async fn check_damaged(
     store: &dyn Store,
     damage: &(dyn Fn(&str) + Sync),
@@ -77,15 +77,15 @@ pub async fn check_damaged(
         })
 }
 
-/// Checks that sharing goes on after `attack` wrote something behind the store's back (it gets the key): a
-/// lease without an end, the greatest fence that there is, a counter of minutes to come, garbage, more than
-/// fits. Whatever it was, within a second no step fails, a new owner gets the lease, its entry replaces the
-/// one there, and logins can be counted. Call it for each attack on a store that others can write to.
+/// Checks that sharing goes on after an attacker wrote into the store: a lease without an end, the greatest possible
+/// fence, a counter of future minutes, garbage, or too much. `attack` gets the key and writes it outside of the store.
+/// Within a second, no call may fail, a new owner gets the lease, its entry replaces the old one, and logins can be
+/// counted. Call it for each attack on a store that others can write to.
 ///
-/// It is called twice: for a key that was never used, and for one with an entry and a counter.
+/// `attack` is called twice: for a key that was never used, and for one with an entry and a counter.
 ///
 /// # Errors
-/// What was seen instead.
+/// The violation.
 pub async fn check_attacked(
     store: &dyn Store,
     attack: &(dyn Fn(&str) + Sync),
@@ -98,11 +98,11 @@ pub async fn check_attacked(
         })
 }
 
-/// Checks random steps of three owners on one key against the rules that the stores of this crate keep, the
-/// one among them that [`check`] does not ask for: a lease that was granted since makes a `put` outdated.
+/// Checks random calls of three owners on one key against the rules of this crate's stores. One of them is not required
+/// by [`check`]: a `put` is outdated if another lease was granted since.
 ///
 /// # Errors
-/// The first step that came to something else, and those before it.
+/// The first call with another result, and those before it.
 pub async fn check_steps(store: &dyn Store) -> Result<(), Violation> {
     steps::steps_follow_the_rules(&Probe::new(store))
         .await
@@ -116,9 +116,6 @@ pub async fn check_steps(store: &dyn Store) -> Result<(), Violation> {
 pub fn clauses() -> impl Iterator<Item = &'static str> {
     TIMED.iter().chain(PLAIN).map(|clause| clause.name)
 }
-
-/// What a check found: nothing, or what is wrong.
-type Finding = Result<(), String>;
 
 struct Clause {
     name: &'static str,
@@ -136,8 +133,8 @@ impl Clause {
 }
 
 macro_rules! clauses {
-    ($($room:ident::$name:ident),+ $(,)?) => {
-        &[$(Clause { name: stringify!($name), check: |probe| Box::pin($room::$name(probe)) }),+]
+    ($($module:ident::$name:ident),+ $(,)?) => {
+        &[$(Clause { name: stringify!($name), check: |probe| Box::pin($module::$name(probe)) }),+]
     };
 }
 

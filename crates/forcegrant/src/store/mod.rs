@@ -1,21 +1,19 @@
-//! Tokens beyond one client: several clients, processes or hosts share one token and one login.
+//! Several clients, processes or hosts share one token and one login through a store.
 //!
-//! A [`Store`] keeps small entries under names, and grants the exclusive right to log in. It knows
-//! nothing of tokens: what it keeps was sealed before (AES-256-GCM, with a key that is derived from
-//! the client secret), so whoever lacks the secret reads nothing and forges nothing, and a store
-//! that loses, swaps or invents entries costs a login and never brings a wrong token.
+//! A [`Store`] keeps small entries under keys, and grants the exclusive right to log in. It never sees a token: entries
+//! are sealed (AES-256-GCM, with a key that is derived from the client secret), so nobody without the secret can read
+//! or forge one. A store that loses, swaps or invents entries costs a login and never leads to a wrong token.
 //!
-//! How a client uses it, when it needs a token:
+//! A client that needs a token:
 //!
-//! 1. [`Store::get`]. A token that is there, is not reported as rejected and is newer than the
-//!    client's own is used.
-//! 2. [`Store::acquire`] the lease, and look again. Who has the lease logs in, extends the lease while
-//!    that lasts, and saves the token with [`Store::put`], which ends the lease.
-//! 3. Who has not got it waits with [`Store::watch`] and looks again; a login that failed is told to
-//!    those who waited for it.
+//! 1. calls [`Store::get`], and uses the token if it was not reported as rejected and is newer than its own;
+//! 2. otherwise calls [`Store::acquire`] for the lease, and looks again. If it gets the lease, it logs in, renews the
+//!    lease meanwhile, and saves the token with [`Store::put`], which ends the lease;
+//! 3. if another client has the lease, waits with [`Store::watch`] and looks again. If the other's login fails, the
+//!    waiting clients get its error.
 //!
-//! Every step has a time limit (option `store_timeout`). A store that fails or is late is left out of
-//! the way for a while, which an event says, and the login goes ahead without it.
+//! Every call has a time limit (option `store_timeout`). If the store fails or is late, an event says so, it is not
+//! used for a while, and the login goes ahead without it.
 
 mod config;
 pub mod conformance;

@@ -18,11 +18,12 @@ use forcegrant_proto::cache::after_login::{AfterLogin, LoginContext, LoginResult
 use forcegrant_proto::cache::budget::{Allowance, Budget, BudgetSettings};
 use forcegrant_proto::cache::cached_token::{CachedToken, NewToken};
 use forcegrant_proto::cache::policy::{FailureSettings, LifetimeSettings};
-use forcegrant_proto::cache::state::{Lookup, Report, Reported, State};
+use forcegrant_proto::cache::reports::{Report, Reported};
+use forcegrant_proto::cache::state::{CacheSnapshot, Lookup};
 use forcegrant_proto::credentials::ClientCredentials;
 use forcegrant_proto::error::{Error, ErrorCode};
 use forcegrant_proto::grant::context::ResponseContext;
-use forcegrant_proto::grant::failure::Failure;
+use forcegrant_proto::grant::failure::RequestFailure;
 use forcegrant_proto::grant::response::decode;
 use forcegrant_proto::grant::retry::{self, RetrySettings};
 use forcegrant_proto::host::TrustPolicy;
@@ -58,7 +59,7 @@ impl Default for PolicySettings {
 #[derive(Debug)]
 pub(super) struct Ours<'a> {
     settings: &'a PolicySettings,
-    state: State,
+    state: CacheSnapshot,
     budget: Budget,
     /// How far its wall clock is off: well-kept clocks differ by fractions of a second.
     ahead: i64,
@@ -88,7 +89,7 @@ impl<'a> Ours<'a> {
         let ahead = i64::try_from(rng.between(0, SECOND)).unwrap_or(0) - 500;
         Self {
             settings,
-            state: State::default(),
+            state: CacheSnapshot::default(),
             budget: Budget::default(),
             ahead,
             generation: 0,
@@ -212,9 +213,9 @@ impl<'a> Ours<'a> {
         response: LoginResponse,
         started: Time,
         now: Moment,
-    ) -> Result<Grant, Failure> {
+    ) -> Result<Grant, RequestFailure> {
         if response == LoginResponse::TimedOut {
-            return Err(Failure::transient(Error::new(
+            return Err(RequestFailure::transient(Error::new(
                 ErrorCode::Timeout,
                 "simulated",
             )));

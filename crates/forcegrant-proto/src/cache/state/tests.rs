@@ -3,6 +3,10 @@ use serde_json::Map;
 
 use super::*;
 use crate::cache::cached_token::{CachedToken, NewToken};
+use crate::cache::learning::Learned;
+use crate::cache::policy::{FailureSettings, LifetimeSettings};
+use crate::cache::reports::{Report, Reported};
+use crate::error::ErrorCode;
 use crate::secret::{CredentialsFingerprint, Secret};
 use crate::token_data::{Grant, TokenFormat};
 
@@ -44,7 +48,7 @@ fn new_token(token: &str, expires_in: Option<u64>, started: Moment) -> NewToken 
     }
 }
 
-fn lease_at(token: &str, expires_in: Option<u64>, started: Moment) -> Arc<CachedToken> {
+fn cached_at(token: &str, expires_in: Option<u64>, started: Moment) -> Arc<CachedToken> {
     let new_token = new_token(token, expires_in, started);
     CachedToken::new(
         new_token,
@@ -55,11 +59,11 @@ fn lease_at(token: &str, expires_in: Option<u64>, started: Moment) -> Arc<Cached
     .unwrap()
 }
 
-fn with(state: &State, cached: Arc<CachedToken>, now: Moment) -> State {
+fn with(state: &CacheSnapshot, cached: Arc<CachedToken>, now: Moment) -> CacheSnapshot {
     state.new_token(cached, now, &LifetimeSettings::default())
 }
 
-fn reported(state: &State, token: &str, now: Moment) -> Option<State> {
+fn reported(state: &CacheSnapshot, token: &str, now: Moment) -> Option<CacheSnapshot> {
     let fingerprint = crate::secret::fingerprint(token);
     let report = Report {
         fingerprint: &fingerprint,
@@ -77,28 +81,36 @@ fn error(code: ErrorCode) -> Error {
     Error::new(code, "on purpose")
 }
 
-fn failed(state: &State, code: ErrorCode, now: Moment) -> State {
+fn failed(state: &CacheSnapshot, code: ErrorCode, now: Moment) -> CacheSnapshot {
     state.failed(error(code), now, &FailureSettings::default(), 0.0)
 }
 
-fn lookup(state: &State, now: Moment) -> CacheState {
+fn lookup(state: &CacheSnapshot, now: Moment) -> CacheState {
     state.classify(now).name()
 }
 
 #[test]
-fn an_estimated_lease_goes_through_its_zones() {
-    let state = with(&State::default(), lease_at("a", None, START), START);
+fn a_token_with_an_estimated_end_goes_through_its_states() {
+    let state = with(
+        &CacheSnapshot::default(),
+        cached_at("a", None, START),
+        START,
+    );
     assert_eq!(lookup(&state, at(0)), CacheState::Fresh);
     assert_eq!(lookup(&state, at(899_999)), CacheState::Fresh);
     assert_eq!(lookup(&state, at(900_000)), CacheState::RefreshDue);
     assert_eq!(lookup(&state, at(1_799_999)), CacheState::RefreshDue);
-    // Without a failure, a passed estimate means: ask before serving.
+    // Without a failure, a token past its estimated end is not served.
     assert_eq!(lookup(&state, at(1_800_000)), CacheState::Empty);
 }
 
 #[test]
-fn a_lapsed_token_serves_only_while_refreshing_fails_transiently() {
-    let state = with(&State::default(), lease_at("a", None, START), START);
+fn a_stale_token_serves_only_while_refreshing_fails_temporarily() {
+    let state = with(
+        &CacheSnapshot::default(),
+        cached_at("a", None, START),
+        START,
+    );
     let outage = failed(&state, ErrorCode::ServerUnavailable, at(1_800_000));
     assert_eq!(lookup(&outage, at(1_800_000)), CacheState::Stale);
     assert_eq!(lookup(&outage, at(5_399_999)), CacheState::Stale);
@@ -109,7 +121,11 @@ fn a_lapsed_token_serves_only_while_refreshing_fails_transiently() {
 
 #[test]
 fn a_known_end_is_never_passed() {
-    let state = with(&State::default(), lease_at("a", Some(600), START), START);
+    let state = with(
+        &CacheSnapshot::default(),
+        cached_at("a", Some(600), START),
+        START,
+    );
     let outage = failed(&state, ErrorCode::ServerUnavailable, at(500_000));
     assert_eq!(lookup(&outage, at(539_999)), CacheState::RefreshDue);
     assert!(outage.classify(at(540_000)).token().is_none());
@@ -117,7 +133,11 @@ fn a_known_end_is_never_passed() {
 
 #[test]
 fn a_failed_refresh_does_not_displace_a_token_that_works() {
-    let state = with(&State::default(), lease_at("a", None, START), START);
+    let state = with(
+        &CacheSnapshot::default(),
+        cached_at("a", None, START),
+        START,
+    );
     for code in [ErrorCode::ServerUnavailable, ErrorCode::InvalidClientSecret] {
         let state = failed(&state, code, at(1_000_000));
         assert_eq!(lookup(&state, at(1_000_000)), CacheState::RefreshDue);
@@ -129,7 +149,7 @@ fn a_failed_refresh_does_not_displace_a_token_that_works() {
 
 #[test]
 fn failures_hold_longer_each_time_and_end() {
-    let mut state = State::default();
+    let mut state = CacheSnapshot::default();
     let mut now = 0;
     for expected in [5_000, 10_000, 20_000, 40_000, 60_000, 60_000] {
         state = failed(&state, ErrorCode::NoRunAsUser, at(now));
@@ -145,7 +165,7 @@ fn failures_hold_longer_each_time_and_end() {
     assert_eq!(state.failure.as_ref().unwrap().holds, 1_000);
     // Success forgets.
     assert!(
-        with(&state, lease_at("a", None, at(now)), at(now))
+        with(&state, cached_at("a", None, at(now)), at(now))
             .failure
             .is_none()
     );
@@ -153,7 +173,11 @@ fn failures_hold_longer_each_time_and_end() {
 
 #[test]
 fn a_report_evicts_only_the_token_it_names() {
-    let state = with(&State::default(), lease_at("a", None, START), START);
+    let state = with(
+        &CacheSnapshot::default(),
+        cached_at("a", None, START),
+        START,
+    );
     let fingerprint = crate::secret::fingerprint("a");
     assert!(reported(&state, "b", at(1)).is_none());
     let next = reported(&state, "a", at(1)).unwrap();
@@ -169,10 +193,10 @@ fn a_report_evicts_only_the_token_it_names() {
 
 #[test]
 fn several_rejected_tokens_are_remembered() {
-    let mut state = State::default();
+    let mut state = CacheSnapshot::default();
     for number in 0..10 {
         let (name, now) = (format!("token-{number}"), at(number * 100_000));
-        state = with(&state, lease_at(&name, None, now), now);
+        state = with(&state, cached_at(&name, None, now), now);
         state = reported(&state, &name, at(number * 100_000 + 60_000)).unwrap();
     }
     let rejected =
@@ -182,11 +206,11 @@ fn several_rejected_tokens_are_remembered() {
 
 #[test]
 fn a_token_that_is_refused_whatever_it_is_goes_on_serving_while_renewals_are_held_off() {
-    let mut state = State::default();
+    let mut state = CacheSnapshot::default();
     let mut renewals = 0;
     loop {
         let name = format!("token-{renewals}");
-        state = with(&state, lease_at(&name, None, START), START);
+        state = with(&state, cached_at(&name, None, START), START);
         let Some(next) = reported(&state, &name, START) else {
             break;
         };
@@ -199,7 +223,7 @@ fn a_token_that_is_refused_whatever_it_is_goes_on_serving_while_renewals_are_hel
     assert!(reported(&state, &name, at(39_999)).is_none());
     assert!(reported(&state, &name, at(40_000)).is_some());
     // A reset forgets that too.
-    let state = with(&state.cleared(at(1)), lease_at("new", None, at(1)), at(1));
+    let state = with(&state.cleared(at(1)), cached_at("new", None, at(1)), at(1));
     assert!(reported(&state, "new", at(1)).is_some());
 }
 
@@ -217,7 +241,11 @@ fn dead_on_arrival_is_an_error() {
 
 #[test]
 fn a_view_ends_where_a_decision_is_due() {
-    let state = with(&State::default(), lease_at("a", Some(600), START), START);
+    let state = with(
+        &CacheSnapshot::default(),
+        cached_at("a", Some(600), START),
+        START,
+    );
     let cached = state.cached.as_ref().unwrap();
     assert!(!cached.in_view(START.wall), "nothing was looked at yet");
     let span = |now: u64, refreshing| {
@@ -252,7 +280,11 @@ fn a_view_ends_where_a_decision_is_due() {
 /// The coarse clock of some kernels is always milliseconds behind, and readers have no other.
 #[test]
 fn a_view_begins_where_its_readers_are() {
-    let state = with(&State::default(), lease_at("a", None, START), START);
+    let state = with(
+        &CacheSnapshot::default(),
+        cached_at("a", None, START),
+        START,
+    );
     let coarse = START.wall - 8;
     state.look(START, coarse, 1_000, false);
     let cached = state.cached.as_ref().unwrap();
@@ -264,7 +296,7 @@ fn a_view_begins_where_its_readers_are() {
 /// A reader may take a new view without the lock, but decides nothing.
 #[test]
 fn a_reader_renews_the_view_until_a_refresh_is_due() {
-    let cached = lease_at("a", Some(600), START);
+    let cached = cached_at("a", Some(600), START);
     // Ageing starts at 300 s.
     for (now, renewed) in [(0, true), (5_000, true), (299_999, true), (300_000, false)] {
         assert_eq!(cached.renew(at(now), at(now).wall, 1_000), renewed, "{now}");
@@ -275,7 +307,7 @@ fn a_reader_renews_the_view_until_a_refresh_is_due() {
 
 #[test]
 fn a_view_is_one_word() {
-    let cached = lease_at("a", None, START);
+    let cached = cached_at("a", None, START);
     for (wall, length, covered) in [
         (0, 1_000, true),
         (1, 1, true),
@@ -292,7 +324,7 @@ fn a_view_is_one_word() {
         assert!(!cached.in_view(wall.saturating_sub(1)) || wall == i64::MIN);
         assert!(!cached.in_view(i64::MIN) && !cached.in_view(-1));
     }
-    // Never longer than asked for, whatever the coarse clock says.
+    // Never longer than requested, whatever the coarse clock says.
     cached.show(START, START.wall - 100_000, 1_000);
     assert!(!cached.in_view(START.wall + 1_000));
     cached.retire();
@@ -302,7 +334,11 @@ fn a_view_is_one_word() {
 
 #[test]
 fn invalidation_closes_the_view() {
-    let state = with(&State::default(), lease_at("a", None, START), START);
+    let state = with(
+        &CacheSnapshot::default(),
+        cached_at("a", None, START),
+        START,
+    );
     state.look(START, START.wall, 1_000, false);
     let cached = Arc::clone(state.cached.as_ref().unwrap());
     assert!(cached.in_view(START.wall));
@@ -312,7 +348,11 @@ fn invalidation_closes_the_view() {
 
 #[test]
 fn rejections_lower_the_estimate_and_survival_raises_it() {
-    let state = with(&State::default(), lease_at("a", None, START), START);
+    let state = with(
+        &CacheSnapshot::default(),
+        cached_at("a", None, START),
+        START,
+    );
     let dead = reported(&state, "a", at(1_200_000)).unwrap();
     assert_eq!(dead.learned, Learned(Some(900_000)));
     assert_eq!(dead.rejected_age, Some(1_200_000));
@@ -327,10 +367,14 @@ fn rejections_lower_the_estimate_and_survival_raises_it() {
         Learned(Some(900_000)),
         "nothing was survived yet"
     );
-    let state = with(&state, lease_at("b", None, at(500_000)), at(500_000));
+    let state = with(&state, cached_at("b", None, at(500_000)), at(500_000));
     assert_eq!(state.learned, Learned(Some(918_000)));
     // A stated end teaches nothing.
-    let state = with(&State::default(), lease_at("a", Some(600), START), START);
+    let state = with(
+        &CacheSnapshot::default(),
+        cached_at("a", Some(600), START),
+        START,
+    );
     assert_eq!(
         reported(&state, "a", at(1_000)).unwrap().learned,
         Learned::default()
@@ -338,21 +382,25 @@ fn rejections_lower_the_estimate_and_survival_raises_it() {
 }
 
 #[test]
-fn a_lease_ages_and_lapses_once() {
-    let cached = lease_at("a", None, START);
+fn each_state_is_reported_once() {
+    let cached = cached_at("a", None, START);
     for lookup in [CacheState::RefreshDue, CacheState::Stale] {
-        assert!(cached.is_news(lookup) && !cached.is_news(lookup));
+        assert!(cached.mark_reported(lookup) && !cached.mark_reported(lookup));
     }
-    assert!(!cached.is_news(CacheState::Fresh));
+    assert!(!cached.mark_reported(CacheState::Fresh));
 }
 
 #[test]
 fn a_login_rate_refusal_says_how_long_it_holds() {
-    let state = failed(&State::default(), ErrorCode::LoginRateExceeded, START);
+    let state = failed(
+        &CacheSnapshot::default(),
+        ErrorCode::LoginRateExceeded,
+        START,
+    );
     let error = &state.failure.as_ref().unwrap().error;
     assert_eq!(error.retry_after(), Some(Duration::from_secs(900)));
     let spent = error_for_budget(42);
-    let state = State::default().failed(spent, START, &FailureSettings::default(), 1.0);
+    let state = CacheSnapshot::default().failed(spent, START, &FailureSettings::default(), 1.0);
     assert_eq!(lookup(&state, at(41_999)), CacheState::BackingOff);
     assert_eq!(lookup(&state, at(42_000)), CacheState::Empty);
 }
@@ -385,11 +433,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    /// A6, A14, A15 over arbitrary histories: nothing is served past a known end, by either clock,
-    /// nor after a report; a login happens only when nothing holds it off; and it always recovers.
+    /// Over any history, no token is served past a known end by either clock, nor after a report; a login happens only
+    /// if nothing holds it off; and the cache always recovers.
     #[test]
     fn any_history_keeps_the_promises(steps in steps()) {
-        let mut state = State::default();
+        let mut state = CacheSnapshot::default();
         let mut now = START;
         let mut known_end: Option<Moment> = None;
         for step in steps {
@@ -402,7 +450,7 @@ proptest! {
                 Step::NewToken(token, expires_in) => {
                     let name = format!("token-{token}");
                     if !state.is_rejected(&crate::secret::fingerprint(&name)) {
-                        state = with(&state, lease_at(&name, expires_in, now), now);
+                        state = with(&state, cached_at(&name, expires_in, now), now);
                         known_end = expires_in.map(|seconds| Moment {
                             wall: now.wall.saturating_add_unsigned(seconds * 1_000),
                             boot: now.boot + seconds * 1_000,
@@ -432,7 +480,7 @@ proptest! {
                 prop_assert!(!state.may_refresh(now));
                 prop_assert!(error.retry_after().is_some_and(|left| left <= Duration::from_secs(900)));
             }
-            // A view never reaches past what the zone allows.
+            // A view never reaches past what the state allows.
             if let Some((_, until)) = state.look(now, now.wall, 1_000, true) {
                 let later = Moment { wall: until - 1, boot: now.boot + u64::try_from(until - 1 - now.wall).unwrap() };
                 prop_assert!(state.classify(later).token().is_some());
@@ -441,22 +489,22 @@ proptest! {
         // However it went, after a quarter of an hour a login is allowed, and brings a token.
         now.boot += 900_000;
         prop_assert!(state.may_refresh(now));
-        let state = with(&state, lease_at("new", None, now), now);
+        let state = with(&state, cached_at("new", None, now), now);
         prop_assert!(matches!(state.classify(now), Lookup::Fresh(_)));
     }
 
-    /// A16: the instant of ageing is drawn once per lease and spread over the leases.
+    /// The time of a refresh is drawn once per token and differs between tokens.
     #[test]
-    fn jitter_is_drawn_once_per_lease(random in 0.0..=1.0f64) {
+    fn jitter_is_drawn_once_per_token(random in 0.0..=1.0f64) {
         let settings = LifetimeSettings::default();
         let new_token = NewToken { random, ..new_token("a", None, START) };
         let cached = CachedToken::new(new_token, Learned::default(), START, &settings).unwrap();
-        let state = with(&State::default(), cached, START);
-        let ages = state.cached.as_ref().unwrap().windows.ages;
-        prop_assert!((720_000..=900_000).contains(&ages));
+        let state = with(&CacheSnapshot::default(), cached, START);
+        let due = state.cached.as_ref().unwrap().windows.refresh_due;
+        prop_assert!((720_000..=900_000).contains(&due));
         for _ in 0..1_000 {
-            prop_assert_eq!(lookup(&state, at(ages - 1)), CacheState::Fresh);
-            prop_assert_eq!(lookup(&state, at(ages)), CacheState::RefreshDue);
+            prop_assert_eq!(lookup(&state, at(due - 1)), CacheState::Fresh);
+            prop_assert_eq!(lookup(&state, at(due)), CacheState::RefreshDue);
         }
     }
 }

@@ -1,13 +1,13 @@
-//! The failures that a response without a token turns into, in words.
+//! The errors for responses without a token.
 
 use url::Url;
 
 use crate::error::{Error, ErrorCode, SetupStep};
 use crate::grant::context::ResponseContext;
-use crate::grant::failure::{Failure, Unreadable};
+use crate::grant::failure::RequestFailure;
 use crate::http_message::{MAX_BODY, Response};
 
-const PASSING: &str = "This host has responded as a Salesforce token endpoint before, so this is probably maintenance, or a gateway\nor login page between this machine and Salesforce. The client tries again by itself.";
+const TEMPORARY: &str = "This host has responded as a Salesforce token endpoint before, so this is probably maintenance, or a gateway\nor login page between this machine and Salesforce. The client tries again by itself.";
 const WRONG_PLACE: &str = "Something other than a Salesforce token endpoint responded: a proxy's login page, a site, or the wrong host.\nCheck the login URL and what stands between this machine and Salesforce.";
 const NOT_FOLLOWED: &str = "Following it would lose the request or carry the client secret to another host.\nUse the org's My Domain host as the login URL; if the target above is that host, use it.";
 const OWN_REDIRECT: &str = "The host leads to another page of its own, as a login page or a gateway does.\nCheck the login URL or `token_url`, and what stands between this machine and Salesforce.";
@@ -23,7 +23,7 @@ pub(super) fn redirected(
         context.host, response.status
     );
     if temporary {
-        return passing(message, response.status);
+        return temporarily_unavailable(message, response.status);
     }
     Error::new(ErrorCode::Redirected, message)
         .with_help(if own { OWN_REDIRECT } else { NOT_FOLLOWED })
@@ -73,7 +73,7 @@ pub(super) fn unavailable(status: u16, context: &ResponseContext<'_>) -> Error {
     .with_http_status(status)
 }
 
-/// Says what came, not what it said: a body may hold anything.
+/// Describes the body and does not repeat it: it may hold anything.
 pub(super) fn unreadable(
     response: &Response,
     what: Unreadable,
@@ -104,7 +104,7 @@ pub(super) fn unreadable(
         ),
     };
     if temporary {
-        return passing(message, *status);
+        return temporarily_unavailable(message, *status);
     }
     let error = Error::new(code, message)
         .with_help(WRONG_PLACE)
@@ -115,18 +115,18 @@ pub(super) fn unreadable(
     error
 }
 
-/// A token response with a field that cannot be used. An instance that is not trusted is final: that is
-/// an option's or an administrator's matter.
-pub(super) fn unusable(problem: Error, status: u16, temporary: bool) -> Failure {
+/// A token response with a field that cannot be used. An untrusted instance is final: the user or an administrator has
+/// to change a setting.
+pub(super) fn unusable(problem: Error, status: u16, temporary: bool) -> RequestFailure {
     if temporary && problem.code() == ErrorCode::UnexpectedResponse {
-        return Failure::transient(passing(problem.message(), status));
+        return RequestFailure::transient(temporarily_unavailable(problem.message(), status));
     }
-    Failure::permanent(problem.with_http_status(status))
+    RequestFailure::permanent(problem.with_http_status(status))
 }
 
-fn passing(message: impl Into<String>, status: u16) -> Error {
+fn temporarily_unavailable(message: impl Into<String>, status: u16) -> Error {
     Error::new(ErrorCode::ServerUnavailable, message)
-        .with_help(PASSING)
+        .with_help(TEMPORARY)
         .with_http_status(status)
 }
 
@@ -142,12 +142,27 @@ pub(super) fn wrong(field: &str, problem: &str) -> Error {
     .with_help("This was not the response of a Salesforce token endpoint. Check what stands between this machine and Salesforce;\nif nothing does, please report it with the text above.")
 }
 
+/// Why a body is not that of a token endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    Empty,
+    Html,
+    Gzip,
+    Utf16,
+    /// JSON that ends too early.
+    Cut,
+    /// JSON, but neither a token nor an OAuth error.
+    OtherJson,
+    TooLarge,
+    Other,
+}
+
 impl Unreadable {
     fn in_words(self) -> &'static str {
         match self {
             Self::Empty => "an empty body",
             Self::Html => "an HTML page",
-            Self::Gzip => "a gzip-compressed body, although the request asked for none,",
+            Self::Gzip => "a gzip-compressed body, which the request did not accept,",
             Self::Utf16 => "a body in UTF-16, not UTF-8,",
             Self::Cut => "JSON that is cut short",
             Self::OtherJson => "other JSON",

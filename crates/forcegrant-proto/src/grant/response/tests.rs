@@ -9,7 +9,7 @@ fn credentials() -> ClientCredentials {
     ClientCredentials::new("3MVG9id", "hunter22").unwrap()
 }
 
-fn answer(status: u16, body: impl Into<Vec<u8>>) -> Response {
+fn response_of(status: u16, body: impl Into<Vec<u8>>) -> Response {
     Response {
         status,
         content_type: Some("application/json".to_owned()),
@@ -19,11 +19,11 @@ fn answer(status: u16, body: impl Into<Vec<u8>>) -> Response {
 }
 
 /// At the first contact.
-fn read(response: &Response) -> Result<Grant, Failure> {
+fn read(response: &Response) -> Result<Grant, RequestFailure> {
     read_from(response, false)
 }
 
-fn read_from(response: &Response, known_endpoint: bool) -> Result<Grant, Failure> {
+fn read_from(response: &Response, known_endpoint: bool) -> Result<Grant, RequestFailure> {
     let credentials = credentials();
     decode(
         response,
@@ -50,7 +50,7 @@ fn good() -> Value {
 fn with(field: &str, value: Value) -> Response {
     let mut fields = good();
     fields[field] = value;
-    answer(200, fields.to_string())
+    response_of(200, fields.to_string())
 }
 
 fn error(response: &Response) -> Error {
@@ -59,7 +59,7 @@ fn error(response: &Response) -> Error {
 
 #[test]
 fn every_field_is_read_and_unknown_ones_are_kept() {
-    let grant = read(&answer(200, good().to_string())).unwrap();
+    let grant = read(&response_of(200, good().to_string())).unwrap();
     assert_eq!(grant.access_token.expose(), "00D000000000001!AQ.a_b");
     assert_eq!(grant.instance_url, "https://acme.my.salesforce.com");
     assert_eq!(grant.scope, "api id");
@@ -77,7 +77,7 @@ fn every_field_is_read_and_unknown_ones_are_kept() {
 #[test]
 fn only_token_and_instance_are_required() {
     let body = json!({"access_token": "x", "instance_url": "https://acme.my.salesforce.com"});
-    let grant = read(&answer(200, body.to_string())).unwrap();
+    let grant = read(&response_of(200, body.to_string())).unwrap();
     assert_eq!(grant.signature_matches, None);
     assert!(grant.scope.is_empty() && grant.identity_url.is_none());
     for field in ["access_token", "instance_url"] {
@@ -153,7 +153,7 @@ fn the_signature_is_verified_with_the_client_secret() {
     );
     let key = hmac::Key::new(hmac::HMAC_SHA256, b"hunter22");
     fields["signature"] = json!(STANDARD.encode(hmac::sign(&key, message.as_bytes())));
-    let grant = read(&answer(200, fields.to_string())).unwrap();
+    let grant = read(&response_of(200, fields.to_string())).unwrap();
     assert_eq!(grant.signature_matches, Some(true));
 }
 
@@ -184,12 +184,12 @@ fn jwt_times_are_read() {
 #[test]
 fn refusals_are_classified() {
     let body = json!({"error": "invalid_grant", "error_description": "no client credentials user enabled"});
-    let failure = read(&answer(400, body.to_string())).unwrap_err();
+    let failure = read(&response_of(400, body.to_string())).unwrap_err();
     assert_eq!(failure.error.code(), "no_run_as_user");
     assert!(!failure.transient);
     // Some gateways turn refusals into 200.
     assert_eq!(
-        error(&answer(200, body.to_string())).code(),
+        error(&response_of(200, body.to_string())).code(),
         "no_run_as_user"
     );
 }
@@ -197,7 +197,7 @@ fn refusals_are_classified() {
 #[test]
 fn transient_statuses_are_transient() {
     for status in [406, 408, 420, 425, 429, 500, 502, 503, 504, 599] {
-        let failure = read(&answer(status, "<html>hunter22</html>")).unwrap_err();
+        let failure = read(&response_of(status, "<html>hunter22</html>")).unwrap_err();
         assert!(failure.transient, "{status}");
         assert_eq!(failure.error.http_status(), Some(status));
         assert!(!format!("{:?}", failure.error).contains("hunter22"));
@@ -207,7 +207,7 @@ fn transient_statuses_are_transient() {
 #[test]
 fn retry_after_in_seconds_or_as_a_date() {
     let wait = |text: &str| {
-        let mut response = answer(503, "");
+        let mut response = response_of(503, "");
         response.retry_after = Some(text.to_owned());
         error(&response).retry_after()
     };
@@ -222,7 +222,7 @@ fn retry_after_in_seconds_or_as_a_date() {
 
 #[test]
 fn redirects_name_the_target_host_only() {
-    let mut response = answer(302, "");
+    let mut response = response_of(302, "");
     response.location = Some("https://evil.example/path?secret=hunter22".to_owned());
     let error = error(&response);
     assert_eq!(error.code(), "redirected");
@@ -240,18 +240,22 @@ fn a_relative_redirect_names_the_host_itself() {
         ("javascript:x", "no host (`javascript:`)"),
         ("https://[", "not a URL"),
     ] {
-        let mut response = answer(301, "");
+        let mut response = response_of(301, "");
         response.location = Some(location.to_owned());
         let error = error(&response);
         assert_eq!(error.code(), "redirected");
         assert!(error.message().contains(expected), "{error}");
     }
-    assert!(error(&answer(301, "")).message().contains("no address"));
+    assert!(
+        error(&response_of(301, ""))
+            .message()
+            .contains("no address")
+    );
 }
 
 #[test]
 fn temporary_redirects_of_a_known_endpoint_pass() {
-    let mut response = answer(302, "");
+    let mut response = response_of(302, "");
     response.location = Some("https://maintenance.example/sorry".to_owned());
     let failure = read_from(&response, true).unwrap_err();
     assert!(failure.transient && failure.error.is_retryable());
@@ -279,10 +283,10 @@ fn what_no_token_endpoint_sends_is_temporary_once_the_endpoint_is_known() {
         (200, b"{}", "`access_token` is missing"),
     ];
     for (status, body, words) in table {
-        let first = read(&answer(status, body)).unwrap_err();
+        let first = read(&response_of(status, body)).unwrap_err();
         assert!(!first.transient && !first.error.is_retryable(), "{status}");
         assert_eq!(first.error.code(), "unexpected_response");
-        let later = read_from(&answer(status, body), true).unwrap_err();
+        let later = read_from(&response_of(status, body), true).unwrap_err();
         assert!(later.transient && later.error.is_retryable(), "{status}");
         assert_eq!(later.error.code(), "server_unavailable");
         for error in [first.error, later.error] {
@@ -291,7 +295,7 @@ fn what_no_token_endpoint_sends_is_temporary_once_the_endpoint_is_known() {
             assert!(!format!("{error:?}").contains("hunter22"));
         }
     }
-    let mut huge = answer(200, "x");
+    let mut huge = response_of(200, "x");
     huge.cut_at_limit = true;
     assert!(read_from(&huge, true).unwrap_err().transient);
     // Nobody but an administrator or a user changes these.
@@ -303,11 +307,14 @@ fn what_no_token_endpoint_sends_is_temporary_once_the_endpoint_is_known() {
 fn a_byte_order_mark_is_let_pass() {
     let body = format!("\u{feff}{}", good());
     assert_eq!(
-        read(&answer(200, body)).unwrap().access_token.expose(),
+        read(&response_of(200, body)).unwrap().access_token.expose(),
         "00D000000000001!AQ.a_b"
     );
     let refusal = "\u{feff}{\"error\":\"invalid_client\"}";
-    assert_eq!(error(&answer(400, refusal)).code(), "invalid_client_secret");
+    assert_eq!(
+        error(&response_of(400, refusal)).code(),
+        "invalid_client_secret"
+    );
 }
 
 #[test]
@@ -335,7 +342,7 @@ fn refusals_that_ask_for_another_attempt_are_temporary() {
     ] {
         let body = json!({"error": error, "error_description": description});
         for known in [false, true] {
-            let mut response = answer(400, body.to_string());
+            let mut response = response_of(400, body.to_string());
             response.retry_after = Some("3".to_owned());
             let failure = read_from(&response, known).unwrap_err();
             assert!(failure.transient && failure.error.is_retryable());
@@ -354,7 +361,7 @@ fn the_form_for_other_processes_holds_no_secret() {
         "x".repeat(290)
     );
     let body = json!({"error": echo, "error_description": echo});
-    let error = error(&answer(400, body.to_string()));
+    let error = error(&response_of(400, body.to_string()));
     let portable = serde_json::to_string(&error.portable()).unwrap();
     for secret in ["hunter22", &basic, &basic[12..]] {
         assert!(!portable.contains(secret), "{portable}");
@@ -388,11 +395,11 @@ fn anything_else_is_described_but_not_quoted() {
         (400, "{}"),
         (401, "null"),
     ] {
-        let error = error(&answer(status, body));
+        let error = error(&response_of(status, body));
         assert_eq!(error.code(), "unexpected_response", "{status} {body}");
         assert!(!format!("{error:?}").contains("hunter22"));
     }
-    let mut huge = answer(200, "x");
+    let mut huge = response_of(200, "x");
     huge.cut_at_limit = true;
     assert_eq!(error(&huge).code(), "response_too_large");
 }
@@ -411,7 +418,7 @@ proptest! {
     fn no_body_can_make_it_panic(
         status in 100u16..600, known in any::<bool>(), body in proptest::collection::vec(any::<u8>(), 0..200),
     ) {
-        let failure = read_from(&answer(status, body), known).unwrap_err();
+        let failure = read_from(&response_of(status, body), known).unwrap_err();
         // What is tried again may be tried again by the caller too.
         prop_assert!(!failure.transient || failure.error.is_retryable());
     }

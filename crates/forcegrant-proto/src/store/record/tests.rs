@@ -1,4 +1,4 @@
-//! What a client makes of entries, leases and counters, whoever wrote them.
+//! How a client reads entries, leases and counters that anyone may have written.
 
 use proptest::prelude::*;
 
@@ -12,8 +12,8 @@ const NOW: Moment = Moment {
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 24 * 60 * MINUTE;
 
-fn origin(started: i64) -> Origin {
-    Origin {
+fn origin(started: i64) -> LoginRecord {
+    LoginRecord {
         started,
         introspected: None,
         age: 300,
@@ -37,8 +37,8 @@ fn an_entry_is_as_old_as_either_clock_says_and_none_of_the_future_serves() {
         ("just now", 0, None, Some(0)),
         ("ten minutes ago", -10 * MINUTE, None, Some(10 * MINUTE)),
         ("by a clock that is a little ahead", 50_000, None, Some(0)),
-        ("at the edge", SLACK, None, Some(0)),
-        ("beyond it", SLACK + 1, None, None),
+        ("at the edge", MAX_CLOCK_SKEW, None, Some(0)),
+        ("beyond it", MAX_CLOCK_SKEW + 1, None, None),
         ("an hour ahead", 60 * MINUTE, None, None),
         ("a day ahead", DAY, None, None),
         (
@@ -68,7 +68,7 @@ fn an_entry_is_as_old_as_either_clock_says_and_none_of_the_future_serves() {
         ),
     ] {
         let entry = origin(NOW.wall.saturating_add(written));
-        let found = started(&entry, left, NOW, &Known::default());
+        let found = started(&entry, left, NOW, &KnownLogins::default());
         assert_eq!(age(found), expected, "{what}");
     }
 }
@@ -76,17 +76,17 @@ fn an_entry_is_as_old_as_either_clock_says_and_none_of_the_future_serves() {
 #[test]
 fn only_a_newer_login_serves_and_what_is_known_of_the_future_is_not() {
     let entry = origin(NOW.wall - MINUTE);
-    let own = |ago: i64| Known {
+    let own = |ago: i64| KnownLogins {
         own: Some(NOW.wall - ago),
-        ..Known::default()
+        ..KnownLogins::default()
     };
-    let rejected = |ago: i64| Known {
+    let rejected = |ago: i64| KnownLogins {
         rejected: Some(NOW.wall - ago),
-        ..Known::default()
+        ..KnownLogins::default()
     };
-    let reset = |ago: i64| Known {
+    let reset = |ago: i64| KnownLogins {
         fresh_after: Some(NOW.wall - ago),
-        ..Known::default()
+        ..KnownLogins::default()
     };
     for (what, known, serves) in [
         ("an older one of its own", own(2 * MINUTE), true),
@@ -115,10 +115,10 @@ proptest! {
     fn no_token_is_younger_than_it_is(
         at in any::<i64>(), left in any::<Option<u64>>(), age in any::<u64>(), lives in any::<u64>(),
     ) {
-        let entry = Origin { started: at, introspected: None, age, lives };
+        let entry = LoginRecord { started: at, introspected: None, age, lives };
         let left = left.map(Duration::from_millis);
-        if let Some(found) = started(&entry, left, NOW, &Known::default()) {
-            prop_assert!(at <= NOW.wall + SLACK);
+        if let Some(found) = started(&entry, left, NOW, &KnownLogins::default()) {
+            prop_assert!(at <= NOW.wall + MAX_CLOCK_SKEW);
             prop_assert!(found.wall <= at.max(NOW.wall) && found.wall <= NOW.wall);
             prop_assert!(NOW.since(found) >= NOW.wall.saturating_sub(at).max(0).unsigned_abs());
         }
@@ -136,7 +136,7 @@ fn a_failure_is_told_for_its_time_only_and_under_its_lease() {
     assert!(!read(7, -2 * MINUTE), "of the future");
     assert!(!read(7, 30 * DAY) && !read(7, i64::MIN / 2));
     let slow = error.with_retry_after(Some(Duration::from_secs(900)));
-    assert_eq!(told(&slow), Duration::from_secs(60));
+    assert_eq!(failure_lifetime(&slow), Duration::from_secs(60));
     // Of a release that did not write the time.
     let old = String::from_utf8(text.clone()).unwrap();
     let old = old.replace(&format!("\"at\":{},", NOW.wall), "");
@@ -145,16 +145,16 @@ fn a_failure_is_told_for_its_time_only_and_under_its_lease() {
 
 #[test]
 fn a_counter_slows_logins_down_and_stops_none_for_good() {
-    assert_eq!(counted_out(2_999, 3_000, 123_456), None);
+    assert_eq!(budget_wait(2_999, 3_000, 123_456), None);
     let mut let_through = 0;
     for second in 0..3_600 {
         let now = second * 1_000;
-        match counted_out(u64::MAX, 3_000, now) {
+        match budget_wait(u64::MAX, 3_000, now) {
             None => let_through += 1,
             Some(wait) => {
                 assert!(wait <= Duration::from_secs(290), "{wait:?}");
                 let then = now + i64::try_from(wait.as_millis()).unwrap();
-                assert_eq!(counted_out(u64::MAX, 3_000, then), None);
+                assert_eq!(budget_wait(u64::MAX, 3_000, then), None);
             }
         }
     }
@@ -166,7 +166,7 @@ const LEASE: Duration = Duration::from_millis(2_500);
 
 /// Looks at a lease whose end the store tells, until patience ends; when that is, in milliseconds.
 fn waits(left_at: impl Fn(u64) -> (u64, u64)) -> u64 {
-    let mut patience = Patience::new(LEASE);
+    let mut patience = LeaseWait::new(LEASE);
     let mut now = 0;
     while now < 30_000 {
         let (fence, left) = left_at(now);

@@ -13,14 +13,14 @@ const SF: [(&str, &str); 3] = [
     ("SF_CLIENT_SECRET", "secret-b"),
 ];
 
-fn parts(pairs: Pairs<'_>) -> Parts {
-    Parts::read(&Environment::of(pairs.iter().copied()), Wanted::ALL)
+fn parts(pairs: Pairs<'_>) -> EnvironmentCredentials {
+    EnvironmentCredentials::read(&Environment::of(pairs.iter().copied()), Wanted::ALL)
 }
 
 /// The values, or the code and text of the first error.
 fn read(pairs: Pairs<'_>) -> Result<[String; 3], (&'static str, String)> {
     let parts = parts(pairs);
-    let value = |part: Result<Found, Error>| match part {
+    let value = |part: Result<FoundVariable, Error>| match part {
         Ok(found) => Ok(found.value.expose().to_owned()),
         Err(error) => {
             let help = error.help().unwrap_or_default();
@@ -95,7 +95,7 @@ fn what_is_given_in_another_way_mixes_with_nothing() {
         login_url: false,
         ..Wanted::ALL
     };
-    let parts = Parts::read(&environment, wanted);
+    let parts = EnvironmentCredentials::read(&environment, wanted);
     assert_eq!(parts.client_id.unwrap().name, "SF_CLIENT_ID");
     assert_eq!(parts.client_secret.unwrap().name, "SF_CLIENT_SECRET");
 }

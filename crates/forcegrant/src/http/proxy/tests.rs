@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn parsed(text: &str) -> Result<ProxyServer, Error> {
-    ProxyServer::parse(text, Origin::Variable("HTTPS_PROXY"))
+    ProxyServer::parse(text, ProxySource::Variable("HTTPS_PROXY"))
 }
 
 fn decision(variables: &[(&str, &str)], url: &str) -> String {
@@ -76,7 +76,7 @@ fn addresses_as_people_write_them() {
     ] {
         let server = parsed(text).unwrap_or_else(|error| panic!("{text}: {error}"));
         assert_eq!(server.url.as_str(), url, "{text}");
-        let option = ProxyServer::parse(text, Origin::Option).unwrap();
+        let option = ProxyServer::parse(text, ProxySource::Option).unwrap();
         assert_eq!(
             option.url, server.url,
             "the option and the variable are read alike"
@@ -117,7 +117,7 @@ fn what_can_not_be_used_is_refused_by_name() {
         assert_eq!(error.kind(), crate::ErrorKind::Configuration, "{text}");
         assert!(error.message().contains("`HTTPS_PROXY`"), "{error}");
         assert!(!format!("{error:?}").contains("hunter22"), "{error:?}");
-        let error = ProxyServer::parse(text, Origin::Option).expect_err(text);
+        let error = ProxyServer::parse(text, ProxySource::Option).expect_err(text);
         assert!(error.message().contains("option `proxy`"), "{error}");
     }
 }

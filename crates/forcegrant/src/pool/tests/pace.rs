@@ -115,7 +115,7 @@ fn ten_thousand_orgs_that_logged_in_together_are_not_refreshed_together() {
     for number in 0..10_000 {
         let random = f64::from(number) / 10_000.0;
         let windows = forcegrant_proto::cache::policy::windows(lifetime, &settings, random);
-        *by_second.entry(windows.ages / 1_000).or_default() += 1;
+        *by_second.entry(windows.refresh_due / 1_000).or_default() += 1;
     }
     assert!(by_second.values().all(|count| *count <= 25));
     assert!(by_second.len() >= 450);

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Finding;
-use super::probe::{LONG, Probe, ROUNDING, SOON, all_of, both, expect, random};
+use super::probe::{Finding, LONG, Probe, ROUNDING, SOON, all_of, both, expect, random};
 use crate::store::{Lease, Put};
 
 /// The largest entry that the checks put: more than a token with its extra fields takes.
@@ -102,7 +101,7 @@ pub(super) async fn readers_see_the_old_entry_or_the_new_one(probe: &Probe<'_>) 
             };
             if stored.entry != vec![letter; size] {
                 return Err(format!(
-                    "an entry of {} bytes was none of those that were put",
+                    "an entry of {} bytes is not one that was put",
                     stored.entry.len()
                 ));
             }
@@ -124,7 +123,7 @@ pub(super) async fn entry_with_a_greater_fence_stays(probe: &Probe<'_>) -> Findi
     probe.put(&key, b"first", &lease).await?;
     let put = probe.put(&key, b"second", &lease).await?;
     expect("put with the fence of the entry there", put, Put::Stored)?;
-    // Who had the lease before, lost it, and comes late.
+    // An earlier owner, who lost the lease and is late.
     let late = Lease {
         owner: random(),
         fence: lease.fence - 1,
@@ -159,12 +158,12 @@ pub(super) async fn put_leaves_the_lease_of_another_alone(probe: &Probe<'_>) -> 
     let first = probe.granted(&key).await?;
     probe.release(&key, &first).await?;
     let second = probe.granted(&key).await?;
-    // Whether it is taken, where no entry is, depends on whether the store remembers its grants.
+    // If there is no entry, it depends on whether the store remembers its grants.
     probe.put(&key, b"entry", &first).await?;
     probe.expect_held(&key, &second).await?;
     let put = probe.put(&key, b"newer", &second).await?;
     expect("put of the holder", put, Put::Stored)?;
-    // An outdated put of one who has no lease ends none.
+    // An outdated put by an owner without the lease does not end it.
     let third = probe.granted(&key).await?;
     let put = probe.put(&key, b"late", &first).await?;
     expect("a late put", put, Put::Outdated)?;

@@ -1,7 +1,6 @@
-//! What a store makes of somebody who can write to where it keeps things.
+//! A store whose data an attacker can write.
 
-use super::Finding;
-use super::probe::{Probe, SOON, expect};
+use super::probe::{Finding, Probe, SOON, expect};
 use crate::store::Put;
 
 pub(super) async fn sharing_goes_on(probe: &Probe<'_>, attack: &(dyn Fn(&str) + Sync)) -> Finding {

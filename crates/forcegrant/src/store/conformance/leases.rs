@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Finding;
-use super::probe::{LONG, Probe, ROUNDING, SOON, all_of, both, expect, random};
+use super::probe::{Finding, LONG, Probe, ROUNDING, SOON, all_of, both, expect, random};
 use crate::store::{Acquired, Lease};
 
 const SHORT: Duration = Duration::from_millis(600);
-/// How many ask at once.
+/// How many owners request the lease at once.
 const CROWD: usize = 32;
 
 pub(super) async fn one_owner_at_a_time(probe: &Probe<'_>) -> Finding {
@@ -18,8 +17,8 @@ pub(super) async fn one_owner_at_a_time(probe: &Probe<'_>) -> Finding {
     let owners: Vec<_> = (0..CROWD).map(|_| random()).collect();
     let asking = owners.iter().map(|owner| probe.acquire(&key, owner, LONG));
     let (mut granted, mut held) = (Vec::new(), HashSet::new());
-    for answer in all_of(asking.collect()).await {
-        match answer? {
+    for acquired in all_of(asking.collect()).await {
+        match acquired? {
             Acquired::Granted { fence } => granted.push(fence),
             Acquired::Held { fence, left } => {
                 held.insert(fence);
@@ -29,9 +28,9 @@ pub(super) async fn one_owner_at_a_time(probe: &Probe<'_>) -> Finding {
             }
         }
     }
-    expect("grants among 32 that ask at once", granted.len(), 1)?;
+    expect("grants among 32 requests at once", granted.len(), 1)?;
     expect(
-        "the fences that the others were told",
+        "the fences that the others got",
         held,
         HashSet::from([granted[0]]),
     )

@@ -1,4 +1,4 @@
-//! The store under check, each step with a time limit, and what the checks have in common.
+//! The store that is checked, with a time limit for each call, and what the checks have in common.
 
 use std::fmt;
 use std::future::Future;
@@ -8,20 +8,23 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Finding;
 use crate::store::{Acquired, Lease, Put, Store, StoreError, Stored};
 
-/// A step that takes longer hangs.
-const STEP: Duration = Duration::from_secs(5);
-/// How late a store may notice that a time is over.
+/// A call that takes longer hangs.
+const CALL_LIMIT: Duration = Duration::from_secs(5);
+/// How late a store may notice that a time has passed.
 pub(super) const SOON: Duration = Duration::from_secs(1);
-/// How far clocks and their rounding may be apart.
+/// How much clocks and their rounding may differ.
 pub(super) const ROUNDING: Duration = Duration::from_millis(100);
 /// Long enough to outlast a check, short enough to leave nothing behind.
 pub(super) const LONG: Duration = Duration::from_secs(60);
-/// Between two looks.
-const PAUSE: Duration = Duration::from_millis(20);
+/// The pause between two calls in a loop.
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
+/// What a check found: nothing, or what is wrong.
+pub(super) type Finding = Result<(), String>;
+
+/// The store that is checked.
 pub(super) struct Probe<'a> {
     pub(super) store: &'a dyn Store,
 }
@@ -31,21 +34,18 @@ impl<'a> Probe<'a> {
         Self { store }
     }
 
-    /// A key that nobody uses.
-    #[expect(
-        clippy::unused_self,
-        reason = "reads as what it is: a key to probe with"
-    )]
+    /// An unused key.
+    #[expect(clippy::unused_self, reason = "`probe.key()` says what the key is for")]
     pub(super) fn key(&self) -> String {
         format!("conformance:{}", random())
     }
 
     pub(super) async fn get(&self, key: &str) -> Result<Option<Stored>, String> {
-        step("get", self.store.get(key)).await
+        timed("get", self.store.get(key)).await
     }
 
     pub(super) async fn put(&self, key: &str, entry: &[u8], lease: &Lease) -> Result<Put, String> {
-        step("put", self.store.put(key, entry, LONG, lease)).await
+        timed("put", self.store.put(key, entry, LONG, lease)).await
     }
 
     pub(super) async fn put_for(
@@ -55,7 +55,7 @@ impl<'a> Probe<'a> {
         time_to_live: Duration,
         lease: &Lease,
     ) -> Result<Put, String> {
-        step("put", self.store.put(key, entry, time_to_live, lease)).await
+        timed("put", self.store.put(key, entry, time_to_live, lease)).await
     }
 
     pub(super) async fn acquire(
@@ -64,19 +64,19 @@ impl<'a> Probe<'a> {
         owner: &str,
         time: Duration,
     ) -> Result<Acquired, String> {
-        step("acquire", self.store.acquire(key, owner, time)).await
+        timed("acquire", self.store.acquire(key, owner, time)).await
     }
 
     pub(super) async fn release(&self, key: &str, lease: &Lease) -> Finding {
-        step("release", self.store.release(key, lease)).await
+        timed("release", self.store.release(key, lease)).await
     }
 
     pub(super) async fn watch(&self, key: &str, fence: u64, limit: Duration) -> Finding {
-        step("watch", self.store.watch(key, fence, limit)).await
+        timed("watch", self.store.watch(key, fence, limit)).await
     }
 
     pub(super) async fn count(&self, key: &str, logins: u32) -> Result<u64, String> {
-        step("count", self.store.count(key, logins)).await
+        timed("count", self.store.count(key, logins)).await
     }
 
     /// The lease for a new owner, for long.
@@ -88,13 +88,11 @@ impl<'a> Probe<'a> {
         let owner = random();
         match self.acquire(key, &owner, time).await? {
             Acquired::Granted { fence } => Ok(Lease { owner, fence }),
-            held @ Acquired::Held { .. } => {
-                Err(format!("acquire of a lease that nobody has: {held:?}"))
-            }
+            held @ Acquired::Held { .. } => Err(format!("acquire of a free lease: {held:?}")),
         }
     }
 
-    /// The lease is with this fence, and is another's.
+    /// Checks that another owner has the lease, with this fence.
     pub(super) async fn expect_held(&self, key: &str, lease: &Lease) -> Result<Duration, String> {
         match self.acquire(key, &random(), LONG).await? {
             Acquired::Held { fence, left } => {
@@ -108,7 +106,7 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// Asks until the lease is granted to a new owner; fails after `limit`.
+    /// Calls `acquire` until the lease is granted to a new owner; fails after `limit`.
     pub(super) async fn granted_within(&self, key: &str, limit: Duration) -> Result<Lease, String> {
         let (owner, deadline) = (random(), Instant::now() + limit);
         loop {
@@ -117,7 +115,7 @@ impl<'a> Probe<'a> {
                 held @ Acquired::Held { .. } if Instant::now() > deadline => {
                     return Err(format!("the lease is not free after {limit:?}: {held:?}"));
                 }
-                Acquired::Held { .. } => sleep(PAUSE).await,
+                Acquired::Held { .. } => sleep(CHECK_INTERVAL).await,
             }
         }
     }
@@ -135,7 +133,7 @@ impl<'a> Probe<'a> {
     }
 
     pub(super) async fn pause(&self) {
-        sleep(PAUSE).await;
+        sleep(CHECK_INTERVAL).await;
     }
 }
 
@@ -146,7 +144,7 @@ pub(super) fn random() -> String {
     format!("{:032x}", u128::from_be_bytes(bytes))
 }
 
-/// `wanted`, or what was seen in its place.
+/// Fails unless `seen` is `wanted`.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "most callers have values, not references"
@@ -155,11 +153,11 @@ pub(super) fn expect<T: PartialEq + fmt::Debug>(what: &str, seen: T, wanted: T) 
     if seen == wanted {
         Ok(())
     } else {
-        Err(format!("{what}: {seen:?} in place of {wanted:?}"))
+        Err(format!("{what}: {seen:?} instead of {wanted:?}"))
     }
 }
 
-/// Waits for all of them, side by side, in their order.
+/// Runs them at the same time. Returns their results in the same order.
 pub(super) async fn all_of<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     let mut waiting: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
     let mut done: Vec<Option<F::Output>> = waiting.iter().map(|_| None).collect();
@@ -181,7 +179,7 @@ pub(super) async fn all_of<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     done.into_iter().flatten().collect()
 }
 
-/// Waits for both, side by side.
+/// Runs both at the same time.
 pub(super) async fn both<A: Future, B: Future>(one: A, two: B) -> (A::Output, B::Output) {
     let (mut one, mut two) = (pin!(one), pin!(two));
     let (mut first, mut second) = (None, None);
@@ -207,13 +205,13 @@ pub(super) async fn both<A: Future, B: Future>(one: A, two: B) -> (A::Output, B:
     .await
 }
 
-async fn step<T>(
+async fn timed<T>(
     name: &str,
     future: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, String> {
-    match timeout(STEP, future).await {
+    match timeout(CALL_LIMIT, future).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(format!("{name} failed: {error}")),
-        Err(_) => Err(format!("{name} did not end within {STEP:?}")),
+        Err(_) => Err(format!("{name} did not end within {CALL_LIMIT:?}")),
     }
 }

@@ -1,4 +1,4 @@
-//! Clauses about counters, and about what many users do to each other.
+//! Clauses about counters, and about many users at once.
 
 use std::pin::pin;
 use std::task::Poll;
@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::Finding;
-use super::probe::{LONG, Probe, SOON, all_of, expect, random};
+use super::probe::{Finding, LONG, Probe, SOON, all_of, expect, random};
 use crate::store::{Lease, Put};
 
 const SHORT: Duration = Duration::from_millis(500);
@@ -104,7 +103,7 @@ pub(super) async fn dropped_futures_do_no_harm(probe: &Probe<'_>) -> Finding {
     if sum > 18 {
         return Err(format!("{sum} counted of 18 that were begun"));
     }
-    // Those who were dropped may have the lease, and nobody knows.
+    // A dropped call may have acquired the lease.
     probe.granted_within(&free, SHORT + SOON).await?;
     probe.release(&key, &lease).await?;
     let next = probe.granted_within(&key, SOON).await?;

@@ -1,7 +1,6 @@
-//! Random steps, beside the register that says what each of them comes to.
+//! Random calls, compared with the register, which has the right result of each.
 
-use super::Finding;
-use super::probe::{LONG, Probe, random};
+use super::probe::{Finding, LONG, Probe, random};
 use crate::store::{Acquired, Lease};
 use forcegrant_proto::store::protocol::Register;
 

@@ -427,9 +427,9 @@ impl Store for Memory {
     ) -> StoreFuture<'a, Acquired> {
         Box::pin(async move {
             self.common()?;
-            let answer = self.acquire_inner(key, owner, time);
+            let acquired = self.acquire_inner(key, owner, time);
             if self.has(Defect::DroppedAcquireHangs) {
-                // Whoever is dropped meanwhile leaves it locked.
+                // A future that is dropped meanwhile leaves it locked.
                 let end = Instant::now() + Duration::from_secs(3600);
                 let kept = self.held(key);
                 if let Some((_, until)) = self.state().leases.get_mut(key) {
@@ -440,7 +440,7 @@ impl Store for Memory {
                     *lease = kept;
                 }
             }
-            Ok(answer)
+            Ok(acquired)
         })
     }
 

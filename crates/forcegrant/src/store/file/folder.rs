@@ -1,4 +1,4 @@
-//! The folder, and how files in it are opened, replaced and locked.
+//! The folder, and how its files are opened, replaced and locked.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, ErrorKind, Read, Result, Write};
@@ -11,15 +11,15 @@ use fs4::FileExt;
 use forcegrant_proto::store::protocol::LARGEST_ENTRY;
 use forcegrant_proto::store::seal;
 
-/// No file of this store is longer; the rest of one that is is not read.
+/// No file of this store is longer. Of a longer one, the rest is not read.
 const MAX_FILE: u64 = LARGEST_ENTRY as u64 + 4096;
 
-/// How long a lock is waited for. It is held for a few file operations only, so a holder that takes
-/// longer hangs or was stopped.
-const PATIENCE: Duration = Duration::from_millis(800);
+/// How long to wait for a lock. It is held for a few file operations only: a holder that needs longer hangs or was
+/// stopped.
+const LOCK_TIMEOUT: Duration = Duration::from_millis(800);
 
-/// How often what is over is looked for, in milliseconds.
-const SWEEP: i64 = 3_600_000;
+/// How often to look for files that are no longer used, in milliseconds.
+const SWEEP_INTERVAL: i64 = 3_600_000;
 
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -29,17 +29,17 @@ pub(super) struct Folder {
 }
 
 /// The files of one key.
-pub(super) struct Place<'a> {
+pub(super) struct KeyFiles<'a> {
     folder: &'a Folder,
     name: String,
 }
 
-/// A lock, held.
+/// The lock of a key, while it is held.
 pub(super) struct Locked(File);
 
 impl Drop for Locked {
     fn drop(&mut self) {
-        // Not by closing it alone: a forked child may have inherited the file.
+        // Closing the file is not enough: a forked child may have inherited it.
         let _ = FileExt::unlock(&self.0);
     }
 }
@@ -56,15 +56,11 @@ impl Folder {
         &self.path
     }
 
-    /// The files of this key, after a look at the folder: it is made if it is not there, and
-    /// refused if others could write to it.
-    pub(super) fn place(&self, key: &str) -> Result<Place<'_>> {
+    /// The files of this key. Makes the folder if it is missing, and refuses it if others can write to it.
+    pub(super) fn files_of(&self, key: &str) -> Result<KeyFiles<'_>> {
         let known = |c: char| matches!(c, '0'..='9' | 'a'..='z' | '.' | ':' | '-');
         if key.is_empty() || key.len() > 80 || !key.chars().all(known) {
-            return Err(Error::new(
-                ErrorKind::InvalidInput,
-                "this key names no file",
-            ));
+            return Err(Error::new(ErrorKind::InvalidInput, "invalid key"));
         }
         match fs::symlink_metadata(&self.path) {
             Ok(found) => private::check_folder(&self.path, &found)?,
@@ -74,49 +70,49 @@ impl Folder {
             }
             Err(error) => return Err(error),
         }
-        Ok(Place {
+        Ok(KeyFiles {
             folder: self,
-            name: place_name(key),
+            name: file_name(key),
         })
     }
 
-    /// Removes what is over: entries past their end, and files that a killed process left.
+    /// Removes files that are no longer used: entries past their end, and those of killed processes.
     pub(super) fn sweep(&self, now: i64) {
         let last = self.swept.load(Ordering::Relaxed);
-        if now.saturating_sub(last) < SWEEP {
+        if now.saturating_sub(last) < SWEEP_INTERVAL {
             return;
         }
         self.swept.store(now, Ordering::Relaxed);
         let Ok(files) = fs::read_dir(&self.path) else {
             return;
         };
-        for file in files.flatten().filter(is_over) {
+        for file in files.flatten().filter(is_unused) {
             let _ = fs::remove_file(file.path());
         }
     }
 }
 
-/// Whether this is a file of this store that nobody uses any more. The folder may be shared with other
-/// programs, so a name that this store does not make is never removed, nor a link, nor a folder.
-fn is_over(file: &fs::DirEntry) -> bool {
-    // Not that of a link's target.
+/// Whether this is a file of this store that is no longer used. Other programs may use the folder too, so nothing is
+/// removed whose name is not one of this store's, nor a link, nor a folder.
+fn is_unused(file: &fs::DirEntry) -> bool {
+    // Of the link itself, not of its target.
     let Ok(found) = file.metadata() else {
         return false;
     };
     let changed = found.modified().ok();
     let age = changed.and_then(|at| SystemTime::now().duration_since(at).ok());
-    // No entry is kept for as long.
+    // No entry is kept for so long.
     let is_old = age.is_some_and(|age| age > Duration::from_secs(4 * 24 * 3_600));
     is_old && found.is_file() && file.file_name().to_str().is_some_and(is_swept)
 }
 
-/// Whether this store makes files of this name and may remove them. A lock stays: another may hold it,
-/// and would then share it with nobody.
+/// Whether this store makes files with this name and may remove them. Lock files stay: a process that holds one would
+/// then share it with no other.
 fn is_swept(name: &str) -> bool {
-    let Some((place, ending)) = name.split_once('.') else {
+    let Some((key, ending)) = name.split_once('.') else {
         return false;
     };
-    if place.contains(':') || !seal::is_name(&place.replace('_', ":")) {
+    if key.contains(':') || !seal::is_name(&key.replace('_', ":")) {
         return false;
     }
     match ending.strip_suffix(".alive") {
@@ -128,7 +124,7 @@ fn is_swept(name: &str) -> bool {
     }
 }
 
-impl Place<'_> {
+impl KeyFiles<'_> {
     pub(super) fn folder(&self) -> &Folder {
         self.folder
     }
@@ -137,7 +133,7 @@ impl Place<'_> {
         self.folder.path.join(format!("{}.{ending}", self.name))
     }
 
-    /// Waits for the lock of this place.
+    /// Waits for the lock of this key.
     pub(super) fn lock(&self) -> Result<Locked> {
         let file = private::open(
             &self.path("lock"),
@@ -147,18 +143,18 @@ impl Place<'_> {
         loop {
             match FileExt::try_lock(&file) {
                 Ok(()) => return Ok(Locked(file)),
-                Err(fs4::TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => {
+                Err(fs4::TryLockError::WouldBlock) if begun.elapsed() < LOCK_TIMEOUT => {
                     std::thread::sleep(Duration::from_millis(2));
                 }
                 Err(fs4::TryLockError::WouldBlock) => {
-                    return Err(Error::new(ErrorKind::TimedOut, "a file stays locked"));
+                    return Err(Error::new(ErrorKind::TimedOut, "a file stayed locked"));
                 }
                 Err(fs4::TryLockError::Error(error)) => return Err(error),
             }
         }
     }
 
-    /// The whole file. `None`: it is not there.
+    /// The whole file. `None`: there is none.
     pub(super) fn read(&self, ending: &str) -> Result<Option<Vec<u8>>> {
         let file = match private::open(&self.path(ending), OpenOptions::new().read(true)) {
             Ok(file) => file,
@@ -170,10 +166,9 @@ impl Place<'_> {
         Ok(Some(bytes))
     }
 
-    /// Puts a whole file in place of the one there: readers see the one or the other.
+    /// Replaces a file as a whole: readers see the old one or the new one.
     pub(super) fn replace(&self, ending: &str, bytes: &[u8]) -> Result<()> {
-        // Only the holder of the lock writes, so one name for it is enough; what a killed process
-        // left there is written over.
+        // Only the holder of the lock writes, so one name is enough. A draft of a killed process is overwritten.
         let draft = self.path(&format!("{ending}.draft"));
         let _ = fs::remove_file(&draft);
         let mut file = private::open(&draft, OpenOptions::new().write(true).create_new(true))?;
@@ -200,12 +195,12 @@ impl Place<'_> {
     }
 }
 
-/// A colon is not for Windows.
-fn place_name(key: &str) -> String {
+/// Windows does not allow a colon in a file's name.
+fn file_name(key: &str) -> String {
     key.replace(':', "_")
 }
 
-/// The cache folder of the user, by the customs of the system.
+/// The user's cache folder on this system.
 pub(super) fn user_cache() -> Option<PathBuf> {
     let folder = |name: &str| {
         let path = PathBuf::from(std::env::var_os(name)?);
@@ -316,7 +311,7 @@ mod tests {
 
     use super::*;
     use crate::credentials::ClientCredentials;
-    use forcegrant_proto::store::seal::{Kind, Sealer, counter_name, owner};
+    use forcegrant_proto::store::seal::{EntryKind, Sealer, counter_name, owner};
 
     #[test]
     fn every_name_that_the_store_makes_is_swept_but_its_locks() {
@@ -324,14 +319,14 @@ mod tests {
         let sealer = Sealer::new(&credentials, "https://acme.test/token");
         let folder = Folder::new(std::env::temp_dir());
         let keys = [
-            sealer.name(Kind::Token),
-            sealer.name(Kind::Failure),
+            sealer.name(EntryKind::Token),
+            sealer.name(EntryKind::Failure),
             counter_name("acme.test", "id"),
         ];
         for key in keys {
-            let place = Place {
+            let files = KeyFiles {
                 folder: &folder,
-                name: place_name(&key),
+                name: file_name(&key),
             };
             let alive = format!("{}.alive", owner([7; 16]));
             let kept = ["entry", "lease", "count", &alive];
@@ -342,7 +337,7 @@ mod tests {
                 .map(|ending| (*ending, true))
                 .chain([("lock", false), ("lock.draft", false)])
             {
-                let path = place.path(ending);
+                let path = files.path(ending);
                 let name = path.file_name().unwrap().to_str().unwrap();
                 assert_eq!(is_swept(name), swept, "{name}");
             }

@@ -1,22 +1,22 @@
-//! The right to log in, as a file, and the sign of life of who has it.
+//! The file of a lease, and the locked file that shows that its owner is alive.
 
 use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
 
-use super::folder::Place;
-use forcegrant_proto::store::protocol::Held;
+use super::folder::KeyFiles;
+use forcegrant_proto::store::protocol::GrantedLease;
 use fs4::{FileExt, TryLockError};
 
-/// `None`: there was none, the file is not whole, or its owner is none: part of a file's name.
-pub(super) fn read(place: &Place<'_>) -> Result<Option<Held>> {
-    let bytes = place.read("lease")?;
-    let held = bytes.and_then(|bytes| serde_json::from_slice::<Held>(&bytes).ok());
+/// `None`: there is none, the file is damaged, or its owner is not one: the owner is part of a file's name.
+pub(super) fn read(files: &KeyFiles<'_>) -> Result<Option<GrantedLease>> {
+    let bytes = files.read("lease")?;
+    let held = bytes.and_then(|bytes| serde_json::from_slice::<GrantedLease>(&bytes).ok());
     Ok(held.filter(|held| is_owner(&held.owner)))
 }
 
-pub(super) fn write(place: &Place<'_>, held: &Held) -> Result<()> {
+pub(super) fn write(files: &KeyFiles<'_>, held: &GrantedLease) -> Result<()> {
     let bytes = serde_json::to_vec(held).map_err(Error::other)?;
-    place.replace("lease", &bytes)
+    files.replace("lease", &bytes)
 }
 
 fn is_owner(text: &str) -> bool {
@@ -27,12 +27,12 @@ pub(super) fn alive_name(owner: &str) -> String {
     format!("{owner}.alive")
 }
 
-/// A sign of life: a locked file.
-pub(super) fn live(place: &Place<'_>, owner: &str) -> Result<File> {
+/// Makes and locks the file that shows that the owner is alive.
+pub(super) fn lock_alive(files: &KeyFiles<'_>, owner: &str) -> Result<File> {
     if !is_owner(owner) {
         return Err(Error::new(ErrorKind::InvalidInput, "no such owner"));
     }
-    let file = place.open_to_lock(&alive_name(owner), true)?;
+    let file = files.open_to_lock(&alive_name(owner), true)?;
     match FileExt::try_lock(&file) {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::other("the owner of a lease is not unique")),
@@ -40,9 +40,9 @@ pub(super) fn live(place: &Place<'_>, owner: &str) -> Result<File> {
     }
 }
 
-/// Whether the owner of a lease lives, or may live.
-pub(super) fn is_alive(place: &Place<'_>, owner: &str) -> Result<bool> {
-    let file = match place.open_to_lock(&alive_name(owner), false) {
+/// Whether the owner of a lease is alive, or may be.
+pub(super) fn is_alive(files: &KeyFiles<'_>, owner: &str) -> Result<bool> {
+    let file = match files.open_to_lock(&alive_name(owner), false) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),

@@ -1,16 +1,16 @@
-//! Tokens shared through a folder, by processes of one user on one machine.
+//! Processes of one user on one machine share tokens through a folder.
 //!
 //! | file | what it is |
 //! | --- | --- |
 //! | `<name>.entry` | the sealed entry, with its fence and its end; replaced as a whole |
-//! | `<name>.lease` | who may log in, and until when; replaced as a whole |
-//! | `<name>.<owner>.alive` | locked by that owner, as long as its process lives |
+//! | `<name>.lease` | which owner may log in, and until when; replaced as a whole |
+//! | `<name>.<owner>.alive` | locked by that owner while its process is alive |
 //! | `<name>.count` | logins by the minute |
 //! | `<name>.lock` | locked while one of the others is changed; empty |
-//! | `<name>.<kind>.draft` | what replaces one of the first three or the count, while it is written |
+//! | `<name>.<kind>.draft` | the next entry, lease or count, while it is written |
 //!
-//! A lock is the operating system's own (`flock`, `LockFileEx`): it dies with its holder, so that a
-//! process that is killed at any instant leaves nothing that others would wait for.
+//! A lock is the operating system's (`flock`, `LockFileEx`): it ends with its holder, so nobody waits for a process that
+//! was killed.
 
 mod folder;
 mod lease;
@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use self::folder::{Folder, Place};
+use self::folder::{Folder, KeyFiles};
 use crate::clock::{Clock, millis};
 use crate::store::{Acquired, Lease, Put, Store, StoreError, StoreFuture, Stored};
 use forcegrant_proto::error::{Error, invalid_option};
@@ -32,15 +32,15 @@ use forcegrant_support::process::PerProcess;
 
 /// Shares tokens through a folder with other processes of the same user on this machine.
 ///
-/// The folder and its files can be read and written by their owner only (0700 and 0600 on Unix);
-/// folders and files that others own or may enter, and symbolic links, are refused. Entries are
-/// sealed besides: without the client secret they are of no use.
+/// Only their owner can read and write the folder and its files (0700 and 0600 on Unix). Folders and files that others
+/// own or can open, and symbolic links, are refused. Entries are also sealed: without the client secret nobody can read
+/// them.
 ///
-/// On a network file system locks may fail or lie; then each process logs in for itself.
+/// On a network file system locks may not work; then each process logs in for itself.
 #[derive(Clone, Debug)]
 pub struct FileStore {
     folder: Arc<Folder>,
-    /// The locked files that show that the holders of leases live, by the lease's owner.
+    /// The locked files that show that owners of leases are alive, by owner.
     alive: Arc<PerProcess<Mutex<HashMap<String, File>>>>,
 }
 
@@ -86,18 +86,18 @@ impl FileStore {
         self.folder.path()
     }
 
-    /// Runs one step on a thread that may block: a file system that hangs shall hang nothing else.
-    fn step<'a, T: Send + 'static>(
+    /// Runs one call on a blocking thread, so that a file system that hangs blocks nothing else.
+    fn call<'a, T: Send + 'static>(
         &self,
         key: &str,
-        act: impl FnOnce(&Place<'_>) -> std::io::Result<T> + Send + 'static,
+        act: impl FnOnce(&KeyFiles<'_>) -> std::io::Result<T> + Send + 'static,
     ) -> StoreFuture<'a, T> {
         let (folder, key) = (Arc::clone(&self.folder), key.to_owned());
         Box::pin(async move {
-            let step = tokio::task::spawn_blocking(move || act(&folder.place(&key)?));
-            match step.await {
+            let task = tokio::task::spawn_blocking(move || act(&folder.files_of(&key)?));
+            match task.await {
                 Ok(result) => Ok(result?),
-                Err(_) => Err(StoreError::new("the step ended by a defect")),
+                Err(_) => Err(StoreError::new("internal error: the call panicked")),
             }
         })
     }
@@ -109,9 +109,9 @@ fn now() -> i64 {
 
 impl Store for FileStore {
     fn get<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Stored>> {
-        self.step(key, |place| {
-            let entry = read_entry(place)?.filter(|entry| entry.lives(now()));
-            // The end is by the wall clock of whoever put it, which is this machine's.
+        self.call(key, |files| {
+            let entry = read_entry(files)?.filter(|entry| entry.lives(now()));
+            // This machine's wall clock set the end, so it says nothing that the caller does not know.
             Ok(entry.map(|entry| Stored {
                 entry: entry.bytes,
                 left: None,
@@ -128,17 +128,17 @@ impl Store for FileStore {
     ) -> StoreFuture<'a, Put> {
         let (bytes, own) = (entry.to_vec(), lease.clone());
         let alive = Arc::clone(&self.alive);
-        self.step(key, move |place| {
-            let _lock = place.lock()?;
+        self.call(key, move |files| {
+            let _lock = files.lock()?;
             let now = now();
-            let put = register(place)?.put(&own, now);
+            let put = register(files)?.put(&own, now);
             if put == Put::Stored {
                 let lives = millis(time_to_live.min(LONGEST_LIFE));
                 let ends = now.saturating_add_unsigned(lives);
-                place.replace("entry", &FileEntry::encode(own.fence, ends, &bytes))?;
-                place.folder().sweep(now);
+                files.replace("entry", &FileEntry::encode(own.fence, ends, &bytes))?;
+                files.folder().sweep(now);
             }
-            end(place, &own.owner, &alive)?;
+            end(files, &own.owner, &alive)?;
             Ok(put)
         })
     }
@@ -151,13 +151,13 @@ impl Store for FileStore {
     ) -> StoreFuture<'a, Acquired> {
         let owner = owner.to_owned();
         let alive = Arc::clone(&self.alive);
-        self.step(key, move |place| {
-            let _lock = place.lock()?;
-            let (mut register, now) = (register(place)?, now());
+        self.call(key, move |files| {
+            let _lock = files.lock()?;
+            let (mut register, now) = (register(files)?, now());
             let held = register.holder(now).map(|held| held.owner.clone());
             let is_own = held.as_ref() == Some(&owner);
             if let Some(other) = held.filter(|_| !is_own)
-                && !lease::is_alive(place, &other)?
+                && !lease::is_alive(files, &other)?
             {
                 register.end(&other);
             }
@@ -165,14 +165,14 @@ impl Store for FileStore {
             let acquired = register.acquire(&owner, now, time);
             if let (Acquired::Granted { .. }, Some(held)) = (acquired, &register.last) {
                 if is_own {
-                    lease::write(place, held)?;
+                    lease::write(files, held)?;
                     return Ok(acquired);
                 }
                 if let Some(old) = old {
-                    place.remove(&lease::alive_name(&old));
+                    files.remove(&lease::alive_name(&old));
                 }
-                let file = lease::live(place, &owner)?;
-                lease::write(place, held)?;
+                let file = lease::lock_alive(files, &owner)?;
+                lease::write(files, held)?;
                 let mine = alive.current();
                 let mut mine = mine.lock().unwrap_or_else(PoisonError::into_inner);
                 mine.insert(owner, file);
@@ -183,51 +183,51 @@ impl Store for FileStore {
 
     fn release<'a>(&'a self, key: &'a str, lease: &'a Lease) -> StoreFuture<'a, ()> {
         let (owner, alive) = (lease.owner.clone(), Arc::clone(&self.alive));
-        self.step(key, move |place| {
-            let _lock = place.lock()?;
-            end(place, &owner, &alive)
+        self.call(key, move |files| {
+            let _lock = files.lock()?;
+            end(files, &owner, &alive)
         })
     }
 
     fn count<'a>(&'a self, key: &'a str, logins: u32) -> StoreFuture<'a, u64> {
-        self.step(key, move |place| {
-            let _lock = place.lock()?;
-            logins::count(place, now(), logins)
+        self.call(key, move |files| {
+            let _lock = files.lock()?;
+            logins::count(files, now(), logins)
         })
     }
 }
 
-/// `None`: it is not there, not whole, not an entry, or larger than any.
-fn read_entry(place: &Place<'_>) -> std::io::Result<Option<FileEntry>> {
-    Ok(place.read("entry")?.and_then(FileEntry::decode))
+/// `None`: there is none, or the file is damaged or too large.
+fn read_entry(files: &KeyFiles<'_>) -> std::io::Result<Option<FileEntry>> {
+    Ok(files.read("entry")?.and_then(FileEntry::decode))
 }
 
-/// What the files of this place say. The place is locked.
-fn register(place: &Place<'_>) -> std::io::Result<Register> {
+/// The register of this key, which is locked.
+fn register(files: &KeyFiles<'_>) -> std::io::Result<Register> {
     Ok(Register {
-        last: lease::read(place)?,
-        entry: read_entry(place)?.map(|entry| entry.fence),
+        last: lease::read(files)?,
+        entry: read_entry(files)?.map(|entry| entry.fence),
     })
 }
 
-/// Ends the lease if this owner has it. The place is locked.
+/// Ends the lease if this owner has it. The key is locked.
 fn end(
-    place: &Place<'_>,
+    files: &KeyFiles<'_>,
     owner: &str,
     alive: &PerProcess<Mutex<HashMap<String, File>>>,
 ) -> std::io::Result<()> {
-    let mut register = register(place)?;
+    let mut register = register(files)?;
     if register.end(owner)
         && let Some(held) = &register.last
     {
-        lease::write(place, held)?;
+        lease::write(files, held)?;
     }
     let mine = alive.current();
     let mut mine = mine.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(file) = mine.remove(owner) {
         // A forked child may have inherited the file: closing it here would not end the lock.
         let _ = fs4::FileExt::unlock(&file);
-        place.remove(&lease::alive_name(owner));
+        files.remove(&lease::alive_name(owner));
     }
     Ok(())
 }

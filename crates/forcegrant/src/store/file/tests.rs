@@ -144,9 +144,9 @@ async fn a_lock_that_stays_locked_is_an_error_in_good_time() {
     let folder = Temporary::new();
     let store = folder.store();
     put(&store).await;
-    let _held = store.folder.place(KEY).unwrap().lock().unwrap();
+    let _held = store.folder.files_of(KEY).unwrap().lock().unwrap();
     let problem = store.acquire(KEY, "a", MINUTE).await.unwrap_err();
-    assert_eq!(problem.to_string(), "a file stays locked");
+    assert_eq!(problem.to_string(), "a file stayed locked");
     assert_eq!(
         entry(&store).await.unwrap(),
         b"sealed",
@@ -201,7 +201,7 @@ fn only_keys_of_the_contract_name_files() {
     let folder = Temporary::new();
     let store = folder.store();
     for key in ["", "../x", "a/b", "A", "a b", &"a".repeat(81)] {
-        assert!(store.folder.place(key).is_err(), "{key}");
+        assert!(store.folder.files_of(key).is_err(), "{key}");
     }
     FileStore::new("relative").unwrap_err();
 }
