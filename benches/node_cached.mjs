@@ -1,12 +1,12 @@
 // What reading a cached token costs in Node, beside the least that such a method can cost. Prints one JSON line
-// for each: medians over many rounds, ours and the floor in turns, so that both meet the same machine.
+// for each: medians over many rounds, ours and the least possible in turns, so that both meet the same machine.
 import { Client } from 'forcegrant'
 import { startEmulator } from 'forcegrant/testing'
 
 const ROUNDS = 101
 const CALLS = 20_000
 
-/** The floor: a method that looks at the clock and returns what it keeps. */
+/** The least possible: a method that looks at the clock and returns what it keeps. */
 class Bare {
   #token = { accessToken: 'x' }
   #until = Number.MAX_SAFE_INTEGER
@@ -28,7 +28,7 @@ const loops = {
     async ours(client) {
       for (let i = 0; i < CALLS; i++) await client.token()
     },
-    async floor(bare) {
+    async least(bare) {
       for (let i = 0; i < CALLS; i++) await bare.token()
     },
   },
@@ -36,7 +36,7 @@ const loops = {
     async ours(client) {
       for (let i = 0; i < CALLS; i++) client.cached()
     },
-    async floor(bare) {
+    async least(bare) {
       for (let i = 0; i < CALLS; i++) bare.cached()
     },
   },
@@ -47,14 +47,14 @@ try {
   const client = new Client(emulator.clientOptions())
   await client.token()
   const bare = new Bare()
-  for (const [what, { ours, floor }] of Object.entries(loops)) {
-    const times = { ours: [], floor: [] }
+  for (const [what, { ours, least }] of Object.entries(loops)) {
+    const times = { ours: [], least: [] }
     for (let round = 0; round < ROUNDS; round++) {
       times.ours.push(await time(ours, client))
-      times.floor.push(await time(floor, bare))
+      times.least.push(await time(least, bare))
     }
-    const [ours_ns, floor_ns] = [median(times.ours), median(times.floor)]
-    console.log(JSON.stringify({ what, ours_ns, floor_ns }))
+    const [ours_ns, least_ns] = [median(times.ours), median(times.least)]
+    console.log(JSON.stringify({ what, ours_ns, least_ns }))
   }
   const { logins } = await emulator.control('counters')
   if (logins !== 1) throw new Error(`${logins} logins: this was no measurement of cached reads`)

@@ -93,10 +93,10 @@ try {
         if (round >= 0) times[at].push(spent)
       }
     }
-    const floor_ns = median(times[1])
+    const least_ns = median(times[1])
     const figure = (spent) => {
       const ratio = median(spent.map((each, round) => each / times[1][round]))
-      return { ours_ns: Math.round(floor_ns * ratio), floor_ns }
+      return { ours_ns: Math.round(least_ns * ratio), least_ns }
     }
     const figures = figure(times[0])
     print({ what: `call, Node ${name}, ${Math.round(1e9 / figures.ours_ns)}/s`, ...figures })

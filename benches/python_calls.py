@@ -56,24 +56,24 @@ def with_httpx(emulator: Emulator, client: Client, bare: dict[str, str], url: st
     options: Any = {"proxy": emulator.proxy, "verify": tls(emulator)}
     with (
         httpx.Client(auth=client.httpx_auth(), **options) as ours,
-        httpx.Client(headers=bare, **options) as floor,
+        httpx.Client(headers=bare, **options) as least,
     ):
-        measure("call, Python httpx", lambda: ours.get(url), lambda: floor.get(url))
+        measure("call, Python httpx", lambda: ours.get(url), lambda: least.get(url))
 
 
 def with_requests(emulator: Emulator, client: Client, bare: dict[str, str], url: str) -> None:
-    with session(emulator) as ours, session(emulator) as floor:
+    with session(emulator) as ours, session(emulator) as least:
         ours.auth = client.requests_auth()
-        floor.headers.update(bare)
-        measure("call, Python requests", lambda: ours.get(url), lambda: floor.get(url))
+        least.headers.update(bare)
+        measure("call, Python requests", lambda: ours.get(url), lambda: least.get(url))
 
 
 def with_simple_salesforce(emulator: Emulator, client: Client) -> None:
     token = client.token()
     with session(emulator) as mine, session(emulator) as theirs:
         ours = client.simple_salesforce(session=mine)
-        floor = Salesforce(session_id=token.access_token, instance_url=token.instance_url, session=theirs)
-        measure("call, Python simple_salesforce", ours.limits, floor.limits)
+        least = Salesforce(session_id=token.access_token, instance_url=token.instance_url, session=theirs)
+        measure("call, Python simple_salesforce", ours.limits, least.limits)
 
 
 async def with_async_httpx(emulator: Emulator, client: Client, bare: dict[str, str], url: str) -> None:
@@ -81,9 +81,9 @@ async def with_async_httpx(emulator: Emulator, client: Client, bare: dict[str, s
     auth = client.async_client().httpx_auth()
     async with (
         httpx.AsyncClient(auth=auth, **options) as ours,
-        httpx.AsyncClient(headers=bare, **options) as floor,
+        httpx.AsyncClient(headers=bare, **options) as least,
     ):
-        await measure_awaits("call, Python httpx, asyncio", lambda: ours.get(url), lambda: floor.get(url))
+        await measure_awaits("call, Python httpx, asyncio", lambda: ours.get(url), lambda: least.get(url))
 
 
 async def with_aiohttp(emulator: Emulator, client: Client, bare: dict[str, str], url: str) -> None:
@@ -96,8 +96,8 @@ async def with_aiohttp(emulator: Emulator, client: Client, bare: dict[str, str],
             await answer.read()
 
     middleware = client.async_client().aiohttp_middleware()
-    async with http(middlewares=[middleware]) as ours, http(headers=bare) as floor:
-        await measure_awaits("call, Python aiohttp", lambda: get(ours), lambda: get(floor))
+    async with http(middlewares=[middleware]) as ours, http(headers=bare) as least:
+        await measure_awaits("call, Python aiohttp", lambda: get(ours), lambda: get(least))
 
 
 def with_grpc(client: Client) -> None:
@@ -121,11 +121,11 @@ def with_grpc(client: Client) -> None:
 
     with channel() as bare, grpc.intercept_channel(channel(), *client.grpc_interceptors()) as own:
         methods: list[Any] = [to.unary_unary("/bench/Echo") for to in (own, bare)]
-        ours, floor = methods
+        ours, least = methods
         measure(
             "call, Python gRPC",
             lambda: ours(b"x"),
-            lambda: floor(b"x", metadata=metadata),
+            lambda: least(b"x", metadata=metadata),
         )
     server.stop(None).wait()
 
@@ -142,7 +142,7 @@ def session(emulator: Emulator) -> requests.Session:
     return session
 
 
-def measure(what: str, ours: Callable[[], object], floor: Callable[[], object]) -> None:
+def measure(what: str, ours: Callable[[], object], least: Callable[[], object]) -> None:
     def once(call: Callable[[], object]) -> float:
         begun = time.process_time_ns()
         for _ in range(CALLS):
@@ -152,14 +152,14 @@ def measure(what: str, ours: Callable[[], object], floor: Callable[[], object]) 
     rounds = []
     for number in range(ROUNDS):
         # Neither is always the first.
-        order = [ours, floor] if number % 2 else [floor, ours]
+        order = [ours, least] if number % 2 else [least, ours]
         times = [once(call) for call in order]
         rounds.append(times if number % 2 else times[::-1])
     report(what, rounds)
 
 
 async def measure_awaits(
-    what: str, ours: Callable[[], Awaitable[object]], floor: Callable[[], Awaitable[object]]
+    what: str, ours: Callable[[], Awaitable[object]], least: Callable[[], Awaitable[object]]
 ) -> None:
     async def once(call: Callable[[], Awaitable[object]]) -> float:
         begun = time.process_time_ns()
@@ -169,7 +169,7 @@ async def measure_awaits(
 
     rounds = []
     for number in range(ROUNDS):
-        order = [ours, floor] if number % 2 else [floor, ours]
+        order = [ours, least] if number % 2 else [least, ours]
         times = [await once(call) for call in order]
         rounds.append(times if number % 2 else times[::-1])
     report(what, rounds)
@@ -177,8 +177,8 @@ async def measure_awaits(
 
 def report(what: str, rounds: list[list[float]]) -> None:
     # The first has the connection's making in it.
-    ours, floor = (round(median(column), 1) for column in zip(*rounds[1:], strict=True))
-    line = {"what": f"{what}, {1e9 / ours:.0f}/s", "ours_ns": ours, "floor_ns": floor}
+    ours, least = (round(median(column), 1) for column in zip(*rounds[1:], strict=True))
+    line = {"what": f"{what}, {1e9 / ours:.0f}/s", "ours_ns": ours, "least_ns": least}
     print(json.dumps(line), flush=True)
 
 

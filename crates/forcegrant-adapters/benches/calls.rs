@@ -41,11 +41,11 @@ fn main() {
     let mut results = runtime.block_on(measure());
     drop(runtime);
     results.insert(1, threads());
-    for (name, floor, ours) in results {
+    for (name, least, ours) in results {
         let line = serde_json::json!({
             "what": format!("calls, Rust {name}"),
             "ours_ns": ours,
-            "floor_ns": floor,
+            "least_ns": least,
         });
         println!("{line}");
     }

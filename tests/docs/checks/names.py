@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 BUILDER = ("crates/forcegrant/src/builder.rs", "crates/forcegrant/src/builder/calls.rs")
 CODES = "crates/forcegrant-proto/src/error/code.rs"
 KINDS = "crates/forcegrant-proto/src/error/kind.rs"
-ENVIRONMENT = "crates/forcegrant/src/environment/credentials.rs"
+ENVIRONMENT = "crates/forcegrant/src/environment/names.rs"
 PYTHON_OPTIONS = "bindings/python/python/forcegrant/options.py"
 POOL_BUILDER = "crates/forcegrant/src/pool/builder.rs"
 POOL_GUIDE = "docs/guides/many-orgs.md"

@@ -1,4 +1,4 @@
-//! The file of an entry: its fence, its end and its length, and then its bytes.
+//! The file of an entry: its fence, its end, its length, and its bytes.
 
 use super::protocol::{LARGEST_ENTRY, LONGEST_LIFE};
 use crate::moment::millis;
@@ -6,7 +6,7 @@ use crate::moment::millis;
 const MAGIC: &[u8; 8] = b"fgentry1";
 const HEADER: usize = MAGIC.len() + 3 * size_of::<u64>();
 
-/// As it is in the file, whoever wrote it.
+/// An entry as it is in the file.
 pub struct FileEntry {
     pub fence: u64,
     /// In milliseconds since 1970.
@@ -15,7 +15,7 @@ pub struct FileEntry {
 }
 
 impl FileEntry {
-    /// `None`: it is not whole, not an entry, or larger than any.
+    /// `None`: the file is damaged or too large.
     pub fn decode(mut file: Vec<u8>) -> Option<Self> {
         let header = file.get(..HEADER)?;
         let (magic, numbers) = header.split_at(MAGIC.len());
@@ -42,7 +42,7 @@ impl FileEntry {
         [MAGIC, &*numbers.concat(), bytes].concat()
     }
 
-    /// Whether it may still be used: not past its end, nor kept for longer than any is.
+    /// Whether it may still be used. An end that is later than any entry is kept for is invalid.
     pub fn lives(&self, now: i64) -> bool {
         let left = self.ends.saturating_sub(now);
         left > 0 && left <= millis(LONGEST_LIFE).cast_signed()

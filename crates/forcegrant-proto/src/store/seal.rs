@@ -92,8 +92,8 @@ impl Sealer {
 
     /// Seals an entry. `None`: it is longer than AES-GCM can seal.
     ///
-    /// The nonce is drawn at random for each entry, because the counters of forked or copied processes would repeat.
-    /// 2^32 entries with one key are safe; a login every second for a century is fewer.
+    /// The nonce is random, because the counters of forked or copied processes would repeat. 2^32 entries with one key
+    /// are safe; a login every second for a century is fewer.
     pub fn seal(&self, kind: EntryKind, plain: &[u8], nonce: [u8; NONCE]) -> Option<Vec<u8>> {
         let mut entry = Vec::with_capacity(HEADER + plain.len() + AES_256_GCM.tag_len());
         entry.extend_from_slice(&MAGIC);
@@ -174,7 +174,7 @@ pub fn is_owner(text: &str) -> bool {
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// A new owner of leases, named by 128 random bits.
+/// A new owner of leases, from 128 random bits.
 pub fn owner(random: [u8; 16]) -> String {
     hex(&random)
 }

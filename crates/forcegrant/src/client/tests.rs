@@ -3,6 +3,8 @@
 mod lifecycle;
 mod memory_store;
 mod sharing;
+mod store_faults;
+mod tricky_store;
 
 use std::collections::VecDeque;
 use std::future::Future;

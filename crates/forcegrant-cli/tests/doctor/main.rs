@@ -1,6 +1,9 @@
 //! `forcegrant doctor`: the report says where it stops, why, and which set-up step to look at.
 
+#[path = "../common/mod.rs"]
 mod common;
+mod configuration;
+mod network;
 
 use common::{Output, Shell};
 use serde_json::json;
@@ -166,55 +169,6 @@ fn a_host_that_does_not_serve_the_flow_points_to_the_host_name() {
 }
 
 #[test]
-fn all_missing_values_are_reported_in_one_run() {
-    let mut shell = Shell::new("doctor-missing");
-    shell.variables.clear();
-    let output = shell.run(&["doctor"]);
-    stops_at(&output, "login URL", "missing_credentials", "6. hostname");
-    for subject in ["client id", "client secret"] {
-        assert_eq!(output.mark(subject), "FAIL");
-    }
-    assert_eq!(output.mark("network"), "OK");
-    assert_eq!(shell.token_requests(), 0);
-}
-
-#[test]
-fn a_bad_option_is_found_before_anything_is_sent() {
-    let shell = Shell::new("doctor-option");
-    for options in [
-        ["--proxy", "htp://proxy.example"],
-        ["--roots", "/no/such/file"],
-    ] {
-        let output = shell.run(&["doctor", options[0], options[1]]);
-        stops_at(&output, "network", "invalid_option", "");
-    }
-    assert_eq!(shell.token_requests(), 0);
-}
-
-#[test]
-fn failures_of_the_network_and_of_tls_are_distinguished() {
-    let mut shell = Shell::new("doctor-network");
-    let resolve = shell.options[0].clone();
-    // Nothing listens on this port, and the system gives it to no test.
-    shell.options[0] = "--resolve=acme.my.salesforce.com=127.0.0.1:1".into();
-    let output = shell.run(&["doctor"]);
-    stops_at(&output, "connection", "connect_failed", "");
-    assert_eq!(output.mark("host name"), "OK");
-    assert!(
-        output
-            .out
-            .contains("attempt 2: the same, tried again after"),
-        "{}",
-        output.out
-    );
-
-    shell.options[0] = resolve;
-    shell.options[1] = "--roots=bundled".into();
-    let output = shell.run(&["doctor"]);
-    stops_at(&output, "connection", "tls_failed", "");
-}
-
-#[test]
 fn unexpected_responses_are_distinguished_from_refusals() {
     let shell = Shell::new("doctor-responses");
     for (kind, params, stage, code, step) in [
@@ -268,33 +222,6 @@ fn unexpected_responses_are_distinguished_from_refusals() {
         assert_eq!(output.mark("connection"), "OK", "{}", output.out);
         stops_at(&output, stage, code, step);
     }
-}
-
-#[test]
-fn a_timeout_does_not_name_a_cause() {
-    let shell = Shell::new("doctor-silence");
-    shell.fault("slow_head", &json!({"ms": 60_000}));
-    let output = shell.run(&["doctor", "--timeout", "0.2"]);
-    assert_eq!(output.mark("connection"), "--");
-    stops_at(&output, "token request", "timeout", "");
-}
-
-#[test]
-fn retries_are_shown() {
-    let shell = Shell::new("doctor-retries");
-    shell.control(json!({"op": "fault", "endpoint": "token", "kind": "503_html", "first": 1}));
-    let output = shell.run(&["doctor"]);
-    assert_eq!(output.code, 0, "{}", output.out);
-    assert!(
-        output
-            .line("token request")
-            .contains("accepted, 2 attempts, ")
-    );
-    assert!(
-        output
-            .out
-            .contains("(server_unavailable), tried again after")
-    );
 }
 
 #[test]
@@ -413,98 +340,4 @@ fn stops_at(output: &Output, stage: &str, code: &str, step: &str) {
             "{text}"
         );
     }
-}
-
-#[test]
-fn the_decision_about_the_proxy_is_shown() {
-    let mut shell = Shell::new("doctor-proxy");
-    let proxy = shell.emulator.proxy_addr();
-    shell.options.retain(|option| option != "--proxy=none");
-    let network = |shell: &Shell, args: &[&str]| {
-        let output = shell.run(&[&["doctor"], args].concat());
-        assert!(!output.out.contains("canary"), "{}", output.out);
-        (output.code, output.line("network").to_owned())
-    };
-    for (variables, args, expected) in [
-        (vec![], vec![], "direct (no proxy variable);".to_owned()),
-        (
-            vec![("HTTPS_PROXY", format!(" 'me:can@ary@{proxy}'\n"))],
-            vec![],
-            format!("through {proxy} (HTTPS_PROXY);"),
-        ),
-        (
-            vec![
-                ("HTTPS_PROXY", "http://canary:canary@127.0.0.1:1".to_owned()),
-                ("NO_PROXY", "localhost *.salesforce.com".to_owned()),
-            ],
-            vec![],
-            "direct (NO_PROXY matches *.salesforce.com);".to_owned(),
-        ),
-        (
-            vec![("HTTPS_PROXY", "http://127.0.0.1:1".to_owned())],
-            vec!["--proxy".to_owned(), format!("http://{proxy}")],
-            format!("through {proxy} (--proxy);"),
-        ),
-    ] {
-        let mut shell_variables = shell.variables.clone();
-        shell_variables.extend(variables.iter().cloned());
-        std::mem::swap(&mut shell.variables, &mut shell_variables);
-        let args: Vec<_> = args.iter().map(String::as_str).collect();
-        let (code, line) = network(&shell, &args);
-        assert!(line.contains(&expected), "{line}");
-        assert_eq!(code, 0, "{variables:?}");
-        shell.variables = shell_variables;
-    }
-}
-
-#[test]
-fn a_variable_with_a_wrong_value_is_named() {
-    for (variable, value, subject) in [
-        ("HTTPS_PROXY", "htp://canary:1", "network"),
-        ("ALL_PROXY", "foo:bar:canary", "network"),
-        ("SALESFORCE_CLIENT_ID", "can\u{200b}ary", "client id"),
-        (
-            "SALESFORCE_CLIENT_SECRET",
-            "can\u{200b}ary",
-            "client secret",
-        ),
-        ("SALESFORCE_CONSUMER_KEY", "canary", "client id"),
-    ] {
-        let mut shell = Shell::new(&format!("doctor-variable-{variable}"));
-        shell.options.retain(|option| option != "--proxy=none");
-        shell.variables.insert(variable, value.to_owned());
-        for command in ["doctor", "verify", "token"] {
-            let output = shell.run(&[command]);
-            assert_eq!(output.code, 1, "{variable}");
-            let text = format!("{}{}", output.out, output.err);
-            assert!(
-                text.contains(variable) && !text.contains("canary"),
-                "{text}"
-            );
-            assert!(!text.contains("ary"), "{text}");
-        }
-        assert_eq!(shell.run(&["doctor"]).mark(subject), "FAIL");
-        assert_eq!(shell.token_requests(), 0);
-    }
-}
-
-#[test]
-fn variables_of_two_orgs_are_not_mixed() {
-    let mut shell = Shell::new("doctor-mixed");
-    let secret = shell.variables.remove("SALESFORCE_CLIENT_SECRET").unwrap();
-    shell.variables.insert("SF_CLIENT_SECRET", secret);
-    let output = shell.run(&["doctor"]);
-    stops_at(&output, "client secret", "ambiguous_credentials", "");
-    assert!(
-        output.out.contains("SALESFORCE_LOGIN_URL is set"),
-        "{}",
-        output.out
-    );
-    assert_eq!(shell.token_requests(), 0);
-    // A value on the command line can be combined with the variables of any family.
-    let id = shell.variables.remove("SALESFORCE_CLIENT_ID").unwrap();
-    shell.variables.insert("SF_CLIENT_ID", id);
-    let host = shell.variables["SALESFORCE_LOGIN_URL"].clone();
-    let output = shell.run(&["doctor", "--login-url", &host]);
-    assert_eq!(output.code, 0, "{}", output.out);
 }

@@ -1,6 +1,6 @@
 //! `make bench`, the Rust part: what a cached read and a login cost beside the least that they could cost.
 //!
-//! Prints one JSON line for each: medians over many rounds, ours and the floor in turns, so that both meet the
+//! Prints one JSON line for each: medians over many rounds, ours and the least possible in turns, so that both meet the
 //! same machine. Nothing is asserted about times: they are for people to read.
 
 use std::cell::Cell;
@@ -35,8 +35,8 @@ fn main() -> Result<(), Failure> {
     let client = client_of(&emulator)?;
     let token = blocking::Client::from(client.clone()).token()?;
 
-    let floor = Floor(ArcSwap::from_pointee(token.access_token().to_owned()));
-    let bare = || drop(black_box(floor.read()));
+    let least = LeastRead(ArcSwap::from_pointee(token.access_token().to_owned()));
+    let bare = || drop(black_box(least.read()));
     let cached = || drop(black_box(client.cached()));
     let awaited = || drop(black_box(at_once(client.token())));
     report(
@@ -103,7 +103,7 @@ fn keyed() -> Result<(), Failure> {
     }
     let floors: HashMap<_, _> = keys
         .iter()
-        .map(|key| (key.clone(), Floor(ArcSwap::from_pointee(key.clone()))))
+        .map(|key| (key.clone(), LeastRead(ArcSwap::from_pointee(key.clone()))))
         .collect();
     let place = Cell::new(0);
     let next = || {
@@ -133,10 +133,10 @@ fn under_load() -> Result<(), Failure> {
         || drop(black_box(at_once(client.token()))),
         || client.status().logins > REFRESHES,
     );
-    let floor = Floor(ArcSwap::from_pointee(before.access_token().to_owned()));
+    let least = LeastRead(ArcSwap::from_pointee(before.access_token().to_owned()));
     let started = Instant::now();
     let bare = each(
-        || drop(black_box(floor.read())),
+        || drop(black_box(least.read())),
         || started.elapsed() > Duration::from_secs(3),
     );
     for (what, place) in [("p99.9", 0.999), ("slowest", 1.0)] {
@@ -145,7 +145,7 @@ fn under_load() -> Result<(), Failure> {
             json!({
                 "what": format!("{what} of all reads while refreshing, Rust"),
                 "ours_ns": at(&ours, place),
-                "floor_ns": at(&bare, place),
+                "least_ns": at(&bare, place),
             })
         );
     }
@@ -177,21 +177,21 @@ fn at(sorted: &[f64], place: f64) -> f64 {
     sorted[((last as f64 * place) as usize).min(last)]
 }
 
-/// Runs ours and the floor in turns; both give nanoseconds for one call.
+/// Runs ours and the least possible in turns; both give nanoseconds for one call.
 fn report(
     what: &str,
     rounds: usize,
     mut ours: impl FnMut() -> Result<f64, Failure>,
-    mut floor: impl FnMut() -> Result<f64, Failure>,
+    mut least: impl FnMut() -> Result<f64, Failure>,
 ) -> Result<(), Failure> {
-    let (mut ours_ns, mut floor_ns) = (Vec::new(), Vec::new());
+    let (mut ours_ns, mut least_ns) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         ours_ns.push(ours()?);
-        floor_ns.push(floor()?);
+        least_ns.push(least()?);
     }
     println!(
         "{}",
-        json!({ "what": what, "ours_ns": median(ours_ns), "floor_ns": median(floor_ns) })
+        json!({ "what": what, "ours_ns": median(ours_ns), "least_ns": median(least_ns) })
     );
     Ok(())
 }
@@ -245,9 +245,9 @@ fn client_of(emulator: &Emulator) -> Result<Client, forcegrant::Error> {
 }
 
 /// The least that a cached read can be: one atomic pointer, one coarse look at the clock.
-struct Floor(ArcSwap<String>);
+struct LeastRead(ArcSwap<String>);
 
-impl Floor {
+impl LeastRead {
     #[inline]
     fn read(&self) -> Option<Arc<String>> {
         (coarse_seconds() > 0).then(|| self.0.load_full())
