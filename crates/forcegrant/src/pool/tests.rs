@@ -16,7 +16,7 @@ use serde_json::json;
 use super::*;
 use crate::TestClock;
 use crate::blocking;
-use crate::ffi;
+use crate::events::Events;
 use crate::http::{Request, Response, Transport};
 use forcegrant_proto::cache::cache_state::CacheState;
 use forcegrant_proto::grant::failure::RequestFailure;
@@ -237,9 +237,9 @@ fn a_rejected_token_is_dropped_for_its_key_only() {
 fn events_say_whose_they_are() {
     let (sender, receiver) = mpsc::channel();
     let f = fixture_of_all(|builder| {
-        ffi::on_pool_event(builder, move |_, key, event| {
+        builder.with_events(Events::inline(move |_, key, event| {
             let _ = sender.send((key.to_owned(), event.name()));
-        })
+        }))
     });
     f.text("acme");
     f.pool.wait_idle();
