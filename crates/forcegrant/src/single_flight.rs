@@ -314,4 +314,27 @@ mod model {
             future::block_on(world.join_or_start(complete)).unwrap();
         });
     }
+
+    #[test]
+    fn a_flight_is_told_once_that_a_caller_waits_in_any_order() {
+        check(|| {
+            let single_flight = Arc::new(SingleFlight::<usize>::default());
+            let flight = single_flight.lock().begin();
+            let callers: Vec<_> = (0..2)
+                .map(|_| {
+                    let single_flight = Arc::clone(&single_flight);
+                    thread::spawn(move || single_flight.lock().mark_awaited())
+                })
+                .collect();
+            let calls = Arc::new(AtomicUsize::new(0));
+            let counted = Arc::clone(&calls);
+            flight.on_awaited(move || {
+                counted.fetch_add(1, Ordering::SeqCst);
+            });
+            for caller in callers {
+                caller.join().unwrap();
+            }
+            assert_eq!(calls.load(Ordering::SeqCst), 1);
+        });
+    }
 }
