@@ -46,7 +46,7 @@ pub(crate) fn read(url: &str) -> Option<(PlainOrigin<'_>, &str)> {
         None if port.is_empty() => None,
         Some(_) | None => return None,
     };
-    (is_plain_host(host) || is_address(host)).then_some((Origin { scheme, host, port }, rest))
+    (is_plain_host(host) || is_address(host)).then_some((PlainOrigin { scheme, host, port }, rest))
 }
 
 /// A name in lower case that no parser changes.
