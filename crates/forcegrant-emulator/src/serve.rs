@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::body::ResponseBody;
 use crate::fault_kind::FaultKind;
-use crate::listen::Connection;
+use crate::listen::AcceptedConnection;
 use crate::request::{ListenerKind, ReceivedRequest};
 use crate::response::{BodyDelivery, OutgoingResponse};
 use crate::shared::{EndedByReset, InterruptibleWait, SharedEmulator};
@@ -22,7 +22,7 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// Responds to a request, or ends the connection.
 pub(crate) async fn serve(
     shared: Arc<SharedEmulator>,
-    connection: Arc<Connection>,
+    connection: Arc<AcceptedConnection>,
     mut request: hyper::Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
     let tunnel = (connection.listener == ListenerKind::Proxy && request.method() == "CONNECT")
