@@ -7,13 +7,14 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 
 use crate::environment::{self, Environment, Parts, Wanted};
 use forcegrant_proto::error::{Cause, Error, ErrorCode, Setting};
-use forcegrant_proto::host::LoginEndpoint;
+use forcegrant_proto::host::{LoginEndpoint, TrustPolicy};
 use forcegrant_proto::pasted_text;
 use forcegrant_proto::redaction::Redactor;
 use forcegrant_proto::secret::{CredentialsFingerprint, Secret};
@@ -71,6 +72,57 @@ pub(crate) enum Source {
     Callback(Load),
     /// A pool's callback, asked with the client's key.
     Org(LoadOrg),
+    /// Credentials that are saved together with where they go.
+    Saved(Box<SavedSource>),
+}
+
+/// Credentials that are saved together with where they go.
+pub(crate) trait SavedCredentials: Send + Sync {
+    /// What changes with them. `None`: they are gone, or do not change.
+    fn stamp(&self) -> Option<Stamp>;
+
+    /// Reads them. `None`: a command has to be run for it, and `may_run` says no.
+    fn load(&self, trust: &TrustPolicy, may_run: bool) -> Result<Option<Loaded>, Error>;
+}
+
+/// Saved credentials, and what a client made of them.
+#[derive(Clone)]
+pub(crate) struct SavedSource {
+    saved: Arc<dyn SavedCredentials>,
+    /// The token URL that was saved, when the client was made.
+    token_url: Option<String>,
+    /// The hosts that the client trusts.
+    trust: TrustPolicy,
+    /// The client was given another token URL than the saved one.
+    is_endpoint_given: bool,
+    /// They went to another endpoint when they were read again.
+    has_moved: Arc<AtomicBool>,
+}
+
+impl SavedSource {
+    pub(crate) fn new(saved: Arc<dyn SavedCredentials>, token_url: Option<String>) -> Self {
+        Self {
+            saved,
+            token_url,
+            trust: TrustPolicy::default(),
+            is_endpoint_given: false,
+            has_moved: Arc::default(),
+        }
+    }
+
+    /// For a client with these options.
+    pub(crate) fn of_client(&mut self, token_url: Option<&String>, trust: &TrustPolicy) {
+        self.is_endpoint_given = token_url != self.token_url.as_ref();
+        self.trust = trust.clone();
+    }
+
+    fn load(&self, may_run: bool) -> Result<Option<Loaded>, Error> {
+        let loaded = self.saved.load(&self.trust, may_run)?;
+        Ok(loaded.map(|loaded| Loaded {
+            endpoint: loaded.endpoint.filter(|_| !self.is_endpoint_given),
+            ..loaded
+        }))
+    }
 }
 
 /// A client id beside the file of its secret.
@@ -87,6 +139,7 @@ impl fmt::Debug for Source {
             Self::Environment(_) => "Environment",
             Self::SecretFile(_) => "SecretFile",
             Self::Callback(_) | Self::Org(_) => "Callback",
+            Self::Saved(_) => "Saved",
         })
     }
 }
@@ -118,7 +171,28 @@ struct Held {
     stamp: Option<Box<Stamp>>,
 }
 
-type Stamp = (SystemTime, u64);
+/// What tells two states of a file apart, by its metadata only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    modified: SystemTime,
+    length: u64,
+    /// A file that was replaced within a tick of the clock is another one.
+    #[cfg(unix)]
+    number: u64,
+}
+
+impl Stamp {
+    /// `None`: it is not there.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let found = std::fs::metadata(path).ok()?;
+        Some(Self {
+            modified: found.modified().ok()?,
+            length: found.len(),
+            #[cfg(unix)]
+            number: std::os::unix::fs::MetadataExt::ino(&found),
+        })
+    }
+}
 
 impl CredentialsProvider {
     /// Reads the source once, where that needs no waiting, so that a wrong one is noticed when the
@@ -129,9 +203,13 @@ impl CredentialsProvider {
         endpoint: Option<LoginEndpoint>,
     ) -> Result<Self, Error> {
         let stamp = source.stamp();
-        let credential_set = match &*source {
-            Source::Callback(_) | Source::Org(_) | Source::Given => given,
-            other => Some(other.read()?),
+        let (endpoint, credential_set) = match &*source {
+            Source::Callback(_) | Source::Org(_) | Source::Given => (endpoint, given),
+            Source::Saved(saved) => match saved.load(false)? {
+                Some(loaded) => (loaded.endpoint.or(endpoint), Some(loaded.credential_set)),
+                None => (endpoint, None),
+            },
+            other => (endpoint, Some(other.read()?)),
         };
         Ok(Self {
             source,
@@ -188,6 +266,15 @@ impl CredentialsProvider {
                 let loading = in_time(limit, load(key.to_owned())).await;
                 loading.map_err(|error| self.clean(error))?
             }
+            Source::Saved(saved) => {
+                let loaded = in_time(limit, load_saved(saved)).await;
+                if let Err(error) = &loaded
+                    && error.code() == ErrorCode::UnknownConnection
+                {
+                    self.forget();
+                }
+                loaded?
+            }
             other => Loaded {
                 endpoint: None,
                 credential_set: other.read()?,
@@ -218,8 +305,36 @@ impl CredentialsProvider {
         );
     }
 
+    /// Reads saved credentials if they have changed. `true`: they go to another endpoint than before.
+    pub(crate) async fn follow(&self, key: &str, limit: Duration) -> bool {
+        let Source::Saved(saved) = &*self.source else {
+            return false;
+        };
+        if self.has_changed() {
+            // The login reads them again, and says what is wrong with them.
+            let _ = self.reload(key, limit).await;
+        }
+        saved.has_moved.swap(false, Ordering::Relaxed)
+    }
+
+    /// The saved credentials are gone, and no login goes ahead with those that were read before.
+    fn forget(&self) {
+        let held = self.held.load();
+        self.held.store(Arc::new(Held {
+            credential_set: None,
+            stamp: None,
+            ..Held::clone(&held)
+        }));
+    }
+
     fn hold(&self, loaded: Loaded, stamp: Option<Box<Stamp>>) {
         let held = self.held.load();
+        if let Source::Saved(saved) = &*self.source
+            && let (Some(before), Some(now)) = (&held.endpoint, &loaded.endpoint)
+            && before != now
+        {
+            saved.has_moved.store(true, Ordering::Relaxed);
+        }
         self.held.store(Arc::new(Held {
             endpoint: loaded.endpoint.or_else(|| held.endpoint.clone()),
             credential_set: Some(loaded.credential_set),
@@ -264,11 +379,12 @@ impl CredentialsProvider {
         credential_set.any(|credentials| credentials.mark() == mark)
     }
 
-    /// Whether the secret's file is another than the one that was read. Looks at the file's
-    /// metadata only.
+    /// Whether the secret's file is another than the one that was read, or the file of a connection, which may also
+    /// be gone. Looks at the file's metadata only.
     pub(crate) fn has_changed(&self) -> bool {
         let stamp = self.source.stamp();
-        stamp.is_some() && self.held.load().stamp != stamp
+        let may_be_gone = matches!(&*self.source, Source::Saved(_));
+        (stamp.is_some() || may_be_gone) && self.held.load().stamp != stamp
     }
 }
 
@@ -296,7 +412,7 @@ impl Source {
                 pasted_text::check(setting, pasted_text::meant(secret.expose()))?;
                 ClientCredentials::new(&file.client_id, secret).map(CredentialSet::new)
             }
-            Self::Given | Self::Callback(_) | Self::Org(_) => {
+            Self::Given | Self::Callback(_) | Self::Org(_) | Self::Saved(_) => {
                 Err(unavailable("there is nothing to read"))
             }
         }
@@ -306,10 +422,10 @@ impl Source {
         let path = match self {
             Self::SecretFile(file) => file.path.clone(),
             Self::Environment(environment) => environment::secret_file(environment)?,
+            Self::Saved(saved) => return saved.saved.stamp().map(Box::new),
             Self::Given | Self::Callback(_) | Self::Org(_) => return None,
         };
-        let metadata = std::fs::metadata(path).ok()?;
-        Some(Box::new((metadata.modified().ok()?, metadata.len())))
+        Stamp::of(&path).map(Box::new)
     }
 }
 
@@ -338,6 +454,18 @@ pub(crate) fn is_about_the_credentials(error: &Error) -> bool {
         error.code(),
         ErrorCode::InvalidClientId | ErrorCode::InvalidClientSecret
     )
+}
+
+/// On a thread that may block, as a command may have to be run.
+fn load_saved(saved: &SavedSource) -> Loading {
+    let saved = saved.clone();
+    let loading = tokio::task::spawn_blocking(move || saved.load(true));
+    Box::pin(async move {
+        match loading.await {
+            Ok(loaded) => loaded?.ok_or_else(|| unavailable("there is nothing to read")),
+            Err(_) => Err(unavailable("reading them ended by a defect")),
+        }
+    })
 }
 
 async fn in_time(limit: Duration, loading: Loading) -> Result<Loaded, Error> {

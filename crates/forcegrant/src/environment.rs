@@ -13,6 +13,17 @@ use forcegrant_proto::error::{Error, Setting};
 use forcegrant_proto::pasted_text;
 use forcegrant_proto::secret::Secret;
 
+/// What names a connection, the folder of connections and the keys that open them.
+const CONNECTION_VARIABLES: [&str; 7] = [
+    "FORCEGRANT_CONNECTION",
+    "FORCEGRANT_CONNECTIONS",
+    "FORCEGRANT_CONNECTIONS_KEY",
+    "FORCEGRANT_CONNECTIONS_KEY_FILE",
+    "XDG_CONFIG_HOME",
+    "HOME",
+    "LOCALAPPDATA",
+];
+
 /// The environment variables that the options of a client are read from.
 ///
 /// A host language can have an environment of its own: each worker thread of Node has one, and Python
@@ -62,6 +73,7 @@ impl Environment {
         crate::http::PROXY_VARIABLES
             .into_iter()
             .chain(credentials::names())
+            .chain(CONNECTION_VARIABLES)
     }
 
     /// The value of a variable as it was meant: without the blanks, invisible characters and quotes
@@ -88,6 +100,11 @@ impl Environment {
                 Ok(Some(value))
             }
         }
+    }
+
+    /// The first variable that is set of those with a client id or a client secret.
+    pub(crate) fn credentials_variable(&self) -> Option<&'static str> {
+        credentials::variable(self)
     }
 
     /// The first of these variables that is set, and its name.

@@ -27,13 +27,13 @@ const VERSION: u64 = 1;
 const BY_HAND: &str = r#"A file written by hand needs these fields: {"version": 1, "login_url": "acme.my.salesforce.com", "client_id": "3MVG9...", "client_secret": "..."}"#;
 const SECRET_FORMS: &str = r#"It is a text, {"file": "/run/secrets/sf"}, {"command": ["op", "read", "op://..."]} or {"sealed": "..."}."#;
 
-type Result<T> = std::result::Result<T, ConnectionProblem>;
+type Parsed<T> = Result<T, ConnectionProblem>;
 
 impl Connection {
     /// Reads a text. `id`: that of the place where it was found, which the text may leave out.
     #[doc(hidden)]
-    pub fn parse(bytes: &[u8], id: Option<&ConnectionId>) -> Result<Self> {
-        let mut fields = Fields(object(bytes)?);
+    pub fn parse(bytes: &[u8], id: Option<&ConnectionId>) -> Parsed<Self> {
+        let mut fields = RemainingFields(object(bytes)?);
         version(&mut fields)?;
         if let Some(name) = REFUSED.iter().find(|name| fields.0.contains_key(**name)) {
             return Err(ConnectionProblem::new(
@@ -45,7 +45,7 @@ impl Connection {
             .text("id")?
             .map(|text| ConnectionId::new(&text))
             .transpose();
-        let written = written.map_err(ConnectionProblem::of)?;
+        let written = written.map_err(ConnectionProblem::from)?;
         let id = match (written, id) {
             (Some(written), Some(place)) if written != *place => {
                 return Err(ConnectionProblem::new(
@@ -88,12 +88,12 @@ impl Connection {
 
     /// The text, fit to be read again.
     #[doc(hidden)]
-    pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>> {
+    pub fn to_bytes(&self) -> Parsed<Zeroizing<Vec<u8>>> {
         // Of the full length at once: a buffer that grows leaves copies of the secret behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_CONNECTION_BYTES + 1));
         let is_written = serde_json::to_writer_pretty(Bounded(&mut bytes), self).is_ok();
         if !is_written || bytes.len() >= MAX_CONNECTION_BYTES {
-            return Err(too_large());
+            return Err(ConnectionProblem::too_large());
         }
         bytes.push(b'\n');
         Ok(bytes)
@@ -115,9 +115,9 @@ impl std::io::Write for Bounded<'_> {
     }
 }
 
-fn object(bytes: &[u8]) -> Result<Map<String, Value>> {
+fn object(bytes: &[u8]) -> Parsed<Map<String, Value>> {
     if bytes.len() > MAX_CONNECTION_BYTES {
-        return Err(too_large());
+        return Err(ConnectionProblem::too_large());
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if std::str::from_utf8(bytes).is_err() || bytes.contains(&0) {
@@ -140,7 +140,7 @@ fn object(bytes: &[u8]) -> Result<Map<String, Value>> {
     }
 }
 
-fn version(fields: &mut Fields) -> Result<()> {
+fn version(fields: &mut RemainingFields) -> Parsed<()> {
     match fields.number("version")? {
         Some(VERSION) => Ok(()),
         Some(later) if later > VERSION => Err(ConnectionProblem::new(
@@ -152,7 +152,7 @@ fn version(fields: &mut Fields) -> Result<()> {
     }
 }
 
-fn credentials(fields: &mut Fields) -> Result<(String, SecretSource)> {
+fn credentials(fields: &mut RemainingFields) -> Parsed<(String, SecretSource)> {
     let client_id = fields.text("client_id")?;
     let client_id = client_id.ok_or_else(|| missing("client_id").about(InputField::ClientId))?;
     let source = fields
@@ -167,12 +167,12 @@ fn credentials(fields: &mut Fields) -> Result<(String, SecretSource)> {
     ))
 }
 
-fn secret_source(value: Value) -> Result<SecretSource> {
+fn secret_source(value: Value) -> Parsed<SecretSource> {
     let unknown =
         || ConnectionProblem::new("`client_secret` has a form that is not known", SECRET_FORMS);
     let mut fields = match value {
         Value::String(text) => return text_of_secret(text),
-        Value::Object(fields) if fields.len() == 1 => Fields(fields),
+        Value::Object(fields) if fields.len() == 1 => RemainingFields(fields),
         _ => return Err(unknown()),
     };
     if let Some(path) = fields.text("file")? {
@@ -187,7 +187,7 @@ fn secret_source(value: Value) -> Result<SecretSource> {
     }
 }
 
-fn text_of_secret(text: String) -> Result<SecretSource> {
+fn text_of_secret(text: String) -> Parsed<SecretSource> {
     let text = Secret::new(text);
     let meant = pasted_text::meant(text.expose());
     if meant.is_empty() {
@@ -196,14 +196,14 @@ fn text_of_secret(text: String) -> Result<SecretSource> {
             SECRET_FORMS,
         ));
     }
-    pasted_text::check(Setting::Option("client_secret"), meant).map_err(ConnectionProblem::of)?;
+    pasted_text::check(Setting::Option("client_secret"), meant).map_err(ConnectionProblem::from)?;
     Ok(SecretSource::Text(text))
 }
 
-fn next(fields: &mut Fields) -> Result<Option<NextCredentials>> {
+fn next(fields: &mut RemainingFields) -> Parsed<Option<NextCredentials>> {
     let mut next = match fields.0.remove("next") {
         None | Some(Value::Null) => return Ok(None),
-        Some(Value::Object(next)) => Fields(next),
+        Some(Value::Object(next)) => RemainingFields(next),
         Some(_) => {
             return Err(wrong(
                 "next",
@@ -219,7 +219,7 @@ fn next(fields: &mut Fields) -> Result<Option<NextCredentials>> {
     }))
 }
 
-fn labels(fields: &mut Fields) -> Result<BTreeMap<String, String>> {
+fn labels(fields: &mut RemainingFields) -> Parsed<BTreeMap<String, String>> {
     let labels = match fields.0.remove("labels") {
         None | Some(Value::Null) => return Ok(BTreeMap::new()),
         Some(Value::Object(labels)) => labels,
@@ -232,7 +232,7 @@ fn labels(fields: &mut Fields) -> Result<BTreeMap<String, String>> {
     labels.into_iter().map(label).collect()
 }
 
-fn options(fields: &mut Fields) -> Result<OrgOptions> {
+fn options(fields: &mut RemainingFields) -> Parsed<OrgOptions> {
     let style = match fields.text("auth_style")?.as_deref() {
         None => None,
         Some("body") => Some(AuthStyle::Body),
@@ -248,15 +248,15 @@ fn options(fields: &mut Fields) -> Result<OrgOptions> {
 }
 
 /// The fields that were not taken yet.
-struct Fields(Map<String, Value>);
+struct RemainingFields(Map<String, Value>);
 
-impl Fields {
+impl RemainingFields {
     fn take<T>(
         &mut self,
         name: &'static str,
         kind: &str,
         read: impl FnOnce(Value) -> Option<T>,
-    ) -> Result<Option<T>> {
+    ) -> Parsed<Option<T>> {
         match self.0.remove(name) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => match read(value) {
@@ -266,22 +266,22 @@ impl Fields {
         }
     }
 
-    fn text(&mut self, name: &'static str) -> Result<Option<String>> {
+    fn text(&mut self, name: &'static str) -> Parsed<Option<String>> {
         self.take(name, "a text", into_text)
     }
 
-    fn texts(&mut self, name: &'static str) -> Result<Option<Vec<String>>> {
+    fn texts(&mut self, name: &'static str) -> Parsed<Option<Vec<String>>> {
         self.take(name, "a list of texts", |value| match value {
             Value::Array(values) => values.into_iter().map(into_text).collect(),
             _ => None,
         })
     }
 
-    fn number(&mut self, name: &'static str) -> Result<Option<u64>> {
+    fn number(&mut self, name: &'static str) -> Parsed<Option<u64>> {
         self.take(name, "a whole number", |value| value.as_u64())
     }
 
-    fn time(&mut self, name: &'static str) -> Result<Option<SystemTime>> {
+    fn time(&mut self, name: &'static str) -> Parsed<Option<SystemTime>> {
         self.take(name, "a time such as 2026-11-29T14:46:26Z", |value| {
             timestamp::parse(value.as_str()?)
         })
@@ -307,16 +307,10 @@ fn wrong(name: &str, problem: &str) -> ConnectionProblem {
     }
 }
 
-fn too_large() -> ConnectionProblem {
-    ConnectionProblem::new(
-        "it is larger than 64 KiB",
-        "No connection needs that much; is it another file? Shorten its labels.",
-    )
-}
-
 impl Serialize for Connection {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("version", &VERSION)?;
         let mut text = |name: &str, value: Option<&str>| match value {
             Some(value) => map.serialize_entry(name, value),
             None => Ok(()),
@@ -339,7 +333,6 @@ impl Serialize for Connection {
         text("user_id", self.user_id.as_deref())?;
         text("created", created.as_deref())?;
         text("verified", verified.as_deref())?;
-        map.serialize_entry("version", &VERSION)?;
         map.serialize_entry("revision", &self.revision)?;
         map.serialize_entry("client_secret", &self.client_secret)?;
         if let Some(next) = &self.next {
@@ -362,7 +355,7 @@ impl Serialize for Connection {
 }
 
 impl Serialize for NextCredentials {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("client_id", &self.client_id)?;
         map.serialize_entry("client_secret", &self.client_secret)?;
@@ -374,7 +367,7 @@ impl Serialize for NextCredentials {
 }
 
 impl Serialize for SecretSource {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if let Self::Text(secret) = self {
             return serializer.serialize_str(secret.expose());
         }

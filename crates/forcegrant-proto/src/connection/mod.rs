@@ -188,7 +188,7 @@ impl Connection {
             if let SecretSource::Text(secret) = source {
                 let nonce = nonce().ok_or_else(ConnectionProblem::no_randomness)?;
                 let text = keys.seal(secret, &self.seal_binding(client_id)?, nonce);
-                *source = SecretSource::Sealed(text);
+                *source = SecretSource::Sealed(text.ok_or_else(ConnectionProblem::too_large)?);
             }
         }
         Ok(sealed)
@@ -202,7 +202,7 @@ impl Connection {
     ) -> Result<SealedTo<'a>, ConnectionProblem> {
         let hosts = self.options.trusted_hosts.iter().cloned();
         let endpoint = TrustPolicy::new(hosts, true).and_then(|trust| self.endpoint(&trust));
-        let endpoint = endpoint.map_err(ConnectionProblem::of)?;
+        let endpoint = endpoint.map_err(ConnectionProblem::from)?;
         Ok(SealedTo {
             id: self.id.as_str(),
             token_url: endpoint.token_url().to_owned(),

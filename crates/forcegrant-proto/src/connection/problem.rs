@@ -27,13 +27,11 @@ impl ConnectionProblem {
         }
     }
 
-    /// The problem that an option of the connection has by itself.
-    pub fn of(error: Error) -> Self {
-        Self {
-            reason: error.message().to_owned(),
-            cure: error.help().unwrap_or_default().to_owned(),
-            field: error.field(),
-        }
+    pub(super) fn too_large() -> Self {
+        Self::new(
+            "it is larger than 64 KiB",
+            "No connection needs that much; is it another file? Shorten its labels.",
+        )
     }
 
     pub(super) fn no_randomness() -> Self {
@@ -51,5 +49,16 @@ impl ConnectionProblem {
         )
         .with_help(self.cure)
         .with_field(self.field)
+    }
+}
+
+/// The problem that a value of the connection has by itself.
+impl From<Error> for ConnectionProblem {
+    fn from(error: Error) -> Self {
+        Self {
+            reason: error.message().to_owned(),
+            cure: error.help().unwrap_or_default().to_owned(),
+            field: error.field(),
+        }
     }
 }

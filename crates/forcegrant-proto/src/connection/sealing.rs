@@ -26,7 +26,10 @@ const FORMAT: &str = "fgc1";
 const KEY_FORM: &str = "A key is 32 random bytes in base64: `openssl rand -base64 32` makes one. Several have a comma between them;\nthe first seals, all open.";
 
 /// Keys of 32 bytes: the first seals, all open.
-pub struct SealingKeys(Vec<SealingKey>);
+pub struct SealingKeys {
+    first: SealingKey,
+    others: Vec<SealingKey>,
+}
 
 struct SealingKey {
     id: String,
@@ -43,30 +46,40 @@ pub struct SealedTo<'a> {
 impl SealingKeys {
     /// From their text. `setting` is where it came from.
     pub fn parse(setting: Setting<'_>, text: &Secret) -> Result<Self, Error> {
-        let keys = text.expose().split(',').map(|text| decode_key(text.trim()));
-        let keys: Option<Vec<_>> = keys.collect();
-        match keys {
-            Some(keys) => Ok(Self(keys)),
-            None => Err(setting.wrong("it holds something that is not a key", KEY_FORM)),
+        let mut keys = text.expose().split(',').map(|text| decode_key(text.trim()));
+        let first = keys.next().flatten();
+        match (first, keys.collect()) {
+            (Some(first), Some(others)) => Ok(Self { first, others }),
+            _ => Err(setting.wrong("it holds something that is not a key", KEY_FORM)),
         }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &SealingKey> {
+        std::iter::once(&self.first).chain(&self.others)
     }
 
     /// The id of the key that seals.
     pub fn id(&self) -> &str {
-        self.0.first().map_or("", |key| &key.id)
+        &self.first.id
     }
 
-    pub fn seal(&self, secret: &Secret, bound: &SealedTo<'_>, nonce: [u8; NONCE_BYTES]) -> String {
-        let key = self.0.first().expect("a list of keys is never empty");
+    /// `None`: the text is too long for AES-GCM.
+    pub fn seal(
+        &self,
+        secret: &Secret,
+        bound: &SealedTo<'_>,
+        nonce: [u8; NONCE_BYTES],
+    ) -> Option<String> {
+        let SealingKey { id, key } = &self.first;
         // With space for the tag, so that the text is encrypted where it stands and no copy is left behind.
         let mut sealed = Vec::with_capacity(secret.expose().len() + AES_256_GCM.tag_len());
         sealed.extend_from_slice(secret.expose().as_bytes());
         let aad = Aad::from(bound.bytes());
-        key.key
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut sealed)
-            .expect("a text of 64 KiB is within the limits of AES-GCM");
+        let unique = Nonce::assume_unique_for_key(nonce);
+        key.seal_in_place_append_tag(unique, aad, &mut sealed)
+            .ok()?;
         let body = URL_SAFE_NO_PAD.encode([&nonce[..], &sealed].concat());
-        format!("{FORMAT}.{}.{body}", key.id)
+        Some(format!("{FORMAT}.{id}.{body}"))
     }
 
     /// `keys`: what there is to open it with.
@@ -87,11 +100,11 @@ impl SealingKeys {
                 "It was made by a newer forcegrant, or was changed: authorize the connection again.",
             ));
         };
-        let known = keys.map(|keys| keys.0.as_slice()).unwrap_or_default();
-        let Some(key) = known.iter().find(|key| key.id == id) else {
+        let known = || keys.into_iter().flat_map(Self::iter);
+        let Some(key) = known().find(|key| key.id == id) else {
             let is_id = id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
             let id = if is_id { id } else { "of an unknown form" };
-            let at_hand: Vec<_> = known.iter().map(|key| key.id.as_str()).collect();
+            let at_hand: Vec<_> = known().map(|key| key.id.as_str()).collect();
             let at_hand = match at_hand.join(", ") {
                 none if none.is_empty() => "there is none".to_owned(),
                 ids => format!("there is {ids}"),
@@ -160,7 +173,7 @@ fn decode_key(text: &str) -> Option<SealingKey> {
 impl fmt::Debug for SealingKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list()
-            .entries(self.0.iter().map(|key| &key.id))
+            .entries(self.iter().map(|key| &key.id))
             .finish()
     }
 }
@@ -189,7 +202,8 @@ mod tests {
     }
 
     fn sealed(keys: &SealingKeys) -> String {
-        keys.seal(&Secret::new("hunter22-canary"), &bound(), [7; NONCE_BYTES])
+        let secret = Secret::new("hunter22-canary");
+        keys.seal(&secret, &bound(), [7; NONCE_BYTES]).unwrap()
     }
 
     fn open(keys: &SealingKeys, text: &str, bound: &SealedTo<'_>) -> Option<String> {

@@ -46,6 +46,58 @@ fn a_byte_order_mark_and_windows_lines_are_fine() {
     assert_eq!(parse(&text).unwrap().client_id(), "3MVG9x");
 }
 
+fn assert_refused(text: &str, reason: &str) {
+    let problem = parse(text).unwrap_err();
+    assert!(problem.reason.contains(reason), "{reason}: {problem:?}");
+    let error = problem.at("acme");
+    assert_eq!(error.code(), "connection_unreadable");
+    let shown = format!("{error} {error:?} {:?}", error.help());
+    assert!(!shown.contains("hunter22"), "{shown}");
+}
+
+#[test]
+fn a_secret_has_one_of_its_forms() {
+    for (text, reason) in [
+        (
+            BY_HAND.replace("hunter22-canary", " "),
+            "`client_secret` is empty",
+        ),
+        (
+            BY_HAND.replace("hunter22-canary", "hunter22-canary\\u0000x"),
+            "U+0000",
+        ),
+        (
+            BY_HAND.replace("\"hunter22-canary\"", "5"),
+            "`client_secret` has a form",
+        ),
+        (
+            BY_HAND.replace("\"hunter22-canary\"", "{}"),
+            "`client_secret` has a form",
+        ),
+        (
+            BY_HAND.replace("\"hunter22-canary\"", r#"{"command": []}"#),
+            "`client_secret` has a form",
+        ),
+        (
+            BY_HAND.replace("\"hunter22-canary\"", r#"{"command": "hunter22-canary"}"#),
+            "`command` is not a list",
+        ),
+        (
+            BY_HAND.replace("\"hunter22-canary\"", r#"{"vault": "hunter22-canary"}"#),
+            "`client_secret` has a form",
+        ),
+        (
+            BY_HAND.replace(
+                "\"hunter22-canary\"",
+                r#"{"file": "/x", "sealed": "hunter22-canary"}"#,
+            ),
+            "`client_secret` has a form",
+        ),
+    ] {
+        assert_refused(&text, reason);
+    }
+}
+
 #[test]
 fn what_is_wrong_is_said_without_a_value() {
     let with =
@@ -118,49 +170,9 @@ fn what_is_wrong_is_said_without_a_value() {
             with(r#""roots": "hunter22-canary""#),
             "`roots` may not stand in a connection",
         ),
-        (
-            BY_HAND.replace("hunter22-canary", " "),
-            "`client_secret` is empty",
-        ),
-        (
-            BY_HAND.replace("hunter22-canary", "hunter22-canary\\u0000x"),
-            "U+0000",
-        ),
-        (
-            BY_HAND.replace("\"hunter22-canary\"", "5"),
-            "`client_secret` has a form",
-        ),
-        (
-            BY_HAND.replace("\"hunter22-canary\"", "{}"),
-            "`client_secret` has a form",
-        ),
-        (
-            BY_HAND.replace("\"hunter22-canary\"", r#"{"command": []}"#),
-            "`client_secret` has a form",
-        ),
-        (
-            BY_HAND.replace("\"hunter22-canary\"", r#"{"command": "hunter22-canary"}"#),
-            "`command` is not a list",
-        ),
-        (
-            BY_HAND.replace("\"hunter22-canary\"", r#"{"vault": "hunter22-canary"}"#),
-            "`client_secret` has a form",
-        ),
-        (
-            BY_HAND.replace(
-                "\"hunter22-canary\"",
-                r#"{"file": "/x", "sealed": "hunter22-canary"}"#,
-            ),
-            "`client_secret` has a form",
-        ),
         (large, "larger than 64 KiB"),
     ] {
-        let problem = parse(&text).unwrap_err();
-        assert!(problem.reason.contains(reason), "{reason}: {problem:?}");
-        let error = problem.at("acme");
-        assert_eq!(error.code(), "connection_unreadable");
-        let shown = format!("{error} {error:?} {:?}", error.help());
-        assert!(!shown.contains("hunter22"), "{shown}");
+        assert_refused(&text, reason);
     }
     let problem = Connection::parse(b"\xff\xfe{\0}\0", None).unwrap_err();
     assert!(problem.reason.contains("not UTF-8"));
