@@ -142,8 +142,8 @@ impl Authorization {
     /// before stays as it was. Returns the connection as it was saved.
     ///
     /// # Errors
-    /// `connection_exists` without `replace`; `other_org` without `other_org`; `missing_credentials` names the value that
-    /// is missing; else the error of the login or of the API call. [`Error::field`] says which value is wrong.
+    /// `connection_exists` without `replace`; `other_org` without `other_org`; `missing_credentials` names the value
+    /// that is missing; else the error of the login or of the API call. [`Error::field`] says which value is wrong.
     pub async fn verify_and_save(self) -> Result<Connection, Error> {
         let connections = &self.connections;
         let id = ConnectionId::new(&self.id)?;

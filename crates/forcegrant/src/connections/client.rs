@@ -27,9 +27,9 @@ impl ClientBuilder {
     /// The saved connection with this id, of the folder that [`Connections::from_env`] finds. None of the
     /// environment's credentials is read.
     ///
-    /// The client reads the connection again when its file changes and when a login is refused. For the same login host the
-    /// token stays; for another it starts afresh. If the connection is removed, the token at hand serves on, and the next
-    /// login fails with `unknown_connection`.
+    /// The client reads the connection again when its file changes and when a login is refused. For the same login
+    /// host the token stays; for another it starts afresh. If the connection is removed, the token at hand serves on,
+    /// and the next login fails with `unknown_connection`.
     ///
     /// # Errors
     /// `unknown_connection` names the nearest ids; `connection_unreadable` says what is wrong with it.
