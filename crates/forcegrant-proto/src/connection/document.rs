@@ -27,12 +27,12 @@ const VERSION: u64 = 1;
 const BY_HAND: &str = r#"A file written by hand needs these fields: {"version": 1, "login_url": "acme.my.salesforce.com", "client_id": "3MVG9...", "client_secret": "..."}"#;
 const SECRET_FORMS: &str = r#"It is a text, {"file": "/run/secrets/sf"}, {"command": ["op", "read", "op://..."]} or {"sealed": "..."}."#;
 
-type Parsed<T> = Result<T, ConnectionProblem>;
+type DocumentResult<T> = Result<T, ConnectionProblem>;
 
 impl Connection {
     /// Reads a text. `id`: that of the place where it was found, which the text may leave out.
     #[doc(hidden)]
-    pub fn parse(bytes: &[u8], id: Option<&ConnectionId>) -> Parsed<Self> {
+    pub fn parse(bytes: &[u8], id: Option<&ConnectionId>) -> DocumentResult<Self> {
         let mut fields = RemainingFields(object(bytes)?);
         version(&mut fields)?;
         if let Some(name) = REFUSED.iter().find(|name| fields.0.contains_key(**name)) {
@@ -88,7 +88,7 @@ impl Connection {
 
     /// The text, fit to be read again.
     #[doc(hidden)]
-    pub fn to_bytes(&self) -> Parsed<Zeroizing<Vec<u8>>> {
+    pub fn to_bytes(&self) -> DocumentResult<Zeroizing<Vec<u8>>> {
         // Of the full length at once: a buffer that grows leaves copies of the secret behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_CONNECTION_BYTES + 1));
         let is_written = serde_json::to_writer_pretty(Bounded(&mut bytes), self).is_ok();
@@ -115,7 +115,7 @@ impl std::io::Write for Bounded<'_> {
     }
 }
 
-fn object(bytes: &[u8]) -> Parsed<Map<String, Value>> {
+fn object(bytes: &[u8]) -> DocumentResult<Map<String, Value>> {
     if bytes.len() > MAX_CONNECTION_BYTES {
         return Err(ConnectionProblem::too_large());
     }
@@ -140,7 +140,7 @@ fn object(bytes: &[u8]) -> Parsed<Map<String, Value>> {
     }
 }
 
-fn version(fields: &mut RemainingFields) -> Parsed<()> {
+fn version(fields: &mut RemainingFields) -> DocumentResult<()> {
     match fields.number("version")? {
         Some(VERSION) => Ok(()),
         Some(later) if later > VERSION => Err(ConnectionProblem::new(
@@ -152,7 +152,7 @@ fn version(fields: &mut RemainingFields) -> Parsed<()> {
     }
 }
 
-fn credentials(fields: &mut RemainingFields) -> Parsed<(String, SecretSource)> {
+fn credentials(fields: &mut RemainingFields) -> DocumentResult<(String, SecretSource)> {
     let client_id = fields.text("client_id")?;
     let client_id = client_id.ok_or_else(|| missing("client_id").about(InputField::ClientId))?;
     let source = fields
@@ -167,7 +167,7 @@ fn credentials(fields: &mut RemainingFields) -> Parsed<(String, SecretSource)> {
     ))
 }
 
-fn secret_source(value: Value) -> Parsed<SecretSource> {
+fn secret_source(value: Value) -> DocumentResult<SecretSource> {
     let unknown =
         || ConnectionProblem::new("`client_secret` has a form that is not known", SECRET_FORMS);
     let mut fields = match value {
@@ -187,7 +187,7 @@ fn secret_source(value: Value) -> Parsed<SecretSource> {
     }
 }
 
-fn text_of_secret(text: String) -> Parsed<SecretSource> {
+fn text_of_secret(text: String) -> DocumentResult<SecretSource> {
     let text = Secret::new(text);
     let meant = pasted_text::meant(text.expose());
     if meant.is_empty() {
@@ -200,7 +200,7 @@ fn text_of_secret(text: String) -> Parsed<SecretSource> {
     Ok(SecretSource::Text(text))
 }
 
-fn next(fields: &mut RemainingFields) -> Parsed<Option<NextCredentials>> {
+fn next(fields: &mut RemainingFields) -> DocumentResult<Option<NextCredentials>> {
     let mut next = match fields.0.remove("next") {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::Object(next)) => RemainingFields(next),
@@ -219,7 +219,7 @@ fn next(fields: &mut RemainingFields) -> Parsed<Option<NextCredentials>> {
     }))
 }
 
-fn labels(fields: &mut RemainingFields) -> Parsed<BTreeMap<String, String>> {
+fn labels(fields: &mut RemainingFields) -> DocumentResult<BTreeMap<String, String>> {
     let labels = match fields.0.remove("labels") {
         None | Some(Value::Null) => return Ok(BTreeMap::new()),
         Some(Value::Object(labels)) => labels,
@@ -232,7 +232,7 @@ fn labels(fields: &mut RemainingFields) -> Parsed<BTreeMap<String, String>> {
     labels.into_iter().map(label).collect()
 }
 
-fn options(fields: &mut RemainingFields) -> Parsed<OrgOptions> {
+fn options(fields: &mut RemainingFields) -> DocumentResult<OrgOptions> {
     let style = match fields.text("auth_style")?.as_deref() {
         None => None,
         Some("body") => Some(AuthStyle::Body),
@@ -256,7 +256,7 @@ impl RemainingFields {
         name: &'static str,
         kind: &str,
         read: impl FnOnce(Value) -> Option<T>,
-    ) -> Parsed<Option<T>> {
+    ) -> DocumentResult<Option<T>> {
         match self.0.remove(name) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => match read(value) {
@@ -266,22 +266,22 @@ impl RemainingFields {
         }
     }
 
-    fn text(&mut self, name: &'static str) -> Parsed<Option<String>> {
+    fn text(&mut self, name: &'static str) -> DocumentResult<Option<String>> {
         self.take(name, "a text", into_text)
     }
 
-    fn texts(&mut self, name: &'static str) -> Parsed<Option<Vec<String>>> {
+    fn texts(&mut self, name: &'static str) -> DocumentResult<Option<Vec<String>>> {
         self.take(name, "a list of texts", |value| match value {
             Value::Array(values) => values.into_iter().map(into_text).collect(),
             _ => None,
         })
     }
 
-    fn number(&mut self, name: &'static str) -> Parsed<Option<u64>> {
+    fn number(&mut self, name: &'static str) -> DocumentResult<Option<u64>> {
         self.take(name, "a whole number", |value| value.as_u64())
     }
 
-    fn time(&mut self, name: &'static str) -> Parsed<Option<SystemTime>> {
+    fn time(&mut self, name: &'static str) -> DocumentResult<Option<SystemTime>> {
         self.take(name, "a time such as 2026-11-29T14:46:26Z", |value| {
             timestamp::parse(value.as_str()?)
         })
