@@ -4,17 +4,8 @@ pub(crate) use self::system::{
     check_folder, check_mounted, create_folder, is_mounted, open, open_mounted,
 };
 
-use std::fs::{File, OpenOptions};
-use std::io::Result;
-use std::path::Path;
-
-/// The same as [`open`] for a file that has no other name.
 #[cfg(feature = "store-file")]
-pub(crate) fn open_single(path: &Path, options: &mut OpenOptions) -> Result<File> {
-    let file = open(path, options)?;
-    system::check_single(path, &file)?;
-    Ok(file)
-}
+pub(crate) use self::system::open_single;
 
 #[cfg(unix)]
 mod system {
@@ -83,12 +74,14 @@ mod system {
         Ok(file)
     }
 
+    /// The same for a file that has no other name.
     #[cfg(feature = "store-file")]
-    pub(super) fn check_single(path: &Path, file: &File) -> Result<()> {
+    pub(crate) fn open_single(path: &Path, options: &mut OpenOptions) -> Result<File> {
+        let file = open(path, options)?;
         if file.metadata()?.nlink() > 1 {
             return Err(refused(path, "is not a file of its own"));
         }
-        Ok(())
+        Ok(file)
     }
 
     /// Whether the system or an administrator put this folder here for reading: it is on a read-only file system,
@@ -208,9 +201,7 @@ mod system {
     }
 
     #[cfg(feature = "store-file")]
-    pub(super) fn check_single(_: &Path, _: &File) -> Result<()> {
-        Ok(())
-    }
+    pub(crate) use open as open_single;
 
     pub(crate) fn is_mounted(_: &Path, _: &Metadata) -> bool {
         false
