@@ -8,14 +8,14 @@ use tokio::sync::Notify;
 use crate::request::ListenerKind;
 
 /// One connection that carries requests.
-pub(crate) struct Connection {
+pub(crate) struct AcceptedConnection {
     pub(crate) listener: ListenerKind,
     pub(crate) via_proxy: bool,
     pub(crate) sni: Option<String>,
     aborted: Notify,
 }
 
-impl Connection {
+impl AcceptedConnection {
     pub(crate) fn new(listener: ListenerKind, via_proxy: bool, sni: Option<String>) -> Self {
         Self {
             listener,

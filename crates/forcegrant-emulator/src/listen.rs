@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use crate::body::ResponseBody;
-use crate::connection::Connection;
+use crate::connection::AcceptedConnection;
 use crate::request::ListenerKind;
 use crate::serve::{self, AcceptedTunnel};
 use crate::shared::SharedEmulator;
@@ -53,25 +53,25 @@ pub(crate) async fn tls(shared: Arc<SharedEmulator>, stream: SharedStream, via_p
     };
     shared.state().counters.connections += 1;
     let sni = encrypted.get_ref().1.server_name().map(ToOwned::to_owned);
-    let connection = Connection::new(ListenerKind::Https, via_proxy, sni);
+    let connection = AcceptedConnection::new(ListenerKind::Https, via_proxy, sni);
     drive(shared, connection, stream, encrypted).await;
 }
 
 /// Serves a plain connection, which only ever redirects to TLS.
 pub(crate) async fn plain(shared: Arc<SharedEmulator>, stream: SharedStream, via_proxy: bool) {
-    let connection = Connection::new(ListenerKind::Http, via_proxy, None);
+    let connection = AcceptedConnection::new(ListenerKind::Http, via_proxy, None);
     drive(shared, connection, stream.clone(), stream).await;
 }
 
 /// Serves a connection to the proxy.
 pub(crate) async fn proxy(shared: Arc<SharedEmulator>, stream: SharedStream) {
-    let connection = Connection::new(ListenerKind::Proxy, true, None);
+    let connection = AcceptedConnection::new(ListenerKind::Proxy, true, None);
     drive(shared, connection, stream.clone(), stream).await;
 }
 
 async fn drive(
     shared: Arc<SharedEmulator>,
-    connection: Connection,
+    connection: AcceptedConnection,
     stream: SharedStream,
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
 ) {
@@ -92,7 +92,7 @@ async fn drive(
 
 async fn respond(
     shared: &Arc<SharedEmulator>,
-    connection: &Connection,
+    connection: &AcceptedConnection,
     request: hyper::Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
     let served = serve::serve(shared, connection, request).await?;

@@ -11,7 +11,7 @@ use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::body::ResponseBody;
-use crate::connection::Connection;
+use crate::connection::AcceptedConnection;
 use crate::fault_kind::FaultKind;
 use crate::request::{ListenerKind, ReceivedRequest};
 use crate::response::{BodyDelivery, OutgoingResponse};
@@ -44,7 +44,7 @@ pub(crate) struct AcceptedTunnel {
 /// Responds to a request, or ends the connection.
 pub(crate) async fn serve(
     shared: &Arc<SharedEmulator>,
-    connection: &Connection,
+    connection: &AcceptedConnection,
     mut request: hyper::Request<Incoming>,
 ) -> Result<ServedRequest, Infallible> {
     let tunnel = (connection.listener == ListenerKind::Proxy && request.method() == "CONNECT")

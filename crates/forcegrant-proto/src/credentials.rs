@@ -4,7 +4,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::error::{Error, ErrorCode, Setting};
+use crate::error::{Error, ErrorCode, InputField, Setting};
 use crate::pasted_text as text;
 use crate::redaction::{HIDDEN, looks_random};
 use crate::secret::{CredentialsFingerprint, Secret};
@@ -139,6 +139,7 @@ fn missing(option: &str, variable: &str, salesforce: &str) -> Error {
         ErrorCode::MissingCredentials,
         format!("`{option}` is empty"),
     )
+    .with_field(InputField::of_option(option))
     .with_help(format!(
         "Give the app's {salesforce} as `{option}`, or in the environment variable {variable}."
     ))

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 mod cause;
 mod code;
+mod input_field;
 mod kind;
 mod portable;
 mod settings;
@@ -13,6 +14,7 @@ mod setup_step;
 
 pub use self::cause::Cause;
 pub use self::code::ErrorCode;
+pub use self::input_field::InputField;
 pub use self::kind::ErrorKind;
 pub use self::portable::Portable;
 pub use self::settings::{Setting, invalid_option};
@@ -34,6 +36,7 @@ struct Details {
     message: String,
     help: Option<String>,
     setup_step: Option<SetupStep>,
+    field: Option<InputField>,
     http_status: Option<u16>,
     oauth_error: Option<String>,
     oauth_description: Option<String>,
@@ -50,6 +53,7 @@ impl Error {
             message: message.into(),
             help: None,
             setup_step: code.setup_step(),
+            field: InputField::of_code(code),
             http_status: None,
             oauth_error: None,
             oauth_description: None,
@@ -79,6 +83,12 @@ impl Error {
     #[must_use]
     pub fn with_setup_step(self, step: Option<SetupStep>) -> Self {
         self.change(|details| details.setup_step = step)
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_field(self, field: Option<InputField>) -> Self {
+        self.change(|details| details.field = field)
     }
 
     #[doc(hidden)]
@@ -183,6 +193,12 @@ impl Error {
     pub fn setup_step(&self) -> Option<SetupStep> {
         self.0.setup_step
     }
+
+    /// Which of the values that a user enters is wrong, if the error is about one of them: a form can mark it.
+    #[must_use]
+    pub fn field(&self) -> Option<InputField> {
+        self.0.field
+    }
 }
 
 /// Leaves out what the error does not have.
@@ -243,6 +259,18 @@ mod tests {
         assert_eq!(error.message(), "refused");
         assert_eq!(error.help(), Some("one\ntwo"));
         assert_eq!(error.setup_step(), Some(SetupStep::RunAsUser));
+    }
+
+    #[test]
+    fn an_error_about_one_input_names_it() {
+        let of = |error: Error| error.field().map(InputField::as_str);
+        let new = |code| of(Error::new(code, "x"));
+        assert_eq!(new(ErrorCode::InvalidLoginUrl), Some("login_url"));
+        assert_eq!(new(ErrorCode::InvalidClientId), Some("client_id"));
+        assert_eq!(new(ErrorCode::InvalidClientSecret), Some("client_secret"));
+        assert_eq!(new(ErrorCode::NoRunAsUser), None);
+        assert_eq!(of(invalid_option("client_id", "x", "y")), Some("client_id"));
+        assert_eq!(of(invalid_option("max_attempts", "x", "y")), None);
     }
 
     #[test]

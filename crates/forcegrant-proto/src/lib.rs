@@ -13,6 +13,7 @@
 pub mod backoff;
 pub mod cache;
 pub mod calls;
+pub mod connection;
 pub mod credentials;
 pub mod error;
 pub mod event;

@@ -47,7 +47,7 @@ pub(crate) struct ConnectionSettings {
 
 /// The connections of a store, and what it has learned about its servers.
 #[derive(Default)]
-pub(crate) struct Connections(PerProcess<ConnectionCache>);
+pub(crate) struct RedisConnections(PerProcess<ConnectionCache>);
 
 /// Those of one process.
 #[derive(Default)]
@@ -66,7 +66,7 @@ struct ConnectionTable {
     first: usize,
 }
 
-impl Connections {
+impl RedisConnections {
     /// Runs a script on the server that owns its keys. If the connection breaks before the reply, the script is run
     /// again: twice has the same effect as once, except that a count may become too high. It is never too low.
     pub(crate) async fn run(
@@ -143,9 +143,9 @@ impl Connections {
     }
 }
 
-impl fmt::Debug for Connections {
+impl fmt::Debug for RedisConnections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connections").finish_non_exhaustive()
+        f.debug_struct("RedisConnections").finish_non_exhaustive()
     }
 }
 

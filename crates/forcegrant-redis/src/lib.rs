@@ -25,7 +25,7 @@ use forcegrant_support::tls::{Roots, check_roots};
 use redis::Value;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::connections::{ConnectionSettings, Connections};
+use crate::connections::{ConnectionSettings, RedisConnections};
 use crate::credentials::ServerCredentials;
 use crate::scripts::{Script, ScriptCall};
 
@@ -46,7 +46,7 @@ use crate::scripts::{Script, ScriptCall};
 pub struct RedisStore {
     prefix: String,
     settings: ConnectionSettings,
-    connections: Arc<Connections>,
+    connections: Arc<RedisConnections>,
 }
 
 /// For one call, if the caller sets no shorter limit.

@@ -13,15 +13,14 @@ use std::time::Duration;
 
 use crate::calls::CallRetry;
 use crate::clock::Clock;
-use crate::credentials::{CallbackCredentials, CredentialSet, CredentialsSource, Load};
-use crate::environment::{Environment, EnvironmentCredentials, Wanted};
+use crate::credentials::{CredentialSet, CredentialsSource, CredentialsWithEndpoint, Load};
+use crate::environment::Environment;
 use crate::events::Events;
 use crate::http::{HttpSettings, Proxy};
 use crate::store::StoreConfig;
 use forcegrant_proto::backoff::Backoff;
 use forcegrant_proto::cache::budget::BudgetSettings;
 use forcegrant_proto::cache::policy::{FailureSettings, LifetimeSettings};
-use forcegrant_proto::error::Error;
 use forcegrant_proto::event::Event;
 use forcegrant_proto::grant::request::AuthStyle;
 use forcegrant_proto::grant::retry::RetrySettings;
@@ -96,36 +95,10 @@ impl ClientBuilder {
         }
     }
 
-    /// Reads the login URL, client id and client secret from the environment, now; and the
-    /// credentials again when a login is refused for them or their file changes.
-    ///
-    /// `SALESFORCE_LOGIN_URL` (or `SALESFORCE_MY_DOMAIN`, `SALESFORCE_DOMAIN`,
-    /// `SALESFORCE_INSTANCE_URL`), `SALESFORCE_CLIENT_ID` (or `SALESFORCE_CONSUMER_KEY`) and
-    /// `SALESFORCE_CLIENT_SECRET` (or `SALESFORCE_CONSUMER_SECRET`, or a file that
-    /// `SALESFORCE_CLIENT_SECRET_FILE` names); or, if none of these is set, `SF_LOGIN_URL`, `SF_CLIENT_ID`
-    /// and `SF_CLIENT_SECRET`. Blanks, quotes and invisible characters around a value do not count.
-    ///
-    /// # Errors
-    /// `missing_credentials` names the variable; `ambiguous_credentials` names two that may belong to
-    /// different orgs; `invalid_option` says why a value or the file is of no use.
-    pub fn from_env() -> Result<Self, Error> {
-        Self::from_environment(Environment::process())
-    }
-
-    /// [`ClientBuilder::from_env`] with these variables in place of the process's; those of
-    /// [`Proxy::Environment`] are taken from there too.
-    ///
-    /// # Errors
-    /// As [`ClientBuilder::from_env`].
-    pub fn from_environment(environment: Environment) -> Result<Self, Error> {
-        let found = EnvironmentCredentials::read(&environment, Wanted::ALL);
-        let login_url = found.login_url?.value.expose().to_owned();
-        let client_id = found.client_id?.value.expose().to_owned();
-        let mut builder = Self::new(login_url, client_id, found.client_secret?.value);
-        builder.credentials = UncheckedCredentials::CredentialsSource(
-            CredentialsSource::Environment(environment.clone()),
-        );
-        Ok(builder.environment(environment))
+    /// Credentials from this source, in place of those given before.
+    pub(crate) fn with_source(mut self, source: CredentialsSource) -> Self {
+        self.credentials = UncheckedCredentials::CredentialsSource(source);
+        self
     }
 
     /// A second pair that is live beside the first while one replaces the other. It is tried once
@@ -157,7 +130,7 @@ impl ClientBuilder {
     /// A callback that returns the credentials, in place of those given before: from a vault, for example.
     /// It is called at the first login and when a login is refused for the credentials. It runs on the
     /// worker's runtime, so it must not block; `total_timeout` bounds it.
-    pub fn credentials_callback<F, L>(mut self, load: F) -> Self
+    pub fn credentials_callback<F, L>(self, load: F) -> Self
     where
         F: Fn() -> L + Send + Sync + 'static,
         L: Future<Output = Result<CredentialSet, Box<dyn std::error::Error + Send + Sync>>>
@@ -166,11 +139,9 @@ impl ClientBuilder {
     {
         let load: Load = Arc::new(move || {
             let loading = load();
-            Box::pin(async move { CallbackCredentials::of(loading.await) })
+            Box::pin(async move { CredentialsWithEndpoint::of(loading.await) })
         });
-        self.credentials =
-            UncheckedCredentials::CredentialsSource(CredentialsSource::Callback(load));
-        self
+        self.with_source(CredentialsSource::Callback(load))
     }
 
     /// Asks the introspection endpoint once after each login when the token ends, if the response does

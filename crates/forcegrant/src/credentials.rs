@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -12,7 +13,7 @@ use arc_swap::ArcSwap;
 use crate::environment::{self, Environment, EnvironmentCredentials, Wanted};
 use crate::secret_file::read_secret_file;
 use forcegrant_proto::error::{Cause, Error, ErrorCode, Setting};
-use forcegrant_proto::host::LoginEndpoint;
+use forcegrant_proto::host::{LoginEndpoint, TrustPolicy};
 use forcegrant_proto::redaction::Redactor;
 use forcegrant_proto::secret::CredentialsFingerprint;
 
@@ -31,17 +32,17 @@ pub(crate) type Load = Arc<dyn Fn() -> Loading + Send + Sync>;
 /// A callback of a pool, called with a key.
 pub(crate) type LoadOrg = Arc<dyn Fn(String) -> Loading + Send + Sync>;
 
-type Loading = Pin<Box<dyn Future<Output = Result<CallbackCredentials, Error>> + Send>>;
+type Loading = Pin<Box<dyn Future<Output = Result<CredentialsWithEndpoint, Error>> + Send>>;
 
 /// What a callback returned.
 #[derive(Clone, Debug)]
-pub(crate) struct CallbackCredentials {
+pub(crate) struct CredentialsWithEndpoint {
     /// Where the credentials go, if the callback says that too.
     pub(crate) endpoint: Option<LoginEndpoint>,
     pub(crate) credential_set: CredentialSet,
 }
 
-impl CallbackCredentials {
+impl CredentialsWithEndpoint {
     /// What a user's callback returned.
     pub(crate) fn of(
         result: Result<CredentialSet, Box<dyn std::error::Error + Send + Sync>>,
@@ -69,6 +70,61 @@ pub(crate) enum CredentialsSource {
     Callback(Load),
     /// A pool's callback, called with the client's key.
     Org(LoadOrg),
+    /// Credentials that are saved together with where they go.
+    Saved(Box<SavedSource>),
+}
+
+/// Credentials that are saved together with where they go.
+pub(crate) trait SavedCredentials: Send + Sync {
+    /// What changes with them. `None`: they are gone, or do not change.
+    fn stamp(&self) -> Option<Stamp>;
+
+    /// Reads them. `None`: a command has to be run for it, and `may_run` says no.
+    fn load(
+        &self,
+        trust: &TrustPolicy,
+        may_run: bool,
+    ) -> Result<Option<CredentialsWithEndpoint>, Error>;
+}
+
+/// Saved credentials, and what a client made of them.
+#[derive(Clone)]
+pub(crate) struct SavedSource {
+    saved: Arc<dyn SavedCredentials>,
+    /// The token URL that was saved, when the client was made.
+    token_url: Option<String>,
+    /// The hosts that the client trusts.
+    trust: TrustPolicy,
+    /// The client was given another token URL than the saved one.
+    is_endpoint_given: bool,
+    /// They went to another endpoint when they were read again.
+    has_moved: Arc<AtomicBool>,
+}
+
+impl SavedSource {
+    pub(crate) fn new(saved: Arc<dyn SavedCredentials>, token_url: Option<String>) -> Self {
+        Self {
+            saved,
+            token_url,
+            trust: TrustPolicy::default(),
+            is_endpoint_given: false,
+            has_moved: Arc::default(),
+        }
+    }
+
+    /// For a client with these options.
+    pub(crate) fn of_client(&mut self, token_url: Option<&String>, trust: &TrustPolicy) {
+        self.is_endpoint_given = token_url != self.token_url.as_ref();
+        self.trust = trust.clone();
+    }
+
+    fn load(&self, may_run: bool) -> Result<Option<CredentialsWithEndpoint>, Error> {
+        let loaded = self.saved.load(&self.trust, may_run)?;
+        Ok(loaded.map(|loaded| CredentialsWithEndpoint {
+            endpoint: loaded.endpoint.filter(|_| !self.is_endpoint_given),
+            ..loaded
+        }))
+    }
 }
 
 /// A client id beside the file of its secret.
@@ -85,6 +141,7 @@ impl fmt::Debug for CredentialsSource {
             Self::Environment(_) => "Environment",
             Self::SecretFile(_) => "SecretFile",
             Self::Callback(_) | Self::Org(_) => "Callback",
+            Self::Saved(_) => "Saved",
         })
     }
 }
@@ -116,8 +173,28 @@ struct HeldCredentials {
     stamp: Option<Box<Stamp>>,
 }
 
-/// Its modification time and its length.
-type Stamp = (SystemTime, u64);
+/// What tells two states of a file apart, by its metadata only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    modified: SystemTime,
+    length: u64,
+    /// A file that was replaced within a tick of the clock is another one.
+    #[cfg(unix)]
+    number: u64,
+}
+
+impl Stamp {
+    /// `None`: it is not there.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let found = std::fs::metadata(path).ok()?;
+        Some(Self {
+            modified: found.modified().ok()?,
+            length: found.len(),
+            #[cfg(unix)]
+            number: std::os::unix::fs::MetadataExt::ino(&found),
+        })
+    }
+}
 
 impl CredentialsProvider {
     /// Reads the source once if that needs no waiting, so that a mistake shows when the client is built. `given`: the
@@ -128,11 +205,15 @@ impl CredentialsProvider {
         endpoint: Option<LoginEndpoint>,
     ) -> Result<Self, Error> {
         let stamp = source.stamp();
-        let credential_set = match &*source {
+        let (endpoint, credential_set) = match &*source {
             CredentialsSource::Callback(_)
             | CredentialsSource::Org(_)
-            | CredentialsSource::Given => given,
-            other => Some(other.read()?),
+            | CredentialsSource::Given => (endpoint, given),
+            CredentialsSource::Saved(saved) => match saved.load(false)? {
+                Some(loaded) => (loaded.endpoint.or(endpoint), Some(loaded.credential_set)),
+                None => (endpoint, None),
+            },
+            other => (endpoint, Some(other.read()?)),
         };
         Ok(Self {
             source,
@@ -190,7 +271,16 @@ impl CredentialsProvider {
                 let loading = in_time(limit, load(key.to_owned())).await;
                 loading.map_err(|error| self.clean(error))?
             }
-            other => CallbackCredentials {
+            CredentialsSource::Saved(saved) => {
+                let loaded = in_time(limit, load_saved(saved)).await;
+                if let Err(error) = &loaded
+                    && error.code() == ErrorCode::UnknownConnection
+                {
+                    self.forget();
+                }
+                loaded?
+            }
+            other => CredentialsWithEndpoint {
                 endpoint: None,
                 credential_set: other.read()?,
             },
@@ -212,7 +302,7 @@ impl CredentialsProvider {
     /// Replaces the credentials, and the endpoint if one is given.
     pub(crate) fn replace(&self, credential_set: CredentialSet, endpoint: Option<LoginEndpoint>) {
         self.hold(
-            CallbackCredentials {
+            CredentialsWithEndpoint {
                 endpoint,
                 credential_set,
             },
@@ -220,8 +310,36 @@ impl CredentialsProvider {
         );
     }
 
-    fn hold(&self, loaded: CallbackCredentials, stamp: Option<Box<Stamp>>) {
+    /// Reads saved credentials if they have changed. `true`: they go to another endpoint than before.
+    pub(crate) async fn follow(&self, key: &str, limit: Duration) -> bool {
+        let CredentialsSource::Saved(saved) = &*self.source else {
+            return false;
+        };
+        if self.has_changed() {
+            // The login reads them again, and says what is wrong with them.
+            let _ = self.reload(key, limit).await;
+        }
+        saved.has_moved.swap(false, Ordering::Relaxed)
+    }
+
+    /// The saved credentials are gone, and no login goes ahead with those that were read before.
+    fn forget(&self) {
         let held = self.held.load();
+        self.held.store(Arc::new(HeldCredentials {
+            credential_set: None,
+            stamp: None,
+            ..HeldCredentials::clone(&held)
+        }));
+    }
+
+    fn hold(&self, loaded: CredentialsWithEndpoint, stamp: Option<Box<Stamp>>) {
+        let held = self.held.load();
+        if let CredentialsSource::Saved(saved) = &*self.source
+            && let (Some(before), Some(now)) = (&held.endpoint, &loaded.endpoint)
+            && before != now
+        {
+            saved.has_moved.store(true, Ordering::Relaxed);
+        }
         self.held.store(Arc::new(HeldCredentials {
             endpoint: loaded.endpoint.or_else(|| held.endpoint.clone()),
             credential_set: Some(loaded.credential_set),
@@ -266,10 +384,12 @@ impl CredentialsProvider {
         credential_set.any(|credentials| credentials.mark() == mark)
     }
 
-    /// Whether the secret's file has changed since it was read, by its metadata.
+    /// Whether the secret's file is another than the one that was read, or the file of a connection, which may also
+    /// be gone. Looks at the file's metadata only.
     pub(crate) fn has_changed(&self) -> bool {
         let stamp = self.source.stamp();
-        stamp.is_some() && self.held.load().stamp != stamp
+        let may_be_gone = matches!(&*self.source, CredentialsSource::Saved(_));
+        (stamp.is_some() || may_be_gone) && self.held.load().stamp != stamp
     }
 }
 
@@ -296,8 +416,8 @@ impl CredentialsSource {
                 let secret = read_secret_file(setting, &file.path)?;
                 ClientCredentials::new(&file.client_id, secret).map(CredentialSet::new)
             }
-            Self::Given | Self::Callback(_) | Self::Org(_) => {
-                Err(unavailable("the source cannot be read"))
+            Self::Given | Self::Callback(_) | Self::Org(_) | Self::Saved(_) => {
+                Err(unavailable("there is nothing to read"))
             }
         }
     }
@@ -306,10 +426,10 @@ impl CredentialsSource {
         let path = match self {
             Self::SecretFile(file) => file.path.clone(),
             Self::Environment(environment) => environment::secret_file(environment)?,
+            Self::Saved(saved) => return saved.saved.stamp().map(Box::new),
             Self::Given | Self::Callback(_) | Self::Org(_) => return None,
         };
-        let metadata = std::fs::metadata(path).ok()?;
-        Some(Box::new((metadata.modified().ok()?, metadata.len())))
+        Stamp::of(&path).map(Box::new)
     }
 }
 
@@ -321,7 +441,19 @@ pub(crate) fn is_about_the_credentials(error: &Error) -> bool {
     )
 }
 
-async fn in_time(limit: Duration, loading: Loading) -> Result<CallbackCredentials, Error> {
+/// On a thread that may block, as a command may have to be run.
+fn load_saved(saved: &SavedSource) -> Loading {
+    let saved = saved.clone();
+    let loading = tokio::task::spawn_blocking(move || saved.load(true));
+    Box::pin(async move {
+        match loading.await {
+            Ok(loaded) => loaded?.ok_or_else(|| unavailable("there is nothing to read")),
+            Err(_) => Err(unavailable("reading them ended by a defect")),
+        }
+    })
+}
+
+async fn in_time(limit: Duration, loading: Loading) -> Result<CredentialsWithEndpoint, Error> {
     let loaded = tokio::time::timeout(limit, loading).await;
     loaded.unwrap_or_else(|_| Err(unavailable("the callback did not return in time")))
 }

@@ -33,6 +33,11 @@ pub(crate) enum Purpose {
 /// repeated once, because its response may be older than the report.
 pub(crate) async fn run_login(client: Arc<ClientInner>, flight: InFlight<Token>, purpose: Purpose) {
     let mut is_repeated = false;
+    let total = client.config.retry.total;
+    if client.credentials.follow(&client.label, total).await {
+        // Nothing that is known belongs to the org that the connection names now.
+        client.reset();
+    }
     loop {
         let generation = client.cell.state().generation;
         let (outcome, right) = match sharing::obtain(&client, purpose == Purpose::Verify).await {

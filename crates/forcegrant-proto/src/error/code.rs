@@ -101,6 +101,14 @@ codes! {
         "A client id, client secret or login URL is missing; the message names the variable or option.";
     AmbiguousCredentials = "ambiguous_credentials", ErrorKind::Configuration, false, NO_STEP,
         "Environment variables that may belong to different orgs are set; the message names two of them.";
+    UnknownConnection = "unknown_connection", ErrorKind::Configuration, false, NO_STEP,
+        "No connection with this id is saved; the message names the folder and the nearest ids.";
+    ConnectionUnreadable = "connection_unreadable", ErrorKind::Configuration, false, NO_STEP,
+        "A saved connection, or the folder that it is in, cannot be read or written; the message says where it is and what is wrong with it.";
+    ConnectionExists = "connection_exists", ErrorKind::Configuration, false, NO_STEP,
+        "A connection with this id is saved already, or was changed meanwhile; choose another id, or say that it may be replaced.";
+    OtherOrg = "other_org", ErrorKind::Configuration, false, NO_STEP,
+        "The login reached another org than the saved connection did; nothing was saved.";
     UnknownKey = "unknown_key", ErrorKind::Configuration, false, NO_STEP,
         "A pool has no credentials for this key: insert them, or give the pool a callback that brings them.";
 

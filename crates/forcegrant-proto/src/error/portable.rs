@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, ErrorCode, SetupStep};
+use super::{Error, ErrorCode, InputField, SetupStep};
 use crate::moment::millis;
 
 /// All of an error except its cause. Like the error, it holds no secret.
@@ -14,6 +14,7 @@ pub struct Portable {
     message: String,
     help: Option<String>,
     setup_step: Option<String>,
+    field: Option<String>,
     http_status: Option<u16>,
     oauth_error: Option<String>,
     oauth_description: Option<String>,
@@ -30,6 +31,7 @@ impl Error {
             message: self.message().to_owned(),
             help: text(self.help()),
             setup_step: text(self.setup_step().map(SetupStep::as_str)),
+            field: text(self.field().map(InputField::as_str)),
             http_status: self.http_status(),
             oauth_error: text(self.oauth_error()),
             oauth_description: text(self.oauth_description()),
@@ -46,7 +48,9 @@ impl Portable {
             .into_iter()
             .find(|step| Some(step.as_str()) == self.setup_step.as_deref());
         let error = Error::new(*code, self.message).with_setup_step(step);
+        let field = self.field.as_deref().and_then(InputField::of_option);
         Some(error.change(|details| {
+            details.field = field.or(details.field);
             details.help = self.help;
             details.http_status = self.http_status;
             details.oauth_error = self.oauth_error;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Error, ErrorCode};
+use super::{Error, ErrorCode, InputField};
 
 /// An option has a value that cannot work.
 pub fn invalid_option(option: &str, problem: &str, right: &str) -> Error {
@@ -18,7 +18,13 @@ pub enum Setting<'a> {
 
 impl Setting<'_> {
     pub fn wrong(self, problem: &str, right: &str) -> Error {
-        Error::new(ErrorCode::InvalidOption, format!("{self}: {problem}")).with_help(right)
+        let field = match self {
+            Self::Option(name) => InputField::of_option(name),
+            Self::Variable(_) => None,
+        };
+        Error::new(ErrorCode::InvalidOption, format!("{self}: {problem}"))
+            .with_help(right)
+            .with_field(field)
     }
 }
 

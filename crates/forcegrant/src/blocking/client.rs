@@ -38,6 +38,12 @@ impl Client {
         crate::Client::from_env().map(Self)
     }
 
+    /// See [`crate::Client::from_connection`].
+    #[doc(hidden)]
+    pub fn from_connection(id: &str) -> Result<Self, Error> {
+        crate::Client::from_connection(id).map(Self)
+    }
+
     /// See [`crate::Client::token`]; ends at the client's `total_timeout` at the latest.
     pub fn token(&self) -> Result<Token, Error> {
         self.wait_for_token(None)

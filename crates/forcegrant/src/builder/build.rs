@@ -7,7 +7,7 @@ use crate::calls::CallSettings;
 use crate::client::Client;
 use crate::client_config::ClientConfig;
 use crate::client_inner::ClientInner;
-use crate::credentials::CredentialsProvider;
+use crate::credentials::{CredentialsProvider, CredentialsSource};
 use crate::http::{HttpTransport, ProxyRules};
 use crate::shared_logins::ProcessSharing;
 use crate::store;
@@ -44,7 +44,7 @@ impl ClientBuilder {
     /// the option and a right value.
     pub fn build(self) -> Result<Client, Error> {
         checks::numbers(&self)?;
-        let (source, given) = checks::source(self.credentials.clone(), self.next.clone())?;
+        let (mut source, given) = checks::source(self.credentials.clone(), self.next.clone())?;
         let mut trust =
             TrustPolicy::new(self.trusted_hosts.iter().cloned(), self.allow_http_loopback)?;
         let login_url = pasted_text::meant(&self.login_url);
@@ -59,6 +59,9 @@ impl ClientBuilder {
         };
         if self.introspect {
             checks::introspection(&endpoint)?;
+        }
+        if let CredentialsSource::Saved(saved) = &mut source {
+            saved.of_client(self.token_url.as_ref(), &trust);
         }
         let credentials = CredentialsProvider::new(Arc::new(source), given, Some(endpoint))?;
         let is_within_process = self.sharing.is_within_process();

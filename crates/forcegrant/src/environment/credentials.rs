@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::environment::Environment;
 use crate::environment::names::{FAMILIES, Family, PARTS, Part};
 use crate::secret_file::read_secret_file;
-use forcegrant_proto::error::{Error, ErrorCode, Setting, SetupStep};
+use forcegrant_proto::error::{Error, ErrorCode, InputField, Setting, SetupStep};
 use forcegrant_proto::host::{LoginEndpoint, TrustPolicy};
 use forcegrant_proto::secret::Secret;
 
@@ -96,6 +96,13 @@ pub(crate) fn secret_file(environment: &Environment) -> Option<PathBuf> {
     let in_variable = environment.first(family.client_secret);
     let path = environment.read(family.secret_file?).ok()??;
     matches!(in_variable, Ok(None)).then(|| PathBuf::from(path.expose()))
+}
+
+/// The first variable that is set of those with a client id or a client secret.
+pub(super) fn variable(environment: &Environment) -> Option<&'static str> {
+    let names = |part| FAMILIES.iter().flat_map(move |family| family.names(part));
+    let mut names = names(Part::ClientId).chain(names(Part::ClientSecret));
+    names.find(|name| !matches!(environment.read(name), Ok(None)))
 }
 
 impl Family {
@@ -215,15 +222,17 @@ fn missing(part: Part) -> Error {
         .iter()
         .flat_map(|family| family.names(part))
         .collect();
-    let step = match part {
-        Part::LoginUrl => SetupStep::Hostname,
-        Part::ClientId | Part::ClientSecret => SetupStep::KeyAndSecret,
+    let (step, field) = match part {
+        Part::LoginUrl => (SetupStep::Hostname, InputField::LoginUrl),
+        Part::ClientId => (SetupStep::KeyAndSecret, InputField::ClientId),
+        Part::ClientSecret => (SetupStep::KeyAndSecret, InputField::ClientSecret),
     };
     Error::new(
         ErrorCode::MissingCredentials,
         format!("the environment variable {} is not set", names[0]),
     )
     .with_setup_step(Some(step))
+    .with_field(Some(field))
     .with_help(format!("These names are read: {}.", names.join(", ")))
 }
 

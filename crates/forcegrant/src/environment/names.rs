@@ -67,9 +67,22 @@ impl Family {
     }
 }
 
+/// What names a connection, the folder of connections and the keys that open them.
+const CONNECTION: [&str; 7] = [
+    "FORCEGRANT_CONNECTION",
+    "FORCEGRANT_CONNECTIONS",
+    "FORCEGRANT_CONNECTIONS_KEY",
+    "FORCEGRANT_CONNECTIONS_KEY_FILE",
+    "XDG_CONFIG_HOME",
+    "HOME",
+    "LOCALAPPDATA",
+];
+
 /// All of them.
 pub(super) fn all() -> impl Iterator<Item = &'static str> {
     let of_part = |part| FAMILIES.iter().flat_map(move |family| family.names(part));
     let proxies = PROXY.into_iter().chain(NO_PROXY);
-    proxies.chain(PARTS.into_iter().flat_map(of_part))
+    proxies
+        .chain(PARTS.into_iter().flat_map(of_part))
+        .chain(CONNECTION)
 }

@@ -10,7 +10,7 @@ use super::limiter::LoginLimiter;
 use super::login_queue::PacingSettings;
 use super::{ClientPool, OrgCredentials};
 use crate::builder::ClientBuilder;
-use crate::credentials::{CallbackCredentials, CredentialsSource, LoadOrg, callback_failed};
+use crate::credentials::{CredentialsSource, CredentialsWithEndpoint, LoadOrg, callback_failed};
 use crate::events::Events;
 use forcegrant_proto::error::{Error, invalid_option};
 use forcegrant_proto::event::Event;
@@ -143,7 +143,7 @@ impl ClientPoolBuilder {
                     let found = loading
                         .await
                         .map_err(|error| callback_failed(error.as_ref()))?;
-                    Ok(CallbackCredentials {
+                    Ok(CredentialsWithEndpoint {
                         endpoint: Some(LoginEndpoint::from_login_url(&found.login_url, &trust)?),
                         credential_set: found.credential_set,
                     })

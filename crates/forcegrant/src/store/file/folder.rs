@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use fs4::FileExt;
 
+use crate::private_files;
 use forcegrant_proto::store::protocol::LARGEST_ENTRY;
 use forcegrant_proto::store::seal;
 
@@ -63,10 +64,10 @@ impl Folder {
             return Err(Error::new(ErrorKind::InvalidInput, "invalid key"));
         }
         match fs::symlink_metadata(&self.path) {
-            Ok(found) => private::check_folder(&self.path, &found)?,
+            Ok(found) => private_files::check_folder(&self.path, &found)?,
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                private::create_folder(&self.path)?;
-                private::check_folder(&self.path, &fs::symlink_metadata(&self.path)?)?;
+                private_files::create_folder(&self.path)?;
+                private_files::check_folder(&self.path, &fs::symlink_metadata(&self.path)?)?;
             }
             Err(error) => return Err(error),
         }
@@ -135,7 +136,7 @@ impl KeyFiles<'_> {
 
     /// Waits for the lock of this key.
     pub(super) fn lock(&self) -> Result<Locked> {
-        let file = private::open(
+        let file = private_files::open_single(
             &self.path("lock"),
             OpenOptions::new().write(true).create(true),
         )?;
@@ -156,11 +157,12 @@ impl KeyFiles<'_> {
 
     /// The whole file. `None`: there is none.
     pub(super) fn read(&self, ending: &str) -> Result<Option<Vec<u8>>> {
-        let file = match private::open(&self.path(ending), OpenOptions::new().read(true)) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
+        let file =
+            match private_files::open_single(&self.path(ending), OpenOptions::new().read(true)) {
+                Ok(file) => file,
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(error),
+            };
         let mut bytes = Vec::new();
         file.take(MAX_FILE).read_to_end(&mut bytes)?;
         Ok(Some(bytes))
@@ -171,7 +173,8 @@ impl KeyFiles<'_> {
         // Only the holder of the lock writes, so one name is enough. A draft of a killed process is overwritten.
         let draft = self.path(&format!("{ending}.draft"));
         let _ = fs::remove_file(&draft);
-        let mut file = private::open(&draft, OpenOptions::new().write(true).create_new(true))?;
+        let mut file =
+            private_files::open_single(&draft, OpenOptions::new().write(true).create_new(true))?;
         let written = file.write_all(bytes).and_then(|()| {
             drop(file);
             fs::rename(&draft, self.path(ending))
@@ -184,7 +187,7 @@ impl KeyFiles<'_> {
 
     /// Opens a file to lock it.
     pub(super) fn open_to_lock(&self, ending: &str, create: bool) -> Result<File> {
-        private::open(
+        private_files::open_single(
             &self.path(ending),
             OpenOptions::new().write(true).create(create),
         )
@@ -213,96 +216,6 @@ pub(super) fn user_cache() -> Option<PathBuf> {
         return Some(folder("HOME")?.join("Library").join("Caches"));
     }
     folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")))
-}
-
-/// Files for their owner only.
-#[cfg(unix)]
-mod private {
-    use std::fs::{DirBuilder, File, Metadata, OpenOptions};
-    use std::io::{Error, ErrorKind, Result};
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-    use std::path::Path;
-
-    use rustix::fs::OFlags;
-
-    fn refused(path: &Path, why: &str) -> Error {
-        let text = format!("{} {why}", path.display());
-        Error::new(ErrorKind::PermissionDenied, text)
-    }
-
-    fn is_own(found: &Metadata) -> bool {
-        found.uid() == rustix::process::geteuid().as_raw()
-    }
-
-    pub(super) fn create_folder(path: &Path) -> Result<()> {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-        made.map_err(|error| Error::new(error.kind(), format!("{}: {error}", path.display())))
-    }
-
-    pub(super) fn check_folder(path: &Path, found: &Metadata) -> Result<()> {
-        if found.is_symlink() {
-            return Err(refused(path, "is a symbolic link"));
-        }
-        if !found.is_dir() {
-            return Err(refused(path, "is not a folder"));
-        }
-        if !is_own(found) {
-            return Err(refused(path, "belongs to another user"));
-        }
-        if found.mode() & 0o077 != 0 {
-            return Err(refused(path, "can be entered by others (chmod 700 it)"));
-        }
-        Ok(())
-    }
-
-    pub(super) fn open(path: &Path, options: &mut OpenOptions) -> Result<File> {
-        // Neither a link nor a pipe that nobody writes to is followed or waited for.
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
-        let file = options
-            .mode(0o600)
-            .custom_flags(i32::try_from(flags).unwrap_or_default())
-            .open(path)?;
-        let found = file.metadata()?;
-        if !found.is_file() || found.nlink() > 1 {
-            return Err(refused(path, "is not a file of its own"));
-        }
-        if !is_own(&found) {
-            return Err(refused(path, "belongs to another user"));
-        }
-        if found.mode() & 0o077 != 0 {
-            return Err(refused(path, "can be read by others (chmod 600 it)"));
-        }
-        Ok(file)
-    }
-}
-
-/// Elsewhere the user's own folders are kept from others by the system.
-#[cfg(not(unix))]
-mod private {
-    use std::fs::{self, File, Metadata, OpenOptions};
-    use std::io::{Error, ErrorKind, Result};
-    use std::path::Path;
-
-    pub(super) fn create_folder(path: &Path) -> Result<()> {
-        fs::create_dir_all(path)
-    }
-
-    pub(super) fn check_folder(path: &Path, found: &Metadata) -> Result<()> {
-        if found.is_dir() && !found.is_symlink() {
-            return Ok(());
-        }
-        let text = format!("{} is not a folder", path.display());
-        Err(Error::new(ErrorKind::PermissionDenied, text))
-    }
-
-    pub(super) fn open(path: &Path, options: &mut OpenOptions) -> Result<File> {
-        let file = options.open(path)?;
-        if file.metadata()?.is_file() {
-            return Ok(file);
-        }
-        let text = format!("{} is not a file", path.display());
-        Err(Error::new(ErrorKind::PermissionDenied, text))
-    }
 }
 
 #[cfg(test)]

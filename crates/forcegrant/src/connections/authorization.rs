@@ -1,0 +1,300 @@
+//! Authorizing and verifying a connection: log in and call an API first, and save last.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::SystemTime;
+
+use super::{Connections, SaveOver, exists, secrets};
+use crate::builder::ClientBuilder;
+use crate::client::Client;
+use crate::credentials::ClientCredentials;
+use crate::store::StoreConfig;
+use crate::verified::Verified;
+use forcegrant_proto::connection::{Connection, ConnectionId, ConnectionProblem, SecretSource};
+use forcegrant_proto::error::{Error, ErrorCode, InputField};
+use forcegrant_proto::host::LoginEndpoint;
+use forcegrant_proto::secret::Secret;
+
+type SetOptions = Box<dyn Fn(ClientBuilder) -> ClientBuilder + Send + Sync>;
+
+/// Collects what a connection shall be. Nothing is read or sent before [`Authorization::verify_and_save`].
+#[must_use = "nothing happens until `verify_and_save`"]
+pub struct Authorization {
+    connections: Connections,
+    id: String,
+    login_url: Option<String>,
+    client_id: Option<String>,
+    client_secret: Option<Secret>,
+    name: Option<String>,
+    labels: Option<BTreeMap<String, String>>,
+    replace: bool,
+    other_org: bool,
+    options: SetOptions,
+}
+
+impl Connections {
+    /// Begins to make a connection with this id, or to authorize one anew.
+    pub fn authorize(&self, id: impl Into<String>) -> Authorization {
+        Authorization {
+            connections: self.clone(),
+            id: id.into(),
+            login_url: None,
+            client_id: None,
+            client_secret: None,
+            name: None,
+            labels: None,
+            replace: false,
+            other_org: false,
+            options: Box::new(|builder| builder),
+        }
+    }
+
+    /// Logs in with a saved connection, whatever is cached, and makes one harmless API call. In a folder of the user's
+    /// own, the time and the user are saved, unless the connection was changed meanwhile. Returns the connection.
+    ///
+    /// # Errors
+    /// `other_org`: the login reached another org than the connection was saved for; else as
+    /// [`Connections::get`] and [`Client::verify`](crate::Client::verify).
+    pub async fn verify(&self, id: &str) -> Result<Connection, Error> {
+        self.verify_with(id, |builder| builder).await
+    }
+
+    /// The same with options of the client.
+    ///
+    /// # Errors
+    /// As [`Connections::verify`].
+    pub async fn verify_with(
+        &self,
+        id: &str,
+        options: impl FnOnce(ClientBuilder) -> ClientBuilder,
+    ) -> Result<Connection, Error> {
+        let saved = self.get(id)?;
+        let verified = for_one_use(options(self.client_builder(id)?))?
+            .verify()
+            .await?;
+        let mut connection = saved.clone();
+        take_in(&mut connection, &verified);
+        check_org(&saved, &connection, false)?;
+        if !self.folder.is_writable() {
+            return Ok(connection);
+        }
+        match self.save(connection.clone(), SaveOver::Revision(saved.revision)) {
+            Err(error) if error.code() == ErrorCode::ConnectionExists => Ok(connection),
+            result => result,
+        }
+    }
+}
+
+impl Authorization {
+    /// The org's My Domain. If it is not given, a saved one stays.
+    pub fn login_url(mut self, login_url: impl Into<String>) -> Self {
+        self.login_url = Some(login_url.into());
+        self
+    }
+
+    /// The consumer key. If it is not given, a saved one stays.
+    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.client_id = Some(client_id.into());
+        self
+    }
+
+    /// The consumer secret. If it is not given, a saved one stays.
+    pub fn client_secret(mut self, client_secret: impl Into<Secret>) -> Self {
+        self.client_secret = Some(client_secret.into());
+        self
+    }
+
+    /// A name in any characters. If it is not given, a saved one stays.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Labels. If they are not given, saved ones stay.
+    pub fn labels(mut self, labels: BTreeMap<String, String>) -> Self {
+        self.labels = Some(labels);
+        self
+    }
+
+    /// Whether a connection with this id may be there already. Default: no.
+    pub fn replace(mut self, replace: bool) -> Self {
+        self.replace = replace;
+        self
+    }
+
+    /// Whether a saved connection may become one of another org. Default: no.
+    pub fn other_org(mut self, other_org: bool) -> Self {
+        self.other_org = other_org;
+        self
+    }
+
+    /// Sets options of the client that verifies the connection, by the methods of [`ClientBuilder`]. They are not
+    /// saved.
+    pub fn options(
+        mut self,
+        set: impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + 'static,
+    ) -> Self {
+        self.options = Box::new(set);
+        self
+    }
+
+    /// Logs in afresh, makes one harmless API call, and then saves the connection. If anything fails, what was saved
+    /// before stays as it was. Returns the connection as it was saved.
+    ///
+    /// # Errors
+    /// `connection_exists` without `replace`; `other_org` without `other_org`; `missing_credentials` names the value
+    /// that is missing; else the error of the login or of the API call. [`Error::field`] says which value is wrong.
+    pub async fn verify_and_save(self) -> Result<Connection, Error> {
+        let connections = &self.connections;
+        let id = ConnectionId::new(&self.id)?;
+        let (saved, over) = self.saved(&id)?;
+        let mut connection = self.candidate(id, saved.clone())?;
+        let client = for_one_use((self.options)(connections.builder_of(&connection)))?;
+        let verified = client.verify().await?;
+        take_in(&mut connection, &verified);
+        // Of the address that was pasted, the host alone.
+        if is_login_url_of(&client, &client.login_host()) && connection.options.token_url.is_none()
+        {
+            connection.login_url = client.login_host();
+        }
+        if let Some(saved) = &saved {
+            check_org(saved, &connection, self.other_org)?;
+        }
+        connections.save(connection, over)
+    }
+
+    /// The connection that is there, and what has to be there still when the new one is saved.
+    fn saved(&self, id: &ConnectionId) -> Result<(Option<Connection>, SaveOver), Error> {
+        let is_whole =
+            self.login_url.is_some() && self.client_id.is_some() && self.client_secret.is_some();
+        match self.connections.read(id) {
+            Ok(None) => Ok((None, SaveOver::Nothing)),
+            Ok(Some(_)) if !self.replace => Err(exists(id)),
+            Ok(Some(saved)) => {
+                let over = SaveOver::Revision(saved.revision);
+                Ok((Some(saved), over))
+            }
+            // A file that cannot be used is replaced, if nothing is needed of it.
+            Err(error)
+                if self.replace && is_whole && error.code() == ErrorCode::ConnectionUnreadable =>
+            {
+                Ok((None, SaveOver::Anything))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The connection to verify: what was given, and of what is not given, what is saved.
+    fn candidate(&self, id: ConnectionId, saved: Option<Connection>) -> Result<Connection, Error> {
+        let mut connection = if let Some(mut saved) = saved {
+            // A secret that is replaced need not be opened.
+            if self.client_secret.is_none() {
+                let keys = secrets::sealing_keys(&self.connections.environment)?;
+                let opened = secrets::unseal(&mut saved, keys.as_ref());
+                opened.map_err(|problem| self.connections.at(&id, problem))?;
+            } else {
+                self.check_key(&saved)?;
+            }
+            saved
+        } else {
+            let secret = self.client_secret.clone();
+            let secret = secret.ok_or_else(|| missing(InputField::ClientSecret))?;
+            let text = |value: &Option<String>, field| value.clone().ok_or_else(|| missing(field));
+            let login_url = text(&self.login_url, InputField::LoginUrl)?;
+            let client_id = text(&self.client_id, InputField::ClientId)?;
+            Connection::new(id, login_url, client_id, SecretSource::Text(secret))
+        };
+        if self.client_id.is_some() || self.client_secret.is_some() {
+            // It was to replace the credentials that are replaced now.
+            connection.next = None;
+        }
+        let given = |value: &Option<String>, field: &mut String| {
+            if let Some(value) = value {
+                field.clone_from(value);
+            }
+        };
+        given(&self.login_url, &mut connection.login_url);
+        given(&self.client_id, &mut connection.client_id);
+        if let Some(secret) = &self.client_secret {
+            // What is wrong with it is about what was given, not about a saved connection.
+            let pair = ClientCredentials::new(&connection.client_id, secret.clone())?;
+            pair.client_id().clone_into(&mut connection.client_id);
+            connection.client_secret = SecretSource::Text(Secret::new(pair.expose_client_secret()));
+        }
+        if let Some(name) = &self.name {
+            connection.name = Some(name.clone());
+        }
+        if let Some(labels) = &self.labels {
+            connection.labels.clone_from(labels);
+        }
+        Ok(connection)
+    }
+
+    /// A sealed secret is not replaced by one that everybody can read.
+    fn check_key(&self, saved: &Connection) -> Result<(), Error> {
+        let is_sealed = matches!(saved.client_secret, SecretSource::Sealed(_));
+        if !is_sealed || secrets::sealing_keys(&self.connections.environment)?.is_some() {
+            return Ok(());
+        }
+        let problem = ConnectionProblem::new(
+            "its secret is sealed, and there is no key to seal the new one with",
+            "Give the key in FORCEGRANT_CONNECTIONS_KEY, or name its file in FORCEGRANT_CONNECTIONS_KEY_FILE.",
+        );
+        Err(self.connections.at(&saved.id, problem))
+    }
+}
+
+impl fmt::Debug for Authorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authorization")
+            .field("connections", &self.connections)
+            .field("replace", &self.replace)
+            .field("other_org", &self.other_org)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A client that shares its token with no other.
+fn for_one_use(builder: ClientBuilder) -> Result<Client, Error> {
+    builder.store(StoreConfig::off()).build()
+}
+
+/// Whether this text names the endpoint of the client.
+fn is_login_url_of(client: &Client, text: &str) -> bool {
+    let endpoint = LoginEndpoint::from_login_url(text, &client.inner.config.trust).ok();
+    endpoint.is_some() && endpoint == client.inner.credentials.endpoint()
+}
+
+fn take_in(connection: &mut Connection, verified: &Verified) {
+    let text = |text: Option<&str>| text.map(str::to_owned);
+    connection.org_id = text(verified.token.org_id());
+    connection.user_id = text(verified.token.user_id());
+    connection.verified = Some(SystemTime::now());
+}
+
+/// Whether the login reached the org that it reached before, if both are known.
+fn check_org(saved: &Connection, now: &Connection, may_differ: bool) -> Result<(), Error> {
+    let (Some(before), Some(after)) = (saved.org_id(), now.org_id()) else {
+        return Ok(());
+    };
+    if before == after || may_differ {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorCode::OtherOrg,
+        format!(
+            "the connection `{}` is of the org {before}, and the login reached the org {after}; nothing was saved",
+            saved.id()
+        ),
+    )
+    .with_help("Choose another id for the other org. If it shall take the place of the first, as after a refresh of a sandbox,\nauthorize the connection again and say so (`other_org`)."))
+}
+
+fn missing(field: InputField) -> Error {
+    Error::new(
+        ErrorCode::MissingCredentials,
+        format!("`{}` is missing", field.as_str()),
+    )
+    .with_field(Some(field))
+    .with_help("A new connection needs a login URL, a client id and a client secret.")
+}
