@@ -218,6 +218,7 @@ impl fmt::Debug for Error {
             "setup_step",
             details.setup_step.as_ref().map(|step| step as _),
         );
+        optional("field", details.field.as_ref().map(|field| field as _));
         optional(
             "http_status",
             details.http_status.as_ref().map(|status| status as _),

@@ -89,11 +89,6 @@ impl Environment {
         }
     }
 
-    /// The first variable that is set of those with a client id or a client secret.
-    pub(crate) fn credentials_variable(&self) -> Option<&'static str> {
-        credentials::variable(self)
-    }
-
     /// The first of these variables that is set, and its name.
     pub(crate) fn first(
         &self,

@@ -98,11 +98,13 @@ pub(crate) fn secret_file(environment: &Environment) -> Option<PathBuf> {
     matches!(in_variable, Ok(None)).then(|| PathBuf::from(path.expose()))
 }
 
-/// The first variable that is set of those with a client id or a client secret.
-pub(super) fn variable(environment: &Environment) -> Option<&'static str> {
-    let names = |part| FAMILIES.iter().flat_map(move |family| family.names(part));
-    let mut names = names(Part::ClientId).chain(names(Part::ClientSecret));
-    names.find(|name| !matches!(environment.read(name), Ok(None)))
+impl Environment {
+    /// The first variable that is set of those with a client id or a client secret.
+    pub(crate) fn credentials_variable(&self) -> Option<&'static str> {
+        let names = |part| FAMILIES.iter().flat_map(move |family| family.names(part));
+        let mut names = names(Part::ClientId).chain(names(Part::ClientSecret));
+        names.find(|name| !matches!(self.read(name), Ok(None)))
+    }
 }
 
 impl Family {
