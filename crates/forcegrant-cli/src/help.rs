@@ -3,7 +3,7 @@
 pub(crate) const TEXT: &str = "\
 Fetches Salesforce access tokens with the OAuth 2.0 client-credentials flow.
 
-UsageError: forcegrant COMMAND [options]
+Usage: forcegrant COMMAND [options]
 
 Commands:
   token            log in and print the access token, alone on its line

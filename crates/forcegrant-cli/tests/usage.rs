@@ -20,6 +20,7 @@ fn help_and_version_go_to_standard_output() {
         let (code, out, err) = outcome(args);
         assert_eq!((code, err.as_str()), (0, ""));
         for word in [
+            "\nUsage: forcegrant COMMAND [options]\n",
             "token",
             "verify",
             "doctor",
