@@ -1,8 +1,8 @@
 """`make test`: sets everything up, runs every suite in order, and ends with a table of results.
 
-It stops at the first suite that fails. The packages are built beside the suites that do not need them. A suite without
-a test is a failure too, because a runner that finds no test also ends without an error. Arguments choose the suites
-whose name contains one of them; with KEEP_GOING set, the other suites run even if one has failed.
+It stops at the first suite that fails. The packages are built, and the tests of Node run, beside the other suites. A
+suite without a test is a failure too, because a runner that finds no test also ends without an error. Arguments choose
+the suites whose name contains one of them; with KEEP_GOING set, the other suites run even if one has failed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +61,7 @@ def main(wanted: list[str]) -> int:
             if suite.beside_others:
                 beside.start(suite)
                 continue
-            if suite.needs_packages and not beside.wait(lines, problems) and not os.environ.get("KEEP_GOING"):
+            if not beside.wait(lines, problems, suite.waits_for) and not os.environ.get("KEEP_GOING"):
                 break
             headline(suite.name)
             if suite.needs is not None and shutil.which(suite.needs) is None:
@@ -76,7 +76,7 @@ def main(wanted: list[str]) -> int:
                 if not os.environ.get("KEEP_GOING"):
                     break
         else:
-            beside.wait(lines, problems)
+            beside.wait(lines, problems, beside.names())
     print_table(lines)
     if problems:
         print("", *problems, sep="\n", flush=True)
@@ -109,7 +109,9 @@ def run_suite(suite: Suite, env: dict[str, str], show: Show = print_now) -> tupl
     problem, output = None, ""
     for command in suite.commands:
         show(f"$ {' '.join(command)}\n")
-        polite, limit = (["nice", "-n", "10"], 2 * LIMIT_SECONDS) if suite.beside_others else ([], LIMIT_SECONDS)
+        # A build beside other suites takes the time that they leave.
+        is_polite = suite.beside_others and suite.read is None
+        polite, limit = (["nice", "-n", "10"], 2 * LIMIT_SECONDS) if is_polite else ([], LIMIT_SECONDS)
         problem, said = stream([*polite, *command], {**env, **suite.env}, limit, show)
         output += said
         if problem is not None:
@@ -197,17 +199,22 @@ class BesideOthers:
         output: list[str] = []
         self.started.append((suite, output, self.executor.submit(run_suite, suite, self.env, output.append)))
 
-    def wait(self, lines: list[Line], problems: list[str]) -> bool:
-        """Waits for all, and adds their lines and problems. Whether there was no problem."""
+    def names(self) -> tuple[str, ...]:
+        """Those that were started and not waited for."""
+        return tuple(suite.name for suite, _, _ in self.started)
+
+    def wait(self, lines: list[Line], problems: list[str], names: Sequence[str]) -> bool:
+        """Waits for those with these names, and adds their lines and problems. Whether there was no problem."""
         before = len(problems)
-        for suite, output, future in self.started:
+        for started in [each for each in self.started if each[0].name in names]:
+            suite, output, future = started
             line, problem = future.result()
             headline(suite.name)
             print(*output, sep="", end="", flush=True)
             lines.append(line)
             if problem is not None:
                 problems.append(f"FAILED: {suite.name}: {problem}")
-        self.started = []
+            self.started.remove(started)
         return len(problems) == before
 
     def __exit__(self, *_: object) -> None:

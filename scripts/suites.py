@@ -28,16 +28,21 @@ class Suite:
     env: dict[str, str] = field(default_factory=dict)
     # A program that the suite needs; without it, the suite is skipped.
     needs: str | None = None
-    # Runs at a low priority beside the suites that follow, because its link uses one core alone.
+    # Runs beside the suites that follow, after those that were started so before it.
     beside_others: bool = False
-    # Begins when those have ended.
-    needs_packages: bool = False
+    # Begins when these, which run beside others, have ended.
+    waits_for: tuple[str, ...] = ()
 
 
 def all_suites(reports: Path) -> list[Suite]:
     """Every suite. The five scenario runners leave in `reports` what they ran."""
-    after = [*python(reports), *node(reports), *together(reports)]
-    return [*checks(), *packages(), *rust(reports), *(replace(suite, needs_packages=True) for suite in after)]
+    builds = tuple(suite.name for suite in packages())
+    # Most of the time tests of a language wait for an emulator, so one core has time for those of both.
+    of_node = [replace(suite, beside_others=True) for suite in node(reports)]
+    of_python = [replace(suite, waits_for=builds) for suite in python(reports)]
+    beside = (*builds, *(suite.name for suite in of_node))
+    of_both = [replace(suite, waits_for=beside) for suite in together(reports)]
+    return [*checks(), *packages(), *rust(reports), *of_node, *of_python, *of_both]
 
 
 def checks() -> list[Suite]:
@@ -191,6 +196,7 @@ def python(reports: Path) -> list[Suite]:
             # The package as it was built above; it is not installed there.
             {"PYTHONPATH": str(ROOT / "bindings" / "python" / "python")},
         ),
+        Suite("Python packages", [["pytest", "-q", "tests/packaging"]], counts.pytest),
     ]
 
 
@@ -212,11 +218,20 @@ def node(reports: Path) -> list[Suite]:
             counts.node,
             {"FORCEGRANT_SCENARIO_REPORT_DIR": str(reports)},
         ),
+        Suite(
+            "Node runtimes",
+            [
+                [PYTHON, "scripts/prepare.py", "tests/node-runtimes"],
+                ["npm", "run", "--silent", "test:runtimes"],
+            ],
+            counts.node,
+        ),
+        Suite("Node packages", [["npm", "run", "--silent", "test:packaging"]], counts.node),
     ]
 
 
 def together(reports: Path) -> list[Suite]:
-    """Suites for all languages, or for the packages as they are published."""
+    """Suites for all languages."""
     return [
         Suite(
             "scenarios, 5 runners",
@@ -224,8 +239,6 @@ def together(reports: Path) -> list[Suite]:
             number_of(r"scenarios: (\d+) valid, run by each of 5 runners", "scenarios"),
         ),
         Suite("one store for all languages", [["pytest", "-q", "tests/together"]], counts.pytest),
-        Suite("Python packages", [["pytest", "-q", "tests/packaging"]], counts.pytest),
-        Suite("Node packages", [["npm", "run", "--silent", "test:packaging"]], counts.node),
         Suite(
             "reference",
             [[PYTHON, "scripts/python_reference.py"], ["node", "bindings/node/scripts/docs.mjs"]],
@@ -241,14 +254,6 @@ def together(reports: Path) -> list[Suite]:
             "types of examples",
             [[PYTHON, "tests/docs/types_of_examples.py"]],
             number_of(r"types: (\d+) examples", "examples"),
-        ),
-        Suite(
-            "Node runtimes",
-            [
-                [PYTHON, "scripts/prepare.py", "tests/node-runtimes"],
-                ["npm", "run", "--silent", "test:runtimes"],
-            ],
-            counts.node,
         ),
         Suite(
             "documentation",

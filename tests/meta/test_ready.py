@@ -28,7 +28,7 @@ class BesideOthers(unittest.TestCase):
         with ready.BesideOthers(dict(os.environ)) as beside, contextlib.redirect_stdout(shown):
             for each in started:
                 beside.start(each)
-            fine = beside.wait(lines, problems)
+            fine = beside.wait(lines, problems, beside.names())
         return shown.getvalue(), [line.name for line in lines], problems, fine
 
     def test_their_output_is_shown_in_order(self) -> None:
@@ -45,6 +45,17 @@ class BesideOthers(unittest.TestCase):
         self.assertIn("FAILED: one: exit code 3", problems[0])
         self.assertTrue(shown.endswith("\n4\n"), shown)
 
+    def test_the_others_go_on_while_some_are_waited_for(self) -> None:
+        lines: list[ready.Line] = []
+        long = suite("long", "import time; time.sleep(600)")
+        with ready.BesideOthers(dict(os.environ)) as beside, contextlib.redirect_stdout(io.StringIO()):
+            for each in (suite("short", "print(1)"), long):
+                beside.start(each)
+            self.assertTrue(beside.wait(lines, [], ("short",)))
+            self.assertTrue(beside.wait(lines, [], ()))
+            self.assertEqual(beside.names(), ("long",))
+        self.assertEqual([line.name for line in lines], ["short"])
+
     def test_none_is_left_when_others_fail(self) -> None:
         with ready.BesideOthers(dict(os.environ)) as beside:
             beside.start(suite("long", "import time; time.sleep(600)"))
@@ -56,13 +67,19 @@ class BesideOthers(unittest.TestCase):
 
 
 class Order(unittest.TestCase):
-    def test_suites_wait_for_the_packages_if_they_may_need_them(self) -> None:
+    def test_suites_wait_for_what_they_need(self) -> None:
         all_suites = suites.all_suites(Path("reports"))
         names = [each.name for each in all_suites]
-        waiting = [each.name for each in all_suites if each.needs_packages]
-        self.assertEqual(names[-len(waiting) :], waiting)
-        self.assertIn("pytest", waiting)
-        self.assertIn("Node tests", waiting)
+        beside = [each.name for each in all_suites if each.beside_others]
+        # One after the other, so that those of Node have their package.
+        self.assertEqual(beside[:3], ["build for Python", "build for Node", "tsc"])
+        by_name = {each.name: each for each in all_suites}
+        self.assertEqual(by_name["pytest"].waits_for, ("build for Python", "build for Node"))
+        self.assertEqual(by_name["scenarios, 5 runners"].waits_for, tuple(beside))
+        self.assertEqual(by_name["Rust tests"].waits_for, ())
+        for each in all_suites:
+            for awaited in each.waits_for:
+                self.assertLess(names.index(awaited), names.index(each.name))
 
     def test_no_command_names_a_package_where_all_have_one_set_of_features(self) -> None:
         for each in suites.all_suites(Path("reports")):
