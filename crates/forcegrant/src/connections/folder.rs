@@ -65,7 +65,7 @@ impl ConnectionFolder {
         self.path.join(format!("{id}{ENDING}"))
     }
 
-    /// The ids of all files in order; for a file whose name is none, why.
+    /// The ids of all files in order; for a file whose name is not an id, the error.
     pub(super) fn names(&self) -> Result<Vec<Result<ConnectionId, Error>>, Error> {
         if self.rules()?.is_none() {
             return Ok(Vec::new());

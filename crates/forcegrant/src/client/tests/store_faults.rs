@@ -190,7 +190,7 @@ fn an_entry_older_than_a_rejected_token_does_not_serve() {
     assert_eq!(f.requests(), 3);
 }
 
-/// Whoever logs in keeps the right to it: a store that fails for a moment is asked again, and no breaker
+/// The client that logs in keeps the right to it: a store that fails for a moment is asked again, and no breaker
 /// keeps the extension back.
 #[test]
 fn a_lease_is_short_and_is_extended_though_the_store_fails_for_a_moment() {
