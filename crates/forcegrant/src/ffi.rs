@@ -47,15 +47,15 @@ pub struct TokenView {
     pub until_ms: i64,
 }
 
-/// The cached token with the time in which it may be handed out without asking again. Starts the
-/// refresh that is due, and no other login.
+/// The cached token with the time in which it may be handed out without asking again: none if another token has
+/// taken its place meanwhile. Starts the refresh that is due, and no other login.
 #[must_use]
 pub fn view(client: &Client) -> Option<TokenView> {
     client.cached()?;
     let Start::Ready(token) = client.start_for(Purpose::Token) else {
         return None;
     };
-    let (from_ms, until_ms) = client.inner.renew_view_of(&token)?;
+    let (from_ms, until_ms) = client.inner.renew_view_of(&token).unwrap_or_default();
     Some(TokenView {
         token,
         from_ms,

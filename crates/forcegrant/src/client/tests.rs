@@ -450,6 +450,29 @@ fn a_view_is_empty_under_a_test_clock_and_starts_the_refresh_that_is_due() {
     assert_eq!(ffi::view(&client).unwrap().token.access_token(), "b");
 }
 
+/// A refresh that takes a token from memory can be over before the caller that started it goes on.
+#[test]
+fn a_view_is_of_the_token_that_was_served_when_the_refresh_is_over_at_once() {
+    let client = Arc::new(std::sync::OnceLock::<Client>::new());
+    let refreshed = Arc::clone(&client);
+    let f = fixture_with([Play::Token("a"), Play::Token("b")], |builder| {
+        ffi::on_event(builder, move |event| {
+            if event.name() == "refresh_due" {
+                let runtime = crate::worker::runtime().unwrap();
+                let login = refreshed.get().unwrap().login_afresh();
+                runtime.block_on(login).unwrap();
+            }
+        })
+    });
+    let client = client.get_or_init(|| f.client.clone().into_async());
+    f.client.token().unwrap();
+    f.pass(900);
+    let view = ffi::view(client).unwrap();
+    assert_eq!(view.token.access_token(), "a");
+    assert_eq!(view.from_ms, view.until_ms);
+    assert_eq!(f.client.cached().unwrap().access_token(), "b");
+}
+
 #[test]
 fn no_debug_form_holds_a_secret() {
     let f = fixture([Play::Token("canary-token")]);
