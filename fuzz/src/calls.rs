@@ -21,8 +21,8 @@ const OWN: [&str; 3] = [
     "exceptionCode",
 ];
 
-/// A response to an API call: status, `Retry-After` and `Sforce-Limit-Info` on a line each, then the body.
-/// Only a proven form says that the session has ended.
+/// A response to an API call: status, `Retry-After` and `Sforce-Limit-Info`, each on its own line, then the body.
+/// Only a form that Salesforce is known to use says that the session has ended.
 #[expect(
     clippy::redundant_closure_for_method_calls,
     reason = "the method is of one lifetime, the closure of any"
@@ -55,8 +55,8 @@ pub(crate) fn check_api_response(data: &[u8], class: impl Fn(&ApiResponse<'_>) -
     }
 }
 
-/// What a caller gives as the address of a call. A token leaves only for an instance or a host that the
-/// user trusts, by a URL that all parsers read alike.
+/// The URL or path that a caller gives. A token is sent only to an instance or a host that the user trusts, by a URL
+/// that all parsers read alike.
 pub(crate) fn call_url(data: &[u8]) {
     check_call_url(data, resolve);
 }
@@ -70,7 +70,7 @@ pub(crate) fn check_call_url(data: &[u8], resolve: impl Fn(&str) -> Result<Resol
     if resolved.carries_token {
         assert_trusted(&address, &resolved.url);
     }
-    // What a caller asks about and then sends by its own means.
+    // A URL that the caller asks about and then sends itself.
     if trust().is_allowed_for(&address, &[NOW, API]) {
         let lower = address.trim().to_ascii_lowercase();
         let end = lower.find(['?', '#']).unwrap_or(lower.len());

@@ -1,5 +1,5 @@
-//! A secret that is put into inputs in every form in which it may have been sent, and looked for in what
-//! comes out.
+//! A secret that the inputs contain in every form in which a client may send it. The checks search for it in every
+//! output.
 
 use std::fmt::Write;
 use std::sync::LazyLock;
@@ -17,11 +17,11 @@ pub(crate) const CLIENT_SECRET: &str = "QZcanary/sec+ret=%&\"\\<\u{fc} QZ7351";
 pub(crate) static PAIR: LazyLock<ClientCredentials> =
     LazyLock::new(|| ClientCredentials::new(CLIENT_ID, CLIENT_SECRET).expect("client credentials"));
 
-/// What takes the pair out of texts. Made once, as that takes longer than most checks.
+/// The redactor that removes the credentials from texts. Made once, because that takes longer than most checks.
 pub(crate) static REDACTOR: LazyLock<Redactor> =
     LazyLock::new(|| Redactor::new().hide_credentials(CLIENT_ID, CLIENT_SECRET));
 
-/// Every form of the secret, by the word that stands for it in an input: `{raw}`.
+/// Every form of the secret, by its placeholder in an input: `{raw}`.
 static FORMS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
     let credentials = format!("{CLIENT_ID}:{CLIENT_SECRET}");
     let encoded = format!(
@@ -53,7 +53,7 @@ static FORMS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
     ]
 });
 
-/// Puts the forms of the secret in the places of the words that stand for them.
+/// Replaces the placeholders by the forms of the secret.
 pub(crate) fn planted(text: &str) -> String {
     let mut planted = text.to_owned();
     for (word, form) in FORMS.iter() {
@@ -102,8 +102,8 @@ pub(crate) fn assert_tidy(text: &str) {
     assert!(!text.contains(odd), "{text:?}");
 }
 
-/// The same for what a redactor that knows the secret made of a text; and no beginning of the secret is
-/// left where a text was cut.
+/// The same for a text that a redactor has cleaned; and where a text was shortened, no first part of the secret is
+/// left.
 pub(crate) fn assert_redacted(text: &str) {
     assert_hidden(text);
     assert!(

@@ -19,8 +19,9 @@ use forcegrant_proto::host::TrustPolicy;
 use forcegrant_proto::http_message::Response;
 use forcegrant_proto::token_data::Grant;
 
-/// A response as the wire gave it: status (and `first`, if this host gave no right response before), content
-/// type, `Retry-After` and `Location` on a line each, then the body. Whatever it says, a token is for a trusted instance, and the secret is in no text.
+/// A response: status (and `first`, if this host gave no valid response before), content type, `Retry-After` and
+/// `Location`, each on its own line, then the body. Whatever the response says, a token is for a trusted instance, and
+/// no text has the secret.
 pub(crate) fn token_response(data: &[u8]) {
     check_token_response(data, decode);
 }

@@ -10,13 +10,13 @@ use crate::input::{fields, text};
 
 const ORG: &str = "acme.my.salesforce.com";
 const HERE: &str = "127.0.0.1:8080";
-/// What `route` says of a host that `NO_PROXY` lists, before the entry and behind it.
+/// What `route` says about a host that `NO_PROXY` lists: the text before the entry and after it.
 const LISTED: (&str, &str) = ("direct (NO_PROXY matches ", ")");
-/// `route` shows no more of an entry.
+/// The most characters of an entry that `route` shows.
 const MAX_SHOWN_CHARACTERS: usize = 100;
 
-/// The value of a proxy, a `NO_PROXY` list and a host, on a line each. A value that is set is used or
-/// refused, by the option and by the variable alike: never is the connection direct for no reason.
+/// The value of a proxy, a `NO_PROXY` list and a host, each on its own line. A value that is set is used or
+/// refused, by the option and by the variable alike: the connection is never direct without a reason.
 pub(crate) fn proxy(data: &[u8]) {
     check_proxy(data, route);
 }
@@ -82,7 +82,7 @@ fn check_routes(route: impl Fn(&str) -> Result<String, Error>, value: &str) {
     }
 }
 
-/// Whether nothing is left of a value without blanks, quotes and what nobody sees.
+/// Whether a value has nothing but blanks, quotes and invisible characters.
 fn is_blank(value: &str) -> bool {
     !value.chars().any(|c| c.is_ascii_alphanumeric())
 }

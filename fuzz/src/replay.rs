@@ -1,5 +1,5 @@
 //! The corpus under `cargo test`: each seed, each input that once broke a promise, and a few thousand
-//! mutations of them, the same in every run. A check that can not fail is worth nothing, so each is also
+//! mutations of them, the same in every run. A check that cannot fail is worth nothing, so each is also
 //! tried with code that has a fault.
 
 use std::collections::BTreeSet;
@@ -224,7 +224,7 @@ fn error() -> Error {
     Error::new(ErrorCode::Internal, "not taken")
 }
 
-/// Code with a fault that people have made, in place of ours: its check must find it.
+/// Code with a fault that people make, in place of ours: the check must find it.
 #[test]
 fn a_suffix_without_its_dot_is_found() {
     let planted = |data: &[u8]| {

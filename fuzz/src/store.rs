@@ -17,13 +17,13 @@ use forcegrant_proto::store::{Acquired, Lease, Put};
 
 const ENDPOINT: &str = "https://acme.my.salesforce.com/services/oauth2/token";
 
-/// A nonce is drawn for each entry; which one it is changes nothing here.
+/// A new random nonce is used for each entry. Its value does not matter here.
 const NONCE: [u8; 12] = [7; 12];
 
-/// A word, a number and then the entry. The word says what the rest is: `sealed`, as it lies in a store;
-/// `torn`, the text of an entry that is sealed and then changed in the bit of that number; `token` and
-/// `failure`, as they are once the seal is open, with the milliseconds that are left and with the fence; `file` and `lease`, as
-/// they lie in a folder, the lease with the fence of its entry.
+/// A word, a number and then the entry. The word says what the rest is: `sealed` is an entry as a store returns it;
+/// `torn` is the text of an entry, which is sealed and then changed in the bit with that number; `token` and
+/// `failure` are the opened text, and the number is the time left in milliseconds or the fence; `file` and `lease` are
+/// files of the file store, and the number is the fence of the entry.
 pub(crate) fn store_entry(data: &[u8]) {
     check_store_entry(data, |sealer, kind, entry| {
         sealer.open(kind, entry.to_vec()).is_some()
@@ -49,7 +49,7 @@ pub(crate) fn check_store_entry(data: &[u8], opens: impl Fn(&Sealer, EntryKind, 
             assert!(!opens(&sealer, EntryKind::Token, &entry));
         }
         "token" => check_token(rest, number.ok()),
-        // It was sealed by who knows the secret; that it is read at all is what is tried.
+        // The secret is known, so the seal is right: this checks that the entry is read at all.
         "lease" => check_lease(rest, number.ok()),
         "file" => drop(FileEntry::decode(rest.to_vec())),
         "failure" => drop(record::read_failure(rest, number.unwrap_or(0), NOW.wall)),
@@ -60,9 +60,9 @@ pub(crate) fn check_store_entry(data: &[u8], opens: impl Fn(&Sealer, EntryKind, 
     }
 }
 
-/// Whatever a register says, who asks for a lease gets one within twice the longest time of one, with a
-/// fence that every language can hold. Its entry is stored, or that of the next login is: a fence that is
-/// too far ahead to be believed may come into reach between the two steps of a login.
+/// Whatever a register says, a client that asks for a lease gets one within twice the longest lease, with a
+/// fence that every language can hold. Its entry is stored, or the entry of the next login is: between the two steps of a
+/// login, a fence that was too far ahead to be accepted may become acceptable.
 fn check_lease(held: &[u8], entry: Option<u64>) {
     let mut register = Register {
         last: serde_json::from_slice(held).ok(),

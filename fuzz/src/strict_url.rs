@@ -1,8 +1,8 @@
 //! A second, strict reading of URLs, against which the checks compare what the code says. It knows only
 //! the plainest form, so that whatever two parsers could read differently is not read at all.
 
-/// Hosts below these are Salesforce's own. A copy on purpose: a suffix that gets into the code by mistake
-/// is not in here.
+/// Hosts below these are Salesforce's own. This list is a copy on purpose: a wrong suffix in the code is not in
+/// it.
 const LOGIN_SUFFIXES: [&str; 5] = [
     ".my.salesforce.com",
     ".my.salesforce.mil",
