@@ -14,6 +14,7 @@
 
 mod arguments;
 mod configuration;
+mod connect;
 mod console;
 mod doctor;
 mod errors;
