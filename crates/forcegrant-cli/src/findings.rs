@@ -1,11 +1,15 @@
 //! What `doctor` says about each value of a configuration, without any secret.
 
+use std::path::Path;
+
 use forcegrant::Secret;
+use forcegrant::connections::Connection;
 use forcegrant::ffi::command_line::meant;
 
 use crate::configuration::{ConfigValue, fingerprint};
 use crate::options::CliOptions;
 use crate::report::ReportLine;
+use crate::time::rfc3339;
 
 /// The pasted value and the host that was read from it. The query is left out: a link from a browser can hold a
 /// session id.
@@ -28,6 +32,36 @@ pub(crate) fn login_url(
         format!("{shown} -> {host} (from {})", found.source)
     };
     ReportLine::works("login URL", text).with_notes(notes)
+}
+
+/// The subject of the lines about a connection in its file.
+pub(crate) const SAVED: &str = "saved as";
+
+/// What a saved connection has, without its secret.
+pub(crate) fn connection(
+    folder: &Path,
+    connection: &Connection,
+    source: &'static str,
+) -> Vec<ReportLine> {
+    let verified = match connection.verified() {
+        Some(at) => format!("verified {}", rfc3339(at)),
+        None => "not verified yet".to_owned(),
+    };
+    let id = connection.id();
+    let text = format!("{id}, {verified} (from {source})");
+    let notes = [format!("in {}", folder.display())];
+    let at_hand = |value: &str| ConfigValue {
+        value: value.to_owned(),
+        source: "the connection".to_owned(),
+        unused: Vec::new(),
+    };
+    let login_url = meant(connection.login_url()).to_owned();
+    let login_url = login_url.split(['?', '#']).next().unwrap_or_default();
+    vec![
+        ReportLine::works(SAVED, text).with_notes(notes),
+        ReportLine::works("login URL", format!("{login_url} (from the connection)")),
+        client_id(&at_hand(connection.client_id())),
+    ]
 }
 
 /// A consumer key is shown in part. A value that does not look like one may be the secret in the wrong place.

@@ -1,43 +1,28 @@
 //! What a person enters, and what comes of it.
 
-use forcegrant::{Secret, SetupStep};
+use forcegrant::{InputField, Secret, SetupStep};
 
-/// One of the three inputs of the form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Field {
-    LoginUrl,
-    ClientId,
-    ClientSecret,
+/// What the form calls an input.
+pub(crate) fn label(field: InputField) -> &'static str {
+    match field {
+        InputField::LoginUrl => "Hostname",
+        InputField::ClientId => "Client ID",
+        InputField::ClientSecret => "Client Secret",
+        _ => field.as_str(),
+    }
 }
 
-impl Field {
-    pub(crate) const ALL: [Self; 3] = [Self::LoginUrl, Self::ClientId, Self::ClientSecret];
-
-    /// The name of the input, and the value of the attribute `field` of errors.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::LoginUrl => "login_url",
-            Self::ClientId => "client_id",
-            Self::ClientSecret => "client_secret",
+/// What is to be entered.
+pub(crate) fn hint(field: InputField) -> &'static str {
+    match field {
+        InputField::LoginUrl => {
+            "Your My Domain, such as acme.my.salesforce.com. The address of any page of the org will do."
         }
-    }
-
-    pub(crate) fn label(self) -> &'static str {
-        match self {
-            Self::LoginUrl => "Hostname",
-            Self::ClientId => "Client ID",
-            Self::ClientSecret => "Client Secret",
+        InputField::ClientId => {
+            "The Consumer Key of your External Client App. It begins with 3MVG9."
         }
-    }
-
-    pub(crate) fn hint(self) -> &'static str {
-        match self {
-            Self::LoginUrl => {
-                "Your My Domain, such as acme.my.salesforce.com. The address of any page of the org will do."
-            }
-            Self::ClientId => "The Consumer Key of your External Client App. It begins with 3MVG9.",
-            Self::ClientSecret => "The Consumer Secret of the same app.",
-        }
+        InputField::ClientSecret => "The Consumer Secret of the same app.",
+        _ => "",
     }
 }
 
@@ -58,7 +43,7 @@ pub(crate) struct RefusedAttempt {
     pub(crate) message: String,
     pub(crate) help: String,
     /// The input that is wrong, if one of them is.
-    pub(crate) field: Option<Field>,
+    pub(crate) field: Option<InputField>,
     /// The step of the set-up to look at.
     pub(crate) step: Option<SetupStep>,
     /// The entries are right, and belong to another org than the saved connection.

@@ -2,9 +2,10 @@
 //!
 //! Every value is escaped by [`Html::text`]; only literals of this file are written as they are.
 
-use forcegrant::SetupStep;
+use forcegrant::{InputField, SetupStep};
 
-use super::{CompletedConnection, Field, RefusedAttempt};
+use super::entries::{hint, label};
+use super::{CompletedConnection, RefusedAttempt};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -47,13 +48,13 @@ pub(crate) fn form(page: &FormPage<'_>, nonce: &str) -> String {
     html.raw("<form method=post autocomplete=off>");
     let wrong = page.refused.and_then(|refused| refused.field);
     let first = wrong.unwrap_or(if page.login_url.is_empty() {
-        Field::LoginUrl
+        InputField::LoginUrl
     } else if page.client_id.is_empty() {
-        Field::ClientId
+        InputField::ClientId
     } else {
-        Field::ClientSecret
+        InputField::ClientSecret
     });
-    for field in Field::ALL {
+    for field in InputField::ALL {
         input(&mut html, page, field, wrong == Some(field), first == field);
     }
     if page.refused.is_some_and(|refused| refused.other_org) {
@@ -80,20 +81,20 @@ fn refusal(html: &mut Html, refused: &RefusedAttempt) {
         .raw("</code>. Nothing was saved.</p></div>");
 }
 
-fn input(html: &mut Html, page: &FormPage<'_>, field: Field, is_wrong: bool, has_focus: bool) {
+fn input(html: &mut Html, page: &FormPage<'_>, field: InputField, is_wrong: bool, has_focus: bool) {
     let name = field.as_str();
     let (kind, value) = match field {
-        Field::LoginUrl => ("text", page.login_url),
-        Field::ClientId => ("text", page.client_id),
-        // Never in the page, not even as the value of a hidden field.
-        Field::ClientSecret => ("password", ""),
+        InputField::LoginUrl => ("text", page.login_url),
+        InputField::ClientId => ("text", page.client_id),
+        // The secret is never in the page, not even as the value of a hidden field.
+        _ => ("password", ""),
     };
-    let remembered = field == Field::ClientSecret && page.has_secret;
+    let remembered = field == InputField::ClientSecret && page.has_secret;
     html.raw("<div class=field><label for=").raw(name).raw(">");
-    html.text(field.label())
+    html.text(label(field))
         .raw("</label><p class=hint id=")
         .raw(name);
-    html.raw("-hint>").text(field.hint());
+    html.raw("-hint>").text(hint(field));
     if remembered {
         html.raw(" Leave it empty to use the one you entered before.");
     }

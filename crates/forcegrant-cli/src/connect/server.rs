@@ -377,6 +377,9 @@ fn read_form(form: &[u8], before: &ConnectionEntries) -> Option<ConnectionEntrie
     {
         entries.client_secret = before.client_secret.clone();
     }
+    // The consent is to the org that the entries before led to.
+    entries.other_org &=
+        entries.login_url == before.login_url && entries.client_id == before.client_id;
     Some(entries)
 }
 

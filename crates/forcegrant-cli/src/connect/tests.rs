@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use forcegrant::SetupStep;
+use forcegrant::{InputField, SetupStep};
 
 use super::server::{Authorize, ConnectServer, PageEnd, PageSettings};
-use super::{CompletedConnection, ConnectionEntries, Field, RefusedAttempt};
+use super::{CompletedConnection, ConnectionEntries, RefusedAttempt};
 
 const SECRET: &str = "CANARY-5EC4E7/+=%&";
 const FORM: &str =
@@ -289,7 +289,7 @@ fn a_refusal_opens_its_step_and_keeps_what_was_entered_without_the_secret() {
 fn a_wrong_value_marks_its_input() {
     let page = TestPage::start(Arc::new(|_: &ConnectionEntries| {
         Err(RefusedAttempt {
-            field: Some(Field::ClientSecret),
+            field: Some(InputField::ClientSecret),
             step: Some(SetupStep::KeyAndSecret),
             ..refused()
         })
@@ -519,7 +519,7 @@ fn no_entry_and_no_text_of_a_server_becomes_markup() {
             code: attack.into(),
             message: attack.into(),
             help: attack.into(),
-            field: Some(Field::LoginUrl),
+            field: Some(InputField::LoginUrl),
             step: None,
             other_org: true,
         };
