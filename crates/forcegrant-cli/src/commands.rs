@@ -203,7 +203,7 @@ Exit codes: 0 status below 400, 4 status 400 to 499, 5 status 500 and above,
     },
     CommandSpec {
         name: "connect",
-        about: "make a connection: enter host, client id and secret, and it is verified and saved",
+        about: "enter host, client id and secret: a verified connection is saved",
         words: "ID",
         max_words: 1,
         options: &[CONNECT, APP, SECRET, LABEL, FOLDER, NETWORK],
@@ -217,7 +217,7 @@ Exit codes: 0 connected, 3 not connected, 2 the command line is wrong, 130 Ctrl-
     },
     CommandSpec {
         name: "connections",
-        about: "list the saved connections, and show, verify, remove, label or reseal them",
+        about: "list, show, verify, remove, label or reseal connections",
         options: &[JSON, LABEL, FOLDER],
         commands: CONNECTIONS,
         details: "Exit codes: 0 success, 1 failed, 2 the command line is wrong.",
@@ -225,7 +225,7 @@ Exit codes: 0 connected, 3 not connected, 2 the command line is wrong, 130 Ctrl-
     },
     CommandSpec {
         name: "emulator",
-        about: "run the Salesforce emulator for tests, where it is installed",
+        about: "run the Salesforce emulator, where it is installed",
         words: "[ARGUMENT]...",
         details: "All arguments go to forcegrant-emulator: `forcegrant emulator -- --help` shows them.",
         ..COMMAND
@@ -239,7 +239,7 @@ Exit codes: 0 connected, 3 not connected, 2 the command line is wrong, 130 Ctrl-
     },
     CommandSpec {
         name: "completions",
-        about: "print the script that completes commands and options in a shell",
+        about: "print the script that completes commands in a shell",
         words: "SHELL",
         max_words: 1,
         word_values: &["bash", "zsh", "fish", "powershell"],
@@ -269,7 +269,7 @@ const CONNECTIONS: &[CommandSpec] = &[
     },
     CommandSpec {
         name: "verify",
-        about: "log in with a connection, or with all, and make one API call",
+        about: "log in with one or all, and make one API call",
         words: "[ID]",
         max_words: 1,
         options: &[ALL, FOLDER, NETWORK],
@@ -278,7 +278,7 @@ const CONNECTIONS: &[CommandSpec] = &[
     },
     CommandSpec {
         name: "remove",
-        about: "remove a connection from its folder; Salesforce is told nothing",
+        about: "remove a connection; Salesforce is told nothing",
         words: "ID",
         max_words: 1,
         options: &[FOLDER],
@@ -286,7 +286,7 @@ const CONNECTIONS: &[CommandSpec] = &[
     },
     CommandSpec {
         name: "label",
-        about: "set labels of a connection, or remove some; the others stay",
+        about: "set or remove labels of a connection; the others stay",
         words: "ID [KEY=VALUE]...",
         max_words: usize::MAX,
         options: &[
@@ -297,7 +297,7 @@ const CONNECTIONS: &[CommandSpec] = &[
     },
     CommandSpec {
         name: "reseal",
-        about: "seal the secret of a connection, or of all, anew with the first key",
+        about: "seal the secret of a connection, or of all, anew",
         words: "[ID]",
         max_words: 1,
         options: &[ALL, FOLDER],

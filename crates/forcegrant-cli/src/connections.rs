@@ -16,6 +16,7 @@ use crate::block_on::block_on;
 use crate::configuration::NetworkOptions;
 use crate::console::Console;
 use crate::exit_codes::{FAILED, FINE};
+use crate::findings::{login_url_of, shortened};
 use crate::login_setup::{open, which_one};
 use crate::options::{CliOptions, ConnectionOptions};
 use crate::problem::{CommandFailure, Problem};
@@ -48,11 +49,21 @@ pub(crate) fn run(
             Ok(list) => return listed(&connections, &list, *json, console),
             Err(error) => Err(error.into()),
         },
-        ConnectionsAction::Show { id, json } => id
+        ConnectionsAction::Show {
+            id: Some(id),
+            json: true,
+        } => match connections.get(id) {
+            Ok(connection) => {
+                let object = in_json(&connection);
+                return console.reveal(&format!("{object:#}")).map(|()| FINE);
+            }
+            Err(error) => Err(error.into()),
+        },
+        ConnectionsAction::Show { id, .. } => id
             .as_deref()
             .ok_or_else(which)
             .and_then(|id| Ok(connections.get(id)?))
-            .map(|connection| shown(&connection, *json)),
+            .map(|connection| shown(&connection)),
         ConnectionsAction::Verify(id) => {
             return match chosen(&connections, id.as_deref(), given.all, which) {
                 Ok(ids) => verify(&connections, &ids, options, environment, console),
@@ -68,7 +79,7 @@ pub(crate) fn run(
             .as_deref()
             .ok_or_else(which)
             .and_then(|id| Ok(label(&connections, id, given)?))
-            .map(|connection| shown(&connection, false)),
+            .map(|connection| shown(&connection)),
         ConnectionsAction::Reseal(id) => {
             return match chosen(&connections, id.as_deref(), given.all, which) {
                 Ok(ids) => each(&ids, console, |id| {
@@ -200,7 +211,7 @@ fn listed(
                 "help": error.help(),
             })).collect::<Vec<_>>(),
         });
-        return console.say(&format!("{object:#}")).map(|()| FINE);
+        return console.reveal(&format!("{object:#}")).map(|()| FINE);
     }
     if list.connections.is_empty() && list.unreadable.is_empty() {
         let folder = connections.folder().display();
@@ -238,7 +249,7 @@ fn row(connection: &Connection) -> [String; 6] {
     let or_dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
     [
         connection.id().to_owned(),
-        connection.login_url().to_owned(),
+        login_url_of(connection).to_owned(),
         or_dash(connection.org_id()),
         connection
             .verified()
@@ -258,16 +269,16 @@ fn labels(connection: &Connection) -> String {
     }
 }
 
-fn shown(connection: &Connection, json: bool) -> String {
-    if json {
-        return format!("{:#}", in_json(connection));
-    }
+fn shown(connection: &Connection) -> String {
     let time = |at: Option<SystemTime>| at.map_or_else(|| "-".to_owned(), rfc3339);
     let lines = [
         ("id", connection.id().to_owned()),
         ("name", connection.name().unwrap_or("-").to_owned()),
-        ("login URL", connection.login_url().to_owned()),
-        ("client id", connection.client_id().to_owned()),
+        ("login URL", login_url_of(connection).to_owned()),
+        (
+            "client id",
+            shortened(connection.client_id()).unwrap_or_else(|| "-".to_owned()),
+        ),
         ("org", connection.org_id().unwrap_or("-").to_owned()),
         ("user", connection.user_id().unwrap_or("-").to_owned()),
         ("labels", labels(connection)),
@@ -279,13 +290,13 @@ fn shown(connection: &Connection, json: bool) -> String {
     lines.join("\n")
 }
 
+/// What has no secret, as it is: a label that looks like a secret is not redacted.
 fn in_json(connection: &Connection) -> Value {
     json!({
         "id": connection.id(),
         "name": connection.name(),
         "labels": connection.labels(),
-        "login_url": connection.login_url(),
-        "client_id": connection.client_id(),
+        "login_url": login_url_of(connection),
         "org_id": connection.org_id(),
         "user_id": connection.user_id(),
         "created": connection.created().map(rfc3339),

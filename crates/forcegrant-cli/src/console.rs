@@ -35,7 +35,7 @@ impl<'a> Console<'a> {
         self.out.flush()
     }
 
-    /// Prints an access token unchanged, because the user asked for it.
+    /// Prints a text unchanged: an access token or a key that the user asked for, or what has no secret.
     pub(crate) fn reveal(&mut self, text: &str) -> io::Result<()> {
         writeln!(self.out, "{text}")?;
         self.out.flush()
@@ -50,6 +50,12 @@ impl<'a> Console<'a> {
     /// A line for the person, on standard error.
     pub(crate) fn tell(&mut self, text: &str) -> io::Result<()> {
         self.complain_more(text)
+    }
+
+    /// The link of the page, unchanged, on standard error: it looks like a secret, works once and is meant to be read.
+    pub(crate) fn tell_link(&mut self, link: &str) -> io::Result<()> {
+        writeln!(self.err, "  {link}")?;
+        self.err.flush()
     }
 
     /// A question, on standard error; the line does not end.

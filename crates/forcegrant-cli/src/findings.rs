@@ -55,8 +55,7 @@ pub(crate) fn connection(
         source: "the connection".to_owned(),
         unused: Vec::new(),
     };
-    let login_url = meant(connection.login_url()).to_owned();
-    let login_url = login_url.split(['?', '#']).next().unwrap_or_default();
+    let login_url = login_url_of(connection);
     vec![
         ReportLine::works(SAVED, text).with_notes(notes),
         ReportLine::works("login URL", format!("{login_url} (from the connection)")),
@@ -64,20 +63,36 @@ pub(crate) fn connection(
     ]
 }
 
+/// The login URL without its query: a link from a browser can hold a session id.
+pub(crate) fn login_url_of(connection: &Connection) -> &str {
+    let login_url = meant(connection.login_url()).split(['?', '#']).next();
+    login_url.unwrap_or_default()
+}
+
 /// A consumer key is shown in part. A value that does not look like one may be the secret in the wrong place.
 pub(crate) fn client_id(found: &ConfigValue<String>) -> ReportLine {
     let id = meant(&found.value);
     let length = id.chars().count();
     let mut notes = remarks(&found.value, &found.unused);
-    let text = if id.starts_with(KEY_START) && id.is_ascii() && length > 30 {
-        format!("{}...{}, {length} characters", &id[..9], &id[length - 4..])
-    } else {
+    let shown = shortened(id);
+    if shown.is_none() {
         notes.push(format!(
             "a consumer key usually starts with {KEY_START} and has about 85 characters"
         ));
-        format!("{}, fingerprint {}", characters(length), fingerprint(id))
-    };
+    }
+    let text =
+        shown.unwrap_or_else(|| format!("{}, fingerprint {}", characters(length), fingerprint(id)));
     ReportLine::works("client id", format!("{text} (from {})", found.source)).with_notes(notes)
+}
+
+/// Both ends of what looks like a consumer key.
+pub(crate) fn shortened(id: &str) -> Option<String> {
+    let length = id.chars().count();
+    let is_key = id.starts_with(KEY_START) && id.is_ascii() && length > 30;
+    is_key.then(|| {
+        let end = &id[length - 4..];
+        format!("{}...{end}, {length} characters", &id[..9])
+    })
 }
 
 pub(crate) fn client_secret(found: &ConfigValue<Secret>) -> ReportLine {

@@ -27,7 +27,11 @@ fn text(line: Vec<u8>) -> io::Result<String> {
 pub(crate) use unix::read_secret;
 
 #[cfg(windows)]
-pub(crate) fn read_secret(_: &mut dyn Read) -> io::Result<Option<String>> {
+pub(crate) fn read_secret(
+    _: &mut dyn Read,
+    ask: impl FnOnce() -> io::Result<()>,
+) -> io::Result<Option<String>> {
+    ask()?;
     rpassword::read_password().map(Some)
 }
 
@@ -45,8 +49,14 @@ mod unix {
 
     /// A line that the terminal does not show. Ctrl-C is read as a byte, so that the echo is back before the program
     /// ends: [`ErrorKind::Interrupted`]. `None`: the end of input.
-    pub(crate) fn read_secret(input: &mut dyn Read) -> io::Result<Option<String>> {
+    ///
+    /// `ask` puts the question, when the echo is off.
+    pub(crate) fn read_secret(
+        input: &mut dyn Read,
+        ask: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<Option<String>> {
         let silent = SilentTerminal::new()?;
+        ask()?;
         let mut line = Vec::new();
         let mut byte = [0];
         loop {

@@ -35,8 +35,7 @@ pub(super) fn ask(
     }
     let field = InputField::ClientSecret;
     console.tell(&format!("{} It is not shown as you type.", hint(field)))?;
-    console.ask(&format!("{}:", label(field)))?;
-    let secret = read_secret(input);
+    let secret = read_secret(input, || console.ask(&format!("{}:", label(field))));
     // The line end was not shown either.
     console.tell("")?;
     let Some(secret) = secret? else {

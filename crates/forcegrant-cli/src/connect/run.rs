@@ -157,11 +157,12 @@ fn by_page(
         let authorize = Arc::new(move |entries: &ConnectionEntries| attempts.for_page(entries));
         let server = ConnectServer::listen(port, settings, authorize).await?;
         let link = server.link()?;
-        console.tell(&format!(
-            "Open this link in a browser on this computer; it works once:\n  {link}\n\
-             Over SSH: ssh -L PORT:127.0.0.1:PORT HOST with --port PORT, and open the link there.\n\
-             The page waits for 15 minutes. Ctrl-C ends it."
-        ))?;
+        console.tell("Open this link in a browser on this computer; it works once:")?;
+        console.tell_link(&link)?;
+        console.tell(
+            "Over SSH: ssh -L PORT:127.0.0.1:PORT HOST, here --port PORT, and open the link there.\n\
+             The page waits for 15 minutes. Ctrl-C ends it.",
+        )?;
         if opens {
             browser::open(&link);
         }
