@@ -203,7 +203,7 @@ Exit codes: 0 status below 400, 4 status 400 to 499, 5 status 500 and above,
     },
     CommandSpec {
         name: "connect",
-        about: "enter host, client id and secret: a verified connection is saved",
+        about: "enter three values; what they give is verified and saved",
         words: "ID",
         max_words: 1,
         options: &[CONNECT, APP, SECRET, LABEL, FOLDER, NETWORK],

@@ -20,9 +20,9 @@ const REST: &str = "
   --client-secret-file FILE  a file that holds the app's consumer secret alone
   --client-secret-stdin      read the consumer secret from standard input
   Without them: FORCEGRANT_CONNECTION, or SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID,
-  SALESFORCE_CLIENT_SECRET or SALESFORCE_CLIENT_SECRET_FILE. The secret itself cannot be an
-  argument: every user of the machine sees arguments in the process list, and the shell
-  keeps them.
+  SALESFORCE_CLIENT_SECRET or SALESFORCE_CLIENT_SECRET_FILE. The secret itself cannot be
+  an argument: every user of the machine sees arguments in the process list, and the
+  shell keeps them.
 
 Exit codes: 0 success, 1 refused or failed, 2 the command line is wrong; `connect` and
 `call` have more.
