@@ -9,7 +9,7 @@ use forcegrant::{AuthStyle, Proxy};
 use lexopt::{Arg, Parser};
 
 use crate::commands::{COMMANDS, CommandSpec};
-use crate::options::{CallOptions, CliOptions, ConnectionOptions, RootsFrom, SecretFrom};
+use crate::options::{AskBy, CallOptions, CliOptions, ConnectionOptions, RootsFrom, SecretFrom};
 
 /// What to do.
 #[derive(Debug)]
@@ -188,8 +188,8 @@ impl ParsedLine {
             "remove" => connection.removed_labels.push(text(parser, name)?),
             "replace" => connection.replace = true,
             "other-org" => connection.other_org = true,
-            "terminal" => connection.terminal = true,
-            "no-browser" => connection.no_browser = true,
+            "terminal" => connection.ask_by = AskBy::Terminal,
+            "no-browser" => connection.ask_by = AskBy::Link,
             "all" => connection.all = true,
             "port" => {
                 let port = text(parser, name)?.parse();

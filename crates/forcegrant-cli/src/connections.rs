@@ -185,13 +185,11 @@ fn label(
 
 fn key(console: &mut Console<'_>) -> io::Result<u8> {
     let mut key = [0; 32];
-    match ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut key) {
-        Ok(()) => console.reveal(&STANDARD.encode(key)).map(|()| FINE),
-        Err(_) => {
-            let problem = Problem::new(ErrorCode::Internal, "the system has no randomness", "");
-            console.report(&problem).map(|()| FAILED)
-        }
+    if ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut key).is_ok() {
+        return console.reveal(&STANDARD.encode(key)).map(|()| FINE);
     }
+    let problem = Problem::new(ErrorCode::Internal, "the system has no randomness", "");
+    console.report(&problem).map(|()| FAILED)
 }
 
 fn listed(

@@ -15,7 +15,7 @@ use crate::surroundings::Surroundings;
 
 pub(crate) enum LoginSetup<'a> {
     Separate(Box<Configuration<'a>>),
-    Saved(SavedSetup<'a>),
+    Saved(Box<SavedSetup<'a>>),
 }
 
 /// A saved connection, and how it was named.
@@ -67,12 +67,12 @@ impl<'a> LoginSetup<'a> {
         } else {
             "FORCEGRANT_CONNECTION"
         };
-        Ok(Self::Saved(SavedSetup {
+        Ok(Self::Saved(Box::new(SavedSetup {
             options,
             environment,
             source,
             found,
-        }))
+        })))
     }
 
     fn separate(

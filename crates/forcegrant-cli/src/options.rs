@@ -37,10 +37,20 @@ pub(crate) struct ConnectionOptions {
     pub(crate) removed_labels: Vec<String>,
     pub(crate) replace: bool,
     pub(crate) other_org: bool,
-    pub(crate) terminal: bool,
-    pub(crate) no_browser: bool,
+    pub(crate) ask_by: AskBy,
     pub(crate) port: Option<u16>,
     pub(crate) all: bool,
+}
+
+/// How `connect` asks for the three values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum AskBy {
+    /// The page if a browser can be opened, else the terminal.
+    #[default]
+    Either,
+    Terminal,
+    /// The page, whose link is printed.
+    Link,
 }
 
 /// What `call` sends.

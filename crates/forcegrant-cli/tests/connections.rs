@@ -62,9 +62,9 @@ fn a_bad_file_does_not_hide_the_others() {
     let output = shell.run_offline(&["connections"]);
     assert_eq!(output.code, 0);
     assert!(output.out.contains("\nacme "), "{}", output.out);
-    let last = output.out.lines().find(|line| line.starts_with("FAIL"));
+    let failed = output.out.lines().find(|line| line.starts_with("FAIL"));
     assert!(
-        last.is_some_and(|line| line.contains("broken.json")),
+        failed.is_some_and(|line| line.contains("broken.json")),
         "{}",
         output.out
     );

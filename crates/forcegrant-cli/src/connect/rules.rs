@@ -41,9 +41,10 @@ pub(crate) fn route(
         if !is_same(rest, &addresses.once) {
             return Err(StatusCode::NOT_FOUND);
         }
-        return match is_read && !is_prefetch(headers) {
-            true => Ok(Route::Open),
-            false => Err(StatusCode::METHOD_NOT_ALLOWED),
+        return if is_read && !is_prefetch(headers) {
+            Ok(Route::Open)
+        } else {
+            Err(StatusCode::METHOD_NOT_ALLOWED)
         };
     }
     let page = path
@@ -123,7 +124,7 @@ mod tests {
     const ORIGIN: &str = "http://127.0.0.1:4242";
     const FORM: &str = "application/x-www-form-urlencoded";
 
-    fn decide(method: Method, path: &str, headers: &[(&str, &str)]) -> Result<Route, u16> {
+    fn decide(method: &Method, path: &str, headers: &[(&str, &str)]) -> Result<Route, u16> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             let name: header::HeaderName = name.parse().unwrap();
@@ -133,7 +134,7 @@ mod tests {
             once: "fedcba9876543210fedcba9876543210".into(),
             page: "0123456789abcdef0123456789abcdef".into(),
         };
-        route(&addresses, &method, &path.parse().unwrap(), &map).map_err(|status| status.as_u16())
+        route(&addresses, method, &path.parse().unwrap(), &map).map_err(|status| status.as_u16())
     }
 
     #[test]
@@ -155,25 +156,25 @@ mod tests {
             ("0.0.0.0:80", Some(421)),
             ("", Some(421)),
         ] {
-            let got = decide(Method::GET, PAGE, &[("host", host)]).err();
+            let got = decide(&Method::GET, PAGE, &[("host", host)]).err();
             assert_eq!(got, status, "{host}");
         }
-        assert_eq!(decide(Method::GET, PAGE, &[]), Err(421));
+        assert_eq!(decide(&Method::GET, PAGE, &[]), Err(421));
         let absolute = format!("http://127.0.0.1:4242{PAGE}");
         assert_eq!(
-            decide(Method::GET, &absolute, &[("host", "127.0.0.1:4242")]),
+            decide(&Method::GET, &absolute, &[("host", "127.0.0.1:4242")]),
             Err(421)
         );
         let twice = [("host", "127.0.0.1"), ("host", "127.0.0.1")];
-        assert_eq!(decide(Method::GET, PAGE, &twice), Err(421));
+        assert_eq!(decide(&Method::GET, PAGE, &twice), Err(421));
     }
 
     #[test]
     fn only_the_two_addresses_are_served() {
         let host = [("host", "127.0.0.1:4242")];
         let once = "/open/fedcba9876543210fedcba9876543210";
-        assert_eq!(decide(Method::GET, once, &host), Ok(Route::Open));
-        assert_eq!(decide(Method::GET, PAGE, &host), Ok(Route::ShowForm));
+        assert_eq!(decide(&Method::GET, once, &host), Ok(Route::Open));
+        assert_eq!(decide(&Method::GET, PAGE, &host), Ok(Route::ShowForm));
         for path in [
             "/",
             "*",
@@ -192,10 +193,10 @@ mod tests {
             "/open/0123456789abcdef0123456789abcdef",
             "/c/../c/0123456789abcdef0123456789abcdef/",
         ] {
-            assert_eq!(decide(Method::GET, path, &host), Err(404), "{path}");
+            assert_eq!(decide(&Method::GET, path, &host), Err(404), "{path}");
         }
         for method in [Method::HEAD, Method::POST, Method::OPTIONS, Method::CONNECT] {
-            assert_eq!(decide(method, once, &host), Err(405));
+            assert_eq!(decide(&method, once, &host), Err(405));
         }
         for method in [
             Method::HEAD,
@@ -204,21 +205,21 @@ mod tests {
             Method::OPTIONS,
             Method::TRACE,
         ] {
-            assert_eq!(decide(method, PAGE, &host), Err(405));
+            assert_eq!(decide(&method, PAGE, &host), Err(405));
         }
         let prefetch = [host[0], ("sec-purpose", "prefetch;prerender")];
-        assert_eq!(decide(Method::GET, once, &prefetch), Err(405));
+        assert_eq!(decide(&Method::GET, once, &prefetch), Err(405));
     }
 
     #[test]
     fn a_post_comes_from_the_page_itself() {
         let host = ("host", "127.0.0.1:4242");
         let good = [host, ("origin", ORIGIN), ("content-type", FORM)];
-        assert_eq!(decide(Method::POST, PAGE, &good), Ok(Route::SubmitForm));
+        assert_eq!(decide(&Method::POST, PAGE, &good), Ok(Route::SubmitForm));
         let with = |extra: &[(&'static str, &'static str)]| {
             let mut headers = vec![host];
             headers.extend_from_slice(extra);
-            decide(Method::POST, PAGE, &headers)
+            decide(&Method::POST, PAGE, &headers)
         };
         let form = ("content-type", FORM);
         let origin = ("origin", ORIGIN);

@@ -13,7 +13,7 @@ use crate::configuration::{NetworkOptions, secret};
 use crate::console::Console;
 use crate::exit_codes::{FINE, INTERRUPTED, NOT_CONNECTED, USAGE};
 use crate::login_setup::open;
-use crate::options::{CliOptions, ConnectionOptions};
+use crate::options::{AskBy, CliOptions, ConnectionOptions};
 use crate::problem::Problem;
 use crate::surroundings::Surroundings;
 use crate::time::rfc3339;
@@ -55,9 +55,13 @@ pub(crate) fn run(
     }
     let environment = &surroundings.environment;
     let is_remote = browser::is_remote(environment);
-    let opens = !given.no_browser && !is_remote && browser::has_display(environment);
-    let wants_page = opens || given.no_browser || given.port.is_some();
-    if !given.terminal && wants_page {
+    let can_open = !is_remote && browser::has_display(environment);
+    let (opens, wants_page) = match given.ask_by {
+        AskBy::Terminal => (false, false),
+        AskBy::Link => (false, true),
+        AskBy::Either => (can_open, can_open || given.port.is_some()),
+    };
+    if wants_page {
         return by_page(attempts, entries, given.port.unwrap_or(0), opens, console);
     }
     if surroundings.input_is_terminal {

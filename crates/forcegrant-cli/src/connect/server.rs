@@ -174,14 +174,12 @@ async fn accept(
     permits: &Arc<Semaphore>,
 ) -> Option<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
     let permit = Arc::clone(permits).acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, _)) => Some((stream, permit)),
-        Err(_) => {
-            // Out of descriptors, for example.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            None
-        }
+    if let Ok((stream, _)) = listener.accept().await {
+        return Some((stream, permit));
     }
+    // Out of descriptors, for example.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    None
 }
 
 /// Waits until the page has ended.
@@ -335,13 +333,14 @@ impl SharedPage {
             (state.completed.is_some(), state.attempts >= MAX_ATTEMPTS)
         };
         if is_completed || is_last {
-            let response = match is_completed {
-                true => self.show(),
-                false => message(
+            let response = if is_completed {
+                self.show()
+            } else {
+                message(
                     StatusCode::TOO_MANY_REQUESTS,
                     "Too many attempts",
                     "Nothing was saved. Begin again in the terminal.",
-                ),
+                )
             };
             self.end.send_replace(true);
             return response;
@@ -362,8 +361,8 @@ fn read_form(form: &[u8], before: &ConnectionEntries) -> Option<ConnectionEntrie
             return None;
         }
         match name.as_ref() {
-            "login_url" => entries.login_url = value.trim().to_owned(),
-            "client_id" => entries.client_id = value.trim().to_owned(),
+            "login_url" => value.trim().clone_into(&mut entries.login_url),
+            "client_id" => value.trim().clone_into(&mut entries.client_id),
             "client_secret" => entries.client_secret = Some(Secret::new(value)),
             "other_org" => entries.other_org = value == "yes",
             _ => return None,
@@ -375,7 +374,7 @@ fn read_form(form: &[u8], before: &ConnectionEntries) -> Option<ConnectionEntrie
         .as_ref()
         .is_none_or(|secret| secret.expose().trim().is_empty())
     {
-        entries.client_secret = before.client_secret.clone();
+        entries.client_secret.clone_from(&before.client_secret);
     }
     // The consent is to the org that the entries before led to.
     entries.other_org &=
@@ -427,5 +426,5 @@ fn random_hex() -> io::Result<String> {
     let mut bytes = [0; 16];
     ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes)
         .map_err(|_| io::Error::other("the system has no randomness"))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
