@@ -330,3 +330,32 @@ fn call_prints_the_body_and_exits_by_the_class_of_the_response() {
     assert_eq!(output.code, 1);
     assert!(output.err.contains("no_run_as_user"), "{}", output.err);
 }
+
+#[test]
+fn call_sends_a_text_a_file_or_standard_input() {
+    let (mut shell, _) = Shell::with_folder("connections-call-data");
+    assert_eq!(shell.connect("acme", &[]).code, 0);
+    let body = r#"{"operation": "query", "query": "SELECT Id FROM Account"}"#;
+    let file = common::file("connections-call-data.json", body);
+    shell.input = body.as_bytes().to_vec();
+    let path = "/services/data/v60.0/jobs/query";
+    let at_file = format!("@{}", file.display());
+    for (data, header, kind) in [
+        (body, None, "application/json"),
+        (&at_file, None, "application/json"),
+        ("-", Some("Content-Type: text/x-query"), "text/x-query"),
+    ] {
+        shell.control(json!({"op": "reset"}));
+        let mut args = vec!["call", "POST", path, "--connection", "acme", "--data", data];
+        args.extend(header.iter().flat_map(|header| ["--header", header]));
+        let output = shell.run(&args);
+        assert_eq!(output.code, 0, "{}", output.err);
+        let requests = shell.control(json!({"op": "requests"}));
+        let requests = requests["requests"].as_array().unwrap();
+        let sent = requests.iter().rfind(|request| request["path"] == path);
+        let sent = sent.unwrap();
+        assert_eq!(sent["method"], "POST");
+        assert_eq!(sent["body_bytes"], body.len());
+        assert_eq!(sent["headers"]["content-type"], kind, "{sent}");
+    }
+}
