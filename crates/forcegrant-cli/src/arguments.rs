@@ -8,7 +8,8 @@ use std::time::Duration;
 use forcegrant::{AuthStyle, Proxy};
 use lexopt::{Arg, Parser};
 
-use crate::options::{CliOptions, RootsFrom, SecretFrom};
+use crate::commands::{COMMANDS, CommandSpec};
+use crate::options::{AskBy, CallOptions, CliOptions, ConnectionOptions, RootsFrom, SecretFrom};
 
 /// What to do.
 #[derive(Debug)]
@@ -19,9 +20,38 @@ pub(crate) enum Command {
     },
     Verify(CliOptions),
     Doctor(CliOptions),
+    Connect {
+        id: String,
+        options: CliOptions,
+        connection: ConnectionOptions,
+    },
+    Connections {
+        action: ConnectionsAction,
+        options: CliOptions,
+        connection: ConnectionOptions,
+    },
+    Call {
+        options: CliOptions,
+        call: CallOptions,
+    },
+    Emulator(Vec<OsString>),
     Errors(Option<String>),
-    Help,
+    Completions(String),
+    /// Of one command, or of all.
+    Help(Vec<&'static CommandSpec>),
     Version,
+}
+
+/// What `connections` does. Without an id: the user is asked to name one.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum ConnectionsAction {
+    List { json: bool },
+    Show { id: Option<String>, json: bool },
+    Verify(Option<String>),
+    Remove(Option<String>),
+    Label(Option<String>),
+    Reseal(Option<String>),
+    Key,
 }
 
 /// In which form a token is printed.
@@ -40,41 +70,67 @@ pub(crate) enum TokenForm {
 #[derive(Debug)]
 pub(crate) struct UsageError(pub(crate) String);
 
-const COMMANDS: &str = "token, verify, doctor and errors";
-
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
     let mut parser = Parser::from_args(args);
-    let mut words = Words::default();
-    let mut options = CliOptions::default();
-    let mut given = SeenOptions::default();
+    let mut line = ParsedLine::default();
     while let Some(argument) = parser.next().map_err(|error| parse_error(&error))? {
         match argument {
-            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(line.path)),
             Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
-            Arg::Value(word) => words.add(word)?,
-            Arg::Long("json") => given.form("json", TokenForm::Json)?,
-            Arg::Long("header") => given.form("header", TokenForm::Header)?,
+            Arg::Value(word) => {
+                line.add(word)?;
+                if line.is("emulator") {
+                    return Ok(emulator(&mut parser, line.path));
+                }
+            }
+            Arg::Long("json") => line.form("json", TokenForm::Json)?,
+            Arg::Long("header") if !line.is("call") => line.form("header", TokenForm::Header)?,
             Arg::Long(name) => {
                 let name = name.to_owned();
-                option(&name, &mut parser, &mut options)?;
-                given.last = Some(name);
+                line.option(&name, &mut parser)?;
+                line.seen.push(name);
             }
             Arg::Short(letter) => {
                 return Err(UsageError(format!("there is no option `-{letter}`")));
             }
         }
     }
-    command(words, options, &given)
+    line.command()
 }
 
-/// Which options were given, for those that not every command takes.
+/// What follows goes to another program as it is.
+fn emulator(parser: &mut Parser, path: Vec<&'static CommandSpec>) -> Command {
+    let mut rest: Vec<_> = parser
+        .raw_args()
+        .map_or_else(|_| Vec::new(), Iterator::collect);
+    match rest.first().and_then(|first| first.to_str()) {
+        Some("-h" | "--help") => return Command::Help(path),
+        Some("--") => drop(rest.remove(0)),
+        _ => {}
+    }
+    Command::Emulator(rest)
+}
+
+/// The command line as far as it was read.
 #[derive(Default)]
-struct SeenOptions {
+struct ParsedLine {
+    /// The command, and its own command if it has one.
+    path: Vec<&'static CommandSpec>,
+    /// A first word that is no command.
+    unknown: Option<String>,
+    words: Vec<String>,
     form: Option<(&'static str, TokenForm)>,
-    last: Option<String>,
+    seen: Vec<String>,
+    options: CliOptions,
+    connection: ConnectionOptions,
+    call: CallOptions,
 }
 
-impl SeenOptions {
+impl ParsedLine {
+    fn is(&self, command: &str) -> bool {
+        self.path.first().is_some_and(|first| first.name == command)
+    }
+
     fn form(&mut self, name: &'static str, form: TokenForm) -> Result<(), UsageError> {
         match self.form.replace((name, form)) {
             Some((other, _)) if other != name => {
@@ -83,66 +139,188 @@ impl SeenOptions {
             _ => Ok(()),
         }
     }
-}
 
-#[derive(Default)]
-struct Words {
-    command: Option<String>,
-    code: Option<String>,
-}
-
-impl Words {
     fn add(&mut self, word: OsString) -> Result<(), UsageError> {
         let word = word
             .into_string()
             .map_err(|_| UsageError("an argument is not valid Unicode".to_owned()))?;
-        match self.command.as_deref() {
-            None => self.command = Some(word),
-            Some("errors") if self.code.is_none() => self.code = Some(word),
-            Some(command) => {
-                let command = printable(command);
-                return Err(UsageError(format!(
-                    "`{command}` takes no argument {}",
-                    printable(&word)
-                )));
+        let Some(command) = self.path.last() else {
+            match CommandSpec::find(&word) {
+                Some(command) if self.unknown.as_deref().is_none_or(|first| first == "help") => {
+                    self.path.push(command);
+                }
+                _ => drop(self.unknown.get_or_insert(word)),
             }
+            return Ok(());
+        };
+        let inner = command.commands.iter().find(|inner| inner.name == word);
+        if let Some(inner) = inner.filter(|_| self.words.is_empty()) {
+            self.path.push(inner);
+        } else if !command.commands.is_empty() {
+            let names: Vec<_> = command.commands.iter().map(|inner| inner.name).collect();
+            return Err(UsageError(format!(
+                "`{}` has no command {}; it has {}",
+                command.name,
+                printable(&word),
+                names.join(", ")
+            )));
+        } else if self.words.len() >= command.max_words {
+            return Err(UsageError(format!(
+                "`{}` takes no argument {}",
+                command.name,
+                printable(&word)
+            )));
+        } else {
+            self.words.push(word);
         }
         Ok(())
     }
+
+    /// The option of `call`, `connect` and `connections` with this name, or one of a login.
+    fn option(&mut self, name: &str, parser: &mut Parser) -> Result<(), UsageError> {
+        let connection = &mut self.connection;
+        match name {
+            "name" => connection.name = Some(text(parser, name)?),
+            "label" => {
+                let (key, value) = key_and_value(&text(parser, name)?, name)?;
+                connection.labels.insert(key, value);
+            }
+            "remove" => connection.removed_labels.push(text(parser, name)?),
+            "replace" => connection.replace = true,
+            "other-org" => connection.other_org = true,
+            "terminal" => connection.ask_by = AskBy::Terminal,
+            "no-browser" => connection.ask_by = AskBy::Link,
+            "all" => connection.all = true,
+            "port" => {
+                let port = text(parser, name)?.parse();
+                let port = port.map_err(|_| UsageError("`--port` is a port".to_owned()))?;
+                connection.port = Some(port);
+            }
+            "data" => self.call.data = Some(text(parser, name)?),
+            "include" => self.call.include = true,
+            // Of `call`: that of `token` is told apart before.
+            "header" => self.call.headers.push(header(&text(parser, name)?)?),
+            _ => return option(name, parser, &mut self.options),
+        }
+        no_value(name, parser)
+    }
+
+    fn command(mut self) -> Result<Command, UsageError> {
+        let names: Vec<_> = COMMANDS.iter().map(|command| command.name).collect();
+        let commands = match names.split_last() {
+            Some((last, others)) => format!("{} and {last}", others.join(", ")),
+            None => String::new(),
+        };
+        if let Some(word) = &self.unknown {
+            if word == "help" {
+                return Ok(Command::Help(self.path));
+            }
+            return Err(UsageError(format!(
+                "there is no command {}; the commands are {commands}",
+                printable(word)
+            )));
+        }
+        let Some(command) = self.path.last() else {
+            return Err(UsageError(format!(
+                "no command was given; the commands are {commands}, and --help explains them"
+            )));
+        };
+        self.check_options(command)?;
+        let json = self.form.is_some();
+        let mut words = std::mem::take(&mut self.words).into_iter();
+        let first = words.next();
+        let (options, mut connection, mut call) = (self.options, self.connection, self.call);
+        let connections = |action, options, connection| {
+            Ok(Command::Connections {
+                action,
+                options,
+                connection,
+            })
+        };
+        let is_of_connections = self.path.len() == 2;
+        match command.name {
+            "token" => Ok(Command::Token {
+                options,
+                form: self.form.map_or(TokenForm::Plain, |(_, form)| form),
+            }),
+            "connections" => connections(ConnectionsAction::List { json }, options, connection),
+            "show" => {
+                let action = ConnectionsAction::Show { id: first, json };
+                connections(action, options, connection)
+            }
+            "verify" if is_of_connections => {
+                connections(ConnectionsAction::Verify(first), options, connection)
+            }
+            "remove" => connections(ConnectionsAction::Remove(first), options, connection),
+            "label" => {
+                for word in words {
+                    let (key, value) = key_and_value(&word, "label")?;
+                    connection.labels.insert(key, value);
+                }
+                connections(ConnectionsAction::Label(first), options, connection)
+            }
+            "reseal" => connections(ConnectionsAction::Reseal(first), options, connection),
+            "key" => connections(ConnectionsAction::Key, options, connection),
+            "verify" => Ok(Command::Verify(options)),
+            "doctor" => Ok(Command::Doctor(options)),
+            "connect" => Ok(Command::Connect {
+                id: first.ok_or_else(|| needs(command))?,
+                options,
+                connection,
+            }),
+            "call" => {
+                let method = first.ok_or_else(|| needs(command))?;
+                call.method = method.to_ascii_uppercase();
+                call.path = words.next().ok_or_else(|| needs(command))?;
+                Ok(Command::Call { options, call })
+            }
+            "completions" => Ok(Command::Completions(first.ok_or_else(|| needs(command))?)),
+            _ => Ok(Command::Errors(first)),
+        }
+    }
+
+    /// Whether the command has all options that were given.
+    fn check_options(&self, command: &CommandSpec) -> Result<(), UsageError> {
+        let form = self.form.map(|(name, _)| name);
+        if let Some(name) = form.filter(|name| command.option(name).is_none()) {
+            let others = if name == "json" {
+                ", and to `connections` and `connections show`"
+            } else {
+                ""
+            };
+            return Err(UsageError(format!(
+                "`--{name}` belongs to the command `token`{others}"
+            )));
+        }
+        let unknown = |name: &&String| command.option(name).is_none();
+        match self.seen.iter().find(unknown) {
+            Some(name) => {
+                let path: Vec<_> = self.path.iter().map(|command| command.name).collect();
+                Err(UsageError(format!(
+                    "`{}` has no option `--{name}`",
+                    path.join(" ")
+                )))
+            }
+            None => self.check_connection(),
+        }
+    }
+
+    /// A connection brings its own credentials.
+    fn check_connection(&self) -> Result<(), UsageError> {
+        match self.options.credentials_option() {
+            Some(option) if self.options.connection.is_some() => Err(UsageError(format!(
+                "`--connection` brings its own credentials: leave out `--{option}`"
+            ))),
+            _ => Ok(()),
+        }
+    }
 }
 
-fn command(words: Words, options: CliOptions, given: &SeenOptions) -> Result<Command, UsageError> {
-    let Some(name) = words.command else {
-        return Err(UsageError(format!(
-            "no command was given; the commands are {COMMANDS}, and --help explains them"
-        )));
-    };
-    if let Some((form, _)) = given.form
-        && name != "token"
-    {
-        return Err(UsageError(format!(
-            "`--{form}` belongs to the command `token`"
-        )));
-    }
-    match name.as_str() {
-        "token" => Ok(Command::Token {
-            options,
-            form: given.form.map_or(TokenForm::Plain, |(_, form)| form),
-        }),
-        "verify" => Ok(Command::Verify(options)),
-        "doctor" => Ok(Command::Doctor(options)),
-        "errors" => match &given.last {
-            Some(option) => Err(UsageError(format!("`errors` has no option `--{option}`"))),
-            None => Ok(Command::Errors(words.code)),
-        },
-        "help" => Ok(Command::Help),
-        other => Err(UsageError(format!(
-            "there is no command {}; the commands are {COMMANDS}",
-            printable(other)
-        ))),
-    }
+fn needs(command: &CommandSpec) -> UsageError {
+    UsageError(format!("`{}` needs {}", command.name, command.words))
 }
 
+/// An option about the login.
 fn option(name: &str, parser: &mut Parser, options: &mut CliOptions) -> Result<(), UsageError> {
     match name {
         "login-url" => options.login_url = Some(text(parser, name)?),
@@ -164,10 +342,19 @@ fn option(name: &str, parser: &mut Parser, options: &mut CliOptions) -> Result<(
                     .to_owned(),
             ));
         }
+        // Without a value: the error lists the ids, which are not known here.
+        "connection" => {
+            let id = parser.value().unwrap_or_default().into_string();
+            let id = id.map_err(|_| {
+                UsageError("the value of `--connection` is not valid Unicode".to_owned())
+            })?;
+            options.connection = Some(id);
+        }
+        "folder" => options.folder = Some(PathBuf::from(value(parser, name)?)),
         "auth-style" => {
             options.auth_style = match text(parser, name)?.as_str() {
-                "body" => AuthStyle::Body,
-                "basic" => AuthStyle::Basic,
+                "body" => Some(AuthStyle::Body),
+                "basic" => Some(AuthStyle::Basic),
                 _ => return Err(UsageError("`--auth-style` is `body` or `basic`".to_owned())),
             }
         }
@@ -195,11 +382,15 @@ fn option(name: &str, parser: &mut Parser, options: &mut CliOptions) -> Result<(
             return Err(UsageError(format!("there is no option {name}")));
         }
     }
-    // `--client-secret-stdin=x`
-    if parser.optional_value().is_some() {
-        return Err(UsageError(format!("`--{name}` takes no value")));
+    no_value(name, parser)
+}
+
+/// `--client-secret-stdin=x`
+fn no_value(name: &str, parser: &mut Parser) -> Result<(), UsageError> {
+    match parser.optional_value() {
+        Some(_) => Err(UsageError(format!("`--{name}` takes no value"))),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn value(parser: &mut Parser, name: &str) -> Result<OsString, UsageError> {
@@ -212,6 +403,30 @@ fn text(parser: &mut Parser, name: &str) -> Result<String, UsageError> {
     value(parser, name)?
         .into_string()
         .map_err(|_| UsageError(format!("the value of `--{name}` is not valid Unicode")))
+}
+
+fn key_and_value(text: &str, name: &str) -> Result<(String, String), UsageError> {
+    let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
+    pair.map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .ok_or_else(|| {
+            UsageError(format!(
+                "a {name} has the form KEY=VALUE, such as tenant=42"
+            ))
+        })
+}
+
+fn header(text: &str) -> Result<(String, String), UsageError> {
+    let Some((name, value)) = text.split_once(':') else {
+        return Err(UsageError("`--header` has the form NAME:VALUE".to_owned()));
+    };
+    if name.trim().eq_ignore_ascii_case("authorization") {
+        return Err(UsageError(
+            "`--header` cannot be the header Authorization: `call` brings the token itself\n\
+             Every user of the machine sees arguments in the process list, and the shell keeps them in its history."
+                .to_owned(),
+        ));
+    }
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
 fn resolve(text: &str) -> Result<(String, SocketAddr), UsageError> {
@@ -253,120 +468,4 @@ fn printable(word: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(args: &[&str]) -> Result<Command, UsageError> {
-        parse(args.iter().map(OsString::from))
-    }
-
-    fn refused(args: &[&str]) -> String {
-        parsed(args).expect_err("a usage error").0
-    }
-
-    #[test]
-    fn every_option_is_taken() {
-        let command = parsed(&[
-            "--login-url=acme.my",
-            "token",
-            "--client-id",
-            "id",
-            "--client-secret-stdin",
-            "--auth-style",
-            "basic",
-            "--roots",
-            "bundled",
-            "--proxy",
-            "http://p:1",
-            "--resolve",
-            "a.example=127.0.0.1:1",
-            "--resolve",
-            "b.example=[::1]:2",
-            "--token-url",
-            "https://gw.example/token",
-            "--trusted-host",
-            ".example",
-            "--timeout",
-            "1.5",
-            "--json",
-        ]);
-        let Ok(Command::Token {
-            options,
-            form: TokenForm::Json,
-        }) = command
-        else {
-            panic!("{command:?}");
-        };
-        assert_eq!(options.login_url.as_deref(), Some("acme.my"));
-        assert_eq!(options.client_id.as_deref(), Some("id"));
-        assert_eq!(options.secret, Some(SecretFrom::Input));
-        assert_eq!(options.auth_style, AuthStyle::Basic);
-        assert_eq!(options.roots, RootsFrom::Bundled);
-        assert_eq!(options.proxy, Proxy::Url("http://p:1".to_owned()));
-        assert_eq!(options.resolve.len(), 2);
-        assert_eq!(
-            options.token_url.as_deref(),
-            Some("https://gw.example/token")
-        );
-        assert_eq!(options.trusted_hosts, [".example"]);
-        assert_eq!(options.timeout, Some(Duration::from_millis(1500)));
-    }
-
-    #[test]
-    fn errors_say_what_is_wrong_and_what_would_be_right() {
-        for (args, expected) in [
-            (&[][..], "no command was given"),
-            (&["tokens"], "no command `tokens`; the commands are token"),
-            (&["token", "verify"], "takes no argument `verify`"),
-            (&["token", "--frobnicate"], "no option `--frobnicate`"),
-            (&["token", "-x"], "no option `-x`"),
-            (&["token", "--login-url"], "`--login-url` needs a value"),
-            (&["token", "--json=x"], "`--json` takes no value"),
-            (&["token", "--client-secret-stdin=x"], "takes no value"),
-            (&["verify", "--json"], "belongs to the command `token`"),
-            (&["doctor", "--header"], "`--header` belongs to"),
-            (
-                &["token", "--header", "--json"],
-                "one of `--header` and `--json`",
-            ),
-            (&["token", "--header=x"], "`--header` takes no value"),
-            (&["errors", "--timeout", "1"], "no option `--timeout`"),
-            (&["token", "--auth-style", "x"], "`body` or `basic`"),
-            (&["token", "--resolve", "a.example"], "=127.0.0.1:8443"),
-            (&["token", "--resolve", "a=1.2.3.4"], "=127.0.0.1:8443"),
-            (&["token", "--timeout", "0"], "number of seconds"),
-            (&["token", "--timeout", "NaN"], "number of seconds"),
-            (&["token", "--timeout", "-1"], "number of seconds"),
-            (
-                &[
-                    "token",
-                    "--client-secret-stdin",
-                    "--client-secret-file",
-                    "x",
-                ],
-                "one of",
-            ),
-        ] {
-            let text = refused(args);
-            assert!(text.contains(expected), "{args:?}: {text}");
-        }
-    }
-
-    #[test]
-    fn a_secret_on_the_command_line_is_refused_and_not_repeated() {
-        for args in [
-            &["token", "--client-secret", "canary-4711"][..],
-            &["token", "--client-secret=canary-4711"],
-            &["token", "canary-4711"],
-            &["canary-4711"],
-            &["token", "--json=canary-4711"],
-            &["token", "--canary-4711"],
-            &["token", "--canary-4711=canary-4711"],
-            &["token", "--timeout", "canary-4711"],
-            &["token", "--resolve", "canary-4711"],
-        ] {
-            assert!(!refused(args).contains("canary"), "{args:?}");
-        }
-        assert!(refused(&["token", "--client-secret", "x"]).contains("--client-secret-file"));
-    }
-}
+mod tests;

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 use std::io::Read;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use forcegrant::ffi::command_line::{self, EnvironmentCredentials, Wanted};
-use forcegrant::{Client, ClientBuilder, Environment, Error, ErrorCode, Roots, Secret};
+use forcegrant::{Client, ClientBuilder, Environment, Error, ErrorCode, Proxy, Roots, Secret};
 
 use crate::console::Console;
 use crate::options::{CliOptions, RootsFrom, SecretFrom};
@@ -15,8 +16,8 @@ use crate::surroundings::Surroundings;
 
 /// The values that were found, each by itself: `doctor` names all that are missing.
 pub(crate) struct Configuration<'a> {
-    options: &'a CliOptions,
-    environment: Environment,
+    pub(crate) options: &'a CliOptions,
+    pub(crate) environment: Environment,
     /// Empty if there is only a token URL.
     pub(crate) login_url: Result<ConfigValue<String>, Problem>,
     pub(crate) client_id: Result<ConfigValue<String>, Problem>,
@@ -104,7 +105,8 @@ impl<'a> Configuration<'a> {
         let client_id = self.client_id.as_ref().map_err(found)?;
         let secret = self.client_secret.as_ref().map_err(found)?;
         let builder = self.builder(&login_url.value, &client_id.value, secret.value.clone());
-        Ok(adapt(self.with_network(builder)?).build()?)
+        let network = NetworkOptions::read(self.options, &self.environment)?;
+        Ok(adapt(network.apply(builder)).build()?)
     }
 
     /// The host that the credentials will be sent to.
@@ -114,52 +116,79 @@ impl<'a> Configuration<'a> {
         Ok(client.login_host())
     }
 
-    /// How the host is reached, if all options about that are right.
-    pub(crate) fn check_network(&self) -> Result<String, Problem> {
-        let builder = self.with_network(Client::builder(PROBE_HOST, "x", "x"))?;
-        builder.build()?;
-        let login_url = self.login_url.as_ref().ok();
-        let host = login_url.and_then(|found| self.check_host(&found.value).ok());
-        let Some(host) = host else {
-            return Ok("the options can be used".to_owned());
-        };
-        let route = command_line::route(&self.options.proxy, &self.environment, &host)?;
-        Ok(route
-            .replace("the option says so", "--proxy none")
-            .replace("option proxy", "--proxy"))
-    }
-
     fn builder(&self, login_url: &str, client_id: &str, secret: Secret) -> ClientBuilder {
         let builder = Client::builder(login_url, client_id, secret)
-            .auth_style(self.options.auth_style)
+            .auth_style(self.options.auth_style.unwrap_or_default())
             .trusted_hosts(&self.options.trusted_hosts);
         match &self.options.token_url {
             Some(url) => builder.token_url(url),
             None => builder,
         }
     }
+}
 
-    fn with_network(&self, mut builder: ClientBuilder) -> Result<ClientBuilder, Problem> {
-        for (host, address) in &self.options.resolve {
+/// What the options say about the way to Salesforce, read once.
+#[derive(Clone)]
+pub(crate) struct NetworkOptions {
+    resolve: Vec<(String, SocketAddr)>,
+    timeout: Option<Duration>,
+    roots: Roots,
+    proxy: Proxy,
+    environment: Environment,
+}
+
+impl NetworkOptions {
+    pub(crate) fn read(options: &CliOptions, environment: &Environment) -> Result<Self, Problem> {
+        let roots = match &options.roots {
+            RootsFrom::Platform => Roots::Platform,
+            RootsFrom::Bundled => Roots::Bundled,
+            RootsFrom::File(path) => Roots::Pem(read_roots(path)?),
+        };
+        Ok(Self {
+            resolve: options.resolve.clone(),
+            timeout: options.timeout,
+            roots,
+            proxy: options.proxy.clone(),
+            environment: environment.clone(),
+        })
+    }
+
+    /// The same builder with these options.
+    pub(crate) fn apply(&self, mut builder: ClientBuilder) -> ClientBuilder {
+        for (host, address) in &self.resolve {
             builder = builder.resolve(host, *address);
         }
-        if let Some(total) = self.options.timeout {
+        if let Some(total) = self.timeout {
             let (connect, attempt) = parts(total);
             builder = builder
                 .total_timeout(total)
                 .attempt_timeout(attempt)
                 .connect_timeout(connect);
         }
-        let roots = match &self.options.roots {
-            RootsFrom::Platform => Roots::Platform,
-            RootsFrom::Bundled => Roots::Bundled,
-            RootsFrom::File(path) => Roots::Pem(read_roots(path)?),
-        };
-        Ok(builder
-            .roots(roots)
-            .proxy(self.options.proxy.clone())
-            .environment(self.environment.clone()))
+        builder
+            .roots(self.roots.clone())
+            .proxy(self.proxy.clone())
+            .environment(self.environment.clone())
     }
+}
+
+/// How the host is reached, if it is known and all options about that are right.
+pub(crate) fn check_network(
+    host: Option<&str>,
+    options: &CliOptions,
+    environment: &Environment,
+) -> Result<String, Problem> {
+    let builder = Client::builder(PROBE_HOST, "x", "x");
+    NetworkOptions::read(options, environment)?
+        .apply(builder)
+        .build()?;
+    let Some(host) = host else {
+        return Ok("the options can be used".to_owned());
+    };
+    let route = command_line::route(&options.proxy, environment, host)?;
+    Ok(route
+        .replace("the option says so", "--proxy none")
+        .replace("option proxy", "--proxy"))
 }
 
 /// Any valid host: a client for it is built to check something else, and never used.
@@ -235,7 +264,8 @@ fn in_environment(
     }
 }
 
-fn secret(
+/// The secret that an option names.
+pub(crate) fn secret(
     from: &SecretFrom,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<ConfigValue<Secret>, Problem> {

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 
 use forcegrant::ffi::Redactor;
 
-use crate::problem::Problem;
+use crate::exit_codes::{FAILED, USAGE};
+use crate::problem::{CommandFailure, Problem};
 
 pub(crate) struct Console<'a> {
     out: &'a mut dyn Write,
@@ -34,10 +35,42 @@ impl<'a> Console<'a> {
         self.out.flush()
     }
 
-    /// Prints an access token unchanged, because the user asked for it.
+    /// Prints a text unchanged: an access token or a key that the user asked for, or what has no secret.
     pub(crate) fn reveal(&mut self, text: &str) -> io::Result<()> {
         writeln!(self.out, "{text}")?;
         self.out.flush()
+    }
+
+    /// Bytes of a response or a script, unchanged.
+    pub(crate) fn pass(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.out.write_all(bytes)?;
+        self.out.flush()
+    }
+
+    /// A line for the person, on standard error.
+    pub(crate) fn tell(&mut self, text: &str) -> io::Result<()> {
+        self.complain_more(text)
+    }
+
+    /// The link of the page, unchanged, on standard error: it looks like a secret, works once and is meant to be read.
+    pub(crate) fn tell_link(&mut self, link: &str) -> io::Result<()> {
+        writeln!(self.err, "  {link}")?;
+        self.err.flush()
+    }
+
+    /// A question, on standard error; the line does not end.
+    pub(crate) fn ask(&mut self, text: &str) -> io::Result<()> {
+        let text = self.clean(text);
+        write!(self.err, "{text} ")?;
+        self.err.flush()
+    }
+
+    /// Why a command stopped, on standard error, and its exit code.
+    pub(crate) fn stop(&mut self, failure: &CommandFailure) -> io::Result<u8> {
+        match failure {
+            CommandFailure::Usage(text) => self.usage(text).map(|()| USAGE),
+            CommandFailure::Problem(problem) => self.report(problem).map(|()| FAILED),
+        }
     }
 
     /// A failure, on standard error.

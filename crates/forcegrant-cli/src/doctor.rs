@@ -6,13 +6,16 @@ use std::fmt::Write as _;
 use std::io;
 use std::time::Duration;
 
-use forcegrant::{Error, ErrorCode, ErrorKind};
+use forcegrant::{ClientBuilder, Error, ErrorCode, ErrorKind};
 
-use crate::configuration::{ConfigValue, Configuration, check_client_id, check_client_secret};
+use crate::configuration::{
+    ConfigValue, Configuration, check_client_id, check_client_secret, check_network,
+};
 use crate::console::Console;
 use crate::exit_codes::{FAILED, FINE};
 use crate::findings;
 use crate::login::{self, Trace, VerifyOutcome};
+use crate::login_setup::{LoginSetup, SavedSetup};
 use crate::options::CliOptions;
 use crate::problem::{Problem, number};
 use crate::report::{LineStatus, ReportLine, api_line, identity, steps, token_lines};
@@ -31,7 +34,10 @@ pub(crate) fn run(
     mut surroundings: Surroundings<'_>,
     console: &mut Console<'_>,
 ) -> io::Result<u8> {
-    let configuration = Configuration::read(options, &mut surroundings, console);
+    let setup = match LoginSetup::read(options, &mut surroundings, console) {
+        Ok(setup) => setup,
+        Err(failure) => return console.stop(&failure),
+    };
     console.say(&format!(
         "forcegrant {} on {} {}\n",
         env!("CARGO_PKG_VERSION"),
@@ -42,14 +48,25 @@ pub(crate) fn run(
         console,
         first: None,
     };
-    report.configuration(&configuration, options)?;
-    report.network_options(options, &configuration)?;
+    let (host, environment) = match &setup {
+        LoginSetup::Separate(configuration) => {
+            report.configuration(configuration, options)?;
+            let login_url = configuration.login_url.as_ref().ok();
+            let host = login_url.and_then(|found| configuration.check_host(&found.value).ok());
+            (host, &configuration.environment)
+        }
+        LoginSetup::Saved(saved) => (report.connection(saved)?, &saved.environment),
+    };
+    match check_network(host.as_deref(), options, environment) {
+        Ok(route) => report.line(&findings::network(options, &route))?,
+        Err(problem) => report.fail("network", problem)?,
+    }
     if report.first.is_some() {
         for subject in SUBJECTS {
             report.line(&ReportLine::not_reached(subject))?;
         }
     } else {
-        match login::verify(&configuration, report.console) {
+        match login::verify(&setup, report.console) {
             Ok((outcome, trace)) => report.login(outcome, &trace, options)?,
             // Each part was checked above, so this is not expected.
             Err(problem) => report.fail("client", problem)?,
@@ -129,14 +146,27 @@ impl DoctorReport<'_, '_> {
         self.fail(subject, problem)
     }
 
-    fn network_options(
-        &mut self,
-        options: &CliOptions,
-        configuration: &Configuration<'_>,
-    ) -> io::Result<()> {
-        match configuration.check_network() {
-            Ok(route) => self.line(&findings::network(options, &route)),
-            Err(problem) => self.fail("network", problem),
+    /// What is saved, without the secret. Returns the host that it names, if it can be used.
+    fn connection(&mut self, saved: &SavedSetup<'_>) -> io::Result<Option<String>> {
+        let (connections, connection) = match &saved.found {
+            Ok(found) => found,
+            Err(problem) => {
+                let subject = findings::SAVED;
+                return self.fail(subject, problem.clone()).map(|()| None);
+            }
+        };
+        for line in findings::connection(connections.folder(), connection, saved.source) {
+            self.line(&line)?;
+        }
+        // Reads the secret, unless a command brings it.
+        match connections
+            .client_builder(connection.id())
+            .and_then(ClientBuilder::build)
+        {
+            Ok(client) => Ok(Some(client.login_host())),
+            Err(error) => self
+                .fail("client secret", Problem::from(error))
+                .map(|()| None),
         }
     }
 

@@ -1,11 +1,15 @@
 //! What `doctor` says about each value of a configuration, without any secret.
 
+use std::path::Path;
+
 use forcegrant::Secret;
+use forcegrant::connections::Connection;
 use forcegrant::ffi::command_line::meant;
 
 use crate::configuration::{ConfigValue, fingerprint};
 use crate::options::CliOptions;
 use crate::report::ReportLine;
+use crate::time::rfc3339;
 
 /// The pasted value and the host that was read from it. The query is left out: a link from a browser can hold a
 /// session id.
@@ -30,20 +34,65 @@ pub(crate) fn login_url(
     ReportLine::works("login URL", text).with_notes(notes)
 }
 
+/// The subject of the lines about a connection in its file.
+pub(crate) const SAVED: &str = "saved as";
+
+/// What a saved connection has, without its secret.
+pub(crate) fn connection(
+    folder: &Path,
+    connection: &Connection,
+    source: &'static str,
+) -> Vec<ReportLine> {
+    let verified = match connection.verified() {
+        Some(at) => format!("verified {}", rfc3339(at)),
+        None => "not verified yet".to_owned(),
+    };
+    let id = connection.id();
+    let text = format!("{id}, {verified} (from {source})");
+    let notes = [format!("in {}", folder.display())];
+    let at_hand = |value: &str| ConfigValue {
+        value: value.to_owned(),
+        source: "the connection".to_owned(),
+        unused: Vec::new(),
+    };
+    let login_url = login_url_of(connection);
+    vec![
+        ReportLine::works(SAVED, text).with_notes(notes),
+        ReportLine::works("login URL", format!("{login_url} (from the connection)")),
+        client_id(&at_hand(connection.client_id())),
+    ]
+}
+
+/// The login URL without its query: a link from a browser can hold a session id.
+pub(crate) fn login_url_of(connection: &Connection) -> &str {
+    let login_url = meant(connection.login_url()).split(['?', '#']).next();
+    login_url.unwrap_or_default()
+}
+
 /// A consumer key is shown in part. A value that does not look like one may be the secret in the wrong place.
 pub(crate) fn client_id(found: &ConfigValue<String>) -> ReportLine {
     let id = meant(&found.value);
     let length = id.chars().count();
     let mut notes = remarks(&found.value, &found.unused);
-    let text = if id.starts_with(KEY_START) && id.is_ascii() && length > 30 {
-        format!("{}...{}, {length} characters", &id[..9], &id[length - 4..])
-    } else {
+    let shown = shortened(id);
+    if shown.is_none() {
         notes.push(format!(
             "a consumer key usually starts with {KEY_START} and has about 85 characters"
         ));
-        format!("{}, fingerprint {}", characters(length), fingerprint(id))
-    };
+    }
+    let text =
+        shown.unwrap_or_else(|| format!("{}, fingerprint {}", characters(length), fingerprint(id)));
     ReportLine::works("client id", format!("{text} (from {})", found.source)).with_notes(notes)
+}
+
+/// Both ends of what looks like a consumer key.
+pub(crate) fn shortened(id: &str) -> Option<String> {
+    let length = id.chars().count();
+    let is_key = id.starts_with(KEY_START) && id.is_ascii() && length > 30;
+    is_key.then(|| {
+        let end = &id[length - 4..];
+        format!("{}...{end}, {length} characters", &id[..9])
+    })
 }
 
 pub(crate) fn client_secret(found: &ConfigValue<Secret>) -> ReportLine {

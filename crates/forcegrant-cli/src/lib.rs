@@ -13,18 +13,27 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod block_on;
+mod call;
+mod commands;
+mod completions;
 mod configuration;
+mod connect;
+mod connections;
 mod console;
 mod doctor;
+mod emulator;
 mod errors;
 mod exit_codes;
 mod findings;
 mod help;
 mod login;
+mod login_setup;
 mod options;
 mod problem;
 mod report;
 mod surroundings;
+mod terminal;
 mod time;
 mod token;
 mod verify;
@@ -37,10 +46,11 @@ use forcegrant::Environment;
 use crate::arguments::Command;
 use crate::console::Console;
 
-pub use exit_codes::{FAILED, FINE, USAGE};
+pub use exit_codes::{CLIENT_ERROR, FAILED, FINE, INTERRUPTED, NOT_CONNECTED, SERVER_ERROR, USAGE};
 pub use surroundings::Surroundings;
 
-/// Runs one command and returns the exit code: [`FINE`], [`FAILED`] or [`USAGE`].
+/// Runs one command and returns the exit code: [`FINE`], [`FAILED`] or [`USAGE`]; `connect` and `call` have codes of
+/// their own, and `emulator` passes on that of the emulator.
 ///
 /// `args` are those after the program's name. The process's environment is read, and its standard
 /// input if an option says so. Blocks while the command runs; nothing is left running.
@@ -90,8 +100,21 @@ fn carry_out(
         Command::Token { options, form } => token::run(options, *form, surroundings, console),
         Command::Verify(options) => verify::run(options, surroundings, console),
         Command::Doctor(options) => doctor::run(options, surroundings, console),
+        Command::Connect {
+            id,
+            options,
+            connection,
+        } => connect::run(id, options, connection, surroundings, console),
+        Command::Connections {
+            action,
+            options,
+            connection,
+        } => connections::run(action, options, connection, &surroundings, console),
+        Command::Call { options, call } => call::run(options, call, surroundings, console),
+        Command::Emulator(arguments) => emulator::run(arguments, console),
         Command::Errors(code) => errors::run(code.as_deref(), console),
-        Command::Help => console.say(help::TEXT).map(|()| FINE),
+        Command::Completions(shell) => completions::run(shell, console),
+        Command::Help(path) => console.say(&help::text(path)).map(|()| FINE),
         Command::Version => console
             .say(concat!("forcegrant ", env!("CARGO_PKG_VERSION")))
             .map(|()| FINE),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use forcegrant::{Error, Event, Token, blocking, ffi};
 
-use crate::configuration::Configuration;
 use crate::console::Console;
+use crate::login_setup::LoginSetup;
 use crate::problem::Problem;
 
 /// How far it went.
@@ -31,12 +31,12 @@ pub(crate) struct Trace {
 
 /// Logs in and calls the API once. The token is hidden from the console.
 pub(crate) fn verify(
-    configuration: &Configuration<'_>,
+    setup: &LoginSetup<'_>,
     console: &mut Console<'_>,
 ) -> Result<(VerifyOutcome, Trace), Problem> {
     let trace = Arc::new(Mutex::new(Trace::default()));
     let listener = Arc::clone(&trace);
-    let client = configuration.client(|builder| {
+    let client = setup.client(|builder| {
         ffi::on_event(builder, move |event| {
             listener
                 .lock()

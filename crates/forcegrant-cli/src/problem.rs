@@ -34,12 +34,37 @@ impl From<&Error> for Problem {
             help: error.help().unwrap_or_default().to_owned(),
             step: error.setup_step(),
         }
+        .for_command_line()
     }
 }
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         Self::from(&error)
+    }
+}
+
+impl Problem {
+    /// The same for a person at the command line: options of the library by their names here.
+    fn for_command_line(mut self) -> Self {
+        for (option, here) in [("`replace`", "--replace"), ("`other_org`", "--other-org")] {
+            self.help = self.help.replace(option, here);
+        }
+        self
+    }
+}
+
+/// Why a command stopped.
+#[derive(Clone, Debug)]
+pub(crate) enum CommandFailure {
+    /// The command line is wrong.
+    Usage(String),
+    Problem(Problem),
+}
+
+impl<P: Into<Problem>> From<P> for CommandFailure {
+    fn from(problem: P) -> Self {
+        Self::Problem(problem.into())
     }
 }
 

@@ -6,11 +6,10 @@ use forcegrant::{Token, blocking};
 use serde_json::json;
 
 use crate::arguments::TokenForm;
-use crate::configuration::Configuration;
 use crate::console::Console;
-use crate::exit_codes::{FAILED, FINE};
+use crate::exit_codes::FINE;
+use crate::login_setup::LoginSetup;
 use crate::options::CliOptions;
-use crate::problem::Problem;
 use crate::surroundings::Surroundings;
 use crate::time::rfc3339;
 
@@ -21,15 +20,14 @@ pub(crate) fn run(
     mut surroundings: Surroundings<'_>,
     console: &mut Console<'_>,
 ) -> io::Result<u8> {
-    let configuration = Configuration::read(options, &mut surroundings, console);
-    let token = configuration.client(|builder| builder).and_then(|client| {
-        blocking::Client::from(client)
-            .token()
-            .map_err(Problem::from)
+    let setup = LoginSetup::read(options, &mut surroundings, console);
+    let token = setup.and_then(|setup| {
+        let client = setup.shared_client(console)?;
+        Ok(blocking::Client::from(client).token()?)
     });
     match token {
         Ok(token) => console.reveal(&written(&token, form)).map(|()| FINE),
-        Err(problem) => console.report(&problem).map(|()| FAILED),
+        Err(failure) => console.stop(&failure),
     }
 }
 
@@ -41,9 +39,12 @@ fn written(token: &Token, form: TokenForm) -> String {
     }
 }
 
+/// The protocol for other tools: fields may be added, and a change of what is there is a new version.
 fn in_json(token: &Token) -> String {
     let expiry = token.expiry();
     let object = json!({
+        "version": 1,
+        "token_type": "Bearer",
         "access_token": token.access_token(),
         "instance_url": token.instance_url(),
         "org_id": token.org_id(),

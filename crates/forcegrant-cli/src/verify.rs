@@ -2,10 +2,10 @@
 
 use std::io;
 
-use crate::configuration::Configuration;
 use crate::console::Console;
 use crate::exit_codes::{FAILED, FINE};
 use crate::login::{self, VerifyOutcome};
+use crate::login_setup::LoginSetup;
 use crate::options::CliOptions;
 use crate::problem::Problem;
 use crate::report::{ReportLine, api_line, identity, token_lines};
@@ -17,10 +17,11 @@ pub(crate) fn run(
     mut surroundings: Surroundings<'_>,
     console: &mut Console<'_>,
 ) -> io::Result<u8> {
-    let configuration = Configuration::read(options, &mut surroundings, console);
-    let outcome = match login::verify(&configuration, console) {
+    let verified = LoginSetup::read(options, &mut surroundings, console)
+        .and_then(|setup| Ok(login::verify(&setup, console)?));
+    let outcome = match verified {
         Ok((outcome, _)) => outcome,
-        Err(problem) => return console.report(&problem).map(|()| FAILED),
+        Err(failure) => return console.stop(&failure),
     };
     let token = match &outcome {
         VerifyOutcome::Works(token, _) => Some(token),

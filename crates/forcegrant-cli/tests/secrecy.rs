@@ -8,12 +8,13 @@ use base64::engine::general_purpose::STANDARD;
 use common::{Shell, file};
 use serde_json::json;
 
-const COMMANDS: [&[&str]; 5] = [
+const COMMANDS: [&[&str]; 6] = [
     &["token"],
     &["token", "--header"],
     &["token", "--json"],
     &["verify"],
     &["doctor"],
+    &["call", "GET", "/services/data/v60.0/limits"],
 ];
 
 #[test]
@@ -58,6 +59,11 @@ fn a_secret_as_an_option_is_not_repeated() {
         "--json",
         "--header",
         "--bogus",
+        "--connection",
+        "--label",
+        "--name",
+        "--port",
+        "--remove",
     ] {
         let joined = format!("{option}={secret}");
         for command in COMMANDS {
@@ -68,8 +74,22 @@ fn a_secret_as_an_option_is_not_repeated() {
             }
         }
     }
-    for command in ["errors", "token"] {
+    for command in ["errors", "token", "connections", "completions"] {
         assert_eq!(shell.run(&[command, &secret]).code, 2);
+    }
+    let (shell, _) = Shell::with_folder("secrecy-words");
+    let secret = shell.emulator.default_org().client_secret;
+    for args in [
+        &["connect", &secret, "--no-browser"][..],
+        &["connect", "a", "--port", &secret],
+        &["connect", "a", "--label", &secret],
+        &["connections", "show", &secret],
+        &["connections", "label", "a", &secret],
+        &["call", &secret, "/"],
+        &["call", "GET", "/", "--data", "@", &secret],
+        &["call", "GET", "/", "--header", &secret],
+    ] {
+        assert_ne!(shell.run_offline(args).code, 0, "{args:?}");
     }
     assert_eq!(shell.run(&[&secret]).code, 2);
 }

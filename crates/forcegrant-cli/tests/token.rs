@@ -32,6 +32,8 @@ fn json_has_the_token_and_its_attributes() {
     let output = shell.run(&["token", "--json"]);
     assert_eq!((output.code, output.err.as_str()), (0, ""));
     let json: Value = serde_json::from_str(&output.out).expect("JSON");
+    assert_eq!(json["version"], 1);
+    assert_eq!(json["token_type"], "Bearer");
     assert!(json["access_token"].as_str().unwrap().contains('!'));
     assert_eq!(json["instance_url"], "https://acme.my.salesforce.com");
     assert_eq!(json["org_id"], *org.org_id);

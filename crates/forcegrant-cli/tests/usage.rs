@@ -16,7 +16,7 @@ fn outcome(args: &[&str]) -> (u8, String, String) {
 
 #[test]
 fn help_and_version_go_to_standard_output() {
-    for args in [&["--help"][..], &["-h"], &["help"], &["token", "--help"]] {
+    for args in [&["--help"][..], &["-h"], &["help"]] {
         let (code, out, err) = outcome(args);
         assert_eq!((code, err.as_str()), (0, ""));
         for word in [
@@ -31,6 +31,20 @@ fn help_and_version_go_to_standard_output() {
             assert!(out.contains(word), "{word}");
         }
         assert!(out.lines().all(|line| line.len() <= 90));
+    }
+    // Each command has its own; what they share with the whole is still there.
+    for args in [&["token", "--help"][..], &["help", "token"]] {
+        let (code, out, err) = outcome(args);
+        assert_eq!((code, err.as_str()), (0, ""));
+        for word in [
+            "\nUsage: forcegrant token [options]\n",
+            "--client-secret-stdin",
+            "--connection ID",
+            "token_type",
+            "process list",
+        ] {
+            assert!(out.contains(word), "{word}: {out}");
+        }
     }
     let version = format!("forcegrant {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(outcome(&["--version"]), (0, version, String::new()));
@@ -113,4 +127,76 @@ fn closed_output_does_not_panic() {
     let code = run(["--help".into()], &mut Closed, &mut err);
     assert_eq!((code, err.len()), (1, 0));
     assert_eq!(run(["--bogus".into()], &mut Closed, &mut Closed), 1);
+}
+
+#[test]
+fn each_command_has_its_help() {
+    let (_, whole, _) = outcome(&["--help"]);
+    let commands = whole
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1);
+    let commands: Vec<_> = commands
+        .take_while(|line| !line.is_empty())
+        .map(|line| line.split_whitespace().next().unwrap())
+        .collect();
+    assert!(
+        commands.contains(&"connect") && commands.len() == 9,
+        "{commands:?}"
+    );
+    let inner = ["show", "verify", "remove", "label", "reseal", "key"];
+    let inner = inner.map(|name| vec!["connections", name]);
+    for path in commands.iter().map(|name| vec![*name]).chain(inner) {
+        let (code, out, err) = outcome(&[&path[..], &["--help"]].concat());
+        assert_eq!((code, err.as_str()), (0, ""), "{path:?}");
+        let usage = format!("\nUsage: forcegrant {}", path.join(" "));
+        assert!(out.contains(&usage), "{out}");
+        assert!(out.lines().all(|line| line.len() <= 100), "{out}");
+    }
+}
+
+#[test]
+fn completions_are_made_for_each_shell() {
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let (code, script, err) = outcome(&["completions", shell]);
+        assert_eq!((code, err.as_str()), (0, ""));
+        for word in ["connections", "client-secret-stdin", "reseal"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+        let parser = match shell {
+            "powershell" => continue,
+            parser => parser,
+        };
+        let path = common::file(&format!("completions.{shell}"), &script);
+        match std::process::Command::new(parser)
+            .arg("-n")
+            .arg(path)
+            .output()
+        {
+            Ok(output) => assert!(
+                output.status.success() && output.stderr.is_empty(),
+                "{shell}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            ),
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{shell}"),
+        }
+    }
+    let (code, _, err) = outcome(&["completions", "tcsh"]);
+    assert!(code == 2 && err.contains("knows bash"), "{err}");
+}
+
+#[test]
+fn an_emulator_that_is_not_installed_is_explained() {
+    // A name that no program has, in place of the one that this repository builds beside the tests.
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_forcegrant"))
+        .args(["emulator", "--help-is-ours"])
+        .env("FORCEGRANT_EMULATOR", "/no/such/program")
+        .output()
+        .unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    assert!(
+        err.contains("pip install") && err.contains("npm install"),
+        "{err}"
+    );
 }

@@ -53,11 +53,57 @@ impl Shell {
         }
     }
 
+    /// The same with a folder for connections of its own, and no credentials in the environment.
+    pub(crate) fn with_folder(test: &str) -> (Self, PathBuf) {
+        let mut shell = Self::new(test);
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+        let _ = std::fs::remove_dir_all(&root);
+        std::fs::create_dir_all(&root).expect("the target folder can be written");
+        let folder = root.join("connections");
+        shell.variables = BTreeMap::from([
+            ("FORCEGRANT_CONNECTIONS", folder.display().to_string()),
+            ("XDG_CACHE_HOME", root.join("cache").display().to_string()),
+            ("HOME", root.display().to_string()),
+            ("LOCALAPPDATA", root.display().to_string()),
+        ]);
+        (shell, folder)
+    }
+
+    /// Saves a connection to the default org.
+    pub(crate) fn connect(&mut self, id: &str, more: &[&str]) -> Output {
+        let org = self.emulator.default_org();
+        self.input = org.client_secret.clone().into_bytes();
+        let args = [
+            &[
+                "connect",
+                id,
+                "--login-url",
+                &org.my_domain,
+                "--client-id",
+                &org.client_id,
+            ][..],
+            &["--client-secret-stdin"],
+            more,
+        ];
+        let output = self.run(&args.concat());
+        self.input.clear();
+        output
+    }
+
     /// Runs a command; the options that lead to the emulator come first, so that others win.
     pub(crate) fn run(&self, args: &[&str]) -> Output {
+        self.run_with(&self.options, args)
+    }
+
+    /// Runs a command that does not log in.
+    pub(crate) fn run_offline(&self, args: &[&str]) -> Output {
+        self.run_with(&[], args)
+    }
+
+    fn run_with(&self, options: &[OsString], args: &[&str]) -> Output {
         let is_token = args.first() == Some(&"token");
         let mut args: Vec<_> = args.iter().map(OsString::from).collect();
-        args.splice(1..1, self.options.iter().cloned());
+        args.splice(1..1, options.iter().cloned());
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut input = self.input.as_slice();
         let surroundings = Surroundings {

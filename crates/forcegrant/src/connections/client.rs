@@ -65,10 +65,7 @@ impl ClientBuilder {
     /// # Errors
     /// As [`ClientBuilder::from_env`].
     pub fn from_environment(environment: Environment) -> Result<Self, Error> {
-        if let Some(id) = environment.read(CONNECTION)? {
-            if let Some(other) = environment.credentials_variable() {
-                return Err(ambiguous(other));
-            }
+        if let Some(id) = connection_variable(&environment)? {
             return Connections::from_environment(environment)?.client_builder(id.expose());
         }
         let found = EnvironmentCredentials::read(&environment, Wanted::ALL);
@@ -181,6 +178,15 @@ impl SavedCredentials for InMemory {
         may_run: bool,
     ) -> Result<Option<CredentialsWithEndpoint>, Error> {
         self.connections.load(&self.connection, trust, may_run)
+    }
+}
+
+/// The id of the connection that the environment names, if it does not name credentials beside it.
+pub(crate) fn connection_variable(environment: &Environment) -> Result<Option<Secret>, Error> {
+    let id = environment.read(CONNECTION)?;
+    match environment.credentials_variable() {
+        Some(other) if id.is_some() => Err(ambiguous(other)),
+        _ => Ok(id),
     }
 }
 

@@ -13,11 +13,12 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 pub use self::authorization::Authorization;
+pub(crate) use self::client::connection_variable;
 use self::folder::{ConnectionFolder, Existing};
 use crate::environment::Environment;
 pub use forcegrant_proto::connection::{Connection, ConnectionId};
 use forcegrant_proto::connection::{ConnectionProblem, NONCE_BYTES, SealingKeys, nearest};
-use forcegrant_proto::error::{Error, ErrorCode, invalid_option};
+use forcegrant_proto::error::{Error, ErrorCode, Setting, invalid_option};
 
 /// The connections of a folder.
 ///
@@ -79,7 +80,7 @@ impl Connections {
         Self::in_folder(folder, environment)
     }
 
-    fn in_folder(folder: PathBuf, environment: Environment) -> Result<Self, Error> {
+    pub(crate) fn in_folder(folder: PathBuf, environment: Environment) -> Result<Self, Error> {
         if !folder.is_absolute() {
             return Err(invalid_option(
                 "connections",
@@ -143,6 +144,26 @@ impl Connections {
             let mut connection = self.get(id)?;
             let before = SaveOver::Revision(connection.revision);
             connection.labels.clone_from(labels);
+            match self.save(connection, before) {
+                Err(error) if error.code() == ErrorCode::ConnectionExists => {}
+                result => return result,
+            }
+        }
+        Err(changed_meanwhile(&ConnectionId::new(id)?))
+    }
+
+    /// Seals the secrets of a connection anew with the first key of the environment, those that are not sealed yet too.
+    /// Returns the connection as it was saved.
+    ///
+    /// # Errors
+    /// As [`Connections::set_labels`]; `invalid_option` if there is no key.
+    pub fn reseal(&self, id: &str) -> Result<Connection, Error> {
+        let keys = secrets::sealing_keys(&self.environment)?.ok_or_else(no_key)?;
+        for _ in 0..MAX_SAVES {
+            let mut connection = self.get(id)?;
+            let before = SaveOver::Revision(connection.revision);
+            let opened = secrets::unseal(&mut connection, Some(&keys));
+            opened.map_err(|problem| self.at(&connection.id, problem))?;
             match self.save(connection, before) {
                 Err(error) if error.code() == ErrorCode::ConnectionExists => {}
                 result => return result,
@@ -253,6 +274,13 @@ fn exists(id: &ConnectionId) -> Error {
         format!("a connection `{id}` is saved already"),
     )
     .with_help("Choose another id, or say that it may be replaced (`replace`).")
+}
+
+fn no_key() -> Error {
+    Setting::Variable(secrets::KEY).wrong(
+        "it is not set, and there is no other key to seal with",
+        "`forcegrant connections key` makes a key. Give it in this variable, or name its file in FORCEGRANT_CONNECTIONS_KEY_FILE.",
+    )
 }
 
 fn changed_meanwhile(id: &ConnectionId) -> Error {

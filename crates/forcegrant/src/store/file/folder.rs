@@ -203,12 +203,9 @@ fn file_name(key: &str) -> String {
     key.replace(':', "_")
 }
 
-/// The user's cache folder on this system.
-pub(super) fn user_cache() -> Option<PathBuf> {
-    let folder = |name: &str| {
-        let path = PathBuf::from(std::env::var_os(name)?);
-        path.is_absolute().then_some(path)
-    };
+/// The user's cache folder on this system, by these variables.
+pub(super) fn user_cache(variable: impl Fn(&'static str) -> Option<PathBuf>) -> Option<PathBuf> {
+    let folder = |name| variable(name).filter(|path| path.is_absolute());
     if cfg!(windows) {
         return folder("LOCALAPPDATA");
     }

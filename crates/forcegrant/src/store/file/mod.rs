@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use self::folder::{Folder, KeyFiles};
 use crate::clock::{Clock, millis};
+use crate::environment::Environment;
 use crate::store::{Acquired, Lease, Put, Store, StoreError, StoreFuture, Stored};
 use forcegrant_proto::error::{Error, invalid_option};
 use forcegrant_proto::store::file_entry::FileEntry;
@@ -70,7 +71,19 @@ impl FileStore {
     /// # Errors
     /// `invalid_option`: the environment does not name one, as for users without a home.
     pub fn in_user_cache() -> Result<Self, Error> {
-        match folder::user_cache() {
+        Self::in_cache(|name| std::env::var_os(name).map(PathBuf::from))
+    }
+
+    /// The same by these variables.
+    pub(crate) fn in_user_cache_of(environment: &Environment) -> Result<Self, Error> {
+        Self::in_cache(|name| {
+            let path = environment.read(name).ok().flatten();
+            path.map(|path| PathBuf::from(path.expose()))
+        })
+    }
+
+    fn in_cache(variable: impl Fn(&'static str) -> Option<PathBuf>) -> Result<Self, Error> {
+        match folder::user_cache(variable) {
             Some(cache) => Self::new(cache.join("forcegrant")),
             None => Err(invalid_option(
                 "store",
