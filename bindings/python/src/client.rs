@@ -13,7 +13,7 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 use crate::callbacks::Callbacks;
 use crate::error::{invalid_option, raise};
 use crate::hooks;
-use crate::options::{apply, environment};
+use crate::options::{GivenOptions, environment};
 use crate::python_call;
 use crate::report::PyStatus;
 use crate::request::given_set;
@@ -61,7 +61,8 @@ impl PyClientBase {
                 "Give the one or the other: with a callback leave client_id and client_secret out, and do not use from_env.",
             ));
         }
-        let builder = apply(callbacks.functions().attach(builder), options)?;
+        let options = GivenOptions::read(options)?;
+        let builder = options.apply(callbacks.functions().attach(builder));
         let client = builder.build().map_err(|error| raise(py, &error))?;
         Ok(Self::of(client, callbacks))
     }
