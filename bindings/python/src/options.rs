@@ -21,9 +21,9 @@ use crate::values::{
 type SetOption<B> = Box<dyn Fn(B) -> B + Send + Sync>;
 
 /// The options of a client as they were read, to be set on any thread.
-pub(crate) struct GivenOptions(Vec<SetOption<ClientBuilder>>);
+pub(crate) struct OptionSetters(Vec<SetOption<ClientBuilder>>);
 
-impl GivenOptions {
+impl OptionSetters {
     /// All but the functions and a store in Python, which `Callbacks` knows.
     pub(crate) fn read(options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let options = options.into_iter().flatten();

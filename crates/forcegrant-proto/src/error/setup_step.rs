@@ -42,6 +42,44 @@ impl SetupStep {
         }
     }
 
+    /// What is done in this step, in a few words.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::CreateApp => "Create the app",
+            Self::EnableFlow => "Enable the flow for the app",
+            Self::RunAsUser => "Choose the user that the app runs as",
+            Self::AppPolicies => "Let that user use the app",
+            Self::KeyAndSecret => "Copy the key and the secret",
+            Self::Hostname => "Find the My Domain host",
+        }
+    }
+
+    /// How it is done: a few sentences for a person in front of Salesforce's Setup.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::CreateApp => {
+                "Choose New External Client App and give it a name, an API name and a contact e-mail address. Under OAuth Settings tick Enable OAuth, enter any callback URL (this flow never uses it) and select at least the scope Manage user data via APIs (api)."
+            }
+            Self::EnableFlow => {
+                "Tick Enable Client Credentials Flow and save the app. It has to be ticked a second time in step 3."
+            }
+            Self::RunAsUser => {
+                "On the app's Policies tab choose Edit, tick Enable Client Credentials Flow and set Run As (Username): the username, which is not always the e-mail address. Save, open the page again and see that the name is still there. Use a user of its own with the permission API Only User."
+            }
+            Self::AppPolicies => {
+                "Select a profile or a permission set that the Run-As user has. Login IP ranges and login hours of the user's profile apply to this login too."
+            }
+            Self::KeyAndSecret => {
+                "Salesforce sends a code by e-mail and then shows both. The Consumer Key is the client id, the Consumer Secret is the client secret. A new or changed app can take 2 to 10 minutes, and up to 30, until it is known everywhere."
+            }
+            Self::Hostname => {
+                "It looks like acme.my.salesforce.com, and like acme--uat.sandbox.my.salesforce.com for a sandbox. It is also shown under your profile picture. login.salesforce.com and test.salesforce.com do not serve this flow."
+            }
+        }
+    }
+
     /// Where in Salesforce's Setup it is done.
     #[must_use]
     pub fn setup_path(self) -> &'static str {
