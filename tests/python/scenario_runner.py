@@ -53,7 +53,7 @@ def load() -> list[JSON]:
 @contextmanager
 def variables(wanted: dict[str, str]) -> Iterator[None]:
     """Have these variables in `os.environ`, and no others that a client reads."""
-    read = ("SALESFORCE_", "SF_")
+    read = ("SALESFORCE_", "SF_", "FORCEGRANT_CONNECTION")
     before = {
         name: value
         for name, value in os.environ.items()

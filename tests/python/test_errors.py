@@ -14,6 +14,7 @@ import pytest
 
 import forcegrant
 from forcegrant import (
+    SETUP_STEPS,
     Client,
     ConfigurationError,
     ForcegrantError,
@@ -67,6 +68,7 @@ def test_every_error_survives_pickling_and_copying(row: dict[str, str]) -> None:
         oauth_error="invalid_grant",
         oauth_description="no client credentials user enabled",
         setup_step="run-as-user",
+        field="client_id",
         help="first\nsecond",
     )
     assert str(error) == "what happened\n  first\n  second"
@@ -101,6 +103,7 @@ def test_a_refusal_as_users_see_it(forcegrant_org: Org) -> None:
         "oauth_error": "invalid_grant",
         "oauth_description": "no client credentials user enabled",
         "setup_step": "run-as-user",
+        "field": None,
         "message": error.message,
         "help": error.help,
     }
@@ -108,6 +111,33 @@ def test_a_refusal_as_users_see_it(forcegrant_org: Org) -> None:
     assert error.help is not None
     assert "Run As" in error.help
     assert str(error).startswith(f"{error.message}\n  ")
+
+
+def test_the_field_of_a_form_that_is_wrong(forcegrant_org: Org) -> None:
+    org = forcegrant_org
+    wrong = {
+        "login_url": ("login.salesforce.com", org.client_id, org.client_secret),
+        "client_id": (org.my_domain, "3MVG9.NOT.THIS.ONE", org.client_secret),
+        "client_secret": (org.my_domain, org.client_id, "0123456789ABCDEF" * 4),
+    }
+    for field, credentials in wrong.items():
+        with pytest.raises(ForcegrantError) as caught:
+            Client(*credentials, **org.options()).token()
+        assert caught.value.field == field
+        assert pickle.loads(pickle.dumps(caught.value)).field == field
+
+
+def test_the_steps_of_the_set_up_are_data() -> None:
+    steps = {step.name: step for step in SETUP_STEPS}
+    assert len(steps) == len(SETUP_STEPS) == 6
+    assert {row["setup_step"] for row in TABLE} - {None} <= steps.keys()
+    for step in SETUP_STEPS:
+        assert step.title
+        assert step.text.endswith(".")
+        assert step.path.startswith("Setup > ")
+        assert repr(step) == f"<SetupStep {step.name}>"
+    assert steps["run-as-user"] == SETUP_STEPS[2]
+    assert len(set(SETUP_STEPS)) == 6
 
 
 def test_retry_after_is_seconds(forcegrant_org: Org) -> None:

@@ -10,7 +10,16 @@ from inspect import cleandoc
 from pathlib import Path
 
 import forcegrant
-from forcegrant import AsyncClient, Client, _native, options
+from forcegrant import (
+    AsyncClient,
+    AsyncConnections,
+    Client,
+    Connection,
+    Connections,
+    SetupStep,
+    _native,
+    options,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "bindings/python/python/forcegrant"
@@ -71,12 +80,12 @@ def words(text: str | None) -> list[str]:
 
 def test_everything_public_is_documented() -> None:
     for name in forcegrant.__all__:
-        if name == "__version__":
+        if name in {"__version__", "SETUP_STEPS"}:
             continue
         thing = getattr(forcegrant, name)
         assert thing.__doc__, name
         assert thing.__module__ == "forcegrant", name
-    for cls in (Client, AsyncClient):
+    for cls in (Client, AsyncClient, Connection, Connections, AsyncConnections, SetupStep):
         for name in dir(cls):
             if not name.startswith("_"):
                 assert getattr(cls, name).__doc__, f"{cls.__name__}.{name}"
@@ -93,6 +102,10 @@ def test_both_clients_have_the_same_methods() -> None:
         "from_client",
         "aclose",
     }
+
+
+def test_connections_of_both_kinds_have_the_same_methods() -> None:
+    assert set(dir(Connections)) == set(dir(AsyncConnections))
 
 
 def test_every_option_is_documented_with_its_default() -> None:

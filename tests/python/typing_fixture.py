@@ -7,8 +7,13 @@ import asyncio
 from datetime import datetime, timedelta
 
 from forcegrant import (
+    SETUP_STEPS,
     AsyncClient,
+    AsyncConnections,
     Client,
+    Connection,
+    ConnectionList,
+    Connections,
     Expiry,
     ForcegrantError,
     RefusedError,
@@ -53,6 +58,21 @@ verified: Verified = client.verify()
 usage: tuple[int, int] | None = verified.api_usage
 twin: AsyncClient = client.async_client()
 
+connections = Connections("/run/secrets/forcegrant")
+acme: Connection = connections.authorize("acme", "host", "id", "secret", labels={"tenant": "42"})
+acme = connections.authorize("acme", client_secret="new", replace=True, total_timeout=10)
+connections.authorize("acme", "host", "id", "secret", label={"tenant": "42"})  # E: call-arg
+connections.authorize("acme", "host", "id", "secret", labels={"tenant": 42})  # E: dict-item
+found: ConnectionList = connections.list({"tenant": "42"})
+ids: list[str] = [one.id for one in found]
+unreadable: tuple[ForcegrantError, ...] = found.unreadable
+checked: datetime | None = acme.verified
+acme.name = "x"  # E: misc
+client = Client.from_connection("acme", connections, total_timeout=10)
+twin = AsyncClient.from_connection("acme", AsyncConnections())
+Client.from_connection("acme", "/run/secrets")  # E: arg-type
+titles: list[str] = [f"{step.title}: {step.path}" for step in SETUP_STEPS]
+
 
 class Mine(Client):
     """A subclass."""
@@ -64,6 +84,7 @@ try:
     token = client.token()
 except RefusedError as error:
     step: str | None = error.setup_step
+    field: str | None = error.field
 except RequestTimeoutError as error:
     wait: float | None = error.retry_after
 except ForcegrantError as error:
@@ -78,6 +99,8 @@ async def main(twin: AsyncClient) -> Token:
         token: Token = await sf.token(timeout=1)
         verified: Verified = await sf.verify()
         await sf.wait_idle()
+    acme: Connection = await AsyncConnections().authorize("acme", "host", "id", "secret")
+    acme = AsyncConnections().verify("acme")  # E: assignment
     cached: Token | None = twin.cached()
     return cached or (verified.token if verified.api_usage else token)
 

@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
+use forcegrant::ClientBuilder;
 use forcegrant::ffi::{CallbackFunctions, CallbackStore};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::error::invalid_option;
 use crate::event_queue::EventQueue;
 use crate::hooks;
 use crate::options::is_store;
@@ -72,6 +74,19 @@ impl Callbacks {
         Ok(callbacks)
     }
 
+    /// Raises `ConfigurationError` if a callback brings credentials: others are given.
+    pub(crate) fn refuse_credentials(&self, py: Python<'_>) -> PyResult<()> {
+        if !self.has_credentials {
+            return Ok(());
+        }
+        Err(invalid_option(
+            py,
+            "credentials_callback",
+            "it stands beside credentials that are given",
+            "Give the one or the other: with a callback leave client_id and client_secret out, and use neither from_env nor a connection.",
+        ))
+    }
+
     /// What the core calls: all of it goes into the queues.
     pub(crate) fn functions(&self) -> CallbackFunctions {
         let queues = || Arc::clone(&self.queues);
@@ -89,6 +104,20 @@ impl Callbacks {
                     queues.ask(CallbackRequest::Store(call));
                 })
             }),
+        }
+    }
+
+    /// Has the client of one login tell its events here; it calls nothing else.
+    pub(crate) fn listener(&self) -> impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + use<> {
+        let queues = Arc::clone(&self.queues);
+        move |builder| {
+            let queues = Arc::clone(&queues);
+            let functions = CallbackFunctions {
+                event: Box::new(move |host, key, event| queues.events.push(host, key, event)),
+                credentials: None,
+                store: None,
+            };
+            functions.attach(builder)
         }
     }
 

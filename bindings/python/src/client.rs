@@ -11,9 +11,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
 use crate::callbacks::Callbacks;
-use crate::error::{invalid_option, raise};
+use crate::connections::PyConnectionsBase;
+use crate::error::raise;
 use crate::hooks;
-use crate::options::{apply, environment};
+use crate::options::{OptionSetters, environment};
 use crate::python_call;
 use crate::report::PyStatus;
 use crate::request::given_set;
@@ -53,17 +54,26 @@ impl PyClientBase {
         is_given: bool,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        if callbacks.has_credentials && is_given {
-            return Err(invalid_option(
-                py,
-                "credentials_callback",
-                "it stands beside credentials that are given",
-                "Give the one or the other: with a callback leave client_id and client_secret out, and do not use from_env.",
-            ));
+        if is_given {
+            callbacks.refuse_credentials(py)?;
         }
-        let builder = apply(callbacks.functions().attach(builder), options)?;
-        let client = builder.build().map_err(|error| raise(py, &error))?;
+        let builder = OptionSetters::read(options)?.apply(callbacks.functions().attach(builder));
+        let built = py.detach(|| builder.build());
+        let client = built.map_err(|error| raise(py, &error))?;
         Ok(Self::of(client, callbacks))
+    }
+
+    /// A client of a class, whose credentials are somewhere else.
+    fn build_class<'py>(
+        cls: &Bound<'py, PyType>,
+        builder: Result<ClientBuilder, forcegrant::Error>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = cls.py();
+        let builder = builder.map_err(|error| raise(py, &error))?;
+        let callbacks = Callbacks::from_options(py, options)?;
+        let client = Self::build(py, builder, callbacks, true, options)?;
+        python_call::call(&cls.getattr("_share")?, (client,), None)
     }
 
     fn clone_ref(&self, py: Python<'_>) -> Self {
@@ -147,8 +157,8 @@ impl PyClientBase {
     /// Take the org and the credentials from the environment.
     ///
     /// That is SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET, or the
-    /// file that SALESFORCE_CLIENT_SECRET_FILE names. Raises `ConfigurationError` naming what is
-    /// missing.
+    /// file that SALESFORCE_CLIENT_SECRET_FILE names; or FORCEGRANT_CONNECTION, which names a saved
+    /// connection. Raises `ConfigurationError` naming what is missing.
     #[classmethod]
     #[pyo3(signature = (**options))]
     #[expect(clippy::doc_markdown)] // read in Python
@@ -157,11 +167,31 @@ impl PyClientBase {
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = cls.py();
-        let builder = ClientBuilder::from_environment(environment(py)?);
-        let builder = builder.map_err(|error| raise(py, &error))?;
-        let callbacks = Callbacks::from_options(py, options)?;
-        let client = Self::build(py, builder, callbacks, true, options)?;
-        python_call::call(&cls.getattr("_share")?, (client,), None)
+        let environment = environment(py)?;
+        let builder = py.detach(|| ClientBuilder::from_environment(environment));
+        Self::build_class(cls, builder, options)
+    }
+
+    /// Take the org and the credentials of a saved connection, and none of the environment's
+    /// credentials.
+    ///
+    /// `connections` are `Connections` or `AsyncConnections` of a folder; else those of the user. The
+    /// file is read now, again when it changes, and when a login is refused. For the same login host
+    /// the token stays; for another the client starts afresh. When the connection is removed, the
+    /// token serves on, and the next login fails with `unknown_connection`. Raises
+    /// `ConfigurationError` with that code, or `connection_unreadable`.
+    #[classmethod]
+    #[pyo3(signature = (id, connections=None, **options))]
+    fn from_connection<'py>(
+        cls: &Bound<'py, PyType>,
+        id: &Bound<'py, PyAny>,
+        connections: Option<&Bound<'py, PyAny>>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = cls.py();
+        let (connections, id) = (PyConnectionsBase::given(py, connections)?, text("id", id)?);
+        let builder = py.detach(|| connections.client_builder(&id));
+        Self::build_class(cls, builder, options)
     }
 
     /// Make a client of this class that shares another's token and everything else.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use forcegrant::{Error, ErrorCode, SetupStep, ffi};
+use forcegrant::{Error, ErrorCode, InputField, SetupStep, ffi};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -23,6 +23,7 @@ pub(crate) fn exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'
     attributes.set_item("oauth_error", error.oauth_error())?;
     attributes.set_item("oauth_description", error.oauth_description())?;
     attributes.set_item("setup_step", error.setup_step().map(SetupStep::as_str))?;
+    attributes.set_item("field", error.field().map(InputField::as_str))?;
     attributes.set_item("help", error.help())?;
     let args = (error.kind().as_str(), error.message(), ffi::causes(error));
     python_call::call(

@@ -9,6 +9,9 @@ mod classification;
 mod cli;
 mod client;
 mod clock;
+mod connection;
+mod connection_login;
+mod connections;
 mod error;
 mod event;
 mod event_queue;
@@ -20,6 +23,7 @@ mod process_queue;
 mod python_call;
 mod report;
 mod request;
+mod setup_steps;
 mod time;
 mod token;
 mod token_cache;
@@ -43,6 +47,12 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<client::PyClient>()?;
     module.add_class::<client::PyClientBase>()?;
     module.add_class::<clock::PyTestClock>()?;
+    module.add_class::<connection::PyConnection>()?;
+    module.add_class::<connection::PyConnectionList>()?;
+    module.add_class::<connection_login::PyVerification>()?;
+    module.add_class::<connections::PyAsyncConnections>()?;
+    module.add_class::<connections::PyConnections>()?;
+    module.add_class::<connections::PyConnectionsBase>()?;
     module.add_class::<event::PyEvent>()?;
     module.add_class::<event::PyMeasurement>()?;
     module.add_class::<pool::PyClientPool>()?;
@@ -52,6 +62,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<report::PyVerified>()?;
     module.add_class::<request::PyRequest>()?;
     module.add_class::<request::PyStoreCheck>()?;
+    module.add_class::<setup_steps::PySetupStep>()?;
     module.add_class::<token::PyExpiry>()?;
     module.add_class::<token::PyToken>()?;
     module.add_class::<wait::PyWait>()?;
@@ -69,5 +80,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
         function.setattr("__module__", "forcegrant")?;
         module.add_function(function)?;
     }
+    module.add("SETUP_STEPS", setup_steps::all(module.py())?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))
 }

@@ -17,36 +17,58 @@ use crate::values::{
     credentials, duration, durations, flag, limit, number, path, text, texts, typed,
 };
 
-/// Sets all options but the functions and a store in Python, which `Callbacks` knows.
-pub(crate) fn apply(
-    mut builder: ClientBuilder,
-    options: Option<&Bound<'_, PyDict>>,
-) -> PyResult<ClientBuilder> {
-    for (name, value) in options.into_iter().flatten() {
-        builder = set(builder, &name.extract::<String>()?, &value)?;
+/// What an option does to a builder.
+type SetOption<B> = Box<dyn Fn(B) -> B + Send + Sync>;
+
+/// The options of a client as they were read, to be set on any thread.
+pub(crate) struct OptionSetters(Vec<SetOption<ClientBuilder>>);
+
+impl OptionSetters {
+    /// All but the functions and a store in Python, which `Callbacks` knows.
+    pub(crate) fn read(options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let options = options.into_iter().flatten();
+        let read = options.map(|(name, value)| option(&name.extract::<String>()?, &value));
+        read.collect::<PyResult<_>>().map(Self)
     }
-    Ok(builder)
+
+    pub(crate) fn apply(&self, builder: ClientBuilder) -> ClientBuilder {
+        self.0.iter().fold(builder, |builder, set| set(builder))
+    }
 }
 
-fn set(builder: ClientBuilder, name: &str, value: &Bound<'_, PyAny>) -> PyResult<ClientBuilder> {
+fn option(name: &str, value: &Bound<'_, PyAny>) -> PyResult<SetOption<ClientBuilder>> {
     match name {
-        "on_event" | "credentials_callback" => Ok(builder),
+        "on_event" | "credentials_callback" => Ok(nothing()),
         // None says "no proxy"; everywhere else it says nothing.
-        "proxy" => Ok(builder.proxy(proxy(value)?)),
-        "auth_style" | "clock" | "resolve" | "roots" | "store" if value.is_none() => Ok(builder),
-        "auth_style" => Ok(builder.auth_style(auth_style(name, value)?)),
-        "clock" => Ok(builder.clock(clock(value)?)),
-        "resolve" => resolve(builder, value),
-        "roots" => Ok(builder.roots(roots(name, value)?)),
-        "store" if is_store(value)? => Ok(builder),
-        "store" => Ok(builder.store(store(value)?)),
+        "proxy" => Ok(with(proxy(value)?, ClientBuilder::proxy)),
+        "auth_style" | "clock" | "resolve" | "roots" | "store" if value.is_none() => Ok(nothing()),
+        "auth_style" => Ok(with(auth_style(name, value)?, ClientBuilder::auth_style)),
+        "clock" => Ok(with(clock(value)?, ClientBuilder::clock)),
+        "resolve" => Ok(with(resolve(value)?, |builder, hosts| {
+            let set = |builder: ClientBuilder, (host, address)| builder.resolve(host, address);
+            hosts.into_iter().fold(builder, set)
+        })),
+        "roots" => Ok(with(roots(name, value)?, ClientBuilder::roots)),
+        "store" if is_store(value)? => Ok(nothing()),
+        "store" => Ok(with(store(value)?, ClientBuilder::store)),
         _ => match kind_of(CLIENT_OPTIONS, name) {
             None | Some(OptionKind::Own) => {
                 Err(PyTypeError::new_err(format!("unknown option '{name}'")))
             }
-            Some(kind) => set_kind(kind, builder, name, value),
+            Some(kind) => option_of_kind(kind, name, value),
         },
     }
+}
+
+fn with<B, T: Clone + Send + Sync + 'static>(
+    value: T,
+    set: impl Fn(B, T) -> B + Send + Sync + 'static,
+) -> SetOption<B> {
+    Box::new(move |builder| set(builder, value.clone()))
+}
+
+fn nothing<B>() -> SetOption<B> {
+    Box::new(|builder| builder)
 }
 
 fn kind_of<B>(table: OptionTable<B>, name: &str) -> Option<&'static OptionKind<B>> {
@@ -54,31 +76,29 @@ fn kind_of<B>(table: OptionTable<B>, name: &str) -> Option<&'static OptionKind<B
     found.map(|(_, kind)| kind)
 }
 
-/// Sets an option of a kind that the core's table tells.
-fn set_kind<B>(
-    kind: &OptionKind<B>,
-    builder: B,
+/// An option of a kind that the core's table tells.
+fn option_of_kind<B: 'static>(
+    kind: &'static OptionKind<B>,
     name: &str,
     value: &Bound<'_, PyAny>,
-) -> PyResult<B> {
+) -> PyResult<SetOption<B>> {
     Ok(match kind {
-        _ if value.is_none() => builder,
-        OptionKind::Duration(set) => set(builder, duration(name, value)?),
-        OptionKind::Backoff(set) => {
-            let (first, cap) = durations(name, value)?;
+        _ if value.is_none() => nothing(),
+        OptionKind::Duration(set) => with(duration(name, value)?, set),
+        OptionKind::Backoff(set) => with(durations(name, value)?, |builder, (first, cap)| {
             set(builder, first, cap)
-        }
-        OptionKind::Number(set) => set(builder, number(name, value)?),
-        OptionKind::Limit(set) => set(builder, limit(name, value)?),
-        OptionKind::Flag(set) => set(builder, flag(name, value)?),
-        OptionKind::Text(set) => set(builder, text(name, value)?),
-        OptionKind::Texts(set) => set(builder, texts(name, value)?),
-        OptionKind::Path(set) => set(builder, path(name, value)?),
+        }),
+        OptionKind::Number(set) => with(number(name, value)?, set),
+        OptionKind::Limit(set) => with(limit(name, value)?, set),
+        OptionKind::Flag(set) => with(flag(name, value)?, set),
+        OptionKind::Text(set) => with(text(name, value)?, set),
+        OptionKind::Texts(set) => with(texts(name, value)?, set),
+        OptionKind::Path(set) => with(path(name, value)?, set),
         OptionKind::Credentials(set) => {
-            let (id, secret) = credentials(name, value)?;
-            set(builder, id, secret)
+            let pair = credentials(name, value)?;
+            with(pair, |builder, (id, secret)| set(builder, id, secret))
         }
-        OptionKind::Own => builder,
+        OptionKind::Own => nothing(),
     })
 }
 
@@ -108,18 +128,10 @@ pub(crate) fn apply_to_pool(
 ) -> PyResult<ClientPoolBuilder> {
     for (name, value) in options.into_iter().flatten() {
         let name = name.extract::<String>()?;
-        if let Some(kind) = kind_of(POOL_OPTIONS, &name) {
-            builder = set_kind(kind, builder, &name, &value)?;
-            continue;
-        }
-        let mut outcome = Ok(());
-        builder = builder.options(|client| {
-            set(client.clone(), &name, &value).unwrap_or_else(|error| {
-                outcome = Err(error);
-                client
-            })
-        });
-        outcome?;
+        builder = match kind_of(POOL_OPTIONS, &name) {
+            Some(kind) => option_of_kind(kind, &name, &value)?(builder),
+            None => builder.options(option(&name, &value)?),
+        };
     }
     Ok(builder)
 }
@@ -137,10 +149,11 @@ fn auth_style(name: &str, value: &Bound<'_, PyAny>) -> PyResult<AuthStyle> {
     }
 }
 
-fn resolve(mut builder: ClientBuilder, value: &Bound<'_, PyAny>) -> PyResult<ClientBuilder> {
+fn resolve(value: &Bound<'_, PyAny>) -> PyResult<Vec<(String, SocketAddr)>> {
     let mapping = value.cast::<PyMapping>().map_err(|_| {
         PyTypeError::new_err("option 'resolve': expected a mapping of host name to 'address:port'")
     })?;
+    let mut hosts = Vec::new();
     for item in mapping.items()?.iter() {
         let item = item.cast_into::<PyTuple>()?;
         let host = text("resolve", &item.get_item(0)?)?;
@@ -153,9 +166,9 @@ fn resolve(mut builder: ClientBuilder, value: &Bound<'_, PyAny>) -> PyResult<Cli
                 "Give an address and a port, such as 127.0.0.1:8443 or [::1]:8443.",
             )
         })?;
-        builder = builder.resolve(host, address);
+        hosts.push((host, address));
     }
-    Ok(builder)
+    Ok(hosts)
 }
 
 fn roots(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Roots> {

@@ -68,8 +68,10 @@ impl PyPoolBase {
         let callbacks = Callbacks::from_options(py, options)?;
         let environment = environment(py)?;
         let builder = ClientPool::builder().options(|client| client.environment(environment));
-        let builder = apply_to_pool(callbacks.functions().attach_pool(builder), options)?;
-        let pool = builder.build().map_err(|error| raise(py, &error))?;
+        let builder = callbacks.functions().attach_pool(builder);
+        let pool = apply_to_pool(builder, options)?
+            .build()
+            .map_err(|error| raise(py, &error))?;
         Ok(Self { pool, callbacks })
     }
 

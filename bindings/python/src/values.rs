@@ -1,11 +1,12 @@
 //! Reads the values that Python code gives: one function for each type.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDelta, PyDict, PyString};
+use pyo3::types::{PyDelta, PyDict, PyMapping, PyString};
 
 use crate::error::invalid_option;
 use crate::python_call;
@@ -115,6 +116,15 @@ pub(crate) fn texts(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String
         .try_iter()
         .map_err(|_| wrong_type(name, value, "an iterable of str"))?;
     items.map(|item| text(name, &item?)).collect()
+}
+
+/// Texts by name.
+pub(crate) fn labels(name: &str, value: &Bound<'_, PyAny>) -> PyResult<BTreeMap<String, String>> {
+    let wrong = || wrong_type(name, value, "a mapping of str to str");
+    let mapping = value.cast::<PyMapping>().map_err(|_| wrong())?;
+    let pairs = mapping.items()?;
+    let pairs = pairs.iter().map(|pair| pair.extract().map_err(|_| wrong()));
+    pairs.collect()
 }
 
 pub(crate) fn typed<'py, T>(name: &str, value: &Bound<'py, PyAny>, expected: &str) -> PyResult<T>

@@ -5,6 +5,7 @@
 
 mod callbacks;
 pub mod command_line;
+mod connections;
 mod event_fields;
 mod options;
 
@@ -15,6 +16,7 @@ pub use self::callbacks::{
     CallbackFunctions, CallbackStore, CredentialsRequest, EventFunction, StoreCall, StoreReply,
     check_store,
 };
+pub use self::connections::{start_authorize, start_verify_connection};
 pub use self::event_fields::{EventFields, event_level};
 pub use self::options::{CLIENT_OPTIONS, OptionKind, OptionTable, POOL_OPTIONS};
 pub use crate::client::Start;

@@ -9,7 +9,8 @@ token.access_token, token.instance_url
 ```
 
 `Client` is for threads, `AsyncClient` for asyncio and trio; `ClientPool` and
-`AsyncClientPool` keep the tokens of many orgs. Every failure is a
+`AsyncClientPool` keep the tokens of many orgs. `Connections` verifies what a user
+entered and keeps it: `Client.from_connection("acme")`. Every failure is a
 `ForcegrantError`. Importing this package starts no thread, reads no
 environment variable and sets up no logging.
 """
@@ -30,13 +31,19 @@ from forcegrant._errors import (
     UnavailableError,
 )
 from forcegrant._native import (
+    SETUP_STEPS,
+    AsyncConnections,
     Classification,
     Client,
     ClientPool,
+    Connection,
+    ConnectionList,
+    Connections,
     Event,
     Expiry,
     Measurement,
     Prewarmed,
+    SetupStep,
     Status,
     Token,
     Verified,
@@ -47,12 +54,17 @@ from forcegrant._native import (
 from forcegrant._pool import AsyncClientPool
 
 __all__ = [
+    "SETUP_STEPS",
     "AsyncClient",
     "AsyncClientPool",
+    "AsyncConnections",
     "Classification",
     "Client",
     "ClientPool",
     "ConfigurationError",
+    "Connection",
+    "ConnectionList",
+    "Connections",
     "Event",
     "Expiry",
     "ForcegrantError",
@@ -64,6 +76,7 @@ __all__ = [
     "ReplayError",
     "RequestTimeoutError",
     "ResponseError",
+    "SetupStep",
     "Status",
     "Token",
     "TokenRejectedError",
@@ -83,6 +96,12 @@ def _make_request_handler(credentials_callback: object, store: object) -> object
     return RequestHandler(credentials_callback, store)
 
 
+async def _settle_verification(verification: _native.Verification) -> Connection:
+    from forcegrant import _waiting  # noqa: PLC0415 - asyncio is slow to import
+
+    return (await _waiting.settled(verification, verification.wait)).result()
+
+
 # What the native module calls, so that it imports nothing from here.
 _native.register(
     build_error=_errors.build,
@@ -91,4 +110,5 @@ _native.register(
     make_request_handler=_make_request_handler,
     make_async_client=AsyncClient.from_client,
     make_async_pool=AsyncClientPool.from_pool,
+    settle_verification=_settle_verification,
 )

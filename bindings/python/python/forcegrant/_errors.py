@@ -10,6 +10,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Literal
 
 
 class ForcegrantError(Exception):
@@ -38,6 +39,8 @@ class ForcegrantError(Exception):
     """The response's `error_description` field as Salesforce sent it."""
     setup_step: str | None
     """The step of the set-up in Salesforce that needs a look, such as `run-as-user`."""
+    field: Literal["login_url", "client_id", "client_secret"] | None
+    """Which of the three values that a user enters is wrong, where the error is about one."""
     help: str | None
     """What to do about it, in several lines."""
 
@@ -52,6 +55,7 @@ class ForcegrantError(Exception):
         oauth_error: str | None = None,
         oauth_description: str | None = None,
         setup_step: str | None = None,
+        field: Literal["login_url", "client_id", "client_secret"] | None = None,
         help: str | None = None,  # noqa: A002 - the attribute's name in every language
     ) -> None:
         # One positional argument and the rest in `__dict__`: that is what makes
@@ -65,6 +69,7 @@ class ForcegrantError(Exception):
         self.oauth_error = oauth_error
         self.oauth_description = oauth_description
         self.setup_step = setup_step
+        self.field = field
         self.help = help
 
     def __str__(self) -> str:

@@ -1,6 +1,8 @@
 # What the compiled module offers; checked against it by stubtest.
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from os import PathLike
+from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, final
 
 import grpc
@@ -17,21 +19,29 @@ from forcegrant.options import ClientOptions, PoolOptions, Seconds
 from forcegrant.stores import Lease, Store
 
 __all__ = [
+    "SETUP_STEPS",
     "ApiCall",
+    "AsyncConnections",
     "Classification",
     "Client",
     "ClientBase",
     "ClientPool",
+    "Connection",
+    "ConnectionList",
+    "Connections",
+    "ConnectionsBase",
     "Event",
     "Expiry",
     "Measurement",
     "PoolBase",
     "Prewarmed",
     "Request",
+    "SetupStep",
     "Status",
     "StoreCheck",
     "TestClock",
     "Token",
+    "Verification",
     "Verified",
     "Wait",
     "__version__",
@@ -45,6 +55,8 @@ __all__ = [
     "seconds",
 ]
 
+SETUP_STEPS: tuple[SetupStep, ...]
+"""The six steps of the set-up in Salesforce, in their order, for a form of your own."""
 __version__: str
 
 _T = TypeVar("_T")
@@ -364,6 +376,205 @@ class StoreCheck:
         one line each, when the check is over; None before.
         """
 
+@final
+class Connection:
+    """Where to log in and with which credentials, under an id of your own.
+
+    It shows no secret, not in its text forms either, and cannot be pickled. Two are equal when all
+    that they show is equal.
+    """
+
+    @property
+    def id(self) -> str:
+        """The id, under which it is found."""
+    @property
+    def name(self) -> str | None:
+        """A name in any characters."""
+    @property
+    def labels(self) -> dict[str, str]:
+        """Labels of your own, in a new dict."""
+    @property
+    def login_url(self) -> str:
+        """The login URL: the org's My Domain."""
+    @property
+    def client_id(self) -> str:
+        """The client id (consumer key)."""
+    @property
+    def org_id(self) -> str | None:
+        """The 18-character id of the org that the last verification reached."""
+    @property
+    def user_id(self) -> str | None:
+        """The 18-character id of the user that the app ran as at the last verification."""
+    @property
+    def created(self) -> datetime | None:
+        """When it was made (UTC)."""
+    @property
+    def verified(self) -> datetime | None:
+        """When a login and an API call succeeded last with these values (UTC)."""
+    @property
+    def revision(self) -> int:
+        """How often it was saved; 0 if it never was, or was written by hand."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, memo: Any, /) -> Self: ...
+
+@final
+class ConnectionList:
+    """What a folder has: iterating and `len` are over the connections."""
+
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        """The connections, by their ids."""
+    @property
+    def unreadable(self) -> tuple[ForcegrantError, ...]:
+        """Why the other files cannot be used: a `ForcegrantError` for each that names the file."""
+    def __iter__(self) -> Iterator[Connection]: ...
+    def __len__(self) -> int: ...
+
+@final
+class Verification:
+    """A login that verifies a connection, under way: what a coroutine waits for."""
+
+    @property
+    def wait(self) -> Wait[Connection]:
+        """Brings the connection."""
+    def deliver_events(self) -> None:
+        """Tell `on_event` and `logging` what has happened."""
+    def _has_requests(self) -> bool:
+        """Whether the core may have requests."""
+    def _serve_requests(self) -> None:
+        """Have the requests of the core answered that wait."""
+
+@disjoint_base
+class ConnectionsBase:
+    """What `Connections` and `AsyncConnections` have in common."""
+
+    def __new__(cls, folder: str | PathLike[str] | None = None) -> Self: ...
+    @property
+    def folder(self) -> Path:
+        """The folder."""
+    def list(self, labels: Mapping[str, str] | None = None) -> ConnectionList:
+        """Give the connections that have these labels; all without. A file that cannot be used does
+        not hide the others: `unreadable` says why. Raises `ConfigurationError` with the code
+        `connection_unreadable` if it is the folder.
+        """
+    def get(self, id: str) -> Connection:
+        """Give the connection with this id. Raises `ConfigurationError` with the code
+        `unknown_connection`, which names the nearest ids, or `connection_unreadable`.
+        """
+    def set_labels(self, id: str, labels: Mapping[str, str]) -> Connection:
+        """Replace the labels of a connection, and give it as it was saved. Raises what `get`
+        raises; `connection_unreadable` also where nothing can be written.
+        """
+    def remove(self, id: str) -> None:
+        """Remove a connection. Salesforce is told nothing: sessions go on, and the client secret
+        stays valid. Raises what `get` raises.
+        """
+
+@final
+class Connections(ConnectionsBase):
+    """The saved connections of a folder, for threads.
+
+    ```python
+    connections = Connections()
+    connections.authorize("acme", "acme.my.salesforce.com", client_id, client_secret)
+    client = Client.from_connection("acme")
+    ```
+
+    `folder` is an absolute path. Without one it is what the environment variable
+    FORCEGRANT_CONNECTIONS names, else `forcegrant/connections` where the system keeps the settings
+    of its users. Nothing is read yet. Each connection is a file that its owner alone can read; a
+    folder that is mounted for reading, as Kubernetes mounts secrets, is never written. Raises
+    `ConfigurationError`.
+    """
+
+    def __new__(cls, folder: str | PathLike[str] | None = None) -> Self: ...
+    def authorize(
+        self,
+        id: str,
+        login_url: str | None = None,
+        client_id: str | None = None,
+        client_secret: str | None = None,
+        *,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        replace: bool = False,
+        other_org: bool = False,
+        **options: Unpack[ClientOptions],
+    ) -> Connection:
+        """Log in with these values, make one harmless API call, and then save the connection under
+        this id. Gives it as it was saved; if anything fails, what was saved before stays as it was.
+
+        `login_url` is the org's My Domain, in any of the forms that people copy out of a browser.
+        With `replace` a connection may be there already, and what is not given stays as it is. Only
+        with `other_org` may the login reach another org than before. The options are those of
+        `forcegrant.options.ClientOptions`, for this login alone; the token is shared with nobody,
+        and `credentials_callback` is refused. Other threads run meanwhile, and Ctrl-C ends the
+        wait.
+
+        Raises `ConfigurationError` with the code `connection_exists`, `other_org`,
+        `missing_credentials` or `connection_unreadable`, and what `Client.verify` raises; `field`
+        of the error says which value is wrong.
+        """
+    def verify(self, id: str, **options: Unpack[ClientOptions]) -> Connection:
+        """Log in with a saved connection, whatever is cached, and make one harmless API call. The
+        time and the user are saved, unless the folder is for reading. Gives the connection.
+
+        The options are as with `authorize`. Raises `ConfigurationError` with the code `other_org`
+        if the login reaches another org than before, what `get` raises, and what `Client.verify`
+        raises.
+        """
+
+@final
+class AsyncConnections(ConnectionsBase):
+    """The saved connections of a folder, for asyncio and trio.
+
+    Takes what `Connections` takes. `authorize` and `verify` are awaited; the other methods read or
+    write a small file or a few, and are plain.
+    """
+
+    def __new__(cls, folder: str | PathLike[str] | None = None) -> Self: ...
+    def authorize(
+        self,
+        id: str,
+        login_url: str | None = None,
+        client_id: str | None = None,
+        client_secret: str | None = None,
+        *,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        replace: bool = False,
+        other_org: bool = False,
+        **options: Unpack[ClientOptions],
+    ) -> Coroutine[object, object, Connection]:
+        """Give a coroutine that does what `Connections.authorize` does. The login begins at once,
+        and a caller that is cancelled does not end it.
+        """
+    def verify(
+        self, id: str, **options: Unpack[ClientOptions]
+    ) -> Coroutine[object, object, Connection]:
+        """Give a coroutine that does what `Connections.verify` does. The login begins at once."""
+
+@final
+class SetupStep:
+    """A step of the set-up in Salesforce: what an error's `setup_step` names."""
+
+    @property
+    def name(self) -> str:
+        """Its stable name, such as `run-as-user`."""
+    @property
+    def title(self) -> str:
+        """What is done, in a few words."""
+    @property
+    def path(self) -> str:
+        """Where in Salesforce's Setup it is done."""
+    @property
+    def text(self) -> str:
+        """How it is done: a few sentences for a person in front of Salesforce's Setup."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
 @disjoint_base
 class ClientBase:
     """What `Client` and `AsyncClient` have in common."""
@@ -379,9 +590,25 @@ class ClientBase:
     def from_env(cls, **options: Unpack[ClientOptions]) -> Self:
         """Take the org and the credentials from the environment.
 
-        That is SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET, or the
-        file that SALESFORCE_CLIENT_SECRET_FILE names. Raises `ConfigurationError` naming what is
-        missing.
+        That is SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET, or the file
+        that SALESFORCE_CLIENT_SECRET_FILE names; or FORCEGRANT_CONNECTION, which names a saved
+        connection. Raises `ConfigurationError` naming what is missing.
+        """
+    @classmethod
+    def from_connection(
+        cls,
+        id: str,
+        connections: ConnectionsBase | None = None,
+        **options: Unpack[ClientOptions],
+    ) -> Self:
+        """Take the org and the credentials of a saved connection, and none of the environment's
+        credentials.
+
+        `connections` are `Connections` or `AsyncConnections` of a folder; else those of the user.
+        The file is read now, again when it changes, and when a login is refused. For the same login
+        host the token stays; for another the client starts afresh. When the connection is removed,
+        the token serves on, and the next login fails with `unknown_connection`. Raises
+        `ConfigurationError` with that code, or `connection_unreadable`.
         """
     @classmethod
     def _share(cls, client: ClientBase) -> Self:

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from forcegrant._client import AsyncMethods
-    from forcegrant._native import Wait
+    from forcegrant._native import Verification, Wait
     from forcegrant._watch import Registry, Watch
 
     T = TypeVar("T")
 
 
 async def settled(
-    client: AsyncMethods,
+    client: AsyncMethods | Verification,
     wait: Wait[T],
     registry: Registry[T] | None = None,
     timeout: float | None = None,

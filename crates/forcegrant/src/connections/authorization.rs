@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::SystemTime;
 
-use super::{Connections, SaveOver, exists, secrets};
+use super::{Connections, SaveOver, exists, present, secrets};
 use crate::builder::ClientBuilder;
 use crate::client::Client;
 use crate::credentials::ClientCredentials;
@@ -269,7 +268,7 @@ fn take_in(connection: &mut Connection, verified: &Verified) {
     let text = |text: Option<&str>| text.map(str::to_owned);
     connection.org_id = text(verified.token.org_id());
     connection.user_id = text(verified.token.user_id());
-    connection.verified = Some(SystemTime::now());
+    connection.verified = Some(present());
 }
 
 /// Whether the login reached the org that it reached before, if both are known.

@@ -10,7 +10,7 @@ mod secrets;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 pub use self::authorization::Authorization;
 pub(crate) use self::client::connection_variable;
@@ -92,6 +92,14 @@ impl Connections {
             folder: ConnectionFolder::new(folder),
             environment,
         })
+    }
+
+    /// The same with these variables in place of the process's: keys are taken from there.
+    #[must_use]
+    #[doc(hidden)]
+    pub fn with_environment(mut self, environment: Environment) -> Self {
+        self.environment = environment;
+        self
     }
 
     /// The folder.
@@ -204,7 +212,7 @@ impl Connections {
             None => connection,
         };
         connection.revision = connection.revision.saturating_add(1);
-        connection.created = connection.created.or(Some(SystemTime::now()));
+        connection.created = connection.created.or_else(|| Some(present()));
         let bytes = connection.to_bytes();
         let bytes = bytes.map_err(|problem| self.at(&id, problem))?;
         let is_as_expected = || match over {
@@ -266,6 +274,13 @@ impl fmt::Debug for Connections {
             .field("folder", &self.folder())
             .finish_non_exhaustive()
     }
+}
+
+/// The present as it is written: in whole seconds.
+fn present() -> SystemTime {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let seconds = since.map_or(0, |since| since.as_secs());
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
 fn exists(id: &ConnectionId) -> Error {

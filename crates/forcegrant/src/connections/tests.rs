@@ -2,13 +2,11 @@
 
 mod clients;
 
-use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::time::{Duration, SystemTime};
-
 use super::*;
 use forcegrant_proto::connection::SecretSource;
 use forcegrant_proto::secret::Secret;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 /// A folder that is removed at the end.
 struct Temporary(PathBuf);
@@ -106,6 +104,12 @@ fn a_connection_is_saved_found_changed_and_removed() {
         .unwrap();
     assert_eq!(saved.revision(), 1);
     assert!(saved.created().is_some());
+    let found = connections.get("acme").unwrap();
+    assert_eq!(
+        saved.created(),
+        found.created(),
+        "in whole seconds, as it is written"
+    );
     connections
         .save(connection("globex"), SaveOver::Nothing)
         .unwrap();
