@@ -39,7 +39,6 @@ mod client;
 mod client_config;
 mod client_inner;
 mod clock;
-#[doc(hidden)]
 pub mod connections;
 mod credentials;
 mod environment;

@@ -113,6 +113,21 @@ async fn what_was_verified_is_saved_and_used() {
     assert_eq!(connections.get("acme").unwrap().revision(), 2);
 }
 
+#[test]
+fn threads_verify_and_save_too() {
+    let (emulator, connections) = (emulator(), connections("blocking"));
+    let saved = authorize(&connections, &emulator)
+        .blocking_verify_and_save()
+        .unwrap();
+    assert_eq!(saved.revision(), 1);
+    let verified = connections
+        .blocking_verify_with("acme", reach(&emulator))
+        .unwrap();
+    assert_eq!(verified.revision(), 2);
+    let unknown = connections.blocking_verify("acne").unwrap_err();
+    assert_eq!(unknown.code(), "unknown_connection");
+}
+
 #[tokio::test]
 async fn a_refused_authorization_changes_nothing() {
     let (emulator, connections) = (emulator(), connections("refused"));

@@ -39,7 +39,6 @@ impl Client {
     }
 
     /// See [`crate::Client::from_connection`].
-    #[doc(hidden)]
     pub fn from_connection(id: &str) -> Result<Self, Error> {
         crate::Client::from_connection(id).map(Self)
     }

@@ -9,6 +9,8 @@ use crate::client::Client;
 use crate::credentials::ClientCredentials;
 use crate::store::StoreConfig;
 use crate::verified::Verified;
+use crate::wait::{Pending, Promise};
+use crate::worker;
 use forcegrant_proto::connection::{Connection, ConnectionId, ConnectionProblem, SecretSource};
 use forcegrant_proto::error::{Error, ErrorCode, InputField};
 use forcegrant_proto::host::LoginEndpoint;
@@ -58,7 +60,37 @@ impl Connections {
         self.verify_with(id, |builder| builder).await
     }
 
-    /// The same with options of the client.
+    /// The same for threads.
+    ///
+    /// # Errors
+    /// As [`Connections::verify`].
+    pub fn blocking_verify(&self, id: &str) -> Result<Connection, Error> {
+        self.blocking_verify_with(id, |builder| builder)
+    }
+
+    /// [`Connections::verify_with`] for threads.
+    ///
+    /// # Errors
+    /// As [`Connections::verify`].
+    pub fn blocking_verify_with(
+        &self,
+        id: &str,
+        options: impl FnOnce(ClientBuilder) -> ClientBuilder + Send + 'static,
+    ) -> Result<Connection, Error> {
+        self.start_verify(id.to_owned(), options).wait()
+    }
+
+    /// The same for callers that wait in their own way.
+    pub(crate) fn start_verify(
+        &self,
+        id: String,
+        options: impl FnOnce(ClientBuilder) -> ClientBuilder + Send + 'static,
+    ) -> Pending<Connection> {
+        let connections = self.clone();
+        start(async move { connections.verify_with(&id, options).await })
+    }
+
+    /// [`Connections::verify`] with options of the client.
     ///
     /// # Errors
     /// As [`Connections::verify`].
@@ -162,6 +194,19 @@ impl Authorization {
         connections.save(connection, over)
     }
 
+    /// The same for threads: waits until the connection is saved.
+    ///
+    /// # Errors
+    /// As [`Authorization::verify_and_save`].
+    pub fn blocking_verify_and_save(self) -> Result<Connection, Error> {
+        self.start().wait()
+    }
+
+    /// The same for callers that wait in their own way. Nobody needs to wait for it: it runs to its end.
+    pub(crate) fn start(self) -> Pending<Connection> {
+        start(self.verify_and_save())
+    }
+
     /// The connection that is there, and what has to be there still when the new one is saved.
     fn saved(&self, id: &ConnectionId) -> Result<(Option<Connection>, SaveOver), Error> {
         let is_whole =
@@ -250,6 +295,18 @@ impl fmt::Debug for Authorization {
             .field("replace", &self.replace)
             .field("other_org", &self.other_org)
             .finish_non_exhaustive()
+    }
+}
+
+/// Runs it on the worker.
+fn start(
+    verification: impl Future<Output = Result<Connection, Error>> + Send + 'static,
+) -> Pending<Connection> {
+    let promise = Promise::new();
+    let pending = promise.pending();
+    match worker::spawn(async move { promise.keep(&verification.await) }) {
+        Ok(()) => pending,
+        Err(error) => Pending::ready(Err(error)),
     }
 }
 

@@ -19,7 +19,9 @@ const CONNECTION: &str = "FORCEGRANT_CONNECTION";
 
 impl Client {
     /// A client of the saved connection with this id: see [`ClientBuilder::from_connection`].
-    #[doc(hidden)]
+    ///
+    /// # Errors
+    /// As [`ClientBuilder::from_connection`]; for options see [`Connections::client_builder`].
     pub fn from_connection(id: &str) -> Result<Self, Error> {
         ClientBuilder::from_connection(id)?.build()
     }
@@ -35,7 +37,6 @@ impl ClientBuilder {
     ///
     /// # Errors
     /// `unknown_connection` names the nearest ids; `connection_unreadable` says what is wrong with it.
-    #[doc(hidden)]
     pub fn from_connection(id: &str) -> Result<Self, Error> {
         Connections::from_env()?.client_builder(id)
     }

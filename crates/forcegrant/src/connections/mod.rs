@@ -1,4 +1,26 @@
-//! Connections in a folder: one file each, for this user alone, or mounted for reading.
+//! Connections: verified when they are made, kept in a folder, and found again by their ids.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), forcegrant::Error> {
+//! use forcegrant::Client;
+//! use forcegrant::connections::Connections;
+//!
+//! let acme = Connections::from_env()?
+//!     .authorize("acme")
+//!     .login_url("acme.my.salesforce.com")
+//!     .client_id("3MVG9...")
+//!     .client_secret(std::fs::read_to_string("secret.txt").unwrap_or_default())
+//!     .verify_and_save()
+//!     .await?;
+//! println!("{} is saved, of the org {:?}", acme.id(), acme.org_id());
+//!
+//! // In any program of this user:
+//! let token = Client::from_connection("acme")?.token().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `forcegrant connect acme` of the command line makes one by a page in the browser or in a terminal.
 
 mod authorization;
 mod client;
@@ -16,8 +38,10 @@ pub use self::authorization::Authorization;
 pub(crate) use self::client::connection_variable;
 use self::folder::{ConnectionFolder, Existing};
 use crate::environment::Environment;
-pub use forcegrant_proto::connection::{Connection, ConnectionId};
-use forcegrant_proto::connection::{ConnectionProblem, NONCE_BYTES, SealingKeys, nearest};
+pub use forcegrant_proto::connection::Connection;
+use forcegrant_proto::connection::{
+    ConnectionId, ConnectionProblem, NONCE_BYTES, SealingKeys, nearest,
+};
 use forcegrant_proto::error::{Error, ErrorCode, Setting, invalid_option};
 
 /// The connections of a folder.
