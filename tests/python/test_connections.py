@@ -231,8 +231,8 @@ def test_options_are_checked_and_nothing_is_sent(forcegrant_org: Org, folder: Pa
             save(forcegrant_org, **wrong)
         assert caught.value.code == "invalid_option"
         assert next(iter(wrong)) in caught.value.message
-    with pytest.raises(TypeError, match="client_secert"):
-        save(forcegrant_org, client_secert="x")
+    with pytest.raises(TypeError, match="client_secrets"):
+        save(forcegrant_org, client_secrets="x")
     with pytest.raises(TypeError, match="name"):
         save(forcegrant_org, name=7)
     assert not folder.exists()
