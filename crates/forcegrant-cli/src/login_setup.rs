@@ -145,7 +145,10 @@ pub(crate) fn open(
     options: &CliOptions,
     environment: &Environment,
 ) -> Result<Connections, Problem> {
-    command_line::connections(options.folder.clone(), environment).map_err(Problem::from)
+    // A path on the command line is relative to the folder of the shell.
+    let folder = options.folder.as_ref();
+    let folder = folder.map(|folder| std::path::absolute(folder).unwrap_or(folder.clone()));
+    command_line::connections(folder, environment).map_err(Problem::from)
 }
 
 /// "Which one?", with the connections that there are.

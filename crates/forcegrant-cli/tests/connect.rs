@@ -110,6 +110,29 @@ fn without_a_display_and_a_terminal_the_other_ways_are_named() {
     }
 }
 
+#[test]
+fn the_folder_is_relative_to_that_of_the_shell() {
+    let (shell, folder) = Shell::with_folder("connect-folder");
+    let root = folder.parent().unwrap();
+    let org = shell.emulator.default_org();
+    let secret = common::file("connect-folder.secret", &org.client_secret);
+    let secret = secret.display().to_string();
+    let args = [
+        "connect",
+        "acme",
+        "--folder",
+        "here",
+        "--client-secret-file",
+        &secret,
+    ];
+    let mut command = program(&shell, &args);
+    command.args(["--login-url", &org.my_domain, "--client-id", &org.client_id]);
+    let output = command.current_dir(root).output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{err}");
+    assert_eq!((files(&root.join("here")), files(&folder)), (1, 0));
+}
+
 /// A program whose standard input is a terminal, at the question for the secret; and both ends of the terminal.
 fn at_the_secret(shell: &Shell) -> (Child, fs::File, fs::File, String) {
     let org = shell.emulator.default_org();

@@ -200,3 +200,22 @@ fn an_emulator_that_is_not_installed_is_explained() {
         "{err}"
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn the_emulator_gets_the_arguments_and_gives_the_exit_code() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let program = common::file(
+        "usage-emulator",
+        "#!/bin/sh\nprintf '%s\\n' \"$@\"\nexit 7\n",
+    );
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_forcegrant"))
+        .args(["emulator", "--port", "0"])
+        .env("FORCEGRANT_EMULATOR", program)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(7));
+    assert_eq!(output.stdout, b"--port\n0\n");
+}
