@@ -69,7 +69,7 @@ def add_to_wheel(path: Path, name: str, content: bytes) -> None:
                 new.writestr(_deflated(added), content)
                 new.writestr(info, line + text)
             else:
-                new.writestr(info, text)
+                new.writestr(info, text, compresslevel=9)
     temporary.replace(path)
 
 

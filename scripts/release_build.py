@@ -27,6 +27,8 @@ from workspace import ROOT, run
 EMULATOR = ROOT / "bindings/python-emulator"
 NPM_EMULATOR = ROOT / "bindings/node-emulator"
 PROGRAM = "forcegrant-emulator"
+# The highest level: the wheel has a budget of 2.5 MB.
+WHEEL = ["--release", "--locked", "--compression-level", "9"]
 
 
 def main(arguments: list[str]) -> int:
@@ -71,7 +73,7 @@ def environment() -> dict[str, str]:
 def one_target(row: Target, out: Path, env: dict[str, str]) -> None:
     """Two wheels, the addon for Node, and the program of the emulator where one serves all of a system."""
     linux = ["--zig", "--compatibility", row.compatibility] if row.compatibility else []
-    build = [sys.executable, "-m", "maturin", "build", "--release", "--locked", "--target", row.target, *linux]
+    build = [sys.executable, "-m", "maturin", "build", *WHEEL, "--target", row.target, *linux]
     for folder, crate in ((ROOT, "forcegrant-python"), (EMULATOR, "forcegrant-emulator")):
         before = set(out.glob("*.whl"))
         run([*build, "--out", str(out)], env, folder)

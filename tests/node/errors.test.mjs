@@ -92,6 +92,16 @@ test('import and require share their classes: instanceof holds across them', asy
   assert.ok(error instanceof RefusedError)
 })
 
+test('an error about one value names it as the options do', async () => {
+  const field = async (options) => (await failure(new Client(emulator.clientOptions(options)).token())).field
+  assert.equal(await field({ clientSecret: 'wrong' }), 'clientSecret')
+  assert.equal(await field({ clientId: '3MVG9nobody' }), 'clientId')
+  assert.throws(() => new Client(emulator.clientOptions({ loginUrl: 'evil.example' })), { field: 'loginUrl' })
+  await emulator.control('configure', { app: { run_as: null } })
+  const error = await failure(new Client(emulator.clientOptions()).token())
+  assert.ok(!('field' in error))
+})
+
 test('a refusal carries what Salesforce said and where to look', async () => {
   await emulator.control('configure', { app: { run_as: null } })
   const error = await failure(new Client(emulator.clientOptions()).token())

@@ -71,7 +71,19 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def wheel(dist: Path) -> Path:
-    run(sys.executable, "-m", "maturin", "build", "--release", "--locked", "--out", dist)
+    # As scripts/release_build.py builds it.
+    compression = ("--compression-level", "9")
+    run(
+        sys.executable,
+        "-m",
+        "maturin",
+        "build",
+        "--release",
+        "--locked",
+        *compression,
+        "--out",
+        dist,
+    )
     return one(dist.glob("forcegrant-*.whl"))
 
 

@@ -80,6 +80,9 @@ export type SetupStep =
   | 'key-and-secret'
   | 'hostname'
 
+/** One of the three values that a user enters. */
+export type InputField = 'loginUrl' | 'clientId' | 'clientSecret'
+
 /** What an error is made of. `retryAfter` is in milliseconds. */
 export interface ErrorDetails {
   /** The stable code. */
@@ -94,6 +97,8 @@ export interface ErrorDetails {
   readonly retryAfter?: number | undefined
   /** The step of the set-up in Salesforce to look at. */
   readonly setupStep?: SetupStep | undefined
+  /** Which value is wrong, where the error is about one. */
+  readonly field?: InputField | undefined
   /** The HTTP status of the response. */
   readonly httpStatus?: number | undefined
   /** The `error` of the OAuth response. */
@@ -124,6 +129,8 @@ export class ForcegrantError extends Error {
   declare readonly retryAfter?: number
   /** The step of the set-up in Salesforce to look at. */
   declare readonly setupStep?: SetupStep
+  /** Which of the values that a user enters is wrong, where the error is about one: what a form can mark. */
+  declare readonly field?: InputField
   /** The HTTP status of the response, if there was one. */
   declare readonly httpStatus?: number
   /** The `error` of the OAuth response, as Salesforce sent it. */
@@ -139,7 +146,14 @@ export class ForcegrantError extends Error {
     this.code = details.code
     this.kind = details.kind
     this.retryable = details.retryable ?? false
-    for (const name of ['retryAfter', 'setupStep', 'httpStatus', 'oauthError', 'oauthDescription'] as const) {
+    for (const name of [
+      'retryAfter',
+      'setupStep',
+      'field',
+      'httpStatus',
+      'oauthError',
+      'oauthDescription',
+    ] as const) {
       if (details[name] !== undefined) Object.defineProperty(this, name, own(details[name], true))
     }
     // Not enumerable: the text is in the message already.

@@ -24,6 +24,7 @@ export {
   type ErrorDetails,
   type ErrorKind,
   ForcegrantError,
+  type InputField,
   InternalError,
   LoginRateError,
   RefusedError,

@@ -30,6 +30,7 @@ export {
   ForcegrantError,
   type Happening,
   type HeadersLike,
+  type InputField,
   InternalError,
   type Lease,
   type LoadedCredentials,

@@ -54,6 +54,7 @@ pub(crate) fn error(error: &Error) -> Value {
         "retryable": error.is_retryable(),
         "retryAfter": error.retry_after().map(milliseconds),
         "setupStep": error.setup_step().map(SetupStep::as_str),
+        "field": error.field().map(|field| options::camel_case(field.as_str())),
         "httpStatus": error.http_status(),
         "oauthError": error.oauth_error(),
         "oauthDescription": error.oauth_description(),

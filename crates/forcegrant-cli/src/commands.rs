@@ -8,6 +8,10 @@ pub(crate) struct OptionSpec {
     pub(crate) value: Option<&'static str>,
     pub(crate) help: &'static str,
     /// The values to complete, if they are known.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "what the completion scripts are made from")
+    )]
     pub(crate) values: &'static [&'static str],
 }
 
@@ -21,6 +25,10 @@ pub(crate) struct CommandSpec {
     /// How many words it takes at most.
     pub(crate) max_words: usize,
     /// Values of its first word, for completion.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "what the completion scripts are made from")
+    )]
     pub(crate) word_values: &'static [&'static str],
     pub(crate) options: &'static [&'static [OptionSpec]],
     /// What the help says below the options.

@@ -60,6 +60,8 @@ class Emulator:
         for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"):
             environment[name] = str(self.ca_file)
         environment["NODE_OPTIONS"] = f'--require "{ROOT / "tests/docs/through_emulator.cjs"}"'
+        # Empty, and this user's alone.
+        environment["FORCEGRANT_CONNECTIONS"] = tempfile.mkdtemp(prefix="connections-", dir=self._folder.name)
         environment["FORCEGRANT_DOCS_HTTPS"] = self.ready["https"]
         environment["FORCEGRANT_DOCS_CONTROL"] = self.ready["control"]
         environment["FORCEGRANT_EMULATOR"] = str(binary())

@@ -136,6 +136,13 @@ def execute(block: Block, file: str, command: list[str], after: str = "", logins
     return printed
 
 
+def connections(block: Block) -> None:
+    # One that verifies, and one of the client.
+    printed = execute(block, "connections.py", PYTHON, logins=2)
+    org = emulator().org["org_id"]
+    assert printed.splitlines() == [f"acme {org}", org], printed
+
+
 def quick_start(file: str, command: list[str], block: Block) -> None:
     printed = execute(block, file, command)
     org = emulator().org
@@ -279,6 +286,7 @@ KNOWN: dict[str | None, Callable[[Block], None]] = {
     "rust-reqwest-middleware": rust_recipe,
     "rust-tower": rust_recipe,
     "rust-tonic": rust_recipe,
+    "python-connections": connections,
     "python-pool": functools.partial(quick_start, "pool.py", PYTHON),
     "node-pool": functools.partial(quick_start, "pool.mjs", NODE),
     "rust-pool": rust,
