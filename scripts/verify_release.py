@@ -35,11 +35,13 @@ SDIST = re.compile(
     r"|(bindings/python|crates/forcegrant(-[a-z]+)?)/(Cargo\.toml|README\.md|ARCHITECTURE\.md|src/.+\.rs)"
     # Declared in manifests, so that cargo looks for them.
     r"|crates/forcegrant/(examples|benches)/\w+\.rs|crates/forcegrant/README\.md"
+    # What the command line includes as text.
+    r"|crates/forcegrant-cli/(completions/forcegrant\.[a-z]+|src/connect/page\.css)"
     r"|bindings/python/python/forcegrant/.+\.(py|pyi)|bindings/python/python/forcegrant/py\.typed"
 )
 CRATE = re.compile(
     r"Cargo\.(toml|toml\.orig|lock)|\.cargo_vcs_info\.json|LICENSE-(MIT|APACHE)|README\.md"
-    r"|(src|tests|examples|benches)/.+\.rs|src/jwt_test_key\.pem"
+    r"|(src|tests|examples|benches)/.+\.rs|src/jwt_test_key\.pem|completions/forcegrant\.[a-z]+|src/connect/page\.css"
 )
 NPM = re.compile(
     r"package\.json|README\.md|LICENSE-(MIT|APACHE)|sbom\.cdx\.json|bindings/node/dist/[a-z-]+\.(cjs|mjs|d\.cts|d\.mts)"
