@@ -12,7 +12,6 @@ use forcegrant::{Environment, Error, ErrorCode};
 use serde_json::{Value, json};
 
 use crate::arguments::ConnectionsAction;
-use crate::block_on::block_on;
 use crate::configuration::NetworkOptions;
 use crate::console::Console;
 use crate::exit_codes::{FAILED, FINE};
@@ -160,8 +159,9 @@ fn verify(
         if !std::mem::take(&mut is_first) {
             thread::sleep(BETWEEN_LOGINS);
         }
-        let verified = connections.verify_with(id, |builder| network.apply(builder));
-        let connection = block_on(verified)?;
+        let network = network.clone();
+        let connection =
+            connections.blocking_verify_with(id, move |builder| network.apply(builder))?;
         Ok(format!(
             "org {}, user {}",
             connection.org_id().unwrap_or("not stated"),

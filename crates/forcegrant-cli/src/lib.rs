@@ -13,7 +13,6 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
-mod block_on;
 mod call;
 mod commands;
 mod completions;

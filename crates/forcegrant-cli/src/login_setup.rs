@@ -23,7 +23,7 @@ pub(crate) struct SavedSetup<'a> {
     options: &'a CliOptions,
     pub(crate) environment: Environment,
     pub(crate) source: &'static str,
-    /// The connection, or why there is none.
+    /// The connection, or the error that says what is missing or wrong.
     pub(crate) found: Result<(Connections, Connection), Problem>,
 }
 

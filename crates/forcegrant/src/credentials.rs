@@ -11,9 +11,9 @@ use arc_swap::ArcSwap;
 pub use self::source::LoadedCredentials;
 pub(crate) use self::source::{
     CredentialsSource, CredentialsWithEndpoint, Load, LoadOrg, SavedCredentials, SavedSource,
-    SecretFile, Stamp, callback_failed,
+    SecretFile, Stamp, callback_failed, load_saved,
 };
-use self::source::{LONGEST_CAUSE, in_time, load_saved, unavailable};
+use self::source::{LONGEST_CAUSE, in_time, unavailable};
 use forcegrant_proto::error::{Error, ErrorCode};
 use forcegrant_proto::host::LoginEndpoint;
 use forcegrant_proto::redaction::Redactor;
@@ -120,16 +120,13 @@ impl CredentialsProvider {
                 loading.map_err(|error| self.clean(error))?
             }
             CredentialsSource::Org(load) => {
-                let loading = in_time(limit, load(key.to_owned())).await;
-                loading.map_err(|error| self.clean(error))?
+                let loaded = in_time(limit, load(key.to_owned())).await;
+                self.forget_if_gone(&loaded);
+                loaded.map_err(|error| self.clean(error))?
             }
             CredentialsSource::Saved(saved) => {
                 let loaded = in_time(limit, load_saved(saved)).await;
-                if let Err(error) = &loaded
-                    && error.code() == ErrorCode::UnknownConnection
-                {
-                    self.forget();
-                }
+                self.forget_if_gone(&loaded);
                 loaded?
             }
             other => CredentialsWithEndpoint {
@@ -174,8 +171,15 @@ impl CredentialsProvider {
         saved.has_moved.swap(false, Ordering::Relaxed)
     }
 
-    /// The saved credentials are gone, and no login goes ahead with those that were read before.
-    fn forget(&self) {
+    /// If the source says that there are none any more, no login goes ahead with those that were read before.
+    fn forget_if_gone<T>(&self, loaded: &Result<T, Error>) {
+        let gone = [ErrorCode::UnknownConnection, ErrorCode::UnknownKey];
+        if !loaded
+            .as_ref()
+            .is_err_and(|error| gone.contains(&error.code()))
+        {
+            return;
+        }
         let held = self.held.load();
         self.held.store(Arc::new(HeldCredentials {
             credential_set: None,

@@ -16,7 +16,10 @@ pub use self::callbacks::{
     CallbackFunctions, CallbackStore, CredentialsRequest, EventFunction, StoreCall, StoreReply,
     check_store,
 };
-pub use self::connections::{start_authorize, start_verify_connection};
+pub use self::connections::{
+    authorize_in, builder_of_connection, dump, load, org_of_connection, start_authorize,
+    start_verify_connection,
+};
 pub use self::event_fields::{EventFields, event_level};
 pub use self::options::{CLIENT_OPTIONS, OptionKind, OptionTable, POOL_OPTIONS};
 pub use crate::client::Start;

@@ -6,7 +6,6 @@ use forcegrant::connections::{Connection, Connections};
 use forcegrant::{Error, ErrorCode};
 
 use super::{CompletedConnection, ConnectionEntries, RefusedAttempt};
-use crate::block_on::block_on;
 use crate::configuration::NetworkOptions;
 use crate::problem::Problem;
 
@@ -56,7 +55,7 @@ impl ConnectAttempts {
         if !self.labels.is_empty() {
             authorization = authorization.labels(self.labels.clone());
         }
-        let connection = block_on(authorization.verify_and_save())?;
+        let connection = authorization.blocking_verify_and_save()?;
         Ok(self.completed(&connection))
     }
 

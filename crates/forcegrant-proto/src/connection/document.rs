@@ -52,7 +52,7 @@ impl Connection {
                     format!(
                         "it says that its id is `{written}`, and it stands where `{place}` does"
                     ),
-                    "Rename the file after the id, or take the field `id` out.",
+                    "Both must agree: rename the place after the id, or take the field `id` out.",
                 ));
             }
             (Some(written), _) => written,

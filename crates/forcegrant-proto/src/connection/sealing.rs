@@ -25,7 +25,7 @@ pub const NONCE_BYTES: usize = 12;
 const FORMAT: &str = "fgc1";
 const KEY_FORM: &str = "A key is 32 random bytes in base64: `openssl rand -base64 32` makes one. Several have a comma between them;\nthe first seals, all open.";
 
-/// Keys of 32 bytes: the first seals, all open.
+/// Keys of 32 bytes, which seal the secrets of connections: the first seals, all open.
 pub struct SealingKeys {
     first: SealingKey,
     others: Vec<SealingKey>,
@@ -44,7 +44,17 @@ pub struct SealedTo<'a> {
 }
 
 impl SealingKeys {
+    /// Keys in base64, as `forcegrant connections key` or `openssl rand -base64 32` makes one; several have a comma
+    /// between them.
+    ///
+    /// # Errors
+    /// `invalid_option`: something in it is not a key.
+    pub fn new(keys: impl Into<Secret>) -> Result<Self, Error> {
+        Self::parse(Setting::Option("key"), &keys.into())
+    }
+
     /// From their text. `setting` is where it came from.
+    #[doc(hidden)]
     pub fn parse(setting: Setting<'_>, text: &Secret) -> Result<Self, Error> {
         let mut keys = text.expose().split(',').map(|text| decode_key(text.trim()));
         let first = keys.next().flatten();
@@ -58,12 +68,14 @@ impl SealingKeys {
         std::iter::once(&self.first).chain(&self.others)
     }
 
-    /// The id of the key that seals.
+    /// The id of the key that seals: what a sealed text says about its key.
+    #[must_use]
     pub fn id(&self) -> &str {
         &self.first.id
     }
 
     /// `None`: the text is too long for AES-GCM.
+    #[doc(hidden)]
     pub fn seal(
         &self,
         secret: &Secret,
@@ -83,6 +95,7 @@ impl SealingKeys {
     }
 
     /// `keys`: what there is to open it with.
+    #[doc(hidden)]
     pub fn open(
         keys: Option<&Self>,
         text: &str,
@@ -111,7 +124,7 @@ impl SealingKeys {
             };
             return Err(problem(
                 format!("its secret is sealed with the key {id}, and {at_hand}"),
-                "Give that key in FORCEGRANT_CONNECTIONS_KEY, or name its file in FORCEGRANT_CONNECTIONS_KEY_FILE; keys that only open\nstand after the first, with a comma between. Or authorize the connection again.",
+                "Give that key (in FORCEGRANT_CONNECTIONS_KEY, in the file that FORCEGRANT_CONNECTIONS_KEY_FILE names, or as the option `key`); keys\nthat only open stand after the first, with a comma between. Or authorize the connection again.",
             ));
         };
         open_with(key, body, bound).ok_or_else(|| {

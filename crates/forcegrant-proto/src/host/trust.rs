@@ -62,6 +62,11 @@ impl TrustPolicy {
         self.hosts.push(host.to_ascii_lowercase());
     }
 
+    /// Adds the hosts of another policy.
+    pub fn trust_also(&mut self, other: Self) {
+        self.hosts.extend(other.hosts);
+    }
+
     /// Whether a token for these instances may be sent to this URL, which the caller gives to whatever
     /// library connects: to their origins and to the hosts that the user trusts, over https; nowhere
     /// else, Salesforce's own hosts of other orgs included. Not to a URL that parsers read differently.

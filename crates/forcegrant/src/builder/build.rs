@@ -105,12 +105,12 @@ impl ClientBuilder {
             budget: self.budget,
             introspection: self.introspect.then_some(self.introspection_timeout),
             store: self.sharing.shared_store(self.store_timeout, &route),
-            process: is_within_process.then(|| ProcessSharing::new(&route, &self.clock)),
+            process: is_within_process.then(|| Arc::new(ProcessSharing::new(&route, &self.clock))),
             clock: self.clock,
             events: self.events,
-            transport: Box::new(HttpTransport::new(http)?),
+            transport: Arc::new(HttpTransport::new(http)?),
             permits: None,
-            calls,
+            calls: Arc::new(calls),
         })
     }
 }

@@ -143,7 +143,7 @@ fn fixture_on(
     let built = options(builder).build().unwrap();
     let mut inner = Arc::into_inner(built.inner).unwrap();
     Arc::get_mut(&mut inner.config).unwrap().transport =
-        Box::new(MockTransport(Arc::clone(&stage)));
+        Arc::new(MockTransport(Arc::clone(&stage)));
     Fixture {
         client: Client::new(inner).into(),
         clock,

@@ -3,25 +3,30 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::client::builder_in;
 use super::{Connections, SaveOver, exists, present, secrets};
 use crate::builder::ClientBuilder;
 use crate::client::Client;
 use crate::credentials::ClientCredentials;
+use crate::environment::Environment;
 use crate::store::StoreConfig;
 use crate::verified::Verified;
 use crate::wait::{Pending, Promise};
 use crate::worker;
 use forcegrant_proto::connection::{Connection, ConnectionId, ConnectionProblem, SecretSource};
-use forcegrant_proto::error::{Error, ErrorCode, InputField};
+use forcegrant_proto::error::{Error, ErrorCode, InputField, invalid_option};
 use forcegrant_proto::host::LoginEndpoint;
 use forcegrant_proto::secret::Secret;
 
 type SetOptions = Box<dyn Fn(ClientBuilder) -> ClientBuilder + Send + Sync>;
 
-/// Collects what a connection shall be. Nothing is read or sent before [`Authorization::verify_and_save`].
-#[must_use = "nothing happens until `verify_and_save`"]
+/// Collects what a connection shall be. Nothing is read or sent before [`Authorization::verify_and_save`] or
+/// [`Authorization::verify`].
+#[must_use = "nothing happens until `verify_and_save` or `verify`"]
 pub struct Authorization {
-    connections: Connections,
+    /// The folder to save it in. `None`: it is saved in none.
+    connections: Option<Connections>,
+    environment: Environment,
     id: String,
     login_url: Option<String>,
     client_id: Option<String>,
@@ -33,21 +38,16 @@ pub struct Authorization {
     options: SetOptions,
 }
 
+/// Begins to make a connection that is saved in no folder: [`Authorization::verify`] returns it, and
+/// [`dump`](super::dump) gives its text.
+pub fn authorize(id: impl Into<String>) -> Authorization {
+    Authorization::new(id.into(), None, Environment::process())
+}
+
 impl Connections {
     /// Begins to make a connection with this id, or to authorize one anew.
     pub fn authorize(&self, id: impl Into<String>) -> Authorization {
-        Authorization {
-            connections: self.clone(),
-            id: id.into(),
-            login_url: None,
-            client_id: None,
-            client_secret: None,
-            name: None,
-            labels: None,
-            replace: false,
-            other_org: false,
-            options: Box::new(|builder| builder),
-        }
+        Authorization::new(id.into(), Some(self.clone()), self.environment.clone())
     }
 
     /// Logs in with a saved connection, whatever is cached, and makes one harmless API call. In a folder of the user's
@@ -117,6 +117,28 @@ impl Connections {
 }
 
 impl Authorization {
+    fn new(id: String, connections: Option<Connections>, environment: Environment) -> Self {
+        Self {
+            connections,
+            environment,
+            id,
+            login_url: None,
+            client_id: None,
+            client_secret: None,
+            name: None,
+            labels: None,
+            replace: false,
+            other_org: false,
+            options: Box::new(|builder| builder),
+        }
+    }
+
+    /// With these variables in place of the process's.
+    pub(crate) fn environment(mut self, environment: Environment) -> Self {
+        self.environment = environment;
+        self
+    }
+
     /// The org's My Domain. If it is not given, a saved one stays.
     pub fn login_url(mut self, login_url: impl Into<String>) -> Self {
         self.login_url = Some(login_url.into());
@@ -175,12 +197,61 @@ impl Authorization {
     /// # Errors
     /// `connection_exists` without `replace`; `other_org` without `other_org`; `missing_credentials` names the value
     /// that is missing; else the error of the login or of the API call. [`Error::field`] says which value is wrong.
+    /// `invalid_option`: there is no folder to save it in, see [`authorize`].
     pub async fn verify_and_save(self) -> Result<Connection, Error> {
-        let connections = &self.connections;
+        let Some(connections) = &self.connections else {
+            return Err(invalid_option(
+                "connections",
+                "there is no folder to save the connection in",
+                "Begin with `Connections::authorize`; or use `verify`, and keep the text that `dump` gives.",
+            ));
+        };
+        let (connection, over) = self.verified().await?;
+        connections.save(connection, over)
+    }
+
+    /// Logs in afresh and makes one harmless API call. Returns the connection, and saves nothing.
+    ///
+    /// # Errors
+    /// As [`Authorization::verify_and_save`].
+    pub async fn verify(self) -> Result<Connection, Error> {
+        let (mut connection, _) = self.verified().await?;
+        connection.created = connection.created.or(connection.verified);
+        Ok(connection)
+    }
+
+    /// [`Authorization::verify_and_save`] for threads: waits until the connection is saved.
+    ///
+    /// # Errors
+    /// As [`Authorization::verify_and_save`].
+    pub fn blocking_verify_and_save(self) -> Result<Connection, Error> {
+        start(self.verify_and_save()).wait()
+    }
+
+    /// [`Authorization::verify`] for threads.
+    ///
+    /// # Errors
+    /// As [`Authorization::verify`].
+    pub fn blocking_verify(self) -> Result<Connection, Error> {
+        start(self.verify()).wait()
+    }
+
+    /// Verifies, and saves if there is a folder, for callers that wait in their own way. Nobody needs to wait for it: it
+    /// runs to its end.
+    pub(crate) fn start(self) -> Pending<Connection> {
+        match self.connections {
+            Some(_) => start(self.verify_and_save()),
+            None => start(self.verify()),
+        }
+    }
+
+    /// The connection with what the login and the API call showed, and what has to be there when it is saved.
+    async fn verified(&self) -> Result<(Connection, SaveOver), Error> {
         let id = ConnectionId::new(&self.id)?;
         let (saved, over) = self.saved(&id)?;
         let mut connection = self.candidate(id, saved.clone())?;
-        let client = for_one_use((self.options)(connections.builder_of(&connection)))?;
+        let builder = builder_in(&connection, self.environment.clone());
+        let client = for_one_use((self.options)(builder))?;
         let verified = client.verify().await?;
         take_in(&mut connection, &verified);
         // Of the address that was pasted, the host alone.
@@ -191,27 +262,17 @@ impl Authorization {
         if let Some(saved) = &saved {
             check_org(saved, &connection, self.other_org)?;
         }
-        connections.save(connection, over)
-    }
-
-    /// The same for threads: waits until the connection is saved.
-    ///
-    /// # Errors
-    /// As [`Authorization::verify_and_save`].
-    pub fn blocking_verify_and_save(self) -> Result<Connection, Error> {
-        self.start().wait()
-    }
-
-    /// The same for callers that wait in their own way. Nobody needs to wait for it: it runs to its end.
-    pub(crate) fn start(self) -> Pending<Connection> {
-        start(self.verify_and_save())
+        Ok((connection, over))
     }
 
     /// The connection that is there, and what has to be there still when the new one is saved.
     fn saved(&self, id: &ConnectionId) -> Result<(Option<Connection>, SaveOver), Error> {
         let is_whole =
             self.login_url.is_some() && self.client_id.is_some() && self.client_secret.is_some();
-        match self.connections.read(id) {
+        let Some(connections) = &self.connections else {
+            return Ok((None, SaveOver::Nothing));
+        };
+        match connections.read(id) {
             Ok(None) => Ok((None, SaveOver::Nothing)),
             Ok(Some(_)) if !self.replace => Err(exists(id)),
             Ok(Some(saved)) => {
@@ -233,9 +294,9 @@ impl Authorization {
         let mut connection = if let Some(mut saved) = saved {
             // A secret that is replaced need not be opened.
             if self.client_secret.is_none() {
-                let keys = secrets::sealing_keys(&self.connections.environment)?;
+                let keys = secrets::sealing_keys(&self.environment)?;
                 let opened = secrets::unseal(&mut saved, keys.as_ref());
-                opened.map_err(|problem| self.connections.at(&id, problem))?;
+                opened.map_err(|problem| self.at(&id, problem))?;
             } else {
                 self.check_key(&saved)?;
             }
@@ -277,14 +338,21 @@ impl Authorization {
     /// A sealed secret is not replaced by one that everybody can read.
     fn check_key(&self, saved: &Connection) -> Result<(), Error> {
         let is_sealed = matches!(saved.client_secret, SecretSource::Sealed(_));
-        if !is_sealed || secrets::sealing_keys(&self.connections.environment)?.is_some() {
+        if !is_sealed || secrets::sealing_keys(&self.environment)?.is_some() {
             return Ok(());
         }
         let problem = ConnectionProblem::new(
             "its secret is sealed, and there is no key to seal the new one with",
             "Give the key in FORCEGRANT_CONNECTIONS_KEY, or name its file in FORCEGRANT_CONNECTIONS_KEY_FILE.",
         );
-        Err(self.connections.at(&saved.id, problem))
+        Err(self.at(&saved.id, problem))
+    }
+
+    fn at(&self, id: &ConnectionId, problem: ConnectionProblem) -> Error {
+        match &self.connections {
+            Some(connections) => connections.at(id, problem),
+            None => problem.at(&format!("`{id}`")),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::credentials::{
     CredentialsSource, CredentialsWithEndpoint, SavedCredentials, SavedSource, Stamp,
 };
 use crate::environment::{Environment, EnvironmentCredentials, Wanted};
-use forcegrant_proto::connection::{Connection, ConnectionId};
+use forcegrant_proto::connection::{Connection, ConnectionId, OrgOptions};
 use forcegrant_proto::error::{Error, ErrorCode};
 use forcegrant_proto::host::TrustPolicy;
 use forcegrant_proto::secret::Secret;
@@ -92,32 +92,32 @@ impl Connections {
         Ok(builder(&connection, Arc::new(saved)).environment(self.environment.clone()))
     }
 
-    /// A builder for a connection that is not saved, or not yet.
-    pub(super) fn builder_of(&self, connection: &Connection) -> ClientBuilder {
-        let in_memory = InMemory {
+    /// What a client of a pool needs of the connection with this id.
+    pub(crate) fn org(&self, id: &str) -> Result<(OrgOptions, SavedSource), Error> {
+        let connection = self.get(id)?;
+        let token_url = connection.options.token_url.clone();
+        let saved = InFolder {
             connections: self.clone(),
-            connection: connection.clone(),
+            id: connection.id,
         };
-        builder(connection, Arc::new(in_memory)).environment(self.environment.clone())
+        let source = SavedSource::new(Arc::new(saved), token_url);
+        Ok((connection.options, source))
     }
+}
 
-    fn load(
-        &self,
-        connection: &Connection,
-        trust: &TrustPolicy,
-        may_run: bool,
-    ) -> Result<Option<CredentialsWithEndpoint>, Error> {
-        let keys = secrets::sealing_keys(&self.environment)?;
-        let set = secrets::credential_set(connection, keys.as_ref(), may_run);
-        let Some(credential_set) = set.map_err(|problem| self.at(&connection.id, problem))? else {
-            return Ok(None);
-        };
-        let endpoint = Some(connection.endpoint(trust)?);
-        Ok(Some(CredentialsWithEndpoint {
-            endpoint,
-            credential_set,
-        }))
-    }
+/// A builder of clients for a connection that is saved in no folder, or as it was when it was read. The client does
+/// not read it again.
+///
+/// # Errors
+/// None yet; [`ClientBuilder::build`] says what is wrong with it.
+pub fn client_builder(connection: &Connection) -> ClientBuilder {
+    builder_in(connection, Environment::process())
+}
+
+/// The same with these variables: keys are taken from there.
+pub(crate) fn builder_in(connection: &Connection, environment: Environment) -> ClientBuilder {
+    let in_memory = InMemory::new(connection.clone(), environment.clone());
+    builder(connection, Arc::new(in_memory)).environment(environment)
 }
 
 fn builder(connection: &Connection, saved: Arc<dyn SavedCredentials>) -> ClientBuilder {
@@ -158,14 +158,31 @@ impl SavedCredentials for InFolder {
         may_run: bool,
     ) -> Result<Option<CredentialsWithEndpoint>, Error> {
         let connection = self.connections.get(self.id.as_str())?;
-        self.connections.load(&connection, trust, may_run)
+        let place = self.connections.place(&self.id);
+        load(
+            &connection,
+            &self.connections.environment,
+            &place,
+            trust,
+            may_run,
+        )
     }
 }
 
-/// A connection that is being verified.
-struct InMemory {
-    connections: Connections,
+/// A connection that is not read again: one that is being verified, or that lies where the user keeps it.
+#[derive(Debug)]
+pub(crate) struct InMemory {
     connection: Connection,
+    environment: Environment,
+}
+
+impl InMemory {
+    pub(crate) fn new(connection: Connection, environment: Environment) -> Self {
+        Self {
+            connection,
+            environment,
+        }
+    }
 }
 
 impl SavedCredentials for InMemory {
@@ -178,8 +195,30 @@ impl SavedCredentials for InMemory {
         trust: &TrustPolicy,
         may_run: bool,
     ) -> Result<Option<CredentialsWithEndpoint>, Error> {
-        self.connections.load(&self.connection, trust, may_run)
+        let place = format!("`{}`", self.connection.id);
+        load(&self.connection, &self.environment, &place, trust, may_run)
     }
+}
+
+/// What a login with a connection needs. `place`: where it is kept, for errors. `None`: a command brings a secret, and
+/// none may be run now.
+fn load(
+    connection: &Connection,
+    environment: &Environment,
+    place: &str,
+    trust: &TrustPolicy,
+    may_run: bool,
+) -> Result<Option<CredentialsWithEndpoint>, Error> {
+    let keys = secrets::sealing_keys(environment)?;
+    let set = secrets::credential_set(connection, keys.as_ref(), may_run);
+    let Some(credential_set) = set.map_err(|problem| problem.at(place))? else {
+        return Ok(None);
+    };
+    let endpoint = Some(connection.endpoint(trust)?);
+    Ok(Some(CredentialsWithEndpoint {
+        endpoint,
+        credential_set,
+    }))
 }
 
 /// The id of the connection that the environment names, if it does not name credentials beside it.

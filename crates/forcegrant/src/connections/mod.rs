@@ -21,6 +21,9 @@
 //! ```
 //!
 //! `forcegrant connect acme` of the command line makes one by a page in the browser or in a terminal.
+//!
+//! A connection can also lie in a database of yours: [`authorize`] verifies one that is saved in no folder, [`dump`]
+//! gives its text with the secret sealed, and [`load`] reads it again.
 
 mod authorization;
 mod client;
@@ -28,20 +31,22 @@ mod command;
 mod folder;
 mod location;
 mod secrets;
+mod text;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-pub use self::authorization::Authorization;
-pub(crate) use self::client::connection_variable;
+pub use self::authorization::{Authorization, authorize};
+pub use self::client::client_builder;
+pub(crate) use self::client::{InMemory, builder_in, connection_variable};
 use self::folder::{ConnectionFolder, Existing};
+pub use self::text::{dump, dump_plain, load};
+pub(crate) use self::text::{dump_in, load_in};
 use crate::environment::Environment;
-pub use forcegrant_proto::connection::Connection;
-use forcegrant_proto::connection::{
-    ConnectionId, ConnectionProblem, NONCE_BYTES, SealingKeys, nearest,
-};
+pub use forcegrant_proto::connection::{Connection, SealingKeys};
+use forcegrant_proto::connection::{ConnectionId, ConnectionProblem, nearest};
 use forcegrant_proto::error::{Error, ErrorCode, Setting, invalid_option};
 
 /// The connections of a folder.
@@ -232,7 +237,9 @@ impl Connections {
         let id = connection.id.clone();
         let keys = secrets::sealing_keys(&self.environment)?;
         let mut connection = match keys {
-            Some(keys) => self.sealed(&connection, &keys)?,
+            Some(keys) => {
+                secrets::sealed(&connection, &keys).map_err(|problem| self.at(&id, problem))?
+            }
             None => connection,
         };
         connection.revision = connection.revision.saturating_add(1);
@@ -259,17 +266,13 @@ impl Connections {
         })
     }
 
-    fn sealed(&self, connection: &Connection, keys: &SealingKeys) -> Result<Connection, Error> {
-        let nonce = || {
-            let mut nonce = [0; NONCE_BYTES];
-            getrandom::fill(&mut nonce).ok().map(|()| nonce)
-        };
-        let sealed = connection.sealed(keys, nonce);
-        sealed.map_err(|problem| self.at(&connection.id, problem))
+    fn at(&self, id: &ConnectionId, problem: ConnectionProblem) -> Error {
+        problem.at(&self.place(id))
     }
 
-    fn at(&self, id: &ConnectionId, problem: ConnectionProblem) -> Error {
-        problem.at(&format!("`{}`", self.folder.file(id).display()))
+    /// Where a connection is, for errors.
+    fn place(&self, id: &ConnectionId) -> String {
+        format!("`{}`", self.folder.file(id).display())
     }
 
     fn unknown(&self, id: &ConnectionId) -> Error {

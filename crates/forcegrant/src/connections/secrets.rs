@@ -6,7 +6,9 @@ use super::command;
 use crate::credentials::{ClientCredentials, CredentialSet};
 use crate::environment::Environment;
 use crate::secret_file::read_secret_file;
-use forcegrant_proto::connection::{Connection, ConnectionProblem, SealingKeys, SecretSource};
+use forcegrant_proto::connection::{
+    Connection, ConnectionProblem, NONCE_BYTES, SealingKeys, SecretSource,
+};
 use forcegrant_proto::error::{Error, InputField, Setting};
 use forcegrant_proto::secret::Secret;
 
@@ -34,6 +36,17 @@ pub(super) fn sealing_keys(environment: &Environment) -> Result<Option<SealingKe
         }
     };
     SealingKeys::parse(setting, &text).map(Some)
+}
+
+/// The connection with its secrets sealed that are texts, by the first of these keys.
+pub(super) fn sealed(
+    connection: &Connection,
+    keys: &SealingKeys,
+) -> Result<Connection, ConnectionProblem> {
+    connection.sealed(keys, || {
+        let mut nonce = [0; NONCE_BYTES];
+        getrandom::fill(&mut nonce).ok().map(|()| nonce)
+    })
 }
 
 /// The credentials of a connection. `None`: a command brings one of the secrets, and none may be run now.

@@ -1,6 +1,7 @@
 //! The folder and what can be wrong with it.
 
 mod clients;
+mod text;
 
 use super::*;
 use forcegrant_proto::connection::SecretSource;

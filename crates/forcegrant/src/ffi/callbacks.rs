@@ -81,7 +81,10 @@ pub struct CredentialsRequest(CredentialsReply);
 #[derive(Debug)]
 enum CredentialsReply {
     Client(oneshot::Sender<CredentialsResult<CredentialSet>>),
-    Pool(String, oneshot::Sender<CredentialsResult<OrgCredentials>>),
+    Pool(
+        String,
+        oneshot::Sender<CredentialsResult<Option<OrgCredentials>>>,
+    ),
 }
 
 impl CredentialsRequest {
@@ -100,8 +103,16 @@ impl CredentialsRequest {
         match self.0 {
             CredentialsReply::Client(sender) => drop(sender.send(Ok(credentials))),
             CredentialsReply::Pool(_, sender) => {
-                let _ = sender.send(Ok(OrgCredentials::new(login_url, credentials)));
+                let org = OrgCredentials::new(login_url, credentials);
+                let _ = sender.send(Ok(Some(org)));
             }
+        }
+    }
+
+    /// Replies for a pool: with the credentials of an org, or that there is no such key.
+    pub fn answer_org(self, org: Option<OrgCredentials>) {
+        if let CredentialsReply::Pool(_, sender) = self.0 {
+            let _ = sender.send(Ok(org));
         }
     }
 

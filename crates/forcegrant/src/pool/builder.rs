@@ -5,21 +5,23 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use super::ClientPool;
 use super::clients::Clients;
 use super::limiter::LoginLimiter;
 use super::login_queue::PacingSettings;
-use super::{ClientPool, OrgCredentials};
+use super::org::{OrgCredentials, OrgSource, unknown_to_callback};
 use crate::builder::ClientBuilder;
-use crate::credentials::{CredentialsSource, CredentialsWithEndpoint, LoadOrg, callback_failed};
+use crate::connections::Connections;
+use crate::credentials::{CredentialsSource, LoadOrg, callback_failed};
 use crate::events::Events;
 use forcegrant_proto::error::{Error, invalid_option};
 use forcegrant_proto::event::Event;
-use forcegrant_proto::host::LoginEndpoint;
+use forcegrant_proto::host::TrustPolicy;
 use forcegrant_proto::secret::Secret;
 
 type UserError = Box<dyn std::error::Error + Send + Sync>;
 
-type LoadingOrg = Pin<Box<dyn Future<Output = Result<OrgCredentials, UserError>> + Send>>;
+type LoadingOrg = Pin<Box<dyn Future<Output = Result<Option<OrgCredentials>, UserError>> + Send>>;
 
 /// A user's callback, whatever its own type.
 type OrgCallback = Arc<dyn Fn(String) -> LoadingOrg + Send + Sync>;
@@ -33,6 +35,7 @@ pub struct ClientPoolBuilder {
     max_clients: usize,
     pub(super) pacing: PacingSettings,
     callback: Option<OrgCallback>,
+    connections: Option<Connections>,
 }
 
 /// More would not fit into the memory of today's machines.
@@ -55,6 +58,7 @@ impl ClientPoolBuilder {
             max_clients: 10_000,
             pacing: PacingSettings::default(),
             callback: None,
+            connections: None,
         }
     }
 
@@ -89,13 +93,28 @@ impl ClientPoolBuilder {
     /// A callback that brings the credentials of a key that was not inserted: from a database or a
     /// vault. It is asked at the first login of a key and when a login is refused for its
     /// credentials; callers of one key share the question. It runs on the worker's runtime, so it
-    /// must not block; `total_timeout` bounds it. A failure is remembered as a passing one is.
-    pub fn credentials_callback<F, L>(mut self, load: F) -> Self
+    /// must not block; `total_timeout` bounds it.
+    ///
+    /// It returns [`OrgCredentials`], or an `Option` of them: with `None` there is no such key, and its callers get
+    /// `unknown_key`. A failure is remembered as a passing one is.
+    pub fn credentials_callback<F, L, R>(mut self, load: F) -> Self
     where
         F: Fn(String) -> L + Send + Sync + 'static,
-        L: Future<Output = Result<OrgCredentials, UserError>> + Send + 'static,
+        L: Future<Output = Result<R, UserError>> + Send + 'static,
+        R: Into<Option<OrgCredentials>>,
     {
-        self.callback = Some(Arc::new(move |key| Box::pin(load(key))));
+        self.callback = Some(Arc::new(move |key| {
+            let loading = load(key);
+            Box::pin(async move { loading.await.map(Into::into) })
+        }));
+        self
+    }
+
+    /// The saved connections of a folder: the keys of the pool are their ids. Each is read at the first use of its
+    /// key, and again when its file changes and when a login is refused, as a client of its own does it. The options in
+    /// a connection hold for its client, before those of the pool.
+    pub fn connections(mut self, connections: Connections) -> Self {
+        self.connections = Some(connections);
         self
     }
 
@@ -135,27 +154,39 @@ impl ClientPoolBuilder {
             let limiter = LoginLimiter::new(self.pacing, config.clock.clone());
             config.permits = Some(Arc::new(limiter));
         }
-        let trust = Arc::new(config.trust.clone());
-        let source = self.callback.map(|callback| {
-            let load: LoadOrg = Arc::new(move |key| {
-                let (loading, trust) = (callback(key), Arc::clone(&trust));
-                Box::pin(async move {
-                    let found = loading
-                        .await
-                        .map_err(|error| callback_failed(error.as_ref()))?;
-                    Ok(CredentialsWithEndpoint {
-                        endpoint: Some(LoginEndpoint::from_login_url(&found.login_url, &trust)?),
-                        credential_set: found.credential_set,
-                    })
-                })
-            });
-            Arc::new(CredentialsSource::Org(load))
-        });
+        let source = match (self.callback, self.connections) {
+            (None, None) => None,
+            (Some(callback), None) => Some(OrgSource::Callback(asking(callback, &config.trust))),
+            (None, Some(connections)) => Some(OrgSource::Connections(connections)),
+            (Some(_), Some(_)) => {
+                return Err(invalid_option(
+                    "connections",
+                    "there is a credentials callback, too",
+                    "Give the one or the other. A callback may read connections and return them.",
+                ));
+            }
+        };
         Ok(ClientPool {
             clients: Arc::new(Clients::new(config, self.max_clients)),
             source,
         })
     }
+}
+
+/// A source that calls the callback.
+fn asking(callback: OrgCallback, trust: &TrustPolicy) -> Arc<CredentialsSource> {
+    let trust = Arc::new(trust.clone());
+    let load: LoadOrg = Arc::new(move |key| {
+        let (loading, trust) = (callback(key.clone()), Arc::clone(&trust));
+        Box::pin(async move {
+            let found = loading
+                .await
+                .map_err(|error| callback_failed(error.as_ref()))?;
+            let found = found.ok_or_else(|| unknown_to_callback(&key))?;
+            found.load(&trust).await
+        })
+    });
+    Arc::new(CredentialsSource::Org(load))
 }
 
 fn whole(number: u32) -> usize {
@@ -169,6 +200,7 @@ impl fmt::Debug for ClientPoolBuilder {
             .field("max_clients", &self.max_clients)
             .field("pacing", &self.pacing)
             .field("has_callback", &self.callback.is_some())
+            .field("connections", &self.connections)
             .finish()
     }
 }

@@ -116,20 +116,22 @@ impl Clients {
         self.change(|changes| changes.cache.len())
     }
 
-    /// The client of a key, which is made with credentials from this source if there is none.
+    /// The client of a key, which is made of what `make` returns if there is none.
     #[cold]
     pub(super) fn get_or_insert(
         &self,
         key: &str,
-        source: &Arc<CredentialsSource>,
+        make: impl FnOnce(&Arc<ClientConfig>) -> Result<(CredentialsProvider, Arc<ClientConfig>), Error>,
     ) -> Result<Client, Error> {
+        // Not under the lock, because it may read a file.
+        let (credentials, config) = make(&self.config)?;
         let (client, dropped) = self.change(|changes| {
-            if let Some(client) = self.peek(key, Client::clone) {
-                return Ok((client, None));
-            }
-            let credentials = CredentialsProvider::new(Arc::clone(source), None, None)?;
-            Ok(self.insert_new(changes, key, credentials))
-        })?;
+            let known = self.peek(key, Client::clone);
+            known.map_or_else(
+                || self.insert_new(changes, key, credentials, config),
+                |client| (client, None),
+            )
+        });
         // Not under the lock, because it may free much.
         drop(dropped);
         Ok(client)
@@ -156,7 +158,7 @@ impl Clients {
             let source = Arc::new(CredentialsSource::Given);
             let credentials =
                 CredentialsProvider::new(source, Some(credential_set), Some(endpoint))?;
-            Ok(self.insert_new(changes, key, credentials))
+            Ok(self.insert_new(changes, key, credentials, Arc::clone(&self.config)))
         })?;
         drop(dropped);
         Ok(client)
@@ -187,8 +189,9 @@ impl Clients {
         changes: &mut Changes,
         key: &str,
         credentials: CredentialsProvider,
+        config: Arc<ClientConfig>,
     ) -> (Client, Option<Arc<PooledClient>>) {
-        let inner = ClientInner::new(credentials, Arc::clone(&self.config), key);
+        let inner = ClientInner::new(credentials, config, key);
         let client = Client::new(inner);
         let pooled = Arc::new(PooledClient {
             clock_entry: ClockEntry::default(),

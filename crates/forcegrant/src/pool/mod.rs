@@ -6,6 +6,7 @@ mod clock_cache;
 mod key;
 mod limiter;
 mod login_queue;
+mod org;
 mod prewarm;
 mod table;
 
@@ -14,15 +15,14 @@ use std::sync::Arc;
 
 pub use self::builder::ClientPoolBuilder;
 use self::clients::Clients;
+pub use self::org::OrgCredentials;
+use self::org::{OrgSource, unknown};
 pub use self::prewarm::Prewarmed;
 use crate::client::{Client, Start};
 use crate::client_inner::ClientInner;
-use crate::credentials::{ClientCredentials, CredentialSet, CredentialsSource};
 use crate::login_task::Purpose;
 use crate::wait::Pending;
-use forcegrant_proto::error::{Error, ErrorCode};
-use forcegrant_proto::host::LoginEndpoint;
-use forcegrant_proto::pasted_text;
+use forcegrant_proto::error::Error;
 use forcegrant_proto::secret::Secret;
 use forcegrant_proto::status::Status;
 use forcegrant_proto::token::Token;
@@ -35,39 +35,8 @@ use forcegrant_proto::token::Token;
 #[derive(Clone)]
 pub struct ClientPool {
     clients: Arc<Clients>,
-    /// The source of credentials for keys that were not inserted.
-    source: Option<Arc<CredentialsSource>>,
-}
-
-/// Where one org's credentials go and what they are: what a credentials callback returns.
-#[derive(Clone, Debug)]
-pub struct OrgCredentials {
-    login_url: String,
-    credential_set: CredentialSet,
-}
-
-impl OrgCredentials {
-    /// The org's login URL, as for [`Client::builder`], and its client credentials.
-    #[must_use]
-    pub fn new(login_url: impl Into<String>, credential_set: CredentialSet) -> Self {
-        Self {
-            login_url: pasted_text::meant(&login_url.into()).to_owned(),
-            credential_set,
-        }
-    }
-
-    /// One pair.
-    ///
-    /// # Errors
-    /// As [`ClientCredentials::new`].
-    pub fn of(
-        login_url: impl Into<String>,
-        client_id: impl AsRef<str>,
-        client_secret: impl Into<Secret>,
-    ) -> Result<Self, Error> {
-        let credentials = ClientCredentials::new(client_id, client_secret)?;
-        Ok(Self::new(login_url, CredentialSet::new(credentials)))
-    }
+    /// What brings the credentials of keys that were not inserted.
+    source: Option<OrgSource>,
 }
 
 impl ClientPool {
@@ -75,8 +44,8 @@ impl ClientPool {
     /// callers share. See [`Client::token`].
     ///
     /// # Errors
-    /// `unknown_key` where nobody gave credentials for it; `credentials_unavailable` where the
-    /// callback failed; or the error of the login.
+    /// `unknown_key` where nobody gave credentials for it, and `unknown_connection` in a pool of connections;
+    /// `credentials_unavailable` where the callback failed; or the error of the login.
     pub async fn token(&self, key: &str) -> Result<Token, Error> {
         match self.start(key) {
             Start::Ready(token) => Ok(token),
@@ -106,7 +75,8 @@ impl ClientPool {
     /// The client of a key, to use by itself. It still works when the pool drops it.
     ///
     /// # Errors
-    /// `unknown_key` where nobody gave credentials for it. A callback is not asked yet.
+    /// `unknown_key` where nobody gave credentials for it; a callback is not asked yet. In a pool of connections what
+    /// [`Connections::get`](crate::connections::Connections::get) says.
     pub fn client(&self, key: &str) -> Result<Client, Error> {
         self.clients
             .get(key)
@@ -142,10 +112,8 @@ impl ClientPool {
         key: &str,
         credentials: OrgCredentials,
     ) -> Result<Client, Error> {
-        let trust = &self.clients.config.trust;
-        let endpoint = LoginEndpoint::from_login_url(&credentials.login_url, trust)?;
-        self.clients
-            .insert(key, endpoint, credentials.credential_set)
+        let (endpoint, credential_set) = credentials.given(&self.clients.config.trust)?;
+        self.clients.insert(key, endpoint, credential_set)
     }
 
     /// [`ClientPool::insert_credentials`] for a key that the pool knows.
@@ -245,7 +213,8 @@ impl ClientPool {
     #[cold]
     fn new_client(&self, key: &str) -> Result<Client, Error> {
         let source = self.source.as_ref().ok_or_else(|| unknown(key))?;
-        self.clients.get_or_insert(key, source)
+        self.clients
+            .get_or_insert(key, |config| source.credentials_of(key, config))
     }
 }
 
@@ -256,15 +225,6 @@ impl fmt::Debug for ClientPool {
             .field("max_clients", &self.clients.capacity)
             .finish_non_exhaustive()
     }
-}
-
-fn unknown(key: &str) -> Error {
-    let key = forcegrant_proto::redaction::printable(key, 100);
-    Error::new(
-        ErrorCode::UnknownKey,
-        format!("the pool has no credentials for the key `{key}`"),
-    )
-    .with_help("Insert them first. A full pool forgets the keys that were not used lately: raise `max_clients`,\nor give the pool a credentials callback, which is asked with the key whenever it is needed.")
 }
 
 #[cfg(all(test, not(shuttle)))]

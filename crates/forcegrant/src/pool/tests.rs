@@ -103,7 +103,7 @@ fn fixture(options: impl FnOnce(ClientPoolBuilder) -> ClientPoolBuilder) -> Fixt
     let stage = Arc::new(Stage::default());
     let clients = Arc::get_mut(&mut built.clients).unwrap();
     let config = Arc::get_mut(&mut clients.config).unwrap();
-    config.transport = Box::new(MockTransport(Arc::clone(&stage)));
+    config.transport = Arc::new(MockTransport(Arc::clone(&stage)));
     Fixture {
         pool: built.into(),
         stage,
