@@ -109,7 +109,7 @@ def test_the_callback_is_asked_with_the_key_on_the_thread_that_waits(forcegrant_
     assert {thread for _, thread in asked} == {threading.get_ident()}
 
 
-@pytest.mark.parametrize("result", [None, ("a", "b"), ("a", "b", 3), {"login_url": "x"}])
+@pytest.mark.parametrize("result", ["", ("a", "b"), ("a", "b", 3), {"login_url": "x"}])
 def test_a_wrong_result_of_the_callback_is_reported(forcegrant_org: Org, result: object) -> None:
     options = shared(forcegrant_org, credentials_callback=lambda _key: result)
     with pytest.raises(ConfigurationError) as caught:

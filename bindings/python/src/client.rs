@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
 use crate::callbacks::Callbacks;
+use crate::connection::PyConnection;
 use crate::connections::PyConnectionsBase;
 use crate::error::raise;
 use crate::hooks;
@@ -175,21 +176,32 @@ impl PyClientBase {
     /// Take the org and the credentials of a saved connection, and none of the environment's
     /// credentials.
     ///
-    /// `connections` are `Connections` or `AsyncConnections` of a folder; else those of the user. The
+    /// `connection` is its id, and `connections` are `Connections` or `AsyncConnections` of a folder;
+    /// else those of the user. A `Connection` itself is taken as it is, and not read again. The
     /// file is read now, again when it changes, and when a login is refused. For the same login host
     /// the token stays; for another the client starts afresh. When the connection is removed, the
     /// token serves on, and the next login fails with `unknown_connection`. Raises
     /// `ConfigurationError` with that code, or `connection_unreadable`.
     #[classmethod]
-    #[pyo3(signature = (id, connections=None, **options))]
+    #[pyo3(signature = (connection, connections=None, **options))]
     fn from_connection<'py>(
         cls: &Bound<'py, PyType>,
-        id: &Bound<'py, PyAny>,
+        connection: &Bound<'py, PyAny>,
         connections: Option<&Bound<'py, PyAny>>,
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = cls.py();
-        let (connections, id) = (PyConnectionsBase::given(py, connections)?, text("id", id)?);
+        if let Ok(connection) = connection.cast::<PyConnection>() {
+            if connections.is_some() {
+                return Err(PyTypeError::new_err(
+                    "from_connection() takes an id and the folder, or a Connection alone",
+                ));
+            }
+            let builder = ffi::builder_of_connection(&connection.get().0, environment(py)?);
+            return Self::build_class(cls, Ok(builder), options);
+        }
+        let connections = PyConnectionsBase::given(py, connections)?;
+        let id = text("connection", connection)?;
         let builder = py.detach(|| connections.client_builder(&id));
         Self::build_class(cls, builder, options)
     }

@@ -4,21 +4,119 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use forcegrant::connections::{Connection, ConnectionList};
+use forcegrant::{Secret, ffi};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyIterator, PyTuple};
+use pyo3::types::{PyDict, PyIterator, PyString, PyTuple};
 
-use crate::error::exception;
+use crate::connection_login::{ConnectionArguments, StartedVerification};
+use crate::error::{exception, raise};
+use crate::options::environment;
 use crate::time::Utc;
+use crate::token_cache::TokenCache;
+use crate::values::text;
+use crate::wait::Outcome;
 
 /// Where to log in and with which credentials, under an id of your own.
 ///
-/// It shows no secret, not in its text forms either, and cannot be pickled. Two are equal when all that they show is equal.
+/// It shows no secret, not in its text forms either, and cannot be pickled; `dump` gives a text of it for a place of your
+/// own. Two are equal when all that they show is equal.
 #[pyclass(frozen, name = "Connection", module = "forcegrant")]
 pub(crate) struct PyConnection(pub(crate) Connection);
 
 #[pymethods]
 impl PyConnection {
+    /// Log in with these values, make one harmless API call, and give a connection that is saved in no
+    /// folder: `dump` gives its text, for a column of your database say.
+    ///
+    /// Takes what `Connections.authorize` takes, and raises what it raises about these values.
+    #[staticmethod]
+    #[pyo3(signature = (
+        id, login_url, client_id, client_secret, *, name=None, labels=None, **options
+    ))]
+    fn authorize(
+        id: &Bound<'_, PyAny>,
+        login_url: &Bound<'_, PyAny>,
+        client_id: &Bound<'_, PyAny>,
+        client_secret: &Bound<'_, PyAny>,
+        name: Option<&Bound<'_, PyAny>>,
+        labels: Option<&Bound<'_, PyAny>>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Py<PyAny>> {
+        let given = ConnectionArguments {
+            login_url: Some(login_url),
+            client_id: Some(client_id),
+            client_secret: Some(client_secret),
+            name,
+            labels,
+        };
+        start_authorize(id, &given, options)?.wait(id.py())
+    }
+
+    /// Give a coroutine that does what `authorize` does, for asyncio and trio. The login begins at once.
+    #[staticmethod]
+    #[pyo3(signature = (
+        id, login_url, client_id, client_secret, *, name=None, labels=None, **options
+    ))]
+    fn authorize_async<'py>(
+        id: &Bound<'py, PyAny>,
+        login_url: &Bound<'py, PyAny>,
+        client_id: &Bound<'py, PyAny>,
+        client_secret: &Bound<'py, PyAny>,
+        name: Option<&Bound<'py, PyAny>>,
+        labels: Option<&Bound<'py, PyAny>>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let given = ConnectionArguments {
+            login_url: Some(login_url),
+            client_id: Some(client_id),
+            client_secret: Some(client_secret),
+            name,
+            labels,
+        };
+        start_authorize(id, &given, options)?.coroutine(id.py())
+    }
+
+    /// Read a text that `dump` gave. `id` is the one that it was made for: a text that belongs to another
+    /// row is refused.
+    ///
+    /// `key` is what the secret was sealed with: 32 bytes in base64, several with a comma between. Without
+    /// it, the keys are those of the environment variable FORCEGRANT_CONNECTIONS_KEY, or of the file that
+    /// FORCEGRANT_CONNECTIONS_KEY_FILE names. The text may not name a file or a command. Raises
+    /// `ConfigurationError` with the code `connection_unreadable`, which says what is wrong with it.
+    #[staticmethod]
+    #[pyo3(signature = (text, id, key=None))]
+    #[expect(clippy::doc_markdown)] // read in Python
+    fn load(
+        text: &Bound<'_, PyAny>,
+        id: &Bound<'_, PyAny>,
+        key: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let py = text.py();
+        let (text, id) = (self::text("text", text)?, self::text("id", id)?);
+        let loaded = ffi::load(&text, &id, sealing_key(key)?, &environment(py)?);
+        loaded.map(Self).map_err(|error| raise(py, &error))
+    }
+
+    /// Give the text of the connection, for a place of your own, with its secret sealed (AES-256-GCM). The
+    /// seal is bound to the id, the login host and the client id.
+    ///
+    /// `key` is as with `load`; the first of several seals. With `plain`, and without a key, the secret
+    /// stands in the text in clear: for a place that encrypts what it keeps. Raises `ConfigurationError` with
+    /// the code `invalid_option` if there is no key, and `connection_unreadable` if a file or a command
+    /// brings the secret.
+    #[pyo3(signature = (key=None, *, plain=false))]
+    fn dump<'py>(
+        &self,
+        py: Python<'py>,
+        key: Option<&Bound<'py, PyAny>>,
+        plain: bool,
+    ) -> PyResult<Bound<'py, PyString>> {
+        let dumped = ffi::dump(&self.0, sealing_key(key)?, plain, &environment(py)?);
+        let text = dumped.map_err(|error| raise(py, &error))?;
+        Ok(PyString::new(py, text.expose()))
+    }
+
     /// The id, under which it is found.
     #[getter]
     fn id(&self) -> &str {
@@ -110,7 +208,7 @@ impl PyConnection {
     #[expect(clippy::unused_self)] // Python passes it
     fn __reduce__(&self) -> PyResult<()> {
         Err(PyTypeError::new_err(
-            "a Connection cannot be pickled, because it holds a secret: let the other process read it by its id",
+            "a Connection cannot be pickled, because it holds a secret: let the other process read it by its id, or load what dump() gives",
         ))
     }
 }
@@ -126,6 +224,31 @@ impl PyConnection {
             (connection.created(), connection.verified()),
             connection.revision(),
         )
+    }
+}
+
+/// Begins a login that verifies a connection which is saved in no folder.
+fn start_authorize(
+    id: &Bound<'_, PyAny>,
+    given: &ConnectionArguments<'_, '_>,
+    options: Option<&Bound<'_, PyDict>>,
+) -> PyResult<StartedVerification> {
+    let py = id.py();
+    let authorization = ffi::authorize_in(text("id", id)?, environment(py)?);
+    let authorization = given.apply(authorization)?;
+    StartedVerification::start(py, options, move |set| {
+        ffi::start_authorize(authorization.options(set))
+    })
+}
+
+fn sealing_key(key: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Secret>> {
+    let key = key.map(|key| text("key", key)).transpose()?;
+    Ok(key.map(Secret::new))
+}
+
+impl Outcome for Connection {
+    fn into_python(self, py: Python<'_>, _: Option<&TokenCache>) -> PyResult<Py<PyAny>> {
+        Ok(Py::new(py, PyConnection(self))?.into_any())
     }
 }
 

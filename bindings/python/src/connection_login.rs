@@ -8,13 +8,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::callbacks::Callbacks;
-use crate::connection::PyConnection;
 use crate::hooks;
 use crate::options::OptionSetters;
 use crate::python_call;
-use crate::token_cache::TokenCache;
 use crate::values::{labels, text};
-use crate::wait::{Outcome, PyWait, wait};
+use crate::wait::{PyWait, wait};
 
 /// Sets options of the client that logs in.
 type ApplyOptions = Box<dyn Fn(ClientBuilder) -> ClientBuilder + Send + Sync>;
@@ -116,11 +114,5 @@ impl PyVerification {
     /// Have the requests of the core answered that wait.
     fn _serve_requests(&self, py: Python<'_>) -> PyResult<()> {
         self.callbacks.serve(py)
-    }
-}
-
-impl Outcome for Connection {
-    fn into_python(self, py: Python<'_>, _: Option<&TokenCache>) -> PyResult<Py<PyAny>> {
-        Ok(Py::new(py, PyConnection(self))?.into_any())
     }
 }

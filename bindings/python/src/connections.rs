@@ -137,6 +137,15 @@ impl PyConnectionsBase {
         saved.map(PyConnection)
     }
 
+    /// Seal the secret of a connection anew with the first key of the environment, and one that is not
+    /// sealed yet too. Gives the connection as it was saved. Raises what `set_labels` raises, and
+    /// `invalid_option` if there is no key.
+    fn reseal(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<PyConnection> {
+        let id = text("id", id)?;
+        let saved = self.work(py, |connections| connections.reseal(&id));
+        saved.map(PyConnection)
+    }
+
     /// Remove a connection. Salesforce is told nothing: sessions go on, and the client secret stays
     /// valid. Raises what `get` raises.
     fn remove(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<()> {

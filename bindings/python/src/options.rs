@@ -129,6 +129,8 @@ pub(crate) fn apply_to_pool(
     for (name, value) in options.into_iter().flatten() {
         let name = name.extract::<String>()?;
         builder = match kind_of(POOL_OPTIONS, &name) {
+            // The pool has read it.
+            _ if name == "connections" => builder,
             Some(kind) => option_of_kind(kind, &name, &value)?(builder),
             None => builder.options(option(&name, &value)?),
         };

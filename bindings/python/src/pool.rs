@@ -9,6 +9,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::callbacks::Callbacks;
 use crate::client::{PyClient, PyClientBase};
+use crate::connections::PyConnectionsBase;
 use crate::error::raise;
 use crate::hooks;
 use crate::options::{apply_to_pool, environment};
@@ -68,7 +69,12 @@ impl PyPoolBase {
         let callbacks = Callbacks::from_options(py, options)?;
         let environment = environment(py)?;
         let builder = ClientPool::builder().options(|client| client.environment(environment));
-        let builder = callbacks.functions().attach_pool(builder);
+        let mut builder = callbacks.functions().attach_pool(builder);
+        let connections = options.map(|options| options.get_item("connections"));
+        let connections = connections.transpose()?.flatten();
+        if let Some(connections) = connections.filter(|given| !given.is_none()) {
+            builder = builder.connections(PyConnectionsBase::of(&connections)?);
+        }
         let pool = apply_to_pool(builder, options)?
             .build()
             .map_err(|error| raise(py, &error))?;
@@ -227,8 +233,9 @@ impl PyPoolBase {
 /// token = pool.token("tenant-42")
 /// ```
 ///
-/// Credentials come from `insert`, or from the option `credentials_callback`, which is called with
-/// a key and returns `(login_url, client_id, client_secret)`. The options are those of
+/// Credentials come from `insert`; or from the option `credentials_callback`, which is called with
+/// a key and returns `(login_url, client_id, client_secret)`; or with the option `connections` from
+/// a folder, whose ids are the keys then. The options are those of
 /// `forcegrant.options.PoolOptions`. Each key has a client of its own, so that one org's failures
 /// and delays are no other's; the pace of logins is shared.
 ///

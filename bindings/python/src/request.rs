@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use forcegrant::ffi::{self, CallbackStore, CredentialsRequest, StoreCall};
 use forcegrant::store::{Acquired, Lease, Put, StoreError, Stored};
-use forcegrant::{ClientCredentials, CredentialSet};
+use forcegrant::{ClientCredentials, CredentialSet, OrgCredentials};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
+use crate::connection::PyConnection;
 use crate::error::raise;
 use crate::hooks;
-use crate::options::is_store;
+use crate::options::{environment, is_store};
 use crate::process_queue::ProcessQueue;
 use crate::python_call;
 use crate::values::{credentials, text};
@@ -79,7 +80,8 @@ impl PyRequest {
         match self.replace(None) {
             Some(CallbackRequest::Credentials(request)) if request.key().is_some() => {
                 match org_of(value) {
-                    Ok((login_url, set)) => request.answer(&login_url, set),
+                    Ok(Ok(org)) => request.answer_org(org),
+                    Ok(Err(error)) => request.fail(error),
                     Err(error) => request.fail(error.to_string()),
                 }
             }
@@ -129,8 +131,20 @@ fn credential_set(
     })
 }
 
-/// Three texts, or a dict that names them.
-fn org_of(value: &Bound<'_, PyAny>) -> PyResult<(String, CredentialSet)> {
+/// Three texts, a dict that names them, or a connection; `None` says that there is no such key.
+fn org_of(value: &Bound<'_, PyAny>) -> PyResult<Result<Option<OrgCredentials>, forcegrant::Error>> {
+    if value.is_none() {
+        return Ok(Ok(None));
+    }
+    if let Ok(connection) = value.cast::<PyConnection>() {
+        let (connection, environment) = (connection.get().0.clone(), environment(value.py())?);
+        return Ok(ffi::org_of_connection(connection, environment).map(Some));
+    }
+    let (login_url, set) = named_or_in_order(value)?;
+    Ok(Ok(Some(OrgCredentials::new(login_url, set))))
+}
+
+fn named_or_in_order(value: &Bound<'_, PyAny>) -> PyResult<(String, CredentialSet)> {
     if let Ok(named) = value.cast::<PyDict>() {
         let get = |name: &str| {
             named.get_item(name)?.ok_or_else(|| {
@@ -148,7 +162,7 @@ fn org_of(value: &Bound<'_, PyAny>) -> PyResult<(String, CredentialSet)> {
     let (url, id, secret): (Bound<'_, PyAny>, Bound<'_, PyAny>, Bound<'_, PyAny>) =
         value.extract().map_err(|_| {
             PyTypeError::new_err(
-                "credentials_callback: expected a tuple of login URL, client id and client secret, or a dict",
+                "credentials_callback: expected a tuple of login URL, client id and client secret, a dict, a Connection, or None",
             )
         })?;
     org(&url, &id, &secret, None)

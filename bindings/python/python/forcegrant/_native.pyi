@@ -380,10 +380,60 @@ class StoreCheck:
 class Connection:
     """Where to log in and with which credentials, under an id of your own.
 
-    It shows no secret, not in its text forms either, and cannot be pickled. Two are equal when all
-    that they show is equal.
+    It shows no secret, not in its text forms either, and cannot be pickled; `dump` gives a text of
+    it for a place of your own. Two are equal when all that they show is equal.
     """
 
+    @staticmethod
+    def authorize(
+        id: str,
+        login_url: str,
+        client_id: str,
+        client_secret: str,
+        *,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        **options: Unpack[ClientOptions],
+    ) -> Connection:
+        """Log in with these values, make one harmless API call, and give a connection that is saved
+        in no folder: `dump` gives its text, for a column of your database say.
+
+        Takes what `Connections.authorize` takes, and raises what it raises about these values.
+        """
+    @staticmethod
+    def authorize_async(
+        id: str,
+        login_url: str,
+        client_id: str,
+        client_secret: str,
+        *,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        **options: Unpack[ClientOptions],
+    ) -> Coroutine[object, object, Connection]:
+        """Give a coroutine that does what `authorize` does, for asyncio and trio. The login begins
+        at once.
+        """
+    @staticmethod
+    def load(text: str, id: str, key: str | None = None) -> Connection:
+        """Read a text that `dump` gave. `id` is the one that it was made for: a text that belongs
+        to another row is refused.
+
+        `key` is what the secret was sealed with: 32 bytes in base64, several with a comma between.
+        Without it, the keys are those of the environment variable FORCEGRANT_CONNECTIONS_KEY, or of
+        the file that FORCEGRANT_CONNECTIONS_KEY_FILE names. The text may not name a file or a
+        command. Raises `ConfigurationError` with the code `connection_unreadable`, which says what
+        is wrong with it.
+        """
+    def dump(self, key: str | None = None, *, plain: bool = False) -> str:
+        """Give the text of the connection, for a place of your own, with its secret sealed
+        (AES-256-GCM). The seal is bound to the id, the login host and the client id.
+
+        `key` is as with `load`; the first of several seals. With `plain`, and without a key, the
+        secret stands in the text in clear: for a place that encrypts what it keeps. Raises
+        `ConfigurationError` with the code `invalid_option` if there is no key, and
+        `connection_unreadable` if a file or a command brings the secret.
+        """
     @property
     def id(self) -> str:
         """The id, under which it is found."""
@@ -466,6 +516,11 @@ class ConnectionsBase:
     def set_labels(self, id: str, labels: Mapping[str, str]) -> Connection:
         """Replace the labels of a connection, and give it as it was saved. Raises what `get`
         raises; `connection_unreadable` also where nothing can be written.
+        """
+    def reseal(self, id: str) -> Connection:
+        """Seal the secret of a connection anew with the first key of the environment, and one that
+        is not sealed yet too. Gives the connection as it was saved. Raises what `set_labels`
+        raises, and `invalid_option` if there is no key.
         """
     def remove(self, id: str) -> None:
         """Remove a connection. Salesforce is told nothing: sessions go on, and the client secret
@@ -597,14 +652,15 @@ class ClientBase:
     @classmethod
     def from_connection(
         cls,
-        id: str,
+        connection: str | Connection,
         connections: ConnectionsBase | None = None,
         **options: Unpack[ClientOptions],
     ) -> Self:
         """Take the org and the credentials of a saved connection, and none of the environment's
         credentials.
 
-        `connections` are `Connections` or `AsyncConnections` of a folder; else those of the user.
+        `connection` is its id, and `connections` are `Connections` or `AsyncConnections` of a
+        folder; else those of the user. A `Connection` itself is taken as it is, and not read again.
         The file is read now, again when it changes, and when a login is refused. For the same login
         host the token stays; for another the client starts afresh. When the connection is removed,
         the token serves on, and the next login fails with `unknown_connection`. Raises
@@ -850,8 +906,9 @@ class ClientPool(PoolBase):
     token = pool.token("tenant-42")
     ```
 
-    Credentials come from `insert`, or from the option `credentials_callback`, which is called with
-    a key and returns `(login_url, client_id, client_secret)`. The options are those of
+    Credentials come from `insert`; or from the option `credentials_callback`, which is called with
+    a key and returns `(login_url, client_id, client_secret)`; or with the option `connections` from
+    a folder, whose ids are the keys then. The options are those of
     `forcegrant.options.PoolOptions`. Each key has a client of its own, so that one org's failures
     and delays are no other's; the pace of logins is shared.
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from os import PathLike
 from typing import Literal, TypeAlias, TypedDict
 
-from forcegrant._native import Event, TestClock
+from forcegrant._native import Connection, ConnectionsBase, Event, TestClock
 from forcegrant.stores import Store
 
 Seconds: TypeAlias = float | timedelta
@@ -131,9 +131,9 @@ class Org(_Org, total=False):
     next_credentials: tuple[str, str] | None
 
 
-OrgCredentials: TypeAlias = tuple[str, str, str] | Org
-"""What the `credentials_callback` of a pool returns: login URL, client id and client secret; or
-a dict that names them and may hold a second pair."""
+OrgCredentials: TypeAlias = tuple[str, str, str] | Org | Connection
+"""What the `credentials_callback` of a pool returns: login URL, client id and client secret; a
+dict that names them and may hold a second pair; or a `Connection`, as `Connection.load` gives."""
 
 
 class PoolOptions(ClientOptions, total=False):
@@ -145,11 +145,16 @@ class PoolOptions(ClientOptions, total=False):
     """
 
     credentials_callback: (  # type: ignore[misc]  # it is asked with a key
-        Callable[[str], OrgCredentials | Awaitable[OrgCredentials]] | None
+        Callable[[str], OrgCredentials | Awaitable[OrgCredentials | None] | None] | None
     )
     """Brings the credentials of a key that was not inserted, from a database or a vault: asked at
     its first login and when they are refused, on the thread of a caller that waits, and given up
-    after `total_timeout`. An async function needs an `AsyncClientPool`. [none]"""
+    after `total_timeout`. None says that there is no such key: its callers get `unknown_key`. An
+    async function needs an `AsyncClientPool`. [none]"""
+    connections: ConnectionsBase | None
+    """`Connections` (or `AsyncConnections`) of a folder, whose ids are the keys of the pool: each
+    is read at the first use of its key, and again when its file changes and when a login is
+    refused. The options in a connection come before those of the pool. [none]"""
     max_clients: int | None
     """How many clients are kept; then one that was not used lately goes. [10000]"""
     logins_per_second: int | Literal["none"] | None
