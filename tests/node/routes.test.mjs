@@ -27,7 +27,7 @@ function core() {
     { loginUrl: INSTANCE, clientId: 'id', clientSecret: 'secret', trustedHosts: ['trusted.example'] },
     'options',
   )
-  const client = native().open(options, false, environment)
+  const client = native().open(options, undefined, environment)
   return ({ instanceUrl, apiInstanceUrl }, text) => client.resolveUrl(instanceUrl, apiInstanceUrl, text)
 }
 

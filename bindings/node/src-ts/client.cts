@@ -2,6 +2,8 @@
 import { type InspectOptionsStylized, inspect } from 'node:util'
 import { ClientCalls } from './calls.cjs'
 import { type ApiUsage, toApiUsage } from './classification.cjs'
+import { type Connection, nativeConnection } from './connection.cjs'
+import { type Connections, connectionsOption } from './connections.cjs'
 import { type ClientCredentials, isClientCredentials, toNativeCredentials } from './credentials.cjs'
 import { type ErrorData, makeError } from './errors.cjs'
 import { eventSink, isWatched } from './event.cjs'
@@ -9,7 +11,13 @@ import { fetchWith } from './fetch.cjs'
 import { callSite, guarded, nativeFailure } from './guard.cjs'
 import { native } from './loader.cjs'
 import type * as Native from './native.cjs'
-import { type ClientOptions, type EnvOptions, toNative } from './options.cjs'
+import {
+  type ClientOptions,
+  type CommonOptions,
+  type EnvOptions,
+  type SourceName,
+  toNative,
+} from './options.cjs'
 import { type CallOptions, outcomeOf, unlessAborted } from './pending.cjs'
 import { type Status, toStatus } from './status.cjs'
 import { Token, type TokenData } from './token.cjs'
@@ -28,6 +36,12 @@ export interface Verified {
   readonly loginHost: string
 }
 
+/** The options of `Client.fromConnection`: all but those that the connection brings. */
+export interface ConnectionOptions extends CommonOptions {
+  /** The folder in which the connection is saved. Default: that of `new Connections()`. */
+  connections?: Connections | null | undefined
+}
+
 /** One promise of the native part, shared by all callers that came while it was pending. */
 interface SharedWait {
   readonly subscription: Native.NativeSubscription
@@ -35,7 +49,15 @@ interface SharedWait {
   callers: number
 }
 
-const ENVIRONMENT = Symbol('environment')
+/** Where the credentials of a client come from that are not among its options. */
+class Origin {
+  constructor(
+    readonly name: SourceName,
+    readonly open: (environment: Record<string, string>, connections: unknown) => Native.NativeSource,
+  ) {}
+}
+
+const ENVIRONMENT = new Origin('environment', (environment) => native().environmentSource(environment))
 
 /** @internal The source of a client that a pool holds. */
 export const POOL = Symbol('pool')
@@ -68,12 +90,12 @@ export class Client {
   /** Checks the options; nothing is sent. Throws a ConfigurationError that names the option which is wrong. */
   constructor(options: ClientOptions)
   /** @internal */
-  constructor(options: EnvOptions | null | undefined, source: typeof ENVIRONMENT)
+  constructor(options: ConnectionOptions | null | undefined, source: Origin)
   /** @internal */
   constructor(options: OfPool, source: typeof POOL)
   constructor(
-    options: ClientOptions | EnvOptions | OfPool | null | undefined,
-    source?: typeof ENVIRONMENT | typeof POOL,
+    options: ClientOptions | ConnectionOptions | OfPool | null | undefined,
+    source?: Origin | typeof POOL,
   ) {
     if (source === POOL) {
       const { client, fetch } = options as OfPool
@@ -83,13 +105,15 @@ export class Client {
       this.#isListening = true
       return
     }
-    const fromEnv = source === ENVIRONMENT
-    const given = toNative(options, fromEnv ? 'environment' : 'options')
+    const given = toNative(options, source?.name ?? 'options')
     this.#isListening = given.onEvent !== undefined || isWatched()
     const listener = this.#isListening ? eventSink(given.onEvent) : undefined
-    const { clock, credentials, store } = given
+    const { environment, clock, credentials, store } = given
     this.#handle = guarded(
-      () => native().open(given.options, fromEnv, given.environment, clock, listener, credentials, store),
+      () => {
+        const opened = source?.open(environment, given.connections)
+        return native().open(given.options, opened, environment, clock, listener, credentials, store)
+      },
       new.target,
     )
     this.#fetch = given.fetch
@@ -102,6 +126,30 @@ export class Client {
    */
   static fromEnv(options?: EnvOptions | null): Client {
     return new Client(options, ENVIRONMENT)
+  }
+
+  /**
+   * A client of a saved connection, by its id; none of the environment's credentials is read. Its file is read now, again
+   * when it changes, and when a login is refused. For the same login host the token stays; for another the client starts
+   * afresh. When the connection is removed, the token at hand serves on, and the next login fails with
+   * `unknown_connection`. A `Connection` itself is taken as it is, and not read again.
+   *
+   * Throws a ConfigurationError: `unknown_connection`, which names the nearest ids, or `connection_unreadable`.
+   */
+  static fromConnection(connection: string | Connection, options?: ConnectionOptions | null): Client {
+    const value = nativeConnection(connection)
+    if (value === undefined && typeof connection !== 'string') {
+      throw new TypeError('fromConnection takes the id of a connection, or a Connection')
+    }
+    const open = (environment: Record<string, string>, given: unknown) => {
+      const connections = connectionsOption(given)
+      if (value === undefined) {
+        return (connections ?? native().openConnections(undefined, environment)).source(String(connection))
+      }
+      if (connections === undefined) return value.source(environment)
+      throw new TypeError('fromConnection takes an id and the folder, or a Connection alone')
+    }
+    return new Client(options, new Origin('connection', open))
   }
 
   /**

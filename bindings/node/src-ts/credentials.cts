@@ -1,4 +1,6 @@
 // Credentials: their types, and the callbacks that bring them.
+import { type Connection, nativeConnection } from './connection.cjs'
+import { environment } from './login-options.cjs'
 import type * as Native from './native.cjs'
 
 /** A consumer key and consumer secret. */
@@ -24,22 +26,45 @@ export interface OrgCredentials extends LoadedCredentials {
 /** Loads the credentials: from a vault, say. */
 export type CredentialsCallback = () => LoadedCredentials | PromiseLike<LoadedCredentials>
 
+/** What an {@link OrgCallback} returns; `undefined` or `null` says that there is no such key. */
+export type LoadedOrg = OrgCredentials | Connection | null | undefined
+
 /** Loads the credentials of a key: from a database or a vault, say. */
-export type OrgCallback = (key: string) => OrgCredentials | PromiseLike<OrgCredentials>
+export type OrgCallback = (key: string) => LoadedOrg | PromiseLike<LoadedOrg>
 
 type Question = (question: Native.NativeQuestion) => void
 
-/** @internal What the native part calls on the loop when the core wants credentials. It never throws. */
-export function questionFor(
-  callback: CredentialsCallback | OrgCallback,
-  check: (value: unknown) => value is LoadedCredentials,
-  expected: string,
+/** @internal What the native part calls on the loop when the core wants the credentials of a client. It never throws. */
+export function questionFor(callback: CredentialsCallback): Question {
+  return answered(callback, (question, loaded) => {
+    if (!isLoaded(loaded)) throw new TypeError('the callback must return { clientId, clientSecret, next? }')
+    question.answer(toNativeCredentials(loaded))
+  })
+}
+
+/** @internal The same for a pool. */
+export function orgQuestionFor(callback: OrgCallback): Question {
+  return answered(callback, (question, loaded) => {
+    const connection = nativeConnection(loaded)
+    if (loaded === undefined || loaded === null || connection !== undefined) {
+      question.answerConnection(connection, environment())
+    } else if (isOrg(loaded)) {
+      question.answer(toNativeCredentials(loaded))
+    } else {
+      throw new TypeError(
+        'the callback must return { loginUrl, clientId, clientSecret, next? }, a Connection or undefined',
+      )
+    }
+  })
+}
+
+function answered(
+  callback: (key: string) => unknown,
+  answer: (question: Native.NativeQuestion, loaded: unknown) => void,
 ): Question {
   return async (question) => {
     try {
-      const loaded: unknown = await callback(question.key ?? '')
-      if (!check(loaded)) throw new TypeError(`the callback must return ${expected}`)
-      question.answer(toNativeCredentials(loaded))
+      answer(question, await callback(question.key ?? ''))
     } catch (error) {
       question.fail(texts(error))
     }

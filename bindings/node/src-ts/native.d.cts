@@ -49,6 +49,38 @@ export declare class NativeClient {
   loginHost(): string
 }
 
+/** A connection. */
+export declare class NativeConnection {
+  /** What it shows. */
+  shown(): object
+  /** Its text, sealed with a key or those of the environment, or in clear. */
+  dump(key: string | undefined | null, plain: boolean, environment: Record<string, string>): string
+  /** The source of a client of it. */
+  source(environment: Record<string, string>): NativeSource
+}
+
+/** The saved connections of a folder. */
+export declare class NativeConnections {
+  /** The folder. */
+  folder(): string
+  /** Verifies a connection and saves it. */
+  startAuthorize(given: NativeAuthorization, options: object, environment: Record<string, string>, clock?: NativeTestClock | undefined | null, onEvent?: ((arg: any) => void) | undefined | null): NativePending
+  /** Verifies a connection that is saved. */
+  startVerify(id: string, options: object, environment: Record<string, string>, clock?: NativeTestClock | undefined | null, onEvent?: ((arg: any) => void) | undefined | null): NativePending
+  /** Lists those with these labels. */
+  startList(labels: Record<string, string>): NativePending
+  /** Reads one. */
+  startGet(id: string): NativePending
+  /** Replaces its labels. */
+  startSetLabels(id: string, labels: Record<string, string>): NativePending
+  /** Seals it anew. */
+  startReseal(id: string): NativePending
+  /** Removes it. */
+  startRemove(id: string): NativePending
+  /** The source of a client of one. */
+  source(id: string): NativeSource
+}
+
 /** A pool. */
 export declare class NativePool {
   /** The client of a key. */
@@ -83,9 +115,14 @@ export declare class NativeQuestion {
   get key(): string | null
   /** Replies with credentials. */
   answer(credentials: NativeCredentials): void
+  /** Replies for a pool with a connection, or that there is no such key. */
+  answerConnection(connection: NativeConnection | undefined | null, environment: Record<string, string>): void
   /** Says why there are none: the texts of what was thrown, from the outside in. */
   fail(texts: Array<string>): void
 }
+
+/** Where the credentials of a client come from, if not from its options. */
+export declare class NativeSource {}
 
 /** One call of the core, which waits for its reply. */
 export declare class NativeStoreStep {
@@ -148,6 +185,12 @@ export declare function cli(args: Array<string>): number
  */
 export declare function environmentNames(): Array<string>
 
+/** Credentials, or a connection, that these variables name. */
+export declare function environmentSource(environment: Record<string, string>): NativeSource
+
+/** Reads the text of a connection. Without a key, those of the environment open it. */
+export declare function loadConnection(text: string, id: string, key: string | undefined | null, environment: Record<string, string>): NativeConnection
+
 /** The parts of a response that its class depends on. */
 export interface NativeApiResponse {
   /** The HTTP status. */
@@ -158,6 +201,26 @@ export interface NativeApiResponse {
   retryAfter?: string
   /** The header `Sforce-Limit-Info`. */
   limitInfo?: string
+}
+
+/** What a connection shall be. */
+export interface NativeAuthorization {
+  /** The id. */
+  id: string
+  /** The My Domain host. */
+  loginUrl?: string
+  /** The consumer key. */
+  clientId?: string
+  /** The consumer secret. */
+  clientSecret?: string
+  /** The name. */
+  name?: string
+  /** The labels. */
+  labels?: Record<string, string>
+  /** Whether there may be one with this id. */
+  replace: boolean
+  /** Whether it may become one of another org. */
+  otherOrg: boolean
 }
 
 /** A token and the time for which JavaScript may hand it out without asking again. */
@@ -204,6 +267,8 @@ export interface NativeLease {
 export interface NativeOutcome {
   /** The token. */
   cached?: NativeCachedToken
+  /** The connections. */
+  connections?: Array<NativeConnection>
   /** What else was asked for. */
   result?: unknown
   /** What went wrong. */
@@ -242,6 +307,18 @@ export interface NativeResolvedUrl {
   carriesToken: boolean
 }
 
+/** One step. */
+export interface NativeSetupStep {
+  /** Its stable name. */
+  name: string
+  /** What is done, in a few words. */
+  title: string
+  /** Where in Salesforce's Setup. */
+  path: string
+  /** How. */
+  text: string
+}
+
 /** A token, or a promise of one. */
 export interface NativeStarted {
   /** The token. */
@@ -259,13 +336,22 @@ export interface NativeStoreCall {
 }
 
 /** Makes a client. */
-export declare function open(options: object, fromEnv: boolean, environment: Record<string, string>, clock?: NativeTestClock | undefined | null, onEvent?: ((arg: any) => void) | undefined | null, credentials?: ((arg: NativeQuestion) => void) | undefined | null, store?: ((arg: NativeStoreStep) => void) | undefined | null): NativeClient
+export declare function open(options: object, source: NativeSource | undefined | null, environment: Record<string, string>, clock?: NativeTestClock | undefined | null, onEvent?: ((arg: any) => void) | undefined | null, credentials?: ((arg: NativeQuestion) => void) | undefined | null, store?: ((arg: NativeStoreStep) => void) | undefined | null): NativeClient
+
+/** The connections of a folder, or of the one that the environment names. */
+export declare function openConnections(folder: string | undefined | null, environment: Record<string, string>): NativeConnections
 
 /** Makes a pool. */
-export declare function openPool(options: object, environment: Record<string, string>, clock?: NativeTestClock | undefined | null, onEvent?: ((arg: any) => void) | undefined | null, credentials?: ((arg: NativeQuestion) => void) | undefined | null, store?: ((arg: NativeStoreStep) => void) | undefined | null): NativePool
+export declare function openPool(options: object, environment: Record<string, string>, connections?: NativeConnections | undefined | null, clock?: NativeTestClock | undefined | null, onEvent?: ((arg: any) => void) | undefined | null, credentials?: ((arg: NativeQuestion) => void) | undefined | null, store?: ((arg: NativeStoreStep) => void) | undefined | null): NativePool
 
 /** `release` or `debug`: only the former is measured and packed. */
 export declare function profile(): string
+
+/** All steps, in their order. */
+export declare function setupSteps(): Array<NativeSetupStep>
+
+/** Verifies a connection that is saved in no folder. */
+export declare function startAuthorizeUnsaved(given: NativeAuthorization, options: object, environment: Record<string, string>, clock?: NativeTestClock | undefined | null, onEvent?: ((arg: any) => void) | undefined | null): NativePending
 
 /** The version that the package compares with its own. */
 export declare function version(): string

@@ -1,4 +1,5 @@
 // The options of pools.
+import type { Connections } from './connections.cjs'
 import type { OrgCallback } from './credentials.cjs'
 import type { CommonOptions } from './options.cjs'
 
@@ -15,9 +16,15 @@ export type PoolOptions = Omit<CommonOptions, 'tokenUrl' | 'nextCredentials'> & 
 export interface OwnOptions {
   /**
    * Returns the credentials of a key that was not inserted: called at the key's first login and when a login is
-   * refused for the credentials. What it throws becomes the `cause` of a `credentials_unavailable`.
+   * refused for the credentials. `undefined` or `null` says that there is no such key: its callers get `unknown_key`.
+   * What it throws becomes the `cause` of a `credentials_unavailable`.
    */
   credentialsCallback?: Maybe<OrgCallback>
+  /**
+   * A folder of connections, whose ids are the keys of the pool: each is read at the first use of its key, and again when
+   * its file changes and when a login is refused. The options in a connection come before those of the pool.
+   */
+  connections?: Maybe<Connections>
   /** How many clients are kept; then one that was not used lately goes. Default 10,000. */
   maxClients?: Maybe<number>
   /** How many logins of the pool start within a second. Default 100. */

@@ -1,6 +1,7 @@
 // The pool: clients of many orgs by key, kept in JavaScript while the core holds them.
 import { type InspectOptionsStylized, inspect } from 'node:util'
 import { Client, POOL } from './client.cjs'
+import { connectionsOption } from './connections.cjs'
 import { isOrg, type OrgCredentials, toNativeCredentials } from './credentials.cjs'
 import { type ErrorData, type ForcegrantError, makeError } from './errors.cjs'
 import { eventSink, isWatched } from './event.cjs'
@@ -38,7 +39,8 @@ const DEFAULT_MAX_CLIENTS = 10_000
 /**
  * Access tokens of many orgs, each under a key of yours: a tenant, a connection id.
  *
- * Credentials come from {@link insert} or from the option `credentialsCallback`. Each key has a client of its own,
+ * Credentials come from {@link insert}, or from the option `credentialsCallback`; or with the option `connections` from a
+ * folder, whose ids are the keys then. Each key has a client of its own,
  * so that one org's failures and delays are no other's; options and the pace of logins are shared.
  */
 export class ClientPool {
@@ -55,10 +57,12 @@ export class ClientPool {
   constructor(options?: PoolOptions | null) {
     const given = toNative(options, 'pool')
     const { clock, credentials, store } = given
+    const connections = connectionsOption(given.connections)
     this.#isListening = given.onEvent !== undefined || isWatched()
     const listener = this.#isListening ? eventSink(given.onEvent) : undefined
     this.#handle = guarded(
-      () => native().openPool(given.options, given.environment, clock, listener, credentials, store),
+      () =>
+        native().openPool(given.options, given.environment, connections, clock, listener, credentials, store),
       new.target,
     )
     this.#most = options?.maxClients ?? DEFAULT_MAX_CLIENTS

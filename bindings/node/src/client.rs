@@ -19,6 +19,7 @@ use crate::event::EventForwarder;
 use crate::failpoint::{failpoint, hide_panic_texts, lock};
 use crate::given;
 use crate::pending::{NativeOutcome, NativePending, promise};
+use crate::source::NativeSource;
 use crate::store::NativeStoreStep;
 
 /// A token, or a promise of one.
@@ -49,7 +50,7 @@ struct TokenNumbers {
 #[napi(catch_unwind)]
 pub fn open(
     options: Object<'_>,
-    from_env: bool,
+    source: Option<&NativeSource>,
     environment: HashMap<String, String>,
     clock: Option<&NativeTestClock>,
     on_event: Option<Function<'_, Value, ()>>,
@@ -59,7 +60,13 @@ pub fn open(
     hide_panic_texts();
     failpoint("open");
     let environment = Environment::of(&environment);
-    let mut builder = given::builder(&options, from_env, environment)?;
+    let mut builder = match source {
+        None => given::builder(&options, environment)?,
+        Some(source) => {
+            let builder = source.builder.clone().environment(environment);
+            given::client_options(&options)?.apply(builder)
+        }
+    };
     if let Some(clock) = clock {
         builder = builder.clock(clock.clock.clone());
     }
@@ -183,7 +190,7 @@ impl NativeClient {
             result: verified
                 .api_usage
                 .map(|(used, limit)| data::api_usage(used, limit)),
-            error: None,
+            ..NativeOutcome::default()
         };
         promise(env, ffi::start_verify(&self.client), finish).map_err(internal)
     }

@@ -1,11 +1,13 @@
 //! Credentials of JavaScript, and the request for them that a function answers.
 
+use std::collections::HashMap;
 use std::fmt;
 
-use forcegrant::ffi::CredentialsRequest;
-use forcegrant::{ClientCredentials, CredentialSet, Error, OrgCredentials};
+use forcegrant::ffi::{self, CredentialsRequest};
+use forcegrant::{ClientCredentials, CredentialSet, Environment, Error, OrgCredentials};
 use napi_derive::napi;
 
+use crate::connection::NativeConnection;
 use crate::failpoint::failpoint;
 use crate::js_callback::{JsCallback, PendingRequest};
 
@@ -102,6 +104,25 @@ impl NativeQuestion {
                 Ok(set) => request.answer(credentials.login_url(), set),
                 Err(error) => request.fail(error),
             }
+        }
+    }
+
+    /// Replies for a pool with a connection, or that there is no such key.
+    #[napi(catch_unwind)]
+    pub fn answer_connection(
+        &self,
+        connection: Option<&NativeConnection>,
+        environment: HashMap<String, String>,
+    ) {
+        let Some(request) = self.request.take() else {
+            return;
+        };
+        let org = connection.map(|connection| {
+            ffi::org_of_connection(connection.core().clone(), Environment::of(&environment))
+        });
+        match org.transpose() {
+            Ok(org) => request.answer_org(org),
+            Err(error) => request.fail(error),
         }
     }
 

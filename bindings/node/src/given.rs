@@ -9,8 +9,8 @@ use serde_json::json;
 
 use crate::data::{Result, Thrower, internal, throw, throw_data};
 use crate::options::{
-    InvalidValue, OF_ENVIRONMENT, OF_TYPESCRIPT, WithOption, camel_case, expected, names, read,
-    set, set_own,
+    InvalidValue, OF_TYPESCRIPT, ReadOption, SetOption, camel_case, expected, names, nothing,
+    of_kind, own, read,
 };
 
 /// The names of the environment variables that the core reads. JavaScript passes their values, because `process.env`
@@ -20,28 +20,28 @@ pub fn environment_names() -> Vec<String> {
     Environment::names().map(str::to_owned).collect()
 }
 
-/// The builder of a client with these options.
-pub(crate) fn builder(
-    options: &Object<'_>,
-    from_env: bool,
-    environment: Environment,
-) -> Result<ClientBuilder> {
-    let mut given = GivenOptions::of(options)?;
-    let builder = if from_env {
-        let mut names = OF_ENVIRONMENT.into_iter().map(camel_case);
-        if let Some(name) = names.find(|name| given.get(name).is_some()) {
-            let what = format!("{name} comes from the environment");
-            return Err(invalid(&what, "To set it, use new Client."));
-        }
-        ClientBuilder::from_environment(environment.clone()).map_err(throw)?
-    } else {
-        // The core has an error for what is missing.
-        let text = |name| given.get(name).and_then(read::<String>).unwrap_or_default();
-        Client::builder(text("loginUrl"), text("clientId"), text("clientSecret"))
-    };
-    let builder = given.apply(CLIENT_OPTIONS, builder.environment(environment), set_own)?;
-    given.end(CLIENT_OPTIONS.iter().map(|(name, _)| *name))?;
-    Ok(builder)
+/// Options as they were read, to be set on any thread.
+pub(crate) struct OptionSetters<B>(Vec<SetOption<B>>);
+
+impl<B> OptionSetters<B> {
+    pub(crate) fn apply(&self, builder: B) -> B {
+        self.0.iter().fold(builder, |builder, set| set(builder))
+    }
+}
+
+/// The builder of a client with these options, credentials among them.
+pub(crate) fn builder(options: &Object<'_>, environment: Environment) -> Result<ClientBuilder> {
+    let given = GivenOptions::of(options)?;
+    // The core has an error for what is missing.
+    let text = |name| given.get(name).and_then(read::<String>).unwrap_or_default();
+    let builder = Client::builder(text("loginUrl"), text("clientId"), text("clientSecret"));
+    let setters = given.of_client()?;
+    Ok(setters.apply(builder.environment(environment)))
+}
+
+/// The options of a client whose credentials come from somewhere else, as TypeScript has checked.
+pub(crate) fn client_options(options: &Object<'_>) -> Result<OptionSetters<ClientBuilder>> {
+    GivenOptions::of(options)?.of_client()
 }
 
 /// Sets the options of a pool and those of its clients.
@@ -51,24 +51,14 @@ pub(crate) fn pool_builder(
     builder: ClientPoolBuilder,
 ) -> Result<ClientPoolBuilder> {
     let mut given = GivenOptions::of(options)?;
-    let builder = given.apply(POOL_OPTIONS, builder, |_, builder, _| Ok(builder))?;
-    let mut refused = None;
-    let builder = builder.options(|client| {
-        let builder = client.clone().environment(environment);
-        let options = given.apply(CLIENT_OPTIONS, builder, set_own);
-        options.unwrap_or_else(|error| {
-            refused = Some(error);
-            client
-        })
-    });
-    if let Some(error) = refused {
-        return Err(error);
-    }
+    let of_pool = given.read(POOL_OPTIONS, |_, _| Ok(nothing()))?;
+    let of_clients = given.read(CLIENT_OPTIONS, own)?;
     given.end(names())?;
-    Ok(builder)
+    let set = |client: ClientBuilder| of_clients.apply(client.environment(environment));
+    Ok(of_pool.apply(builder).options(set))
 }
 
-/// The options that were given and not yet applied; `undefined` and `null` are as if absent.
+/// The options that were given and not yet read; `undefined` and `null` are as if absent.
 struct GivenOptions<'env>(Vec<(String, Option<Unknown<'env>>)>);
 
 impl<'env> GivenOptions<'env> {
@@ -92,34 +82,39 @@ impl<'env> GivenOptions<'env> {
         *value
     }
 
-    /// Applies the options that the table has.
-    fn apply<B>(
+    /// All of them, which are those of a client.
+    fn of_client(mut self) -> Result<OptionSetters<ClientBuilder>> {
+        let setters = self.read(CLIENT_OPTIONS, own)?;
+        self.end(CLIENT_OPTIONS.iter().map(|(name, _)| *name))?;
+        Ok(setters)
+    }
+
+    /// Reads the options that the table has.
+    fn read<B: 'static>(
         &mut self,
         table: OptionTable<B>,
-        mut builder: B,
-        set_own: fn(&str, B, Unknown<'_>) -> WithOption<B>,
-    ) -> Result<B> {
+        own: fn(&str, Unknown<'_>) -> ReadOption<B>,
+    ) -> Result<OptionSetters<B>> {
+        let mut setters = Vec::new();
         for (given, value) in std::mem::take(&mut self.0) {
-            match (
-                table.iter().find(|(name, _)| camel_case(name) == given),
-                value,
-            ) {
+            let known = table.iter().find(|(name, _)| camel_case(name) == given);
+            match (known, value) {
                 (None, value) => self.0.push((given, value)),
                 (Some(_), None) => {}
                 (Some((name, kind)), Some(value)) => {
-                    let set = match kind {
-                        OptionKind::Own => set_own(name, builder, value),
-                        _ => set(kind, builder, value),
+                    let read = match kind {
+                        OptionKind::Own => own(name, value),
+                        _ => of_kind(kind, value),
                     };
-                    builder = set.map_err(|invalid_value| match invalid_value {
+                    setters.push(read.map_err(|invalid_value| match invalid_value {
                         InvalidValue::Type => wrong_type(&given, value, expected(name, kind)),
                         InvalidValue::Core(error) => throw(error),
                         InvalidValue::Value(what, help) => invalid(&what, help),
-                    })?;
+                    })?);
                 }
             }
         }
-        Ok(builder)
+        Ok(OptionSetters(setters))
     }
 
     /// Refuses the options that no table has.

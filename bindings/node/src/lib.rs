@@ -12,6 +12,8 @@ mod callbacks;
 mod calls;
 mod client;
 mod clock;
+mod connection;
+mod connections;
 mod credentials;
 mod data;
 mod event;
@@ -21,6 +23,8 @@ mod js_callback;
 mod options;
 mod pending;
 mod pool;
+mod setup_steps;
+mod source;
 mod store;
 
 use std::ffi::OsString;

@@ -11,7 +11,11 @@ use forcegrant::{AuthStyle, ClientBuilder, Error, Proxy, Roots};
 use napi::bindgen_prelude::{FromNapiValue, Object, Unknown};
 use napi::{JsValue, ValueType};
 
-pub(crate) type WithOption<B> = std::result::Result<B, InvalidValue>;
+/// What an option does to a builder, on any thread.
+pub(crate) type SetOption<B> = Box<dyn Fn(B) -> B + Send + Sync>;
+
+/// An option as it was read.
+pub(crate) type ReadOption<B> = std::result::Result<SetOption<B>, InvalidValue>;
 
 /// Why a value was refused.
 pub(crate) enum InvalidValue {
@@ -23,59 +27,75 @@ pub(crate) enum InvalidValue {
 }
 
 /// The options that TypeScript takes.
-pub(crate) const OF_TYPESCRIPT: [&str; 4] = ["credentialsCallback", "clock", "onEvent", "fetch"];
-/// Those that an environment names.
-pub(crate) const OF_ENVIRONMENT: [&str; 4] = [
-    "login_url",
-    "client_id",
-    "client_secret",
-    "client_secret_file",
+pub(crate) const OF_TYPESCRIPT: [&str; 5] = [
+    "credentialsCallback",
+    "connections",
+    "clock",
+    "onEvent",
+    "fetch",
 ];
-
-/// Sets an option of a kind that the core's table tells.
-pub(crate) fn set<B>(kind: &OptionKind<B>, builder: B, value: Unknown<'_>) -> WithOption<B> {
-    fn some<T>(value: Option<T>) -> WithOption<T> {
-        value.ok_or(InvalidValue::Type)
-    }
+/// Reads an option of a kind that the core's table tells.
+pub(crate) fn of_kind<B: 'static>(
+    kind: &'static OptionKind<B>,
+    value: Unknown<'_>,
+) -> ReadOption<B> {
     Ok(match kind {
-        OptionKind::Duration(set) => set(builder, some(read(value).and_then(duration))?),
+        OptionKind::Duration(set) => with(some(read(value).and_then(duration))?, set),
         OptionKind::Backoff(set) => match read::<Vec<f64>>(value).as_deref() {
-            Some([first, cap]) => set(builder, some(duration(*first))?, some(duration(*cap))?),
+            Some([first, cap]) => {
+                let pauses = (some(duration(*first))?, some(duration(*cap))?);
+                with(pauses, |builder, (first, cap)| set(builder, first, cap))
+            }
             _ => return Err(InvalidValue::Type),
         },
-        OptionKind::Number(set) => set(builder, some(read(value).and_then(whole))?),
+        OptionKind::Number(set) => with(some(read(value).and_then(whole))?, set),
         OptionKind::Limit(set) if read::<String>(value).as_deref() == Some("none") => {
-            set(builder, None)
+            with(None, set)
         }
-        OptionKind::Limit(set) => set(builder, Some(some(read(value).and_then(whole))?)),
-        OptionKind::Flag(set) => set(builder, some(read(value))?),
-        OptionKind::Text(set) => set(builder, some(read(value))?),
-        OptionKind::Texts(set) => set(builder, some(read(value))?),
-        OptionKind::Path(set) => set(builder, some(read::<String>(value))?.into()),
+        OptionKind::Limit(set) => with(Some(some(read(value).and_then(whole))?), set),
+        OptionKind::Flag(set) => with(some(read(value))?, set),
+        OptionKind::Text(set) => with(some(read(value))?, set),
+        OptionKind::Texts(set) => with(some(read(value))?, set),
+        OptionKind::Path(set) => with(some(read::<String>(value))?.into(), set),
         OptionKind::Credentials(set) => {
             let text = |name| read::<Object<'_>>(value)?.get::<String>(name).ok()?;
-            let (id, secret) = some(text("clientId").zip(text("clientSecret")))?;
-            set(builder, id, secret)
+            let pair = some(text("clientId").zip(text("clientSecret")))?;
+            with(pair, |builder, (id, secret)| set(builder, id, secret))
         }
-        OptionKind::Own => builder,
+        OptionKind::Own => nothing(),
     })
 }
 
-/// Sets an option that JavaScript reads in a way of its own.
-pub(crate) fn set_own(
-    name: &str,
-    builder: ClientBuilder,
-    value: Unknown<'_>,
-) -> WithOption<ClientBuilder> {
-    match name {
-        "auth_style" => auth_style(builder, value),
-        "resolve" => resolve(builder, value),
-        "roots" => roots(builder, value),
-        "proxy" => proxy(builder, value),
-        "store" => store(builder, value),
+/// Reads an option that JavaScript reads in a way of its own.
+pub(crate) fn own(name: &str, value: Unknown<'_>) -> ReadOption<ClientBuilder> {
+    Ok(match name {
+        "auth_style" => with(auth_style(value)?, ClientBuilder::auth_style),
+        "resolve" => with(resolve(value)?, |builder, hosts| {
+            let set = |builder: ClientBuilder, (host, address)| builder.resolve(host, address);
+            hosts.into_iter().fold(builder, set)
+        }),
+        "roots" => with(roots(value)?, ClientBuilder::roots),
+        "proxy" => with(proxy(value)?, ClientBuilder::proxy),
+        "store" => with(store(value)?, ClientBuilder::store),
         // The builder was made of it.
-        _ => read::<String>(value).map_or(Err(InvalidValue::Type), |_| Ok(builder)),
-    }
+        _ => some(read::<String>(value)).map(|_| nothing())?,
+    })
+}
+
+fn some<T>(value: Option<T>) -> std::result::Result<T, InvalidValue> {
+    value.ok_or(InvalidValue::Type)
+}
+
+fn with<B, T: Clone + Send + Sync + 'static>(
+    value: T,
+    set: impl Fn(B, T) -> B + Send + Sync + 'static,
+) -> SetOption<B> {
+    Box::new(move |builder| set(builder, value.clone()))
+}
+
+/// What an option does that was not given, or that something else takes.
+pub(crate) fn nothing<B>() -> SetOption<B> {
+    Box::new(|builder| builder)
 }
 
 /// What was expected of a value.
@@ -131,20 +151,20 @@ fn whole(number: f64) -> Option<u32> {
     fits.then_some(number as u32)
 }
 
-fn auth_style(builder: ClientBuilder, value: Unknown<'_>) -> WithOption<ClientBuilder> {
+fn auth_style(value: Unknown<'_>) -> std::result::Result<AuthStyle, InvalidValue> {
     match read::<String>(value).as_deref() {
-        Some("basic") => Ok(builder.auth_style(AuthStyle::Basic)),
-        Some("body") => Ok(builder.auth_style(AuthStyle::Body)),
+        Some("basic") => Ok(AuthStyle::Basic),
+        Some("body") => Ok(AuthStyle::Body),
         _ => Err(InvalidValue::Type),
     }
 }
 
-fn resolve(mut builder: ClientBuilder, value: Unknown<'_>) -> WithOption<ClientBuilder> {
+fn resolve(value: Unknown<'_>) -> std::result::Result<Vec<(String, SocketAddr)>, InvalidValue> {
     if value.is_array().unwrap_or(true) {
         return Err(InvalidValue::Type);
     }
-    let addresses: HashMap<String, String> = read(value).ok_or(InvalidValue::Type)?;
-    for (host, address) in addresses {
+    let addresses: HashMap<String, String> = some(read(value))?;
+    let parsed = addresses.into_iter().map(|(host, address)| {
         // Without a port, the URL's port is used.
         let parsed = address
             .parse::<SocketAddr>()
@@ -154,35 +174,35 @@ fn resolve(mut builder: ClientBuilder, value: Unknown<'_>) -> WithOption<ClientB
             let help = "Give an IP address, with or without a port, such as \"127.0.0.1:8443\".";
             return Err(InvalidValue::Value(what, help));
         };
-        builder = builder.resolve(host, parsed);
-    }
-    Ok(builder)
+        Ok((host, parsed))
+    });
+    parsed.collect()
 }
 
-fn roots(builder: ClientBuilder, value: Unknown<'_>) -> WithOption<ClientBuilder> {
-    let roots: String = read(value).ok_or(InvalidValue::Type)?;
-    Ok(builder.roots(match roots.as_str() {
+fn roots(value: Unknown<'_>) -> std::result::Result<Roots, InvalidValue> {
+    let roots: String = some(read(value))?;
+    Ok(match roots.as_str() {
         "platform" => Roots::Platform,
         "bundled" => Roots::Bundled,
         _ => Roots::Pem(roots.into_bytes()),
-    }))
+    })
 }
 
-fn proxy(builder: ClientBuilder, value: Unknown<'_>) -> WithOption<ClientBuilder> {
+fn proxy(value: Unknown<'_>) -> std::result::Result<Proxy, InvalidValue> {
     if value.get_type().is_ok_and(|kind| kind == ValueType::Null) {
-        return Ok(builder.proxy(Proxy::None));
+        return Ok(Proxy::None);
     }
-    let proxy: String = read(value).ok_or(InvalidValue::Type)?;
-    Ok(builder.proxy(match proxy.as_str() {
+    let proxy: String = some(read(value))?;
+    Ok(match proxy.as_str() {
         "env" => Proxy::Environment,
         "none" => Proxy::None,
         _ => Proxy::Url(proxy),
-    }))
+    })
 }
 
-fn store(builder: ClientBuilder, value: Unknown<'_>) -> WithOption<ClientBuilder> {
-    let store: String = read(value).ok_or(InvalidValue::Type)?;
-    Ok(builder.store(store.parse::<StoreConfig>().map_err(InvalidValue::Core)?))
+fn store(value: Unknown<'_>) -> std::result::Result<StoreConfig, InvalidValue> {
+    let store: String = some(read(value))?;
+    store.parse().map_err(InvalidValue::Core)
 }
 
 /// A name of the core in JavaScript's form: `loginBudget` for `login_budget`.

@@ -12,6 +12,7 @@ use napi::bindgen_prelude::{Env, Object, Result};
 use napi_derive::napi;
 use serde_json::Value;
 
+use crate::connection::NativeConnection;
 use crate::data::{self, NativeCachedToken};
 use crate::failpoint::{catch_panic, failpoint, lock};
 
@@ -21,6 +22,8 @@ use crate::failpoint::{catch_panic, failpoint, lock};
 pub struct NativeOutcome {
     /// The token.
     pub cached: Option<NativeCachedToken>,
+    /// The connections.
+    pub connections: Option<Vec<NativeConnection>>,
     /// What else was asked for.
     #[napi(ts_type = "unknown")]
     pub result: Option<Value>,

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::callbacks::callback_functions;
 use crate::client::NativeClient;
 use crate::clock::NativeTestClock;
+use crate::connections::NativeConnections;
 use crate::credentials::{NativeCredentials, NativeQuestion};
 use crate::data::{self, Result, internal, throw};
 use crate::event::EventForwarder;
@@ -30,6 +31,7 @@ pub struct NativePool {
 pub fn open_pool(
     options: Object<'_>,
     environment: HashMap<String, String>,
+    connections: Option<&NativeConnections>,
     clock: Option<&NativeTestClock>,
     on_event: Option<Function<'_, Value, ()>>,
     credentials: Option<Function<'_, NativeQuestion, ()>>,
@@ -40,6 +42,9 @@ pub fn open_pool(
     let mut builder = given::pool_builder(&options, environment, ClientPool::builder())?;
     if let Some(clock) = clock {
         builder = builder.options(|client| client.clock(clock.clock.clone()));
+    }
+    if let Some(connections) = connections {
+        builder = builder.connections(connections.core().clone());
     }
     let (functions, events) = callback_functions(on_event, credentials, store)?;
     let pool = functions.attach_pool(builder).build().map_err(throw)?;

@@ -18,7 +18,7 @@ pub use self::callbacks::{
 };
 pub use self::connections::{
     authorize_in, builder_of_connection, dump, load, org_of_connection, start_authorize,
-    start_verify_connection,
+    start_on_connections, start_verify_connection,
 };
 pub use self::event_fields::{EventFields, event_level};
 pub use self::options::{CLIENT_OPTIONS, OptionKind, OptionTable, POOL_OPTIONS};

@@ -11,7 +11,7 @@ use crate::credentials::ClientCredentials;
 use crate::environment::Environment;
 use crate::store::StoreConfig;
 use crate::verified::Verified;
-use crate::wait::{Pending, Promise};
+use crate::wait::{self, Pending, Promise};
 use crate::worker;
 use forcegrant_proto::connection::{Connection, ConnectionId, ConnectionProblem, SecretSource};
 use forcegrant_proto::error::{Error, ErrorCode, InputField, invalid_option};
@@ -88,6 +88,18 @@ impl Connections {
     ) -> Pending<Connection> {
         let connections = self.clone();
         start(async move { connections.verify_with(&id, options).await })
+    }
+
+    /// Work on the files, on a thread that may block, for callers that wait in their own way.
+    pub(crate) fn start_work<T: Clone + Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
+    ) -> Pending<T> {
+        let connections = self.clone();
+        start(async move {
+            let done = tokio::task::spawn_blocking(move || work(&connections)).await;
+            done.unwrap_or_else(|_| Err(wait::lost()))
+        })
     }
 
     /// [`Connections::verify`] with options of the client.
@@ -367,12 +379,12 @@ impl fmt::Debug for Authorization {
 }
 
 /// Runs it on the worker.
-fn start(
-    verification: impl Future<Output = Result<Connection, Error>> + Send + 'static,
-) -> Pending<Connection> {
+fn start<T: Clone + Send + 'static>(
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Pending<T> {
     let promise = Promise::new();
     let pending = promise.pending();
-    match worker::spawn(async move { promise.keep(&verification.await) }) {
+    match worker::spawn(async move { promise.keep(&work.await) }) {
         Ok(()) => pending,
         Err(error) => Pending::ready(Err(error)),
     }

@@ -61,7 +61,7 @@ pub struct Connections {
 }
 
 /// What [`Connections::list`] found.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ConnectionList {
     /// The connections, by their ids.

@@ -22,6 +22,14 @@ pub fn start_verify_connection(
     connections.start_verify(id, options)
 }
 
+/// Work on the files of connections, on a thread that may block.
+pub fn start_on_connections<T: Clone + Send + 'static>(
+    connections: &Connections,
+    work: impl FnOnce(&Connections) -> Result<T, Error> + Send + 'static,
+) -> Pending<T> {
+    connections.start_work(work)
+}
+
 /// [`connections::authorize`] with these variables.
 pub fn authorize_in(id: String, environment: Environment) -> Authorization {
     connections::authorize(id).environment(environment)
