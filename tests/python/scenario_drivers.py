@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from forcegrant import (
     AsyncClient,
     AsyncClientPool,
+    AsyncConnections,
     Client,
     ClientPool,
+    Connection,
+    Connections,
     ForcegrantError,
     Token,
     Verified,
@@ -19,9 +22,10 @@ from forcegrant import (
 from scenario_calls import Answer, CallRequest, from_threads, in_loop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
-    from forcegrant._native import Prewarmed
+    from forcegrant._native import ConnectionsBase, Prewarmed
     from forcegrant.testing import Emulator
 
 AnyClient = TypeVar("AnyClient", Client, AsyncClient)
@@ -34,6 +38,11 @@ class Driver(Protocol[AnyClient]):
     name: str
 
     def build(self, *args: str, **options: Any) -> AnyClient: ...
+    def build_saved(self, of: str, folder: Path, **options: Any) -> AnyClient: ...
+    def connections(self, folder: Path) -> ConnectionsBase: ...
+    def authorize(self, folder: Path, *args: str, **options: Any) -> Connection: ...
+    def authorize_unsaved(self, *args: str, **options: Any) -> Connection: ...
+    def verify_connection(self, folder: Path, of: str, **options: Any) -> Connection: ...
     def build_pool(self, callback: Callable[[str], Any] | None, **options: Any) -> Any: ...
     def prewarm(self, pool: Any, keys: list[str]) -> Prewarmed: ...
     def start(
@@ -60,6 +69,21 @@ class Threads:
 
     def build(self, *args: str, **options: Any) -> Client:
         return Client(*args, **options) if args else Client.from_env(**options)
+
+    def build_saved(self, of: str, folder: Path, **options: Any) -> Client:
+        return Client.from_connection(of, Connections(folder), **options)
+
+    def connections(self, folder: Path) -> ConnectionsBase:
+        return Connections(folder)
+
+    def authorize(self, folder: Path, *args: str, **options: Any) -> Connection:
+        return Connections(folder).authorize(*args, **options)
+
+    def authorize_unsaved(self, *args: str, **options: Any) -> Connection:
+        return Connection.authorize(*args, **options)
+
+    def verify_connection(self, folder: Path, of: str, **options: Any) -> Connection:
+        return Connections(folder).verify(of, **options)
 
     def build_pool(self, callback: Callable[[str], Any] | None, **options: Any) -> ClientPool:
         return ClientPool(credentials_callback=callback, **options)
@@ -123,6 +147,27 @@ class Loop:
 
     def build(self, *args: str, **options: Any) -> AsyncClient:
         return AsyncClient(*args, **options) if args else AsyncClient.from_env(**options)
+
+    def build_saved(self, of: str, folder: Path, **options: Any) -> AsyncClient:
+        return AsyncClient.from_connection(of, AsyncConnections(folder), **options)
+
+    def connections(self, folder: Path) -> ConnectionsBase:
+        return AsyncConnections(folder)
+
+    def authorize(self, folder: Path, *args: str, **options: Any) -> Connection:
+        return self._settled(lambda: AsyncConnections(folder).authorize(*args, **options))
+
+    def authorize_unsaved(self, *args: str, **options: Any) -> Connection:
+        return self._settled(lambda: Connection.authorize_async(*args, **options))
+
+    def verify_connection(self, folder: Path, of: str, **options: Any) -> Connection:
+        return self._settled(lambda: AsyncConnections(folder).verify(of, **options))
+
+    def _settled(self, call: Callable[[], Awaitable[Connection]]) -> Connection:
+        async def settle() -> Connection:
+            return await call()
+
+        return self._loop.run_until_complete(settle())
 
     def build_pool(self, callback: Callable[[str], Any] | None, **options: Any) -> AsyncClientPool:
         async def answer(key: str) -> Any:

@@ -86,7 +86,7 @@ class Expectations:
             most = expect.take("retry_after_at_most")
             assert error.retry_after is not None and error.retry_after <= most  # noqa: PT018
         names = (
-            "code kind retryable http_status oauth_error oauth_description setup_step".split()  # noqa: SIM905
+            "code kind retryable http_status oauth_error oauth_description setup_step field".split()  # noqa: SIM905
         )
         assert_equal({name: getattr(error, name) for name in names}, expect)
 

@@ -51,11 +51,11 @@ class Keyed:
 class Asked:
     """A credentials callback, and how often it was asked for each key."""
 
-    def __init__(self, answer: Callable[[str], JSON | Exception]) -> None:
+    def __init__(self, answer: Callable[[str], Any]) -> None:
         self._answer = answer
         self.counts: dict[str, int] = {}
 
-    def __call__(self, key: str) -> JSON:
+    def __call__(self, key: str) -> Any:
         self.counts[key] = self.counts.get(key, 0) + 1
         answer = self._answer(key)
         if isinstance(answer, Exception):
@@ -94,6 +94,8 @@ class Pools:
             self._orgs[name] = {}
             self._add(name, step.take("orgs"))
             callback = self._asked[name] = Asked(lambda key: self._answer(name, key))
+        if step.take("connections", False):
+            options["connections"] = run.driver.connections(run.connections.folder)
         build_error = step.take("build_error")
         try:
             pool = run.driver.build_pool(callback, **options)
@@ -162,18 +164,20 @@ class Pools:
         seen, expect = self._asked[name].counts, step.take("expect")
         assert seen == expect, f"asked {seen}"
 
-    def _answer(self, name: str, key: str) -> JSON | Exception:
-        org = self._orgs[name].get(key)
-        if org is None:
-            return LookupError(f"there is no tenant {key}")
-        fails = org.get("fails")
-        return org if fails is None else RuntimeError(fails)
+    def _answer(self, name: str, key: str) -> Any:
+        missing = LookupError(f"there is no tenant {key}")
+        return self._orgs[name].get(key, missing)
 
     def _add(self, name: str, orgs: JSON) -> None:
         for key, given in orgs.items():
             org = Fields(given, key)
-            fails = org.take("fails")
-            self._orgs[name][key] = {"fails": fails} if fails else self._org(name, org)
+            fails, none, dumped = org.take("fails"), org.take("none"), org.take("dumped")
+            answer: Any = RuntimeError(fails) if fails else None
+            if not fails and not none:
+                answer = self._org(name, org)
+            if dumped:
+                answer = self._run.connections.dumped(key, answer)
+            self._orgs[name][key] = answer
             org.done()
 
     def _org(self, name: str, given: Fields) -> JSON:

@@ -23,6 +23,7 @@ from forcegrant import (
 )
 from forcegrant.testing import Emulator, TestClock
 from scenario_calls import CallRequest
+from scenario_connections import SavedConnections
 from scenario_drivers import AnyClient, Driver, Outcomes
 from scenario_expect import Expectations
 from scenario_fields import JSON, Fields, assert_subset, key_pair
@@ -85,6 +86,7 @@ class Run(Expectations, Generic[AnyClient]):
         # Beside the clients, the keys of pools that steps name: they have the same methods.
         self.clients: dict[str, AnyClient] = {}
         self.pools = Pools(self)
+        self.connections = SavedConnections(self)
         # By client or pool.
         self.secrets: dict[str, list[str]] = {}
         self.started: dict[str, tuple[str, Callable[[], Outcomes]]] = {}
@@ -106,6 +108,7 @@ class Run(Expectations, Generic[AnyClient]):
             raise AssertionError(f"{where}: {error}") from error
         finally:
             self.surroundings.close()
+            self.connections.close()
             # After a failure too: what is on its way must not reach the next scenario.
             self.emulator.release()
             for _, finish in self.started.values():
@@ -180,6 +183,7 @@ class Run(Expectations, Generic[AnyClient]):
             "http_port": emulator.http.rpartition(":")[2],
             "proxy": emulator.proxy,
             "proxy_address": emulator.proxy.removeprefix("http://"),
+            "connections": str(self.connections.folder),
         }
         if name.startswith("sandbox_"):
             values = {f"sandbox_{part}": value for part, value in self.sandbox.items()}
@@ -217,17 +221,25 @@ class Run(Expectations, Generic[AnyClient]):
         secrets = self.secrets[name] = [credentials[2]]
         if options.pop("from_env", False):
             credentials.clear()
+        saved = options.pop("from_connection", None)
         options = self.options(name, options, secrets)
+
+        def build() -> AnyClient:
+            if saved is not None:
+                return self.driver.build_saved(saved, self.connections.folder, **options)
+            return self.driver.build(*credentials, **options)
+
         if build_error is not None:
             try:
-                self.driver.build(*credentials, **options)
+                build()
             except ForcegrantError as error:
                 self.check_error(error, self._substitute(build_error), secrets)
             else:
                 raise AssertionError("the client was built")
-            assert not self.emulator.requests("token"), "a token request was sent"
+            if name == "main":
+                assert not self.emulator.requests("token"), "a token request was sent"
             return
-        self.clients[name] = self.driver.build(*credentials, **options)
+        self.clients[name] = build()
 
     def options(self, name: str, given: JSON, secrets: list[str]) -> JSON:
         """Give the options as the package takes them, and note secrets among them."""
@@ -260,7 +272,8 @@ class Run(Expectations, Generic[AnyClient]):
         do = fields.take("do")
         fields.take("note")
         of_pool = getattr(self.pools, f"do_{do}", None)
-        execute = of_pool or getattr(self, f"_do_{do}", None)
+        of_connection = getattr(self.connections, f"do_{do}", None)
+        execute = of_pool or of_connection or getattr(self, f"_do_{do}", None)
         assert execute is not None, f"unknown step {do}"
         key = fields.take("key") if of_pool is None else None
         name = fields.take("with", "main" if key is None and of_pool is None else "pool")

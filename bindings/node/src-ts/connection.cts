@@ -8,8 +8,7 @@ import {
   isPlain,
   type LoginArguments,
   type LoginOptions,
-  loginArguments,
-  refuseCredentials,
+  loginAlone,
 } from './login-options.cjs'
 import type * as Native from './native.cjs'
 import { type CallOptions, outcomeOf } from './pending.cjs'
@@ -196,8 +195,7 @@ export function authorization(
     given[option as 'name'] = value
   }
   if (labels !== undefined && labels !== null) given.labels = labelsOf(labels)
-  refuseCredentials(options, 'connection')
-  return { given, login: loginArguments(options) }
+  return { given, login: loginAlone(options) }
 }
 
 /** @internal The labels that somebody gave. */

@@ -4,14 +4,7 @@ import { authorization, Connection, labelsOf, listenerOf, type NewConnection, on
 import { type ErrorData, type ForcegrantError, makeError } from './errors.cjs'
 import { callSite, guarded } from './guard.cjs'
 import { native } from './loader.cjs'
-import {
-  environment,
-  invalid,
-  isPlain,
-  type LoginOptions,
-  loginArguments,
-  refuseCredentials,
-} from './login-options.cjs'
+import { environment, invalid, isPlain, type LoginOptions, loginAlone } from './login-options.cjs'
 import type * as Native from './native.cjs'
 import { type CallOptions, outcomeOf } from './pending.cjs'
 
@@ -87,8 +80,7 @@ export class Connections {
    * Rejects with `other_org` if the login reaches another org than before, and as {@link get} and `Client.verify` do.
    */
   async verify(id: string, login?: LoginOptions | null, options?: CallOptions | null): Promise<Connection> {
-    refuseCredentials(login, 'connection')
-    const given = loginArguments(login)
+    const given = loginAlone(login)
     return this.#one(Connections.prototype.verify, options, (handle) =>
       handle.startVerify(textOf(id), given.options, given.environment, given.clock, listenerOf(given)),
     )

@@ -8,7 +8,7 @@ import type * as Native from './native.cjs'
 type Maybe<T> = T | null | undefined
 
 /**
- * What concerns logins. Times are in milliseconds. An option that is `undefined` or `null` is as if it were missing (but
+ * What concerns logins; where only a login is made, the other options of a client are ignored. Times are in milliseconds. An option that is `undefined` or `null` is as if it were missing (but
  * `proxy: null`, which says that there is none).
  */
 export interface LoginOptions {
@@ -64,6 +64,14 @@ export interface LoginArguments {
   environment: Record<string, string>
   clock: Native.NativeTestClock | undefined
   onEvent: EventListener | undefined
+}
+
+/** @internal The same for a login that shares its token with nobody and makes no other call. */
+export function loginAlone(given: unknown): LoginArguments {
+  if (!isPlain(given)) return loginArguments(given)
+  refuseCredentials(given, 'connection')
+  const { fetch, store, storeTimeout, ...options } = given
+  return loginArguments(options)
 }
 
 const CREDENTIALS = ['loginUrl', 'clientId', 'clientSecret', 'clientSecretFile']

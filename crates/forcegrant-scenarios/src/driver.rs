@@ -3,6 +3,7 @@
 use std::sync::{Arc, Barrier};
 use std::thread;
 
+use forcegrant::connections::{Authorization, Connection, Connections};
 use forcegrant::{
     ApiUsage, Client, ClientBuilder, ClientPool, CredentialSet, Error, Status, Token, Verified,
     blocking,
@@ -77,6 +78,16 @@ pub trait ClientDriver {
     ) -> Vec<Result<ReadResponse, CallFailure>>;
     /// The API usage in the last response.
     fn limits(client: &Self::Client) -> Option<ApiUsage>;
+    /// Verifies a connection and saves it.
+    fn authorize(authorization: Authorization) -> Result<Connection, Error>;
+    /// Verifies a connection that is saved in no folder.
+    fn authorize_unsaved(authorization: Authorization) -> Result<Connection, Error>;
+    /// Verifies a saved connection.
+    fn verify_connection(
+        connections: &Connections,
+        id: &str,
+        options: impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + 'static,
+    ) -> Result<Connection, Error>;
 }
 
 /// `forcegrant::Client` under an executor.
@@ -195,6 +206,22 @@ impl ClientDriver for Async {
     fn limits(client: &Client) -> Option<ApiUsage> {
         client.limits()
     }
+
+    fn authorize(authorization: Authorization) -> Result<Connection, Error> {
+        block_on(authorization.verify_and_save())
+    }
+
+    fn authorize_unsaved(authorization: Authorization) -> Result<Connection, Error> {
+        block_on(authorization.verify())
+    }
+
+    fn verify_connection(
+        connections: &Connections,
+        id: &str,
+        options: impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + 'static,
+    ) -> Result<Connection, Error> {
+        block_on(connections.verify_with(id, options))
+    }
 }
 
 /// `forcegrant::blocking::Client` on threads.
@@ -287,6 +314,22 @@ impl ClientDriver for Blocking {
 
     fn limits(client: &blocking::Client) -> Option<ApiUsage> {
         client.limits()
+    }
+
+    fn authorize(authorization: Authorization) -> Result<Connection, Error> {
+        authorization.blocking_verify_and_save()
+    }
+
+    fn authorize_unsaved(authorization: Authorization) -> Result<Connection, Error> {
+        authorization.blocking_verify()
+    }
+
+    fn verify_connection(
+        connections: &Connections,
+        id: &str,
+        options: impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + 'static,
+    ) -> Result<Connection, Error> {
+        connections.blocking_verify_with(id, options)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use forcegrant::{Error, Event, SetupStep, Status, Token, TokenFormat, Verified};
+use forcegrant::{Error, Event, InputField, SetupStep, Status, Token, TokenFormat, Verified};
 use serde_json::{Map, Value, json};
 
 use crate::calls::ReadResponse;
@@ -84,6 +84,7 @@ pub(crate) fn error(
         "oauth_error": error.oauth_error(),
         "oauth_description": error.oauth_description(),
         "setup_step": error.setup_step().map(SetupStep::as_str),
+        "field": error.field().map(InputField::as_str),
         "has_retry_after": error.retry_after().is_some(),
     });
     each(expected, &actual, |name, wanted| {
@@ -250,6 +251,11 @@ pub(crate) fn event(
             differ_if(!same, name, wanted)
         })
     })
+}
+
+/// Each of these is equal.
+pub(crate) fn fields(actual: &Value, expected: &Expectations) -> CheckResult {
+    each(expected, actual, |_, _| None)
 }
 
 pub(crate) fn response(response: &ReadResponse, expected: &Expectations) -> CheckResult {

@@ -40,37 +40,10 @@ pub(crate) fn apply(
     options: ClientOptions,
     hosts: &[String],
     clock: Option<&TestClock>,
-    TestEnvironment { emulator, org, .. }: &TestEnvironment,
+    env: &TestEnvironment,
 ) -> Result<ClientBuilder, String> {
-    let mut builder = durations(builder, &options)?;
-
-    let usual = hosts.iter().chain([&org.my_domain]);
-    let mut resolve: BTreeMap<_, _> = usual
-        .map(|host| (host.clone(), emulator.https_addr().to_string()))
-        .collect();
-    resolve.extend(options.resolve);
-    for (host, at) in resolve {
-        let at: SocketAddr = at
-            .parse()
-            .map_err(|error| format!("resolve {host}: {error}"))?;
-        builder = builder.resolve(host, at);
-    }
-    builder = builder.roots(match options.roots.as_deref().unwrap_or("emulator") {
-        "emulator" => Roots::Pem(emulator.ca_pem().as_bytes().to_vec()),
-        "platform" => Roots::Platform,
-        "bundled" => Roots::Bundled,
-        pem => Roots::Pem(pem.as_bytes().to_vec()),
-    });
-    builder = builder.proxy(match options.proxy.as_deref().unwrap_or("none") {
-        "none" => Proxy::None,
-        "environment" => Proxy::Environment,
-        url => Proxy::Url(url.to_owned()),
-    });
-    builder = builder.retry_backoff(seconds(options.retry_backoff.unwrap_or(0.001))?);
-    if let Some(clock) = clock {
-        builder = builder.clock(clock.clone());
-    }
-
+    let builder = durations(builder, &options)?;
+    let mut builder = reaching(&options, hosts, clock, env)?(builder);
     if let Some(style) = options.auth_style {
         builder = builder.auth_style(match style {
             AuthStyleOption::Body => AuthStyle::Body,
@@ -109,6 +82,53 @@ pub(crate) fn apply(
         builder = builder.call_attempts(attempts);
     }
     Ok(builder)
+}
+
+/// How a client reaches the emulator: to be set on any thread.
+pub(crate) fn reaching(
+    options: &ClientOptions,
+    hosts: &[String],
+    clock: Option<&TestClock>,
+    TestEnvironment { emulator, org, .. }: &TestEnvironment,
+) -> Result<impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + use<>, String> {
+    let usual = hosts.iter().chain([&org.my_domain]);
+    let mut resolve: BTreeMap<_, _> = usual
+        .map(|host| (host.clone(), emulator.https_addr()))
+        .collect();
+    for (host, at) in &options.resolve {
+        let at: SocketAddr = at
+            .parse()
+            .map_err(|error| format!("resolve {host}: {error}"))?;
+        resolve.insert(host.clone(), at);
+    }
+    let roots = match options.roots.as_deref().unwrap_or("emulator") {
+        "emulator" => Roots::Pem(emulator.ca_pem().as_bytes().to_vec()),
+        "platform" => Roots::Platform,
+        "bundled" => Roots::Bundled,
+        pem => Roots::Pem(pem.as_bytes().to_vec()),
+    };
+    let proxy = match options.proxy.as_deref().unwrap_or("none") {
+        "none" => Proxy::None,
+        "environment" => Proxy::Environment,
+        url => Proxy::Url(url.to_owned()),
+    };
+    let backoff = seconds(options.retry_backoff.unwrap_or(0.001))?;
+    let clock = clock.cloned();
+    Ok(move |builder: ClientBuilder| {
+        let to = |builder: ClientBuilder, (host, at): (&String, &SocketAddr)| {
+            builder.resolve(host.as_str(), *at)
+        };
+        let builder = resolve
+            .iter()
+            .fold(builder, to)
+            .roots(roots.clone())
+            .proxy(proxy.clone())
+            .retry_backoff(backoff);
+        match &clock {
+            Some(clock) => builder.clock(clock.clone()),
+            None => builder,
+        }
+    })
 }
 
 /// The options that are lengths of time.

@@ -1,11 +1,13 @@
 //! Executes one scenario.
 
 mod calls;
+mod connections;
 mod events;
 mod outcomes;
 mod pools;
 mod recorded_events;
 mod scenario_run;
+mod temporary_folder;
 mod test_pool;
 mod token_sources;
 
@@ -17,7 +19,9 @@ use forcegrant::{Environment, TestClock};
 use forcegrant_emulator::Emulator;
 use serde_json::{Map, Value, json};
 
+use self::pools::check_done;
 use self::scenario_run::{MAIN_CLIENT, ScenarioRun, control};
+use self::temporary_folder::TemporaryFolder;
 use crate::driver::ClientDriver;
 use crate::expect::{self, CheckResult, SavedTokens};
 use crate::options;
@@ -40,6 +44,8 @@ pub(crate) fn run<D: ClientDriver>(env: &TestEnvironment, scenario: &Scenario) -
         hosts: Vec::new(),
         clock: None,
         environment: Environment::process(),
+        folder: TemporaryFolder::new(),
+        connection_secrets: Vec::new(),
         clients: BTreeMap::new(),
         pools: BTreeMap::new(),
         started: BTreeMap::new(),
@@ -47,6 +53,8 @@ pub(crate) fn run<D: ClientDriver>(env: &TestEnvironment, scenario: &Scenario) -
         listens: scenario.steps.iter().any(|step| step["do"] == "events"),
         saved: SavedTokens::new(),
     };
+    let folder = run.folder.path().to_string_lossy().into_owned();
+    run.placeholders.set("connections", &folder);
     run.hosts = scenario
         .hosts
         .iter()
@@ -131,7 +139,11 @@ impl<D: ClientDriver> ScenarioRun<'_, D> {
             .chain(next.map(|pair| &pair.client_secret))
             .cloned()
             .collect();
-        let built = match options::builder(&options, &self.environment, self.env) {
+        let builder = match &options.from_connection {
+            Some(id) => self.connections()?.client_builder(id),
+            None => options::builder(&options, &self.environment, self.env),
+        };
+        let built = match builder {
             Err(error) => Err(error),
             Ok(builder) => {
                 let (hosts, clock) = (&self.hosts, self.clock.as_ref());
@@ -321,6 +333,18 @@ impl<D: ClientDriver> ScenarioRun<'_, D> {
             | ScenarioStep::Start { .. }
             | ScenarioStep::Finish { .. }
             | ScenarioStep::Limits { .. } => unreachable!("`execute` has done these"),
+            ScenarioStep::Authorize(step) => self.authorize(*step),
+            ScenarioStep::VerifyConnection { id, expect, .. } => {
+                self.verify_connection(&id, expect.as_ref())
+            }
+            ScenarioStep::GetConnection { id, expect, .. } => {
+                let found = self.connections()?.get(&id);
+                self.connection(found, expect.as_ref())
+            }
+            ScenarioStep::RemoveConnection { id, expect, .. } => {
+                let removed = self.connections()?.remove(&id);
+                check_done(removed, expect.as_ref(), &self.saved, &[])
+            }
             other => self.pools(other),
         }
     }

@@ -1,6 +1,7 @@
 //! The scenario files as types. Unknown keys are errors.
 
 mod client_options;
+mod connections;
 mod expectations;
 mod pools;
 
@@ -14,6 +15,7 @@ use serde_json::{Map, Value};
 pub(crate) use self::client_options::{
     AuthStyleOption, ClientOptions, CredentialPair, OptionalLimit,
 };
+pub(crate) use self::connections::{Authorize, ExpectedConnection};
 pub(crate) use self::expectations::{
     Expectations, ExpectedCached, ExpectedCall, ExpectedDrop, ExpectedError, ExpectedEviction,
     ExpectedOutcome, ExpectedPool, ExpectedPrewarm, ExpectedRemoval, ExpectedUsage,
@@ -257,6 +259,25 @@ pub(crate) enum ScenarioStep {
     Asked {
         with: Option<String>,
         expect: BTreeMap<String, u64>,
+        #[serde(rename = "note")]
+        _note: Option<String>,
+    },
+    Authorize(Box<Authorize>),
+    VerifyConnection {
+        id: String,
+        expect: Option<ExpectedConnection>,
+        #[serde(rename = "note")]
+        _note: Option<String>,
+    },
+    GetConnection {
+        id: String,
+        expect: Option<ExpectedConnection>,
+        #[serde(rename = "note")]
+        _note: Option<String>,
+    },
+    RemoveConnection {
+        id: String,
+        expect: Option<ExpectedError>,
         #[serde(rename = "note")]
         _note: Option<String>,
     },

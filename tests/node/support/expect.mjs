@@ -67,6 +67,7 @@ export function expectError(error, expected, view) {
     oauth_error: error.oauthError,
     oauth_description: error.oauthDescription,
     setup_step: error.setupStep,
+    field: error.field?.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
     has_retry_after: error.retryAfter !== undefined,
   }
   const others = {
@@ -192,7 +193,7 @@ export function expectSubset(actual, expected, where) {
   }
 }
 
-function compare(expected, equal, others, where) {
+export function compare(expected, equal, others, where) {
   only(expected, [...Object.keys(equal), ...Object.keys(others)], where)
   for (const [key, wanted] of Object.entries(expected)) {
     if (Object.hasOwn(others, key)) others[key](wanted)

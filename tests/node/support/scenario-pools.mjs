@@ -1,7 +1,8 @@
 // The steps of a scenario about pools.
 import assert from 'node:assert/strict'
-import { ClientPool } from 'forcegrant'
+import { ClientPool, Connections } from 'forcegrant'
 import { expectError, expectStatus } from './expect.mjs'
+import { dumped } from './scenario-connections.mjs'
 import { only } from './substitute.mjs'
 
 const ORG = ['login_url', 'client_id', 'client_secret', 'next_credentials']
@@ -32,12 +33,17 @@ class Kept {
   asked = {}
   orgs = {}
 
+  constructor(run) {
+    this.run = run
+  }
+
   answer = async (key) => {
     this.asked[key] = (this.asked[key] ?? 0) + 1
     const org = this.orgs[key]
     if (org === undefined) throw new Error(`there is no tenant ${key}`)
     if (org.fails !== undefined) throw new Error(org.fails)
-    return org
+    if (org.none) return undefined
+    return org.dumped ? dumped(this.run, key, org) : org
   }
 }
 
@@ -54,8 +60,9 @@ function orgOf(run, given, where) {
 }
 
 function answers(run, kept, orgs) {
-  for (const [key, { fails, ...org }] of Object.entries(orgs))
-    kept.orgs[key] = fails === undefined ? orgOf(run, org, key) : { fails }
+  for (const [key, { fails, none, dumped, ...org }] of Object.entries(orgs))
+    kept.orgs[key] =
+      fails === undefined && !none ? { ...orgOf(run, org, key), ...(dumped && { dumped }) } : { fails, none }
 }
 
 /** Does it; with an expectation it must fail. */
@@ -123,16 +130,17 @@ export const POOL_STEPS = {
 
 /** The step `new_pool`, which alone needs no pool. */
 export const NEW_POOL = [
-  ['as', 'pool', 'client', 'orgs', 'build_error'],
-  (run, { as = 'pool', pool: own = {}, client = {}, orgs, build_error }) => {
+  ['as', 'pool', 'client', 'orgs', 'connections', 'build_error'],
+  (run, { as = 'pool', pool: own = {}, client = {}, orgs, connections, build_error }) => {
     only(own, Object.keys(OWN), 'pool')
-    const kept = new Kept()
+    const kept = new Kept(run)
     const options = run.options(as, client)
     for (const [name, value] of Object.entries(own)) options[OWN[name]] = value
     if (orgs !== undefined) {
       answers(run, kept, orgs)
       options.credentialsCallback = kept.answer
     }
+    if (connections) options.connections = new Connections(run.folder)
     const expect = build_error && { error: build_error }
     must(run, () => run.pools.set(as, Object.assign(kept, { pool: new ClientPool(options) })), expect)
   },

@@ -1,9 +1,13 @@
 // Runs one scenario of tests/scenarios against a running emulator; the README there says what each key means.
 import assert from 'node:assert/strict'
-import { Client } from 'forcegrant'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Client, Connections } from 'forcegrant'
 import { TestClock } from 'forcegrant/testing'
 import { expectError, expectSubset, expectToken } from './expect.mjs'
 import { agentFor, fetchBy } from './network.mjs'
+import { CONNECTION_STEPS } from './scenario-connections.mjs'
 import { Keyed, NEW_POOL, POOL_STEPS } from './scenario-pools.mjs'
 import { STEPS } from './scenario-steps.mjs'
 import { only, substitute } from './substitute.mjs'
@@ -56,10 +60,13 @@ export async function runScenario(scenario, emulator) {
   )
   const run = new Run(scenario, emulator)
   const { env } = process
+  const parent = await mkdtemp(join(tmpdir(), 'forcegrant-scenario-'))
+  run.folder = join(parent, 'connections')
   try {
     await execute(run, scenario, emulator)
   } finally {
     process.env = env
+    await rm(parent, { recursive: true })
   }
 }
 
@@ -121,7 +128,9 @@ class Run {
 
   /** Has these variables in `process.env`, and no others that a client reads. */
   surround(variables) {
-    const others = Object.entries(process.env).filter(([name]) => !/^(SALESFORCE|SF)_|_proxy$/i.test(name))
+    const others = Object.entries(process.env).filter(
+      ([name]) => !/^(SALESFORCE|SF)_|^FORCEGRANT_CONNECTION|_proxy$/i.test(name),
+    )
     process.env = { ...Object.fromEntries(others), ...variables }
   }
 
@@ -142,15 +151,20 @@ class Run {
       http_port: http.split(':').at(-1),
       proxy,
       proxy_address: proxy.replace('http://', ''),
+      connections: this.folder,
     }
     for (const [name, text] of Object.entries(this.sandbox)) names[`sandbox_${name}`] = text
     for (const [name, token] of this.saved) names[name] = token.accessToken
     return substitute(value, names)
   }
 
-  build(name, { from_env, login_url, client_id, client_secret, ...given }) {
+  build(name, { from_env, from_connection, login_url, client_id, client_secret, ...given }) {
     const { myDomain, clientId, clientSecret } = this.emulator.org
     if (from_env) return Client.fromEnv(this.options(name, given))
+    if (from_connection !== undefined) {
+      const connections = new Connections(this.folder)
+      return Client.fromConnection(from_connection, { ...this.options(name, given), connections })
+    }
     const options = {
       ...this.options(name, given),
       loginUrl: login_url ?? myDomain,
@@ -236,6 +250,10 @@ class Run {
     if (name === 'new_pool') {
       only(step, ['do', 'note', ...NEW_POOL[0]], 'the step')
       NEW_POOL[1](this, step)
+    } else if (Object.hasOwn(CONNECTION_STEPS, name)) {
+      const [keys, act] = CONNECTION_STEPS[name]
+      only(step, ['do', 'note', ...keys], 'the step')
+      await act(this, step)
     } else if (Object.hasOwn(POOL_STEPS, name)) {
       const [keys, act] = POOL_STEPS[name]
       only(step, ['do', 'note', 'with', ...keys], 'the step')

@@ -46,7 +46,7 @@ impl<D: ClientDriver> ScenarioRun<'_, D> {
                         client_id,
                         client_secret,
                         next_credentials,
-                        fails: None,
+                        ..OrgEntry::default()
                     },
                 )?;
                 let pool = self.pool(with.as_deref())?;
@@ -143,6 +143,9 @@ impl<D: ClientDriver> ScenarioRun<'_, D> {
             )
         });
         applied?;
+        if step.connections {
+            builder = builder.connections(self.connections()?);
+        }
         if step.orgs.is_some() {
             let callback = Arc::clone(&callback);
             builder = builder.credentials_callback(move |key| {
@@ -176,11 +179,21 @@ impl<D: ClientDriver> ScenarioRun<'_, D> {
         orgs: BTreeMap<String, OrgEntry>,
     ) -> CheckResult {
         for (key, given) in orgs {
-            let credentials = match given.fails {
-                Some(fails) => Err(fails),
-                None => Ok(self
-                    .org(with, given)?
-                    .map_err(|error| format!("{key}: {error}"))?),
+            let credentials = if let Some(fails) = given.fails {
+                Err(fails)
+            } else if given.none {
+                Ok(None)
+            } else if given.dumped {
+                let org = &self.env.org;
+                let secret = given
+                    .client_secret
+                    .unwrap_or_else(|| org.client_secret.clone());
+                let id = given.client_id.unwrap_or_else(|| org.client_id.clone());
+                let url = given.login_url.unwrap_or_else(|| org.my_domain.clone());
+                Ok(Some(self.dumped(&key, url, id, secret)?))
+            } else {
+                let org = self.org(with, given)?;
+                Ok(Some(org.map_err(|error| format!("{key}: {error}"))?))
             };
             let pool = self.pool(with)?;
             lock(&pool.callback).orgs.insert(key, credentials);

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::recorded_events::RecordedEvents;
+use super::temporary_folder::TemporaryFolder;
 use super::test_pool::TestPool;
 use crate::driver::{ClientDriver, Finish};
 use crate::expect::SavedTokens;
@@ -24,6 +25,10 @@ pub(super) struct ScenarioRun<'a, D: ClientDriver> {
     pub(super) hosts: Vec<String>,
     pub(super) clock: Option<TestClock>,
     pub(super) environment: Environment,
+    /// For saved connections.
+    pub(super) folder: TemporaryFolder,
+    /// The secrets that went into them.
+    pub(super) connection_secrets: Vec<String>,
     /// By name, each with the secrets it was given.
     pub(super) clients: BTreeMap<String, (D::Client, Vec<String>)>,
     pub(super) pools: BTreeMap<String, TestPool<D::Pool>>,

@@ -15,7 +15,7 @@ pub(super) struct TestPool<P> {
 /// What the credentials callback returns for each key, and how often each was asked for.
 #[derive(Default)]
 pub(super) struct CallbackOrgs {
-    pub(super) orgs: BTreeMap<String, Result<OrgCredentials, String>>,
+    pub(super) orgs: BTreeMap<String, Result<Option<OrgCredentials>, String>>,
     pub(super) asked: BTreeMap<String, u64>,
 }
 
@@ -23,7 +23,7 @@ impl CallbackOrgs {
     pub(super) fn credentials(
         &mut self,
         key: &str,
-    ) -> Result<OrgCredentials, Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<Option<OrgCredentials>, Box<dyn std::error::Error + Send + Sync>> {
         *self.asked.entry(key.to_owned()).or_default() += 1;
         let org = self.orgs.get(key).cloned();
         let org = org.unwrap_or_else(|| Err(format!("there is no org {key}")));

@@ -139,7 +139,7 @@ impl<D: ClientDriver> ScenarioRun<'_, D> {
                     client_id: Some(client_id),
                     client_secret: Some(client_secret),
                     next_credentials,
-                    fails: None,
+                    ..OrgEntry::default()
                 };
                 let org = self.org(with, given)?;
                 let pool = self.pool(with)?;

@@ -9,6 +9,8 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ClientOptions {
     pub(crate) from_env: bool,
+    /// The id of a saved connection.
+    pub(crate) from_connection: Option<String>,
     pub(crate) login_url: Option<String>,
     pub(crate) client_id: Option<String>,
     pub(crate) client_secret: Option<String>,

@@ -19,6 +19,9 @@ pub(crate) struct NewPool {
     pub(crate) client: ClientOptions,
     /// If present, the pool has a credentials callback.
     pub(crate) orgs: Option<BTreeMap<String, OrgEntry>>,
+    /// Whether its keys are the ids of the saved connections.
+    #[serde(default)]
+    pub(crate) connections: bool,
     pub(crate) build_error: Option<Expectations>,
     #[serde(rename = "note")]
     _note: Option<String>,
@@ -42,6 +45,10 @@ pub(crate) struct OrgEntry {
     pub(crate) client_secret: Option<String>,
     pub(crate) next_credentials: Option<CredentialPair>,
     pub(crate) fails: Option<String>,
+    /// The callback returns nothing.
+    pub(crate) none: bool,
+    /// The callback returns a connection that was read from its text.
+    pub(crate) dumped: bool,
 }
 
 /// Credentials given by value.
