@@ -57,7 +57,12 @@ def install_node(env: dict[str, str], folder: Path = ROOT) -> None:
 
 
 # Programs that some tests need, and the Debian package of each.
-SERVERS = {"redis-server": "redis-server", "tinyproxy": "tinyproxy-bin"}
+SERVERS = {
+    "redis-server": "redis-server",
+    "tinyproxy": "tinyproxy-bin",
+    # With chromium itself, for the Connect page.
+    "chromedriver": "chromium-driver",
+}
 
 
 def install_servers(env: dict[str, str]) -> None:

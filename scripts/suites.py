@@ -177,7 +177,7 @@ def python(reports: Path) -> list[Suite]:
     """The Python package."""
     mypy_files = number_of(r"no issues found in (\d+) source file", "files")
     return [
-        Suite("mypy", [["mypy"], ["mypy", "scripts"], ["mypy", "demo"]], mypy_files),
+        Suite("mypy", [["mypy"], *(["mypy", each] for each in ("scripts", "demo", "tests/browser"))], mypy_files),
         Suite(
             "stubtest",
             [["stubtest", "--mypy-config-file", "pyproject.toml", "forcegrant._native"]],
@@ -239,6 +239,12 @@ def together(reports: Path) -> list[Suite]:
             number_of(r"scenarios: (\d+) valid, run by each of 5 runners", "scenarios"),
         ),
         Suite("one store for all languages", [["pytest", "-q", "tests/together"]], counts.pytest),
+        Suite(
+            "Connect page",
+            [["pytest", "-q", "tests/browser"]],
+            counts.pytest,
+            needs="chromedriver",
+        ),
         Suite(
             "reference",
             [[PYTHON, "scripts/python_reference.py"], ["node", "bindings/node/scripts/docs.mjs"]],

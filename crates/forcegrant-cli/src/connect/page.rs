@@ -73,12 +73,27 @@ fn refusal(html: &mut Html, refused: &RefusedAttempt) {
     html.raw("<div class=\"note bad\" role=alert><h2>Not connected</h2><p>")
         .text(&refused.message)
         .raw("</p>");
-    for line in refused.help.lines().filter(|line| !line.trim().is_empty()) {
-        html.raw("<p>").text(line).raw("</p>");
+    for paragraph in paragraphs(&refused.help) {
+        html.raw("<p>").text(&paragraph).raw("</p>");
     }
     html.raw("<p class=hint>Code: <code>")
         .text(&refused.code)
         .raw("</code>. Nothing was saved.</p></div>");
+}
+
+/// The lines of a text for a terminal, those of one sentence in one.
+fn paragraphs(text: &str) -> Vec<String> {
+    let mut paragraphs: Vec<String> = Vec::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        match paragraphs.last_mut() {
+            Some(last) if !last.ends_with(['.', ':', '?', '!']) => {
+                last.push(' ');
+                last.push_str(line);
+            }
+            _ => paragraphs.push(line.to_owned()),
+        }
+    }
+    paragraphs
 }
 
 fn input(html: &mut Html, page: &FormPage<'_>, field: InputField, is_wrong: bool, has_focus: bool) {
@@ -248,5 +263,22 @@ impl Html {
     fn end(&mut self) -> String {
         self.raw("</main></body></html>\n");
         std::mem::take(&mut self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_is_not_broken_where_a_terminal_breaks_it() {
+        let text =
+            "The secret is wrong. Copy it again\nfrom the app's Settings.\n\nIt begins:\nabc\ndef";
+        let expected = [
+            "The secret is wrong. Copy it again from the app's Settings.",
+            "It begins:",
+            "abc def",
+        ];
+        assert_eq!(paragraphs(text), expected);
     }
 }
