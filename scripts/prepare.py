@@ -60,6 +60,7 @@ def install_node(env: dict[str, str], folder: Path = ROOT) -> None:
 SERVERS = {
     "redis-server": "redis-server",
     "tinyproxy": "tinyproxy-bin",
+    "pg_ctlcluster": "postgresql",
     # With chromium itself, for the Connect page.
     "chromedriver": "chromium-driver",
 }

@@ -177,7 +177,11 @@ def python(reports: Path) -> list[Suite]:
     """The Python package."""
     mypy_files = number_of(r"no issues found in (\d+) source file", "files")
     return [
-        Suite("mypy", [["mypy"], *(["mypy", each] for each in ("scripts", "demo", "tests/browser"))], mypy_files),
+        Suite(
+            "mypy",
+            [["mypy"], *(["mypy", each] for each in ("scripts", "demo", "tests/browser", "tests/databases"))],
+            mypy_files,
+        ),
         Suite(
             "stubtest",
             [["stubtest", "--mypy-config-file", "pyproject.toml", "forcegrant._native"]],
@@ -196,6 +200,7 @@ def python(reports: Path) -> list[Suite]:
             # The package as it was built above; it is not installed there.
             {"PYTHONPATH": str(ROOT / "bindings" / "python" / "python")},
         ),
+        Suite("PostgreSQL", [["pytest", "-q", "tests/databases"]], counts.pytest, needs="pg_ctlcluster"),
         Suite("Python packages", [["pytest", "-q", "tests/packaging"]], counts.pytest),
     ]
 

@@ -105,7 +105,7 @@ class ConnectPage:
     def open(self) -> None:
         """Open the link as a person does, with nothing in the logs yet."""
         for kind in ("browser", "performance"):
-            self.browser.get_log(kind)
+            self.logs(kind)
         self.browser.get(self.link)
         self.wait_for_attempt(0)
 
@@ -167,7 +167,7 @@ class ConnectPage:
 
     def logs(self, kind: str) -> list[dict[str, Any]]:
         """Give a log since it was read last."""
-        return list(self.browser.get_log(kind))
+        return list(self.browser.get_log(kind))  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
         """End what is under way."""

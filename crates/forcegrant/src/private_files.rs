@@ -85,9 +85,16 @@ mod system {
     }
 
     /// Whether the system or an administrator put this folder here for reading: it is on a read-only file system,
-    /// or belongs to root and not to this user.
+    /// or belongs to root and not to this user, or it is where containers find their secrets.
     pub(crate) fn is_mounted(path: &Path, found: &Metadata) -> bool {
-        is_of_root_alone(found.uid(), own_user()) || is_read_only(path)
+        is_of_root_alone(found.uid(), own_user()) || is_of_container(path) || is_read_only(path)
+    }
+
+    /// Docker and Podman put secrets there, into a folder that anybody may enter; most programs in containers are root.
+    fn is_of_container(path: &Path) -> bool {
+        ["/run/secrets", "/var/run/secrets"]
+            .iter()
+            .any(|secrets| path.starts_with(secrets))
     }
 
     fn is_of_root_alone(owner: u32, user: u32) -> bool {
@@ -145,6 +152,20 @@ mod system {
     #[cfg(test)]
     mod tests {
         use super::*;
+
+        #[test]
+        fn secrets_of_containers_are_mounted_for_root_too() {
+            for (path, expected) in [
+                ("/run/secrets", true),
+                ("/run/secrets/forcegrant", true),
+                ("/var/run/secrets/forcegrant", true),
+                ("/run/secretsx", false),
+                ("/root/run/secrets", false),
+                ("/etc/my-service/connections", false),
+            ] {
+                assert_eq!(is_of_container(Path::new(path)), expected, "{path}");
+            }
+        }
 
         #[test]
         fn who_may_have_put_a_folder_there() {

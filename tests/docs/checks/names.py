@@ -19,7 +19,7 @@ PYTHON_OPTIONS = "bindings/python/python/forcegrant/options.py"
 POOL_BUILDER = "crates/forcegrant/src/pool/builder.rs"
 POOL_GUIDE = "docs/guides/many-orgs.md"
 NODE_POOL_OPTIONS = "bindings/node/src-ts/pool-options.cts"
-NODE_OPTIONS = "bindings/node/src-ts/options.cts"
+NODE_OPTIONS = ("bindings/node/src-ts/login-options.cts", "bindings/node/src-ts/options.cts")
 
 # Words in code type that are somebody else's, or a pattern; each with where it comes from.
 FOREIGN = {
@@ -64,9 +64,10 @@ def options() -> None:
         name for row in table.splitlines() if "not in every language" in row for name in re.findall(r"`(\w+)`", row.split(" | ")[0])
     }
     python = set(re.findall(r"^    (\w+): .*$", class_of(PYTHON_OPTIONS, "ClientOptions"), re.MULTILINE))
-    node = set(re.findall(r"^  (\w+)\?: ", read(NODE_OPTIONS), re.MULTILINE))
+    declared = "".join(map(read, NODE_OPTIONS))
+    node = set(re.findall(r"^  (\w+)\?: ", declared, re.MULTILINE))
     # The ways to give credentials exclude one another, so they stand in alternatives, deeper.
-    alternatives = set(re.findall(r"^ {6,}(\w+)\??: ", read(NODE_OPTIONS), re.MULTILINE))
+    alternatives = set(re.findall(r"^ {6,}(\w+)\??: ", declared, re.MULTILINE))
     node |= alternatives & {camel_case(name) for name in builder}
     # What a client of one language alone calls APIs by.
     node.remove("fetch")

@@ -77,6 +77,7 @@ def checks() -> Iterator[Check]:
         if block.name in KNOWN:
             yield Check(f"block {block.name} of {block.place}", functools.partial(KNOWN[block.name], block))
     yield Check("pasted hosts in docs/guides/setup.md", pasted_hosts)
+    yield Check("the secret in docs/recipes/kubernetes.md", kubernetes)
 
 
 def found() -> list[Block]:
@@ -136,9 +137,9 @@ def execute(block: Block, file: str, command: list[str], after: str = "", logins
     return printed
 
 
-def connections(block: Block) -> None:
+def connections(file: str, command: list[str], block: Block) -> None:
     # One that verifies, and one of the client.
-    printed = execute(block, "connections.py", PYTHON, logins=2)
+    printed = execute(block, file, command, logins=2)
     org = emulator().org["org_id"]
     assert printed.splitlines() == [f"acme {org}", org], printed
 
@@ -234,6 +235,33 @@ def rust_recipe(block: Block) -> None:
     assert "the recipe holds" in printed, printed
 
 
+def kubernetes() -> None:
+    """What the secret holds is a connection, and the variables of the deployment lead a program to it."""
+    text = read("docs/recipes/kubernetes.md")
+    held = re.search(r"^  (acme\.json): \|\n((?:    .*\n)+)", text, re.MULTILINE)
+    variables = dict(re.findall(r"name: (FORCEGRANT_\w+), value: (\S+) }", text))
+    assert held, "there is no file in the secret"
+    assert re.search(rf"mountPath: {re.escape(variables['FORCEGRANT_CONNECTIONS'])}\b", text)
+    place = folder() / "mounted"
+    place.mkdir(mode=0o700)
+    org = emulator().org
+    content = held[2].replace("acme.my.salesforce.com", org["my_domain"])
+    for value in ("client_id", "client_secret"):
+        content = re.sub(rf'"{value}": "[^"]+"', f'"{value}": "{org[value]}"', content)
+    file = place / held[1]
+    file.write_text(content, encoding="utf-8")
+    file.chmod(0o600)
+    environment = users_environment() | {
+        **{name: emulator().environment()[name] for name in ("HTTPS_PROXY", "SSL_CERT_FILE")},
+        **variables,
+        "FORCEGRANT_CONNECTIONS": str(place),
+    }
+    script = "from forcegrant import Client; print(Client.from_env().token().org_id)"
+    printed = run([*PYTHON, "-c", script], environment, folder())
+    shutil.rmtree(place)
+    assert printed.split() == [org["org_id"]], printed
+
+
 def pasted_hosts() -> None:
     """The table of what people paste says what the client does."""
     name = "docs/guides/setup.md"
@@ -286,7 +314,8 @@ KNOWN: dict[str | None, Callable[[Block], None]] = {
     "rust-reqwest-middleware": rust_recipe,
     "rust-tower": rust_recipe,
     "rust-tonic": rust_recipe,
-    "python-connections": connections,
+    "python-connections": functools.partial(connections, "connections.py", PYTHON),
+    "node-connections": functools.partial(connections, "connections.mjs", NODE),
     "python-pool": functools.partial(quick_start, "pool.py", PYTHON),
     "node-pool": functools.partial(quick_start, "pool.mjs", NODE),
     "rust-pool": rust,

@@ -53,7 +53,8 @@ use forcegrant_proto::error::{Error, ErrorCode, Setting, invalid_option};
 ///
 /// Each is a file of its own, `acme.json` for the id `acme`. A folder of the user can be entered by its owner only
 /// (0700 and 0600 on Unix); folders and files that others may enter, and symbolic links, are refused. A mounted folder
-/// (on a read-only file system, or root's) is for reading: links are followed there, as Kubernetes makes them.
+/// (on a read-only file system, root's, or in `/run/secrets`) is for reading: links are followed there, as Kubernetes
+/// makes them.
 #[derive(Clone)]
 pub struct Connections {
     folder: ConnectionFolder,
