@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::thread;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use forcegrant::connections::{Connection, ConnectionList, Connections};
-use forcegrant::{Environment, Error, ErrorCode};
+use forcegrant::{Error, ErrorCode};
 use serde_json::{Value, json};
 
 use crate::arguments::ConnectionsAction;
@@ -31,13 +30,16 @@ pub(crate) fn run(
     action: &ConnectionsAction,
     options: &CliOptions,
     given: &ConnectionOptions,
-    surroundings: &Surroundings<'_>,
+    surroundings: Surroundings<'_>,
     console: &mut Console<'_>,
 ) -> io::Result<u8> {
     if *action == ConnectionsAction::Key {
         return key(console);
     }
-    let environment = &surroundings.environment;
+    let Surroundings {
+        environment, pause, ..
+    } = surroundings;
+    let environment = &environment;
     let connections = match open(options, environment) {
         Ok(connections) => connections,
         Err(problem) => return console.report(&problem).map(|()| FAILED),
@@ -65,7 +67,14 @@ pub(crate) fn run(
             .map(|connection| shown(&connection)),
         ConnectionsAction::Verify(id) => {
             return match chosen(&connections, id.as_deref(), given.all, which) {
-                Ok(ids) => verify(&connections, &ids, options, environment, console),
+                Ok(ids) => {
+                    let verifier = Verifier {
+                        connections: &connections,
+                        network: NetworkOptions::read(options, environment),
+                        pause,
+                    };
+                    verifier.verify(&ids, console)
+                }
                 Err(failure) => console.stop(&failure),
             };
         }
@@ -143,31 +152,36 @@ fn each(
     Ok(code)
 }
 
-fn verify(
-    connections: &Connections,
-    ids: &[Result<String, Error>],
-    options: &CliOptions,
-    environment: &Environment,
-    console: &mut Console<'_>,
-) -> io::Result<u8> {
-    let network = match NetworkOptions::read(options, environment) {
-        Ok(network) => network,
-        Err(problem) => return console.report(&problem).map(|()| FAILED),
-    };
-    let mut is_first = true;
-    each(ids, console, |id| {
-        if !std::mem::take(&mut is_first) {
-            thread::sleep(BETWEEN_LOGINS);
-        }
-        let network = network.clone();
-        let connection =
-            connections.blocking_verify_with(id, move |builder| network.apply(builder))?;
-        Ok(format!(
-            "org {}, user {}",
-            connection.org_id().unwrap_or("not stated"),
-            connection.user_id().unwrap_or("not stated")
-        ))
-    })
+/// Verifies one connection after the other.
+struct Verifier<'a> {
+    connections: &'a Connections,
+    network: Result<NetworkOptions, Problem>,
+    pause: &'a mut dyn FnMut(Duration),
+}
+
+impl Verifier<'_> {
+    fn verify(self, ids: &[Result<String, Error>], console: &mut Console<'_>) -> io::Result<u8> {
+        let network = match self.network {
+            Ok(network) => network,
+            Err(problem) => return console.report(&problem).map(|()| FAILED),
+        };
+        let mut is_first = true;
+        each(ids, console, |id| {
+            if !std::mem::take(&mut is_first) {
+                (self.pause)(BETWEEN_LOGINS);
+            }
+            let network = network.clone();
+            let verified = self
+                .connections
+                .blocking_verify_with(id, move |builder| network.apply(builder));
+            let connection = verified?;
+            Ok(format!(
+                "org {}, user {}",
+                connection.org_id().unwrap_or("not stated"),
+                connection.user_id().unwrap_or("not stated")
+            ))
+        })
+    }
 }
 
 fn label(

@@ -63,6 +63,7 @@ pub fn run(
         environment: Environment::process(),
         input_is_terminal: input.is_terminal(),
         input: &mut input,
+        pause: &mut std::thread::sleep,
     };
     run_in(args, surroundings, out, err)
 }
@@ -108,7 +109,7 @@ fn carry_out(
             action,
             options,
             connection,
-        } => connections::run(action, options, connection, &surroundings, console),
+        } => connections::run(action, options, connection, surroundings, console),
         Command::Call { options, call } => call::run(options, call, surroundings, console),
         Command::Emulator(arguments) => emulator::run(arguments, console),
         Command::Errors(code) => errors::run(code.as_deref(), console),

@@ -1,6 +1,7 @@
 //! What a command reads besides its arguments.
 
 use std::io::Read;
+use std::time::Duration;
 
 use forcegrant::Environment;
 
@@ -12,4 +13,6 @@ pub struct Surroundings<'a> {
     pub input: &'a mut dyn Read,
     /// Whether it is a terminal, which would show what is typed.
     pub input_is_terminal: bool,
+    /// Waits between logins of one command.
+    pub pause: &'a mut dyn FnMut(Duration),
 }

@@ -4,6 +4,7 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use common::{Output, Shell};
 use serde_json::{Value, json};
@@ -78,6 +79,18 @@ fn a_bad_file_does_not_hide_the_others() {
         output.out
     );
     assert!(output.out.contains("\nFAIL  "), "{}", output.out);
+    assert!(output.pauses.is_empty(), "there was one login");
+}
+
+#[test]
+fn all_are_verified_one_a_second() {
+    let (mut shell, _) = Shell::with_folder("connections-verify-all");
+    for id in ["acme", "globex", "initech"] {
+        assert_eq!(shell.connect(id, &[]).code, 0);
+    }
+    let output = shell.run(&["connections", "verify", "--all"]);
+    assert_eq!((output.code, output.out.lines().count()), (0, 3));
+    assert_eq!(output.pauses, [Duration::from_secs(1); 2]);
 }
 
 #[cfg(unix)]

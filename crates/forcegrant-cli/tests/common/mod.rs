@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use forcegrant::Environment;
 use forcegrant_cli::{Surroundings, run_in};
@@ -25,6 +26,8 @@ pub(crate) struct Output {
     pub(crate) code: u8,
     pub(crate) out: String,
     pub(crate) err: String,
+    /// Between logins; no test waits for them.
+    pub(crate) pauses: Vec<Duration>,
 }
 
 impl Shell {
@@ -106,10 +109,12 @@ impl Shell {
         args.splice(1..1, options.iter().cloned());
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut input = self.input.as_slice();
+        let mut pauses = Vec::new();
         let surroundings = Surroundings {
             environment: Environment::of(self.variables.clone()),
             input: &mut input,
             input_is_terminal: self.input_is_terminal,
+            pause: &mut |time| pauses.push(time),
         };
         let code = run_in(args, surroundings, &mut out, &mut err);
         let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
@@ -117,6 +122,7 @@ impl Shell {
             code,
             out: text(out),
             err: text(err),
+            pauses,
         };
         let org = self.emulator.default_org();
         let secret = org.client_secret;

@@ -43,7 +43,10 @@ fn run(command: &[String], timeout: Duration) -> Result<Secret, ConnectionProble
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
     own_group(&mut command);
-    let mut running = RunningCommand(command.spawn().map_err(failed)?);
+    let mut running = RunningCommand {
+        child: command.spawn().map_err(failed)?,
+        has_ended: false,
+    };
     let end = Instant::now() + timeout;
     let late = || {
         wrong(format!(
@@ -75,12 +78,15 @@ fn run(command: &[String], timeout: Duration) -> Result<Secret, ConnectionProble
 }
 
 /// A process that does not outlive this value.
-struct RunningCommand(Child);
+struct RunningCommand {
+    child: Child,
+    has_ended: bool,
+}
 
 impl RunningCommand {
     /// All that it writes, up to the limit. `None`: it is not done in time. The thread ends with the process.
     fn read(&mut self, end: Instant) -> Option<io::Result<Zeroizing<Vec<u8>>>> {
-        let output = self.0.stdout.take()?;
+        let output = self.child.stdout.take()?;
         let (sender, receiver) = mpsc::channel();
         let reader = std::thread::Builder::new().spawn(move || {
             let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
@@ -97,7 +103,8 @@ impl RunningCommand {
 
     fn wait(&mut self, end: Instant) -> io::Result<Option<ExitStatus>> {
         loop {
-            if let Some(status) = self.0.try_wait()? {
+            if let Some(status) = self.child.try_wait()? {
+                self.has_ended = true;
                 return Ok(Some(status));
             }
             if Instant::now() >= end {
@@ -110,8 +117,11 @@ impl RunningCommand {
 
 impl Drop for RunningCommand {
     fn drop(&mut self) {
-        kill_group(&mut self.0);
-        let _ = self.0.wait();
+        // What one that ended by itself left running is its own affair, and its number may be another's by now.
+        if !self.has_ended {
+            kill_group(&mut self.child);
+            let _ = self.child.wait();
+        }
     }
 }
 
@@ -177,6 +187,16 @@ mod tests {
         let problem = output(&["/nowhere/hunter22".to_owned()]).unwrap_err();
         assert!(problem.reason.contains("cannot be run"), "{problem:?}");
         assert!(!format!("{problem:?}").contains("hunter22"), "{problem:?}");
+    }
+
+    /// An agent that it started, say, which keeps the vault open.
+    #[test]
+    fn what_one_that_ended_left_running_goes_on() {
+        use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+        let secret = shell("sleep 1000 >/dev/null 2>&1 & printf $!", MINUTE).unwrap();
+        let left = Pid::from_raw(secret.expose().parse().unwrap()).unwrap();
+        assert_eq!(test_kill_process(left), Ok(()));
+        kill_process(left, Signal::KILL).unwrap();
     }
 
     /// It is killed with what it started, which would else hold the output open.
