@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scenario_drivers import Loop, Threads
-from scenario_runner import Run, load
+from scenario_runner import Run
+from scenario_surroundings import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
 use crate::callbacks::Callbacks;
-use crate::connection::PyConnection;
-use crate::connections::PyConnectionsBase;
+use crate::connections::connection_builder;
 use crate::error::raise;
 use crate::hooks;
 use crate::options::{OptionSetters, environment};
@@ -190,19 +189,7 @@ impl PyClientBase {
         connections: Option<&Bound<'py, PyAny>>,
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let py = cls.py();
-        if let Ok(connection) = connection.cast::<PyConnection>() {
-            if connections.is_some() {
-                return Err(PyTypeError::new_err(
-                    "from_connection() takes an id and the folder, or a Connection alone",
-                ));
-            }
-            let builder = ffi::builder_of_connection(&connection.get().0, environment(py)?);
-            return Self::build_class(cls, Ok(builder), options);
-        }
-        let connections = PyConnectionsBase::given(py, connections)?;
-        let id = text("connection", connection)?;
-        let builder = py.detach(|| connections.client_builder(&id));
+        let builder = connection_builder(connection, connections)?;
         Self::build_class(cls, builder, options)
     }
 

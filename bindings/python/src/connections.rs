@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use forcegrant::connections::Connections;
-use forcegrant::ffi;
+use forcegrant::{ClientBuilder, ffi};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
@@ -25,10 +25,7 @@ pub(crate) struct PyConnectionsBase(pub(crate) Connections);
 
 impl PyConnectionsBase {
     /// Those that are given, else those of the environment.
-    pub(crate) fn given(
-        py: Python<'_>,
-        connections: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Connections> {
+    fn given(py: Python<'_>, connections: Option<&Bound<'_, PyAny>>) -> PyResult<Connections> {
         match connections {
             Some(given) => Self::of(given),
             None => Self::new(py, None).map(|base| base.0),
@@ -164,6 +161,26 @@ impl PyConnectionsBase {
     ) -> PyResult<(Bound<'py, PyType>, (Bound<'py, PyAny>,))> {
         Ok((slf.get_type(), (slf.getattr("folder")?,)))
     }
+}
+
+/// The builder of a client for a connection: one of these by its id, or a value.
+pub(crate) fn connection_builder(
+    connection: &Bound<'_, PyAny>,
+    connections: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Result<ClientBuilder, forcegrant::Error>> {
+    let py = connection.py();
+    let Ok(value) = connection.cast::<PyConnection>() else {
+        let connections = PyConnectionsBase::given(py, connections)?;
+        let id = text("connection", connection)?;
+        return Ok(py.detach(|| connections.client_builder(&id)));
+    };
+    if connections.is_some() {
+        return Err(PyTypeError::new_err(
+            "from_connection() takes an id and the folder, or a Connection alone",
+        ));
+    }
+    let builder = ffi::builder_of_connection(&value.get().0, environment(py)?);
+    Ok(Ok(builder))
 }
 
 /// The saved connections of a folder, for threads.

@@ -160,7 +160,7 @@ mod system {
                 ("/run/secrets/forcegrant", true),
                 ("/var/run/secrets/forcegrant", true),
                 ("/run/secretsx", false),
-                ("/root/run/secrets", false),
+                ("/srv/run/secrets", false),
                 ("/etc/my-service/connections", false),
             ] {
                 assert_eq!(is_of_container(Path::new(path)), expected, "{path}");
