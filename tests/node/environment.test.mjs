@@ -1,5 +1,8 @@
 // The environment is that of JavaScript: each worker has its own, and it can be replaced.
 import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { Client, ClientPool } from 'forcegrant'
@@ -32,6 +35,12 @@ const variables = (url, id, secret) => ({
   SALESFORCE_LOGIN_URL: url,
   SALESFORCE_CLIENT_ID: id,
   SALESFORCE_CLIENT_SECRET: secret,
+})
+
+const credentialsOf = (variables) => ({
+  loginUrl: variables.SALESFORCE_LOGIN_URL,
+  clientId: variables.SALESFORCE_CLIENT_ID,
+  clientSecret: variables.SALESFORCE_CLIENT_SECRET,
 })
 
 /** The options to reach both orgs, through the proxy of the environment. */
@@ -119,4 +128,27 @@ test('a pool reads the proxy from there too', async () => {
   pool.insert('a', { loginUrl, clientId, clientSecret })
   await pool.token('a')
   assert.equal((await emulator.control('counters')).connects, 1)
+})
+
+test('certificates that NODE_EXTRA_CA_CERTS names are trusted beside those of the system', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'forcegrant-'))
+  const file = join(folder, 'extra.pem')
+  await writeFile(file, emulator.caPem)
+  const { roots, ...options } = network()
+  const [{ variables, orgId }] = tenants
+  try {
+    process.env = { ...env, ...variables, NODE_EXTRA_CA_CERTS: file }
+    assert.equal((await Client.fromEnv(options).token()).orgId, orgId)
+    const pool = new ClientPool({ ...options, credentialsCallback: () => credentialsOf(variables) })
+    assert.equal((await pool.token('a')).orgId, orgId)
+    // As in Node itself, a file that cannot be read is left out.
+    process.env = { ...env, ...variables, NODE_EXTRA_CA_CERTS: join(folder, 'no-such.pem') }
+    await assert.rejects(Client.fromEnv(options).token(), { code: 'tls_failed' })
+    // An option is meant alone.
+    process.env = { ...env, ...variables, NODE_EXTRA_CA_CERTS: file }
+    await assert.rejects(Client.fromEnv({ ...options, roots: 'bundled' }).token(), { code: 'tls_failed' })
+    assert.equal((await Client.fromEnv({ ...options, roots: file }).token()).orgId, orgId)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
 })

@@ -28,7 +28,11 @@ export interface LoginOptions {
   allowHttpLoopback?: Maybe<boolean>
   /** Addresses for host names, instead of DNS: `{ 'acme.my.salesforce.com': '127.0.0.1:8443' }`. */
   resolve?: Maybe<Readonly<Record<string, string>>>
-  /** Which certificate authorities to trust: the platform's, the bundled ones, or only those of a PEM text. */
+  /**
+   * Which certificate authorities to trust: the platform's (the default) with those of the file that `NODE_EXTRA_CA_CERTS`
+   * names, the bundled ones, or only those of a PEM file, by its path, or of a PEM text. Those of the platform and of a file
+   * are read again when a server's issuer is unknown, once they are a minute old.
+   */
   roots?: Maybe<'platform' | 'bundled' | (string & {})>
   /**
    * How logins and `verify` reach Salesforce: `'env'` (the default) reads `https_proxy`, `HTTPS_PROXY`, `all_proxy`,

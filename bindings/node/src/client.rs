@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use forcegrant::ffi::{self, Start};
-use forcegrant::{Client, Environment, Token};
+use forcegrant::{Client, Token};
 use napi::bindgen_prelude::{Env, Function, Object};
 use napi_derive::napi;
 use serde_json::Value;
@@ -59,11 +59,10 @@ pub fn open(
 ) -> Result<NativeClient> {
     hide_panic_texts();
     failpoint("open");
-    let environment = Environment::of(&environment);
     let mut builder = match source {
-        None => given::builder(&options, environment)?,
+        None => given::builder(&options, &environment)?,
         Some(source) => {
-            let builder = source.builder.clone().environment(environment);
+            let builder = given::surrounded(source.builder.clone(), &environment);
             given::client_options(&options)?.apply(builder)
         }
     };

@@ -90,8 +90,8 @@ pub fn start_authorize_unsaved<'env>(
     on_event: Option<Function<'_, Value, ()>>,
 ) -> Result<NativePending<'env>> {
     hide_panic_texts();
+    let set = login_options(&options, &environment, clock, on_event)?;
     let environment = Environment::of(&environment);
-    let set = login_options(&options, environment.clone(), clock, on_event)?;
     let authorization = ffi::authorize_in(given.id.clone(), environment);
     let authorization = given.apply(authorization).options(set);
     settled(env, ffi::start_authorize(authorization))
@@ -116,7 +116,7 @@ impl NativeConnections {
         clock: Option<&NativeTestClock>,
         on_event: Option<Function<'_, Value, ()>>,
     ) -> Result<NativePending<'env>> {
-        let set = login_options(&options, Environment::of(&environment), clock, on_event)?;
+        let set = login_options(&options, &environment, clock, on_event)?;
         let authorization = self.0.authorize(given.id.clone());
         let authorization = given.apply(authorization).options(set);
         settled(env, ffi::start_authorize(authorization))
@@ -133,7 +133,7 @@ impl NativeConnections {
         clock: Option<&NativeTestClock>,
         on_event: Option<Function<'_, Value, ()>>,
     ) -> Result<NativePending<'env>> {
-        let set = login_options(&options, Environment::of(&environment), clock, on_event)?;
+        let set = login_options(&options, &environment, clock, on_event)?;
         settled(env, ffi::start_verify_connection(&self.0, id, set))
     }
 
@@ -227,12 +227,13 @@ fn settled(env: &Env, pending: ffi::Pending<Connection>) -> Result<NativePending
 /// What is set for the client of one login.
 fn login_options(
     options: &Object<'_>,
-    environment: Environment,
+    environment: &HashMap<String, String>,
     clock: Option<&NativeTestClock>,
     on_event: Option<Function<'_, Value, ()>>,
 ) -> Result<impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + use<>> {
     let setters = given::client_options(options)?;
     let clock = clock.map(|clock| clock.clock.clone());
+    let environment = environment.clone();
     let events = EventForwarder::default();
     if let Some(listener) = on_event {
         events.open(&listener)?;
@@ -243,7 +244,7 @@ fn login_options(
             credentials: None,
             store: None,
         };
-        let builder = functions.attach(builder.environment(environment.clone()));
+        let builder = functions.attach(given::surrounded(builder, &environment));
         let builder = setters.apply(builder);
         match &clock {
             Some(clock) => builder.clock(clock.clone()),

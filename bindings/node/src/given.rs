@@ -1,6 +1,8 @@
 //! The options that JavaScript gave: each is looked up in the table and set; errors say what is wrong with one.
 
-use forcegrant::ffi::{CLIENT_OPTIONS, OptionKind, OptionTable, POOL_OPTIONS};
+use std::collections::HashMap;
+
+use forcegrant::ffi::{self, CLIENT_OPTIONS, OptionKind, OptionTable, POOL_OPTIONS};
 use forcegrant::{Client, ClientBuilder, ClientPoolBuilder, Environment};
 use napi::bindgen_prelude::{Object, Unknown};
 use napi::{JsValue, ValueType};
@@ -17,7 +19,23 @@ use crate::options::{
 /// of a worker is not the environment of the process.
 #[napi(catch_unwind)]
 pub fn environment_names() -> Vec<String> {
-    Environment::names().map(str::to_owned).collect()
+    let names = Environment::names().chain([EXTRA_ROOTS]);
+    names.map(str::to_owned).collect()
+}
+
+/// Names a PEM file with certificates beside the system's.
+const EXTRA_ROOTS: &str = "NODE_EXTRA_CA_CERTS";
+
+/// A builder with these variables.
+pub(crate) fn surrounded(
+    builder: ClientBuilder,
+    variables: &HashMap<String, String>,
+) -> ClientBuilder {
+    let builder = builder.environment(Environment::of(variables));
+    match variables.get(EXTRA_ROOTS).filter(|path| !path.is_empty()) {
+        Some(path) => ffi::with_extra_roots(builder, path.into()),
+        None => builder,
+    }
 }
 
 /// Options as they were read, to be set on any thread.
@@ -30,13 +48,16 @@ impl<B> OptionSetters<B> {
 }
 
 /// The builder of a client with these options, credentials among them.
-pub(crate) fn builder(options: &Object<'_>, environment: Environment) -> Result<ClientBuilder> {
+pub(crate) fn builder(
+    options: &Object<'_>,
+    environment: &HashMap<String, String>,
+) -> Result<ClientBuilder> {
     let given = GivenOptions::of(options)?;
     // The core has an error for what is missing.
     let text = |name| given.get(name).and_then(read::<String>).unwrap_or_default();
     let builder = Client::builder(text("loginUrl"), text("clientId"), text("clientSecret"));
     let setters = given.of_client()?;
-    Ok(setters.apply(builder.environment(environment)))
+    Ok(setters.apply(surrounded(builder, environment)))
 }
 
 /// The options of a client whose credentials come from somewhere else, as TypeScript has checked.
@@ -47,14 +68,14 @@ pub(crate) fn client_options(options: &Object<'_>) -> Result<OptionSetters<Clien
 /// Sets the options of a pool and those of its clients.
 pub(crate) fn pool_builder(
     options: &Object<'_>,
-    environment: Environment,
+    environment: &HashMap<String, String>,
     builder: ClientPoolBuilder,
 ) -> Result<ClientPoolBuilder> {
     let mut given = GivenOptions::of(options)?;
     let of_pool = given.read(POOL_OPTIONS, |_, _| Ok(nothing()))?;
     let of_clients = given.read(CLIENT_OPTIONS, own)?;
     given.end(names())?;
-    let set = |client: ClientBuilder| of_clients.apply(client.environment(environment));
+    let set = |client: ClientBuilder| of_clients.apply(surrounded(client, environment));
     Ok(of_pool.apply(builder).options(set))
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use forcegrant::ffi::{CLIENT_OPTIONS, OptionKind, POOL_OPTIONS};
+use forcegrant::ffi::{self, CLIENT_OPTIONS, OptionKind, POOL_OPTIONS};
 use forcegrant::store::StoreConfig;
 use forcegrant::{AuthStyle, ClientBuilder, Error, Proxy, Roots};
 use napi::bindgen_prelude::{FromNapiValue, Object, Unknown};
@@ -117,7 +117,7 @@ pub(crate) fn expected<B>(name: &str, kind: &OptionKind<B>) -> &'static str {
             "client_id" => "a string: the consumer key",
             "client_secret" => "a string: the consumer secret",
             "auth_style" => "\"body\" or \"basic\"",
-            "roots" => "a string: \"platform\", \"bundled\" or a PEM text",
+            "roots" => "a string: \"platform\", \"bundled\", the path of a PEM file or its text",
             "proxy" => "a string: \"env\", \"none\", null or the URL of a proxy",
             "resolve" => {
                 "an object from host names to addresses, such as { \"acme.my.salesforce.com\": \"127.0.0.1:8443\" }"
@@ -181,11 +181,7 @@ fn resolve(value: Unknown<'_>) -> std::result::Result<Vec<(String, SocketAddr)>,
 
 fn roots(value: Unknown<'_>) -> std::result::Result<Roots, InvalidValue> {
     let roots: String = some(read(value))?;
-    Ok(match roots.as_str() {
-        "platform" => Roots::Platform,
-        "bundled" => Roots::Bundled,
-        _ => Roots::Pem(roots.into_bytes()),
-    })
+    Ok(ffi::roots_of_text(&roots))
 }
 
 fn proxy(value: Unknown<'_>) -> std::result::Result<Proxy, InvalidValue> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use forcegrant::{ClientPool, Environment, Prewarmed, ffi};
+use forcegrant::{ClientPool, Prewarmed, ffi};
 use napi::bindgen_prelude::{Env, Function, Object};
 use napi_derive::napi;
 use serde_json::{Value, json};
@@ -38,8 +38,7 @@ pub fn open_pool(
     store: Option<Function<'_, NativeStoreStep, ()>>,
 ) -> Result<NativePool> {
     hide_panic_texts();
-    let environment = Environment::of(&environment);
-    let mut builder = given::pool_builder(&options, environment, ClientPool::builder())?;
+    let mut builder = given::pool_builder(&options, &environment, ClientPool::builder())?;
     if let Some(clock) = clock {
         builder = builder.options(|client| client.clock(clock.clock.clone()));
     }

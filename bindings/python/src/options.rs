@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 
-use forcegrant::ffi::{CLIENT_OPTIONS, OptionKind, OptionTable, POOL_OPTIONS};
+use forcegrant::ffi::{self, CLIENT_OPTIONS, OptionKind, OptionTable, POOL_OPTIONS};
 use forcegrant::store::StoreConfig;
 use forcegrant::{AuthStyle, ClientBuilder, ClientPoolBuilder, Clock, Environment, Proxy, Roots};
 use pyo3::exceptions::PyTypeError;
@@ -177,11 +177,7 @@ fn roots(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Roots> {
     if let Ok(bytes) = value.cast::<PyBytes>() {
         return Ok(Roots::Pem(bytes.as_bytes().to_vec()));
     }
-    Ok(match text(name, value)?.as_str() {
-        "platform" => Roots::Platform,
-        "bundled" => Roots::Bundled,
-        pem => Roots::Pem(pem.as_bytes().to_vec()),
-    })
+    Ok(ffi::roots_of_text(&text(name, value)?))
 }
 
 fn proxy(value: &Bound<'_, PyAny>) -> PyResult<Proxy> {

@@ -139,15 +139,13 @@ pub(crate) struct NetworkOptions {
 
 impl NetworkOptions {
     pub(crate) fn read(options: &CliOptions, environment: &Environment) -> Result<Self, Problem> {
-        let roots = match &options.roots {
-            RootsFrom::Platform => Roots::Platform,
-            RootsFrom::Bundled => Roots::Bundled,
-            RootsFrom::File(path) => Roots::Pem(read_roots(path)?),
-        };
+        if let RootsFrom::File(path) = &options.roots {
+            check_readable(path)?;
+        }
         Ok(Self {
             resolve: options.resolve.clone(),
             timeout: options.timeout,
-            roots,
+            roots: options.roots.roots(),
             proxy: options.proxy.clone(),
             environment: environment.clone(),
         })
@@ -305,8 +303,8 @@ fn read_text(from: &mut dyn Read) -> std::io::Result<Secret> {
     Ok(Secret::new(text))
 }
 
-fn read_roots(path: &Path) -> Result<Vec<u8>, Problem> {
-    std::fs::read(path).map_err(|error| {
+fn check_readable(path: &Path) -> Result<(), Problem> {
+    std::fs::read(path).map(drop).map_err(|error| {
         Problem::new(
             ErrorCode::InvalidOption,
             format!(

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use forcegrant::Secret;
 use forcegrant::connections::Connection;
-use forcegrant::ffi::command_line::meant;
+use forcegrant::ffi::command_line::{self, meant};
 
 use crate::configuration::{ConfigValue, fingerprint};
 use crate::options::CliOptions;
@@ -123,7 +123,8 @@ pub(crate) fn network(options: &CliOptions, route: &str) -> ReportLine {
         .resolve
         .iter()
         .map(|(host, address)| format!("{host} is reached at {address} (--resolve)"));
-    ReportLine::works("network", format!("{route}; roots: {}", options.roots)).with_notes(notes)
+    let roots = command_line::describe_roots(&options.roots.roots());
+    ReportLine::works("network", format!("{route}; roots: {roots}")).with_notes(notes)
 }
 
 fn characters(count: usize) -> String {

@@ -1,12 +1,11 @@
 //! The options of the commands, as they were given.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use forcegrant::{AuthStyle, Proxy};
+use forcegrant::{AuthStyle, Proxy, Roots};
 
 /// What the command line says about the login; everything else comes from the environment.
 #[derive(Debug, Default)]
@@ -112,12 +111,12 @@ impl CliOptions {
     }
 }
 
-impl fmt::Display for RootsFrom {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl RootsFrom {
+    pub(crate) fn roots(&self) -> Roots {
         match self {
-            Self::Platform => f.write_str("platform"),
-            Self::Bundled => f.write_str("bundled"),
-            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Platform => Roots::Platform,
+            Self::Bundled => Roots::Bundled,
+            Self::File(path) => Roots::File(path.clone()),
         }
     }
 }

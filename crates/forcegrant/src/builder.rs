@@ -201,8 +201,16 @@ impl ClientBuilder {
     }
 
     /// Which certificate authorities are trusted. Default: the system's.
+    ///
+    /// They are read at the first login of a process. Those of the system and of a file are read again when the issuer
+    /// of a server's certificate is unknown, once they are a minute old, and after [`Client::reset`](crate::Client::reset).
     pub fn roots(mut self, roots: Roots) -> Self {
         self.http.roots = roots;
+        self
+    }
+
+    pub(crate) fn extra_roots(mut self, path: PathBuf) -> Self {
+        self.http.extra_roots = Some(path);
         self
     }
 

@@ -185,6 +185,7 @@ impl ClientInner {
     }
 
     pub(crate) fn reset(&self) {
+        self.config.transport.reset();
         let single_flight = self.single_flight();
         let _lock = single_flight.lock();
         let next = self.cell.state().cleared(self.config.clock.now());

@@ -9,6 +9,7 @@ mod connections;
 mod event_fields;
 mod options;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +40,7 @@ use crate::verified::Verified;
 use forcegrant_proto::error::Error;
 use forcegrant_proto::event::Event;
 use forcegrant_proto::token::Token;
+use forcegrant_support::tls::{self, Roots};
 
 /// A token and the span of wall-clock time in which it may be handed out without asking the client
 /// again. At most a second long; empty (`from_ms` equals `until_ms`) under a test clock.
@@ -167,6 +169,17 @@ pub fn on_event(
     listener: impl Fn(&Event) + Send + Sync + 'static,
 ) -> ClientBuilder {
     builder.with_events(Events::inline(move |_, _, event| listener(event)))
+}
+
+/// The roots that a text names: `platform`, `bundled`, the path of a PEM file, or the certificates themselves.
+#[must_use]
+pub fn roots_of_text(text: &str) -> Roots {
+    tls::roots_by_name(text).unwrap_or_else(|| tls::roots_by_text(text))
+}
+
+/// The platform's roots with those of one more PEM file, as Node has them.
+pub fn with_extra_roots(builder: ClientBuilder, path: PathBuf) -> ClientBuilder {
+    builder.extra_roots(path)
 }
 
 /// The error of a value that cannot even be put as the builder takes it.

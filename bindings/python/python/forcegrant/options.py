@@ -63,8 +63,9 @@ class ClientOptions(TypedDict, total=False):
     resolve: Mapping[str, str] | None
     """Host name to `address:port`, instead of asking DNS; port 0 is the URL's. [none]"""
     roots: Literal["platform", "bundled"] | str | bytes | None
-    """The certificate authorities to trust: the operating system's, Mozilla's
-    (compiled in), or only those of the given PEM text. ["platform"]"""
+    """The certificate authorities to trust: the operating system's, Mozilla's (compiled in), or
+    only those of a PEM file, by its path, or of a PEM text. Those of the system and of a file are
+    read again when a server's issuer is unknown, once they are a minute old. ["platform"]"""
     proxy: Literal["env"] | str | None
     """How logins reach Salesforce: "env" reads `https_proxy`, `HTTPS_PROXY`, `all_proxy`,
     `ALL_PROXY`, `no_proxy` and `NO_PROXY` of `os.environ` when the client is made; None is no

@@ -95,6 +95,7 @@ impl ClientBuilder {
         let calls = CallSettings::new(self.calls);
         #[cfg(feature = "http-client")]
         let calls = calls.with_http(http.clone());
+        let transport = HttpTransport::new(http, self.clock.clone())?;
         Ok(ClientConfig {
             auth_style: self.auth_style,
             trust,
@@ -108,7 +109,7 @@ impl ClientBuilder {
             process: is_within_process.then(|| Arc::new(ProcessSharing::new(&route, &self.clock))),
             clock: self.clock,
             events: self.events,
-            transport: Arc::new(HttpTransport::new(http)?),
+            transport: Arc::new(transport),
             permits: None,
             calls: Arc::new(calls),
         })

@@ -12,6 +12,7 @@ use crate::store::FileStore;
 use forcegrant_proto::error::{Error, Setting};
 use forcegrant_proto::pasted_text as text;
 use forcegrant_proto::secret::Secret;
+use forcegrant_support::tls::Roots;
 
 pub use crate::environment::{EnvironmentCredentials, FoundVariable, Wanted};
 
@@ -69,6 +70,12 @@ pub fn is_set(environment: &Environment, name: &'static str) -> bool {
 /// `invalid_option` says what is wrong with the file, and shows nothing of it.
 pub fn read_secret_file(option: &str, path: &Path) -> Result<Secret, Error> {
     crate::secret_file::read_secret_file(Setting::Option(option), path)
+}
+
+/// What these roots are: how many certificates, and which variables name them.
+#[must_use]
+pub fn describe_roots(roots: &Roots) -> String {
+    forcegrant_support::tls::describe_roots(roots)
 }
 
 /// A value as it is used: without what people paste along with it.

@@ -7,6 +7,7 @@ mod transport;
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -27,6 +28,9 @@ pub(crate) trait Transport: Send + Sync + fmt::Debug {
         request: &'a Request,
         timeout: Duration,
     ) -> Pin<Box<dyn Future<Output = Result<Response, RequestFailure>> + Send + 'a>>;
+
+    /// Has everything read again that was read from files.
+    fn reset(&self) {}
 }
 
 /// The settings of a transport.
@@ -34,6 +38,8 @@ pub(crate) trait Transport: Send + Sync + fmt::Debug {
 pub(crate) struct HttpSettings {
     pub(crate) resolve: Vec<(String, SocketAddr)>,
     pub(crate) roots: Roots,
+    /// A PEM file beside the platform's roots, as the host language has it.
+    pub(crate) extra_roots: Option<PathBuf>,
     pub(crate) proxies: ProxyRules,
     pub(crate) connect_timeout: Duration,
 }
@@ -43,6 +49,7 @@ impl Default for HttpSettings {
         Self {
             resolve: Vec::new(),
             roots: Roots::default(),
+            extra_roots: None,
             proxies: ProxyRules::default(),
             connect_timeout: Duration::from_secs(5),
         }

@@ -3,14 +3,16 @@
 use std::error::Error as _;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::OnceLock;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::clock::Clock;
 use crate::http::lookup::DnsLookup;
 use crate::http::proxy::ProxyServer;
 use crate::http::{HttpSettings, MAX_BODY, Request, Response, Transport};
@@ -19,7 +21,8 @@ use forcegrant_proto::grant::failure::RequestFailure;
 use forcegrant_proto::redaction::Redactor;
 use forcegrant_proto::secret::Secret;
 use forcegrant_support::process::PerProcess;
-use forcegrant_support::tls::{check_roots, tls_config};
+use forcegrant_support::tls::{Roots, check_roots, may_change, roots_variables, tls_config_with};
+use rustls::CertificateError;
 
 const USER_AGENT: &str = concat!("forcegrant/", env!("CARGO_PKG_VERSION"));
 
@@ -31,29 +34,58 @@ const LONGEST_CAUSE: usize = 300;
 #[derive(Debug)]
 pub(crate) struct HttpTransport {
     settings: HttpSettings,
+    clock: Clock,
     /// Knows the user and password of the proxy.
     redactor: Redactor,
-    client: PerProcess<OnceLock<reqwest::Client>>,
+    client: PerProcess<ArcSwapOption<BuiltClient>>,
 }
+
+/// A client, and when it read the roots that it trusts.
+#[derive(Debug)]
+struct BuiltClient {
+    client: reqwest::Client,
+    /// Milliseconds of boot time.
+    built: u64,
+}
+
+/// Roots that are this old are read again when a server's issuer is unknown, in milliseconds.
+const ROOTS_AGE: u64 = 60_000;
 
 impl HttpTransport {
     /// Checks the settings; builds nothing yet.
-    pub(crate) fn new(settings: HttpSettings) -> Result<Self, Error> {
+    pub(crate) fn new(settings: HttpSettings, clock: Clock) -> Result<Self, Error> {
         check_roots(&settings.roots)?;
         Ok(Self {
             redactor: settings.proxies.redactor(),
             settings,
+            clock,
             client: PerProcess::default(),
         })
     }
 
     fn client(&self) -> Result<reqwest::Client, Error> {
         let cell = self.client.current();
-        if let Some(client) = cell.get() {
-            return Ok(client.clone());
+        if let Some(built) = &*cell.load() {
+            return Ok(built.client.clone());
         }
         let client = self.build()?;
-        Ok(cell.get_or_init(|| client).clone())
+        cell.store(Some(Arc::new(BuiltClient {
+            client: client.clone(),
+            built: self.clock.now().boot,
+        })));
+        Ok(client)
+    }
+
+    /// Has the roots read again, if they may have changed since they were read. `false`: they may not.
+    fn drop_old_roots(&self) -> bool {
+        let cell = self.client.current();
+        let now = self.clock.now().boot;
+        let is_old = |built: &Arc<BuiltClient>| now.saturating_sub(built.built) >= ROOTS_AGE;
+        let drops = may_change(&self.settings.roots) && cell.load().as_ref().is_some_and(is_old);
+        if drops {
+            cell.store(None);
+        }
+        drops
     }
 
     fn build(&self) -> Result<reqwest::Client, Error> {
@@ -68,7 +100,10 @@ impl HttpTransport {
     }
 
     async fn exchange(&self, request: &Request) -> Result<Response, RequestFailure> {
-        let client = self.client().map_err(RequestFailure::permanent)?;
+        let client = self.client().map_err(|error| RequestFailure {
+            transient: error.is_retryable(),
+            error,
+        })?;
         let target = RequestTarget::of(&request.url, &self.settings);
         let method = match request.method {
             "POST" => reqwest::Method::POST,
@@ -136,7 +171,16 @@ impl HttpTransport {
         {
             fault.failure(server, host, &detail)
         } else if let Some(tls) = tls {
-            RequestFailure::permanent(tls_failed(host, tls, &detail))
+            let error = tls_failed(host, tls, &detail, &self.settings.roots);
+            let transient = match tls {
+                // A certificate authority may have been added since the roots were read.
+                rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+                    self.drop_old_roots()
+                }
+                rustls::Error::InvalidCertificate(error) => is_not_valid_yet(error),
+                _ => false,
+            };
+            RequestFailure { error, transient }
         } else if let Some(server) = target.proxy.as_ref().filter(|_| error.is_connect())
             && !error.is_dns()
         {
@@ -180,6 +224,10 @@ impl Transport for HttpTransport {
                 })
         })
     }
+
+    fn reset(&self) {
+        self.client.current().store(None);
+    }
 }
 
 /// An HTTP client for API calls: it keeps connections, no more than `idle` to one host, and follows
@@ -203,7 +251,10 @@ pub(crate) fn for_calls(
 /// What all HTTP clients with these settings have in common.
 fn builder(settings: &HttpSettings) -> Result<reqwest::ClientBuilder, Error> {
     let mut builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls_config(&settings.roots)?)
+        .tls_backend_preconfigured(tls_config_with(
+            &settings.roots,
+            settings.extra_roots.as_deref(),
+        )?)
         .referer(false)
         .user_agent(USER_AGENT)
         .connect_timeout(settings.connect_timeout);
@@ -368,17 +419,40 @@ fn in_chain<T: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&T
     None
 }
 
-fn tls_failed(host: &str, error: &rustls::Error, detail: &str) -> Error {
-    let help = if matches!(error, rustls::Error::InvalidCertificate(_)) {
-        "The host's certificate is not trusted. If a company proxy inspects TLS, give its CA certificate in the option\n`roots` or add it to the system's store. Otherwise somebody may be intercepting the connection."
-    } else {
-        "Client and server found no common ground, or something between them does not speak TLS."
+fn tls_failed(host: &str, error: &rustls::Error, detail: &str, roots: &Roots) -> Error {
+    let help = match error {
+        rustls::Error::InvalidCertificate(error) if is_not_valid_yet(error) => {
+            "This machine's clock is probably behind: compare it with a time server (`date`, `timedatectl`).".to_owned()
+        }
+        rustls::Error::InvalidCertificate(
+            CertificateError::Expired | CertificateError::ExpiredContext { .. },
+        ) => "The certificate has expired, or this machine's clock is ahead: compare it with a time server.".to_owned(),
+        rustls::Error::InvalidCertificate(_) => {
+            let variables = match roots {
+                Roots::Platform => roots_variables(),
+                _ => String::new(),
+            };
+            let variables = if variables.is_empty() {
+                String::new()
+            } else {
+                format!("\nVariables name the certificates that are trusted here: {variables}.")
+            };
+            format!("The host's certificate is not trusted. If a company proxy inspects TLS, give its CA certificate in the option\n`roots` or add it to the system's store. Otherwise somebody may be intercepting the connection.{variables}")
+        }
+        _ => "Client and server found no common ground, or something between them does not speak TLS.".to_owned(),
     };
     Error::new(
         ErrorCode::TlsFailed,
         format!("the TLS handshake with `{host}` failed: {detail}"),
     )
     .with_help(help)
+}
+
+fn is_not_valid_yet(error: &CertificateError) -> bool {
+    matches!(
+        error,
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }
+    )
 }
 
 fn dns_failed(host: &str, detail: &str) -> Error {
@@ -403,4 +477,23 @@ fn connection_lost(host: &str, detail: &str) -> Error {
         format!("the connection to `{host}` broke before the whole response had arrived: {detail}"),
     )
     .with_help("The client tries again by itself. If it lasts, look at what stands between this machine and Salesforce.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_clock_is_said() {
+        let help = |error: CertificateError| {
+            let error = rustls::Error::InvalidCertificate(error);
+            let failed = tls_failed("acme.my.salesforce.com", &error, "x", &Roots::Platform);
+            failed.help().unwrap().to_owned()
+        };
+        assert!(help(CertificateError::NotValidYet).contains("clock is probably behind"));
+        assert!(help(CertificateError::Expired).contains("clock is ahead"));
+        assert!(help(CertificateError::UnknownIssuer).contains("not trusted"));
+        assert!(is_not_valid_yet(&CertificateError::NotValidYet));
+        assert!(!is_not_valid_yet(&CertificateError::Expired));
+    }
 }
