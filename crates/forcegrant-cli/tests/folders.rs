@@ -6,10 +6,14 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
 const BY_HAND: &str = r#"{"version": 1, "login_url": "acme.my.salesforce.com", "client_id": "3MVG9x", "client_secret": "hunter22-canary"}"#;
 /// A user that owns nothing.
 const NOBODY: u32 = 65_534;
+/// Held while the program is copied and while one is run: a process that is forked meanwhile holds the copy open for
+/// writing, and then it cannot be run.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// A folder with a connection, and the program, where every user finds them.
 struct Place {
@@ -25,7 +29,10 @@ impl Place {
         let folder = top.join("connections");
         fs::create_dir_all(&folder).unwrap();
         let program = top.join("forcegrant");
-        fs::copy(env!("CARGO_BIN_EXE_forcegrant"), &program).unwrap();
+        {
+            let _alone = ONE_AT_A_TIME.lock();
+            fs::copy(env!("CARGO_BIN_EXE_forcegrant"), &program).unwrap();
+        }
         fs::write(folder.join("acme.json"), BY_HAND).unwrap();
         let place = Self {
             top,
@@ -93,6 +100,7 @@ struct Ended {
 }
 
 fn ended(command: &mut Command) -> Ended {
+    let _alone = ONE_AT_A_TIME.lock();
     let output = command.output().unwrap();
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8(text).unwrap();
