@@ -314,7 +314,9 @@ class Emulator(Process):
     def control(self, operation: str, **fields: object) -> dict[str, Any]:
         """Does something to it."""
         data = json.dumps({"op": operation, **fields}).encode()
-        with urllib.request.urlopen(self.ready["control"], data, timeout=LIMIT) as answer:  # noqa: S310 - ours
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(self.ready["control"], data, headers)  # noqa: S310 - ours
+        with urllib.request.urlopen(request, timeout=LIMIT) as answer:  # noqa: S310
             return dict(json.load(answer))
 
     def requests(self) -> int:

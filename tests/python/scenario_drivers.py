@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -103,10 +104,11 @@ class Threads:
     def start(
         self, client: Client, callers: int, meanwhile: Callable[[], None]
     ) -> Callable[[], Outcomes]:
-        together = threading.Barrier(callers + 1)
+        together, begun = threading.Barrier(callers + 1), threading.Semaphore(0)
 
         def call() -> Token | ForcegrantError:
             together.wait()
+            begun.release()
             try:
                 return client.token()
             except ForcegrantError as error:
@@ -114,7 +116,15 @@ class Threads:
 
         threads = ThreadPoolExecutor(callers)
         calls = [threads.submit(call) for _ in range(callers)]
-        together.wait()
+        # A thread that has begun goes on until it waits: none is interrupted meanwhile.
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(60)
+        try:
+            together.wait()
+            for _ in range(callers):
+                begun.acquire()
+        finally:
+            sys.setswitchinterval(interval)
         meanwhile()
 
         def finish() -> Outcomes:

@@ -31,8 +31,10 @@ def client(kind=None, **options):
     return kind(*SETUP["credentials"], **{**SETUP["options"], **options})
 
 def control(op, **fields):
-    connection = http.client.HTTPConnection(SETUP["control"], timeout=20)
-    connection.request("POST", "/", json.dumps({"op": op, **fields}))
+    address, _, path = SETUP["control"].removeprefix("http://").partition("/")
+    connection = http.client.HTTPConnection(address, timeout=20)
+    headers = {"Content-Type": "application/json"}
+    connection.request("POST", f"/{path}", json.dumps({"op": op, **fields}), headers)
     response = connection.getresponse()
     content = json.loads(response.read())
     connection.close()
@@ -53,7 +55,7 @@ def environment(org: Org) -> dict[str, str]:
     setup = {
         "credentials": [org.my_domain, org.client_id, org.client_secret],
         "options": org.options(total_timeout=20, attempt_timeout=20),
-        "control": org.emulator.control_address,
+        "control": org.emulator.control_url,
     }
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     return {**kept, "FORCEGRANT_TEST_SETUP": json.dumps(setup)}

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::data::{Result, Thrower, internal, throw, throw_data};
 use crate::options::{
-    InvalidValue, OF_TYPESCRIPT, ReadOption, SetOption, camel_case, expected, names, nothing,
+    InvalidValue, OF_TYPESCRIPT, OptionSetter, ReadOption, camel_case, expected, names, nothing,
     of_kind, own, read,
 };
 
@@ -39,9 +39,9 @@ pub(crate) fn surrounded(
 }
 
 /// Options as they were read, to be set on any thread.
-pub(crate) struct OptionSetters<B>(Vec<SetOption<B>>);
+pub(crate) struct ReadOptions<B>(Vec<OptionSetter<B>>);
 
-impl<B> OptionSetters<B> {
+impl<B> ReadOptions<B> {
     pub(crate) fn apply(&self, builder: B) -> B {
         self.0.iter().fold(builder, |builder, set| set(builder))
     }
@@ -61,7 +61,7 @@ pub(crate) fn builder(
 }
 
 /// The options of a client whose credentials come from somewhere else, as TypeScript has checked.
-pub(crate) fn client_options(options: &Object<'_>) -> Result<OptionSetters<ClientBuilder>> {
+pub(crate) fn client_options(options: &Object<'_>) -> Result<ReadOptions<ClientBuilder>> {
     GivenOptions::of(options)?.of_client()
 }
 
@@ -104,7 +104,7 @@ impl<'env> GivenOptions<'env> {
     }
 
     /// All of them, which are those of a client.
-    fn of_client(mut self) -> Result<OptionSetters<ClientBuilder>> {
+    fn of_client(mut self) -> Result<ReadOptions<ClientBuilder>> {
         let setters = self.read(CLIENT_OPTIONS, own)?;
         self.end(CLIENT_OPTIONS.iter().map(|(name, _)| *name))?;
         Ok(setters)
@@ -115,7 +115,7 @@ impl<'env> GivenOptions<'env> {
         &mut self,
         table: OptionTable<B>,
         own: fn(&str, Unknown<'_>) -> ReadOption<B>,
-    ) -> Result<OptionSetters<B>> {
+    ) -> Result<ReadOptions<B>> {
         let mut setters = Vec::new();
         for (given, value) in std::mem::take(&mut self.0) {
             let known = table.iter().find(|(name, _)| camel_case(name) == given);
@@ -135,7 +135,7 @@ impl<'env> GivenOptions<'env> {
                 }
             }
         }
-        Ok(OptionSetters(setters))
+        Ok(ReadOptions(setters))
     }
 
     /// Refuses the options that no table has.

@@ -12,10 +12,10 @@ use napi::bindgen_prelude::{FromNapiValue, Object, Unknown};
 use napi::{JsValue, ValueType};
 
 /// What an option does to a builder, on any thread.
-pub(crate) type SetOption<B> = Box<dyn Fn(B) -> B + Send + Sync>;
+pub(crate) type OptionSetter<B> = Box<dyn Fn(B) -> B + Send + Sync>;
 
 /// An option as it was read.
-pub(crate) type ReadOption<B> = std::result::Result<SetOption<B>, InvalidValue>;
+pub(crate) type ReadOption<B> = std::result::Result<OptionSetter<B>, InvalidValue>;
 
 /// Why a value was refused.
 pub(crate) enum InvalidValue {
@@ -89,12 +89,12 @@ fn some<T>(value: Option<T>) -> std::result::Result<T, InvalidValue> {
 fn with<B, T: Clone + Send + Sync + 'static>(
     value: T,
     set: impl Fn(B, T) -> B + Send + Sync + 'static,
-) -> SetOption<B> {
+) -> OptionSetter<B> {
     Box::new(move |builder| set(builder, value.clone()))
 }
 
 /// What an option does that was not given, or that something else takes.
-pub(crate) fn nothing<B>() -> SetOption<B> {
+pub(crate) fn nothing<B>() -> OptionSetter<B> {
     Box::new(|builder| builder)
 }
 

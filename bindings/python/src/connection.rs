@@ -1,4 +1,4 @@
-//! `Connection`, one saved or loaded connection; `ConnectionList`, what a folder has.
+//! What `Connection` can do; `ConnectionList`, what a folder has.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,19 +10,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyIterator, PyString, PyTuple};
 
 use crate::connection_login::{ConnectionArguments, StartedVerification};
+use crate::connection_value::PyConnection;
 use crate::error::{exception, raise};
 use crate::options::environment;
 use crate::time::Utc;
 use crate::token_cache::TokenCache;
 use crate::values::text;
 use crate::wait::Outcome;
-
-/// Where to log in and with which credentials, under an id of your own.
-///
-/// It shows no secret, not in its text forms either, and cannot be pickled; `dump` gives a text of it for a place of your
-/// own. Two are equal when all that they show is equal.
-#[pyclass(frozen, name = "Connection", module = "forcegrant")]
-pub(crate) struct PyConnection(pub(crate) Connection);
 
 #[pymethods]
 impl PyConnection {

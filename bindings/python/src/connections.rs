@@ -8,8 +8,9 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 
-use crate::connection::{PyConnection, PyConnectionList};
+use crate::connection::PyConnectionList;
 use crate::connection_login::{ConnectionArguments, StartedVerification};
+use crate::connection_value::PyConnection;
 use crate::error::raise;
 use crate::options::environment;
 use crate::values::{self, path, text};

@@ -11,6 +11,7 @@ mod client;
 mod clock;
 mod connection;
 mod connection_login;
+mod connection_value;
 mod connections;
 mod error;
 mod event;
@@ -47,7 +48,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<client::PyClient>()?;
     module.add_class::<client::PyClientBase>()?;
     module.add_class::<clock::PyTestClock>()?;
-    module.add_class::<connection::PyConnection>()?;
+    module.add_class::<connection_value::PyConnection>()?;
     module.add_class::<connection::PyConnectionList>()?;
     module.add_class::<connection_login::PyVerification>()?;
     module.add_class::<connections::PyAsyncConnections>()?;

@@ -10,7 +10,7 @@ use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
-use crate::connection::PyConnection;
+use crate::connection_value::PyConnection;
 use crate::error::raise;
 use crate::hooks;
 use crate::options::{environment, is_store};

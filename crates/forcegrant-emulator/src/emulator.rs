@@ -136,6 +136,7 @@ impl Emulator {
             authority,
             Arc::new(tls),
             addresses.https.port(),
+            listen.ip.is_loopback(),
         ));
         let handle = runtime.handle().clone();
         let thread = std::thread::Builder::new().name("forcegrant-emulator".to_owned());
@@ -169,10 +170,14 @@ impl Emulator {
         self.addresses.proxy
     }
 
-    /// The control API.
+    /// The control API: operations are sent there by POST, with the content type `application/json`. Its path is another
+    /// at each start, so that no web page can send them.
     #[must_use]
-    pub fn control_addr(&self) -> SocketAddr {
-        self.addresses.control
+    pub fn control_url(&self) -> String {
+        format!(
+            "http://{}{}",
+            self.addresses.control, self.shared.control_path
+        )
     }
 
     /// The certificate authority to trust, as PEM.

@@ -120,7 +120,7 @@ fn announce(emulator: &Emulator) -> io::Result<()> {
         "https": emulator.https_addr().to_string(),
         "http": emulator.http_addr().to_string(),
         "proxy": format!("http://{}", emulator.proxy_addr()),
-        "control": format!("http://{}", emulator.control_addr()),
+        "control": emulator.control_url(),
         "ca_pem": emulator.ca_pem(),
         "org": emulator.default_org(),
         "orgs": emulator.orgs(),

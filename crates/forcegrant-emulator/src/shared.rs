@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use crate::config::Config;
+use crate::ids;
 use crate::jwt::Signer;
 use crate::state::EmulatorState;
 use crate::tls::Authority;
@@ -31,6 +32,10 @@ pub(crate) struct SharedEmulator {
     pub(crate) tls: Arc<rustls::ServerConfig>,
     pub(crate) signer: Signer,
     pub(crate) https_port: u16,
+    /// Of the control API: nobody guesses it.
+    pub(crate) control_path: String,
+    /// Whether only this machine reaches it.
+    pub(crate) is_loopback: bool,
     /// Woken at each arrival of a request.
     pub(crate) arrived: Notify,
     signals: watch::Sender<Signals>,
@@ -51,6 +56,7 @@ impl SharedEmulator {
         authority: Arc<Authority>,
         tls: Arc<rustls::ServerConfig>,
         https_port: u16,
+        is_loopback: bool,
     ) -> Self {
         Self {
             state: Mutex::new(EmulatorState::new(config.clone(), 0)),
@@ -58,6 +64,8 @@ impl SharedEmulator {
             authority,
             tls,
             signer: Signer::new(),
+            control_path: format!("/{}", ids::random_hex()),
+            is_loopback,
             https_port,
             arrived: Notify::new(),
             signals: watch::Sender::new(Signals::default()),

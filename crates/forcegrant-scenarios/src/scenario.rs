@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 pub(crate) use self::client_options::{
     AuthStyleOption, ClientOptions, CredentialPair, OptionalLimit,
 };
-pub(crate) use self::connections::{Authorize, ExpectedConnection};
+pub(crate) use self::connections::{AuthorizeStep, ExpectedConnection};
 pub(crate) use self::expectations::{
     Expectations, ExpectedCached, ExpectedCall, ExpectedDrop, ExpectedError, ExpectedEviction,
     ExpectedOutcome, ExpectedPool, ExpectedPrewarm, ExpectedRemoval, ExpectedUsage,
@@ -262,7 +262,7 @@ pub(crate) enum ScenarioStep {
         #[serde(rename = "note")]
         _note: Option<String>,
     },
-    Authorize(Box<Authorize>),
+    Authorize(Box<AuthorizeStep>),
     VerifyConnection {
         id: String,
         expect: Option<ExpectedConnection>,

@@ -41,7 +41,8 @@ class Emulator:
         self.org: dict[str, str] = self.ready["org"]
 
     def control(self, op: str, **fields: object) -> dict[str, Any]:
-        request = urllib.request.Request(self.ready["control"], json.dumps({"op": op, **fields}).encode(), method="POST")
+        body, headers = json.dumps({"op": op, **fields}).encode(), {"Content-Type": "application/json"}
+        request = urllib.request.Request(self.ready["control"], body, headers, method="POST")
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=30) as answer:
             result: dict[str, Any] = json.load(answer)

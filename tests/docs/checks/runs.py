@@ -30,7 +30,8 @@ PYTHON_401 = """
 import json, os, urllib.request
 def control(op):
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    opener.open(os.environ["FORCEGRANT_DOCS_CONTROL"], json.dumps({"op": op}).encode()).close()
+    url, headers = os.environ["FORCEGRANT_DOCS_CONTROL"], {"Content-Type": "application/json"}
+    opener.open(urllib.request.Request(url, json.dumps({"op": op}).encode(), headers)).close()
 first = get("/services/data/v67.0/limits")
 control("kill_sessions")
 second = get("/services/data/v67.0/limits")
@@ -39,7 +40,8 @@ print(first.status_code, second.status_code, sf.status().logins)
 NODE_401 = """
 import { request } from 'node:http'
 const control = (op) => new Promise((resolve, reject) => {
-  const call = request(process.env.FORCEGRANT_DOCS_CONTROL, { method: 'POST', agent: false }, (answer) => {
+  const headers = { 'content-type': 'application/json' }
+  const call = request(process.env.FORCEGRANT_DOCS_CONTROL, { method: 'POST', agent: false, headers }, (answer) => {
     answer.resume().on('end', resolve)
   })
   call.on('error', reject).end(JSON.stringify({ op }))

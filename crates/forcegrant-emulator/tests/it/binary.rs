@@ -41,12 +41,14 @@ fn one_line_then_silence_until_the_input_ends() {
 #[test]
 fn a_shutdown_operation_is_acknowledged_and_ends_it() {
     let running = Running::start(&[]);
-    let mut control = TcpStream::connect(running.address("control")).unwrap();
+    let url = running.line["control"].as_str().unwrap();
+    let (address, path) = url["http://".len()..].split_once('/').unwrap();
+    let mut control = TcpStream::connect(address).unwrap();
     let body = "{\"op\":\"shutdown\"}";
     let length = body.len();
     write!(
         control,
-        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{body}"
+        "POST /{path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     )
     .unwrap();
     let mut response = String::new();
@@ -144,10 +146,9 @@ impl Running {
     }
 
     fn address(&self, listener: &str) -> &str {
-        self.line[listener]
-            .as_str()
-            .unwrap()
-            .trim_start_matches("http://")
+        let url = self.line[listener].as_str().unwrap();
+        let address = url.trim_start_matches("http://").split('/');
+        address.into_iter().next().unwrap_or_default()
     }
 
     fn exits_well(mut self) {

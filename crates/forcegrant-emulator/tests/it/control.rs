@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use crate::support::{JsonResponse, TestEnv, send};
 
+const JSON: &str = "application/json";
+
 #[test]
 fn operations_over_http() {
     let env = TestEnv::new();
@@ -140,10 +142,50 @@ fn rules_that_make_no_sense_are_refused() {
 #[test]
 fn only_json_posts_are_operations() {
     let env = TestEnv::new();
-    let control = format!("http://{}/", env.emulator.control_addr());
     let broken = post_text(&env, "{");
     assert!(broken.json["error"].as_str().unwrap().contains("not JSON"));
-    assert_eq!(send(env.client.get(&control)).status, 400);
+    let get = env.client.get(env.emulator.control_url());
+    assert_eq!(send(get.header("content-type", JSON)).status, 405);
+}
+
+/// What a page in a browser can send: simple requests to any port, and requests of a name that leads here.
+#[test]
+fn web_pages_control_nothing() {
+    let env = TestEnv::new();
+    let url = env.emulator.control_url();
+    let (origin, path) = url.rsplit_once('/').unwrap();
+    assert_eq!(path.len(), 32, "128 bits: {path}");
+    let operation = json!({ "op": "kill_sessions" }).to_string();
+    let post = |url: &str, headers: &[(&str, &str)]| {
+        let request = env.client.post(url).body(operation.clone());
+        let with = |request: reqwest::blocking::RequestBuilder, (name, value): &(&str, &str)| {
+            request.header(*name, *value)
+        };
+        send(headers.iter().fold(request, with)).status
+    };
+    let json = ("content-type", JSON);
+    for (address, headers, status) in [
+        (url.as_str(), &[("content-type", "text/plain")][..], 415),
+        (&url, &[], 415),
+        (&url, &[json, ("origin", "https://evil.example")], 403),
+        (&url, &[json, ("origin", "null")], 403),
+        (&url, &[json, ("host", "evil.example")], 421),
+        (&url, &[json, ("host", "127.0.0.1.evil.example:80")], 421),
+        (&format!("{origin}/"), &[json], 404),
+        (
+            &format!("{origin}/0123456789abcdef0123456789abcdef"),
+            &[json],
+            404,
+        ),
+        (&url, &[json, ("host", "localhost:1234")], 200),
+        (
+            &url,
+            &[("content-type", "application/json; charset=utf-8")],
+            200,
+        ),
+    ] {
+        assert_eq!(post(address, headers), status, "{address} {headers:?}");
+    }
 }
 
 #[test]
@@ -235,6 +277,6 @@ fn post(env: &TestEnv, operation: &Value) -> JsonResponse {
 }
 
 fn post_text(env: &TestEnv, body: &str) -> JsonResponse {
-    let url = format!("http://{}/", env.emulator.control_addr());
-    send(env.client.post(url).body(body.to_owned()))
+    let request = env.client.post(env.emulator.control_url());
+    send(request.header("content-type", JSON).body(body.to_owned()))
 }

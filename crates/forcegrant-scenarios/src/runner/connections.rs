@@ -8,9 +8,9 @@ use super::scenario_run::ScenarioRun;
 use crate::driver::ClientDriver;
 use crate::expect::{self, CheckResult};
 use crate::options;
-use crate::scenario::{Authorize, ClientOptions, ExpectedConnection};
+use crate::scenario::{AuthorizeStep, ClientOptions, ExpectedConnection};
 
-type SetOptions = Box<dyn Fn(ClientBuilder) -> ClientBuilder + Send + Sync>;
+type ReachEmulator = Box<dyn Fn(ClientBuilder) -> ClientBuilder + Send + Sync>;
 
 /// 32 bytes of 7.
 const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
@@ -23,7 +23,7 @@ impl<D: ClientDriver> ScenarioRun<'_, D> {
         Ok(connections.with_environment(self.environment.clone()))
     }
 
-    pub(super) fn authorize(&mut self, step: Authorize) -> CheckResult {
+    pub(super) fn authorize(&mut self, step: AuthorizeStep) -> CheckResult {
         let mut authorization = self
             .connections()?
             .authorize(step.id)
@@ -118,7 +118,7 @@ impl<D: ClientDriver> ScenarioRun<'_, D> {
     }
 
     /// How the client of one login reaches the emulator.
-    fn login_options(&self) -> Result<SetOptions, String> {
+    fn login_options(&self) -> Result<ReachEmulator, String> {
         let (hosts, clock) = (&self.hosts, self.clock.as_ref());
         let set = options::reaching(&ClientOptions::default(), hosts, clock, self.env)?;
         Ok(Box::new(set))

@@ -9,7 +9,7 @@ use super::expectations::Expectations;
 /// A connection to be verified and saved. Without `replace`, what is absent is the default org's.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Authorize {
+pub(crate) struct AuthorizeStep {
     pub(crate) id: String,
     pub(crate) login_url: Option<String>,
     pub(crate) client_id: Option<String>,

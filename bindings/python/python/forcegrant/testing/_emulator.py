@@ -53,8 +53,8 @@ class Emulator:
     """`address:port` of the plain listener, which redirects to HTTPS."""
     proxy: str
     """URL of an HTTP CONNECT proxy through which every host name leads here."""
-    control_address: str
-    """`address:port` of the control port, which takes JSON commands over HTTP."""
+    control_url: str
+    """Where commands go, as JSON over HTTP; its path is another at each start."""
     ca_pem: str
     """The certificate authority to trust, made for this process alone."""
     version: str
@@ -105,7 +105,7 @@ class Emulator:
             msg = f"{path} ended without a word (exit code {process.wait()})"
             raise EmulatorError(msg)
         ready = json.loads(line)
-        self.control_address = urlsplit(ready["control"]).netloc
+        self.control_url = ready["control"]
         self.https, self.http, self.proxy = ready["https"], ready["http"], ready["proxy"]
         self.ca_pem, self.version = ready["ca_pem"], ready["version"]
         self.org = Org(self, ready["org"])
@@ -150,11 +150,11 @@ class Emulator:
             msg = "the emulator is not running"
             raise EmulatorError(msg)
         command = {"op": op, **{name: value for name, value in fields.items() if value is not None}}
-        connection = http.client.HTTPConnection(self.control_address, timeout=60)
+        target = urlsplit(self.control_url)
+        connection = http.client.HTTPConnection(target.netloc, timeout=60)
+        headers = {"Content-Type": "application/json"}
         try:
-            connection.request(
-                "POST", "/", json.dumps(command), {"Content-Type": "application/json"}
-            )
+            connection.request("POST", target.path, json.dumps(command), headers)
             response = connection.getresponse()
             reply: dict[str, Any] = json.loads(response.read())
         finally:
