@@ -244,8 +244,17 @@ def stop(number: int, _frame: object) -> None:
     sys.exit(128 + number)
 
 
-if __name__ == "__main__":
+def take_signals() -> None:
+    """Has SIGTERM end the running command too, and SIGINT reach the programs under test.
+
+    A shell that runs this in the background, or a build machine, may have SIGINT ignored. Programs inherit that.
+    """
     signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+if __name__ == "__main__":
+    take_signals()
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:

@@ -7,13 +7,12 @@ is 1. A soak test that reports nothing has failed too.
 from __future__ import annotations
 
 import re
-import signal
 import sys
 import time
 from dataclasses import dataclass
 
 import prepare
-from ready import headline, stop, stream, test_environment
+from ready import headline, stream, take_signals, test_environment
 from soaks import Soak, all_soaks
 from workspace import check_tools, fail, run
 
@@ -85,7 +84,7 @@ def print_summary(outcomes: list[Outcome]) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, stop)
+    take_signals()
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:

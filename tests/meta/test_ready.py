@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
+import subprocess
 import sys
 import time
 import unittest
@@ -64,6 +66,21 @@ class BesideOthers(unittest.TestCase):
             (process,) = ready.RUNNING
         self.assertIsNotNone(process.poll())
         self.assertFalse(ready.RUNNING)
+
+
+class Signals(unittest.TestCase):
+    def test_programs_hear_an_interrupt_although_it_was_ignored_before(self) -> None:
+        interrupted = "import os, signal; os.kill(os.getpid(), signal.SIGINT); print('not heard')"
+        outer = f"""
+import signal, subprocess, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+sys.path.insert(0, {str(Path(ready.__file__).parent)!r})
+import ready
+ready.take_signals()
+print(subprocess.run([sys.executable, "-c", {interrupted!r}], capture_output=True).returncode)
+"""
+        ran = subprocess.run([sys.executable, "-c", outer], capture_output=True, text=True, check=True)
+        self.assertEqual(ran.stdout, f"{-signal.SIGINT}\n")
 
 
 class Order(unittest.TestCase):
