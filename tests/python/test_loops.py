@@ -256,11 +256,13 @@ def test_a_callback_for_the_credentials(forcegrant_org: Org, loop: Loop, kind: s
     callback = plain if kind == "plain" else slow
     options = org.options(credentials_callback=callback)
     client = AsyncClient(org.my_domain, **options)
+    org.emulator.hold()
 
     async def main() -> None:
         async def while_waiting(scopes: list[anyio.CancelScope]) -> None:
             await anyio.lowlevel.checkpoint()
             scopes[0].cancel()
+            org.emulator.release()
 
         outcomes = await loop.outcomes([client.token] * 10, while_waiting)
         assert outcomes == ["cancelled", *[client.cached()] * 9]
